@@ -1,0 +1,39 @@
+# make demo: from nothing to defects found. make test: the whole suite. Both make .venv themselves; they need Python 3.11
+# or newer, make, and a package index or mirror that pip knows.
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+.PHONY: demo test lint format clean
+.DELETE_ON_ERROR:
+
+# The stamp is made last, so that an interrupted installation is done again.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'flawspot needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -c "open('.venv/installed', 'w').close()"
+
+demo: .venv/installed
+	$(BIN)/flawspot weights pull mobilenet_v2
+	$(BIN)/flawspot demo --out demo
+
+test: .venv/installed
+	$(BIN)/flawspot weights pull mobilenet_v2
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', 'demo', 'build', 'dist')]"

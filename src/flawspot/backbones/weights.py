@@ -1,0 +1,204 @@
+"""Pretrained weights: a cache, and files that are checked before they are opened.
+
+Nothing here asks the network but `pull`, and that only when the user says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from flawspot.backbones.weight_sources import SourceError, Url, Wheel
+from flawspot.errors import ConfigurationError, WeightsError
+from flawspot.files import replacing
+from flawspot.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CACHE = "FLAWSPOT_CACHE"
+SEARCH_PATH = "FLAWSPOT_WEIGHTS_PATH"
+MAX_BYTES = 1 << 30
+
+__all__ = ["Url", "WeightsFile", "Wheel", "cache_folder", "find", "load_checkpoint", "pull", "require"]
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of pretrained weights, by content.
+
+    Attributes:
+        name: as given with ``--weights``.
+        filename: in the cache.
+        sha256: in hex; where upstream publishes only a prefix, that prefix, of 8 digits at least.
+        sources: tried in order.
+        license: of the weights, and their ImageNet accuracy.
+        mean, std: the normalisation of RGB / 255 that these weights were trained with.
+        native_size: side of the photographs they were trained with, in pixels.
+        size: of the file in bytes, if known.
+        max_bytes: refused above it.
+    """
+
+    name: str
+    filename: str
+    sha256: str
+    sources: tuple[Url | Wheel, ...]
+    license: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    native_size: int
+    size: int | None = None
+    max_bytes: int = MAX_BYTES
+
+    def is_in(self, data: bytes) -> bool:
+        """Whether `data` is this file."""
+        return len(self.sha256) >= 8 and hashlib.sha256(data).hexdigest().startswith(self.sha256)
+
+
+def cache_folder() -> Path:
+    """Where weights are kept: ``weights`` in the folder FLAWSPOT_CACHE names, else in the platform's place for caches."""
+    named = os.environ.get(CACHE)
+    return (Path(named) if named else platformdirs.user_cache_path("flawspot", appauthor=False)) / "weights"
+
+
+def find(backbone: str, files: Sequence[WeightsFile], name: str | None = None) -> tuple[WeightsFile, Path] | None:
+    """The first of `files` that is on this machine with the right content, or None.
+
+    Looks into the cache, then into the folders of FLAWSPOT_WEIGHTS_PATH: there first for the name, then at every file
+    of the right size.
+
+    Args:
+        backbone: for the error message.
+        files: in the order of preference.
+        name: of the only one that will do; None takes any.
+
+    Raises:
+        ConfigurationError: an unknown `name`; the known ones are listed.
+    """
+    for file in _named(backbone, files, name):
+        for path in _candidates(file):
+            if _content(path, file) is not None:
+                return file, path
+    return None
+
+
+def require(backbone: str, files: Sequence[WeightsFile], name: str | None = None) -> tuple[WeightsFile, Path]:
+    """Like `find`, but an error where there is nothing.
+
+    Raises:
+        ConfigurationError: an unknown `name`.
+        WeightsError: none of them is at hand; says what to do.
+    """
+    found = find(backbone, files, name)
+    if found is None:
+        asked = f"{backbone} --weights {name}" if name else backbone
+        raise WeightsError(
+            f"the weights of {backbone} are not on this machine: run `flawspot weights pull {asked}`, "
+            f"or put {_alternatives(_named(backbone, files, name))} into {cache_folder()}"
+        )
+    return found
+
+
+def pull(
+    backbone: str, files: Sequence[WeightsFile], name: str | None = None, progress: Progress = SILENT
+) -> tuple[WeightsFile, Path]:
+    """Fetch the first of `files` that can be had into the cache; what is at hand is not fetched again.
+
+    Raises:
+        ConfigurationError: an unknown `name`.
+        WeightsError: every source failed; lists them with their reasons, and what to do.
+    """
+    found = find(backbone, files, name)
+    if found is not None:
+        return found
+    failures = []
+    wanted = _named(backbone, files, name)
+    for file in wanted:
+        target = cache_folder() / file.filename
+        for source in file.sources:
+            try:
+                with replacing(target) as temporary:
+                    source.fetch(temporary, file.max_bytes, progress)
+                    content = temporary.read_bytes()
+                    if not file.is_in(content):
+                        digest = hashlib.sha256(content).hexdigest()
+                        raise SourceError(f"its sha256 is {digest[:16]}..., not {file.sha256[:16]}...; not kept")
+            except SourceError as error:
+                failures.append(f"{source}: {error}")
+            else:
+                return file, target
+    raise WeightsError(
+        f"no weights for {backbone} could be fetched ({'; '.join(failures)}): "
+        f"put {_alternatives(wanted)} into {cache_folder()} by hand"
+    )
+
+
+def load_checkpoint(path: Path, file: WeightsFile) -> dict[str, Tensor]:
+    """The tensors in the checkpoint at `path`, whose bytes are checked before torch sees them.
+
+    Raises:
+        WeightsError: the content is not that of `file`, or anything but named tensors.
+    """
+    import torch
+
+    content = _content(path, file)
+    if content is None:
+        raise WeightsError(f"{path} is not {file.name}, its sha256 differs: remove it and run `flawspot weights pull`")
+    try:
+        # A torch file is a pickle; weights_only admits tensors and containers, and no code.
+        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever its reader does
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(f"{path} cannot be read as a checkpoint of tensors: {reason}") from None
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, dict) or not loaded:
+        raise WeightsError(f"{path} holds no named tensors: take the checkpoint named by `flawspot weights list`")
+    tensors = {str(name): value for name, value in loaded.items() if isinstance(value, torch.Tensor)}
+    if len(tensors) != len(loaded):
+        raise WeightsError(f"{path} holds more than tensors: take the checkpoint named by `flawspot weights list`")
+    return tensors
+
+
+def _named(backbone: str, files: Sequence[WeightsFile], name: str | None) -> list[WeightsFile]:
+    chosen = [file for file in files if name in (None, file.name)]
+    if name is not None and not chosen:
+        known = ", ".join(file.name for file in files) or "none"
+        raise ConfigurationError(f"{backbone} has no weights called {name!r}: the known ones are {known}")
+    return chosen
+
+
+def _candidates(file: WeightsFile) -> list[Path]:
+    """Where `file` may be, the likeliest first."""
+    folders = [Path(p) for p in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if p]
+    likely = [folder / file.filename for folder in (cache_folder(), *folders)]
+    others = []
+    if file.size is not None:
+        for folder in filter(Path.is_dir, folders):
+            others += [p for p in sorted(folder.rglob("*")) if p.is_file() and p.stat().st_size == file.size]
+    return [path for path in dict.fromkeys([*likely, *others]) if path.is_file()]
+
+
+def _content(path: Path, file: WeightsFile) -> bytes | None:
+    """The bytes of `path` if they are those of `file`; a file that cannot be read is as good as absent."""
+    try:
+        size = path.stat().st_size
+        if size > file.max_bytes or (file.size is not None and size != file.size):
+            return None
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return content if file.is_in(content) else None
+
+
+def _alternatives(files: Sequence[WeightsFile]) -> str:
+    return " or ".join(
+        f"{file.filename} (sha256 {file.sha256}{'...' if len(file.sha256) < 64 else ''})" for file in files
+    )

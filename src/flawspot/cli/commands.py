@@ -1,0 +1,49 @@
+"""The commands of ``flawspot``, in the order of their use."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flawspot.cli import demo, evaluate, info, predict, threshold, train, weights
+
+EPILOG = (
+    "Exit codes: 0 done, 1 an error (told in one line), 2 wrong usage, 3 done but some images could not be read, "
+    "4 anomalies found (predict --fail-on-anomaly), 130 interrupted."
+)
+
+app = typer.Typer(
+    name="flawspot",
+    help="Find defects in photographs of products, having seen only good parts.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import flawspot
+
+        typer.echo(f"flawspot {flawspot.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command(name="train")(train.train)
+app.command(name="predict")(predict.predict)
+app.command(name="evaluate")(evaluate.evaluate)
+app.command(name="info")(info.info)
+app.command(name="threshold")(threshold.threshold)
+app.add_typer(weights.app, name="weights")
+app.command(name="demo")(demo.demo)

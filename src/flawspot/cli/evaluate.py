@@ -1,0 +1,64 @@
+"""``flawspot evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flawspot.cli import UNREADABLE_IMAGES
+from flawspot.cli.console import TerminalProgress, print_json, print_pairs
+
+
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
+    data: Annotated[Path, typer.Argument(help="A folder in the MVTec layout, with test and ground_truth.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="How many threads to use.  [default: all cores]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure a detector on labelled photographs that it has never seen."""
+    from flawspot.evaluation import evaluate as run
+    from flawspot.runtime.detector import load
+
+    detector = load(file, threads=threads)
+    evaluation = run(detector, data, strict=strict, progress=TerminalProgress())
+    metrics = evaluation.metrics
+    if as_json:
+        print_json({**metrics.as_dict(), "skipped": len(evaluation.skipped)})
+    else:
+        calibration = detector.manifest.calibration
+        print_pairs(
+            [
+                ("images", f"{metrics.good_images} good, {metrics.defective_images} defective"),
+                ("image level", _line(AUROC=metrics.image_auroc, AP=metrics.image_ap, F1_max=metrics.image_f1_max)),
+                (
+                    "pixel level",
+                    _line(
+                        AUROC=metrics.pixel_auroc,
+                        AP=metrics.pixel_ap,
+                        F1_max=metrics.pixel_f1_max,
+                        AUPRO=metrics.pixel_aupro_normalized,
+                    ),
+                ),
+                (
+                    f"at the threshold {calibration.threshold:.5g}",
+                    _line(
+                        F1=metrics.image_f1,
+                        precision=metrics.image_precision,
+                        recall=metrics.image_recall,
+                        false_alarm_rate=metrics.image_false_alarm_rate,
+                    ),
+                ),
+            ]
+        )
+    if evaluation.skipped:
+        raise typer.Exit(UNREADABLE_IMAGES)
+
+
+def _line(**figures: float | None) -> str:
+    return "   ".join(
+        f"{name.replace('_', ' ')} {'undefined' if value is None else f'{value:.4f}'}"
+        for name, value in figures.items()
+    )

@@ -1,0 +1,53 @@
+"""``flawspot info``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flawspot.cli.console import print_json
+
+
+def info(
+    file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object.")] = False,
+) -> None:
+    """Show what an artifact says of itself."""
+    from flawspot.artifact import read
+
+    artifact = read(file)
+    manifest = artifact.manifest
+    if as_json:
+        print_json(manifest.as_dict())
+        return
+    backbone, training, calibration = manifest.backbone, manifest.training, manifest.calibration
+    settings = ", ".join(f"{name}={value}" for name, value in manifest.hyperparameters.items())
+    rows = [
+        ("artifact", f"{file} ({len(artifact.model) / 2**20:.1f} MiB), intact"),
+        ("product", manifest.product),
+        ("method", f"{manifest.method} ({settings}), seed {manifest.seed}"),
+        ("backbone", f"{backbone.name}, layers {backbone.layers} {list(backbone.taps)}, weights {backbone.weights}"),
+        ("input", f"RGB of any size, resized to {manifest.input_size} x {manifest.input_size}"),
+        (
+            "photographs",
+            f"{training.images} to learn from, {training.validation_images} to choose the epoch, "
+            f"{training.calibration_images} for the threshold, {len(training.skipped)} unreadable",
+        ),
+        ("fingerprint", training.fingerprint[:16]),
+        (
+            "threshold",
+            f"{calibration.threshold:.6g} for a false-alarm rate of {calibration.promised_rate:.2g} "
+            f"(asked: {calibration.false_alarm_rate:g})",
+        ),
+    ]
+    rows += [
+        (f"cost: {part.name}", f"{part.bytes / 2**20:8.3f} MiB  {part.macs / 1e6:10.2f} MMAC")
+        for part in manifest.parts
+    ]
+    total_bytes, total_macs = sum(p.bytes for p in manifest.parts), sum(p.macs for p in manifest.parts)
+    rows.append(("cost: total", f"{total_bytes / 2**20:8.3f} MiB  {total_macs / 1e6:10.2f} MMAC for one photograph"))
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    rows.append(("made", f"{manifest.created} with {versions}"))
+    print_pairs(rows)

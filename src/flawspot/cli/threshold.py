@@ -1,0 +1,53 @@
+"""``flawspot threshold``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flawspot.cli.console import note, print_json, print_pairs
+
+
+def threshold(
+    file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
+    false_alarm_rate: Annotated[
+        float | None,
+        typer.Option(help="The share of good parts that may be called anomalous.  [default: show the present]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show the threshold, or choose another false-alarm rate, without training again."""
+    import dataclasses
+
+    from flawspot.artifact import read, write
+    from flawspot.calibration import calibrate, shortfall
+
+    artifact = read(file)
+    calibration = artifact.manifest.calibration
+    if false_alarm_rate is not None:
+        calibration = calibrate(calibration.scores, calibration.map_maxima, false_alarm_rate)
+        write(file, artifact.model, dataclasses.replace(artifact.manifest, calibration=calibration))
+        warning = shortfall(calibration)
+        if warning:
+            note(warning)
+    if as_json:
+        print_json(
+            {
+                "artifact": str(file),
+                "false_alarm_rate": calibration.false_alarm_rate,
+                "promised_rate": calibration.promised_rate,
+                "threshold": calibration.threshold,
+                "pixel_threshold": calibration.pixel_threshold,
+                "calibration_images": len(calibration.scores),
+            }
+        )
+        return
+    print_pairs(
+        [
+            ("threshold", f"{calibration.threshold:.6g}"),
+            ("false-alarm rate", f"{calibration.promised_rate:.2g} (asked: {calibration.false_alarm_rate:g})"),
+            ("held-out images", str(len(calibration.scores))),
+        ]
+    )

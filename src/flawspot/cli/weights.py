@@ -1,0 +1,80 @@
+"""``flawspot weights pull | list | path``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from flawspot.cli.console import TerminalProgress, out, print_json
+
+app = typer.Typer(no_args_is_help=True, help="Pretrained weights: fetch them, list them, say where they lie.")
+
+Backbone = Annotated[str, typer.Argument(help="The backbone, such as mobilenet_v2.")]
+Name = Annotated[str | None, typer.Option("--weights", help="Which of its weights.  [default: in the order listed]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def pull(backbone: Backbone, weights: Name = None, as_json: AsJson = False) -> None:
+    """Fetch pretrained weights into the cache, checked against their checksum. Sources are tried in order."""
+    from flawspot.backbones.registry import family
+    from flawspot.backbones.weights import pull as run
+
+    file, path = run(backbone, family(backbone).weights, weights, progress=TerminalProgress())
+    if as_json:
+        print_json({"backbone": backbone, "weights": file.name, "sha256": file.sha256, "path": str(path)})
+    else:
+        out.print(f"{backbone} {file.name}: {path}")
+
+
+@app.command(name="list")
+def list_(as_json: AsJson = False) -> None:
+    """List every backbone's weights and whether they are at hand."""
+    from flawspot.backbones.registry import families
+    from flawspot.backbones.weights import find
+
+    rows = []
+    for backbone, known in families().items():
+        for file in known.weights:
+            found = find(backbone, known.weights, file.name)
+            rows.append(
+                {
+                    "backbone": backbone,
+                    "weights": file.name,
+                    "at_hand": found is not None,
+                    "path": None if found is None else str(found[1]),
+                    "file": file.filename,
+                    "sha256": file.sha256,
+                    "license": file.license,
+                }
+            )
+    if as_json:
+        print_json({"weights": rows})
+        return
+    table = Table("backbone", "weights", "at hand", "file", "sha256", "license", box=None, pad_edge=False)
+    for row in rows:
+        at_hand = "[green]yes[/]" if row["at_hand"] else "no"
+        sha256 = str(row["sha256"])[:8]
+        table.add_row(
+            *(str(row[k]) for k in ("backbone", "weights")), at_hand, str(row["file"]), sha256, str(row["license"])
+        )
+    out.print(table)
+
+
+@app.command()
+def path(
+    backbone: Annotated[str | None, typer.Argument(help="The backbone.  [default: print the cache folder]")] = None,
+    weights: Name = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print where a backbone's weights lie, or the folder that weights are cached in."""
+    from flawspot.backbones.registry import family
+    from flawspot.backbones.weights import cache_folder, require
+
+    found = cache_folder() if backbone is None else require(backbone, family(backbone).weights, weights)[1]
+    if as_json:
+        print_json({"path": str(found)})
+    else:
+        typer.echo(found)

@@ -1,0 +1,37 @@
+"""Multiply-accumulates of a network, counted while it runs once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def module_macs(module: nn.Module, example: Tensor) -> int:
+    """Multiply-accumulates of the convolutions and linear layers of `module` for one image.
+
+    Batch norm, activations and additions are not counted, as is usual in the field and in the PaSTe paper.
+
+    Args:
+        module: run once on `example`, in whatever mode it is.
+        example: (1, C, H, W).
+    """
+    total = 0
+
+    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        if isinstance(layer, nn.Conv2d):
+            per_output = layer.in_channels // layer.groups * layer.kernel_size[0] * layer.kernel_size[1]
+        elif isinstance(layer, nn.Linear):
+            per_output = layer.in_features
+        else:
+            return
+        total += output.numel() * per_output
+
+    hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    try:
+        with torch.no_grad():
+            module(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total

@@ -1,0 +1,33 @@
+"""The errors a user can meet. Each message says in one line what was wrong, where, and the cure.
+
+The command line prints the message alone, without a traceback; the Python API raises. Anything else that escapes is a
+bug of flawspot.
+"""
+
+
+class FlawspotError(Exception):
+    """Base of every error that is the user's to cure. ``str(error)`` is one line, fit to be shown as it stands."""
+
+
+class ArtifactError(FlawspotError):
+    """The file is not a flawspot artifact, is damaged, or was written by a newer flawspot."""
+
+
+class ImageError(FlawspotError):
+    """A photograph cannot be read: missing, truncated, of an unknown format, or too large to be safe."""
+
+
+class DataError(FlawspotError):
+    """A folder of photographs cannot serve: no images, too few, a mask that does not fit its image."""
+
+
+class ConfigurationError(FlawspotError):
+    """An unknown method, backbone, layer group or hyperparameter, or a value out of its range."""
+
+
+class WeightsError(FlawspotError):
+    """Pretrained weights are not at hand, cannot be fetched, or are not the file they should be."""
+
+
+class TrainingError(FlawspotError):
+    """Training or export came to a result that must not be shipped."""

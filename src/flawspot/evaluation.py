@@ -1,0 +1,96 @@
+"""How good a detector is, on photographs it has never seen: the shipped artifact over a labelled test set."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from flawspot.data.folders import ImageFolder, Sample, open_folder, read_sample_mask
+from flawspot.data.reading import resize_mask
+from flawspot.errors import DataError, ImageError
+from flawspot.metrics import Metrics, measure
+from flawspot.progress import SILENT, Progress
+from flawspot.runtime.detector import Detector
+from flawspot.runtime.images import read_image
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one detector on one test set.
+
+    Attributes:
+        metrics: at image and pixel level; see `flawspot.metrics`.
+        samples: the test images that could be read, in the order of `scores`.
+        scores: of each.
+        skipped: test images that could not be read, with the reason.
+    """
+
+    metrics: Metrics
+    samples: tuple[Sample, ...]
+    scores: tuple[float, ...]
+    skipped: tuple[tuple[Path, str], ...]
+
+
+def evaluate(
+    detector: Detector,
+    data: str | os.PathLike[str] | ImageFolder,
+    *,
+    strict: bool = False,
+    progress: Progress = SILENT,
+) -> Evaluation:
+    """Run `detector` over the test photographs of `data` and measure it.
+
+    Pixel figures compare maps and masks at the detector's input size S x S, masks resized by nearest neighbour, as the
+    field does.
+
+    Args:
+        detector: from `flawspot.load`.
+        data: a folder in the MVTec layout: ``test/good``, ``test/<defect>``, and ``ground_truth`` for pixel figures.
+        strict: fail at the first photograph that cannot be read, instead of leaving it out.
+        progress: told of each image.
+
+    Raises:
+        DataError: no test images, or a mask that does not fit its image.
+        ImageError: with `strict`, a photograph that cannot be read.
+    """
+    folder = data if isinstance(data, ImageFolder) else open_folder(Path(data))
+    if not folder.test:
+        raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect> beside train")
+    size = detector.manifest.input_size
+    has_masks = any(sample.mask for sample in folder.test)
+    maps = np.empty((len(folder.test), size, size), np.float32)
+    masks = np.zeros((len(folder.test), size, size), np.bool_) if has_masks else None
+    samples: list[Sample] = []
+    scores: list[float] = []
+    skipped: list[tuple[Path, str]] = []
+    for sample in progress.track(folder.test, "evaluating"):
+        try:
+            image = read_image(sample.path)
+        except ImageError as error:
+            if strict:
+                raise
+            skipped.append((sample.path, str(error)))
+            progress.note(str(error))
+            continue
+        row = len(samples)
+        anomaly_map, score = detector.run(image[None])
+        maps[row] = anomaly_map[0]
+        if masks is not None:
+            masks[row] = resize_mask(read_sample_mask(sample, image.shape[:2]), size)
+        samples.append(sample)
+        scores.append(float(score[0]))
+    count = len(samples)
+    if not count:
+        raise DataError(f"none of the {len(skipped)} test images of {folder.root} can be read")
+    with progress.step("measuring"):
+        metrics = measure(
+            np.array(scores),
+            maps[:count],
+            np.array([sample.is_defective for sample in samples]),
+            None if masks is None else masks[:count],
+            detector.manifest.calibration.threshold,
+        )
+    return Evaluation(metrics, tuple(samples), tuple(scores), tuple(skipped))

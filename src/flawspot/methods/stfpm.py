@@ -1,0 +1,201 @@
+"""STFPM (Wang et al., Student-Teacher Feature Pyramid Matching, BMVC 2021; arXiv 2103.04257), and what PaSTe shares of it.
+
+A student of the teacher's architecture learns to reproduce the teacher's features of good images; where it fails, there
+is an anomaly. With F^ = F / |F| over the channels of each position (equation 1), the loss of tap l at a position is
+``1/2 |F^_T - F^_S|^2`` (equation 1), averaged over positions (2) and summed over taps (3). In testing, the loss of each
+tap, upsampled to the photograph's size, is multiplied into the anomaly map (section 3.4); the image score is its maximum.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from flawspot.backbones.block_list import INPUT, BlockList, initialise
+from flawspot.backbones.registry import create
+from flawspot.costs.macs import module_macs
+from flawspot.errors import ConfigurationError, DataError, TrainingError
+from flawspot.features import FeatureSet
+from flawspot.manifest import Part
+from flawspot.methods.base import Method, Upsample
+from flawspot.methods.registry import method
+from flawspot.progress import SILENT, Progress
+
+
+@method
+@dataclass(kw_only=True)
+class STFPM(Method):
+    """Where a student fails to follow its teacher.
+
+    Attributes:
+        share: the last block that teacher and student have in common (PaSTe), ``auto`` for the one before the first tap;
+            None shares nothing, which is STFPM.
+        epochs, batch_size, learning_rate, momentum, weight_decay: of stochastic gradient descent, as in section 4.1 of
+            the STFPM paper.
+        student_: the trained blocks, in evaluation mode: all up to the last tap, or those behind `share`.
+        best_epoch_: the epoch with the smallest loss on held-out good images, counted from 1.
+        training_losses_, validation_losses_: of each epoch.
+    """
+
+    name: ClassVar[str] = "stfpm"
+    source: ClassVar[str] = "Wang et al., BMVC 2021 (arXiv 2103.04257)"
+    validation_fraction: ClassVar[float] = 0.2
+
+    share: int | str | None = None
+    epochs: int = 100
+    batch_size: int = 32
+    learning_rate: float = 0.4
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+
+    student_: BlockList = field(init=False, repr=False)
+    taps_: tuple[int, ...] = field(init=False, repr=False)
+    input_size_: int = field(init=False, repr=False)
+    grids_: dict[int, int] = field(init=False, repr=False)
+    input_shape_: tuple[int, ...] = field(init=False, repr=False)
+    best_epoch_: int = field(init=False, repr=False)
+    training_losses_: list[float] = field(init=False, repr=False)
+    validation_losses_: list[float] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.share, str) and self.share != "auto":
+            raise ConfigurationError(f"share must be a block index, auto or none, not {self.share!r}")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.learning_rate <= 0:
+            raise ConfigurationError(f"learning_rate must be above 0, not {self.learning_rate:g}")
+
+    def source_layer(self, taps: Sequence[int]) -> int:
+        """The layer that the student starts from: the last shared block, or `INPUT`, the photograph itself.
+
+        Raises:
+            ConfigurationError: a tap lies within the shared blocks, where teacher and student cannot differ.
+        """
+        if self.share is None:
+            return INPUT
+        share = taps[0] - 1 if isinstance(self.share, str) else self.share
+        if not 0 <= share < taps[0]:
+            raise ConfigurationError(
+                f"teacher and student cannot share blocks 0 to {share} and be compared at layer {taps[0]}: "
+                f"share at most {taps[0] - 1}, and choose layers of at least 1"
+            )
+        return share
+
+    def required(self, taps: tuple[int, ...], backbone: str) -> tuple[int, ...]:
+        """The taps, and the layer the student starts from."""
+        return (self.source_layer(taps), *taps)
+
+    def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
+        """Train the student on cached outputs of the teacher; the shared blocks are neither run nor held."""
+        self.taps_, self.input_size_ = features.taps, features.input_size
+        source = self.source_layer(features.taps)
+        self.input_shape_ = features.maps[source].shape[1:]
+        self.grids_ = {tap: features.maps[tap].shape[2] for tap in features.taps}
+        if validation is None or not len(validation):
+            raise DataError(
+                f"{self.name} chooses its epoch on held-out good images, and there are none: give more images"
+            )
+
+        student = create(features.backbone.name, features.taps)
+        if source != INPUT:
+            student = student.split(source)[1]
+        initialise(student, self.seed)
+        student = student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.SGD(
+            student.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+        generator = np.random.default_rng(self.seed)
+        best = math.inf
+        kept = copy.deepcopy(student.state_dict())
+        self.training_losses_, self.validation_losses_ = [], []
+        for epoch in progress.track(range(1, self.epochs + 1), "training the student"):
+            student.train()
+            total = 0.0
+            order = generator.permutation(len(features))
+            for rows in np.array_split(order, math.ceil(len(order) / self.batch_size)):
+                loss = self._loss(student, features, rows, source)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                total += float(loss.detach()) * len(rows)
+            self.training_losses_.append(total / len(features))
+            held_out = self._validate(student, validation, source)
+            self.validation_losses_.append(held_out)
+            if held_out < best:
+                best, self.best_epoch_ = held_out, epoch
+                kept = copy.deepcopy(student.state_dict())
+        if not math.isfinite(best):
+            raise TrainingError(f"the student of {self.name} diverged: lower learning_rate, now {self.learning_rate:g}")
+        student.load_state_dict(kept)
+        self.student_ = student.to(memory_format=torch.contiguous_format).frozen()  # type: ignore[call-overload]
+        return self
+
+    def _loss(self, student: BlockList, features: FeatureSet, rows: NDArray[np.int64], source: int) -> Tensor:
+        """Equations 1 to 3, averaged over the batch."""
+        outputs = student(_batch(features, source, rows))
+        losses = []
+        for tap in features.taps:
+            distance = half_squared_distance(_batch(features, tap, rows), outputs[tap])  # (B, H, W)
+            losses.append(distance.mean())
+        return torch.stack(losses).sum()
+
+    def _validate(self, student: BlockList, validation: FeatureSet, source: int) -> float:
+        """The mean loss on held-out images, with the student as it will be shipped."""
+        student.eval()
+        with torch.no_grad():
+            total = 0.0
+            for start in range(0, len(validation), self.batch_size):
+                rows = np.arange(start, min(start + self.batch_size, len(validation)))
+                total += float(self._loss(student, validation, rows, source)) * len(rows)
+        return total / len(validation)
+
+    def head(self) -> nn.Module:
+        """The student, and the product of the taps' distance maps; the image score is its maximum."""
+        return StudentTeacherHead(self)
+
+    def parts(self) -> list[Part]:
+        """The student, and the comparison with its upsampling."""
+        size = sum(t.numel() * t.element_size() for t in self.student_.state_dict().values() if t.is_floating_point())
+        student = Part("student", size, module_macs(self.student_, torch.zeros(1, *self.input_shape_)))
+        upsampling = [Upsample(grid, self.input_size_).part() for grid in self.grids_.values()]
+        compared = Part("upsampling", sum(p.bytes for p in upsampling), sum(p.macs for p in upsampling))
+        return [student, compared]
+
+
+class StudentTeacherHead(nn.Module):
+    """Feature maps of the teacher -> anomaly map and score."""
+
+    def __init__(self, fitted: STFPM) -> None:
+        super().__init__()
+        self.student = fitted.student_
+        self.taps, self.source = fitted.taps_, fitted.source_layer(fitted.taps_)
+        self.upsample = nn.ModuleList(Upsample(fitted.grids_[tap], fitted.input_size_) for tap in self.taps)
+
+    def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
+        """{layer: (N, C, H, W)} -> (N, S, S), (N,)."""
+        outputs = self.student(maps[self.source])
+        distances = [half_squared_distance(maps[tap], outputs[tap]) for tap in self.taps]  # (N, H, W) each
+        anomaly_map = torch.ones(())
+        for upsample, distance in zip(self.upsample, distances, strict=True):
+            anomaly_map = anomaly_map * upsample(distance)
+        return anomaly_map, anomaly_map.amax(dim=(1, 2))
+
+
+def half_squared_distance(teacher: Tensor, student: Tensor) -> Tensor:
+    """(N, C, H, W) twice -> (N, H, W): ``1/2 |t/|t| - s/|s||^2`` at each position, in [0, 2]."""
+    difference = F.normalize(teacher, dim=1) - F.normalize(student, dim=1)
+    return 0.5 * difference.square().sum(dim=1)
+
+
+def _batch(features: FeatureSet, layer: int, rows: NDArray[np.int64]) -> Tensor:
+    return torch.from_numpy(features.maps[layer][rows]).contiguous(memory_format=torch.channels_last)

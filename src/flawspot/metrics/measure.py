@@ -1,0 +1,127 @@
+"""Every figure of a detector on one test set."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.metrics.curves import AUPRO_LIMIT, RankedScores
+from flawspot.regions import label_regions
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures in 0..1, None where undefined, and counts.
+
+    Attributes:
+        image_auroc, image_ap, image_f1_max: over all thresholds of the image score.
+        pixel_auroc, pixel_ap, pixel_f1_max: over all thresholds of the anomaly map.
+        pixel_aupro: area under the per-region overlap up to a false-positive rate of 0.3, not rescaled: 0.3 is perfect.
+        pixel_aupro_normalized: the same divided by 0.3, as many papers print it: 1 is perfect.
+        image_f1, image_precision, image_recall, image_false_alarm_rate: at the shipped threshold.
+        images, good_images, defective_images: of the test set.
+        regions: connected defects in the masks.
+        pixels, defective_pixels: at the size of the anomaly map.
+        true_positives, false_positives, true_negatives, false_negatives: images at the shipped threshold.
+    """
+
+    image_auroc: float | None
+    image_ap: float | None
+    image_f1_max: float | None
+    pixel_auroc: float | None
+    pixel_ap: float | None
+    pixel_f1_max: float | None
+    pixel_aupro: float | None
+    pixel_aupro_normalized: float | None
+    image_f1: float | None
+    image_precision: float | None
+    image_recall: float | None
+    image_false_alarm_rate: float | None
+    images: int
+    good_images: int
+    defective_images: int
+    regions: int
+    pixels: int
+    defective_pixels: int
+    true_positives: int
+    false_positives: int
+    true_negatives: int
+    false_negatives: int
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """Name and value, in the order above."""
+        return dataclasses.asdict(self)
+
+
+def measure(
+    scores: NDArray[np.floating],
+    maps: NDArray[np.float32] | None,
+    labels: NDArray[np.bool_],
+    masks: NDArray[np.bool_] | None,
+    threshold: float,
+) -> Metrics:
+    """Measure a detector.
+
+    Args:
+        scores: (N,) image scores.
+        maps: (N, S, S) anomaly maps; None, as `masks`, for image-level figures alone.
+        labels: (N,) True where the image is defective.
+        masks: (N, S, S) True where a pixel is.
+        threshold: an image whose score is above it is called anomalous.
+
+    Raises:
+        DataError: no images, or a score or map that is not a number.
+    """
+    ranked = RankedScores(scores, labels)
+    called = scores > threshold
+    true_positives, false_positives = int((called & labels).sum()), int((called & ~labels).sum())
+    false_negatives, true_negatives = int((~called & labels).sum()), int((~called & ~labels).sum())
+    pixel: RankedScores | None = None
+    regions = 0
+    if maps is not None and masks is not None:
+        overlap, regions = _region_overlap(masks)
+        pixel = RankedScores(maps.reshape(-1), masks.reshape(-1), overlap)
+    aupro = pixel.aupro() if pixel else None
+    return Metrics(
+        image_auroc=ranked.auroc(),
+        image_ap=ranked.average_precision(),
+        image_f1_max=ranked.f1_max(),
+        pixel_auroc=pixel.auroc() if pixel else None,
+        pixel_ap=pixel.average_precision() if pixel else None,
+        pixel_f1_max=pixel.f1_max() if pixel else None,
+        pixel_aupro=aupro,
+        pixel_aupro_normalized=None if aupro is None else aupro / AUPRO_LIMIT,
+        image_f1=_ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
+        image_precision=_ratio(true_positives, true_positives + false_positives),
+        image_recall=_ratio(true_positives, true_positives + false_negatives),
+        image_false_alarm_rate=_ratio(false_positives, false_positives + true_negatives),
+        images=len(labels),
+        good_images=int((~labels).sum()),
+        defective_images=int(labels.sum()),
+        regions=regions,
+        pixels=0 if pixel is None else pixel.positives + pixel.negatives,
+        defective_pixels=0 if pixel is None else pixel.positives,
+        true_positives=true_positives,
+        false_positives=false_positives,
+        true_negatives=true_negatives,
+        false_negatives=false_negatives,
+    )
+
+
+def _region_overlap(masks: NDArray[np.bool_]) -> tuple[NDArray[np.float64], int]:
+    """What each defective pixel adds to the mean overlap of all regions, in the order of the masks; and their number."""
+    shares = []
+    total = 0
+    for mask in masks:
+        labels, count = label_regions(mask)
+        region = labels[mask]
+        shares.append(1 / np.bincount(region, minlength=count + 1)[region])
+        total += count
+    return np.concatenate(shares) / max(total, 1), total
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

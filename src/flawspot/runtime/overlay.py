@@ -1,0 +1,280 @@
+"""Pictures of what a detector found: heat maps, the heat laid over the photograph, and sheets of many.
+
+Colour says one thing: how the anomaly compares with the pixel threshold. Value v at threshold T has the place
+``t = v / (v + T)`` on the scale, in [0, 1), so 0.5 is the threshold whatever the method's units. Below it colours are
+dark blue, above it orange to pale yellow, lighter throughout: the order survives every kind of colour blindness and
+a black-and-white print. Verdicts differ in shape and in word as well as in colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from flawspot.errors import ConfigurationError
+
+MAX_SIDE = 1024
+"""Longest side of the photograph in an overlay, in pixels; larger ones are shrunk."""
+
+MIN_SIDE = 320
+"""Smaller photographs are enlarged to this longest side, so that lines and text can be told from the part."""
+
+_ANCHORS = (
+    (0.00, (8, 12, 36)),
+    (0.25, (24, 44, 104)),
+    (0.44, (52, 84, 150)),
+    (0.50, (196, 84, 60)),
+    (0.60, (238, 118, 34)),
+    (0.75, (252, 178, 44)),
+    (0.90, (255, 226, 104)),
+    (1.00, (255, 250, 205)),
+)
+_COLOURS = np.stack(
+    [
+        np.interp(np.linspace(0, 1, 256), [place for place, _ in _ANCHORS], [colour[channel] for _, colour in _ANCHORS])
+        for channel in range(3)
+    ],
+    axis=1,
+).astype(np.float32)  # (256, 3)
+# Normal places stay clear; just below the threshold a shade; above it the heat covers, but the part shines through.
+_OPACITY = np.interp(np.linspace(0, 1, 256), [0.40, 0.49, 0.51, 0.70, 1.0], [0.0, 0.15, 0.45, 0.62, 0.75]).astype(
+    np.float32
+)
+
+_BACKGROUND = (24, 27, 33)
+_TEXT = (240, 242, 245)
+_QUIET = (150, 156, 166)
+_WARM = (255, 150, 40)
+_COOL = (92, 172, 255)
+_DARK = (0, 0, 0)
+_LIGHT = (255, 255, 255)
+
+Box = tuple[int, int, int, int]
+
+
+def heat_map(anomaly_map: NDArray[np.float32], pixel_threshold: float, size: tuple[int, int]) -> Image.Image:
+    """The anomaly map in colours, as an RGB image.
+
+    Args:
+        anomaly_map: (S, S) or any (H, W), 0 and above; what is negative or not a number counts as 0.
+        pixel_threshold: the value that gets the middle of the scale. Not above 0: everything above 0 gets the top.
+        size: (width, height) of the picture; the map is brought to it bilinearly.
+    """
+    return Image.fromarray(_colours(_place(_resized(anomaly_map, size), pixel_threshold)))
+
+
+def overlay(
+    image: NDArray[np.uint8],
+    anomaly_map: NDArray[np.float32],
+    pixel_threshold: float,
+    *,
+    boxes: Sequence[Box] = (),
+    caption: str | None = None,
+    is_anomalous: bool | None = None,
+    max_side: int = MAX_SIDE,
+) -> Image.Image:
+    """The photograph, beside it the photograph with the heat on it, and a strip beneath; an RGB image.
+
+    Regions above the threshold are outlined. Photographs more than twice as wide as high are put one above the other.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        anomaly_map: (S, S) float32 over the whole photograph.
+        pixel_threshold: see `heat_map`.
+        boxes: (left, top, right, bottom) in pixels of `image`, right and bottom exclusive.
+        caption: text of the strip, such as score and verdict, on one line; smaller or shortened where it does not fit.
+            Pillow's built-in font has ASCII and few other letters, "·" among them. None: no strip.
+        is_anomalous: the verdict, shown in the strip as a mark (a triangle for anomalous, a disc for good) and colour.
+        max_side: longest side of each of the two photographs in pixels.
+    """
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    scale = min(max(longest, MIN_SIDE), max_side) / longest
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    photograph = Image.fromarray(image)
+    if size != photograph.size:
+        photograph = photograph.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+    line = max(round(max(size) / 200), 1)
+
+    heated = _heated(photograph, _resized(anomaly_map, size), pixel_threshold, line)
+    scaled = [(left * scale, top * scale, right * scale, bottom * scale) for left, top, right, bottom in boxes]
+    marked = photograph.copy()
+    for picture in (marked, heated):
+        _draw_boxes(picture, scaled, line)
+
+    gap = 2 * line
+    beneath = size[0] > 2 * size[1]
+    offset = (0, size[1] + gap) if beneath else (size[0] + gap, 0)
+    pair = Image.new("RGB", (size[0] + offset[0], size[1] + offset[1]), _BACKGROUND)
+    pair.paste(marked, (0, 0))
+    pair.paste(heated, offset)
+    if caption is None:
+        return pair
+    strip = _strip(pair.width, caption, is_anomalous, max(size))
+    whole = Image.new("RGB", (pair.width, pair.height + strip.height), _BACKGROUND)
+    whole.paste(pair, (0, 0))
+    whole.paste(strip, (0, pair.height))
+    return whole
+
+
+def contact_sheet(
+    images: Sequence[Image.Image], columns: int, *, cell: tuple[int, int] = (480, 320), gap: int = 12
+) -> Image.Image:
+    """Many pictures on one, row by row, each shrunk to fit into `cell` (never enlarged) and centred in it.
+
+    Args:
+        images: at least one picture.
+        columns: pictures in a row; fewer if there are not so many.
+        cell: (width, height) in pixels that a picture may take; rows and columns are no larger than they must be.
+        gap: pixels between pictures and around them.
+
+    Raises:
+        ConfigurationError: no images, or fewer than one column.
+    """
+    if not images or columns < 1:
+        raise ConfigurationError(f"a contact sheet of {len(images)} pictures in {columns} columns: needs 1 of each")
+    columns = min(columns, len(images))
+    fitted = [_fitted(image, cell) for image in images]
+    rows = [fitted[start : start + columns] for start in range(0, len(fitted), columns)]
+    width = max(picture.width for picture in fitted)
+    heights = [max(picture.height for picture in row) for row in rows]
+    sheet = Image.new(
+        "RGB", (gap + columns * (width + gap), gap + sum(height + gap for height in heights)), _BACKGROUND
+    )
+    top = gap
+    for row, height in zip(rows, heights, strict=True):
+        for column, picture in enumerate(row):
+            left = gap + column * (width + gap) + (width - picture.width) // 2
+            sheet.paste(picture, (left, top + (height - picture.height) // 2))
+        top += height + gap
+    return sheet
+
+
+def _resized(anomaly_map: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    values = np.nan_to_num(np.asarray(anomaly_map, np.float32), nan=0.0, neginf=0.0)
+    resized = Image.fromarray(np.clip(values, 0, 1e30)).resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(resized, np.float32)
+
+
+def _place(values: NDArray[np.float32], pixel_threshold: float) -> NDArray[np.float32]:
+    """The place of each value on the colour scale, in [0, 1]; 0.5 at the threshold."""
+    threshold = np.float32(max(pixel_threshold, 1e-30)) if np.isfinite(pixel_threshold) else np.float32(1e30)
+    return (values / (values + threshold)).astype(np.float32)
+
+
+def _colours(place: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return _COLOURS[np.rint(place * 255).astype(np.intp)].astype(np.uint8)
+
+
+def _heated(photograph: Image.Image, values: NDArray[np.float32], pixel_threshold: float, line: int) -> Image.Image:
+    place = _place(values, pixel_threshold)
+    # Greyed and dimmed where normal, so that warm colours mean heat even on a warm photograph.
+    grey = np.asarray(photograph.convert("L").convert("RGB"), np.float32)
+    base = 0.8 * (0.7 * grey + 0.3 * np.asarray(photograph, np.float32))
+    level = np.rint(place * 255).astype(np.intp)
+    opacity = _OPACITY[level][:, :, None]
+    picture = Image.fromarray(np.rint(base + opacity * (_COLOURS[level] - base)).astype(np.uint8))
+    inside = place > 0.5
+    picture.paste(_DARK, mask=_outline(inside, 2 * line))
+    picture.paste(_LIGHT, mask=_outline(inside, line))
+    return picture
+
+
+def _outline(inside: NDArray[np.bool_], width: int) -> Image.Image:
+    """A line of `width` pixels around the True regions, outside of them, as a mask for pasting."""
+    grown = inside.copy()
+    for axis in (0, 1):
+        along = np.moveaxis(grown, axis, 0)  # a view: written in place
+        source = along.copy()
+        for shift in range(1, width + 1):
+            along[shift:] |= source[:-shift]
+            along[:-shift] |= source[shift:]
+    return Image.fromarray((grown & ~inside) * np.uint8(255)).filter(ImageFilter.GaussianBlur(0.6))
+
+
+def _draw_boxes(picture: Image.Image, boxes: Sequence[tuple[float, float, float, float]], line: int) -> None:
+    draw = ImageDraw.Draw(picture)
+    for left, top, right, bottom in boxes:
+        # Outside the region and its outline, and never outside the picture.
+        margin = 6 * line
+        outer = (
+            max(round(left) - margin, 0),
+            max(round(top) - margin, 0),
+            min(round(right) - 1 + margin, picture.width - 1),
+            min(round(bottom) - 1 + margin, picture.height - 1),
+        )
+        inner = (outer[0] + line, outer[1] + line, outer[2] - line, outer[3] - line)
+        for (x0, y0, x1, y1), colour, width in ((outer, _DARK, 3 * line), (inner, _WARM, line)):
+            if x0 <= x1 and y0 <= y1:  # not so outside the picture, nor in one as thin as the line
+                draw.rectangle((x0, y0, x1, y1), outline=colour, width=width)
+
+
+def _strip(width: int, caption: str, is_anomalous: bool | None, side: int) -> Image.Image:
+    """The strip beneath: the mark of the verdict, the caption, and the colour scale, the threshold at its middle."""
+    text_size = min(max(side / 24, 13), 30)
+    height = round(2.2 * text_size)
+    strip = Image.new("RGB", (width, height), _BACKGROUND)
+    draw = ImageDraw.Draw(strip)
+    margin = round(0.6 * text_size)
+    middle = height / 2
+    left, right = margin, width - margin
+
+    colour = _TEXT
+    if is_anomalous is not None:
+        radius = 0.42 * text_size
+        colour = _WARM if is_anomalous else _COOL
+        box = (left, middle - radius, left + 2 * radius, middle + radius)
+        if is_anomalous:
+            draw.polygon([(left, box[3]), (box[2], box[3]), (left + radius, box[1])], fill=colour)
+        else:
+            draw.ellipse(box, fill=colour)
+        left += round(2 * radius + 0.5 * text_size)
+
+    scale_width = round(min(7 * text_size, 0.3 * width))
+    if scale_width >= 60:
+        right -= scale_width
+        _draw_scale(strip, (right, round(middle - 0.45 * text_size), scale_width, round(0.5 * text_size)), text_size)
+        right -= margin
+    _draw_text(draw, " ".join(caption.split()), (left, middle), right - left, text_size, colour)
+    return strip
+
+
+def _draw_scale(strip: Image.Image, place: tuple[int, int, int, int], text_size: float) -> None:
+    left, top, width, height = place
+    ramp = np.linspace(0, 1, width, dtype=np.float32)[None, :].repeat(height, axis=0)
+    strip.paste(Image.fromarray(_colours(ramp)), (left, top))
+    draw = ImageDraw.Draw(strip)
+    centre = left + width // 2
+    draw.line([(centre, top - 2), (centre, top + height + 1)], fill=_TEXT, width=max(round(text_size / 12), 1))
+    font = ImageFont.load_default(round(max(0.6 * text_size, 9)))
+    draw.text((centre, top + height + 2), "threshold", font=font, fill=_QUIET, anchor="mt")
+
+
+def _draw_text(
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    at: tuple[float, float],
+    room: float,
+    text_size: float,
+    colour: tuple[int, int, int],
+) -> None:
+    """Write `text` on one line in at most `room` pixels: smaller if it is too long, at last cut."""
+    size = text_size
+    while size > 10 and draw.textlength(text, ImageFont.load_default(round(size))) > room:
+        size -= 1
+    font = ImageFont.load_default(round(size))
+    shown = text
+    while shown and draw.textlength(shown, font) > room:
+        shown = shown.rstrip("…")[:-1] + "…" if len(shown) > 2 else ""
+    draw.text(at, shown, font=font, fill=colour, anchor="lm")
+
+
+def _fitted(image: Image.Image, cell: tuple[int, int]) -> Image.Image:
+    scale = min(cell[0] / image.width, cell[1] / image.height)
+    if scale >= 1:
+        return image.convert("RGB")
+    size = max(round(image.width * scale), 1), max(round(image.height * scale), 1)
+    return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)

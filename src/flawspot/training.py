@@ -1,0 +1,250 @@
+"""The one road: photographs -> features -> method -> graph -> calibrated, verified artifact."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flawspot.artifact import Artifact, write
+from flawspot.backbones.block_list import INPUT, BlockList
+from flawspot.backbones.layer_groups import resolve
+from flawspot.backbones.registry import create_pretrained
+from flawspot.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
+from flawspot.costs.macs import module_macs
+from flawspot.data.folders import ImageFolder, fingerprint, open_folder
+from flawspot.data.reading import readable
+from flawspot.data.splits import split
+from flawspot.errors import ConfigurationError, DataError, TrainingError
+from flawspot.features import FeatureSet
+from flawspot.files import check_writable
+from flawspot.graph import DetectorGraph, FeatureGraph, Preprocess, to_onnx
+from flawspot.manifest import BackboneInfo, CalibrationInfo, Manifest, Part, TrainingInfo
+from flawspot.methods.base import Method
+from flawspot.methods.registry import create_method
+from flawspot.progress import SILENT, Progress
+from flawspot.runtime.detector import OUTPUTS, open_session
+from flawspot.runtime.images import read_image
+
+DEFAULT_INPUT_SIZE = 224
+DEFAULT_CALIBRATION_FRACTION = 0.2
+AGREEMENT = 1e-3
+"""How far the exported graph may be from its torch module, relative to the largest value."""
+
+
+@dataclass
+class _Phases:
+    """Seconds by phase."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def time(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - begin, 3)
+
+
+def train(
+    data: str | os.PathLike[str] | ImageFolder,
+    *,
+    method: str | Method = "paste",
+    backbone: str = "mobilenet_v2",
+    layers: str | Sequence[int] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    weights: str | None = None,
+    input_size: int = DEFAULT_INPUT_SIZE,
+    false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
+    calibration_fraction: float = DEFAULT_CALIBRATION_FRACTION,
+    seed: int = 0,
+    strict: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = SILENT,
+) -> Artifact:
+    """Train a detector on photographs of good parts.
+
+    Args:
+        data: a folder in the MVTec layout (its ``train/good``), or a plain folder of photographs of good parts.
+        method: a method's name, or a `Method` with its hyperparameters.
+        backbone: a backbone's name.
+        layers: a layer group's name or block indices; None takes the method's own group.
+        output: where to write the artifact, an .onnx file; None writes nothing.
+        weights: which pretrained weights; None takes the first at hand.
+        input_size: side of the square the photographs are resized to, in pixels.
+        false_alarm_rate: the share of good parts that may be called anomalous.
+        calibration_fraction: the share of the good photographs held out for the threshold, and for nothing else.
+        seed: of every random choice; ignored where `method` is a `Method`, which has its own, but for the splits.
+        strict: fail at the first photograph that cannot be read, instead of leaving it out.
+        settings: hyperparameters of the method by name.
+        progress: told of the phases.
+
+    Returns:
+        The artifact, verified; ``flawspot.load`` takes it, or the file.
+
+    Raises:
+        ConfigurationError: an unknown method, backbone, layer group or setting, or a value out of its range.
+        DataError: no or too few photographs.
+        ImageError: with `strict`, a photograph that cannot be read.
+        WeightsError: the pretrained weights are not at hand.
+        TrainingError: training diverged, or the exported graph disagrees with what was trained.
+        FlawspotError: the artifact cannot be written.
+    """
+    # All that can be wrong is found before the long work begins.
+    if not 32 <= input_size <= 1024:
+        raise ConfigurationError(f"input size {input_size} is out of range: give 32 to 1024 pixels, 224 as a rule")
+    if not 0 < calibration_fraction < 1:
+        raise ConfigurationError(f"calibration fraction {calibration_fraction:g} is not between 0 and 1: try 0.2")
+    if not 0 < false_alarm_rate < 1:
+        raise ConfigurationError(f"false-alarm rate {false_alarm_rate:g} is not between 0 and 1: try 0.01")
+    if output is not None:
+        check_writable(Path(output))
+    chosen = create_method(method, settings, seed=seed) if isinstance(method, str) else method
+    if not isinstance(method, str) and settings:
+        raise ConfigurationError("settings go with a method's name; a Method has its own already")
+    asked = chosen.default_layers if layers is None else layers
+    taps = resolve(backbone, asked)
+    required = chosen.required(taps, backbone)
+    network, file = create_pretrained(backbone, required, weights)
+    folder = data if isinstance(data, ImageFolder) else open_folder(Path(data))
+
+    phases = _Phases()
+    with phases.time("reading"):
+        images, skipped = readable(folder.train, strict=strict, progress=progress)
+        for _, reason in skipped:
+            progress.note(f"left out: {reason}")
+        fit_on, validate_on, calibrate_on = _split(images, folder, chosen, calibration_fraction, seed)
+        data_hash = fingerprint(images, folder.root)
+    preprocess = Preprocess(input_size, file.mean, file.std)
+    with phases.time("features"):
+        model = to_onnx(FeatureGraph(preprocess, network), [_output_name(layer) for layer in required])
+        features = _extract(model, fit_on, network, taps, input_size, progress)
+        validation = _extract(model, validate_on, network, taps, input_size, progress) if validate_on else None
+    with phases.time("fitting"):
+        chosen.fit(features, validation, progress=progress)
+    with phases.time("export"), progress.step("writing the graph"):
+        graph = DetectorGraph(preprocess, network, chosen.head())
+        model = to_onnx(graph, OUTPUTS)
+        _verify(graph, model, fit_on[0])
+    with phases.time("calibration"):
+        calibration = _calibrate(model, calibrate_on, false_alarm_rate, progress)
+    warning = shortfall(calibration)
+    if warning:
+        progress.note(warning)
+    manifest = Manifest(
+        product=folder.name,
+        method=chosen.name,
+        hyperparameters=chosen.hyperparameters(),
+        seed=chosen.seed,
+        input_size=input_size,
+        backbone=BackboneInfo(
+            name=backbone,
+            layers=asked if isinstance(asked, str) else ",".join(map(str, asked)),
+            taps=taps,
+            weights=file.name,
+            weights_sha256=file.sha256,
+            mean=file.mean,
+            std=file.std,
+        ),
+        training=TrainingInfo(
+            fingerprint=data_hash,
+            images=len(fit_on),
+            validation_images=len(validate_on),
+            calibration_images=len(calibrate_on),
+            skipped=tuple(path.name for path, _ in skipped),
+            seconds=phases.seconds,
+            best_epoch=getattr(chosen, "best_epoch_", None),
+        ),
+        calibration=calibration,
+        parts=(_backbone_part(network, input_size), *chosen.parts()),
+        versions=_versions(),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    if output is not None:
+        write(Path(output), model, manifest)
+    return Artifact(manifest, model)
+
+
+def _split(
+    images: Sequence[Path], folder: ImageFolder, method: Method, calibration_fraction: float, seed: int
+) -> tuple[list[Path], list[Path], list[Path]]:
+    """Good images to fit on, to choose the epoch by, and for the threshold."""
+    validates = method.validation_fraction > 0
+    least = 3 if validates else 2
+    if len(images) < least:
+        raise DataError(
+            f"{len(images)} readable good image{'' if len(images) == 1 else 's'} in {folder.root}: {method.name} needs "
+            f"at least {least}, of which some only set the threshold; 100 or more are advisable"
+        )
+    fit, calibration = split(len(images), [calibration_fraction], seed)
+    if not validates:
+        return [images[i] for i in fit], [], [images[i] for i in calibration]
+    rest, validation = split(len(fit), [method.validation_fraction], seed + 1)
+    return [images[fit[i]] for i in rest], [images[fit[i]] for i in validation], [images[i] for i in calibration]
+
+
+def _extract(
+    model: bytes, images: Sequence[Path], network: BlockList, taps: tuple[int, ...], input_size: int, progress: Progress
+) -> FeatureSet:
+    """Run the compiled backbone once over `images`, keeping every tap."""
+    session = open_session(model)
+    names = [_output_name(layer) for layer in network.taps]
+    maps: dict[int, NDArray[np.float32]] = {}
+    for row, path in enumerate(progress.track(images, "computing features")):
+        outputs = session.run(names, {"image": read_image(path)[None]})
+        for layer, output in zip(network.taps, outputs, strict=True):
+            if row == 0:
+                maps[layer] = np.empty((len(images), *output.shape[1:]), np.float32)
+            maps[layer][row] = output[0]
+    return FeatureSet(network, taps, input_size, maps)
+
+
+def _output_name(layer: int) -> str:
+    return "input" if layer == INPUT else f"layer_{layer}"
+
+
+def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
+    """Hold the exported graph against the module it came from, on one photograph."""
+    pixels = read_image(image)[None]
+    with torch.no_grad():
+        expected = [output.numpy() for output in graph(torch.from_numpy(pixels))]
+    for name, want, got in zip(OUTPUTS, expected, open_session(model).run(OUTPUTS, {"image": pixels}), strict=True):
+        if not np.isfinite(got).all():
+            raise TrainingError(f"the {name} of a training photograph is not finite: training failed, try another seed")
+        scale = max(float(np.abs(want).max()), 1e-12)
+        if float(np.abs(want - got).max()) > AGREEMENT * scale:
+            raise TrainingError(f"the exported graph disagrees with its torch module in {name}: please report this")
+
+
+def _calibrate(model: bytes, images: Sequence[Path], false_alarm_rate: float, progress: Progress) -> CalibrationInfo:
+    """Scores of held-out good images by the graph that is shipped."""
+    session = open_session(model)
+    scores, map_maxima = [], []
+    for path in progress.track(images, "setting the threshold"):
+        anomaly_map, score = session.run(OUTPUTS, {"image": read_image(path)[None]})
+        scores.append(float(score[0]))
+        map_maxima.append(float(anomaly_map.max()))
+    return calibrate(scores, map_maxima, false_alarm_rate)
+
+
+def _backbone_part(network: BlockList, input_size: int) -> Part:
+    """The trimmed backbone; its batch norms' statistics count, as in the PaSTe paper's memory figures."""
+    size = sum(t.numel() * t.element_size() for t in network.state_dict().values() if t.is_floating_point())
+    return Part("backbone", size, module_macs(network, torch.zeros(1, 3, input_size, input_size)))
+
+
+def _versions() -> dict[str, str]:
+    packages = {
+        name: metadata.version(name) for name in ("flawspot", "torch", "onnx", "onnxruntime", "numpy", "pillow")
+    }
+    return {"python": platform.python_version(), **packages}

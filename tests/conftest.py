@@ -1,0 +1,71 @@
+"""What many tests need: random backbones, feature sets, little photographs, and the real ones where they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REAL_DATA = "FLAWSPOT_TEST_DATA"
+REQUIRE = "FLAWSPOT_REQUIRE_TEST_DATA"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with real photographs; the test is skipped where it is absent, but never in CI."""
+    folder = os.environ.get(REAL_DATA)
+    if folder and Path(folder).is_dir():
+        return Path(folder)
+    if os.environ.get(REQUIRE):
+        pytest.fail(f"{REQUIRE} is set, but {REAL_DATA} names no folder of photographs")
+    pytest.skip(f"{REAL_DATA} names no folder with mvtec_ad/bottle and magnetic_tile")
+
+
+def photograph(seed: int, *, size: int = 64, defect: bool = False) -> np.ndarray:
+    """A small round part on a dark ground, (size, size, 3) uint8, with a bright spot if defective."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    part = (np.hypot(x + generator.normal(0, 0.01), y) < 0.35).astype(float)
+    image = 40 + 120 * part + 15 * np.sin(30 * x) * part + generator.normal(0, 4, (size, size))
+    if defect:
+        image[size // 2 : size // 2 + size // 6, size // 3 : size // 3 + size // 6] = 250
+    return np.repeat(np.clip(image, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+@pytest.fixture(scope="session")
+def product_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A product in the MVTec layout: 24 good parts to learn from, 4 good and 4 defective ones with masks to test on.
+
+    The folder's name has a space in it, as on many a production machine.
+    """
+    root = tmp_path_factory.mktemp("photographs of") / "small part"
+    mask = np.zeros((64, 64), np.uint8)
+    mask[32:42, 21:31] = 255
+
+    def save(array: np.ndarray, *names: str) -> None:
+        path = root.joinpath(*names)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(path)
+
+    for index in range(24):
+        save(photograph(index), "train", "good", f"{index:03}.png")
+    for index in range(4):
+        save(photograph(100 + index), "test", "good", f"{index:03}.png")
+        save(photograph(200 + index, defect=True), "test", "spot", f"{index:03}.png")
+        save(mask, "ground_truth", "spot", f"{index:03}_mask.png")
+    return root
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, for tests so small that more only get in each other's way."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

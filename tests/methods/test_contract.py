@@ -1,0 +1,123 @@
+"""What every registered method must keep. A new one is tested here the day it is registered."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+
+from flawspot.artifact import graph_sha256
+from flawspot.errors import ConfigurationError
+from flawspot.graph import to_onnx
+from flawspot.methods.registry import create_method, methods
+from flawspot.runtime.detector import OUTPUTS, open_session
+
+METHODS = list(methods())
+pytestmark = [pytest.mark.parametrize("name", METHODS), pytest.mark.usefixtures("one_thread")]
+
+
+def run(model, images):
+    return open_session(model, threads=1).run(OUTPUTS, {"image": images})
+
+
+def test_outputs_are_as_the_contract_says(name, exported, make_photographs):
+    anomaly_map, score = run(exported(name), make_photographs(3, seed=9))
+    assert anomaly_map.shape == (3, 64, 64)
+    assert score.shape == (3,)
+    assert anomaly_map.dtype == score.dtype == np.float32
+    assert np.isfinite(anomaly_map).all()
+    assert np.isfinite(score).all()
+    assert (anomaly_map >= 0).all()
+
+
+def test_a_defect_raises_the_score_and_shows_where_it_is(name, exported, make_photographs):
+    images = make_photographs(2, seed=9)
+    images[1, 8:28, 36:56] = 255
+    anomaly_map, score = run(exported(name), images)
+    assert score[1] > score[0]
+    gain = anomaly_map[1] - anomaly_map[0]
+    around = np.zeros((64, 64), bool)
+    around[4:32, 32:60] = True
+    assert gain[around].mean() > 2 * gain[~around].mean()
+
+
+def test_the_same_seed_makes_the_same_bits(name, fitted, exported, fit_method):
+    quick = {"epochs": 1} if hasattr(fitted(name).method, "epochs") else {}
+    one, two, other = (fit_method(name, seed=seed, **quick).method.head().state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert any(not torch.equal(one[key], other[key]) for key in one)
+    assert graph_sha256(to_onnx(fitted(name).graph, OUTPUTS)) == graph_sha256(exported(name))
+
+
+def test_a_batch_equals_single_photographs(name, exported, make_photographs):
+    images = make_photographs(8, seed=9)
+    images[3, 10:20, 10:20] = 0
+    anomaly_map, score = run(exported(name), images)
+    for index, image in enumerate(images):
+        one_map, one_score = run(exported(name), image[None])
+        np.testing.assert_allclose(anomaly_map[index], one_map[0], rtol=1e-4, atol=1e-5 * anomaly_map.max())
+        np.testing.assert_allclose(score[index], one_score[0], rtol=1e-4)
+
+
+def test_a_large_photograph_and_its_copy_resized_by_hand_agree(name, exported):
+    y, x = np.mgrid[:700, :900]
+    large = np.stack([128 + 100 * np.sin(x / 60), 128 + 100 * np.cos(y / 45), (x + y) % 256], axis=2).astype(np.uint8)
+    small = np.asarray(Image.fromarray(large).resize((64, 64), Image.Resampling.BILINEAR))
+    of_large, of_small = run(exported(name), large[None]), run(exported(name), small[None])
+    # Pillow rounds to whole grey levels, the graph does not.
+    np.testing.assert_allclose(of_large[0], of_small[0], atol=0.05 * of_small[0].max())
+    np.testing.assert_allclose(of_large[1], of_small[1], rtol=0.05)
+
+
+def test_the_graph_equals_its_module_in_double_precision(name, exported, fitted, make_photographs):
+    images = make_photographs(2, seed=9)
+    images[1, 5:25, 5:25] = 200
+    graph = fitted(name).graph
+    with torch.no_grad():
+        maps = {layer: tensor.double() for layer, tensor in fitted(name).maps(images).items()}
+        want_map, want_score = graph.head.double()(maps)
+    graph.float()
+    got_map, got_score = run(exported(name), images)
+    np.testing.assert_allclose(got_map, want_map, atol=1e-4 * float(want_map.max()))
+    np.testing.assert_allclose(got_score, want_score, rtol=1e-4)
+
+
+def test_the_graph_is_portable(name, exported):
+    model = onnx.load_from_string(exported(name))
+    onnx.checker.check_model(model)
+    assert {o.domain for o in model.opset_import} <= {"", "ai.onnx"}
+    assert not model.functions
+    assert [i.name for i in model.graph.input] == ["image"]
+    assert [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == ["N", "H", "W", 3]
+    # No trace of the machine it was made on.
+    assert b".py" not in exported(name)
+    assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+
+
+def test_it_states_what_it_costs(name, fitted, exported):
+    parts = fitted(name).method.parts()
+    assert len({part.name for part in parts}) == len(parts)
+    assert all(part.bytes >= 0 and part.macs >= 0 for part in parts)
+    # What the head says it stores is what the graph holds beside the backbone. The exporter stores constants of up to
+    # 256 KiB a second time where they are needed transposed.
+    backbone = sum(t.numel() * 4 for t in fitted(name).network.parameters())
+    stored = sum(len(i.raw_data) for i in onnx.load_from_string(exported(name)).graph.initializer)
+    assert sum(part.bytes for part in parts) == pytest.approx(stored - backbone, rel=0.05, abs=300_000)
+
+
+def test_hyperparameters_are_plain_fields_with_defaults(name):
+    method = create_method(name)
+    assert method.hyperparameters() == {
+        f.name: f.default for f in dataclasses.fields(method) if f.init and f.name != "seed"
+    }
+    assert type(method).__doc__
+    assert method.source
+
+
+def test_an_unknown_setting_lists_the_known_ones(name):
+    with pytest.raises(ConfigurationError, match="has no hyperparameter 'colour': it has"):
+        create_method(name, {"colour": 1})

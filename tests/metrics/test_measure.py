@@ -1,0 +1,69 @@
+"""Figures at the shipped threshold, and what is undefined."""
+
+import numpy as np
+import pytest
+
+from flawspot.metrics import measure
+
+
+def test_at_the_threshold() -> None:
+    scores = np.array([0.1, 0.5, 0.9, 0.5, 0.6, 0.8])
+    labels = np.array([False, False, False, True, True, True])
+    metrics = measure(scores, None, labels, None, 0.5)
+    # A score equal to the threshold is no alarm.
+    counts = (metrics.true_positives, metrics.false_positives, metrics.true_negatives, metrics.false_negatives)
+    assert counts == (2, 1, 2, 1)
+    assert metrics.image_precision == pytest.approx(2 / 3)
+    assert metrics.image_recall == pytest.approx(2 / 3)
+    assert metrics.image_f1 == pytest.approx(2 / 3)
+    assert metrics.image_false_alarm_rate == pytest.approx(1 / 3)
+    assert (metrics.images, metrics.good_images, metrics.defective_images) == (6, 3, 3)
+
+
+def test_without_masks_there_are_no_pixel_figures() -> None:
+    metrics = measure(np.array([0.0, 1.0]), np.zeros((2, 4, 4), np.float32), np.array([False, True]), None, 0.5)
+    assert metrics.pixel_auroc is metrics.pixel_ap is metrics.pixel_f1_max is metrics.pixel_aupro is None
+    assert metrics.pixels == 0
+    assert metrics.image_auroc == 1.0
+
+
+def test_only_good_images() -> None:
+    masks = np.zeros((2, 4, 4), bool)
+    metrics = measure(np.array([0.0, 1.0]), np.zeros((2, 4, 4), np.float32), np.array([False, False]), masks, 0.5)
+    assert metrics.image_auroc is None
+    assert metrics.image_recall is None
+    assert metrics.image_precision == 0.0
+    assert metrics.image_false_alarm_rate == 0.5
+    assert metrics.pixel_aupro is None
+    assert metrics.regions == 0
+
+
+def test_no_alarms_leave_precision_undefined() -> None:
+    metrics = measure(np.array([0.0, 0.1]), None, np.array([False, True]), None, 0.5)
+    assert metrics.image_precision is None
+    assert metrics.image_recall == 0.0
+
+
+def test_counts_of_pixels_and_regions() -> None:
+    masks = np.zeros((2, 8, 8), bool)
+    masks[1, 0, 0] = masks[1, 4:6, 4:6] = True
+    metrics = measure(np.array([0.0, 1.0]), masks.astype(np.float32), np.array([False, True]), masks, 0.5)
+    assert (metrics.pixels, metrics.defective_pixels, metrics.regions) == (128, 5, 2)
+
+
+def test_keys_as_they_are_printed() -> None:
+    metrics = measure(np.array([0.0, 1.0]), None, np.array([False, True]), None, 0.5)
+    assert list(metrics.as_dict())[:12] == [
+        "image_auroc",
+        "image_ap",
+        "image_f1_max",
+        "pixel_auroc",
+        "pixel_ap",
+        "pixel_f1_max",
+        "pixel_aupro",
+        "pixel_aupro_normalized",
+        "image_f1",
+        "image_precision",
+        "image_recall",
+        "image_false_alarm_rate",
+    ]
