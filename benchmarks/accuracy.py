@@ -28,7 +28,7 @@ COLUMNS = {
 def flawspot(*arguments: str) -> dict[str, Any]:
     """Run one command and read the JSON object it prints."""
     print("flawspot", *arguments, file=sys.stderr)
-    command = [sys.executable, "-c", "from flawspot.cli import main; main()", *arguments, "--json"]
+    command = [sys.executable, "-m", "flawspot", *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)

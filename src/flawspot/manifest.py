@@ -1,4 +1,4 @@
-"""What an artifact says of itself: everything about a detector that is not a tensor, as one JSON object with a schema."""
+"""What an artifact says of itself: all about a detector that is not a tensor, as one JSON object with a schema."""
 
 from __future__ import annotations
 

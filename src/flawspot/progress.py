@@ -1,7 +1,7 @@
 """How long work tells of itself, without knowing who listens.
 
-Library code takes a `Progress`; the command line passes one that draws bars (`flawspot.cli.console`), everyone else gets
-`SILENT`.
+Library code takes a `Progress`; the command line passes one that draws bars (`flawspot.cli.console`), everyone else
+gets `SILENT`.
 """
 
 from collections.abc import Iterable, Iterator, Sized
@@ -15,7 +15,7 @@ class Progress(Protocol):
     """What long work reports to."""
 
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-        """Yield `items` one by one, showing how many of `total` are done (`len(items)` if not given) and the time left."""
+        """Yield `items` one by one, showing how many of `total` (by default their number) are done."""
         ...
 
     def step(self, description: str) -> AbstractContextManager[None]:

@@ -8,7 +8,7 @@ from flawspot.backbones.mobilenet_v2 import mobilenet_v2, rename
 
 
 def flat_name(name: str) -> str:
-    """torchvision's nested name -> tonylins' flat one, block by block (``features.2.conv.0.1.x`` -> ``...conv.1.x``)."""
+    """torchvision's nested name -> tonylins' flat one (``features.2.conv.0.1.x`` -> ``features.2.conv.1.x``)."""
     parts = name.split(".")
     if parts[2:3] != ["conv"]:
         return name

@@ -1,5 +1,7 @@
 """The curves against scikit-learn and a slow AUPRO."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -66,9 +68,7 @@ def slow_aupro(maps: np.ndarray, masks: np.ndarray, limit: float) -> float:
         rates.append((above & ~masks).sum() / (~masks).sum())
         overlaps.append(float(np.mean([above[i][region].mean() for i, region in regions])))
     area = 0.0
-    for (x0, x1), (y0, y1) in zip(
-        zip(rates, rates[1:], strict=False), zip(overlaps, overlaps[1:], strict=False), strict=True
-    ):
+    for (x0, x1), (y0, y1) in zip(itertools.pairwise(rates), itertools.pairwise(overlaps), strict=True):
         if x0 >= limit:
             break
         if x1 > limit:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
@@ -87,7 +88,7 @@ def check_taps(name: str, taps: Sequence[int], *, first: int, last: int) -> tupl
     for tap in taps:
         if not first <= tap <= last:
             raise ConfigurationError(f"{name} has no layer {tap}: its layers are {max(first, 0)} to {last}")
-    if any(a >= b for a, b in zip(taps, taps[1:], strict=False)):
+    if any(a >= b for a, b in itertools.pairwise(taps)):
         ordered = ", ".join(map(str, sorted(set(taps))))
         raise ConfigurationError(f"layers of {name} must be in ascending order: write {ordered}")
     return taps

@@ -24,7 +24,7 @@ class BackboneFamily:
         last: the index of the last block.
         layer_groups: taps by group name, Table 1 of the PaSTe paper.
         weights: the files that hold pretrained weights, in the order of preference.
-        rename: turns the tensor names of a checkpoint into those of ``nn.ModuleList(build())``, dropping the classifier.
+        rename: turns the tensor names of a checkpoint into those of ``nn.ModuleList(build())``, without the classifier.
         source: paper and code that the architecture was written from.
     """
 

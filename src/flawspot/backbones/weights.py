@@ -63,7 +63,7 @@ class WeightsFile:
 
 
 def cache_folder() -> Path:
-    """Where weights are kept: ``weights`` in the folder FLAWSPOT_CACHE names, else in the platform's place for caches."""
+    """Where weights are kept: ``weights`` in the folder that FLAWSPOT_CACHE names, else where the platform caches."""
     named = os.environ.get(CACHE)
     return (Path(named) if named else platformdirs.user_cache_path("flawspot", appauthor=False)) / "weights"
 

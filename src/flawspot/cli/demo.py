@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flawspot.cli.console import TerminalProgress, out, print_json
+
+if TYPE_CHECKING:
+    from flawspot.data.folders import Sample
+    from flawspot.manifest import Manifest
+    from flawspot.metrics import Metrics
 
 PICTURES_PER_DEFECT = 2
 
@@ -21,13 +26,11 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a synthetic product set, train on it, evaluate, and draw what was found."""
-    from flawspot.artifact import Artifact
     from flawspot.cli.pictures import picture, write_picture
     from flawspot.data.demo_set import PRODUCTS, make_demo_set
-    from flawspot.data.folders import Sample, open_folder
+    from flawspot.data.folders import open_folder
     from flawspot.errors import ConfigurationError
-    from flawspot.evaluation import Evaluation
-    from flawspot.evaluation import evaluate as measure
+    from flawspot.evaluation import evaluate
     from flawspot.files import write_bytes
     from flawspot.runtime.detector import load
     from flawspot.runtime.images import read_image
@@ -45,9 +48,9 @@ def demo(
     file = output / f"{product}-{method}.onnx"
     if not as_json:
         out.print(f"training {method} on {len(folder.train)} photographs of good parts of {product}")
-    artifact: Artifact = train(folder, method=method, output=file, seed=seed, progress=progress)
+    artifact = train(folder, method=method, output=file, seed=seed, progress=progress)
     detector = load(file)
-    evaluation: Evaluation = measure(detector, folder, progress=progress)
+    metrics = evaluate(detector, folder, progress=progress).metrics
 
     shown: dict[str, list[Sample]] = {}
     for sample in folder.test:
@@ -61,24 +64,18 @@ def demo(
             pictures.append(drawn)
     write_picture(output / "pictures.png", contact_sheet(pictures, PICTURES_PER_DEFECT))
     summary = output / "summary.html"
-    write_bytes(summary, _page(product, file, artifact, evaluation).encode())
+    write_bytes(summary, _page(product, file, artifact.manifest, metrics).encode())
 
-    metrics = evaluation.metrics
     if as_json:
         print_json({"artifact": str(file), "summary": str(summary), **metrics.as_dict()})
         return
-    for name, value in _figures(evaluation):
+    for name, value in _figures(metrics):
         out.print(f"  {name:<34} {value}")
     out.print(f"the detector:  {file}\npictures:      {output / 'pictures'}\nthe summary:   {summary}")
     out.print(f"next:          flawspot predict {file} YOUR_PHOTOGRAPHS --out found")
 
 
-def _figures(evaluation: object) -> list[tuple[str, str]]:
-    from flawspot.evaluation import Evaluation
-
-    assert isinstance(evaluation, Evaluation)
-    metrics = evaluation.metrics
-
+def _figures(metrics: Metrics) -> list[tuple[str, str]]:
     def shown(value: float | None) -> str:
         return "undefined" if value is None else f"{value:.3f}"
 
@@ -93,7 +90,7 @@ def _figures(evaluation: object) -> list[tuple[str, str]]:
 
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24; background: #fff; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; } td { padding: .2rem 1.5rem .2rem 0; border-bottom: 1px solid #e3e6ea; }
 td:last-child { font-variant-numeric: tabular-nums; } img { max-width: 100%; height: auto; }
@@ -101,12 +98,8 @@ pre { background: #f4f5f7; padding: .8rem 1rem; overflow-x: auto; border-radius:
 """
 
 
-def _page(product: str, file: Path, artifact: object, evaluation: object) -> str:
+def _page(product: str, file: Path, manifest: Manifest, metrics: Metrics) -> str:
     """The summary as one HTML page beside its pictures; needs no network."""
-    from flawspot.artifact import Artifact
-
-    assert isinstance(artifact, Artifact)
-    manifest = artifact.manifest
     training, calibration = manifest.training, manifest.calibration
     facts = [
         ("method", f"{manifest.method} on {manifest.backbone.name}, layers {list(manifest.backbone.taps)}"),
@@ -115,11 +108,11 @@ def _page(product: str, file: Path, artifact: object, evaluation: object) -> str
             f"{training.images} to learn from, {training.validation_images} to choose the epoch, "
             f"{training.calibration_images} for the threshold",
         ),
-        ("artifact", f"{file.name}, {len(artifact.model) / 2**20:.1f} MiB"),
+        ("artifact", f"{file.name}, {file.stat().st_size / 2**20:.1f} MiB"),
         ("multiply-accumulates", f"{sum(p.macs for p in manifest.parts) / 1e6:.0f} million a photograph"),
         ("training", f"{sum(training.seconds.values()):.0f} seconds"),
         ("false-alarm rate promised", f"{calibration.promised_rate:.2g}"),
-        *_figures(evaluation),
+        *_figures(metrics),
     ]
     rows = "\n".join(f"<tr><td>{html.escape(a)}</td><td>{html.escape(b)}</td></tr>" for a, b in facts)
     return f"""<!doctype html>

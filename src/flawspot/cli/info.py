@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli.console import print_json
+from flawspot.cli.console import print_json, print_pairs
 
 
 def info(

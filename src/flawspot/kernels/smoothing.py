@@ -1,8 +1,8 @@
 """Upsampling and Gaussian smoothing of maps as one matrix per axis.
 
 Bilinear upsampling and a Gaussian blur are linear and separable, so together they are ``A @ map @ A.T`` with one
-(size, grid) matrix A. That is exact, has the border handling built in, and for a 56 x 56 grid and 224 x 224 pixels costs
-3.5 M multiply-accumulates in two small matrix products.
+(size, grid) matrix A. That is exact, has the border handling built in, and for a 56 x 56 grid and 224 x 224 pixels
+costs 3.5 M multiply-accumulates in two small matrix products.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ def bilinear_matrix(grid: int, size: int) -> NDArray[np.float64]:
 
 
 def gaussian_matrix(size: int, sigma: float) -> NDArray[np.float64]:
-    """(size, size) matrix that blurs `size` values with a Gaussian of `sigma`; the border is mirrored (d c b a | a b c d)."""
+    """(size, size) matrix that blurs `size` values with a Gaussian of `sigma`; borders mirror (d c b a | a b c d)."""
     if sigma <= 0:
         return np.eye(size)
     radius = int(TRUNCATE * sigma + 0.5)
@@ -44,7 +44,7 @@ def gaussian_matrix(size: int, sigma: float) -> NDArray[np.float64]:
 
 
 def upsampling_matrix(grid: int, size: int, sigma: float = 0.0) -> NDArray[np.float64]:
-    """(size, grid) matrix A so that ``A @ map @ A.T`` upsamples a (grid, grid) map bilinearly to (size, size), then blurs it.
+    """(size, grid) matrix A: ``A @ map @ A.T`` brings a (grid, grid) map to (size, size) bilinearly and blurs it.
 
     Args:
         grid: the side of the map.

@@ -105,6 +105,11 @@ def embed(maps: Sequence[Tensor], *, pool: bool, mode: str) -> Tensor:
     return torch.cat(resized, dim=1)
 
 
+def training_device() -> torch.device:
+    """Where what learns is trained: the GPU if torch has one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 class Upsample(nn.Module):
     """(N, G, G) -> (N, S, S): bilinear, then a Gaussian of `sigma` (in pixels of 224); see `kernels.smoothing`."""
 

@@ -1,13 +1,14 @@
 """CFA (Lee et al., CFA: Coupled-hypersphere-based Feature Adaptation, IEEE Access 2022; arXiv 2206.04325).
 
 A linear patch descriptor phi is trained so that the features of good images come to lie within a radius r of memorized
-centres. With d_k the k-th smallest squared distance of phi(p) to the centres, the coupled-hypersphere loss is L_att + L_rep,
+centres. With d_k the k-th smallest squared distance of phi(p) to the centres, the coupled-hypersphere loss is
+L_att + L_rep,
 
     L_att = mean over patches and k <= K of max(0, d_k - r^2) / nu
     L_rep = mean over patches and K < k <= K + J of max(0, r^2 - d_k - alpha) / nu
 
-and the anomaly of a patch is its smallest distance times how certain that is, ``softmin(d)_1 * d_1`` over the K smallest
-distances, not squared.
+and the anomaly of a patch is its smallest distance times how certain that is, ``softmin(d)_1 * d_1`` over the K
+smallest distances, not squared.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from flawspot.errors import ConfigurationError, TrainingError
 from flawspot.features import FeatureSet
 from flawspot.manifest import Part
-from flawspot.methods.base import SIGMA, Method, Upsample, embed
+from flawspot.methods.base import SIGMA, Method, Upsample, embed, training_device
 from flawspot.methods.registry import method
 from flawspot.progress import SILENT, Progress
 
@@ -82,16 +83,17 @@ class CFA(Method):
                 f"nearest + repelled is {self.nearest + self.repelled}, but layers {list(self.taps_)} "
                 f"have only {positions} positions: take lower values or an earlier layer"
             )
-        descriptor = Descriptor(features.channels, self.grid_, self.seed)
+        device = training_device()
+        descriptor = Descriptor(features.channels, self.grid_, self.seed).to(device)
         with torch.no_grad():
-            mean = self._patches(features, np.arange(min(self.batch_size, len(features)))).mean(0, keepdim=True) * 0
+            mean = torch.zeros(1, features.channels, self.grid_, self.grid_, device=device)
             for start in range(0, len(features), self.batch_size):
                 rows = np.arange(start, min(start + self.batch_size, len(features)))
                 mean += self._patches(features, rows).sum(0, keepdim=True) / len(features)
             # The descriptor is linear, so the mean of its outputs is its output of the mean.
             centres = descriptor(mean)[0].flatten(1).T.contiguous()  # (P, C)
 
-        radius = nn.Parameter(torch.tensor(1e-5))
+        radius = nn.Parameter(torch.tensor(1e-5, device=device))
         optimizer = torch.optim.AdamW(
             [*descriptor.parameters(), radius], self.learning_rate, weight_decay=self.weight_decay, amsgrad=True
         )
@@ -111,12 +113,12 @@ class CFA(Method):
             self.training_losses_.append(total / len(features))
         if not np.isfinite(self.training_losses_[-1]):
             raise TrainingError(f"the descriptor diverged: lower learning_rate, now {self.learning_rate:g}")
-        self.descriptor_, self.centres_ = descriptor.requires_grad_(False), centres
+        self.descriptor_, self.centres_ = descriptor.cpu().requires_grad_(False), centres.cpu()
         return self
 
     def _patches(self, features: FeatureSet, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Tensor:
         """(B, C, G, G): pooled and interpolated features of some images."""
-        maps = [torch.from_numpy(features.maps[tap][rows]) for tap in self.taps_]
+        maps = [torch.from_numpy(features.maps[tap][rows]).to(training_device()) for tap in self.taps_]
         return embed(maps, pool=True, mode="bilinear")
 
     def _loss(self, described: Tensor, centres: Tensor, radius: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """PaDiM (Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR 2020; arXiv 2011.08785).
 
-A Gaussian N(mu_ij, Sigma_ij) at every position of the finest tap's grid; the anomaly of x_ij is its Mahalanobis distance
-``sqrt((x - mu)^T Sigma^-1 (x - mu))`` (section III-C). With L L^T = Sigma that is ``|L^-1 (x - mu)|``, and L^-1 is
-computed once in training.
+A Gaussian N(mu_ij, Sigma_ij) at every position of the finest tap's grid; the anomaly of x_ij is its Mahalanobis
+distance ``sqrt((x - mu)^T Sigma^-1 (x - mu))`` (section III-C). With L L^T = Sigma that is ``|L^-1 (x - mu)|``, and
+L^-1 is computed once in training.
 """
 
 from __future__ import annotations

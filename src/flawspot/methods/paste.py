@@ -1,7 +1,8 @@
 """PaSTe (Barusco et al., Improving the Efficiency of Visual Anomaly Detection at the Edge, 2024; arXiv 2410.11591).
 
-STFPM whose teacher and student share their first blocks (section 3.2): these are stored once, run once for a photograph,
-and while the student trains they are neither run nor held in memory, for their output of each image is cached.
+STFPM whose teacher and student share their first blocks (section 3.2): these are stored once, run once for a
+photograph, and while the student trains they are neither run nor held in memory, for their output of each image is
+cached.
 """
 
 from __future__ import annotations

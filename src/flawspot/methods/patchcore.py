@@ -31,7 +31,7 @@ class PatchCore(Method):
 
     Attributes:
         bank_size: patches kept. The PaSTe paper keeps 30,000; a third of that is three times smaller and faster.
-        bank_ratio: patches kept as a share of all, in the place of `bank_size`; the PatchCore paper's own default is 0.1.
+        bank_ratio: patches kept as a share of all, in the place of `bank_size`; the PatchCore paper's default is 0.1.
         reweight: weigh the image score by how crowded the bank is around the nearest member (equation 7).
         neighbours: b of equation 7, the paper's default 9.
         sigma: of the Gaussian over the map, in pixels of 224 (section 3.3).

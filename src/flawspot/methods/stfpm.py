@@ -1,9 +1,9 @@
-"""STFPM (Wang et al., Student-Teacher Feature Pyramid Matching, BMVC 2021; arXiv 2103.04257), and what PaSTe shares of it.
+"""STFPM (Wang et al., Student-Teacher Feature Pyramid Matching, BMVC 2021; arXiv 2103.04257), and PaSTe's share of it.
 
 A student of the teacher's architecture learns to reproduce the teacher's features of good images; where it fails, there
 is an anomaly. With F^ = F / |F| over the channels of each position (equation 1), the loss of tap l at a position is
-``1/2 |F^_T - F^_S|^2`` (equation 1), averaged over positions (2) and summed over taps (3). In testing, the loss of each
-tap, upsampled to the photograph's size, is multiplied into the anomaly map (section 3.4); the image score is its maximum.
+``1/2 |F^_T - F^_S|^2`` (equation 1), averaged over positions (2) and summed over taps (3). In testing, the losses of
+the taps, upsampled to the photograph's size, are multiplied into the anomaly map; the image score is its maximum.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from flawspot.costs.macs import module_macs
 from flawspot.errors import ConfigurationError, DataError, TrainingError
 from flawspot.features import FeatureSet
 from flawspot.manifest import Part
-from flawspot.methods.base import Method, Upsample
+from flawspot.methods.base import Method, Upsample, training_device
 from flawspot.methods.registry import method
 from flawspot.progress import SILENT, Progress
 
@@ -37,8 +37,8 @@ class STFPM(Method):
     """Where a student fails to follow its teacher.
 
     Attributes:
-        share: the last block that teacher and student have in common (PaSTe), ``auto`` for the one before the first tap;
-            None shares nothing, which is STFPM.
+        share: the last block that teacher and student have in common (PaSTe), ``auto`` for the one before the first
+            tap; None shares nothing, which is STFPM.
         epochs, batch_size, learning_rate, momentum, weight_decay: of stochastic gradient descent, as in section 4.1 of
             the STFPM paper.
         student_: the trained blocks, in evaluation mode: all up to the last tap, or those behind `share`.
@@ -110,7 +110,7 @@ class STFPM(Method):
         if source != INPUT:
             student = student.split(source)[1]
         initialise(student, self.seed)
-        student = student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        student = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.SGD(
             student.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
         )
@@ -125,7 +125,7 @@ class STFPM(Method):
             for rows in np.array_split(order, math.ceil(len(order) / self.batch_size)):
                 loss = self._loss(student, features, rows, source)
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 total += float(loss.detach()) * len(rows)
             self.training_losses_.append(total / len(features))
@@ -137,7 +137,7 @@ class STFPM(Method):
         if not math.isfinite(best):
             raise TrainingError(f"the student of {self.name} diverged: lower learning_rate, now {self.learning_rate:g}")
         student.load_state_dict(kept)
-        self.student_ = student.to(memory_format=torch.contiguous_format).frozen()  # type: ignore[call-overload]
+        self.student_ = student.to(device="cpu", memory_format=torch.contiguous_format).frozen()
         return self
 
     def _loss(self, student: BlockList, features: FeatureSet, rows: NDArray[np.int64], source: int) -> Tensor:
@@ -198,4 +198,5 @@ def half_squared_distance(teacher: Tensor, student: Tensor) -> Tensor:
 
 
 def _batch(features: FeatureSet, layer: int, rows: NDArray[np.int64]) -> Tensor:
-    return torch.from_numpy(features.maps[layer][rows]).contiguous(memory_format=torch.channels_last)
+    batch = torch.from_numpy(features.maps[layer][rows]).contiguous(memory_format=torch.channels_last)
+    return batch.to(training_device())

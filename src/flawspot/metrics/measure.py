@@ -112,7 +112,7 @@ def measure(
 
 
 def _region_overlap(masks: NDArray[np.bool_]) -> tuple[NDArray[np.float64], int]:
-    """What each defective pixel adds to the mean overlap of all regions, in the order of the masks; and their number."""
+    """What each defective pixel adds to the mean overlap of regions, in the masks' order; and the regions' number."""
     shares = []
     total = 0
     for mask in masks:

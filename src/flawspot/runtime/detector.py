@@ -38,7 +38,7 @@ class Detector:
         self._session = session
 
     @overload
-    def predict(self, image: Photograph) -> Prediction: ...
+    def predict(self, image: Photograph) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a sequence
     @overload
     def predict(self, image: Sequence[Photograph]) -> list[Prediction]: ...
     def predict(self, image: Photograph | Sequence[Photograph]) -> Prediction | list[Prediction]:
@@ -99,7 +99,8 @@ def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = Non
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         what = "the artifact" if isinstance(source, Artifact) else source
         raise ArtifactError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {reason}. Update it with `pip install -U onnxruntime`"
+            f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {reason}. "
+            "Update it with `pip install -U onnxruntime`"
         ) from None
     return Detector(artifact.manifest, session)
 

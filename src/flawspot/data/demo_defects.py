@@ -1,0 +1,139 @@
+"""Defects on synthetic products. Each changes a scene in place and says exactly which pixels it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.data.demo_products import Array, Scene, grid, smooth_noise, soft
+
+VISIBLE = 0.05
+"""How much of a pixel a defect must cover to count as its pixel."""
+
+
+def _place(scene: Scene, generator: np.random.Generator, inside: float) -> tuple[float, float]:
+    """A random point on the part at least `inside` pixels from its border: (row, column) from the centre."""
+    deepest = float(scene.edge.max())
+    candidates = np.flatnonzero(scene.edge > min(inside, 0.7 * deepest))
+    size = len(scene.edge)
+    row, column = divmod(int(generator.choice(candidates)), size)
+    return row - (size - 1) / 2, column - (size - 1) / 2
+
+
+def _stroke(scene: Scene, generator: np.random.Generator, length: float, width: float, bend: float) -> Array:
+    """Coverage (H, W) of a curved stroke on the part; lengths in pixels, `bend` in radians over the whole length."""
+    size = len(scene.edge)
+    row, column = _place(scene, generator, width + 2)
+    direction = generator.uniform(0, 2 * np.pi)
+    steps = max(int(length), 2)
+    headings = direction + bend * np.linspace(-0.5, 0.5, steps)
+    rows, columns = grid(size)
+    nearest = np.full((size, size), np.inf, np.float32)
+    path_row, path_column = row, column
+    for heading in headings:
+        path_row, path_column = path_row + np.sin(heading), path_column + np.cos(heading)
+        # Only a window around the point can come nearer.
+        reach = int(width) + 4
+        top, left = int(path_row + size / 2) - reach, int(path_column + size / 2) - reach
+        window = np.s_[max(top, 0) : max(top + 2 * reach, 0), max(left, 0) : max(left + 2 * reach, 0)]
+        distance = np.hypot(rows[window] - path_row, columns[window] - path_column)
+        nearest[window] = np.minimum(nearest[window], distance)
+    return np.asarray(np.where(scene.edge > 0, soft(width / 2 - nearest, 0.5), 0))
+
+
+def _blob(scene: Scene, generator: np.random.Generator, radius: float, centre: tuple[float, float]) -> Array:
+    """Signed distance, in pixels, of an irregular round shape; positive inside."""
+    rows, columns = grid(len(scene.edge))
+    row, column = centre
+    dy, dx = rows - row, columns - column
+    angle = np.arctan2(dy, dx)
+    outline = 1 + sum(
+        generator.normal(0, 0.22 / k) * np.cos(k * angle + generator.uniform(0, 2 * np.pi)) for k in range(1, 6)
+    )
+    stretch = generator.uniform(0.7, 1.4)
+    return (radius * outline - np.hypot(dy * stretch, dx / stretch)).astype(np.float32)
+
+
+def _blend(scene: Scene, coverage: Array, colour: Array) -> NDArray[np.bool_]:
+    """Lay `colour`, (H, W, 3) or (3,), over the part; what lies beside the part is not touched."""
+    coverage = np.where((coverage > VISIBLE) & (scene.cover > VISIBLE), coverage, 0).astype(np.float32)
+    scene.part += coverage[:, :, None] * (colour - scene.part)
+    return coverage > 0
+
+
+def scratch(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
+    """A thin line, lighter or darker than the surface, sometimes barely."""
+    coverage = _stroke(
+        scene,
+        generator,
+        scale * generator.uniform(24, 90),
+        scale * generator.uniform(1.8, 5.0),
+        generator.normal(0, 0.5),
+    )
+    contrast = generator.choice([-1, 1]) * generator.uniform(0.10, 0.28)
+    return _blend(scene, coverage * generator.uniform(0.6, 1.0), np.clip(scene.part + np.float32(contrast), 0.02, 1))
+
+
+def stain(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
+    """A patch of another tone that lets the surface through: oil, ink, water."""
+    radius = scale * generator.uniform(8, 28)
+    distance = _blob(scene, generator, radius, _place(scene, generator, radius / 2))
+    ragged = distance + scale * 2 * smooth_noise(generator, len(scene.edge), 24)
+    tint = 1 - generator.uniform(0.10, 0.30) * generator.uniform(0.6, 1.0, 3)
+    return _blend(scene, soft(ragged, 1.5 * scale), scene.part * tint.astype(np.float32))
+
+
+def chip(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
+    """Missing material: a piece broken off the border, or a hole in a texture, with a rough rim."""
+    radius = scale * generator.uniform(5, 16)
+    at_border = np.abs(scene.edge) < 1
+    if scene.cover.min() < 1 and at_border.any():
+        size = len(scene.edge)
+        row, column = divmod(int(generator.choice(np.flatnonzero(at_border))), size)
+        centre = (row - (size - 1) / 2, column - (size - 1) / 2)
+    else:
+        centre = _place(scene, generator, radius + 2)
+        radius *= 0.8
+    distance = _blob(scene, generator, radius, centre) + smooth_noise(generator, len(scene.edge), 40)
+    gone = np.where((scene.cover > VISIBLE), soft(distance), 0)
+    gone = np.where(gone > VISIBLE, gone, 0).astype(np.float32)
+    rim = soft(distance + 1.5 * scale) * scene.cover
+    touched = _blend(scene, rim, scene.part * np.float32(0.6))
+    scene.cover *= 1 - gone
+    return touched | (gone > 0)
+
+
+def fibre(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
+    """A hair or thread that does not belong there."""
+    coverage = _stroke(
+        scene,
+        generator,
+        scale * generator.uniform(25, 110),
+        scale * generator.uniform(1.4, 3.2),
+        generator.normal(0, 3.0),
+    )
+    tone = generator.choice([0.10, 0.85])
+    colour = np.clip(tone * generator.uniform(0.85, 1.15, 3), 0, 1).astype(np.float32)
+    return _blend(scene, coverage * generator.uniform(0.45, 0.9), colour)
+
+
+def pit(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
+    """A tiny dent: dark towards the light, bright away from it."""
+    radius = scale * generator.uniform(2.5, 6.5)
+    row, column = centre = _place(scene, generator, radius + 2)
+    coverage = soft(_blob(scene, generator, radius, centre), 0.6)
+    rows, columns = grid(len(scene.edge))
+    across = np.clip(((rows - row) + (columns - column)) / (2 * radius), -1, 1)
+    shaded = scene.part * (0.72 + 0.45 * across)[:, :, None].astype(np.float32)
+    return _blend(scene, coverage, shaded)
+
+
+DEFECTS: dict[str, Callable[[Scene, np.random.Generator, float], NDArray[np.bool_]]] = {
+    "scratch": scratch,
+    "stain": stain,
+    "chip": chip,
+    "fibre": fibre,
+    "pit": pit,
+}

@@ -1,0 +1,159 @@
+"""The synthetic demo set: products, good and defective, procedural, seeded and free of any licence.
+
+For the demo, for tests, and for trying out what a method can and cannot do where no real photographs are at hand.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from flawspot.data.demo_defects import DEFECTS as _DEFECTS
+from flawspot.data.demo_products import PRODUCTS as _PRODUCTS
+from flawspot.data.demo_products import Array, grid
+from flawspot.errors import ConfigurationError, DataError, FlawspotError
+from flawspot.progress import SILENT, Progress
+
+PRODUCTS: tuple[str, ...] = tuple(_PRODUCTS)
+DEFECTS: tuple[str, ...] = tuple(_DEFECTS)
+
+VERSION = 1
+"""Raised whenever the same seed would give another picture."""
+
+_LABEL = "demo_set.json"
+_REFERENCE_SIZE = 256  # the sizes of defects are given for it
+
+
+def render(
+    product: str, seed: int | Sequence[int], defect: str | None = None, size: int = _REFERENCE_SIZE
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Take one photograph.
+
+    Args:
+        product: one of `PRODUCTS`.
+        seed: the same seed gives the same part in the same light, with a defect or without.
+        defect: one of `DEFECTS`; None for a good part.
+        size: side in pixels.
+
+    Returns:
+        (size, size, 3) uint8 RGB, and (size, size) bool: where the defect is.
+
+    Raises:
+        ConfigurationError: an unknown product or defect; the known ones are listed.
+    """
+    if product not in _PRODUCTS:
+        raise ConfigurationError(f"unknown product {product!r}: the known ones are {', '.join(PRODUCTS)}")
+    if defect is not None and defect not in _DEFECTS:
+        raise ConfigurationError(f"unknown defect {defect!r}: the known ones are {', '.join(DEFECTS)}")
+    # Generators of their own, so that a defect changes nothing but itself.
+    for_part, for_camera, for_defect = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
+    scene = _PRODUCTS[product](for_part, size)
+    mask = np.zeros((size, size), np.bool_)
+    if defect is not None:
+        mask = _DEFECTS[defect](scene, for_defect, size / _REFERENCE_SIZE)
+    cover = scene.cover[:, :, None]
+    return _photograph(scene.part * cover + scene.ground * (1 - cover), for_camera), mask
+
+
+def _photograph(scene: Array, generator: np.random.Generator) -> NDArray[np.uint8]:
+    """Light, lens and sensor: uneven exposure, a slight blur, noise that grows with the signal."""
+    size = len(scene)
+    rows, columns = grid(size)
+    angle, slope = generator.uniform(0, 2 * np.pi), generator.uniform(0, 0.12)
+    light = 1 + slope * (np.sin(angle) * rows + np.cos(angle) * columns) / (size / 2)
+    balance = generator.normal(1, 0.01, 3)
+    exposed = scene * (light * generator.normal(1, 0.035))[:, :, None] * balance
+    for axis in (0, 1):
+        before, after = np.roll(exposed, 1, axis), np.roll(exposed, -1, axis)
+        exposed = 0.5 * exposed + 0.25 * (before + after)
+    # Gamma as cameras apply it, then shot and read noise in grey levels.
+    grey = 255 * np.clip(exposed, 0, 1) ** 0.8
+    noise = generator.standard_normal(scene.shape, np.float32) * np.sqrt(2.0 + 0.02 * grey)
+    return np.asarray(np.clip(np.rint(grey + noise), 0, 255), np.uint8)
+
+
+def make_demo_set(
+    folder: Path,
+    *,
+    products: Sequence[str] = PRODUCTS,
+    train: int = 80,
+    test_good: int = 20,
+    test_per_defect: int = 8,
+    size: int = _REFERENCE_SIZE,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> list[Path]:
+    """Write the set in the MVTec layout, a folder for each product.
+
+    A product that is there already with the same parameters is kept; with others it is made anew. Each is written
+    beside its place and moved there when complete.
+
+    Args:
+        folder: made if missing.
+        products: some of `PRODUCTS`.
+        train: good photographs to learn from, of each product.
+        test_good: good ones to test on.
+        test_per_defect: defective ones of each kind.
+        size: side of the photographs in pixels.
+        seed: the same seed gives the same photographs; no two of a set have a seed in common.
+        progress: told of each photograph.
+
+    Returns:
+        The products' folders.
+
+    Raises:
+        ConfigurationError: an unknown product.
+        DataError: a folder of that name that this function did not make.
+        FlawspotError: a file cannot be written.
+    """
+    parameters = {
+        "version": VERSION,
+        "train": train,
+        "test_good": test_good,
+        "test_per_defect": test_per_defect,
+        "size": size,
+        "seed": seed,
+    }
+    made = []
+    for product in products:
+        target = folder / product
+        label = target / _LABEL
+        if target.exists() and not label.is_file():
+            raise DataError(f"{target} is there already and not a demo set: choose another folder, or move it away")
+        made.append(target)
+        if label.is_file() and label.read_text(encoding="utf-8") == json.dumps(parameters):
+            continue
+        number = PRODUCTS.index(product) if product in PRODUCTS else -1
+        shots = [("train", "good", index) for index in range(train)]
+        shots += [("test", "good", index) for index in range(test_good)]
+        shots += [("test", defect, index) for defect in DEFECTS for index in range(test_per_defect)]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f".{product}.", dir=folder) as name:
+                unfinished = Path(name) / product
+                for shot, (subset, kind, index) in enumerate(progress.track(shots, f"photographing {product}")):
+                    defect = None if kind == "good" else kind
+                    image, mask = render(product, (seed, number, shot), defect, size)
+                    _save(image, unfinished / subset / kind / f"{index:03}.png")
+                    if defect:
+                        truth = unfinished / "ground_truth" / kind / f"{index:03}_mask.png"
+                        _save(mask.astype(np.uint8) * 255, truth)
+                (unfinished / _LABEL).write_text(json.dumps(parameters), encoding="utf-8")
+                if target.exists():
+                    shutil.rmtree(target)
+                unfinished.rename(target)
+        except OSError as error:
+            raise FlawspotError(f"cannot write the demo set to {folder}: {error.strerror or error}") from error
+    return made
+
+
+def _save(image: NDArray[np.uint8], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)

@@ -1,0 +1,101 @@
+"""The synthetic demo set: repeatable, with exact masks, and never in the way of other files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawspot.data.demo_set import DEFECTS, PRODUCTS, make_demo_set, render
+from flawspot.data.folders import open_folder
+from flawspot.errors import ConfigurationError, DataError
+
+SMALL = {"train": 3, "test_good": 2, "test_per_defect": 1, "size": 64}
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_the_same_seed_takes_the_same_photograph(product):
+    one, two, other = render(product, 5)[0], render(product, 5)[0], render(product, 6)[0]
+    np.testing.assert_array_equal(one, two)
+    assert one.shape == (256, 256, 3)
+    assert one.dtype == np.uint8
+    assert (one != other).mean() > 0.5
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_the_mask_is_exact(product, defect):
+    """Outside the mask, widened by the lens's blur of one pixel, nothing changes; inside, most of it does."""
+    for seed in range(4):
+        good, _ = render(product, seed)
+        bad, mask = render(product, seed, defect)
+        assert mask.shape == (256, 256)
+        assert 4 <= mask.sum() <= 0.1 * mask.size
+        padded = np.pad(mask, 1)
+        wide = np.any([padded[i : i + 256, j : j + 256] for i in range(3) for j in range(3)], axis=0)
+        changed = (good != bad).any(axis=2)
+        assert not (changed & ~wide).any()
+        assert changed[mask].mean() > 0.5
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_good_parts_have_no_defect(product):
+    assert not render(product, 1)[1].any()
+
+
+def test_the_layout_on_disk(tmp_path):
+    folders = make_demo_set(tmp_path / "a set", seed=1, **SMALL)
+    assert [folder.name for folder in folders] == list(PRODUCTS)
+    for folder in folders:
+        product = open_folder(folder)
+        assert len(product.train) == 3
+        assert len(product.test) == 2 + len(DEFECTS)
+        assert product.has_masks
+        assert {sample.defect for sample in product.test} == {None, *DEFECTS}
+        assert Image.open(product.train[0]).size == (64, 64)
+    assert not list((tmp_path / "a set").glob(".*"))
+
+
+def test_no_two_photographs_are_the_same(tmp_path):
+    make_demo_set(tmp_path, products=["washer"], **SMALL)
+    contents = [path.read_bytes() for path in (tmp_path / "washer").rglob("0*.png") if "mask" not in path.name]
+    assert len(set(contents)) == len(contents) == 3 + 2 + len(DEFECTS)
+
+
+def test_a_set_is_kept_or_made_anew(tmp_path):
+    (folder,) = make_demo_set(tmp_path, products=["keycap"], **SMALL)
+    first = folder / "train" / "good" / "000.png"
+    before = first.stat().st_mtime_ns
+    make_demo_set(tmp_path, products=["keycap"], **SMALL)
+    assert first.stat().st_mtime_ns == before
+    make_demo_set(tmp_path, products=["keycap"], **{**SMALL, "train": 2})
+    assert len(open_folder(folder).train) == 2
+
+
+def test_what_is_not_ours_is_not_touched(tmp_path):
+    (tmp_path / "fabric").mkdir()
+    (tmp_path / "fabric" / "mine.txt").write_text("mine")
+    with pytest.raises(DataError, match="not a demo set"):
+        make_demo_set(tmp_path, **SMALL)
+    assert (tmp_path / "fabric" / "mine.txt").read_text() == "mine"
+
+
+def test_interrupted_nothing_is_left(tmp_path):
+    class Interrupt:
+        def track(self, items, description, total=None):
+            for number, item in enumerate(items):
+                if number == 4:
+                    raise KeyboardInterrupt
+                yield item
+
+    with pytest.raises(KeyboardInterrupt):
+        make_demo_set(tmp_path, progress=Interrupt(), **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_names_list_the_known(tmp_path):
+    with pytest.raises(ConfigurationError, match="fabric, washer, keycap"):
+        render("spoon", 0)
+    with pytest.raises(ConfigurationError, match="scratch, stain"):
+        render("washer", 0, "rust")
+    with pytest.raises(ConfigurationError, match="fabric, washer, keycap"):
+        make_demo_set(tmp_path, products=["spoon"], **SMALL)
+    assert list(tmp_path.iterdir()) == []

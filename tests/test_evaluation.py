@@ -1,0 +1,87 @@
+"""The shipped artifact over a labelled test set."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawspot.errors import DataError, ImageError
+from flawspot.evaluation import evaluate
+from flawspot.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
+
+
+class Brightness:
+    """Stands in for a detector: the anomaly is how bright the red channel is, on a 64 x 64 map."""
+
+    manifest = Manifest(
+        product="part",
+        method="brightness",
+        hyperparameters={},
+        seed=0,
+        input_size=64,
+        backbone=BackboneInfo("none", "", (0,), "", "", (0.0,), (1.0,)),
+        training=TrainingInfo("", 1, 0, 1, (), {}),
+        calibration=CalibrationInfo(0.1, 0.5, 0.8, 0.8, (0.8,), (0.8,)),
+        parts=(),
+        versions={},
+        created="",
+    )
+
+    def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        anomaly_map = batch[:, :, :, 0].astype(np.float32) / 255
+        return anomaly_map, anomaly_map.max(axis=(1, 2))
+
+
+@pytest.fixture
+def folder(product_folder: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(product_folder, tmp_path / "part"))
+
+
+def test_figures_and_counts(folder: Path) -> None:
+    evaluation = evaluate(Brightness(), folder)
+    metrics = evaluation.metrics
+    assert (metrics.images, metrics.good_images, metrics.defective_images, metrics.regions) == (8, 4, 4, 4)
+    assert metrics.pixels == 8 * 64 * 64
+    assert metrics.image_recall == 1.0
+    assert metrics.image_auroc == 1.0
+    assert metrics.pixel_auroc > 0.99
+    assert len(evaluation.scores) == len(evaluation.samples) == 8
+    assert evaluation.skipped == ()
+
+
+def test_without_ground_truth_only_image_figures(folder: Path) -> None:
+    shutil.rmtree(folder / "ground_truth")
+    metrics = evaluate(Brightness(), folder).metrics
+    assert metrics.image_auroc == 1.0
+    assert metrics.pixel_auroc is None
+
+
+def test_unreadable_photographs_are_skipped_and_told(folder: Path) -> None:
+    broken = folder / "test" / "spot" / "001.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    evaluation = evaluate(Brightness(), folder)
+    assert [path for path, _ in evaluation.skipped] == [broken]
+    assert evaluation.metrics.images == 7
+    with pytest.raises(ImageError, match=r"001\.png"):
+        evaluate(Brightness(), folder, strict=True)
+
+
+def test_all_unreadable(folder: Path) -> None:
+    for path in (folder / "test").rglob("*.png"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(DataError, match="none of the 8"):
+        evaluate(Brightness(), folder)
+
+
+def test_a_mask_of_another_size_names_both(folder: Path) -> None:
+    Image.new("L", (32, 64), 255).save(folder / "ground_truth" / "spot" / "002_mask.png")
+    with pytest.raises(DataError, match=r"002_mask\.png is 32 x 64 pixels.*002\.png is 64 x 64"):
+        evaluate(Brightness(), folder)
+
+
+def test_a_folder_without_test_images(product_folder: Path) -> None:
+    with pytest.raises(DataError, match="no test images"):
+        evaluate(Brightness(), product_folder / "train" / "good")
