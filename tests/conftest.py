@@ -69,3 +69,58 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> bytes:
+    """An ONNX model that keeps the artifact's contract: the map is the red channel of the first 8 x 8 pixels."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    def constant(name: str, values: list[int]) -> object:
+        return numpy_helper.from_array(np.array(values, np.int64), name)
+
+    nodes = [
+        helper.make_node("Slice", ["image", "begin", "end", "axes"], ["corner"]),
+        helper.make_node("Cast", ["corner"], ["as_float"], to=TensorProto.FLOAT),
+        helper.make_node("Squeeze", ["as_float", "channel"], ["anomaly_map"]),
+        helper.make_node("ReduceMax", ["anomaly_map", "pixels"], ["score"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [
+            helper.make_tensor_value_info("anomaly_map", TensorProto.FLOAT, ["N", 8, 8]),
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, ["N"]),
+        ],
+        [
+            constant("begin", [0, 0, 0]),
+            constant("end", [8, 8, 1]),
+            constant("axes", [1, 2, 3]),
+            constant("channel", [3]),
+            constant("pixels", [1, 2]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+@pytest.fixture(scope="session")
+def tiny_manifest() -> object:
+    """A manifest to go with `tiny_model`; scores are grey levels, above 100 is anomalous."""
+    from flawspot.manifest import BackboneInfo, CalibrationInfo, Manifest, Part, TrainingInfo
+
+    return Manifest(
+        product="a part",
+        method="paste",
+        hyperparameters={"share": "auto", "epochs": 3, "rate": 0.4, "ratio": None, "flag": True},
+        seed=7,
+        input_size=8,
+        backbone=BackboneInfo("mobilenet_v2", "paste", (7, 10, 14), "w", "ab", (0.5, 0.5, 0.5), (0.2, 0.2, 0.2)),
+        training=TrainingInfo("f" * 64, 10, 2, 4, ("broken.png",), {"fitting": 1.5}, 3),
+        calibration=CalibrationInfo(0.2, 0.2, 100.0, 100.0, (70.0, 80.0, 90.0, 100.0), (70.0, 80.0, 90.0, 100.0)),
+        parts=(Part("backbone", 10, 20),),
+        versions={"flawspot": "0.1.0"},
+        created="2026-01-01T00:00:00+00:00",
+    )

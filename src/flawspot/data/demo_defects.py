@@ -40,7 +40,8 @@ def _stroke(scene: Scene, generator: np.random.Generator, length: float, width: 
         window = np.s_[max(top, 0) : max(top + 2 * reach, 0), max(left, 0) : max(left + 2 * reach, 0)]
         distance = np.hypot(rows[window] - path_row, columns[window] - path_column)
         nearest[window] = np.minimum(nearest[window], distance)
-    return np.asarray(np.where(scene.edge > 0, soft(width / 2 - nearest, 0.5), 0))
+    coverage: Array = np.where(scene.edge > 0, soft(width / 2 - nearest, 0.5), 0)
+    return coverage
 
 
 def _blob(scene: Scene, generator: np.random.Generator, radius: float, centre: tuple[float, float]) -> Array:
@@ -53,7 +54,7 @@ def _blob(scene: Scene, generator: np.random.Generator, radius: float, centre: t
         generator.normal(0, 0.22 / k) * np.cos(k * angle + generator.uniform(0, 2 * np.pi)) for k in range(1, 6)
     )
     stretch = generator.uniform(0.7, 1.4)
-    return (radius * outline - np.hypot(dy * stretch, dx / stretch)).astype(np.float32)
+    return np.asarray(radius * outline - np.hypot(dy * stretch, dx / stretch), np.float32)
 
 
 def _blend(scene: Scene, coverage: Array, colour: Array) -> NDArray[np.bool_]:

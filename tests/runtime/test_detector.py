@@ -1,0 +1,75 @@
+"""Predicting with a tiny artifact: every kind of photograph, and what is said of it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import flawspot
+from flawspot.artifact import Artifact, write
+from flawspot.errors import ImageError
+
+
+@pytest.fixture
+def detector(tiny_model, tiny_manifest):
+    return flawspot.load(Artifact(tiny_manifest, tiny_model), threads=1)
+
+
+def photograph(level: int, height: int = 16, width: int = 24) -> np.ndarray:
+    image = np.zeros((height, width, 3), np.uint8)
+    image[2:4, 3:6] = level
+    return image
+
+
+def test_from_a_file_and_in_memory(tmp_path, tiny_model, tiny_manifest):
+    path = tmp_path / "part.onnx"
+    write(path, tiny_model, tiny_manifest)
+    for source in (path, str(path), Artifact(tiny_manifest, tiny_model)):
+        assert flawspot.load(source).predict(photograph(120)).score == 120.0
+
+
+def test_every_kind_of_photograph(detector, tmp_path):
+    image = photograph(120)
+    path = tmp_path / "photo.png"
+    Image.fromarray(image).save(path)
+    alpha = np.dstack([image, np.zeros(image.shape[:2], np.uint8)])
+    for same in (image, path, str(path), Image.fromarray(image), image[:, :, 0], alpha, image.astype(np.uint16) * 257):
+        prediction = detector.predict(same)
+        assert prediction.score == 120.0
+        np.testing.assert_array_equal(prediction.map, image[:8, :8, 0])
+
+
+def test_several_at_once(detector):
+    images = [photograph(30), photograph(200, 40, 50)]
+    assert [p.score for p in detector.predict(images)] == [30.0, 200.0]
+    assert [p.score for p in detector.predict(np.stack([photograph(9), photograph(8)]))] == [9.0, 8.0]
+    assert detector.predict([]) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "p_value", "is_anomalous"), [(101, 0.2, True), (100, 0.4, False), (75, 0.8, False), (0, 1.0, False)]
+)
+def test_the_verdict(detector, level, p_value, is_anomalous):
+    prediction = detector.predict(photograph(level))
+    assert prediction.p_value == pytest.approx(p_value)
+    assert prediction.is_anomalous is is_anomalous
+    assert prediction.threshold == 100.0
+
+
+def test_boxes_are_in_pixels_of_the_photograph(detector):
+    prediction = detector.predict(photograph(120))
+    assert prediction.image_size == (24, 16)
+    # The map is 8 x 8, so a cell is 3 pixels wide and 2 high.
+    assert prediction.boxes == [(9, 4, 18, 8)]
+    assert detector.predict(photograph(100)).boxes == []
+
+
+def test_the_most_anomalous_region_comes_first(detector):
+    image = photograph(120)
+    image[6, 0] = 250
+    assert detector.predict(image).boxes == [(0, 12, 3, 14), (9, 4, 18, 8)]
+
+
+def test_what_is_no_photograph(detector, tmp_path):
+    for wrong in (np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(3, np.uint8), tmp_path / "missing.png"):
+        with pytest.raises(ImageError):
+            detector.predict(wrong)
