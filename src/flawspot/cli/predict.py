@@ -112,15 +112,15 @@ def _expand(arguments: Sequence[str]) -> list[tuple[Path, Path]]:
 
 
 def _picture_paths(photographs: Sequence[tuple[Path, Path]], folder: Path) -> dict[Path, Path]:
-    """Where each photograph's picture goes: its own relative path, with a number where two would coincide."""
-    taken: set[Path] = set()
+    """Where each photograph's picture goes: its own relative path, with a number where that is taken."""
+    taken = {path.resolve() for path, _ in photographs}
     pictures = {}
     for path, relative in photographs:
         target = folder / relative.with_suffix(".png")
         number = 2
-        while target in taken or target.resolve() == path.resolve():
+        while target.resolve() in taken:
             target = folder / relative.with_name(f"{relative.stem}_{number}.png")
             number += 1
-        taken.add(target)
+        taken.add(target.resolve())
         pictures[path] = target
     return pictures

@@ -1,0 +1,86 @@
+"""The running half stands alone."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import flawspot
+from flawspot.artifact import write
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "onnx", "onnxscript", "sklearn", "scipy", "platformdirs")
+
+
+@pytest.fixture
+def line(tmp_path, tiny_model, tiny_manifest):
+    """An artifact and a photograph."""
+    write(tmp_path / "part.onnx", tiny_model, tiny_manifest)
+    Image.fromarray(np.full((9, 9, 3), 120, np.uint8)).save(tmp_path / "photo.png")
+    return tmp_path
+
+
+def imported(code: str, folder: Path) -> set[str]:
+    """The top-level modules that `code` has imported by its end."""
+    code += "\nimport sys, json; print(json.dumps(sorted({n.partition('.')[0] for n in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_flawspot_imports_next_to_nothing(tmp_path):
+    modules = imported("import flawspot", tmp_path)
+    assert not modules & {*HEAVY, "numpy", "PIL", "onnxruntime", "typer", "rich"}
+
+
+def test_predicting_needs_neither_torch_nor_onnx(line):
+    code = "import flawspot; assert flawspot.load('part.onnx').predict('photo.png').is_anomalous"
+    assert not imported(code, line) & set(HEAVY)
+
+
+@pytest.mark.parametrize("command", ["predict part.onnx photo.png", "info part.onnx", "threshold part.onnx", "--help"])
+def test_the_commands_of_the_running_half_need_neither(line, command):
+    code = f"""
+import sys; sys.argv = ["flawspot", *{command.split()!r}]
+from flawspot.cli import main
+try: main()
+except SystemExit as end: assert not end.code
+"""
+    assert not imported(code, line) & set(HEAVY)
+
+
+def test_names():
+    assert {"train", "load", "evaluate", "Detector", "Prediction"} <= set(dir(flawspot))
+    assert flawspot.__version__
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = flawspot.trian
+
+
+@pytest.mark.network
+def test_an_environment_without_torch_and_onnx(line):
+    """`pip install .` without extras, in an environment of its own."""
+    venv = line / "bare environment"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(python), *arguments], capture_output=True, text=True, cwd=line, check=False)
+
+    installed = run("-m", "pip", "install", "--quiet", "--constraint", str(ROOT / "constraints.txt"), str(ROOT))
+    assert installed.returncode == 0, installed.stderr
+    packages = {p["name"].lower() for p in json.loads(run("-m", "pip", "list", "--format", "json").stdout)}
+    assert "onnxruntime" in packages
+    assert not packages & {"torch", "onnx", "onnxscript", "scipy", "scikit-learn"}
+    predicted = run("-c", "import flawspot; print(flawspot.load('part.onnx').predict('photo.png').score)")
+    assert predicted.stdout.strip() == "120.0", predicted.stderr
+    command = run("-m", "flawspot", "predict", "part.onnx", "photo.png", "--json", "--out", "found")
+    assert json.loads(command.stdout)["is_anomalous"], command.stderr
+    assert (line / "found" / "photo.png").exists()
+    training = run("-m", "flawspot", "train", ".", "-o", "new.onnx")
+    assert training.returncode == 1
+    assert "pip install 'flawspot[train]'" in training.stderr
+    assert training.stderr.count("\n") == 1
