@@ -115,7 +115,7 @@ def train(
     asked = chosen.default_layers if layers is None else layers
     taps = resolve(backbone, asked)
     required = chosen.required(taps, backbone)
-    network, file = create_pretrained(backbone, required, weights)
+    network, loaded = create_pretrained(backbone, required, weights)
     folder = data if isinstance(data, ImageFolder) else open_folder(Path(data))
 
     phases = _Phases()
@@ -125,7 +125,7 @@ def train(
             progress.note(f"left out: {reason}")
         fit_on, validate_on, calibrate_on = _split(images, folder, chosen, calibration_fraction, seed)
         data_hash = fingerprint(images, folder.root)
-    preprocess = Preprocess(input_size, file.mean, file.std)
+    preprocess = Preprocess(input_size, loaded.file.mean, loaded.file.std)
     with phases.time("features"):
         model = to_onnx(FeatureGraph(preprocess, network), [_output_name(layer) for layer in required])
         features = _extract(model, fit_on, network, taps, input_size, progress)
@@ -151,10 +151,10 @@ def train(
             name=backbone,
             layers=asked if isinstance(asked, str) else ",".join(map(str, asked)),
             taps=taps,
-            weights=file.name,
-            weights_sha256=file.sha256,
-            mean=file.mean,
-            std=file.std,
+            weights=loaded.file.name,
+            weights_sha256=loaded.sha256,
+            mean=loaded.file.mean,
+            std=loaded.file.std,
         ),
         training=TrainingInfo(
             fingerprint=data_hash,

@@ -246,7 +246,7 @@ def test_a_checkpoint_that_changed_since_is_not_opened(tmp_path):
     path = tmp_path / "w.pth"
     file = saved(path, {"a": torch.ones(1)})
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(WeightsError, match="sha256 differs"):
+    with pytest.raises(WeightsError, match="checksum differs"):
         load_checkpoint(path, file)
 
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from flawspot.artifact import graph_sha256
+from flawspot.artifact import graph_sha256, write
 from flawspot.errors import ConfigurationError
 from flawspot.graph import to_onnx
 from flawspot.methods.registry import create_method, methods
-from flawspot.runtime.detector import OUTPUTS, open_session
+from flawspot.runtime.detector import OUTPUTS, load, open_session
 
 METHODS = list(methods())
 pytestmark = [pytest.mark.parametrize("name", METHODS), pytest.mark.usefixtures("one_thread")]
@@ -51,6 +51,16 @@ def test_the_same_seed_makes_the_same_bits(name, fitted, exported, fit_method):
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert any(not torch.equal(one[key], other[key]) for key in one)
     assert graph_sha256(to_onnx(fitted(name).graph, OUTPUTS)) == graph_sha256(exported(name))
+
+
+def test_saved_and_loaded_it_gives_the_same_bits(name, exported, make_photographs, tiny_manifest, tmp_path):
+    image = make_photographs(1, seed=9)[0]
+    write(tmp_path / "part.onnx", exported(name), tiny_manifest)
+    anomaly_map, score = run(exported(name), image[None])
+    for _ in range(2):
+        prediction = load(tmp_path / "part.onnx", threads=1).predict(image)
+        assert prediction.score == score[0]
+        np.testing.assert_array_equal(prediction.map, anomaly_map[0])
 
 
 def test_a_batch_equals_single_photographs(name, exported, make_photographs):

@@ -86,9 +86,12 @@ def test_the_best_epoch_on_held_out_images_is_kept(fitted, make_photographs):
 
 
 def test_paste_shares_all_before_the_first_tap():
-    assert PaSTe().source_layer((7, 10, 14)) == 6  # as the paper, section 4.5
+    assert PaSTe().source_layer((7, 10, 14), "mobilenet_v2") == 6  # as the paper, section 4.5
     assert PaSTe().required((7, 10, 14), "mobilenet_v2") == (6, 7, 10, 14)
     assert PaSTe(share=3).required((7, 10, 14), "mobilenet_v2") == (3, 7, 10, 14)
+    assert PaSTe().source_layer((10, 13, 16), "mobilenet_v2") == 6
+    assert PaSTe().source_layer((4, 7, 10), "mobilenet_v2") == 3
+    assert PaSTe().source_layer((1, 2, 3), "wide_resnet50_2") == 0
     assert STFPM().required((3, 8, 14), "mobilenet_v2") == (INPUT, 3, 8, 14)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ class BackboneFamily:
         weights: the files that hold pretrained weights, in the order of preference.
         rename: turns the tensor names of a checkpoint into those of ``nn.ModuleList(build())``, without the classifier.
         source: paper and code that the architecture was written from.
+        student_patience: students of this architecture train at the learning rate divided by it, for as many times the
+            epochs; 10 for MicroNet, whose training is unstable otherwise (section 4.2 of the PaSTe paper).
     """
 
     name: str
@@ -35,11 +38,20 @@ class BackboneFamily:
     weights: tuple[WeightsFile, ...]
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
     source: str
+    student_patience: int = 1
 
-    @property
-    def shared_until(self) -> int:
-        """The last block that PaSTe's teacher and student share: the one before the first tap of the paste group."""
-        return self.layer_groups["paste"][0] - 1
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """Which weights a backbone holds.
+
+    Attributes:
+        file: what is known of them.
+        sha256: of the file they were read from, in full.
+    """
+
+    file: WeightsFile
+    sha256: str
 
 
 _FAMILIES: dict[str, BackboneFamily] = {}
@@ -52,12 +64,15 @@ def backbone(
     weights: Sequence[WeightsFile],
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
     source: str,
+    student_patience: int = 1,
 ) -> Callable[[Callable[[], list[nn.Module]]], Callable[[], list[nn.Module]]]:
     """Register the decorated builder as a backbone under its function name."""
 
     def register(build: Callable[[], list[nn.Module]]) -> Callable[[], list[nn.Module]]:
         name = build.__name__
-        _FAMILIES[name] = BackboneFamily(name, build, last, layer_groups, tuple(weights), rename, source)
+        _FAMILIES[name] = BackboneFamily(
+            name, build, last, layer_groups, tuple(weights), rename, source, student_patience
+        )
         return build
 
     return register
@@ -94,7 +109,7 @@ def create(name: str, taps: Sequence[int]) -> BlockList:
     return BlockList(name, known.build(), taps)
 
 
-def create_pretrained(name: str, taps: Sequence[int], weights: str | None = None) -> tuple[BlockList, WeightsFile]:
+def create_pretrained(name: str, taps: Sequence[int], weights: str | None = None) -> tuple[BlockList, LoadedWeights]:
     """Build backbone `name` with pretrained weights from this machine, frozen. The network is never asked.
 
     Args:
@@ -115,4 +130,6 @@ def create_pretrained(name: str, taps: Sequence[int], weights: str | None = None
     blocks = nn.ModuleList(known.build())
     # Checked against the whole network and trimmed after, so that a truncated checkpoint is noticed.
     load_strictly(blocks, known.rename(load_checkpoint(path, file)), source=path.name)
-    return BlockList(name, blocks, taps).frozen(), file
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return BlockList(name, blocks, taps).frozen(), LoadedWeights(file, digest)

