@@ -145,6 +145,7 @@ def test_too_few_photographs(product_folder, tmp_path, count):
         ({"weights": "imagenet1k_v2"}, WeightsError, "flawspot weights pull mobilenet_v2 --weights imagenet1k_v2"),
         ({"settings": {"banksize": 3}}, ConfigurationError, "bank"),
         ({"input_size": 16}, ConfigurationError, "32 to 1024"),
+        ({"normalization": "imagenet"}, ConfigurationError, "weights, paper"),
         ({"false_alarm_rate": 0.0}, ConfigurationError, "between 0 and 1"),
         ({"calibration_fraction": 1.0}, ConfigurationError, "between 0 and 1"),
         ({"method": "paste", "layers": "0,3"}, ConfigurationError, "choose layers of at least 1"),

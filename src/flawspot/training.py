@@ -39,6 +39,8 @@ from flawspot.runtime.images import read_image
 
 DEFAULT_INPUT_SIZE = 224
 DEFAULT_CALIBRATION_FRACTION = 0.2
+PAPER_NORMALIZATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""ImageNet's mean and standard deviation, which the PaSTe paper's code gives every backbone."""
 AGREEMENT = 1e-3
 """How far the exported graph may be from its torch module, relative to the largest value."""
 
@@ -65,6 +67,7 @@ def train(
     output: str | os.PathLike[str] | None = None,
     weights: str | None = None,
     input_size: int = DEFAULT_INPUT_SIZE,
+    normalization: str = "weights",
     false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
     calibration_fraction: float = DEFAULT_CALIBRATION_FRACTION,
     seed: int = 0,
@@ -82,6 +85,8 @@ def train(
         output: where to write the artifact, an .onnx file; None writes nothing.
         weights: which pretrained weights; None takes the first at hand.
         input_size: side of the square the photographs are resized to, in pixels.
+        normalization: of the photographs: ``weights`` for that which the weights were trained with, ``paper`` for
+            ImageNet's mean and standard deviation, which the PaSTe paper gives every backbone.
         false_alarm_rate: the share of good parts that may be called anomalous.
         calibration_fraction: the share of the good photographs held out for the threshold, and for nothing else.
         seed: of every random choice; ignored where `method` is a `Method`, which has its own, but for the splits.
@@ -103,6 +108,8 @@ def train(
     # All that can be wrong is found before the long work begins.
     if not 32 <= input_size <= 1024:
         raise ConfigurationError(f"input size {input_size} is out of range: give 32 to 1024 pixels, 224 as a rule")
+    if normalization not in ("weights", "paper"):
+        raise ConfigurationError(f"unknown normalization {normalization!r}: the known ones are weights, paper")
     if not 0 < calibration_fraction < 1:
         raise ConfigurationError(f"calibration fraction {calibration_fraction:g} is not between 0 and 1: try 0.2")
     if not 0 < false_alarm_rate < 1:
@@ -125,7 +132,8 @@ def train(
             progress.note(f"left out: {reason}")
         fit_on, validate_on, calibrate_on = _split(images, folder, chosen, calibration_fraction, seed)
         data_hash = fingerprint(images, folder.root)
-    preprocess = Preprocess(input_size, loaded.file.mean, loaded.file.std)
+    mean, std = PAPER_NORMALIZATION if normalization == "paper" else (loaded.file.mean, loaded.file.std)
+    preprocess = Preprocess(input_size, mean, std)
     with phases.time("features"):
         model = to_onnx(FeatureGraph(preprocess, network), [_output_name(layer) for layer in required])
         features = _extract(model, fit_on, network, taps, input_size, progress)
@@ -153,8 +161,8 @@ def train(
             taps=taps,
             weights=loaded.file.name,
             weights_sha256=loaded.sha256,
-            mean=loaded.file.mean,
-            std=loaded.file.std,
+            mean=mean,
+            std=std,
         ),
         training=TrainingInfo(
             fingerprint=data_hash,

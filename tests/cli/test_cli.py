@@ -220,13 +220,28 @@ class TestWeights:
         assert "flawspot weights pull mobilenet_v2" in err
 
 
+def test_backbones(flawspot):
+    code, out, _ = flawspot("backbones", "--json")
+    assert code == 0
+    rows = {row["backbone"]: row for row in json.loads(out)["backbones"]}
+    assert rows["mobilenet_v2"]["macs"] == 299_494_272
+    assert rows["wide_resnet50_2"]["layer_groups"] == {"equiv": [1, 2, 3]}
+    assert "phinet" in flawspot("backbones")[1]
+    layers = json.loads(flawspot("backbones", "mobilenet_v2", "--json")[1])["layers"]
+    # As section 4.5 of the PaSTe paper has it; its 43.78 counts the batch norms' parameters too.
+    assert [round(layers[tap]["percent"], 2) for tap in (3, 8, 14)] == [25.31, 43.79, 75.28]
+    code, _, err = flawspot("backbones", "resnet")
+    assert code == 1
+    assert "the known ones are" in err
+
+
 def test_version_and_help(flawspot):
     code, out, _ = flawspot("--version")
     assert code == 0
     assert out.startswith("flawspot 0.")
     code, out, _ = flawspot("--help")
     assert code == 0
-    for command in ("train", "predict", "evaluate", "info", "threshold", "weights", "demo"):
+    for command in ("train", "backbones", "predict", "evaluate", "info", "threshold", "weights", "demo"):
         assert command in out
         assert flawspot(command, "--help")[0] == 0
 

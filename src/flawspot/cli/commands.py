@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli import demo, evaluate, info, predict, threshold, train, weights
+from flawspot.cli import backbones, demo, evaluate, info, predict, threshold, train, weights
 
 EPILOG = (
     "Exit codes: 0 done, 1 an error (told in one line), 2 wrong usage, 3 done but some images could not be read, "
@@ -45,5 +45,6 @@ app.command(name="predict")(predict.predict)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
 app.command(name="threshold")(threshold.threshold)
+app.command(name="backbones")(backbones.backbones)
 app.add_typer(weights.app, name="weights")
 app.command(name="demo")(demo.demo)

@@ -27,6 +27,9 @@ def train(
         typer.Option(help="Which pretrained weights, as `weights list` shows.  [default: the first at hand]"),
     ] = None,
     input_size: Annotated[int, typer.Option(help="Photographs are resized to a square of this many pixels.")] = 224,
+    normalization: Annotated[
+        str, typer.Option(help="weights: as the weights were trained with. paper: ImageNet's for every backbone.")
+    ] = "weights",
     seed: Annotated[int, typer.Option(help="Of every random choice; the same seed makes the same detector.")] = 0,
     setting: Annotated[
         list[str] | None,
@@ -55,6 +58,7 @@ def train(
         output=output,
         weights=weights,
         input_size=input_size,
+        normalization=normalization,
         false_alarm_rate=false_alarm_rate,
         calibration_fraction=calibration_fraction,
         seed=seed,

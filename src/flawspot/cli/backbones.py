@@ -1,0 +1,72 @@
+"""``flawspot backbones``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from flawspot.cli.console import out, print_json
+
+
+def backbones(
+    backbone: Annotated[
+        str | None, typer.Argument(help="Show every layer of this one.  [default: list all backbones]")
+    ] = None,
+    input_size: Annotated[int, typer.Option(min=32, max=1024, help="Side of the photographs in pixels.")] = 224,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List the backbones with their layer groups, or the layers of one with shapes and costs."""
+    from flawspot.backbones.registry import families, family
+    from flawspot.backbones.weights import find
+    from flawspot.costs.layers import layer_costs
+
+    if backbone is not None:
+        layers = layer_costs(backbone, input_size)
+        if as_json:
+            print_json(
+                {"backbone": backbone, "input_size": input_size, "layers": [layer.as_dict() for layer in layers]}
+            )
+            return
+        table = Table(
+            "layer", "output", "MACs", "MACs so far", "% of all", "parameters so far", box=None, pad_edge=False
+        )
+        for layer in layers:
+            shape = "x".join(map(str, layer.shape))
+            figures = (
+                f"{layer.macs:,}",
+                f"{layer.macs_so_far:,}",
+                f"{layer.percent:.2f}",
+                f"{layer.parameters_so_far:,}",
+            )
+            table.add_row(str(layer.index), shape, *figures)
+        out.print(table)
+        groups = "   ".join(f"{name} {list(taps)}" for name, taps in family(backbone).layer_groups.items())
+        out.print(f"groups: {groups}")
+        return
+
+    rows = []
+    for name, known in families().items():
+        last = layer_costs(name, input_size)[-1]
+        found = find(name, known.weights)
+        at_hand = None if found is None else found[0].name
+        groups = {group: list(taps) for group, taps in known.layer_groups.items()}
+        rows.append(
+            {
+                "backbone": name,
+                "last_layer": known.last,
+                "parameters": last.parameters_so_far,
+                "macs": last.macs_so_far,
+                "weights_at_hand": at_hand,
+                "layer_groups": groups,
+                "source": known.source,
+            }
+        )
+        if not as_json:
+            size = f"{last.parameters_so_far / 1e6:7.3f} M parameters  {last.macs_so_far / 1e6:10.2f} MMAC"
+            weights = f"weights {at_hand}" if at_hand else "no weights at hand"
+            out.print(f"[bold]{name:<20}[/] layers 0 to {known.last:<3} {size}  {weights}")
+            out.print(f"{'':<20} {'   '.join(f'{group} {taps}' for group, taps in groups.items())}")
+    if as_json:
+        print_json({"input_size": input_size, "backbones": rows})
