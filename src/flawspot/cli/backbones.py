@@ -42,8 +42,8 @@ def backbones(
             )
             table.add_row(str(layer.index), shape, *figures)
         out.print(table)
-        groups = "   ".join(f"{name} {list(taps)}" for name, taps in family(backbone).layer_groups.items())
-        out.print(f"groups: {groups}")
+        named = "   ".join(f"{name} {list(taps)}" for name, taps in family(backbone).layer_groups.items())
+        out.print(f"groups: {named}")
         return
 
     rows = []

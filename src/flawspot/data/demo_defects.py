@@ -13,6 +13,11 @@ VISIBLE = 0.05
 """How much of a pixel a defect must cover to count as its pixel."""
 
 
+def _between(generator: np.random.Generator, low: float, high: float) -> float:
+    """A size in pixels, log-uniform: as many small defects as large ones, as on a real line."""
+    return float(np.exp(generator.uniform(np.log(low), np.log(high))))
+
+
 def _place(scene: Scene, generator: np.random.Generator, inside: float) -> tuple[float, float]:
     """A random point on the part at least `inside` pixels from its border: (row, column) from the centre."""
     deepest = float(scene.edge.max())
@@ -69,26 +74,26 @@ def scratch(scene: Scene, generator: np.random.Generator, scale: float) -> NDArr
     coverage = _stroke(
         scene,
         generator,
-        scale * generator.uniform(24, 90),
-        scale * generator.uniform(1.8, 5.0),
+        scale * _between(generator, 24, 130),
+        scale * _between(generator, 2.0, 10.0),
         generator.normal(0, 0.5),
     )
-    contrast = generator.choice([-1, 1]) * generator.uniform(0.10, 0.28)
+    contrast = generator.choice([-1, 1]) * generator.uniform(0.12, 0.32)
     return _blend(scene, coverage * generator.uniform(0.6, 1.0), np.clip(scene.part + np.float32(contrast), 0.02, 1))
 
 
 def stain(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
     """A patch of another tone that lets the surface through: oil, ink, water."""
-    radius = scale * generator.uniform(8, 28)
+    radius = scale * _between(generator, 9, 34)
     distance = _blob(scene, generator, radius, _place(scene, generator, radius / 2))
     ragged = distance + scale * 2 * smooth_noise(generator, len(scene.edge), 24)
-    tint = 1 - generator.uniform(0.10, 0.30) * generator.uniform(0.6, 1.0, 3)
+    tint = 1 - generator.uniform(0.15, 0.50) * generator.uniform(0.5, 1.0, 3)
     return _blend(scene, soft(ragged, 1.5 * scale), scene.part * tint.astype(np.float32))
 
 
 def chip(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
     """Missing material: a piece broken off the border, or a hole in a texture, with a rough rim."""
-    radius = scale * generator.uniform(5, 16)
+    radius = scale * _between(generator, 6, 26)
     at_border = np.abs(scene.edge) < 1
     if scene.cover.min() < 1 and at_border.any():
         size = len(scene.edge)
@@ -111,8 +116,8 @@ def fibre(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray
     coverage = _stroke(
         scene,
         generator,
-        scale * generator.uniform(25, 110),
-        scale * generator.uniform(1.4, 3.2),
+        scale * _between(generator, 30, 160),
+        scale * _between(generator, 1.6, 6.0),
         generator.normal(0, 3.0),
     )
     tone = generator.choice([0.10, 0.85])
@@ -122,7 +127,7 @@ def fibre(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray
 
 def pit(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
     """A tiny dent: dark towards the light, bright away from it."""
-    radius = scale * generator.uniform(2.5, 6.5)
+    radius = scale * _between(generator, 2.5, 9)
     row, column = centre = _place(scene, generator, radius + 2)
     coverage = soft(_blob(scene, generator, radius, centre), 0.6)
     rows, columns = grid(len(scene.edge))

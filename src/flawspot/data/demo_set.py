@@ -6,7 +6,6 @@ For the demo, for tests, and for trying out what a method can and cannot do wher
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +23,11 @@ from flawspot.progress import SILENT, Progress
 PRODUCTS: tuple[str, ...] = tuple(_PRODUCTS)
 DEFECTS: tuple[str, ...] = tuple(_DEFECTS)
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same seed would give another picture."""
 
 _LABEL = "demo_set.json"
+_SMALLEST = 32
 _REFERENCE_SIZE = 256  # the sizes of defects are given for it
 
 
@@ -40,16 +40,15 @@ def render(
         product: one of `PRODUCTS`.
         seed: the same seed gives the same part in the same light, with a defect or without.
         defect: one of `DEFECTS`; None for a good part.
-        size: side in pixels.
+        size: side in pixels, at least 32.
 
     Returns:
         (size, size, 3) uint8 RGB, and (size, size) bool: where the defect is.
 
     Raises:
-        ConfigurationError: an unknown product or defect; the known ones are listed.
+        ConfigurationError: an unknown product or defect (the known ones are listed), or too small a size.
     """
-    if product not in _PRODUCTS:
-        raise ConfigurationError(f"unknown product {product!r}: the known ones are {', '.join(PRODUCTS)}")
+    _check(product, size)
     if defect is not None and defect not in _DEFECTS:
         raise ConfigurationError(f"unknown defect {defect!r}: the known ones are {', '.join(DEFECTS)}")
     # Generators of their own, so that a defect changes nothing but itself.
@@ -102,17 +101,21 @@ def make_demo_set(
         test_good: good ones to test on.
         test_per_defect: defective ones of each kind.
         size: side of the photographs in pixels.
-        seed: the same seed gives the same photographs; no two of a set have a seed in common.
+        seed: the same seed gives the same photographs, however many others there are; no two have one in common.
         progress: told of each photograph.
 
     Returns:
         The products' folders.
 
     Raises:
-        ConfigurationError: an unknown product.
+        ConfigurationError: an unknown product, a negative number, or too small a size.
         DataError: a folder of that name that this function did not make.
         FlawspotError: a file cannot be written.
     """
+    for product in products:
+        _check(product, size)
+    if min(train, test_good, test_per_defect, seed) < 0:
+        raise ConfigurationError("the numbers of photographs and the seed of a demo set cannot be negative")
     parameters = {
         "version": VERSION,
         "train": train,
@@ -121,37 +124,61 @@ def make_demo_set(
         "size": size,
         "seed": seed,
     }
-    made = []
-    for product in products:
-        target = folder / product
-        label = target / _LABEL
-        if target.exists() and not label.is_file():
-            raise DataError(f"{target} is there already and not a demo set: choose another folder, or move it away")
-        made.append(target)
-        if label.is_file() and label.read_text(encoding="utf-8") == json.dumps(parameters):
+    shots = [("train", "good", index) for index in range(train)]
+    shots += [("test", "good", index) for index in range(test_good)]
+    shots += [("test", defect, index) for defect in DEFECTS for index in range(test_per_defect)]
+    targets = [folder / product for product in products]
+    # All are looked at before the first is written: a refusal changes nothing on disk.
+    kept = [_is_complete(target, parameters, shots) for target in targets]
+    for product, target, complete in zip(products, targets, kept, strict=True):
+        if complete:
             continue
-        number = PRODUCTS.index(product) if product in PRODUCTS else -1
-        shots = [("train", "good", index) for index in range(train)]
-        shots += [("test", "good", index) for index in range(test_good)]
-        shots += [("test", defect, index) for defect in DEFECTS for index in range(test_per_defect)]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{product}.", dir=folder) as name:
+            with tempfile.TemporaryDirectory(prefix=f".{product}.", suffix=".part", dir=folder) as name:
                 unfinished = Path(name) / product
-                for shot, (subset, kind, index) in enumerate(progress.track(shots, f"photographing {product}")):
+                unfinished.mkdir()
+                for subset, kind, index in progress.track(shots, f"photographing {product}"):
                     defect = None if kind == "good" else kind
-                    image, mask = render(product, (seed, number, shot), defect, size)
+                    image, mask = render(product, _seed(seed, product, subset, defect, index), defect, size)
                     _save(image, unfinished / subset / kind / f"{index:03}.png")
                     if defect:
                         truth = unfinished / "ground_truth" / kind / f"{index:03}_mask.png"
                         _save(mask.astype(np.uint8) * 255, truth)
                 (unfinished / _LABEL).write_text(json.dumps(parameters), encoding="utf-8")
                 if target.exists():
-                    shutil.rmtree(target)
+                    # Moved, not deleted in place: an interruption must not leave half of it.
+                    target.rename(Path(name) / "replaced")
                 unfinished.rename(target)
         except OSError as error:
             raise FlawspotError(f"cannot write the demo set to {folder}: {error.strerror or error}") from error
-    return made
+    return targets
+
+
+def _check(product: str, size: int) -> None:
+    if product not in _PRODUCTS:
+        raise ConfigurationError(f"unknown product {product!r}: the known ones are {', '.join(PRODUCTS)}")
+    if size < _SMALLEST:
+        raise ConfigurationError(f"a demo photograph of {size} pixels is too small: choose {_SMALLEST} or more")
+
+
+def _seed(seed: int, product: str, subset: str, defect: str | None, index: int) -> tuple[int, ...]:
+    """The seed of one photograph: no other of the set has it, and no other's number changes it."""
+    kind = 0 if defect is None else 1 + DEFECTS.index(defect)
+    return seed, PRODUCTS.index(product), ("train", "test").index(subset), kind, index
+
+
+def _is_complete(target: Path, parameters: dict[str, int], shots: list[tuple[str, str, int]]) -> bool:
+    """Whether `target` holds the set of these parameters; DataError if it holds something that is not ours."""
+    if not target.exists():
+        return False
+    try:
+        label = json.loads((target / _LABEL).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        label = None
+    if not (isinstance(label, dict) and parameters.keys() <= label.keys()):
+        raise DataError(f"{target} is there already and not a demo set: choose another folder, or move it away")
+    return label == parameters and all((target / s / kind / f"{i:03}.png").is_file() for s, kind, i in shots)
 
 
 def _save(image: NDArray[np.uint8], path: Path) -> None:
