@@ -235,13 +235,24 @@ def test_backbones(flawspot):
     assert "the known ones are" in err
 
 
+def test_reproduce_costs(flawspot):
+    code, out, _ = flawspot("reproduce", "costs", "--json")
+    assert code == 0
+    figures = json.loads(out)["figures"]
+    assert len(figures) == 24
+    assert {"paper", "computed", "honest", "difference_percent"} <= figures[0].keys()
+    code, out, _ = flawspot("reproduce", "costs")
+    assert code == 0
+    assert "2410.11591" in out
+
+
 def test_version_and_help(flawspot):
     code, out, _ = flawspot("--version")
     assert code == 0
     assert out.startswith("flawspot 0.")
     code, out, _ = flawspot("--help")
     assert code == 0
-    for command in ("train", "backbones", "predict", "evaluate", "info", "threshold", "weights", "demo"):
+    for command in ("train", "backbones", "reproduce", "predict", "evaluate", "info", "threshold", "weights", "demo"):
         assert command in out
         assert flawspot(command, "--help")[0] == 0
 

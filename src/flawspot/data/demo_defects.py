@@ -75,7 +75,7 @@ def scratch(scene: Scene, generator: np.random.Generator, scale: float) -> NDArr
         scene,
         generator,
         scale * _between(generator, 24, 130),
-        scale * _between(generator, 2.0, 10.0),
+        scale * _between(generator, 2.5, 10.0),
         generator.normal(0, 0.5),
     )
     contrast = generator.choice([-1, 1]) * generator.uniform(0.12, 0.32)
@@ -83,17 +83,20 @@ def scratch(scene: Scene, generator: np.random.Generator, scale: float) -> NDArr
 
 
 def stain(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
-    """A patch of another tone that lets the surface through: oil, ink, water."""
-    radius = scale * _between(generator, 9, 34)
+    """A mottled patch of another tone that lets the surface through, darker where it dried last: oil, ink, water."""
+    radius = scale * _between(generator, 9, 36)
     distance = _blob(scene, generator, radius, _place(scene, generator, radius / 2))
-    ragged = distance + scale * 2 * smooth_noise(generator, len(scene.edge), 24)
-    tint = 1 - generator.uniform(0.15, 0.50) * generator.uniform(0.5, 1.0, 3)
-    return _blend(scene, soft(ragged, 1.5 * scale), scene.part * tint.astype(np.float32))
+    size = len(scene.edge)
+    ragged = distance + scale * 2 * smooth_noise(generator, size, 24)
+    tint = generator.uniform(0.15, 0.50) * generator.uniform(0.5, 1.0, 3).astype(np.float32)
+    mottle = 1 + 0.7 * smooth_noise(generator, size, 40) + 0.6 * soft(2 * scale - ragged, 2 * scale)
+    stained = scene.part * (1 - tint * np.clip(mottle, 0.2, 1.8)[:, :, None])
+    return _blend(scene, soft(ragged, 1.5 * scale), stained.astype(np.float32))
 
 
 def chip(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
     """Missing material: a piece broken off the border, or a hole in a texture, with a rough rim."""
-    radius = scale * _between(generator, 6, 26)
+    radius = scale * _between(generator, 7, 26)
     at_border = np.abs(scene.edge) < 1
     if scene.cover.min() < 1 and at_border.any():
         size = len(scene.edge)
@@ -101,7 +104,6 @@ def chip(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[
         centre = (row - (size - 1) / 2, column - (size - 1) / 2)
     else:
         centre = _place(scene, generator, radius + 2)
-        radius *= 0.8
     distance = _blob(scene, generator, radius, centre) + smooth_noise(generator, len(scene.edge), 40)
     gone = np.where((scene.cover > VISIBLE), soft(distance), 0)
     gone = np.where(gone > VISIBLE, gone, 0).astype(np.float32)
@@ -117,12 +119,12 @@ def fibre(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray
         scene,
         generator,
         scale * _between(generator, 30, 160),
-        scale * _between(generator, 1.6, 6.0),
+        scale * _between(generator, 2.0, 7.0),
         generator.normal(0, 3.0),
     )
     tone = generator.choice([0.10, 0.85])
     colour = np.clip(tone * generator.uniform(0.85, 1.15, 3), 0, 1).astype(np.float32)
-    return _blend(scene, coverage * generator.uniform(0.45, 0.9), colour)
+    return _blend(scene, coverage * generator.uniform(0.3, 0.7), colour)
 
 
 def pit(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
