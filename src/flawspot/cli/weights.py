@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from flawspot.cli.console import TerminalProgress, out, print_json
 
@@ -24,7 +23,7 @@ def pull(backbone: Backbone, weights: Name = None, as_json: AsJson = False) -> N
 
     file, path = run(backbone, family(backbone).weights, weights, progress=TerminalProgress())
     if as_json:
-        print_json({"backbone": backbone, "weights": file.name, "sha256": file.sha256, "path": str(path)})
+        print_json({"backbone": backbone, "weights": file.name, "checksum": file.checksum, "path": str(path)})
     else:
         out.print(f"{backbone} {file.name}: {path}")
 
@@ -43,24 +42,19 @@ def list_(as_json: AsJson = False) -> None:
                 {
                     "backbone": backbone,
                     "weights": file.name,
-                    "at_hand": found is not None,
                     "path": None if found is None else str(found[1]),
                     "file": file.filename,
-                    "sha256": file.sha256,
+                    "checksum": file.checksum,
                     "license": file.license,
+                    "sources": [str(source) for source in file.sources],
                 }
             )
     if as_json:
         print_json({"weights": rows})
         return
-    table = Table("backbone", "weights", "at hand", "file", "sha256", "license", box=None, pad_edge=False)
     for row in rows:
-        at_hand = "[green]yes[/]" if row["at_hand"] else "no"
-        sha256 = str(row["sha256"])[:8]
-        table.add_row(
-            *(str(row[k]) for k in ("backbone", "weights")), at_hand, str(row["file"]), sha256, str(row["license"])
-        )
-    out.print(table)
+        at_hand = "[green]at hand[/]" if row["path"] else "absent "
+        out.print(f"{row['backbone']:<18}  {row['weights']:<20}  {at_hand}  {row['license']}")
 
 
 @app.command()

@@ -8,8 +8,8 @@ How the paper counts, found by agreement with its figures:
 - PatchCore: a bank of 30,000 patches; the search of the bank is not counted.
 - PaDiM: d x d + d numbers at each position, d a quarter of the channels (550 for WideResNet-50-2).
 - CFA: the descriptor is stored twice.
-- PaDiM's multiply-accumulates could not be derived, nor what PatchCore's 235.6 M hold beside the backbone's 225.5 M, nor
-  the multiply-accumulates of training.
+- Not derived: PaDiM's multiply-accumulates, what PatchCore's 235.6 M hold beside the backbone's 225.5 M, and the
+  multiply-accumulates of training.
 - STFPM, PaSTe: parameters alone, without the batch norms' running statistics; the others with them.
 - RAM in training: the outputs of every convolution and batch norm that is trained, value and gradient, for one image.
 """

@@ -75,16 +75,16 @@ def scratch(scene: Scene, generator: np.random.Generator, scale: float) -> NDArr
         scene,
         generator,
         scale * _between(generator, 24, 130),
-        scale * _between(generator, 2.5, 10.0),
+        scale * _between(generator, 2.5, 12.0),
         generator.normal(0, 0.5),
     )
-    contrast = generator.choice([-1, 1]) * generator.uniform(0.12, 0.32)
+    contrast = generator.choice([-1, 1]) * generator.uniform(0.10, 0.28)
     return _blend(scene, coverage * generator.uniform(0.6, 1.0), np.clip(scene.part + np.float32(contrast), 0.02, 1))
 
 
 def stain(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
     """A mottled patch of another tone that lets the surface through, darker where it dried last: oil, ink, water."""
-    radius = scale * _between(generator, 9, 36)
+    radius = scale * _between(generator, 10, 36)
     distance = _blob(scene, generator, radius, _place(scene, generator, radius / 2))
     size = len(scene.edge)
     ragged = distance + scale * 2 * smooth_noise(generator, size, 24)
@@ -95,20 +95,24 @@ def stain(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray
 
 
 def chip(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
-    """Missing material: a piece broken off the border, or a hole in a texture, with a rough rim."""
+    """Missing material: a piece broken off the border with a rough rim; in a texture, a place worn thin."""
     radius = scale * _between(generator, 7, 26)
     at_border = np.abs(scene.edge) < 1
-    if scene.cover.min() < 1 and at_border.any():
+    is_object = scene.cover.min() < 1
+    if is_object and at_border.any():
         size = len(scene.edge)
         row, column = divmod(int(generator.choice(np.flatnonzero(at_border))), size)
         centre = (row - (size - 1) / 2, column - (size - 1) / 2)
     else:
+        radius *= 1.3
         centre = _place(scene, generator, radius + 2)
     distance = _blob(scene, generator, radius, centre) + smooth_noise(generator, len(scene.edge), 40)
-    gone = np.where((scene.cover > VISIBLE), soft(distance), 0)
+    gone = np.where(scene.cover > VISIBLE, soft(distance), 0)
+    if not is_object:
+        gone = gone * np.float32(generator.uniform(0.3, 0.8))
     gone = np.where(gone > VISIBLE, gone, 0).astype(np.float32)
     rim = soft(distance + 1.5 * scale) * scene.cover
-    touched = _blend(scene, rim, scene.part * np.float32(0.6))
+    touched = _blend(scene, rim, scene.part * np.float32(0.6 if is_object else 0.85))
     scene.cover *= 1 - gone
     return touched | (gone > 0)
 

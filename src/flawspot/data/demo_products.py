@@ -67,11 +67,11 @@ def _coloured(brightness: Array, colour: tuple[float, float, float]) -> Array:
 def fabric(generator: np.random.Generator, size: int) -> Scene:
     """A plain weave that fills the picture: threads of uneven thickness, tone and course."""
     v, u = _pose(generator, size, 0.2, 0.03)
-    threads = 34 * generator.normal(1, 0.015)
+    threads = 34 * generator.normal(1, 0.03)
     u = (u + 0.012 * smooth_noise(generator, size, 5)) * threads / 2
     v = (v + 0.012 * smooth_noise(generator, size, 5)) * threads / 2
     column, row = np.floor(u).astype(np.int64), np.floor(v).astype(np.int64)
-    tones = generator.normal(1, 0.06, (2, 512)).astype(np.float32)
+    tones = generator.normal(1, 0.08, (2, 512)).astype(np.float32)
     warp = np.sqrt(np.abs(np.sin(np.pi * u))) * tones[0, column % 512]
     weft = np.sqrt(np.abs(np.sin(np.pi * v))) * tones[1, row % 512]
     # Where the warp is on top it arches over the weft, and the other way round.
