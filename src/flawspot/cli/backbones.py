@@ -12,7 +12,7 @@ from flawspot.cli.console import out, print_json
 
 def backbones(
     backbone: Annotated[
-        str | None, typer.Argument(help="Show every layer of this one.  [default: list all backbones]")
+        str | None, typer.Argument(help="Show every layer of this one. Default: list all backbones.")
     ] = None,
     input_size: Annotated[int, typer.Option(min=32, max=1024, help="Side of the photographs in pixels.")] = 224,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -15,7 +15,7 @@ def evaluate(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
     data: Annotated[Path, typer.Argument(help="A folder in the MVTec layout, with test and ground_truth.")],
     strict: Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="How many threads to use.  [default: all cores]")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="How many threads to use. Default: all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a detector on labelled photographs that it has never seen."""

@@ -22,7 +22,7 @@ def predict(
         Path | None,
         typer.Option("--out", help="Write a picture of each photograph with its heat map into this folder."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="How many threads to use.  [default: all cores]")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="How many threads to use. Default: all cores.")] = None,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="End with exit code 4 if any photograph is anomalous.")
     ] = False,

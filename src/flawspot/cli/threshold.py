@@ -14,7 +14,7 @@ def threshold(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
     false_alarm_rate: Annotated[
         float | None,
-        typer.Option(help="The share of good parts that may be called anomalous.  [default: show the present]"),
+        typer.Option(help="The share of good parts that may be called anomalous. Default: show the present."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

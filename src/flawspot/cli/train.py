@@ -19,12 +19,12 @@ def train(
     layers: Annotated[
         str | None,
         typer.Option(
-            help="A layer group (low, mid, high, equiv, paste) or indices such as 3,8,14.  [default: the method's]"
+            help="A layer group (low, mid, high, equiv, paste) or indices such as 3,8,14. Default: the method's."
         ),
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="Which pretrained weights, as `weights list` shows.  [default: the first at hand]"),
+        typer.Option(help="Which pretrained weights, as `weights list` shows. Default: the first at hand."),
     ] = None,
     input_size: Annotated[int, typer.Option(help="Photographs are resized to a square of this many pixels.")] = 224,
     normalization: Annotated[

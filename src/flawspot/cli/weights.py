@@ -11,7 +11,7 @@ from flawspot.cli.console import TerminalProgress, out, print_json
 app = typer.Typer(no_args_is_help=True, help="Pretrained weights: fetch them, list them, say where they lie.")
 
 Backbone = Annotated[str, typer.Argument(help="The backbone, such as mobilenet_v2.")]
-Name = Annotated[str | None, typer.Option("--weights", help="Which of its weights.  [default: in the order listed]")]
+Name = Annotated[str | None, typer.Option("--weights", help="Which of its weights. Default: in the order listed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -59,7 +59,7 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def path(
-    backbone: Annotated[str | None, typer.Argument(help="The backbone.  [default: print the cache folder]")] = None,
+    backbone: Annotated[str | None, typer.Argument(help="The backbone. Default: print the cache folder.")] = None,
     weights: Name = None,
     as_json: AsJson = False,
 ) -> None:
