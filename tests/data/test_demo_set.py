@@ -51,6 +51,18 @@ def test_defects_lie_on_the_part(product, defect):
         assert not (mask & beside).any()
 
 
+@pytest.mark.parametrize("defect", ["scratch", "stain", "fibre"])
+def test_a_defect_at_the_border_does_not_show_at_the_opposite_one(defect):
+    """Textures fill the picture, so their defects reach its border."""
+    at_border = 0
+    for seed in range(60):
+        bad, mask = render("fabric", seed, defect, 64)
+        if mask[0].any() and not mask[-2:].any():
+            at_border += 1
+            np.testing.assert_array_equal(bad[-1], render("fabric", seed, None, 64)[0][-1])
+    assert at_border
+
+
 def test_defects_are_small_and_large():
     areas = [render("washer", seed, defect, 64)[1].mean() for defect in DEFECTS for seed in range(20)]
     assert min(areas) < 0.002

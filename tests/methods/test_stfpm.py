@@ -95,6 +95,13 @@ def test_paste_shares_all_before_the_first_tap():
     assert STFPM().required((3, 8, 14), "mobilenet_v2") == (INPUT, 3, 8, 14)
 
 
+def test_the_manifest_tells_the_values_used(fitted):
+    assert PaSTe().hyperparameters()["share"] == "auto"
+    used = fitted("paste").method.hyperparameters()
+    assert (used["share"], used["epochs"], used["learning_rate"]) == (6, 30, 0.4)
+    assert fitted("stfpm").method.hyperparameters()["share"] is None
+
+
 def test_what_is_shared_is_stored_once(fitted):
     """The student of PaSTe is blocks 7 to 14: 642,304 parameters (reference of table 2)."""
     student = fitted("paste").method.student_

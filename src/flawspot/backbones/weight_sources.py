@@ -42,23 +42,30 @@ class Url:
         if parts.scheme != "https" and parts.hostname not in _LOCAL:
             raise SourceError("not an https address")
         try:
-            with urllib.request.urlopen(self.url, timeout=TIMEOUT_SECONDS) as response, target.open("wb") as file:
-                declared = int(response.headers.get("Content-Length") or 0)
-                if declared > max_bytes:
-                    raise SourceError(f"{declared:,} bytes are above the limit of {max_bytes:,}")
-                received = 0
-                chunks = iter(lambda: response.read(_CHUNK), b"")
-                for chunk in progress.track(chunks, f"fetching {target.name} (MiB)", declared // _CHUNK + 1):
-                    received += len(chunk)
-                    if received > max_bytes:
-                        raise SourceError(f"more bytes than the limit of {max_bytes:,}")
-                    file.write(chunk)
+            response = urllib.request.urlopen(self.url, timeout=TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             raise SourceError(f"HTTP {error.code} {error.reason}") from None
-        except urllib.error.URLError as error:
-            raise SourceError(f"no connection: {error.reason}") from None
-        except (TimeoutError, http.client.HTTPException, ConnectionError) as error:
-            raise SourceError(f"cut off: {error or type(error).__name__}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise SourceError(f"no connection: {getattr(error, 'reason', error)}") from None
+
+        def read() -> bytes:
+            # Only what the network does wrong is the source's fault; a full disk is not.
+            try:
+                chunk: bytes = response.read(_CHUNK)
+            except (OSError, http.client.HTTPException) as error:
+                raise SourceError(f"cut off: {error or type(error).__name__}") from None
+            return chunk
+
+        with response, target.open("wb") as file:
+            declared = int(response.headers.get("Content-Length") or 0)
+            if declared > max_bytes:
+                raise SourceError(f"{declared:,} bytes are above the limit of {max_bytes:,}")
+            received = 0
+            for chunk in progress.track(iter(read, b""), f"fetching {target.name} (MiB)", declared // _CHUNK + 1):
+                received += len(chunk)
+                if received > max_bytes:
+                    raise SourceError(f"more bytes than the limit of {max_bytes:,}")
+                file.write(chunk)
         if declared and received != declared:
             raise SourceError(f"cut off after {received:,} of {declared:,} bytes")
 

@@ -109,7 +109,7 @@ def chip(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[
     distance = _blob(scene, generator, radius, centre) + smooth_noise(generator, len(scene.edge), 40)
     gone = np.where(scene.cover > VISIBLE, soft(distance), 0)
     if not is_object:
-        gone = gone * np.float32(generator.uniform(0.3, 0.8))
+        gone = gone * np.float32(generator.uniform(0.3, 0.7))
     gone = np.where(gone > VISIBLE, gone, 0).astype(np.float32)
     rim = soft(distance + 1.5 * scale) * scene.cover
     touched = _blend(scene, rim, scene.part * np.float32(0.6 if is_object else 0.85))

@@ -82,7 +82,7 @@ def fabric(generator: np.random.Generator, size: int) -> Scene:
     dye = 1 + 0.04 * smooth_noise(generator, size, 3)
     rows, columns = grid(size)
     edge = size / 2 - np.maximum(np.abs(rows), np.abs(columns))
-    ground = _coloured(0.24 + 0.06 * smooth_noise(generator, size, 30), (1.0, 0.95, 0.9))
+    ground = _coloured(0.32 + 0.06 * smooth_noise(generator, size, 30), (0.96, 0.97, 1.0))
     cover = np.ones((size, size), np.float32)
     return Scene(_coloured(brightness * dye, (0.62, 0.72, 0.88)), ground, cover, edge)
 

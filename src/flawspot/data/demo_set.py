@@ -70,7 +70,9 @@ def _photograph(scene: Array, generator: np.random.Generator) -> NDArray[np.uint
     balance = generator.normal(1, 0.01, 3)
     exposed = scene * (light * generator.normal(1, 0.035))[:, :, None] * balance
     for axis in (0, 1):
-        before, after = np.roll(exposed, 1, axis), np.roll(exposed, -1, axis)
+        # Repeating the border, not wrapping: a defect at one border must not show at the opposite one.
+        padded = np.pad(exposed, [(int(axis == n), int(axis == n)) for n in range(3)], mode="edge")
+        before, after = np.split(padded, [size], axis)[0], np.split(padded, [2], axis)[1]
         exposed = 0.5 * exposed + 0.25 * (before + after)
     # Gamma as cameras apply it, then shot and read noise in grey levels.
     grey = 255 * np.clip(exposed, 0, 1) ** 0.8

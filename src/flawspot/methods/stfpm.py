@@ -182,9 +182,12 @@ class STFPM(Method):
         return StudentTeacherHead(self)
 
     def hyperparameters(self) -> dict[str, Scalar]:
-        """Every field by name; after `fit`, epochs and learning rate as used."""
-        used = {name: getattr(self, f"{name}_") for name in ("epochs", "learning_rate") if hasattr(self, f"{name}_")}
-        return {**super().hyperparameters(), **used}
+        """Every field by name; after `fit`, the values used in the place of None and ``auto``."""
+        fields = super().hyperparameters()
+        if not hasattr(self, "student_"):
+            return fields
+        share = fields["share"] if self.source_ == INPUT else self.source_
+        return {**fields, "share": share, "epochs": self.epochs_, "learning_rate": self.learning_rate_}
 
     def parts(self) -> list[Part]:
         """The student, and the comparison with its upsampling."""
