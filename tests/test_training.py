@@ -114,6 +114,18 @@ def test_a_method_with_its_own_settings(product_folder):
     assert trained.manifest.seed == 4
 
 
+def test_random_weights_must_be_asked_for_and_are_told(product_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("FLAWSPOT_CACHE", str(tmp_path))
+    monkeypatch.delenv("FLAWSPOT_WEIGHTS_PATH", raising=False)
+    with pytest.raises(WeightsError, match="flawspot weights pull micronet_m1"):
+        train(product_folder, backbone="micronet_m1", **QUICK)
+    trained = train(product_folder, backbone="micronet_m1", random_weights=True, **QUICK)
+    assert trained.manifest.backbone.weights == "random"
+    assert flawspot.load(trained).predict(product_folder / "test" / "good" / "000.png").map.shape == (64, 64)
+    with pytest.raises(ConfigurationError, match="not both"):
+        train(product_folder, random_weights=True, weights="imagenet1k_v1", **QUICK)
+
+
 def test_unreadable_photographs_are_left_out_and_counted(product_folder, tmp_path):
     folder = tmp_path / "photos"
     shutil.copytree(product_folder / "train" / "good", folder)

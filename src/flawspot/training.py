@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from flawspot.artifact import Artifact, write
 from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.backbones.layer_groups import resolve
-from flawspot.backbones.registry import create_pretrained
+from flawspot.backbones.registry import create_pretrained, create_random
 from flawspot.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
 from flawspot.costs.macs import module_macs
 from flawspot.data.folders import ImageFolder, fingerprint, open_folder
@@ -66,6 +66,7 @@ def train(
     layers: str | Sequence[int] | None = None,
     output: str | os.PathLike[str] | None = None,
     weights: str | None = None,
+    random_weights: bool = False,
     input_size: int = DEFAULT_INPUT_SIZE,
     normalization: str = "weights",
     false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
@@ -84,6 +85,7 @@ def train(
         layers: a layer group's name or block indices; None takes the method's own group.
         output: where to write the artifact, an .onnx file; None writes nothing.
         weights: which pretrained weights; None takes the first at hand.
+        random_weights: leave the backbone untrained, where no weights can be had; the manifest says so.
         input_size: side of the square the photographs are resized to, in pixels.
         normalization: of the photographs: ``weights`` for that which the weights were trained with, ``paper`` for
             ImageNet's mean and standard deviation, which the PaSTe paper gives every backbone.
@@ -108,6 +110,8 @@ def train(
     # All that can be wrong is found before the long work begins.
     if not 32 <= input_size <= 1024:
         raise ConfigurationError(f"input size {input_size} is out of range: give 32 to 1024 pixels, 224 as a rule")
+    if random_weights and weights is not None:
+        raise ConfigurationError(f"give either the weights {weights} or random weights, not both")
     if normalization not in ("weights", "paper"):
         raise ConfigurationError(f"unknown normalization {normalization!r}: the known ones are weights, paper")
     if not 0 < calibration_fraction < 1:
@@ -122,7 +126,13 @@ def train(
     asked = chosen.default_layers if layers is None else layers
     taps = resolve(backbone, asked)
     required = chosen.required(taps, backbone)
-    network, loaded = create_pretrained(backbone, required, weights)
+    if random_weights:
+        network, loaded = create_random(backbone, required, seed)
+        progress.note(
+            f"{backbone} has random weights: its features are not those of any photograph, expect poor figures"
+        )
+    else:
+        network, loaded = create_pretrained(backbone, required, weights)
     folder = data if isinstance(data, ImageFolder) else open_folder(Path(data))
 
     phases = _Phases()
@@ -132,7 +142,7 @@ def train(
             progress.note(f"left out: {reason}")
         fit_on, validate_on, calibrate_on = _split(images, folder, chosen, calibration_fraction, seed)
         data_hash = fingerprint(images, folder.root)
-    mean, std = PAPER_NORMALIZATION if normalization == "paper" else (loaded.file.mean, loaded.file.std)
+    mean, std = PAPER_NORMALIZATION if normalization == "paper" else (loaded.mean, loaded.std)
     preprocess = Preprocess(input_size, mean, std)
     with phases.time("features"):
         model = to_onnx(FeatureGraph(preprocess, network), [_output_name(layer) for layer in required])
@@ -159,7 +169,7 @@ def train(
             name=backbone,
             layers=asked if isinstance(asked, str) else ",".join(map(str, asked)),
             taps=taps,
-            weights=loaded.file.name,
+            weights=loaded.name,
             weights_sha256=loaded.sha256,
             mean=mean,
             std=std,

@@ -96,7 +96,7 @@ def test_every_output_with_pretrained_weights(name: str) -> None:
     if find(name, family(name).weights, reference["weights"]) is None:
         pytest.skip(f"no weights: flawspot weights pull {name} --weights {reference['weights']}")
     network, loaded = create_pretrained(name, range(family(name).last + 1), reference["weights"])
-    assert loaded.file.name == reference["weights"]
+    assert loaded.name == reference["weights"]
     check_outputs(network(golden_input()), reference["outputs"])
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from flawspot.backbones.block_list import BlockList, check_taps, load_strictly
+from flawspot.backbones.block_list import BlockList, check_taps, initialise, load_strictly
 from flawspot.backbones.weights import WeightsFile, load_checkpoint, require
 from flawspot.errors import ConfigurationError
 
@@ -41,17 +41,24 @@ class BackboneFamily:
     student_patience: int = 1
 
 
+RANDOM = "random"
+"""What the weights are called where there are none."""
+
+
 @dataclass(frozen=True)
 class LoadedWeights:
     """Which weights a backbone holds.
 
     Attributes:
-        file: what is known of them.
-        sha256: of the file they were read from, in full.
+        name: of the file's entry, or `RANDOM`.
+        sha256: of the file they were read from, in full; empty for random ones.
+        mean, std: the normalisation they were trained with.
     """
 
-    file: WeightsFile
+    name: str
     sha256: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
 
 
 _FAMILIES: dict[str, BackboneFamily] = {}
@@ -132,4 +139,16 @@ def create_pretrained(name: str, taps: Sequence[int], weights: str | None = None
     load_strictly(blocks, known.rename(load_checkpoint(path, file)), source=path.name)
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    return BlockList(name, blocks, taps).frozen(), LoadedWeights(file, digest)
+    return BlockList(name, blocks, taps).frozen(), LoadedWeights(file.name, digest, file.mean, file.std)
+
+
+def create_random(name: str, taps: Sequence[int], seed: int) -> tuple[BlockList, LoadedWeights]:
+    """Build backbone `name` with random weights, frozen: for trying things out where there are no pretrained ones.
+
+    Raises:
+        ConfigurationError: an unknown backbone, or taps out of range or order.
+    """
+    network = create(name, taps)
+    initialise(network, seed)
+    usual = family(name).weights[0]
+    return network.frozen(), LoadedWeights(RANDOM, "", usual.mean, usual.std)

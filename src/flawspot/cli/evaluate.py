@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flawspot.cli import UNREADABLE_IMAGES
-from flawspot.cli.console import TerminalProgress, print_json, print_pairs
+from flawspot.cli.console import TerminalProgress, note, print_json, print_pairs
 
 
 def evaluate(
@@ -26,8 +26,11 @@ def evaluate(
     evaluation = run(detector, data, strict=strict, progress=TerminalProgress())
     metrics = evaluation.metrics
     if as_json:
-        print_json({**metrics.as_dict(), "skipped": len(evaluation.skipped)})
+        weights = detector.manifest.backbone.weights
+        print_json({**metrics.as_dict(), "skipped": len(evaluation.skipped), "weights": weights})
     else:
+        if detector.manifest.backbone.weights == "random":
+            note("the backbone of this detector has random weights")
         calibration = detector.manifest.calibration
         print_pairs(
             [

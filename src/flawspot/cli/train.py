@@ -26,6 +26,9 @@ def train(
         str | None,
         typer.Option(help="Which pretrained weights, as `weights list` shows. Default: the first at hand."),
     ] = None,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Leave the backbone untrained: only to try things out.")
+    ] = False,
     input_size: Annotated[int, typer.Option(help="Photographs are resized to a square of this many pixels.")] = 224,
     normalization: Annotated[
         str, typer.Option(help="weights: as the weights were trained with. paper: ImageNet's for every backbone.")
@@ -57,6 +60,7 @@ def train(
         layers=layers,
         output=output,
         weights=weights,
+        random_weights=random_weights,
         input_size=input_size,
         normalization=normalization,
         false_alarm_rate=false_alarm_rate,
