@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flawspot.metrics import measure
+from flawspot.metrics import PixelScores, measure
 
 
 def test_at_the_threshold() -> None:
@@ -49,6 +49,20 @@ def test_counts_of_pixels_and_regions() -> None:
     masks[1, 0, 0] = masks[1, 4:6, 4:6] = True
     metrics = measure(np.array([0.0, 1.0]), masks.astype(np.float32), np.array([False, True]), masks, 0.5)
     assert (metrics.pixels, metrics.defective_pixels, metrics.regions) == (128, 5, 2)
+
+
+def test_pixel_figures_are_those_of_the_maps() -> None:
+    generator = np.random.default_rng(0)
+    masks = np.zeros((4, 16, 16), bool)
+    masks[2, 3:9, 3:9] = masks[3, 1:4, 10:15] = masks[3, 8, 8] = True
+    maps = (generator.random((4, 16, 16)) + 0.5 * masks).astype(np.float32)
+    scores, labels = maps.max((1, 2)), masks.any((1, 2))
+    metrics = measure(scores, maps, labels, masks, 0.5)
+    assert metrics.pixel_aupro_normalized == pytest.approx(metrics.pixel_aupro / 0.3)
+    with PixelScores(100, 20) as pixels:
+        pixels.add(maps, masks)
+        streamed = measure(scores, None, labels, None, 0.5, pixels=pixels.curves())
+    assert streamed.as_dict() == pytest.approx(metrics.as_dict(), abs=1e-12)
 
 
 def test_keys_as_they_are_printed() -> None:

@@ -1,6 +1,18 @@
-"""One sort of the scores, every curve over all thresholds: AUROC, AP, F1-max, AUPRO."""
+"""Every figure over all thresholds from sorted scores: AUROC, AP, F1-max, AUPRO.
+
+The thresholds that matter are the scores of defective items: between two of them recall and the overlap of regions
+stand still, and precision only falls. So each figure is a sum or a maximum, over the defective items in any order, of a
+function of three counts: the good items above its score, the good items at or above it, and the defective items at or
+above it. A count is a binary search in sorted scores, and counts in several sorted runs add up. Nothing is merged, no
+array as long as the scores is made beyond the runs themselves, and ties come out right because a search has two sides.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,85 +22,133 @@ from flawspot.errors import DataError
 AUPRO_LIMIT = 0.3
 """The false-positive rate up to which AUPRO integrates, as the authors of MVTec AD do (IJCV 2021, section 4.2)."""
 
+_BLOCK = 8192
+"""Defective items ranked at once; bounds the temporary arrays to about 1 MB."""
 
-class RankedScores:
-    """Scores in descending order with the counts at each distinct threshold. Ties are one threshold.
+
+@dataclass(frozen=True)
+class Curves:
+    """Figures in 0..1 of a ranking; ties are one threshold.
 
     A figure that needs both classes is None where there is only one: it is undefined then, not zero.
+
+    Attributes:
+        auroc: area under the receiver operating characteristic; half the tied pairs count.
+        average_precision: sum over thresholds of precision times the step in recall, not interpolated.
+        f1_max: the best harmonic mean of precision and recall over all thresholds.
+        aupro: area under the mean overlap of regions against the false-positive rate, up to a rate of 0.3 and
+            interpolated linearly there. Not rescaled: 0.3 is perfect. None without regions.
+        positives, negatives: items of each class.
+        regions: connected defects.
     """
 
-    def __init__(
-        self, scores: NDArray[np.floating], labels: NDArray[np.bool_], overlap: NDArray[np.float64] | None = None
-    ) -> None:
-        """Sort once.
+    auroc: float | None
+    average_precision: float | None
+    f1_max: float | None
+    aupro: float | None
+    positives: int
+    negatives: int
+    regions: int
 
-        Args:
-            scores: (n,), larger is more anomalous.
-            labels: (n,), True where defective.
-            overlap: for AUPRO, what each *defective* item adds to the mean overlap of regions, in the order of the True
-                labels: 1 / (pixels of its region x number of regions).
 
-        Raises:
-            DataError: no scores, or one that is not a number.
-        """
-        if not len(scores):
-            raise DataError("no scores to measure")
-        if np.isnan(scores).any():
-            raise DataError("a score is not a number: the detector or its photographs are damaged")
-        order = np.argsort(scores)[::-1]
-        ranked = scores[order]
-        # The last item of each run of equal scores.
-        ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-        hits = labels[order]
-        self._true_positives = np.cumsum(hits, dtype=np.int64)[ends]
-        self._false_positives = ends + 1 - self._true_positives
-        self.positives = int(self._true_positives[-1])
-        self.negatives = len(scores) - self.positives
-        self._overlap: NDArray[np.float64] | None = None
-        if overlap is not None and self.positives:
-            # The rank of each defective item among the defective ones, in the order of the labels.
-            number = np.cumsum(labels, dtype=np.int64)[order[hits]] - 1
-            cumulative = np.concatenate([[0.0], np.cumsum(overlap[number])])
-            self._overlap = cumulative[self._true_positives]
+def rank_scores(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> Curves:
+    """The curves of plain scores, without regions.
 
-    def auroc(self) -> float | None:
-        """Area under the receiver operating characteristic."""
-        if not self.positives or not self.negatives:
-            return None
-        true = np.concatenate([[0], self._true_positives])
-        false = np.concatenate([[0], self._false_positives])
-        # Trapezoids: half the tied pairs count.
-        area = np.sum(np.diff(false) * (true[1:] + true[:-1]) / 2)
-        return float(area / (self.positives * self.negatives))
+    Args:
+        scores: (n,), larger is more anomalous; infinities are allowed.
+        labels: (n,), True where defective.
 
-    def average_precision(self) -> float | None:
-        """Sum over thresholds of precision times the step in recall, not interpolated."""
-        if not self.positives:
-            return None
-        precision = self._true_positives / (self._true_positives + self._false_positives)
-        return float(np.sum(precision * np.diff(self._true_positives, prepend=0)) / self.positives)
+    Raises:
+        DataError: no scores, or one that is not a number.
+    """
+    check_scores(scores)
+    return rank_runs([np.sort(scores[~labels])], [np.sort(paired(scores[labels], 1))], 0)
 
-    def f1_max(self) -> float | None:
-        """The best harmonic mean of precision and recall over all thresholds."""
-        if not self.positives:
-            return None
-        f1 = 2 * self._true_positives / (self._true_positives + self._false_positives + self.positives)
-        return float(f1.max())
 
-    def aupro(self, limit: float = AUPRO_LIMIT) -> float | None:
-        """Area under the mean overlap of regions against the false-positive rate, from 0 to `limit`.
+def check_scores(scores: NDArray[np.floating]) -> None:
+    """Refuse scores that cannot be ranked.
 
-        Not rescaled: the area of a perfect detector is `limit`. Interpolated linearly at `limit`.
-        """
-        if self._overlap is None or not self.negatives:
-            return None
-        overlap = np.concatenate([[0.0], self._overlap])
-        rate = np.concatenate([[0], self._false_positives]) / self.negatives
-        inside = int(np.searchsorted(rate, limit, side="right"))
-        rate, beyond = rate[:inside], rate[inside : inside + 1]
-        height = overlap[:inside]
-        if len(beyond) and rate[-1] < limit:
-            share = (limit - rate[-1]) / (beyond[0] - rate[-1])
-            height = np.append(height, height[-1] + share * (overlap[inside] - height[-1]))
-            rate = np.append(rate, limit)
-        return float(np.sum(np.diff(rate) * (height[1:] + height[:-1]) / 2))
+    Raises:
+        DataError: no scores, or one that is not a number.
+    """
+    if not scores.size:
+        raise DataError("no scores to measure")
+    if np.isnan(scores).any():
+        raise DataError("a score is not a number: the detector or its photographs are damaged")
+
+
+def paired(scores: NDArray[np.floating], sizes: NDArray[np.integer] | int) -> NDArray[Any]:
+    """Scores with the size of their regions, (n,) complex: numpy sorts pairs of this kind in place, by score first.
+
+    Args:
+        scores: (n,) float32 or float64, which gives complex64 or complex128.
+        sizes: (n,) or one for all: pixels of the region that a score lies in, at least 1.
+    """
+    pairs = np.empty(len(scores), np.result_type(scores.dtype, np.complex64))
+    pairs.real, pairs.imag = scores, sizes
+    return pairs
+
+
+def rank_runs(
+    negatives: Sequence[NDArray[Any]],
+    positives: Sequence[NDArray[Any]],
+    regions: int,
+    limit: float = AUPRO_LIMIT,
+) -> Curves:
+    """The curves of scores given as sorted runs.
+
+    Args:
+        negatives: runs of scores of good items, each ascending, none NaN; all of one float type.
+        positives: runs of `paired` scores of defective items, each sorted; of the complex type that goes with it.
+        regions: to which the defective items belong; 0 leaves AUPRO out.
+        limit: the false-positive rate up to which AUPRO integrates.
+    """
+    good, defective = sum(map(len, negatives)), sum(map(len, positives))
+    inverted, precisions, areas, f1_max = 0, [0.0], [0.0], 0.0
+    for run in positives:
+        for start in range(0, len(run), _BLOCK):
+            block = run[start : start + _BLOCK]
+            scores = np.ascontiguousarray(block.real)
+            # Sizes are 1 and more, so a pair of size 0 stands before all that tie with it.
+            before = paired(scores, 0)
+            above = good - _count(negatives, scores, "right")
+            reached = good - _count(negatives, scores, "left")
+            hits = defective - _count(positives, before, "left")
+            inverted += int(np.sum(above + reached))
+            precisions.append(float(np.sum(hits / (hits + reached))))
+            f1_max = max(f1_max, float(np.max(2 * hits / (hits + reached + defective))))
+            if regions and good:
+                areas.append(float(np.sum(_area(above / good, reached / good, limit) / block.imag.astype(np.float64))))
+    both = bool(good and defective)
+    # Whole numbers until the division. A pair out of order counts two in `inverted`, a tied one one.
+    pairs = 2 * good * defective
+    return Curves(
+        auroc=(pairs - inverted) / pairs if both else None,
+        average_precision=math.fsum(precisions) / defective if defective else None,
+        f1_max=f1_max if defective else None,
+        aupro=math.fsum(areas) / regions if both and regions else None,
+        positives=defective,
+        negatives=good,
+        regions=regions,
+    )
+
+
+def _count(runs: Sequence[NDArray[Any]], scores: NDArray[Any], side: Literal["left", "right"]) -> NDArray[np.int64]:
+    """How many items of all runs lie below each score; those that equal it too where `side` is "right"."""
+    count = np.zeros(len(scores), np.int64)
+    for run in runs:
+        count += np.searchsorted(run, scores, side=side)
+    return count
+
+
+def _area(start: NDArray[np.float64], stop: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
+    """What finding one pixel adds to the area under the curve up to `limit`.
+
+    A pixel counts as found from the false-positive rate `stop` on and as missed before `start`; in between, where good
+    pixels have the very same score, the curve is a straight line. The curve of all regions is the sum of these.
+    """
+    inside = limit - (start + stop) / 2
+    rest = np.maximum(limit - start, 0.0)
+    slope = stop > start
+    cut = np.divide(rest * rest, 2 * (stop - start), out=np.zeros_like(start), where=slope)
+    return np.where(stop <= limit, inside, cut)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flawspot.metrics.curves import AUPRO_LIMIT, RankedScores
-from flawspot.regions import label_regions
+from flawspot.metrics.curves import AUPRO_LIMIT, Curves, rank_scores
+from flawspot.metrics.pixels import rank_pixels
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def measure(
     labels: NDArray[np.bool_],
     masks: NDArray[np.bool_] | None,
     threshold: float,
+    *,
+    pixels: Curves | None = None,
 ) -> Metrics:
     """Measure a detector.
 
@@ -71,27 +73,26 @@ def measure(
         labels: (N,) True where the image is defective.
         masks: (N, S, S) True where a pixel is.
         threshold: an image whose score is above it is called anomalous.
+        pixels: the pixel-level figures from a `PixelScores`, for sets that do not fit in memory; `maps` and `masks` are
+            not looked at then.
 
     Raises:
-        DataError: no images, or a score or map that is not a number.
+        DataError: no images, a score or map that is not a number, or maps and masks whose shapes differ.
     """
-    ranked = RankedScores(scores, labels)
+    image = rank_scores(scores, labels)
     called = scores > threshold
     true_positives, false_positives = int((called & labels).sum()), int((called & ~labels).sum())
     false_negatives, true_negatives = int((~called & labels).sum()), int((~called & ~labels).sum())
-    pixel: RankedScores | None = None
-    regions = 0
-    if maps is not None and masks is not None:
-        overlap, regions = _region_overlap(masks)
-        pixel = RankedScores(maps.reshape(-1), masks.reshape(-1), overlap)
-    aupro = pixel.aupro() if pixel else None
+    if pixels is None and maps is not None and masks is not None:
+        pixels = rank_pixels(maps, masks)
+    aupro = pixels.aupro if pixels else None
     return Metrics(
-        image_auroc=ranked.auroc(),
-        image_ap=ranked.average_precision(),
-        image_f1_max=ranked.f1_max(),
-        pixel_auroc=pixel.auroc() if pixel else None,
-        pixel_ap=pixel.average_precision() if pixel else None,
-        pixel_f1_max=pixel.f1_max() if pixel else None,
+        image_auroc=image.auroc,
+        image_ap=image.average_precision,
+        image_f1_max=image.f1_max,
+        pixel_auroc=pixels.auroc if pixels else None,
+        pixel_ap=pixels.average_precision if pixels else None,
+        pixel_f1_max=pixels.f1_max if pixels else None,
         pixel_aupro=aupro,
         pixel_aupro_normalized=None if aupro is None else aupro / AUPRO_LIMIT,
         image_f1=_ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
@@ -101,26 +102,14 @@ def measure(
         images=len(labels),
         good_images=int((~labels).sum()),
         defective_images=int(labels.sum()),
-        regions=regions,
-        pixels=0 if pixel is None else pixel.positives + pixel.negatives,
-        defective_pixels=0 if pixel is None else pixel.positives,
+        regions=pixels.regions if pixels else 0,
+        pixels=pixels.positives + pixels.negatives if pixels else 0,
+        defective_pixels=pixels.positives if pixels else 0,
         true_positives=true_positives,
         false_positives=false_positives,
         true_negatives=true_negatives,
         false_negatives=false_negatives,
     )
-
-
-def _region_overlap(masks: NDArray[np.bool_]) -> tuple[NDArray[np.float64], int]:
-    """What each defective pixel adds to the mean overlap of regions, in the masks' order; and the regions' number."""
-    shares = []
-    total = 0
-    for mask in masks:
-        labels, count = label_regions(mask)
-        region = labels[mask]
-        shares.append(1 / np.bincount(region, minlength=count + 1)[region])
-        total += count
-    return np.concatenate(shares) / max(total, 1), total
 
 
 def _ratio(part: int, whole: int) -> float | None:
