@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from flawspot.artifact import Artifact, write
 from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.backbones.layer_groups import resolve
+from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create_pretrained, create_random
 from flawspot.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
-from flawspot.costs.macs import module_macs
 from flawspot.data.folders import ImageFolder, fingerprint, open_folder
 from flawspot.data.reading import readable
 from flawspot.data.splits import split

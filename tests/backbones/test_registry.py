@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from flawspot.backbones.block_list import load_strictly
 from flawspot.backbones.layer_groups import resolve
+from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create, create_pretrained, families, family
 from flawspot.backbones.weights import find
-from flawspot.costs.macs import module_macs
 from flawspot.errors import ConfigurationError
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "backbones.json").read_text())["backbones"]

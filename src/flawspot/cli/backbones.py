@@ -18,9 +18,9 @@ def backbones(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the backbones with their layer groups, or the layers of one with shapes and costs."""
+    from flawspot.backbones.layer_costs import layer_costs
     from flawspot.backbones.registry import families, family
     from flawspot.backbones.weights import find
-    from flawspot.costs.layers import layer_costs
 
     if backbone is not None:
         layers = layer_costs(backbone, input_size)

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 
 from flawspot.backbones.block_list import BlockList
+from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create, family
-from flawspot.costs.macs import module_macs
 
 MIB = 2**20
 INPUT_SIZE = 224

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.backbones.block_list import INPUT, BlockList, initialise
+from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create, family
-from flawspot.costs.macs import module_macs
 from flawspot.errors import ConfigurationError, DataError, TrainingError
 from flawspot.features import FeatureSet
 from flawspot.manifest import Part, Scalar
@@ -115,8 +115,8 @@ class STFPM(Method):
         patience = family(features.backbone.name).student_patience
         self.epochs_ = self.epochs or EPOCHS * patience
         self.learning_rate_ = self.learning_rate or LEARNING_RATE / patience
-        self.input_shape_ = features.maps[source].shape[1:]
-        self.grids_ = {tap: features.maps[tap].shape[2] for tap in features.taps}
+        self.input_shape_ = features.shape(source)
+        self.grids_ = {tap: features.shape(tap)[1] for tap in features.taps}
         if validation is None or not len(validation):
             raise DataError(
                 f"{self.name} chooses its epoch on held-out good images, and there are none: give more images"
@@ -224,5 +224,5 @@ def half_squared_distance(teacher: Tensor, student: Tensor) -> Tensor:
 
 
 def _batch(features: FeatureSet, layer: int, rows: NDArray[np.int64]) -> Tensor:
-    batch = torch.from_numpy(features.maps[layer][rows]).contiguous(memory_format=torch.channels_last)
+    batch = torch.from_numpy(features.batch(layer, rows)).contiguous(memory_format=torch.channels_last)
     return batch.to(training_device())

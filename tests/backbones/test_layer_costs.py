@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flawspot.costs.layers import layer_costs
+from flawspot.backbones.layer_costs import layer_costs
 from flawspot.errors import ConfigurationError
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "backbones.json").read_text())["backbones"]

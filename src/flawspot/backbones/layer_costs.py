@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import family
-from flawspot.costs.macs import module_macs
 
 
 @dataclass(frozen=True)
