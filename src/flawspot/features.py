@@ -19,24 +19,38 @@ class FeatureSet:
         backbone: the network that made them, for methods that train a student of the same architecture.
         taps: the layers that the detector looks at.
         input_size: side S of the square the photographs were resized to.
-        maps: {layer: (N, C, H, W) float32}, for every layer the method asked for in `Method.required`. Layer
-            `flawspot.backbones.block_list.INPUT` is the normalised photograph.
+        maps: {layer: (M, C, H, W)}, for every layer the method asked for in `Method.required`; float32 or float16, in
+            memory or mapped from a file: read it through `batch`. Layer `flawspot.backbones.block_list.INPUT` is the
+            normalised photograph.
+        rows: which of the M stored images these N are, in order; None for all.
     """
 
     backbone: BlockList
     taps: tuple[int, ...]
     input_size: int
-    maps: Mapping[int, NDArray[np.float32]]
+    maps: Mapping[int, NDArray[np.floating]]
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        return len(next(iter(self.maps.values())))
+        return len(next(iter(self.maps.values())) if self.rows is None else self.rows)
+
+    def batch(self, layer: int, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """The maps of `layer` of some of the images: (B, C, H, W) float32, a copy or a view not to be written to."""
+        stored = self.maps[layer]
+        selected = stored[rows] if self.rows is None else stored[self.rows[rows]]
+        return selected.astype(np.float32, copy=False)
+
+    def shape(self, layer: int) -> tuple[int, int, int]:
+        """(C, H, W) of one image's map of `layer`."""
+        channels, height, width = self.maps[layer].shape[1:]
+        return channels, height, width
 
     @property
     def channels(self) -> int:
         """Of all taps together."""
-        return sum(self.maps[tap].shape[1] for tap in self.taps)
+        return sum(self.shape(tap)[0] for tap in self.taps)
 
     @property
     def grid(self) -> int:
         """The side of the finest tap's map."""
-        return max(int(self.maps[tap].shape[2]) for tap in self.taps)
+        return max(self.shape(tap)[1] for tap in self.taps)

@@ -118,7 +118,7 @@ class CFA(Method):
 
     def _patches(self, features: FeatureSet, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Tensor:
         """(B, C, G, G): pooled and interpolated features of some images."""
-        maps = [torch.from_numpy(features.maps[tap][rows]).to(training_device()) for tap in self.taps_]
+        maps = [torch.from_numpy(features.batch(tap, rows)).to(training_device()) for tap in self.taps_]
         return embed(maps, pool=True, mode="bilinear")
 
     def _loss(self, described: Tensor, centres: Tensor, radius: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ class PaDiM(Method):
         gaussians = PositionGaussians(self.grid_**2, count)
         batches = range(0, len(features), 16)
         for start in progress.track(batches, "fitting a Gaussian at each position"):
-            maps = [torch.from_numpy(features.maps[tap][start : start + 16]) for tap in self.taps_]
+            maps = [torch.from_numpy(features.batch(tap, slice(start, start + 16))) for tap in self.taps_]
             embedded = embed(maps, pool=False, mode="nearest")[:, self.selected_]  # (B, d, G, G)
             gaussians.add(embedded.flatten(2).permute(2, 0, 1).numpy())  # (P, B, d)
         with progress.step("inverting the covariances"):

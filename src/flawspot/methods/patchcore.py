@@ -66,7 +66,7 @@ class PatchCore(Method):
         positions = self.grid_**2
         patches = np.empty((len(features) * positions, features.channels), np.float32)
         for start in range(0, len(features), 16):
-            batch = [torch.from_numpy(features.maps[tap][start : start + 16]) for tap in self.taps_]
+            batch = [torch.from_numpy(features.batch(tap, slice(start, start + 16))) for tap in self.taps_]
             embedded = embed(batch, pool=True, mode="nearest")  # (B, C, G, G)
             rows = embedded.permute(0, 2, 3, 1).reshape(-1, embedded.shape[1])  # (B * G * G, C)
             patches[start * positions : start * positions + len(rows)] = rows.numpy()
