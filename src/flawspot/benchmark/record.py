@@ -1,0 +1,131 @@
+"""What the benchmark keeps of one run: the cell of the grid, and everything that came of it. No torch is needed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from flawspot.manifest import Part, Scalar
+
+DONE, FAILED, MISSING = "done", "failed", "missing"
+"""What can become of a run: measured; tried in vain; impossible here for want of weights or data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell of the grid: everything that the user chose for one run.
+
+    Attributes:
+        data: name of the data set in the grid, such as ``mvtec_ad``.
+        category: of the data set, such as ``bottle``.
+        backbone, layers, method, seed, input_size, normalization: as `flawspot.train` takes them; `layers` as asked
+            for, a group's name or indices.
+        label: how the method is called in tables and figures; differs from `method` where a grid has variants of it.
+        settings: hyperparameters that are not at their defaults.
+        random_weights: the backbone is left untrained.
+        corruption: of the test photographs, None for none.
+        severity: of the corruption, 1 to 5; 0 for none.
+        contamination: share of defective photographs among the training ones, 0 to 1.
+        shots: how many good photographs are learned from; None for all.
+    """
+
+    data: str
+    category: str
+    backbone: str
+    layers: str
+    method: str
+    label: str
+    settings: dict[str, Scalar] = field(default_factory=dict)
+    seed: int = 0
+    input_size: int = 224
+    normalization: str = "weights"
+    random_weights: bool = False
+    corruption: str | None = None
+    severity: int = 0
+    contamination: float = 0.0
+    shots: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        return dataclasses.asdict(self)
+
+
+def run_key(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_version: str) -> str:
+    """The identity of a run: sha256 over everything that decides its result, as hexadecimal digits.
+
+    The label is left out: it changes what a run is called, not what comes of it.
+    """
+    decides = {name: value for name, value in cell.as_dict().items() if name != "label"}
+    decides |= {"data_fingerprint": data_fingerprint, "weights_sha256": weights_sha256, "code_version": code_version}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One run as it stands in the store.
+
+    Attributes:
+        key: `run_key` of the run.
+        cell: what was asked for.
+        status: `DONE`, `FAILED` or `MISSING`.
+        taps: the block indices that `cell.layers` stands for.
+        metrics: `flawspot.metrics.Metrics.as_dict`; empty unless done.
+        parts: of the detector, with bytes and multiply-accumulates for one photograph.
+        paper_bytes, paper_macs: as the PaSTe paper counts; None where its way of counting says nothing.
+        training_macs: for one image in one epoch; None for methods that train nothing.
+        training_ram: bytes that training holds by the rule of the paper; None likewise.
+        measured: by name: ``training_seconds``, ``seconds_<phase>``, ``latency_ms`` (median of one photograph, decoded),
+            ``latency_ms_p95``, ``peak_rss_bytes`` of the process that ran it.
+        defect_sizes: small-defect analysis, an item for each band of area, ascending: ``smallest`` and ``largest`` area
+            in thousandths of the photograph, ``regions``, ``found`` (at the threshold of the best pixel F1 on all
+            sizes), ``recall``, ``f1_max``.
+        examples: pictures for the report: ``kind`` (``best`` or ``worst``), ``image`` (name), ``defective``, ``score``,
+            and ``picture``, the path of a PNG or JPEG relative to the store's folder.
+        artifact: path of the trained artifact relative to the store's folder; None if not kept.
+        artifact_bytes: its size.
+        data_fingerprint, weights, weights_sha256, code_version: what the result depends on beside the cell.
+        machine: of the run: ``system``, ``processor``, ``cores``, ``memory_bytes``, ``host_hash``.
+        versions: of flawspot, python and the libraries.
+        started, finished: ISO 8601 in UTC.
+        error: one line for a failed or missing run, with its cure.
+        traceback: of a failed run.
+    """
+
+    key: str
+    cell: Cell
+    status: str
+    taps: tuple[int, ...] = ()
+    metrics: dict[str, float | int | None] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    paper_bytes: int | None = None
+    paper_macs: int | None = None
+    training_macs: int | None = None
+    training_ram: int | None = None
+    measured: dict[str, float] = field(default_factory=dict)
+    defect_sizes: tuple[dict[str, float | int | None], ...] = ()
+    examples: tuple[dict[str, Any], ...] = ()
+    artifact: str | None = None
+    artifact_bytes: int | None = None
+    data_fingerprint: str = ""
+    weights: str = ""
+    weights_sha256: str = ""
+    code_version: str = ""
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    started: str = ""
+    finished: str = ""
+    error: str | None = None
+    traceback: str | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Of all parts."""
+        return sum(part.bytes for part in self.parts)
+
+    @property
+    def macs(self) -> int:
+        """Of all parts, for one photograph."""
+        return sum(part.macs for part in self.parts)
