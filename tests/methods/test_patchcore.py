@@ -6,8 +6,10 @@ import torch
 from scipy.ndimage import gaussian_filter, uniform_filter, zoom
 
 from flawspot.errors import ConfigurationError
+from flawspot.graph import to_onnx
 from flawspot.methods.patchcore import PatchCore
 from flawspot.methods.registry import create_method
+from flawspot.runtime.detector import OUTPUTS
 
 
 def plain_patches(maps, taps):
@@ -95,3 +97,43 @@ def test_settings_as_the_command_line_has_them(settings, value):
 def test_settings_of_the_wrong_type(settings):
     with pytest.raises(ConfigurationError, match="must be"):
         create_method("patchcore", settings)
+
+
+@pytest.mark.parametrize("layers", ["equiv", "mid", "low", "2,8"])
+def test_nested_or_not_the_distances_are_those_to_the_bank(layers, fit_method, make_photographs, one_thread):
+    fitted = fit_method("patchcore", layers=layers, bank_size=300)
+    images = make_photographs(2, seed=9)
+    images[1, 5:25, 5:25] = 220
+    want_map, want_score = plain(fitted, images)
+    with torch.no_grad():
+        got_map, got_score = fitted.method.head()(fitted.maps(images))
+    np.testing.assert_allclose(got_map, want_map, rtol=1e-4)
+    np.testing.assert_allclose(got_score, want_score, rtol=1e-4)
+
+
+@pytest.mark.parametrize("reweight", [False, True])
+@pytest.mark.parametrize("layers", ["equiv", "mid"])
+def test_quantized_the_distances_are_those_to_the_decoded_bank(
+    layers, reweight, fit_method, make_photographs, one_thread
+):
+    fitted = fit_method("patchcore", layers=layers, bank_size=400, quantization="product", bits=6, reweight=reweight)
+    images = make_photographs(2, seed=9)
+    images[1, 5:25, 5:25] = 220
+    with torch.no_grad():
+        got_map, got_score = fitted.method.head()(fitted.maps(images))
+    exact = fitted.method.bank_
+    assert fitted.method.quantizer_ is not None
+    fitted.method.bank_ = fitted.method.quantizer_.decode(fitted.method.quantizer_.encode(exact))
+    want_map, want_score = plain(fitted, images)
+    np.testing.assert_allclose(got_map, want_map, rtol=1e-3)
+    np.testing.assert_allclose(got_score, want_score, rtol=1e-3)
+
+
+def test_a_quantized_bank_is_small_in_the_file_too(fit_method, one_thread):
+    exact = fit_method("patchcore", bank_size=2000)
+    coded = fit_method("patchcore", bank_size=2000, quantization="product", bits=4)
+    sizes = [len(to_onnx(f.graph, OUTPUTS)) for f in (exact, coded)]
+    stored = [f.method.parts()[0].bytes for f in (exact, coded)]
+    assert stored[1] < stored[0] / 2
+    # The exporter stores constants of up to 256 KiB more than once where they are cut or transposed.
+    assert sizes[1] < sizes[0]
