@@ -32,23 +32,25 @@ def predict(
     from flawspot.cli.pictures import picture, write_picture
     from flawspot.runtime.detector import load
     from flawspot.runtime.images import read_image
+    from flawspot.runtime.prefetch import prefetch
 
     detector = load(file, threads=threads)
     photographs = _expand(images)
     pictures = _picture_paths(photographs, output) if output is not None else {}
     anomalous = unreadable = 0
     seconds = 0.0
-    for path, _ in TerminalProgress().track(photographs, "predicting"):
-        try:
-            image = read_image(path)
-            prediction = detector.predict(image)
-        except ImageError as error:
+    read_ahead = prefetch((path for path, _ in photographs), read_image)
+    for path, image in TerminalProgress().track(read_ahead, "predicting", len(photographs)):
+        if isinstance(image, ImageError):
             unreadable += 1
             if as_json:
-                print_json({"path": str(path), "error": str(error)})
+                print_json({"path": str(path), "error": str(image)})
             else:
-                out.print(f"[yellow]unreadable[/]  {escape(str(error))}")
+                out.print(f"[yellow]unreadable[/]  {escape(str(image))}")
             continue
+        if isinstance(image, Exception):
+            raise image
+        prediction = detector.predict(image)
         anomalous += prediction.is_anomalous
         seconds += prediction.seconds
         if as_json:

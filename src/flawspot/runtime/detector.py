@@ -17,6 +17,7 @@ from flawspot.errors import ArtifactError
 from flawspot.manifest import Manifest
 from flawspot.prediction import Prediction
 from flawspot.runtime.images import read_image, to_rgb
+from flawspot.runtime.prefetch import WORKERS, prefetch
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -50,19 +51,25 @@ class Detector:
                 ``image[..., ::-1]``.
 
         Returns:
-            A `Prediction`, or a list of them for a sequence or batch.
+            A `Prediction`, or a list of them for a sequence or batch. Of a sequence of files the next ones are decoded
+            while the detector looks at the present one.
 
         Raises:
             ImageError: a photograph that cannot be read.
         """
         if isinstance(image, np.ndarray) and image.ndim == 4:
-            return [self._predict_one(each) for each in image]
+            return [self._look_at(to_rgb(each)) for each in image]
         if isinstance(image, Sequence) and not isinstance(image, str):
-            return [self._predict_one(each) for each in image]
-        return self._predict_one(image)
+            files = any(isinstance(each, str | os.PathLike) for each in image)
+            predictions = []
+            for _, pixels in prefetch(image, _pixels, workers=WORKERS if files else 0):
+                if isinstance(pixels, Exception):
+                    raise pixels
+                predictions.append(self._look_at(pixels))
+            return predictions
+        return self._look_at(_pixels(image))
 
-    def _predict_one(self, image: Photograph) -> Prediction:
-        pixels = read_image(Path(image)) if isinstance(image, str | os.PathLike) else to_rgb(image)
+    def _look_at(self, pixels: NDArray[np.uint8]) -> Prediction:
         begin = time.perf_counter()
         anomaly_maps, scores = self.run(pixels[None])
         return Prediction(
@@ -80,6 +87,10 @@ class Detector:
         """
         anomaly_map, score = self._session.run(OUTPUTS, {"image": np.ascontiguousarray(batch)})
         return anomaly_map, score
+
+
+def _pixels(image: Photograph) -> NDArray[np.uint8]:
+    return read_image(Path(image)) if isinstance(image, str | os.PathLike) else to_rgb(image)
 
 
 def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = None) -> Detector:
