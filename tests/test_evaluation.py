@@ -14,6 +14,7 @@ from flawspot.evaluation import evaluate
 from flawspot.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
 from flawspot.metrics import rank_pixels
 from flawspot.runtime.images import read_image
+from flawspot.runtime.reduced import Decoded
 
 
 class Brightness:
@@ -32,6 +33,10 @@ class Brightness:
         versions={},
         created="",
     )
+
+    def read(self, path: Path) -> Decoded:
+        pixels = read_image(path)
+        return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         anomaly_map = batch[:, :, :, 0].astype(np.float32) / 255

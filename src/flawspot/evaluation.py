@@ -16,7 +16,6 @@ from flawspot.errors import DataError, FlawspotError, ImageError
 from flawspot.metrics import Metrics, PixelScores, measure
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.detector import Detector
-from flawspot.runtime.images import read_image
 from flawspot.runtime.prefetch import prefetch
 
 MEMORY = 1 << 30
@@ -75,9 +74,10 @@ def evaluate(
     skipped: list[tuple[Path, str]] = []
 
     def read(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | FlawspotError | None]:
-        image = read_image(sample.path)
+        photograph = detector.read(sample.path)
+        image, (width, height) = photograph.pixels, photograph.size
         try:
-            return image, None if pixels is None else resize_mask(read_sample_mask(sample, image.shape[:2]), size)
+            return image, None if pixels is None else resize_mask(read_sample_mask(sample, (height, width)), size)
         except FlawspotError as error:  # a fault in the truth ends the evaluation, unlike one in a photograph
             return image, error
 
