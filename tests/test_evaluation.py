@@ -1,15 +1,20 @@
 """The shipped artifact over a labelled test set."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from flawspot.data.folders import read_sample_mask
 from flawspot.errors import DataError, ImageError
 from flawspot.evaluation import evaluate
 from flawspot.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
+from flawspot.metrics import rank_pixels
+from flawspot.runtime.images import read_image
+from flawspot.runtime.reduced import Decoded
 
 
 class Brightness:
@@ -28,6 +33,10 @@ class Brightness:
         versions={},
         created="",
     )
+
+    def read(self, path: Path) -> Decoded:
+        pixels = read_image(path)
+        return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         anomaly_map = batch[:, :, :, 0].astype(np.float32) / 255
@@ -50,6 +59,33 @@ def test_figures_and_counts(folder: Path) -> None:
     assert metrics.pixel_auroc > 0.99
     assert len(evaluation.scores) == len(evaluation.samples) == 8
     assert evaluation.skipped == ()
+
+
+def test_a_set_that_does_not_fit_gives_the_same_figures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = []
+
+    def temporary_file(**arguments: object) -> object:
+        files.append(temporary(**arguments))
+        return files[-1]
+
+    temporary = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", temporary_file)
+    whole = evaluate(Brightness(), folder)
+    assert not files
+    spilled = evaluate(Brightness(), folder, memory=5000)
+    assert len(files) == 2  # for good and for defective pixels
+    assert all(file.closed for file in files)
+    assert spilled.scores == whole.scores
+    assert spilled.metrics.as_dict() == pytest.approx(whole.metrics.as_dict(), rel=1e-12)
+
+    detector, maps, masks = Brightness(), [], []
+    for sample in whole.samples:
+        image = read_image(sample.path)
+        maps.append(detector.run(image[None])[0][0])
+        masks.append(read_sample_mask(sample, image.shape[:2]))
+    at_once = rank_pixels(np.stack(maps), np.stack(masks))
+    assert whole.metrics.pixel_aupro == pytest.approx(at_once.aupro, rel=1e-12)
+    assert whole.metrics.pixel_ap == pytest.approx(at_once.average_precision, rel=1e-12)
 
 
 def test_without_ground_truth_only_image_figures(folder: Path) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flawspot.data.folders import ImageFolder, Sample, open_folder, read_sample_mask
 from flawspot.data.reading import resize_mask
-from flawspot.errors import DataError, ImageError
-from flawspot.metrics import Metrics, measure
+from flawspot.errors import DataError, FlawspotError, ImageError
+from flawspot.metrics import Metrics, PixelScores, measure
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.detector import Detector
-from flawspot.runtime.images import read_image
+from flawspot.runtime.prefetch import prefetch
+
+MEMORY = 1 << 30
+"""Bytes for the scores of pixels: 4000 maps of 224 x 224. A smaller set takes less."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +44,20 @@ def evaluate(
     data: str | os.PathLike[str] | ImageFolder,
     *,
     strict: bool = False,
+    memory: int = MEMORY,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Run `detector` over the test photographs of `data` and measure it.
 
     Pixel figures compare maps and masks at the detector's input size S x S, masks resized by nearest neighbour, as the
-    field does.
+    field does. The next photographs and masks are decoded while the detector looks at the present one, and no map is
+    kept.
 
     Args:
         detector: from `flawspot.load`.
         data: a folder in the MVTec layout: ``test/good``, ``test/<defect>``, and ``ground_truth`` for pixel figures.
         strict: fail at the first photograph that cannot be read, instead of leaving it out.
+        memory: bytes for the scores of pixels. What goes beyond waits in a temporary file: the same figures, later.
         progress: told of each image.
 
     Raises:
@@ -60,37 +68,51 @@ def evaluate(
     if not folder.test:
         raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect> beside train")
     size = detector.manifest.input_size
-    has_masks = any(sample.mask for sample in folder.test)
-    maps = np.empty((len(folder.test), size, size), np.float32)
-    masks = np.zeros((len(folder.test), size, size), np.bool_) if has_masks else None
+    pixels = _pixel_scores(folder, size, memory) if any(sample.mask for sample in folder.test) else None
     samples: list[Sample] = []
     scores: list[float] = []
     skipped: list[tuple[Path, str]] = []
-    for sample in progress.track(folder.test, "evaluating"):
+
+    def read(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | FlawspotError | None]:
+        photograph = detector.read(sample.path)
+        image, (width, height) = photograph.pixels, photograph.size
         try:
-            image = read_image(sample.path)
-        except ImageError as error:
-            if strict:
-                raise
-            skipped.append((sample.path, str(error)))
-            progress.note(str(error))
-            continue
-        row = len(samples)
-        anomaly_map, score = detector.run(image[None])
-        maps[row] = anomaly_map[0]
-        if masks is not None:
-            masks[row] = resize_mask(read_sample_mask(sample, image.shape[:2]), size)
-        samples.append(sample)
-        scores.append(float(score[0]))
-    count = len(samples)
-    if not count:
-        raise DataError(f"none of the {len(skipped)} test images of {folder.root} can be read")
-    with progress.step("measuring"):
-        metrics = measure(
-            np.array(scores),
-            maps[:count],
-            np.array([sample.is_defective for sample in samples]),
-            None if masks is None else masks[:count],
-            detector.manifest.calibration.threshold,
-        )
+            return image, None if pixels is None else resize_mask(read_sample_mask(sample, (height, width)), size)
+        except FlawspotError as error:  # a fault in the truth ends the evaluation, unlike one in a photograph
+            return image, error
+
+    with pixels or contextlib.nullcontext():
+        for sample, photograph in progress.track(prefetch(folder.test, read), "evaluating", len(folder.test)):
+            if isinstance(photograph, Exception):
+                if strict or not isinstance(photograph, ImageError):
+                    raise photograph
+                skipped.append((sample.path, str(photograph)))
+                progress.note(str(photograph))
+                continue
+            image, mask = photograph
+            if isinstance(mask, FlawspotError):
+                raise mask
+            anomaly_map, score = detector.run(image[None])
+            if pixels is not None and mask is not None:
+                pixels.add(anomaly_map[0], mask)
+            samples.append(sample)
+            scores.append(float(score[0]))
+        if not samples:
+            raise DataError(f"none of the {len(skipped)} test images of {folder.root} can be read")
+        with progress.step("measuring"):
+            metrics = measure(
+                np.array(scores),
+                None,
+                np.array([sample.is_defective for sample in samples]),
+                None,
+                detector.manifest.calibration.threshold,
+                pixels=None if pixels is None else pixels.curves(),
+            )
     return Evaluation(metrics, tuple(samples), tuple(scores), tuple(skipped))
+
+
+def _pixel_scores(folder: ImageFolder, size: int, memory: int) -> PixelScores:
+    """Buffers for all pixels of the test set, and within `memory`: three quarters of it for the good pixels."""
+    everything = len(folder.test) * size * size
+    defective = everything - sum(not sample.is_defective for sample in folder.test) * size * size
+    return PixelScores(min(everything, memory * 3 // 16), min(defective, memory // 32))

@@ -45,6 +45,15 @@ def test_several_at_once(detector):
     assert detector.predict([]) == []
 
 
+def test_files_are_read_ahead_in_their_order(detector, tmp_path):
+    paths = [tmp_path / f"{level}.png" for level in (50, 10, 40, 20, 30, 60, 70, 80)]
+    for path in paths:
+        Image.fromarray(photograph(int(path.stem))).save(path)
+    assert [p.score for p in detector.predict(paths)] == [50.0, 10.0, 40.0, 20.0, 30.0, 60.0, 70.0, 80.0]
+    with pytest.raises(ImageError, match=r"missing\.png"):
+        detector.predict([*paths[:2], tmp_path / "missing.png", *paths[2:]])
+
+
 @pytest.mark.parametrize(
     ("level", "p_value", "is_anomalous"), [(101, 0.2, True), (100, 0.4, False), (75, 0.8, False), (0, 1.0, False)]
 )

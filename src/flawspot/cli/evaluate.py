@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli import UNREADABLE_IMAGES
+from flawspot.cli import FAST_JPEG, UNREADABLE_IMAGES
 from flawspot.cli.console import TerminalProgress, note, print_json, print_pairs
 
 
@@ -16,13 +16,14 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="A folder in the MVTec layout, with test and ground_truth.")],
     strict: Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="How many threads to use. Default: all cores.")] = None,
+    fast_jpeg: Annotated[bool, typer.Option("--fast-jpeg", help=FAST_JPEG)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a detector on labelled photographs that it has never seen."""
     from flawspot.evaluation import evaluate as run
     from flawspot.runtime.detector import load
 
-    detector = load(file, threads=threads)
+    detector = load(file, threads=threads, fast_jpeg=fast_jpeg)
     evaluation = run(detector, data, strict=strict, progress=TerminalProgress())
     metrics = evaluation.metrics
     if as_json:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from flawspot.cli import ANOMALIES_FOUND, UNREADABLE_IMAGES
+from flawspot.cli import ANOMALIES_FOUND, FAST_JPEG, UNREADABLE_IMAGES
 from flawspot.cli.console import TerminalProgress, err, note, out, print_json
 from flawspot.errors import DataError, ImageError
 
@@ -23,6 +23,7 @@ def predict(
         typer.Option("--out", help="Write a picture of each photograph with its heat map into this folder."),
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="How many threads to use. Default: all cores.")] = None,
+    fast_jpeg: Annotated[bool, typer.Option("--fast-jpeg", help=FAST_JPEG)] = False,
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="End with exit code 4 if any photograph is anomalous.")
     ] = False,
@@ -31,24 +32,25 @@ def predict(
     """Find the defects in new photographs."""
     from flawspot.cli.pictures import picture, write_picture
     from flawspot.runtime.detector import load
-    from flawspot.runtime.images import read_image
+    from flawspot.runtime.prefetch import prefetch
 
-    detector = load(file, threads=threads)
+    detector = load(file, threads=threads, fast_jpeg=fast_jpeg)
     photographs = _expand(images)
     pictures = _picture_paths(photographs, output) if output is not None else {}
     anomalous = unreadable = 0
     seconds = 0.0
-    for path, _ in TerminalProgress().track(photographs, "predicting"):
-        try:
-            image = read_image(path)
-            prediction = detector.predict(image)
-        except ImageError as error:
+    read_ahead = prefetch((path for path, _ in photographs), detector.read)
+    for path, image in TerminalProgress().track(read_ahead, "predicting", len(photographs)):
+        if isinstance(image, ImageError):
             unreadable += 1
             if as_json:
-                print_json({"path": str(path), "error": str(error)})
+                print_json({"path": str(path), "error": str(image)})
             else:
-                out.print(f"[yellow]unreadable[/]  {escape(str(error))}")
+                out.print(f"[yellow]unreadable[/]  {escape(str(image))}")
             continue
+        if isinstance(image, Exception):
+            raise image
+        prediction = detector.predict(image)
         anomalous += prediction.is_anomalous
         seconds += prediction.seconds
         if as_json:
@@ -66,7 +68,7 @@ def predict(
             verdict = "[bold red]anomalous[/] " if prediction.is_anomalous else "[green]good[/]      "
             out.print(f"{verdict}  score {prediction.score:<10.5g} p {prediction.p_value:.4f}  {escape(str(path))}")
         if path in pictures:
-            write_picture(pictures[path], picture(image, prediction))
+            write_picture(pictures[path], picture(image.full(), prediction))
     predicted = len(photographs) - unreadable
     if not as_json and predicted:
         good = predicted - anomalous

@@ -17,11 +17,13 @@ from flawspot.errors import ArtifactError
 from flawspot.manifest import Manifest
 from flawspot.prediction import Prediction
 from flawspot.runtime.images import read_image, to_rgb
+from flawspot.runtime.prefetch import WORKERS, prefetch
+from flawspot.runtime.reduced import Decoded, read_reduced
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    Photograph = str | os.PathLike[str] | NDArray[np.generic] | Image.Image
+    Photograph = str | os.PathLike[str] | NDArray[np.generic] | Image.Image | Decoded
 
 OUTPUTS = ["anomaly_map", "score"]
 
@@ -33,9 +35,10 @@ class Detector:
         manifest: everything the artifact says of itself.
     """
 
-    def __init__(self, manifest: Manifest, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, manifest: Manifest, session: onnxruntime.InferenceSession, *, fast_jpeg: bool = False) -> None:
         self.manifest = manifest
         self._session = session
+        self._fast_jpeg = fast_jpeg
 
     @overload
     def predict(self, image: Photograph) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a sequence
@@ -45,30 +48,51 @@ class Detector:
         """Find the defects of one photograph or of several.
 
         Args:
-            image: a path; a PIL image; an array (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA, uint8 or uint16; or a
-                sequence of those. An array (N, H, W, 3) is a batch as well. Beware that OpenCV's arrays are BGR: pass
-                ``image[..., ::-1]``.
+            image: a path; what `read` returned; a PIL image; an array (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA,
+                uint8 or uint16; or a sequence of those. An array (N, H, W, 3) is a batch as well. Beware that OpenCV's
+                arrays are BGR: pass ``image[..., ::-1]``.
 
         Returns:
-            A `Prediction`, or a list of them for a sequence or batch.
+            A `Prediction`, or a list of them for a sequence or batch. Of a sequence of files the next ones are decoded
+            while the detector looks at the present one.
 
         Raises:
             ImageError: a photograph that cannot be read.
         """
         if isinstance(image, np.ndarray) and image.ndim == 4:
-            return [self._predict_one(each) for each in image]
+            return [self._look_at(self._decoded(each)) for each in image]
         if isinstance(image, Sequence) and not isinstance(image, str):
-            return [self._predict_one(each) for each in image]
-        return self._predict_one(image)
+            files = any(isinstance(each, str | os.PathLike) for each in image)
+            predictions = []
+            for _, decoded in prefetch(image, self._decoded, workers=WORKERS if files else 0):
+                if isinstance(decoded, Exception):
+                    raise decoded
+                predictions.append(self._look_at(decoded))
+            return predictions
+        return self._look_at(self._decoded(image))
 
-    def _predict_one(self, image: Photograph) -> Prediction:
-        pixels = read_image(Path(image)) if isinstance(image, str | os.PathLike) else to_rgb(image)
+    def read(self, path: str | os.PathLike[str]) -> Decoded:
+        """Decode a photograph as this detector wants it, to be given to `predict`; may be called from other threads.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        if self._fast_jpeg:
+            return read_reduced(Path(path), self.manifest.input_size)
+        return _whole(read_image(Path(path)))
+
+    def _decoded(self, image: Photograph) -> Decoded:
+        if isinstance(image, Decoded):
+            return image
+        return self.read(image) if isinstance(image, str | os.PathLike) else _whole(to_rgb(image))
+
+    def _look_at(self, photograph: Decoded) -> Prediction:
         begin = time.perf_counter()
-        anomaly_maps, scores = self.run(pixels[None])
+        anomaly_maps, scores = self.run(photograph.pixels[None])
         return Prediction(
             score=float(scores[0]),
             map=anomaly_maps[0],
-            image_size=(pixels.shape[1], pixels.shape[0]),
+            image_size=photograph.size,
             calibration=self.manifest.calibration,
             seconds=time.perf_counter() - begin,
         )
@@ -82,12 +106,18 @@ class Detector:
         return anomaly_map, score
 
 
-def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = None) -> Detector:
+def _whole(pixels: NDArray[np.uint8]) -> Decoded:
+    return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+
+
+def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = None, fast_jpeg: bool = False) -> Detector:
     """Load an artifact, verified.
 
     Args:
         source: the .onnx file that training wrote, or the artifact that `flawspot.train` returned.
         threads: how many the detector may use; None takes one for each physical core.
+        fast_jpeg: decode large JPEGs at reduced size, where that changes the resized photograph by 2 of 255 grey levels
+            at most, as measured; see `flawspot.runtime.reduced.read_reduced`.
 
     Raises:
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged.
@@ -102,7 +132,7 @@ def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = Non
             f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {reason}. "
             "Update it with `pip install -U onnxruntime`"
         ) from None
-    return Detector(artifact.manifest, session)
+    return Detector(artifact.manifest, session, fast_jpeg=fast_jpeg)
 
 
 def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.InferenceSession:

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ IMAGE_SUFFIXES: frozenset[str] = frozenset(
 )
 """Suffixes, in lower case, of the files that count as images in a folder."""
 
+_T = TypeVar("_T")
 _Decoder = Callable[[IO[bytes]], Image.Image]
 
 # Pillow's decoder classes rather than Image.open: that one warns and refuses by a limit that is global to the process
@@ -74,7 +75,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX
         ImageError: the file is missing, not a file, empty, too large, of another format, damaged or truncated, or holds
             floating-point values.
     """
-    return _read(Path(path), max_pixels, max_bytes, to_rgb)
+    return decode(Path(path), to_rgb, max_pixels, max_bytes)
 
 
 def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_FILE_BYTES) -> NDArray[np.bool_]:
@@ -85,7 +86,7 @@ def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_
     Raises:
         ImageError: as `read_image`.
     """
-    return _read(Path(path), max_pixels, max_bytes, _to_mask)
+    return decode(Path(path), _to_mask, max_pixels, max_bytes)
 
 
 def to_rgb(image: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
@@ -120,8 +121,47 @@ def to_rgb(image: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
         return _upright(rgb, image)
     except ImageError:
         raise
-    except Exception as error:  # as in _read
+    except Exception as error:  # as in decode
         raise ImageError(_one_line(_damaged(error))) from error
+
+
+def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, max_bytes: int) -> _T:
+    """What `convert` makes of the image in a file, opened with the checks of `read_image`, but not yet decoded.
+
+    Raises:
+        ImageError: as `read_image`; in the place of whatever `convert` raises, too.
+    """
+    try:
+        if path.is_dir():
+            raise ImageError("it is a folder, not an image")
+        if not path.exists():
+            raise ImageError("there is no such file")
+        if not path.is_file():
+            raise ImageError("it is not a regular file")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                raise ImageError("the file is empty")
+            if size > max_bytes:
+                raise ImageError(f"the file has {size:,} bytes, above the limit of {max_bytes:,}: save it smaller")
+            start = file.read(16)
+            file.seek(0)
+            image = _decoder(start)(file)
+            width, height = image.size
+            if width * height > max_pixels:
+                raise ImageError(
+                    f"the image is {width} x {height} pixels, above the limit of {max_pixels:,} pixels: "
+                    "shrink it, or raise max_pixels if you trust the file"
+                )
+            return convert(image)
+    except ImageError as error:
+        raise ImageError(_one_line(f"cannot read {path}: {error}")) from error.__cause__
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:  # from the operating system, not from Pillow
+            raise ImageError(_one_line(f"cannot read {path}: {error.strerror}")) from error
+        # On damaged files Pillow raises nearly anything: OSError, SyntaxError, ValueError, struct.error, zlib.error,
+        # EOFError, KeyError, OverflowError, MemoryError, DecompressionBombError, ...
+        raise ImageError(_one_line(f"cannot read {path}: {_damaged(error)}")) from error
 
 
 def find_images(folder: Path, *, recursive: bool = True) -> list[Path]:
@@ -155,40 +195,6 @@ def natural_key(path: Path) -> tuple[list[list[str | int]], str]:
     parts = [re.split("([0-9]+)", part.casefold()) for part in name.split("/")]
     # re.split gives text, number, text, number, ... so that only like is compared with like.
     return [[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], name
-
-
-def _read(path: Path, max_pixels: int, max_bytes: int, convert: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:
-    try:
-        if path.is_dir():
-            raise ImageError("it is a folder, not an image")
-        if not path.exists():
-            raise ImageError("there is no such file")
-        if not path.is_file():
-            raise ImageError("it is not a regular file")
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size == 0:
-                raise ImageError("the file is empty")
-            if size > max_bytes:
-                raise ImageError(f"the file has {size:,} bytes, above the limit of {max_bytes:,}: save it smaller")
-            start = file.read(16)
-            file.seek(0)
-            image = _decoder(start)(file)
-            width, height = image.size
-            if width * height > max_pixels:
-                raise ImageError(
-                    f"the image is {width} x {height} pixels, above the limit of {max_pixels:,} pixels: "
-                    "shrink it, or raise max_pixels if you trust the file"
-                )
-            return convert(image)
-    except ImageError as error:
-        raise ImageError(_one_line(f"cannot read {path}: {error}")) from error.__cause__
-    except Exception as error:
-        if isinstance(error, OSError) and error.strerror:  # from the operating system, not from Pillow
-            raise ImageError(_one_line(f"cannot read {path}: {error.strerror}")) from error
-        # On damaged files Pillow raises nearly anything: OSError, SyntaxError, ValueError, struct.error, zlib.error,
-        # EOFError, KeyError, OverflowError, MemoryError, DecompressionBombError, ...
-        raise ImageError(_one_line(f"cannot read {path}: {_damaged(error)}")) from error
 
 
 def _decoder(start: bytes) -> _Decoder:
