@@ -104,7 +104,8 @@ class NearestCentres(nn.Module):
         described[-1] = described[-1] + self.bias
         queries = self._queries(described)  # (N * G * G, D)
         index = self._search(-2 * queries[:, : self.reaches[0]], [-2 * d[..., self.reaches[0] :] for d in described])
-        return (queries[:, None] - self.centres[index]).square().sum(2).sqrt()
+        difference = queries[:, None] - self.centres[index]  # (N * G * G, K, D)
+        return (difference * difference).sum(2).sqrt()
 
     def _queries(self, described: list[Tensor]) -> Tensor:
         """(N * G * G, D): the described patches themselves, for the differences."""
