@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from flawspot.kernels.bands import unpack
 from flawspot.kernels.gaussian import PositionGaussians, whitening
 
 
@@ -35,3 +36,21 @@ def test_whitening_gives_the_mahalanobis_distance() -> None:
     whitened = np.einsum("pij,pj->pi", whitening(covariance), x)
     expected = np.sqrt(np.einsum("pi,pij,pj->p", x, np.linalg.inv(covariance), x))
     np.testing.assert_allclose(np.linalg.norm(whitened, axis=1), expected)
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_variances(diagonal: bool) -> None:
+    vectors = np.random.default_rng(0).normal(1000.0, 1.0, size=(5, 40, 21)).astype(np.float32)
+    gaussians = PositionGaussians(5, 21, diagonal=diagonal)
+    for start in range(0, 40, 16):
+        gaussians.add(vectors[:, start : start + 16])
+    np.testing.assert_allclose(gaussians.variance(), vectors.astype(np.float64).var(axis=1, ddof=1), rtol=1e-4)
+
+
+def test_whitening_by_bands_and_some_positions_at_a_time_is_that_of_numpy() -> None:
+    vectors = np.random.default_rng(0).normal(size=(300, 40, 21)).astype(np.float32)
+    gaussians = PositionGaussians(300, 21)
+    gaussians.add(vectors)
+    want = [np.linalg.inv(np.linalg.cholesky(np.cov(v.astype(np.float64).T) + 0.01 * np.eye(21))) for v in vectors]
+    np.testing.assert_allclose(unpack(gaussians.whitening_bands(0.01)), want, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(gaussians.covariance(0.01, slice(7, 9)), gaussians.covariance(0.01)[7:9])

@@ -61,8 +61,10 @@ def photographs(count: int, seed: int = 0, size: int = SIZE) -> NDArray[np.uint8
 
 
 def fit(name: str, *, seed: int = 0, layers: str | None = None, **settings: object) -> Fitted:
-    """Fit a method afresh."""
-    method = create_method(name, {**SMALL.get(name, {}), **settings}, seed=seed)
+    """Fit a method afresh; its name may be followed by settings, as in ``padim covariance=diagonal``."""
+    name, *variant = name.split()
+    given = dict(setting.split("=") for setting in variant)
+    method = create_method(name, {**SMALL.get(name, {}), **given, **settings}, seed=seed)
     taps = resolve(BACKBONE, layers or method.default_layers)
     network = create(BACKBONE, method.required(taps, BACKBONE))
     initialise(network, 5)

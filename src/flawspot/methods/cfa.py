@@ -13,17 +13,23 @@ smallest distances, not squared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.errors import ConfigurationError, TrainingError
 from flawspot.features import FeatureSet
+from flawspot.kernels.centres import NearestCentres
+from flawspot.kernels.interpolation import interpolate_columns, interpolate_rows
+from flawspot.kernels.nearest_by_layer import coordinates, nearest_by_layer, squared_distances
 from flawspot.manifest import Part
-from flawspot.methods.base import SIGMA, Method, Upsample, embed, training_device
+from flawspot.methods.base import SIGMA, Method, Upsample, training_device
 from flawspot.methods.registry import method
 from flawspot.progress import SILENT, Progress
 
@@ -42,6 +48,7 @@ class CFA(Method):
         sigma: of the Gaussian over the map, in pixels of 224.
         descriptor_: the trained descriptor.
         centres_: (P, C): the mean descriptor at each position, before training.
+        shapes_: (C_l, side) of each tap's maps.
     """
 
     name: ClassVar[str] = "cfa"
@@ -60,6 +67,7 @@ class CFA(Method):
     descriptor_: Descriptor = field(init=False, repr=False)
     centres_: Tensor = field(init=False, repr=False)
     taps_: tuple[int, ...] = field(init=False, repr=False)
+    shapes_: tuple[tuple[int, int], ...] = field(init=False, repr=False)
     grid_: int = field(init=False, repr=False)
     input_size_: int = field(init=False, repr=False)
     training_losses_: list[float] = field(init=False, repr=False)
@@ -75,8 +83,9 @@ class CFA(Method):
                 raise ConfigurationError(f"{name} must be above 0, not {getattr(self, name):g}")
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
-        """Memorize the centres, then train the descriptor on cached features."""
+        """Memorize the centres, then train the descriptor on features that were computed and pooled once."""
         self.taps_, self.grid_, self.input_size_ = features.taps, features.grid, features.input_size
+        self.shapes_ = tuple(features.shape(tap)[:2] for tap in self.taps_)
         positions = self.grid_**2
         if self.nearest + self.repelled > positions:
             raise ConfigurationError(
@@ -84,14 +93,12 @@ class CFA(Method):
                 f"have only {positions} positions: take lower values or an earlier layer"
             )
         device = training_device()
-        descriptor = Descriptor(features.channels, self.grid_, self.seed).to(device)
+        descriptor = Descriptor(self.shapes_, self.seed).to(device)
+        pooled = [self._pooled(features, tap) for tap in self.taps_]
         with torch.no_grad():
-            mean = torch.zeros(1, features.channels, self.grid_, self.grid_, device=device)
-            for start in range(0, len(features), self.batch_size):
-                rows = np.arange(start, min(start + self.batch_size, len(features)))
-                mean += self._patches(features, rows).sum(0, keepdim=True) / len(features)
             # The descriptor is linear, so the mean of its outputs is its output of the mean.
-            centres = descriptor(mean)[0].flatten(1).T.contiguous()  # (P, C)
+            means = [torch.from_numpy(maps.mean(0, dtype=np.float64, keepdims=True)).float() for maps in pooled]
+            centres = descriptor([mean.to(device) for mean in means])[0].flatten(0, 1)  # (P, C)
 
         radius = nn.Parameter(torch.tensor(1e-5, device=device))
         optimizer = torch.optim.AdamW(
@@ -104,8 +111,10 @@ class CFA(Method):
             total = 0.0
             for start in range(0, len(order), self.batch_size):
                 rows = order[start : start + self.batch_size]
-                described = descriptor(self._patches(features, rows))  # (B, C, G, G)
-                loss = self._loss(described.flatten(2).transpose(1, 2), centres, radius)
+                maps = [torch.from_numpy(tap[rows]).to(device) for tap in pooled]
+                index = descriptor.nearest(maps, centres, self.nearest + self.repelled)  # (B * P, K + J)
+                described = descriptor(maps).flatten(0, 2)  # (B * P, C)
+                loss = self._loss(squared_distances(described, centres, index), radius)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -116,55 +125,59 @@ class CFA(Method):
         self.descriptor_, self.centres_ = descriptor.cpu().requires_grad_(False), centres.cpu()
         return self
 
-    def _patches(self, features: FeatureSet, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Tensor:
-        """(B, C, G, G): pooled and interpolated features of some images."""
-        maps = [torch.from_numpy(features.batch(tap, rows)).to(training_device()) for tap in self.taps_]
-        return embed(maps, pool=True, mode="bilinear")
+    def _pooled(self, features: FeatureSet, tap: int) -> NDArray[np.float32]:
+        """(N, H, W, C): the 3 x 3 means of a tap's maps at its own resolution, channels last."""
+        channels, height, width = features.shape(tap)
+        pooled = np.empty((len(features), height, width, channels), np.float32)
+        for start in range(0, len(features), 16):
+            batch = slice(start, start + 16)
+            pooled[batch] = pool(torch.from_numpy(features.batch(tap, batch))).permute(0, 2, 3, 1).numpy()
+        return pooled
 
-    def _loss(self, described: Tensor, centres: Tensor, radius: Tensor) -> Tensor:
-        """The soft-boundary loss of (B, P, C) descriptors.
-
-        Which centres are nearest is found without gradients; only the distances to those few are differentiated, which
-        gives the same gradient as differentiating all of them for a thousandth of the backward pass.
-        """
-        flat = described.reshape(-1, described.shape[2])  # (B * P, C)
-        with torch.no_grad():
-            partial = torch.addmm(centres.square().sum(1), flat, centres.T, alpha=-2)  # (B * P, P)
-            index = partial.topk(self.nearest + self.repelled, dim=1, largest=False).indices
-        squared = (flat[:, None] - centres[index]).square().sum(2)  # (B * P, K + J)
+    def _loss(self, squared: Tensor, radius: Tensor) -> Tensor:
+        """The soft-boundary loss of the K + J smallest squared distances, (B * P, K + J) ascending."""
         boundary = radius.square()
-        attraction = (squared[:, : self.nearest] - boundary).clamp(min=0).mean()
-        loss = attraction / self.nu
+        loss = (squared[:, : self.nearest] - boundary).clamp(min=0).mean() / self.nu
         if self.repelled:
             repulsion = (boundary - squared[:, self.nearest :] - self.alpha).clamp(min=0).mean()
             loss = loss + repulsion / self.nu
         return loss
 
+    def _search(self) -> NearestCentres:
+        """Descriptor and centres as the graph has them."""
+        weight, position, bias = (t.detach().double().numpy() for t in self.descriptor_.matrices())
+        return NearestCentres(weight, position, bias, self.centres_.numpy(), self.shapes_, self.nearest)
+
     def head(self) -> nn.Module:
         """The descriptor and the distances to the K nearest centres; the image score is the smoothed map's maximum."""
-        return CFAHead(self)
+        return CFAHead(self, self._search())
 
     def parts(self) -> list[Part]:
-        """Descriptor, centres with the distances to them, and the smoothing."""
-        positions, channels = self.centres_.shape
-        weights = sum(t.numel() * 4 for t in self.descriptor_.state_dict().values())
-        inputs = self.descriptor_.features.in_channels
+        """Descriptor, centres with the distances to them, and the smoothing.
+
+        With C channels in all, n of them at the finest resolution G x G, P = G^2: the centres are 4 P (C + 3) bytes,
+        the descriptor at most 4 C (C + 3), less what the rotation makes zero. Interpolation counts as two
+        multiply-accumulates for each value and axis.
+        """
+        search = self._search()
         return [
-            Part("descriptor", weights, positions * channels * inputs),
-            Part("centres", self.centres_.numel() * 4, positions * positions * channels),
+            Part("descriptor", search.describing_bytes(), search.describing_macs()),
+            Part("centres", search.comparing_bytes(), search.comparing_macs()),
             Upsample(self.grid_, self.input_size_, self.sigma).part(),
         ]
 
 
 class Descriptor(nn.Module):
-    """A 1x1 convolution of the features and their two coordinates in [-1, 1] (CoordConv, as the paper uses it)."""
+    """A 1x1 convolution of the features and their two coordinates in [-1, 1] (CoordConv, as the paper uses it).
 
-    coordinates: Tensor
+    Each layer is described at its own resolution and interpolated then, which is the same for fewer products.
+    """
 
-    def __init__(self, channels: int, grid: int, seed: int) -> None:
+    def __init__(self, shapes: Sequence[tuple[int, int]], seed: int) -> None:
         super().__init__()
-        axis = torch.linspace(-1, 1, grid)
-        self.register_buffer("coordinates", torch.stack(torch.meshgrid(axis, axis, indexing="ij"))[None])
+        self.shapes = tuple(shapes)
+        self.grid = max(side for _, side in shapes)
+        channels = sum(channels for channels, _ in shapes)
         self.features = nn.Conv2d(channels, channels, 1)
         self.position = nn.Conv2d(2, channels, 1, bias=False)
         # As torch fills one convolution of channels + 2 inputs.
@@ -173,34 +186,51 @@ class Descriptor(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
-    def forward(self, patches: Tensor) -> Tensor:
-        """(N, C, G, G) -> (N, C, G, G)."""
-        described: Tensor = self.features(patches) + self.position(self.coordinates)
+    def matrices(self) -> tuple[Tensor, Tensor, Tensor]:
+        """(C, C) of the features, (C, 2) of the coordinates, (C,) bias."""
+        assert self.features.bias is not None
+        return self.features.weight[:, :, 0, 0], self.position.weight[:, :, 0, 0], self.features.bias
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """(N, H_l, W_l, C_l) pooled maps, channels last -> (N, G, G, C)."""
+        weight, position, bias = self.matrices()
+        described = coordinates(self.grid, bias) @ position.T + bias  # (G, G, C)
+        for features, part in zip(maps, self._split(weight), strict=True):
+            product = features @ part.T  # (N, H_l, W_l, C)
+            if features.shape[1] != self.grid:
+                product = interpolate_columns(interpolate_rows(product, self.grid), self.grid)
+            described = described + product
         return described
+
+    @torch.no_grad()
+    def nearest(self, maps: Sequence[Tensor], centres: Tensor, count: int) -> Tensor:
+        """(N * P, count): the nearest centres of each patch, ascending, by products at each layer's own resolution."""
+        weight, position, bias = self.matrices()
+        folded = [-2 * (centres @ part).T for part in self._split(weight)]  # (C_l, P) each
+        along = -2 * (centres @ position).T  # (2, P)
+        constant = (centres.square().sum(1) - 2 * centres @ bias)[None]  # (1, P)
+        return nearest_by_layer(maps, folded, along, constant, count)
+
+    def _split(self, weight: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(weight, [channels for channels, _ in self.shapes], dim=1)
 
 
 class CFAHead(nn.Module):
     """Feature maps -> anomaly map and score."""
 
-    centres: Tensor
-
-    def __init__(self, fitted: CFA) -> None:
+    def __init__(self, fitted: CFA, search: NearestCentres) -> None:
         super().__init__()
-        self.taps, self.nearest = fitted.taps_, fitted.nearest
-        self.descriptor = fitted.descriptor_
-        self.register_buffer("centres", fitted.centres_)
+        self.taps, self.grid, self.search = fitted.taps_, fitted.grid_, search
         self.upsample = Upsample(fitted.grid_, fitted.input_size_, fitted.sigma)
 
     def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
         """{tap: (N, C, H, W)} -> (N, S, S), (N,)."""
-        patches = embed([maps[tap] for tap in self.taps], pool=True, mode="bilinear")  # (N, C, G, G)
-        grid = patches.shape[2]
-        described = self.descriptor(patches).flatten(2).transpose(1, 2)  # (N, P, C)
-        flat = described.reshape(-1, described.shape[2])  # (N * P, C)
-        partial = self.centres.square().sum(1) - 2 * flat @ self.centres.T  # (N * P, P)
-        index = partial.topk(self.nearest, dim=1, largest=False).indices  # (N * P, K)
-        # From the differences: the expanded square loses its digits where distances are small.
-        distance = (flat[:, None] - self.centres[index]).square().sum(2).sqrt()  # (N * P, K)
+        distance = self.search([pool(maps[tap]) for tap in self.taps])  # (N * P, K)
         certainty = torch.softmax(-distance, dim=1)[:, 0]
-        anomaly_map = self.upsample((certainty * distance[:, 0]).reshape(-1, grid, grid))
+        anomaly_map = self.upsample((certainty * distance[:, 0]).reshape(-1, self.grid, self.grid))
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
+
+
+def pool(maps: Tensor) -> Tensor:
+    """(N, C, H, W) -> means over 3 x 3, beyond the border zeros."""
+    return F.avg_pool2d(maps, 3, stride=1, padding=1)
