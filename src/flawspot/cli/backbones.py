@@ -19,9 +19,9 @@ def backbones(
         str | None,
         typer.Option(
             help="With a backbone: what a layer group, equiv:REFERENCE or a list of indices comes to, with the share "
-            "of MACs at each tap. equiv:wide_resnet50_2 finds the layers that stand for those of WideResNet-50-2: nearest "
-            "in the share of parameters, which gives the paper's groups of MobileNetV2, MCUNet and MicroNet, not "
-            "PhiNet's."
+            "of MACs at each tap. equiv:wide_resnet50_2 finds the layers that stand for those of WideResNet-50-2: "
+            "nearest in the share of parameters, which gives the paper's groups of MobileNetV2, MCUNet and MicroNet, "
+            "not PhiNet's."
         ),
     ] = None,
     input_size: Annotated[int, typer.Option(min=32, max=1024, help="Side of the photographs in pixels.")] = 224,
