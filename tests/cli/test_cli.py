@@ -252,7 +252,7 @@ def test_reproduce_costs(flawspot):
     code, out, _ = flawspot("reproduce", "costs", "--json")
     assert code == 0
     figures = json.loads(out)["figures"]
-    assert len(figures) == 24
+    assert len(figures) == 26
     assert {"paper", "computed", "honest", "difference_percent"} <= figures[0].keys()
     code, out, _ = flawspot("reproduce", "costs")
     assert code == 0
