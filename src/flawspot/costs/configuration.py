@@ -4,59 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
+from flawspot.costs.detector_costs import DetectorCosts
+from flawspot.costs.folding import folded_numbers
 from flawspot.costs.method_parts import method_parts
 from flawspot.costs.paper_counting import paper_bytes, paper_macs
 from flawspot.costs.plan import Plan, make_plan
-from flawspot.costs.precision import PartMemory, part_memory
+from flawspot.costs.precision import part_memory
 from flawspot.costs.student import planned_student
-from flawspot.costs.training_costs import TrainingCosts, training_costs
-from flawspot.manifest import Part, Scalar
+from flawspot.costs.training_costs import training_costs
+from flawspot.manifest import Manifest, Part, Scalar
 from flawspot.methods.stfpm import STFPM
 
-
-@dataclass(frozen=True)
-class DetectorCosts:
-    """What a detector stores and computes.
-
-    Attributes:
-        parts: by name, the backbone first, then those of the method; bytes at float32. What PaSTe's teacher and student
-            share is counted once, in the backbone.
-        memory: of the same parts at other precisions, and with batch norms folded.
-        paper_bytes: as the PaSTe paper counts memory; None for methods it does not have.
-        paper_macs: as it counts multiply-accumulates; None likewise, and for PaDiM, whose figure could not be derived.
-        training: what fitting takes; None for methods whose training is not known.
-    """
-
-    parts: tuple[Part, ...]
-    memory: tuple[PartMemory, ...]
-    paper_bytes: int | None
-    paper_macs: int | None
-    training: TrainingCosts | None
-
-    @property
-    def bytes(self) -> int:
-        """Of all parts, at float32."""
-        return sum(part.bytes for part in self.parts)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of all parts for one photograph, search and distances included."""
-        return sum(part.macs for part in self.parts)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
-        return {
-            "parts": [dataclasses.asdict(part) for part in self.parts],
-            "bytes": self.bytes,
-            "macs": self.macs,
-            "memory": [memory.as_dict() for memory in self.memory],
-            "paper_bytes": self.paper_bytes,
-            "paper_macs": self.paper_macs,
-            "training": None if self.training is None else self.training.as_dict(),
-        }
+__all__ = ["DetectorCosts", "artifact_costs", "configuration_costs", "plan_costs"]
 
 
 def configuration_costs(
@@ -101,13 +61,34 @@ def plan_costs(plan: Plan) -> DetectorCosts:
     """The costs of a plan."""
     size = sum(t.numel() * t.element_size() for t in plan.network.state_dict().values() if t.is_floating_point())
     parts = (Part("backbone", size, plan.backbone_macs()), *method_parts(plan))
-    networks = {"backbone": plan.network}
+    folded = {"backbone": folded_numbers(plan.network)}
     if isinstance(plan.method, STFPM):
-        networks["student"] = planned_student(plan).blocks
+        folded["student"] = folded_numbers(planned_student(plan).blocks)
     return DetectorCosts(
         parts=parts,
-        memory=part_memory(parts, dict(networks)),
+        memory=part_memory(parts, folded),
         paper_bytes=paper_bytes(plan),
         paper_macs=paper_macs(plan),
         training=training_costs(plan),
     )
+
+
+def artifact_costs(manifest: Manifest) -> DetectorCosts:
+    """What a trained detector costs: the parts of its manifest, at their stored precision and as counted in training;
+    the rest as it follows from its configuration.
+
+    Raises:
+        ConfigurationError: this flawspot does not know the detector's backbone, method or hyperparameters.
+    """
+    configured = configuration_costs(
+        backbone=manifest.backbone.name,
+        layers=manifest.backbone.taps,
+        method=manifest.method,
+        settings=manifest.hyperparameters,
+        input_size=manifest.input_size,
+        images=manifest.training.images,
+        seed=manifest.seed,
+    )
+    known = {memory.name: memory for memory in configured.memory}
+    memory = tuple(known.get(own.name, own) for own in part_memory(manifest.parts))
+    return dataclasses.replace(configured, parts=manifest.parts, memory=memory)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from torch import nn
 
 from flawspot.manifest import Part
 
@@ -42,27 +40,15 @@ class PartMemory:
         }
 
 
-def part_memory(parts: Sequence[Part], networks: dict[str, nn.Module]) -> tuple[PartMemory, ...]:
+def part_memory(parts: Sequence[Part], folded: Mapping[str, int] | None = None) -> tuple[PartMemory, ...]:
     """The memory of float32 `parts`.
 
     Args:
         parts: as the method and `configuration_costs` tell them.
-        networks: those of the parts that are networks, by the part's name.
+        folded: how many numbers are left of those that are networks, by the part's name.
     """
-    memory = []
-    for part in parts:
-        numbers = part.bytes // BYTES["float32"]
-        folded = folded_numbers(networks[part.name]) if part.name in networks else numbers
-        memory.append(PartMemory(part.name, numbers, folded))
-    return tuple(memory)
-
-
-def folded_numbers(network: nn.Module) -> int:
-    """How many numbers `network` has once every batch norm's four a channel have become one bias."""
-    return sum(
-        module.num_features
-        if isinstance(module, nn.BatchNorm2d)
-        else sum(p.numel() for p in module.parameters(recurse=False))
-        + sum(b.numel() for b in module.buffers(recurse=False) if b.is_floating_point())
-        for module in network.modules()
+    counts = [part.bytes // BYTES["float32"] for part in parts]
+    return tuple(
+        PartMemory(part.name, numbers, (folded or {}).get(part.name, numbers))
+        for part, numbers in zip(parts, counts, strict=True)
     )
