@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli import backbones, demo, evaluate, info, predict, reproduce, threshold, train, weights
+from flawspot.cli import backbones, costs, demo, evaluate, info, predict, reproduce, threshold, train, weights
 
 EPILOG = (
     "Exit codes: 0 done, 1 an error (told in one line), 2 wrong usage, 3 done but some images could not be read, "
@@ -46,6 +46,7 @@ app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
 app.command(name="threshold")(threshold.threshold)
 app.command(name="backbones")(backbones.backbones)
+app.command(name="costs")(costs.costs)
 app.add_typer(weights.app, name="weights")
 app.add_typer(reproduce.app, name="reproduce")
 app.command(name="demo")(demo.demo)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flawspot.cli.console import TerminalProgress, print_json, print_pairs
-from flawspot.errors import ConfigurationError
+from flawspot.cli.settings import Settings, parse_settings
 
 
 def train(
@@ -19,7 +19,8 @@ def train(
     layers: Annotated[
         str | None,
         typer.Option(
-            help="A layer group (low, mid, high, equiv, paste) or indices such as 3,8,14. Default: the method's."
+            help="A layer group (low, mid, high, equiv, paste), equiv:REFERENCE for the layers that stand for those of "
+            "another backbone, or indices such as 3,8,14. Default: the method's."
         ),
     ] = None,
     weights: Annotated[
@@ -34,12 +35,7 @@ def train(
         str, typer.Option(help="weights: as the weights were trained with. paper: ImageNet's for every backbone.")
     ] = "weights",
     seed: Annotated[int, typer.Option(help="Of every random choice; the same seed makes the same detector.")] = 0,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A hyperparameter of the method, such as bank_size=30000; repeatable."
-        ),
-    ] = None,
+    setting: Settings = None,
     false_alarm_rate: Annotated[
         float, typer.Option(help="The share of good parts that may be called anomalous.")
     ] = 0.01,
@@ -50,7 +46,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Learn what good parts look like, and write one .onnx file that finds what differs."""
-    settings = dict(_assignment(text) for text in setting or [])
+    settings = parse_settings(setting)
     from flawspot.training import train as run
 
     artifact = run(
@@ -91,10 +87,3 @@ def train(
             ("seconds", f"{sum(training.seconds.values()):.1f} ({seconds_by_phase})"),
         ]
     )
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ConfigurationError(f"--set takes NAME=VALUE, such as bank_size=30000, not {text!r}")
-    return name.strip(), value.strip()

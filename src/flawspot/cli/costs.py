@@ -1,0 +1,226 @@
+"""``flawspot costs``."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from flawspot.cli.console import err, note, out, print_json
+from flawspot.cli.settings import Settings, parse_settings
+from flawspot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from flawspot.costs.detector_costs import DetectorCosts
+    from flawspot.costs.measured import Latency, TrainingRun
+    from flawspot.costs.training_costs import TrainingCosts
+    from flawspot.manifest import Manifest
+
+MIB = 2**20
+PHOTOGRAPHS = 8
+"""How many of a folder's photographs are predicted in turn."""
+
+
+def costs(
+    artifact: Annotated[
+        Path | None, typer.Argument(help="A trained detector, an .onnx file. Default: --backbone and --method.")
+    ] = None,
+    backbone: Annotated[str, typer.Option(help="Of a detector that has not been trained.")] = "mobilenet_v2",
+    method: Annotated[str, typer.Option(help="patchcore, padim, cfa, stfpm or paste.")] = "paste",
+    layers: Annotated[
+        str | None,
+        typer.Option(help="A layer group, equiv:REFERENCE or indices such as 3,8,14. Default: the method's."),
+    ] = None,
+    input_size: Annotated[int, typer.Option(help="Side of the photographs in pixels.")] = 224,
+    setting: Settings = None,
+    images: Annotated[int, typer.Option(help="How many photographs the method is fitted on.")] = 200,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Measure too, in processes of their own: latency and memory of the artifact and of its bare backbone, "
+            "and with --data the memory of training.",
+        ),
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Photographs to measure with, in the MVTec layout or a plain folder of good ones."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """What a detector stores and computes, by part: a trained one, or one that is only thought of.
+
+    Without an artifact nothing is trained, and neither photographs nor weights are needed.
+    """
+    if data is not None and not measure:
+        raise ConfigurationError("--data goes with --measure")
+    if artifact is None and measure and data is None:
+        raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
+    settings = parse_settings(setting)
+    if artifact is not None:
+        from flawspot.artifact import read
+
+        manifest = read(artifact).manifest
+        found = _artifact_costs(manifest)
+        subject: dict[str, Any] = {"artifact": str(artifact), "file_bytes": artifact.stat().st_size}
+        subject |= _named(manifest.backbone.name, manifest.method, manifest.backbone.layers, manifest.input_size)
+        chosen: dict[str, Any] = dict(manifest.hyperparameters)
+    else:
+        from flawspot.costs.configuration import configuration_costs
+
+        manifest = None
+        found = configuration_costs(
+            backbone=backbone, layers=layers, method=method, settings=settings, input_size=input_size, images=images
+        )
+        subject = _named(backbone, method, layers, input_size)
+        chosen = dict(settings)
+    latencies = {} if not measure or artifact is None else _measure_artifact(artifact, manifest, data)
+    training = _measure_training(data, subject, chosen) if measure and data is not None else None
+
+    if as_json:
+        measured: dict[str, Any] = {name: [each.as_dict() for each in runs] for name, runs in latencies.items()}
+        if training is not None:
+            measured["training"] = training.as_dict()
+        print_json({**subject, **found.as_dict(), **({"measured": measured} if measure else {})})
+        return
+    _print_parts(found, stored=artifact is not None)
+    if found.training is not None:
+        _print_training(found.training)
+    for name, runs in latencies.items():
+        _print_latencies(name, runs)
+    if training is not None:
+        own = f", {_mib(training.peak_bytes_before)} of it before training began" if training.peak_bytes_before else ""
+        out.print(
+            f"\n[bold]training, measured[/]  peak memory {_mib(training.peak_bytes)}{own}; "
+            f"{training.images} photographs, {training.seconds:.1f} s"
+        )
+
+
+def _artifact_costs(manifest: Manifest) -> DetectorCosts:
+    from flawspot.costs.detector_costs import stored_costs
+
+    if not _can_train():
+        note("without torch this is what the artifact says of itself: `pip install 'flawspot[train]'` for the rest")
+        return stored_costs(manifest)
+    from flawspot.costs.configuration import artifact_costs
+
+    try:
+        return artifact_costs(manifest)
+    except ConfigurationError as error:
+        note(f"this is what the artifact says of itself, for its configuration is of another flawspot: {error}")
+        return stored_costs(manifest)
+
+
+def _can_train() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def _named(backbone: str, method: str, layers: str | None, input_size: int) -> dict[str, Any]:
+    return {"backbone": backbone, "method": method, "layers": layers, "input_size": input_size}
+
+
+def _measure_artifact(artifact: Path, manifest: Manifest | None, data: Path | None) -> dict[str, list[Latency]]:
+    from flawspot.costs.measured import measure_backbone, measure_model
+
+    assert manifest is not None
+    photographs: Sequence[Path] = ()
+    if data is not None:
+        from flawspot.data.folders import open_folder
+
+        photographs = open_folder(data).train[:PHOTOGRAPHS]
+    else:
+        note("measured on noise: give photographs with --data where the time depends on them, as PatchCore's does")
+    with err.status("measuring"):
+        latencies = {"detector": measure_model(artifact, input_size=manifest.input_size, photographs=photographs)}
+        if _can_train():
+            latencies["backbone"] = measure_backbone(manifest, photographs=photographs)
+    return latencies
+
+
+def _measure_training(data: Path, subject: dict[str, Any], settings: dict[str, Any]) -> TrainingRun:
+    from flawspot.backbones.registry import family
+    from flawspot.backbones.weights import find
+    from flawspot.costs.measured import measure_training
+    from flawspot.methods.registry import create_method
+
+    backbone, method = subject["backbone"], subject["method"]
+    if hasattr(create_method(method), "epochs"):
+        settings = {**settings, "epochs": 1}
+        note("training is measured for one epoch, in which it reaches its peak")
+    untrained = find(backbone, family(backbone).weights) is None
+    if untrained:
+        note(f"no weights of {backbone} at hand: measured with random ones, which take the same memory")
+    with err.status("measuring"):
+        return measure_training(
+            data,
+            random_weights=untrained,
+            settings=settings,
+            backbone=backbone,
+            method=method,
+            layers=subject["layers"],
+            input_size=subject["input_size"],
+        )
+
+
+def _print_parts(found: DetectorCosts, *, stored: bool) -> None:
+    table = Table("MiB", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for heading in (*(["stored"] if stored else []), "float32", "folded", "float16", "int8", "MMAC"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = []
+    for part, memory in zip(found.parts, found.memory, strict=True):
+        sizes = [part.bytes] if stored else []
+        sizes += [memory.bytes("float32"), memory.bytes("float32", folded=True)]
+        sizes += [memory.bytes("float16", folded=True), memory.bytes("int8", folded=True)]
+        rows.append(sizes)
+        table.add_row(part.name, *(f"{size / MIB:,.3f}" for size in sizes), f"{part.macs / 1e6:,.2f}")
+    totals = [f"{sum(column) / MIB:,.3f}" for column in zip(*rows, strict=True)]
+    table.add_row("[bold]total[/]", *(f"[bold]{total}[/]" for total in totals), f"[bold]{found.macs / 1e6:,.2f}[/]")
+    if found.paper_bytes is not None:
+        macs = "not derived" if found.paper_macs is None else f"{found.paper_macs / 1e6:,.2f}"
+        table.add_row("by the paper", *([""] * stored), f"{found.paper_bytes / MIB:,.3f}", "", "", "", macs)
+    out.print(table)
+    out.print(
+        "[dim]folded: batch norms folded into the convolutions, so too float16 and int8. MMAC: one photograph.[/]"
+    )
+
+
+def _print_training(training: TrainingCosts) -> None:
+    out.print("\n[bold]training, predicted[/]")
+    kept = ", ".join("the photograph" if layer < 0 else f"layer {layer}" for layer in training.cached_layers)
+    rows = [
+        ("backbone", f"{training.backbone_macs / 1e6:,.2f} MMAC a photograph, once"),
+        ("cached", f"{kept}: {_mib(training.cache_bytes)}"),
+    ]
+    if training.epochs:
+        rows.append(
+            (
+                "trained",
+                f"{training.macs / 1e6:,.2f} MMAC a photograph and epoch: forward {training.forward_macs / 1e6:,.2f}, "
+                f"backward to inputs {training.backward_input_macs / 1e6:,.2f}, "
+                f"to weights {training.backward_weight_macs / 1e6:,.2f}",
+            )
+        )
+        rows.append(("epochs", f"{training.epochs}, {training.batch_size} photographs at a time"))
+    rows.append(("memory", f"{_mib(training.ram)}: " + ", ".join(f"{i.name} {_mib(i.bytes)}" for i in training.items)))
+    if training.ram_paper is not None:
+        rows.append(("", f"{_mib(training.ram_paper)} by the paper"))
+    for name, value in rows:
+        out.print(f"[dim]{name:<9}[/] {value}")
+
+
+def _print_latencies(name: str, runs: Sequence[Latency]) -> None:
+    out.print(f"\n[bold]{name}, measured[/]")
+    for run in runs:
+        threads = "all threads" if run.threads is None else f"{run.threads} thread{'s' if run.threads > 1 else ''}"
+        energy = "" if run.joules is None else f"  {run.joules:.3f} J a photograph"
+        memory = f"peak memory {_mib(run.peak_bytes)} ({_mib(run.peak_bytes_before)} before loading)"
+        out.print(f"{threads:<12} p50 {run.p50_ms:8.2f} ms  p95 {run.p95_ms:8.2f} ms  {memory}{energy}")
+
+
+def _mib(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / MIB:,.1f} MiB"

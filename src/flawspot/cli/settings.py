@@ -1,0 +1,32 @@
+"""``--set NAME=VALUE``, which several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from flawspot.errors import ConfigurationError
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="A hyperparameter of the method, such as bank_size=30000; repeatable."
+    ),
+]
+
+
+def parse_settings(texts: Sequence[str] | None) -> dict[str, str]:
+    """Names and values.
+
+    Raises:
+        ConfigurationError: one that is no NAME=VALUE.
+    """
+    settings = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigurationError(f"--set takes NAME=VALUE, such as bank_size=30000, not {text!r}")
+        settings[name.strip()] = value.strip()
+    return settings
