@@ -139,6 +139,9 @@ def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.Inf
     """An ONNX Runtime session on `model`: the GPU where ONNX Runtime has one, else the CPU."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Patterns of memory are planned from the first photograph; where later ones need other sizes, as PatchCore's search
+    # does, that keeps several times the memory.
+    options.enable_mem_pattern = False
     if threads is not None:
         options.intra_op_num_threads = threads
     available = onnxruntime.get_available_providers()

@@ -1,0 +1,82 @@
+"""Run the benchmarks one after the other and write docs/performance.md from what they print.
+
+    python benchmarks/run.py --data DATA [--only search coreset] [--work FOLDER] [--out docs/performance.md]
+
+DATA is a folder with mvtec_ad/bottle and magnetic_tile. Each section is kept in the work folder as soon as it is there
+and not measured again, so an interrupted run goes on where it was; remove a section's file to measure it anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SECTIONS = {
+    "search": ["--accuracy"],
+    "coreset": [],
+    "cfa": [],
+    "padim": [],
+    "students": [],
+    "metrics": [],
+    "pipeline": [],
+}
+"""The scripts beside this one, in the order of the document, with their options beside --data."""
+WITHOUT_DATA = {"metrics"}
+
+HEADER = """# Performance
+
+What the numerics of flawspot save, measured against the plain way to do the same. Everything here was printed by
+
+    make bench DATA=DATA
+
+on {machine}, {date}, with {versions}. Ratios are of medians from one run, in which both ways take turns on the same
+machine; seconds and milliseconds are of that machine alone. A script fails if what must be equal is not.
+"""
+
+
+def section(name: str, data: Path, work: Path) -> str:
+    """What one script prints; kept in `work`."""
+    kept = work / f"{name}.md"
+    if not kept.exists():
+        arguments = [] if name in WITHOUT_DATA else ["--data", str(data)]
+        command = [sys.executable, str(HERE / f"{name}.py"), *arguments, *SECTIONS[name]]
+        print(" ".join(command), file=sys.stderr, flush=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
+        if done.returncode:
+            sys.exit(f"{name} failed")
+        part = kept.with_suffix(".part")
+        part.write_text(done.stdout, encoding="utf-8")
+        part.replace(kept)
+    return kept.read_text(encoding="utf-8").strip()
+
+
+def main() -> None:
+    """Run what is not there yet and write the document."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--work", type=Path, default=Path("bench"))
+    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "performance.md")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    for name in options.only:
+        section(name, options.data, options.work)
+    there = [section(name, options.data, options.work) for name in SECTIONS if (options.work / f"{name}.md").exists()]
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("onnxruntime", "torch", "numpy"))
+    header = HEADER.format(
+        machine=f"{os.cpu_count()} cores of a server ({platform.machine()}, {platform.system()})",
+        date=datetime.date.today().isoformat(),
+        versions=versions,
+    )
+    options.out.write_text("\n\n".join([header.strip(), *there]) + "\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
