@@ -147,4 +147,4 @@ def test_blur_is_a_gaussian_of_the_stated_width() -> None:
     for severity, sigma in enumerate((0.5, 1.0, 1.5, 2.25, 3.5), 1):
         slope = np.diff(corrupt(image, "blur", severity, 0)[100, :, 0].astype(float))
         place = np.arange(len(slope)) + 0.5 - 112
-        assert np.sqrt((slope * (place + 0.5) ** 2).sum() / slope.sum()) == pytest.approx(sigma, rel=0.08)
+        assert np.sqrt((slope * (place + 0.5) ** 2).sum() / slope.sum()) == pytest.approx(sigma, rel=0.1)
