@@ -2,7 +2,8 @@
 
 import pytest
 
-from flawspot.costs.paper import Figure, paper_tables, reproduce
+from flawspot.costs.paper import Figure, reproduce
+from flawspot.costs.tables import paper_tables
 
 FIGURES = reproduce()
 

@@ -22,7 +22,8 @@ def _root() -> None:
 @app.command()
 def costs(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
     """Tables 2 and 3: as printed, as the paper counts, and as it really is. Trains nothing and needs no weights."""
-    from flawspot.costs.paper import paper_tables, reproduce
+    from flawspot.costs.paper import reproduce
+    from flawspot.costs.tables import paper_tables
 
     figures = reproduce()
     if as_json:

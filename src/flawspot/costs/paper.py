@@ -17,10 +17,8 @@ How the paper counts, found by agreement with its figures:
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import torch
@@ -29,6 +27,7 @@ from torch import Tensor, nn
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create, family
+from flawspot.costs.tables import paper_tables
 
 MIB = 2**20
 INPUT_SIZE = 224
@@ -103,13 +102,6 @@ class _Column:
         """Bringing the student-teacher distance of each tap to the photograph's size, as two products with a matrix."""
         sides = [shape[1] for shape in self.shapes]
         return sum(INPUT_SIZE * side * side + INPUT_SIZE * INPUT_SIZE * side for side in sides)
-
-
-def paper_tables() -> dict[str, Any]:
-    """The published figures, with their source."""
-    text = resources.files("flawspot.costs").joinpath("paper_tables.json").read_text(encoding="utf-8")
-    tables: dict[str, Any] = json.loads(text)
-    return tables
 
 
 def reproduce() -> list[Figure]:
