@@ -82,15 +82,17 @@ def cost_figure(results: Results, data: str, key: str, *, as_paper: bool = False
     front = "; ".join(results.name(p.setup, layers=False) for p in _front(found))
     caption = (
         f"Pixel F1 ({mean}) against multiply-accumulates for one photograph; {way}. Area of a symbol: memory. "
-        "Ringed and joined: the Pareto front, detectors that none beats in both. Hollow: random weights. "
+        "Ringed and joined: the Pareto front, detectors that none beats in both. Hollow: random weights, which stand "
+        "on no front."
     )
     return draw(
         key,
         f"Accuracy against the cost of inference, {data_name(data)}",
-        caption + " ".join(notes),
+        caption,
         (8.6, 5.0),
         lambda figure: _paint(figure, results, found, mean),
         description=f"Scatter plot of {len(found)} detectors. On the Pareto front from cheap to dear: {front}.",
+        notes=notes,
     )
 
 

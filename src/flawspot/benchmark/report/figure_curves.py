@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from flawspot.benchmark.report.axis_analysis import Axis, curves, positions
+from flawspot.benchmark.report.axis_analysis import METRICS, Axis, curves, positions
 from flawspot.benchmark.report.drawing import PAPER, QUIET, Drawing, draw, finish
 from flawspot.benchmark.report.names import backbone_markers, data_name, method_colours
 from flawspot.benchmark.report.results import Results, Setup
@@ -101,13 +101,11 @@ def _top(figures: Iterable[float | None]) -> float:
     return min(1.0, math.ceil(5 * max((f for f in figures if f is not None), default=1.0) + 0.2) / 5)
 
 
-def axis_figure(
-    results: Results, group: Sequence[Axis], data: str, key: str, title: str, metrics: Sequence[tuple[str, str]]
-) -> Drawing | None:
-    """A panel for each metric (row) and axis (column); None where nothing was measured."""
+def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, title: str) -> Drawing | None:
+    """A panel for each of `METRICS` (row) and axis (column); None where nothing was measured."""
     found = {
         (name, axis.key): [c for c in curves(results, axis, data, name) if any(f is not None for f in c.figures)]
-        for name, _ in metrics
+        for name, _ in METRICS
         for axis in group
     }
     setups = [curve.setup for lines in found.values() for curve in lines]
@@ -118,9 +116,9 @@ def axis_figure(
 
     def paint(figure: Figure) -> None:
         # Side by side: the metrics of one axis, or else the axes of one metric a row.
-        shape = (1, len(metrics)) if len(group) == 1 else (len(metrics), len(group))
+        shape = (1, len(METRICS)) if len(group) == 1 else (len(METRICS), len(group))
         panels = figure.subplots(*shape, sharey="row" if len(group) > 1 else False, squeeze=False)
-        for row, (name, heading) in enumerate(metrics):
+        for row, (name, heading) in enumerate(METRICS):
             for column, axis in enumerate(group):
                 axes = panels[0, row] if len(group) == 1 else panels[row, column]
                 lines = found[name, axis.key] if len(group) == 1 else [c for a in group for c in found[name, a.key]]
@@ -132,14 +130,14 @@ def axis_figure(
                 if len(group) == 1:
                     axes.set_title(heading)
                 elif row == 0:
-                    axes.set_title(axis.title.capitalize())
+                    axes.set_title(axis.title)
                 if column == 0:
                     axes.set_ylabel(heading if len(group) > 1 else "0 to 1")
-                if row == len(metrics) - 1 or len(group) == 1:
+                if row == len(METRICS) - 1 or len(group) == 1:
                     axes.set_xlabel(axis.label)
         looks.legend(figure)
 
-    size = (9.6, 3.4) if len(group) == 1 else (2.3 + 1.45 * len(group), 0.9 + 2.1 * len(metrics))
+    size = (9.6, 3.4) if len(group) == 1 else (2.3 + 1.45 * len(group), 0.9 + 2.1 * len(METRICS))
     return draw(
         key,
         f"{title}, {data_name(data)}",

@@ -102,8 +102,8 @@ def layers_figure(results: Results, data: str, key: str) -> Drawing | None:
     methods = sorted({label for bar in every for label in bar.methods}, key=lambda label: rank(label, METHODS))
     caption = (
         f"Bars: mean pixel F1 over the methods ({', '.join(map(method_name, methods))}), for the layer groups low (L), "
-        "middle (M), high (H) and equivalent (E); the best of each category has its figure above. Colour: variance over "
-        "the methods. Categories from the smallest defects to the largest; their mean area, in thousandths of the "
+        "middle (M), high (H) and equivalent (E); the best of each category has its figure above. Colour: variance "
+        "over the methods. Categories from the smallest defects to the largest; their mean area, in thousandths of the "
         f"photograph, is below. “{ALL}”: mean over the categories."
     )
     if not all(bar.whole for bar in every):

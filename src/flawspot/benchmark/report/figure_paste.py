@@ -66,7 +66,7 @@ def paste_figure(results: Results, data: str, key: str) -> Drawing | None:
     every = len(results.categories(data))
     caption = (
         f"PaSTe and STFPM on the layers of the paper, costs as the paper counts them; pixel F1 as mean over "
-        f"{'the categories' if every > 1 else 'the one category'} that both have done. A dash: not measured. "
+        f"{'the categories' if every > 1 else 'the one category'} that both have done. A dash: not measured."
     )
     words = "; ".join(
         f"{backbone_name(row[0], row[1])}: pixel F1 {_shown(f['stfpm'][0])} and {_shown(f['paste'][0])}"
@@ -75,10 +75,11 @@ def paste_figure(results: Results, data: str, key: str) -> Drawing | None:
     return draw(
         key,
         f"PaSTe against STFPM, {data_name(data)}",
-        caption + " ".join(notes),
+        caption,
         (10.2, 1.15 + 0.62 * len(found)),
         lambda figure: _paint(figure, results, found),
         description=f"Bars of STFPM and PaSTe by backbone. {words}.",
+        notes=notes,
     )
 
 

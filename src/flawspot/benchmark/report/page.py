@@ -29,12 +29,6 @@ from flawspot.benchmark.report.tables import Table
 from flawspot.errors import DataError
 from flawspot.files import write_bytes
 
-AXIS_METRICS = (
-    ("pixel_f1_max", "pixel F1"),
-    ("image_auroc", "image AUROC"),
-    ("image_false_alarm_rate", "false alarms"),
-)
-
 
 @dataclass
 class Item:
@@ -163,10 +157,9 @@ def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:
         section = Section(key, title)
         for data in dict.fromkeys(data for axis in group for data in data_of(results, axis)):
             here = [axis for axis in group if data in data_of(results, axis)]
-            section.add(axis_figure(results, here, data, f"{key}-{slugs[data]}", title, AXIS_METRICS))
+            section.add(axis_figure(results, here, data, f"{key}-{slugs[data]}", title))
             for axis in here:
-                for name, heading in AXIS_METRICS:
-                    section.add(axis_table(results, axis, data, name, heading), folded=True)
+                section.add(axis_table(results, axis, data), folded=True)
         if section.items:
             found.append(section)
     return found

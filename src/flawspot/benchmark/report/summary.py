@@ -13,6 +13,16 @@ NEAR = 0.02
 """Pixel F1 within which a cheaper detector is named beside the best."""
 
 
+_ONE = {
+    "runs": "run",
+    "data sets": "data set",
+    "categories": "category",
+    "backbones": "backbone",
+    "methods": "method",
+    "seeds": "seed",
+}
+
+
 def tiles(results: Results) -> list[tuple[str, str]]:
     """Figures with their names."""
     records = results.records
@@ -27,7 +37,7 @@ def tiles(results: Results) -> list[tuple[str, str]]:
         "methods": len({record.cell.label for record in records}),
         "seeds": len({record.cell.seed for record in records}),
     }
-    return [(f"{count:,}", name) for name, count in counted.items()]
+    return [(f"{count:,}", _ONE.get(name, name) if count == 1 else name) for name, count in counted.items()]
 
 
 def findings(results: Results) -> list[str]:
