@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from flawspot.benchmark.report.detector_tables import IDENTITY, identity, memory, mmac, shared
 from flawspot.benchmark.report.drawing import FAINT, INK, PAPER, QUIET, Drawing, draw, finish
-from flawspot.benchmark.report.names import backbone_markers, data_name, method_colours
+from flawspot.benchmark.report.names import backbone_markers, data_name, legend_name, method_colours, short
 from flawspot.benchmark.report.paper_comparison import paper_memory, paper_mmac
 from flawspot.benchmark.report.results import Results, Setup
 from flawspot.benchmark.report.statistics import comparable, estimate, metric
@@ -151,7 +151,7 @@ def _paint(figure: Figure, results: Results, found: list[Point], mean: str) -> N
     margin = 0.12 * max(max(p.f1 for p in found) - min(p.f1 for p in found), 0.05)
     axes.set_ylim(min(p.f1 for p in found) - margin, max(p.f1 for p in found) + margin)
     axes.set_xlabel("inference (million multiply-accumulates for one photograph, log scale)")
-    axes.set_ylabel(f"pixel F1 ({mean})")
+    axes.set_ylabel(f"pixel F1 ({short(mean)})")
     finish(axes)
     _legends(figure, results, found, colours, markers)
 
@@ -162,11 +162,11 @@ def _legends(
     ordered = sorted(found, key=lambda p: p.setup.order)
     names = {point.setup.label: point.setup.method_name for point in ordered}
     handles: list[Line2D] = [_heading("Method")]
-    handles += [_symbol("o", colours[label], names[label]) for label in colours if label in names]
+    handles += [_symbol("o", colours[label], short(names[label])) for label in colours if label in names]
     handles += [_heading(""), _heading("Backbone")]
     backbones = {(p.setup.backbone, p.setup.random_weights): p.setup.backbone_name for p in ordered}
     for (backbone, hollow), name in backbones.items():
-        handles.append(_symbol(markers[backbone], QUIET, name.replace(" (", "\n("), hollow=hollow))
+        handles.append(_symbol(markers[backbone], QUIET, legend_name(name), hollow=hollow))
     handles += [_heading(""), _heading("Memory")]
     largest = max(p.mib for p in found)
     for mib in (1, 10, 100, 1000):

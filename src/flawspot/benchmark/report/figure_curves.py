@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from flawspot.benchmark.report.axis_analysis import METRICS, Axis, curves, positions
 from flawspot.benchmark.report.drawing import PAPER, QUIET, Drawing, draw, finish
-from flawspot.benchmark.report.names import backbone_markers, data_name, method_colours
+from flawspot.benchmark.report.names import backbone_markers, data_name, legend_name, method_colours, short
 from flawspot.benchmark.report.results import Results, Setup
 from flawspot.benchmark.report.size_analysis import band_name, bands, size_figures
 
@@ -42,7 +42,7 @@ class Looks:
         """Methods, then backbones, beside the figure."""
         names = {setup.label: setup.method_name for setup in self.setups}
         handles = [
-            Line2D([], [], color=self.colours[label], linewidth=2.2, label=name) for label, name in names.items()
+            Line2D([], [], color=self.colours[label], linewidth=2.2, label=short(name)) for label, name in names.items()
         ]
         backbones = {(s.backbone, s.random_weights): s.backbone_name for s in self.setups}
         for (backbone, hollow), name in backbones.items():
@@ -55,7 +55,7 @@ class Looks:
                     marker=self.markers[backbone],
                     markersize=4.5,
                     markerfacecolor=PAPER if hollow else QUIET,
-                    label=name.replace(" (", "\n("),
+                    label=legend_name(name),
                 )
             )
         figure.legend(handles=handles, loc="outside right upper", handlelength=2.6)
@@ -130,7 +130,7 @@ def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, ti
                 if len(group) == 1:
                     axes.set_title(heading)
                 elif row == 0:
-                    axes.set_title(axis.title)
+                    axes.set_title(short(axis.title))
                 if column == 0:
                     axes.set_ylabel(heading if len(group) > 1 else "0 to 1")
                 if row == len(METRICS) - 1 or len(group) == 1:

@@ -159,7 +159,7 @@ def _paint(
                 bar = here[group]
                 axes.bar(
                     x, bar.mean, width=0.86, color=colours(norm(bar.variance)), linewidth=0.5,
-                    edgecolor=QUIET, hatch=None if bar.whole else "////",
+                    edgecolor=QUIET, hatch=None if bar.whole else "///",
                 )  # fmt: skip
                 if group == best:
                     axes.text(x, bar.mean + 0.015, f"{bar.mean:.2f}", ha="center", va="bottom", fontsize=7.5)

@@ -8,7 +8,15 @@ from matplotlib.ticker import FuncFormatter
 
 from flawspot.benchmark.report.detector_tables import shared
 from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, draw, finish
-from flawspot.benchmark.report.names import BACKBONES, backbone_name, data_name, method_colours, plain, rank
+from flawspot.benchmark.report.names import (
+    BACKBONES,
+    backbone_name,
+    data_name,
+    legend_name,
+    method_colours,
+    plain,
+    rank,
+)
 from flawspot.benchmark.report.paper_comparison import (
     paper_memory,
     paper_mmac,
@@ -120,7 +128,7 @@ def _paint(figure: Figure, results: Results, found: dict[_Row, dict[str, tuple[f
 
 
 def _name(results: Results, row: _Row) -> str:
-    parts = [backbone_name(row[0], row[1]).replace(" (", "\n(")]
+    parts = [legend_name(backbone_name(row[0], row[1]))]
     if results.varied_size:
         parts.append(f"{row[2]} px")
     if results.varied_normalization:

@@ -171,6 +171,7 @@ def render(results: Results, parts: Sequence[Section], title: str) -> str:
         loader=jinja2.FunctionLoader(_own_file),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -187,6 +188,13 @@ def render(results: Results, parts: Sequence[Section], title: str) -> str:
         sections=parts,
         tracebacks=tracebacks(results.every),
     )
+
+
+def _printable(value: object) -> object:
+    """A record's text without control characters, which no page may hold; tracebacks keep their lines."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "\n".join(map(plain, value.split("\n")))
+    return value
 
 
 def _own_file(name: str) -> str:
