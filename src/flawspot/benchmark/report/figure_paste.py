@@ -23,8 +23,8 @@ from flawspot.benchmark.report.paper_comparison import (
     training_mmac,
     training_ram,
 )
-from flawspot.benchmark.report.results import Results, Setup
-from flawspot.benchmark.report.statistics import comparable, estimate, metric
+from flawspot.benchmark.report.results import Results, Setup, why_missing
+from flawspot.benchmark.report.statistics import estimate, metric, seed_mean
 from flawspot.benchmark.report.tables import three_digits
 
 PAIR = ("stfpm", "paste")
@@ -45,7 +45,7 @@ def pairs(results: Results, data: str) -> tuple[dict[_Row, dict[str, tuple[float
     """
     setups = [s for s in results.setups(data) if s.method in PAIR and s.own_layers and s.label == s.method]
     found: dict[_Row, dict[str, tuple[float | None, ...]]] = {}
-    notes: list[str] = []
+    lacking: dict[str, list[Setup]] = {}
     rows: dict[_Row, dict[str, Setup]] = {}
     for setup in setups:
         row = (setup.backbone, setup.random_weights, setup.input_size, setup.normalization)
@@ -53,16 +53,26 @@ def pairs(results: Results, data: str) -> tuple[dict[_Row, dict[str, tuple[float
     for row, pair in sorted(rows.items(), key=lambda item: (item[0][1], rank(item[0][0], BACKBONES), item[0][2:])):
         if len(pair) < len(PAIR):
             continue
-        # The two of a backbone are compared, so it is enough that the two have the same categories.
-        chosen = comparable(results, data, list(pair.values()), _F1)
+        done = [
+            {category for category, runs in results.runs(data, setup).items() if seed_mean(runs, _F1) is not None}
+            for setup in pair.values()
+        ]
+        # The two of a backbone are compared, so it is enough that these two have the same categories.
+        common = set.intersection(*done) if all(done) else set.union(*done)
         figures: dict[str, tuple[float | None, ...]] = {}
         for method, setup in pair.items():
             runs = results.runs(data, setup)
-            f1 = estimate(runs, chosen.categories, _F1).mean if setup in chosen.setups else None
+            f1 = estimate(runs, [c for c in results.categories(data) if c in common], _F1).mean
             figures[method] = (f1, *(shared(runs, value) for _, _, value in _COSTS))
         if any(figure is not None for values in figures.values() for figure in values):
             found[row] = figures
-        notes += [note for note in chosen.notes if note not in notes]
+        for category in results.categories(data):
+            for setup in pair.values():
+                runs_ = results.runs(data, setup).get(category, {})
+                if category not in common and seed_mean(runs_, _F1) is None:
+                    reason = why_missing(runs_.values(), "pixel_f1_max")
+                    lacking.setdefault(f"{plain(category)}: {reason}", []).append(setup)
+    notes = [f"{results.names(setups)} without {reason}." for reason, setups in lacking.items()]
     return found, notes
 
 
