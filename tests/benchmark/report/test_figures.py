@@ -92,12 +92,13 @@ def test_pairs_are_compared_on_what_both_have_done() -> None:
     ((row, figures),) = found.items()
     assert row[0] == "mobilenet_v2"
     assert (figures["stfpm"][0], figures["paste"][0]) == (0.5, 0.6)
-    assert notes == ["MobileNetV2 with PaSTe paste without b: failed: out of memory."]
+    assert notes == ["MobileNetV2 · PaSTe · paste without b: failed: out of memory."]
 
 
 def test_a_pair_that_failed_on_one_side_has_no_figure_there() -> None:
     records = [run(0.5, method="stfpm"), record(cell(method="paste", layers="paste"), FAILED, error="x")]
-    found, _ = pairs(Results(records), "mvtec_ad")
+    found, notes = pairs(Results(records), "mvtec_ad")
+    assert notes == ["MobileNetV2 · PaSTe · paste without bottle: failed: x."]
     ((_, figures),) = found.items()
     assert figures["stfpm"][0] == 0.5
     assert figures["paste"] == (None,) * 5

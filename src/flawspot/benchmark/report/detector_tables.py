@@ -161,7 +161,8 @@ def categories_table(results: Results, data: str, name: str, heading: str) -> Ta
         area = results.area(data, category)
         unit = "" if area is None else f"{three_digits(1000 * area)} ‰"
         columns.append(Column(plain(category).replace("_", " "), unit, hint="mean over seeds"))
-    columns.append(Column("mean"))
+    if len(categories) > 1:
+        columns.append(Column("mean"))
     table = Table(
         f"category-{name.replace('_', '-')}-{results.data().index(data) + 1}",
         f"{heading[0].upper()}{heading[1:]} by category, {data_name(data)}",
@@ -178,11 +179,11 @@ def categories_table(results: Results, data: str, name: str, heading: str) -> Ta
                 row.append(table.missing(why_missing(runs.get(category, {}).values(), name)))
             else:
                 row.append(dataclasses.replace(number(figure), shade=min(max(figure, 0.0), 1.0)))
-        row.append(estimated(table, estimate(runs, categories, metric(name), name), categories))
+        if len(categories) > 1:
+            row.append(estimated(table, estimate(runs, categories, metric(name), name), categories))
         table.rows.append(row)
-    for column in range(len(IDENTITY), len(columns) - 1):
-        mark_best(table.rows, column)
-    _mark_comparable(table, len(columns) - 1, True)
+    for column in range(len(IDENTITY), len(columns)):
+        _mark_comparable(table, column, True)
     return table
 
 

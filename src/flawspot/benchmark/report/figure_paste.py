@@ -45,7 +45,7 @@ def pairs(results: Results, data: str) -> tuple[dict[_Row, dict[str, tuple[float
     """
     setups = [s for s in results.setups(data) if s.method in PAIR and s.own_layers and s.label == s.method]
     found: dict[_Row, dict[str, tuple[float | None, ...]]] = {}
-    lacking: dict[str, list[Setup]] = {}
+    lacking: dict[tuple[Setup, str], list[str]] = {}
     rows: dict[_Row, dict[str, Setup]] = {}
     for setup in setups:
         row = (setup.backbone, setup.random_weights, setup.input_size, setup.normalization)
@@ -69,10 +69,10 @@ def pairs(results: Results, data: str) -> tuple[dict[_Row, dict[str, tuple[float
         for category in results.categories(data):
             for setup in pair.values():
                 runs_ = results.runs(data, setup).get(category, {})
-                if category not in common and seed_mean(runs_, _F1) is None:
+                if seed_mean(runs_, _F1) is None:
                     reason = why_missing(runs_.values(), "pixel_f1_max")
-                    lacking.setdefault(f"{plain(category)}: {reason}", []).append(setup)
-    notes = [f"{results.names(setups)} without {reason}." for reason, setups in lacking.items()]
+                    lacking.setdefault((setup, reason), []).append(plain(category))
+    notes = [f"{results.name(s)} without {', '.join(names)}: {why}." for (s, why), names in lacking.items()]
     return found, notes
 
 

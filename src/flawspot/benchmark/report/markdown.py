@@ -24,7 +24,9 @@ def markdown_tables(records: Sequence[Record]) -> str:
     blocks = []
     for data in results.data():
         blocks.append(f"## {escape_markdown(data_name(data))}\n")
-        tables: list[Table | None] = [detectors(results, data), seeds(results, data)]
+        tables: list[Table | None] = [detectors(results, data)]
+        if len(results.categories(data)) > 1 or len({r.cell.seed for r in results.records if r.cell.data == data}) > 1:
+            tables.append(seeds(results, data))
         tables.append(categories_table(results, data, "pixel_f1_max", "pixel F1"))
         tables.append(size_table(results, data))
         tables += [axis_table(results, axis, data) for axis in axes(results) if data in data_of(results, axis)]

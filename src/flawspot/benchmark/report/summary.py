@@ -69,7 +69,7 @@ def findings(results: Results) -> list[str]:
             ]
             if stfpm[0] is not None and paste[0] is not None and changes and not row[1]:
                 text = ", ".join([f"pixel F1 {paste[0] - stfpm[0]:+.3f}", *changes]).replace("-", "−")
-                found.append(f"PaSTe instead of STFPM on {backbone_name(row[0])}: {text}.")
+                found.append(f"PaSTe instead of STFPM on {backbone_name(row[0])}, {data_name(data)}: {text}.")
     return found
 
 
