@@ -11,6 +11,7 @@ from flawspot.benchmark.report.figure_layers import ALL, bars
 from flawspot.benchmark.report.figure_paste import pairs, paste_figure
 from flawspot.benchmark.report.names import METHODS, method_colours
 from flawspot.benchmark.report.results import Results
+from flawspot.benchmark.report.summary import findings
 from flawspot.manifest import Part
 
 from .conftest import cell, paper_grid, record
@@ -49,6 +50,7 @@ def test_the_cost_figure_compares_the_papers_layers_where_there_are_any() -> Non
     records = [run(0.5), run(0.6, layers="low"), run(0.7, method="paste", layers="paste")]
     found, _, _ = points(Results(records), "mvtec_ad")
     assert [(p.setup.method, p.setup.layers) for p in found] == [("patchcore", "equiv"), ("paste", "paste")]
+    assert len(points(Results(records), "mvtec_ad", every_layer=True)[0]) == 3
     found, _, _ = points(Results([run(0.5, layers="1,2"), run(0.6, layers="low")]), "mvtec_ad")
     assert len(found) == 2
     assert cost_figure(Results([record(cell(), FAILED, error="x")]), "mvtec_ad", "f") is None
@@ -121,3 +123,9 @@ def test_the_paper_grid_leaves_out_a_category_rather_than_a_backbone() -> None:
     assert {point.setup.backbone for point in found} >= {"mobilenet_v2", "mcunet_in3", "phinet", "wide_resnet50_2"}
     assert any(note.startswith("The means are without grid") for note in notes)
     assert any("zipper: not run" in note for note in notes)
+
+
+def test_the_summary_knows_the_best_of_all_layers() -> None:
+    records = [run(0.5), run(0.6, layers="low"), run(0.9, layers="high", random_weights=True)]
+    (sentence,) = findings(Results(records))
+    assert sentence.startswith("MVTec AD (bottle): the best pixel F1 is 0.600, of MobileNetV2 · PatchCore · low")

@@ -40,14 +40,15 @@ def test_mean_over_seeds_then_over_categories() -> None:
 
 def test_a_zero_is_a_figure_and_a_gap_is_none() -> None:
     failed = record(cell(category="b"), FAILED, error="out of memory: take fewer channels")
-    records = [run(0.0, category="a"), failed, run(None, category="c")]
-    found = estimate(Results(records).runs("mvtec_ad", setup_of(failed)), ["a", "b", "c", "d"], F1, "pixel_f1_max")
+    records = [run(0.0, category="a"), failed, run(None, category="c"), run(float("nan"), category="e")]
+    found = estimate(Results(records).runs("mvtec_ad", setup_of(failed)), ["a", "b", "c", "d", "e"], F1, "pixel_f1_max")
     assert found.mean == 0.0
     assert found.categories == ("a",)
     assert found.missing == {
         "b": "failed: out of memory: take fewer channels",
         "c": "undefined here: the test set lacks the masks or one of the two classes",
         "d": "not run",
+        "e": "undefined here: the test set lacks the masks or one of the two classes",
     }
     nothing = estimate({}, ["a"], F1)
     assert nothing.mean is None

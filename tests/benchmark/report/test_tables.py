@@ -13,7 +13,7 @@ from flawspot.benchmark.report.detector_tables import categories_table, detector
 from flawspot.benchmark.report.paper_comparison import paper_table
 from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.run_tables import gaps_table, runs_table, sources_table
-from flawspot.benchmark.report.size_analysis import bands, size_figures, size_table
+from flawspot.benchmark.report.size_analysis import bands, defects, size_figures, size_table
 from flawspot.benchmark.report.tables import DASH, Table, three_digits
 from flawspot.costs.tables import paper_tables
 
@@ -110,6 +110,9 @@ def test_recall_is_pooled_over_categories_and_f1_is_a_mean() -> None:
     figures = size_figures(results, "mvtec_ad", results.setups("mvtec_ad")[0])[(0, 2)]
     assert (figures.recall, figures.f1_max, figures.regions) == (0.75, 0.5, 40)
     assert bands(results, "mvtec_ad") == [(0, 2)]
+    assert defects(results, "mvtec_ad", (0, 2)) == 40
+    again = [dataclasses.replace(r, cell=dataclasses.replace(r.cell, seed=1)) for r in records]
+    assert defects(Results(records + again), "mvtec_ad", (0, 2)) == 40, "the same defects with another seed"
     table = size_table(results, "mvtec_ad")
     assert table is not None
     assert find(table, "MobileNetV2")["recall 0–2"] == "0.750"

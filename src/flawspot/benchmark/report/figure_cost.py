@@ -15,7 +15,7 @@ from flawspot.benchmark.report.detector_tables import IDENTITY, identity, memory
 from flawspot.benchmark.report.drawing import FAINT, INK, PAPER, QUIET, Drawing, draw, finish
 from flawspot.benchmark.report.names import backbone_markers, data_name, legend_name, method_colours, short
 from flawspot.benchmark.report.paper_comparison import paper_memory, paper_mmac
-from flawspot.benchmark.report.results import Results, Setup
+from flawspot.benchmark.report.results import Results, Setup, on_own_layers
 from flawspot.benchmark.report.statistics import comparable, estimate, metric
 from flawspot.benchmark.report.tables import Column, Entry, Table, amount, mark_best, number, three_digits
 
@@ -33,13 +33,16 @@ class Point:
     front: bool
 
 
-def points(results: Results, data: str, *, as_paper: bool = False) -> tuple[list[Point], tuple[str, ...], list[str]]:
+def points(
+    results: Results, data: str, *, as_paper: bool = False, every_layer: bool = False
+) -> tuple[list[Point], tuple[str, ...], list[str]]:
     """The detectors that can be compared, the categories of their means, and notes on the others.
 
-    Only the layers that the paper compares methods on, where any detector has them; else all there are.
+    Only the layers that the paper compares methods on, where any detector has them; else, or with `every_layer`, all
+    there are.
     """
     setups = results.setups(data)
-    own = [setup for setup in setups if setup.own_layers] or setups
+    own = setups if every_layer else on_own_layers(setups)
     chosen = comparable(results, data, own, _F1)
     notes = list(chosen.notes)
     count_macs, count_bytes = (paper_mmac, paper_memory) if as_paper else (mmac, memory)
@@ -148,7 +151,7 @@ def _paint(figure: Figure, results: Results, found: list[Point], mean: str) -> N
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 200 else (1.0,)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: three_digits(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    margin = 0.12 * max(max(p.f1 for p in found) - min(p.f1 for p in found), 0.05)
+    margin = max(0.12 * (max(p.f1 for p in found) - min(p.f1 for p in found)), 0.03)
     axes.set_ylim(min(p.f1 for p in found) - margin, max(p.f1 for p in found) + margin)
     axes.set_xlabel("inference (million multiply-accumulates for one photograph, log scale)")
     axes.set_ylabel(f"pixel F1 ({short(mean)})")

@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from flawspot.benchmark.report.axis_analysis import METRICS, Axis, curves, positions
 from flawspot.benchmark.report.drawing import PAPER, QUIET, Drawing, draw, finish
 from flawspot.benchmark.report.names import backbone_markers, data_name, legend_name, method_colours, short
-from flawspot.benchmark.report.results import Results, Setup
-from flawspot.benchmark.report.size_analysis import band_name, bands, size_figures
+from flawspot.benchmark.report.results import Results, Setup, on_own_layers
+from flawspot.benchmark.report.size_analysis import band_name, bands, defects, size_figures
 
 _DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
@@ -65,7 +65,7 @@ def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
     """Recall and F1 by the size of the defects, for the layers that the paper compares on; None without them."""
     every = bands(results, data)
     setups = results.setups(data)
-    figures = {s: size_figures(results, data, s) for s in ([s for s in setups if s.own_layers] or setups)}
+    figures = {s: size_figures(results, data, s) for s in on_own_layers(setups)}
     figures = {setup: found for setup, found in figures.items() if any(f.regions for f in found.values())}
     if not figures:
         return None
@@ -78,7 +78,7 @@ def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
                 line = [getattr(found[band], what) if band in found else None for band in every]
                 looks.plot(axes, setup, list(range(len(every))), line)
             axes.set_title(title)
-            axes.set_xticks(range(len(every)), [band_name(band) for band in every])
+            axes.set_xticks(range(len(every)), [f"{band_name(b)}\nn = {defects(results, data, b)}" for b in every])
             axes.set_xlabel("area of the defect (thousandths of the photograph)")
             axes.set_ylim(0, 1)
             finish(axes, grid="y")
@@ -88,7 +88,8 @@ def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
     return draw(
         key,
         f"Small defects and large ones, {data_name(data)}",
-        "Share of the defects found, and the best pixel F1, by the area of the defect. A gap: no defects of that size. "
+        "Share of the defects found, and the best pixel F1, by the area of the defect; n: defects of that size. A gap: "
+        "none of that size. "
         "All figures are in the table below.",
         (9.6, 3.6),
         paint,
@@ -108,9 +109,10 @@ def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, ti
         for name, _ in METRICS
         for axis in group
     }
-    setups = [curve.setup for lines in found.values() for curve in lines]
+    setups = on_own_layers([curve.setup for lines in found.values() for curve in lines])
     if not setups:
         return None
+    found = {place: [curve for curve in lines if curve.setup in setups] for place, lines in found.items()}
     looks = Looks(results, setups)
     categories = sorted({category for lines in found.values() for curve in lines for category in curve.categories})
 

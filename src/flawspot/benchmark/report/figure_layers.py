@@ -102,22 +102,23 @@ def layers_figure(results: Results, data: str, key: str) -> Drawing | None:
     methods = sorted({label for bar in every for label in bar.methods}, key=lambda label: rank(label, METHODS))
     caption = (
         f"Bars: mean pixel F1 over the methods ({', '.join(map(method_name, methods))}), for the layer groups low (L), "
-        "middle (M), high (H) and equivalent (E); the best of each category has its figure above. Colour: variance "
-        "over the methods. Categories from the smallest defects to the largest; their mean area, in thousandths of the "
-        "photograph, is below."
+        "middle (M), high (H) and equivalent (E); the best of each category has its figure above. Categories from the "
+        "smallest defects to the largest; their mean area, in thousandths of the photograph, is below."
     )
+    if len(methods) > 1:
+        caption += " Colour: variance over the methods."
     if ALL in categories:
         caption += f" “{ALL}”: mean over the categories."
     if not all(bar.whole for bar in every):
         caption += " Hatched: some methods, or for “all” some categories, are missing; not to be compared."
     if missing:
         caption += f" A dash in place of a bar: not measured ({missing} of them)."
-    width = max(6.0, 1.6 + 0.17 * (most + 1.2) * len(categories))
+    width = max(4.6, 1.6 + 0.17 * (most + 1.2) * len(categories))
     return draw(
         key,
         f"Accuracy by category and layers, {data_name(data)}",
         caption,
-        (width, 1.0 + 1.55 * len(found)),
+        (width, 1.2 + 1.55 * len(found)),
         lambda figure: _paint(figure, results, data, found, groups),
         description=f"Bar charts for {len(found)} backbones over {len(results.categories(data))} categories; all "
         "figures are in the table by category.",
@@ -165,10 +166,9 @@ def _paint(
                     axes.text(x, 0.01 * top, "–", ha="center", va="bottom", color=QUIET, fontsize=10)
                     continue
                 bar = here[group]
-                axes.bar(
-                    x, bar.mean, width=0.86, color=colours(norm(bar.variance)), linewidth=0.5,
-                    edgecolor=QUIET, hatch=None if bar.whole else "///",
-                )  # fmt: skip
+                colour = colours(norm(bar.variance) if len(bar.methods) > 1 else 0.35)
+                hatch = None if bar.whole else "///"
+                axes.bar(x, bar.mean, width=0.86, color=colour, linewidth=0.5, edgecolor=QUIET, hatch=hatch)
                 if group == best:
                     axes.text(x, bar.mean + 0.015, f"{bar.mean:.2f}", ha="center", va="bottom", fontsize=7.5)
         if categories[-1] == ALL:
@@ -186,11 +186,12 @@ def _paint(
     names.set_xticks(centres, [_category_name(results, data, c) for c in categories], fontsize=8, color=INK)
     names.tick_params(length=0)
     names.spines["bottom"].set_visible(False)
-    bar_ = figure.colorbar(
-        ScalarMappable(norm, colours), ax=list(panels), shrink=min(1.0, 0.5 + 0.5 / len(found)), pad=0.01, aspect=30
-    )
-    bar_.set_label("variance of the pixel F1 over methods")
-    bar_.outline.set_visible(False)
+    if any(len(bar.methods) > 1 for bar in every):
+        scale = figure.colorbar(
+            ScalarMappable(norm, colours), ax=list(panels), shrink=min(1.0, 0.5 + 0.5 / len(found)), pad=0.01, aspect=30
+        )
+        scale.set_label("variance of the pixel F1\nover methods")
+        scale.outline.set_visible(False)
 
 
 def _row_name(results: Results, row: Row) -> str:

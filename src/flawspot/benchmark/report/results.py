@@ -159,6 +159,11 @@ class Results:
         return " · ".join([*parts, *filter(None, [self.details(setup)])])
 
 
+def on_own_layers(setups: Sequence[Setup]) -> list[Setup]:
+    """Those on the layers that the paper compares methods on, which figures show; all if there are none."""
+    return [setup for setup in setups if setup.own_layers] or list(setups)
+
+
 def condition_of(record: Record) -> Condition:
     """Under which a run was made."""
     cell = record.cell

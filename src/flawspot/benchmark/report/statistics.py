@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def values(runs: Runs | None, value: Value) -> dict[int, float]:
     found = {}
     for seed, record in sorted((runs or {}).items()):
         figure = value(record) if record.status == DONE else None
-        if figure is not None:
+        if figure is not None and math.isfinite(figure):
             found[seed] = float(figure)
     return found
 

@@ -44,7 +44,7 @@ def findings(results: Results) -> list[str]:
     """Sentences drawn from the figures, each on detectors that may be compared."""
     found = []
     for data in results.data():
-        at, categories, _ = points(results, data)
+        at, categories, _ = points(results, data, every_layer=True)
         at = [point for point in at if not point.setup.random_weights]
         if not at:
             continue
