@@ -1,0 +1,234 @@
+"""Photographs as a worse camera, lens, lamp or fixture would have taken them: seven corruptions at five severities.
+
+Lengths are in pixels of a photograph whose shorter side has 224, and grow with the photograph, so that a severity means
+the same at any resolution. The severities are ours; the idea of graded corruptions is that of Hendrycks and Dietterich
+(Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019, arXiv 1903.12261).
+
+Nothing is drawn from a global generator. The seed decides the direction of a shift, the sense of a rotation or of a
+change of brightness, and the noise; it does not depend on the severity, so the severities of one photograph are steps
+on one way. Give each photograph its own seed, see `image_seed`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from flawspot.errors import ConfigurationError, DataError
+
+Photograph = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+REFERENCE_SIDE = 224
+
+BLUR_SIGMA = (0.5, 1.0, 1.5, 2.25, 3.5)
+"""Standard deviation of a Gaussian, in pixels of a 224-pixel side: a lens out of focus."""
+
+NOISE_SIGMA = (4.0, 8.0, 13.0, 20.0, 30.0)
+"""Standard deviation at mid-grey, in grey levels of 255; half of its variance grows with the light, half stands still
+(Foi et al., IEEE Transactions on Image Processing, 2008). The grain is a pixel of a 224-pixel side: finer noise would
+vanish when the photograph is reduced to the detector's size."""
+
+JPEG_QUALITY = (60, 40, 25, 15, 8)
+"""Quality as libjpeg counts it, at the photograph's own resolution, with colours at half of it."""
+
+BRIGHTNESS_STOPS = (0.2, 0.4, 0.65, 1.0, 1.5)
+"""Change of the light in stops, more or less by the seed: 1 doubles or halves it. Applied in linear light (sRGB)."""
+
+CONTRAST_FACTOR = (0.85, 0.7, 0.55, 0.4, 0.25)
+"""What is left of every pixel's distance from the mean of the photograph: haze, a dirty lens."""
+
+SHIFT_PIXELS = (2.0, 4.0, 8.0, 14.0, 22.0)
+"""Distance in pixels of a 224-pixel side, in a direction by the seed; rounded to whole pixels of the photograph."""
+
+ROTATION_DEGREES = (1.0, 2.0, 3.0, 5.0, 8.0)
+"""Angle around the centre, in a sense by the seed."""
+
+
+def corrupt(image: Photograph, name: str, severity: int, seed: int) -> Photograph:
+    """The photograph with one corruption.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; not changed.
+        name: one of `CORRUPTIONS`.
+        severity: 1 to 5.
+        seed: of this photograph, 0 or more.
+
+    Returns:
+        A new array of the same shape. What a shift or a rotation brings in from outside is the photograph mirrored at
+        its border.
+
+    Raises:
+        ConfigurationError: an unknown corruption, or a severity outside 1..5.
+        DataError: not an (H, W, 3) uint8 array.
+    """
+    level = _level(name, severity)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise DataError(f"only an (H, W, 3) uint8 photograph can be corrupted, not {image.shape} of {image.dtype}")
+    return np.array(_APPLY[name](image, level, _generator(name, seed)), order="C")  # Pillow's are read-only
+
+
+def corrupt_mask(mask: Mask, name: str, severity: int, seed: int) -> Mask:
+    """The mask of a photograph after `corrupt` with the same arguments: moved alike where the corruption moves things.
+
+    Args:
+        mask: (H, W) bool, of the photograph's size.
+        name, severity, seed: as for the photograph.
+
+    Returns:
+        A new (H, W) array. What comes in from outside is mirrored as in the photograph, defects and all.
+
+    Raises:
+        ConfigurationError, DataError: as `corrupt`.
+    """
+    level = _level(name, severity)
+    if mask.ndim != 2 or not mask.size:
+        raise DataError(f"a mask has the shape (H, W), not {mask.shape}")
+    pixels = mask.astype(np.uint8)
+    generator = _generator(name, seed)
+    if name == "shift":
+        pixels = _shift(pixels, level, generator)
+    elif name == "rotation":
+        pixels = _rotate(pixels, level, generator, Image.Resampling.NEAREST)
+    return pixels.astype(np.bool_)
+
+
+def image_seed(seed: int, image: str) -> int:
+    """A photograph's own seed from that of the run and the photograph's name; the same on every machine."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{image}".encode(errors="surrogatepass")).digest()[:8], "little")
+
+
+def _level(name: str, severity: int) -> float:
+    if name not in _LEVELS:
+        raise ConfigurationError(f"unknown corruption {name!r}: choose one of {', '.join(CORRUPTIONS)}")
+    if not isinstance(severity, int) or isinstance(severity, bool) or not 1 <= severity <= 5:
+        raise ConfigurationError(f"severity {severity!r} of {name} is none of 1, 2, 3, 4, 5")
+    level: float = _LEVELS[name][severity - 1]
+    return level
+
+
+def _generator(name: str, seed: int) -> np.random.Generator:
+    # The name, so that the same seed does not tie the direction of a shift to the sense of a rotation.
+    return np.random.default_rng([seed, *name.encode()])
+
+
+def _scale(image: NDArray[np.uint8]) -> float:
+    """Pixels of `image` for one of a 224-pixel side."""
+    height, width = image.shape[:2]
+    side: int = min(height, width)
+    return side / REFERENCE_SIDE
+
+
+def _blur(image: Photograph, level: float, _: np.random.Generator) -> Photograph:
+    # Not Pillow's GaussianBlur: its boxes do nothing below half a pixel.
+    sigma = level * _scale(image)
+    reach = math.ceil(3 * sigma)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2).astype(np.float32)
+    weights /= weights.sum()
+    values = image.astype(np.float32)
+    for axis in (0, 1):
+        border = [(reach, reach) if a == axis else (0, 0) for a in range(3)]
+        padded = np.moveaxis(np.pad(values, border, mode="symmetric"), axis, 0)
+        length = image.shape[axis]
+        blurred = sum(weight * padded[k : k + length] for k, weight in enumerate(weights))
+        values = np.moveaxis(np.asarray(blurred), 0, axis)
+    return _to_levels(values)
+
+
+def _noise(image: Photograph, level: float, generator: np.random.Generator) -> Photograph:
+    height, width = image.shape[:2]
+    grain = max(_scale(image), 1.0)
+    rows, columns = math.ceil(height / grain), math.ceil(width / grain)
+    noise = generator.standard_normal((rows, columns, 3), np.float32)
+    row = (np.arange(height) / grain).astype(np.intp)
+    column = (np.arange(width) / grain).astype(np.intp)
+    values = image.astype(np.float32)
+    deviation = level * np.sqrt(0.5 + 0.5 * values / 127.5)
+    return _to_levels(values + deviation * noise[row[:, None], column])
+
+
+def _jpeg(image: Photograph, level: float, _: np.random.Generator) -> Photograph:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=int(level), subsampling="4:2:0")
+    with Image.open(file) as compressed:
+        return np.asarray(compressed.convert("RGB"))
+
+
+def _brightness(image: Photograph, level: float, generator: np.random.Generator) -> Photograph:
+    factor = 2.0 ** (level * _sign(generator))
+    value = np.arange(256) / 255
+    # IEC 61966-2-1, there and back.
+    light = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4) * factor
+    value = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    return _to_levels(255 * value)[image]
+
+
+def _contrast(image: Photograph, level: float, _: np.random.Generator) -> Photograph:
+    mean = float(image.mean())
+    return _to_levels(mean + level * (np.arange(256) - mean))[image]
+
+
+def _turn(image: Photograph, level: float, generator: np.random.Generator) -> Photograph:
+    return _rotate(image, level, generator, Image.Resampling.BILINEAR)
+
+
+def _shift(pixels: NDArray[np.uint8], level: float, generator: np.random.Generator) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    direction, distance = generator.uniform(0, 2 * math.pi), level * _scale(pixels)
+    down, right = round(distance * math.sin(direction)), round(distance * math.cos(direction))
+    padded = _mirrored(pixels, max(abs(down), abs(right)))
+    top, left = (len(padded) - height) // 2 - down, (padded.shape[1] - width) // 2 - right
+    return padded[top : top + height, left : left + width]
+
+
+def _rotate(
+    pixels: NDArray[np.uint8], level: float, generator: np.random.Generator, resampling: Image.Resampling
+) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    # The corners move the farthest, along a chord.
+    border = math.ceil(math.hypot(height, width) * math.sin(math.radians(level) / 2)) + 2
+    turned = Image.fromarray(_mirrored(pixels, border)).rotate(level * _sign(generator), resampling)
+    return np.asarray(turned)[border : border + height, border : border + width]
+
+
+def _mirrored(pixels: NDArray[np.uint8], border: int) -> NDArray[np.uint8]:
+    return np.pad(pixels, [(border, border), (border, border)] + [(0, 0)] * (pixels.ndim - 2), mode="symmetric")
+
+
+def _sign(generator: np.random.Generator) -> int:
+    return 1 if generator.random() < 0.5 else -1
+
+
+def _to_levels(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    levels: NDArray[np.uint8] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return levels
+
+
+_LEVELS: dict[str, tuple[float, ...]] = {
+    "blur": BLUR_SIGMA,
+    "noise": NOISE_SIGMA,
+    "jpeg": JPEG_QUALITY,
+    "brightness": BRIGHTNESS_STOPS,
+    "contrast": CONTRAST_FACTOR,
+    "shift": SHIFT_PIXELS,
+    "rotation": ROTATION_DEGREES,
+}
+
+_APPLY: dict[str, Callable[[Photograph, float, np.random.Generator], Photograph]] = {
+    "blur": _blur,
+    "noise": _noise,
+    "jpeg": _jpeg,
+    "brightness": _brightness,
+    "contrast": _contrast,
+    "shift": _shift,
+    "rotation": _turn,
+}
+
+CORRUPTIONS = tuple(_LEVELS)
+"""The names that `corrupt` knows."""
