@@ -168,6 +168,13 @@ class TestPredict:
         assert photograph.read_bytes() == before
         assert sorted(p.name for p in tmp_path.glob("*.png")) == ["a.png", "a_2.png", "a_3.png"]
 
+    def test_fast_jpeg_keeps_boxes_and_pictures_in_pixels_of_the_photograph(self, tiny, flawspot, tmp_path):
+        photograph = save(tmp_path / "a.jpg", 200, (640, 512))
+        whole = json.loads(flawspot("predict", tiny, photograph, "--json")[1])
+        fast = json.loads(flawspot("predict", tiny, photograph, "--json", "--fast-jpeg", "--out", tmp_path / "out")[1])
+        assert fast["boxes"] == whole["boxes"] == [[0, 0, 640, 512]]
+        assert Image.open(tmp_path / "out" / "a.png").width > 640
+
     def test_nothing_to_predict(self, tiny, flawspot, tmp_path):
         (tmp_path / "empty").mkdir()
         assert flawspot("predict", tiny, tmp_path / "empty")[0] == 1

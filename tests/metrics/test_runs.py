@@ -1,5 +1,6 @@
 """Sorted runs, in memory and through a file."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,22 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     runs = SortedRuns(1, np.float32, tmp_path / "missing")
     with pytest.raises(FlawspotError, match="cannot write a temporary file"):
         runs.append(np.arange(2.0))
+
+
+def test_a_first_write_that_fails_leaves_the_values_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        """A temporary file on a full disk."""
+
+        def __init__(self, **_: object) -> None:
+            self.file = tempfile.SpooledTemporaryFile()  # noqa: SIM115
+            self.seek, self.close = self.file.seek, self.file.close
+
+        def write(self, _: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", Full)
+    runs = SortedRuns(2, np.float32, tmp_path)
+    with pytest.raises(FlawspotError, match="No space left"):
+        runs.append(np.array([2.0, 1.0, 3.0]))
+    assert collect(runs) == [[1.0, 2.0]]
+    runs.close()

@@ -58,13 +58,14 @@ class SortedRuns:
         held = self._buffer[: self._filled]
         held.sort()
         runs = [held]
-        if self._file is None:
+        if self._file is None or not self._runs:
             yield runs
             return
         # Mapped, not read: the system brings in the pages that a search touches, and may drop them again.
         mapping = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         length = len(self._buffer)
         try:
+            # Not the whole file: behind the runs may lie what a full disk cut off.
             spilled = np.frombuffer(mapping, self._buffer.dtype, self._runs * length).reshape(self._runs, length)
             runs += list(spilled)
             del spilled
