@@ -19,7 +19,6 @@ from flawspot.runtime.detector import OUTPUTS, load, open_session
 VARIANTS = [
     "padim precision=float16",
     "padim covariance=diagonal",
-    "padim covariance=low_rank rank=6",
     "padim covariance=low_rank precision=float16",
 ]
 """Methods with settings that change what they store or compute."""

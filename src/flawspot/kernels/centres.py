@@ -104,8 +104,9 @@ class NearestCentres(nn.Module):
         described[-1] = described[-1] + self.bias
         queries = self._queries(described)  # (N * G * G, D)
         index = self._search(-2 * queries[:, : self.reaches[0]], [-2 * d[..., self.reaches[0] :] for d in described])
-        difference = queries[:, None] - self.centres[index]  # (N * G * G, K, D)
-        return (difference * difference).sum(2).sqrt()
+        # One neighbour at a time: no broadcast, and products instead of powers, which the runtime computes slowly.
+        differences = [queries - self.centres[index[:, k]] for k in range(self.nearest)]  # (N * G * G, D) each
+        return torch.stack([(d * d).sum(1) for d in differences], 1).sqrt()
 
     def _queries(self, described: list[Tensor]) -> Tensor:
         """(N * G * G, D): the described patches themselves, for the differences."""
@@ -147,7 +148,10 @@ class NearestCentres(nn.Module):
         centres, norms = self.centres[start:stop], self.norms[start:stop]
         if len(coarse) == 1:
             return torch.addmm(norms, fine, centres.T)
-        rows, columns = (-2 * self.axis[:, None] * self.slopes[axis, start:stop] for axis in (0, 1))  # (G, M)
+        # Repeated for each image, lest they become 14 constants of 100 KB each.
+        axis = (-2 * self.axis[:, None]).expand(coarse[0].shape[0], -1, -1)  # (N, G, 1)
+        rows = (axis @ self.slopes[:1, start:stop])[:, :, None]  # (N, G, 1, M)
+        columns = (axis @ self.slopes[1:, start:stop])[:, None]  # (N, 1, G, M)
         total = None
         for level in range(1, len(coarse)):
             flat = coarse[level].reshape(-1, coarse[level].shape[3])
@@ -157,7 +161,7 @@ class NearestCentres(nn.Module):
             product = product.reshape(-1, self.sides[level], self.sides[level], stop - start)
             # What depends on the row or the column alone is added where the other axis is still coarse.
             if level == 1:
-                product = interpolate_columns(interpolate_rows(product, grid) + rows[:, None], grid)
+                product = interpolate_columns(interpolate_rows(product, grid) + rows, grid)
             else:
                 product = interpolate_columns(product, grid)
                 product = interpolate_rows(product + columns if level == 2 else product, grid)
