@@ -156,6 +156,15 @@ def test_wrong_layers_are_refused_with_the_cure(layers: str, message: str) -> No
         resolve("mobilenet_v2", layers)
 
 
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_layer_beyond_the_last_says_the_range(name: str) -> None:
+    last = family(name).last
+    for beyond in (last + 1, 99):
+        for refused in (create, resolve):
+            with pytest.raises(ConfigurationError, match=f"{name} has no layer {beyond}: its layers are 0 to {last}"):
+                refused(name, [1, beyond])
+
+
 def test_an_unknown_backbone_lists_the_known() -> None:
     with pytest.raises(ConfigurationError, match="mobilenet_v2"):
         create("mobilenet_v9", [1])

@@ -1,5 +1,6 @@
 """Weights are checked before they are opened, and nothing wrong is kept."""
 
+import dataclasses
 import hashlib
 import http.server
 import pickle
@@ -9,8 +10,8 @@ import zipfile
 import pytest
 import torch
 
-from flawspot.backbones import weight_sources
-from flawspot.backbones.registry import family
+from flawspot.backbones import registry, weight_sources
+from flawspot.backbones.registry import create_pretrained, family
 from flawspot.backbones.weights import Url, WeightsFile, Wheel, cache_folder, find, load_checkpoint, pull, require
 from flawspot.errors import ConfigurationError, WeightsError
 
@@ -248,6 +249,52 @@ def test_a_checkpoint_that_changed_since_is_not_opened(tmp_path):
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(WeightsError, match="checksum differs"):
         load_checkpoint(path, file)
+
+
+def test_a_wrong_checksum_keeps_torch_away(server, tmp_path, monkeypatch, cache):
+    def opened(*_, **__):
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(torch, "load", opened)
+    path = tmp_path / "w.pth"
+    path.write_bytes(b"something else")
+    with pytest.raises(WeightsError, match="checksum differs"):
+        load_checkpoint(path, weights_file())
+    with pytest.raises(WeightsError, match=r"its sha256 is .*, expected sha256 .*; not kept"):
+        pull("net", [weights_file(Url(f"{server}/other"))])
+    assert left(cache) == []
+
+
+def test_a_file_that_is_wrong_does_not_replace_the_one_in_the_cache(server, cache):
+    cache.mkdir(parents=True)
+    (cache / "first.pth").write_bytes(b"an older one")
+    with pytest.raises(WeightsError):
+        pull("net", [weights_file(Url(f"{server}/other"))])
+    assert left(cache) == ["first.pth"]
+    assert (cache / "first.pth").read_bytes() == b"an older one"
+
+
+def test_a_checkpoint_of_another_network_names_the_first_three_tensors(monkeypatch, cache):
+    """Beyond the last tap as well: the whole network is held against it before it is trimmed."""
+    known = family("mcunet_in3")
+    tensors = dict(torch.nn.ModuleList(known.build()).state_dict())
+    names = [name for name in tensors if name.startswith("17.")][:4]
+    missing, misshapen, also_missing, fourth = names
+    del tensors[missing], tensors[also_missing], tensors[fourth]
+    tensors[misshapen] = torch.zeros(3, 1)
+    tensors["99.weight"] = torch.zeros(1)
+    cache.mkdir(parents=True)
+    torch.save(tensors, cache / "first.pth")
+    file = weights_file(content=(cache / "first.pth").read_bytes())
+    changed = dataclasses.replace(known, weights=(file,), rename=dict)
+    monkeypatch.setattr(registry, "family", lambda _: changed)
+    with pytest.raises(WeightsError) as caught:
+        create_pretrained("mcunet_in3", [2])
+    message = str(caught.value)
+    assert message.startswith("first.pth does not fit this backbone: ")
+    assert message.count(" is missing") == 3
+    assert " and 2 more. Take the checkpoint" in message
+    assert "\n" not in message
 
 
 def test_the_platforms_cache_is_the_default(monkeypatch):
