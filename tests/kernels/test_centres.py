@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from flawspot.kernels.centres import NearestCentres
+from flawspot.kernels.centres import CentreCosts, NearestCentres
 from flawspot.kernels.nearest_by_layer import coordinates, nearest_by_layer
 
 SHAPES = [
@@ -73,13 +73,14 @@ def test_small_distances_keep_their_digits():
 
 def test_costs_are_those_of_the_layers_own_resolution():
     size = 24 + 64 + 160
-    search = NearestCentres(
-        np.eye(size), np.zeros((size, 2)), np.zeros(size), np.zeros((3136, size)), [(24, 56), (64, 14), (160, 7)], 3
-    )
+    shapes = [(24, 56), (64, 14), (160, 7)]
+    costs = CentreCosts(shapes, 3136, 3)
     products = 3136 * (3136 * 24 + 196 * 64 + 49 * 224)
     interpolation = 2 * 3136 * (56 * 14 + 3136 + 56 * 7 + 3136)
-    assert search.comparing_macs() == products + interpolation + 3136 * 3 * size + 2 * 56 * 3136
-    assert search.comparing_bytes() == 4 * 3136 * (size + 3)
+    assert costs.comparing_macs() == products + interpolation + 3136 * 3 * size + 2 * 56 * 3136
+    assert costs.comparing_bytes() == 4 * 3136 * (size + 3)
+    search = NearestCentres(np.eye(size), np.zeros((size, 2)), np.zeros(size), np.zeros((3136, size)), shapes, 3)
+    assert costs.comparing_bytes() + costs.describing_bytes() == sum(t.nbytes for t in search.state_dict().values())
 
 
 def test_coordinates_run_from_corner_to_corner():

@@ -140,10 +140,10 @@ def test_what_it_computes_is_counted() -> None:
     search = HierarchicalSearch(bank, channels, grids, candidates=(4, 16))
     rows = {4: 4 * 16, 2: 4 * 4}  # distinct coarse rows: one for each cell of each image, 16 patches to a block
     assert search.width == 16
-    coarse = 16 * rows[4] * (4 + 1) + 4 * rows[2] * (6 + 1)
-    first = 16 * 16 * 4 * search.width * (3 + 1)
-    second = 5 * 16 * 16 * search.width * (3 + 1)
-    last = 2 * 16 * rows[4] * search.width * (3 + 1)
+    coarse = 16 * rows[4] * 4 + 4 * rows[2] * 6
+    first = 16 * 16 * 4 * search.width * 3
+    second = 5 * 16 * 16 * search.width * 3
+    last = 2 * 16 * rows[4] * search.width * 3
     winner = 256 * (search.width * 3 + 4 + 6)
     assert search.macs([5, 2]) == coarse + first + second + last + winner
     assert search.macs() > search.macs([5, 2])

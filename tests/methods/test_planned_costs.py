@@ -6,7 +6,16 @@ from flawspot.costs.configuration import configuration_costs
 from flawspot.methods.registry import create_method, methods
 
 IMAGES = 12  # as the fixtures fit
-SMALL = {"patchcore": [{"bank_size": 500}, {"bank_size": 100_000}, {"bank_ratio": 0.3}], "padim": [{}, {"channels": 7}]}
+SMALL = {
+    "patchcore": [{"bank_size": 500}, {"bank_size": 100_000}, {"bank_ratio": 0.3}, {"quantization": "product"}],
+    "padim": [
+        {},
+        {"channels": 7},
+        {"precision": "float16"},
+        {"covariance": "diagonal"},
+        {"covariance": "low_rank", "precision": "float16"},
+    ],
+}
 
 
 def settings_of(name):
@@ -20,7 +29,15 @@ def settings_of(name):
 def test_the_parts_are_those_of_the_fitted_method(name, settings, fit_method):
     fitted = fit_method(name, **settings)
     costs = configuration_costs(backbone="mobilenet_v2", method=name, settings=settings, input_size=64, images=IMAGES)
-    assert list(costs.parts[1:]) == fitted.method.parts()
+    planned, told = list(costs.parts[1:]), fitted.method.parts()
+    if name == "patchcore":
+        # How much of the bank is shared and searched depends on the photographs: planned is the most it can be, but for
+        # the padding of blocks.
+        assert [part.name for part in planned] == [part.name for part in told]
+        assert planned[0].bytes >= 0.95 * told[0].bytes
+        assert planned[0].macs >= told[0].macs
+        planned, told = planned[1:], told[1:]
+    assert planned == told
     tensors = fitted.network.state_dict().values()
     assert costs.parts[0].name == "backbone"
     assert costs.parts[0].bytes == sum(t.nbytes for t in tensors if t.is_floating_point())

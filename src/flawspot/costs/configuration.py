@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 from flawspot.costs.detector_costs import DetectorCosts
 from flawspot.costs.folding import folded_numbers
-from flawspot.costs.method_parts import method_parts
+from flawspot.costs.method_parts import method_parts, number_bytes
 from flawspot.costs.paper_counting import paper_bytes, paper_macs
 from flawspot.costs.plan import Plan, make_plan
 from flawspot.costs.precision import part_memory
@@ -60,13 +60,16 @@ def configuration_costs(
 def plan_costs(plan: Plan) -> DetectorCosts:
     """The costs of a plan."""
     size = sum(t.numel() * t.element_size() for t in plan.network.state_dict().values() if t.is_floating_point())
-    parts = (Part("backbone", size, plan.backbone_macs()), *method_parts(plan))
+    return _costs(plan, (Part("backbone", size, plan.backbone_macs()), *method_parts(plan)))
+
+
+def _costs(plan: Plan, parts: tuple[Part, ...]) -> DetectorCosts:
     folded = {"backbone": folded_numbers(plan.network)}
     if isinstance(plan.method, STFPM):
         folded["student"] = folded_numbers(planned_student(plan).blocks)
     return DetectorCosts(
         parts=parts,
-        memory=part_memory(parts, folded),
+        memory=part_memory(parts, folded, functools.partial(number_bytes, plan)),
         paper_bytes=paper_bytes(plan),
         paper_macs=paper_macs(plan),
         training=training_costs(plan),
@@ -80,7 +83,7 @@ def artifact_costs(manifest: Manifest) -> DetectorCosts:
     Raises:
         ConfigurationError: this flawspot does not know the detector's backbone, method or hyperparameters.
     """
-    configured = configuration_costs(
+    plan = make_plan(
         backbone=manifest.backbone.name,
         layers=manifest.backbone.taps,
         method=manifest.method,
@@ -89,6 +92,4 @@ def artifact_costs(manifest: Manifest) -> DetectorCosts:
         images=manifest.training.images,
         seed=manifest.seed,
     )
-    known = {memory.name: memory for memory in configured.memory}
-    memory = tuple(known.get(own.name, own) for own in part_memory(manifest.parts))
-    return dataclasses.replace(configured, parts=manifest.parts, memory=memory)
+    return _costs(plan, manifest.parts)

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flawspot.costs.precision import PartMemory, part_memory
+from flawspot.costs.precision import BYTES, PartMemory, part_memory
 from flawspot.manifest import Manifest, Part
 
 if TYPE_CHECKING:
@@ -57,4 +57,4 @@ class DetectorCosts:
 
 def stored_costs(manifest: Manifest) -> DetectorCosts:
     """What a trained detector says of itself, and nothing else."""
-    return DetectorCosts(manifest.parts, part_memory(manifest.parts), None, None, None)
+    return DetectorCosts(manifest.parts, part_memory(manifest.parts, {}, lambda _: BYTES["float32"]), None, None, None)

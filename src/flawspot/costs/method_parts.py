@@ -1,6 +1,7 @@
 """What each method stores and computes, told before it is fitted: the parts that `Method.parts` tells afterwards.
 
-A test holds the two against each other for every registered method.
+A test holds the two against each other for every registered method. What depends on the photographs, how much of its
+bank PatchCore shares and searches, is told as the most that it can be.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from flawspot.backbones.macs import module_macs
 from flawspot.costs.plan import Plan
 from flawspot.costs.student import planned_student
 from flawspot.errors import ConfigurationError
+from flawspot.kernels.bands import band_numbers
+from flawspot.kernels.nested_bank import nests
+from flawspot.kernels.product_quantizer import subspaces
 from flawspot.manifest import Part
 from flawspot.methods.base import Upsample
-from flawspot.methods.cfa import CFA
+from flawspot.methods.cfa import CFA, centre_parts
 from flawspot.methods.padim import PaDiM
 from flawspot.methods.patchcore import PatchCore
 from flawspot.methods.stfpm import STFPM
@@ -57,30 +61,58 @@ def padim_channels(plan: Plan) -> int:
     return max(plan.channels // 4, 1) if wanted is None else wanted
 
 
+def number_bytes(plan: Plan, part: str) -> int | None:
+    """The bytes of one stored number of a part; None for codes, which have no other precision."""
+    method = plan.method
+    if isinstance(method, PaDiM) and method.precision == "float16" and part in ("precision", "deviations", "factors"):
+        return 2
+    if isinstance(method, PatchCore) and method.quantization and part == "memory bank":
+        return None
+    return FLOAT
+
+
 def _patchcore(plan: Plan) -> list[Part]:
-    size = bank_size(plan)
-    bank = Part("memory bank", FLOAT * size * plan.channels, plan.positions * size * plan.channels)
-    return [bank, _smoothing(plan)]
+    """At most: as if no two patches shared their coarse features, and with a search that looks at all of the bank."""
+    method, size = plan.method, bank_size(plan)
+    assert isinstance(method, PatchCore)
+    grids = sorted({plan.shapes[tap][1] for tap in plan.taps}, reverse=True)
+    levels = len(grids) if nests(grids) else 1
+    if method.quantization:
+        # Codes, and the centroids with their norms; no more of these than patches.
+        channels = [plan.shapes[tap][0] for tap in plan.taps]
+        parts = subspaces(channels, method.subspaces)
+        centroids = min(2**method.bits, size) * (plan.channels + len(parts))
+        stored = size * len(parts) + FLOAT * centroids
+    else:
+        stored = FLOAT * size * (plan.channels + levels)
+    parents = FLOAT * size * max(levels - 2, 0)
+    bank = stored + parents + FLOAT * plan.channels
+    return [Part("memory bank", bank, plan.positions * size * plan.channels), _smoothing(plan)]
 
 
 def _padim(plan: Plan) -> list[Part]:
-    d = padim_channels(plan)
-    return [
-        Part("means", FLOAT * plan.positions * d, 0),
-        Part("precision", FLOAT * plan.positions * d * d, plan.positions * d * d),
-        _smoothing(plan),
-    ]
+    method, d, positions = plan.method, padim_channels(plan), plan.positions
+    assert isinstance(method, PaDiM)
+    once = positions * d
+    parts = [Part("means", FLOAT * once, 0)]
+    if method.covariance == "full":
+        size = positions * band_numbers(d)
+        parts.append(Part("precision", _at(plan, "precision", size), size + once))
+    else:
+        parts.append(Part("deviations", _at(plan, "deviations", once), 2 * once))
+    if method.covariance == "low_rank":
+        size = once * method.rank
+        parts.append(Part("factors", _at(plan, "factors", size), 2 * size))
+    return [*parts, _smoothing(plan)]
+
+
+def _at(plan: Plan, part: str, numbers: int) -> int:
+    return numbers * (number_bytes(plan, part) or FLOAT)
 
 
 def _cfa(plan: Plan) -> list[Part]:
-    c, positions = plan.channels, plan.positions
-    # A 1x1 convolution with bias, its two inputs for the coordinates, and the coordinates themselves.
-    descriptor = c * c + c + 2 * c + 2 * positions
-    return [
-        Part("descriptor", FLOAT * descriptor, positions * c * c),
-        Part("centres", FLOAT * positions * c, positions * positions * c),
-        _smoothing(plan),
-    ]
+    assert isinstance(plan.method, CFA)
+    return [*centre_parts([plan.shapes[tap][:2] for tap in plan.taps], plan.method.nearest), _smoothing(plan)]
 
 
 def _student(plan: Plan) -> list[Part]:

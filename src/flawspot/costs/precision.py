@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,17 +19,19 @@ class PartMemory:
     Attributes:
         name: of the part.
         numbers: how many are stored.
-        folded: how many are left when each batch norm is folded into the convolution before it, as ONNX Runtime and
-            every compiler for small devices do; the same as `numbers` where there is no batch norm.
+        folded: how many of them are left when each batch norm is folded into the convolution before it, as ONNX
+            Runtime and every compiler for small devices do; the same as `numbers` where there is no batch norm.
+        fixed: bytes of codes, which have no other precision.
     """
 
     name: str
     numbers: int
     folded: int
+    fixed: int = 0
 
     def bytes(self, precision: str, *, folded: bool = False) -> int:
         """At ``float32``, ``float16`` or ``int8``. The scales of int8, a few hundred numbers, are not counted."""
-        return (self.folded if folded else self.numbers) * BYTES[precision]
+        return (self.folded if folded else self.numbers) * BYTES[precision] + self.fixed
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON: the numbers, and the bytes at each precision."""
@@ -40,15 +42,22 @@ class PartMemory:
         }
 
 
-def part_memory(parts: Sequence[Part], folded: Mapping[str, int] | None = None) -> tuple[PartMemory, ...]:
-    """The memory of float32 `parts`.
+def part_memory(
+    parts: Sequence[Part], folded: Mapping[str, int], width: Callable[[str], int | None]
+) -> tuple[PartMemory, ...]:
+    """The memory of `parts`.
 
     Args:
         parts: as the method and `configuration_costs` tell them.
         folded: how many numbers are left of those that are networks, by the part's name.
+        width: the bytes of one number of a part as it is stored, by the part's name; None for codes.
     """
-    counts = [part.bytes // BYTES["float32"] for part in parts]
-    return tuple(
-        PartMemory(part.name, numbers, (folded or {}).get(part.name, numbers))
-        for part, numbers in zip(parts, counts, strict=True)
-    )
+    memory = []
+    for part in parts:
+        stored = width(part.name)
+        if stored is None:
+            memory.append(PartMemory(part.name, 0, 0, fixed=part.bytes))
+        else:
+            numbers = part.bytes // stored
+            memory.append(PartMemory(part.name, numbers, folded.get(part.name, numbers)))
+    return tuple(memory)

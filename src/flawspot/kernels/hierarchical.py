@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from flawspot.kernels.nested_bank import nest
 from flawspot.kernels.product_quantizer import ProductQuantizer
-from flawspot.kernels.stored_rows import Rows, store, take, with_one
+from flawspot.kernels.stored_rows import Rows, squared_length, store, take, with_one
 
 CANDIDATES = (48, 384)
 """Blocks compared in the first and in the second round."""
@@ -114,7 +114,7 @@ class HierarchicalSearch(nn.Module):
             total += self._level(number).macs(grid * grid)
         fine = self.fine.channels
         for count, here in zip(self.candidates, searched, strict=False):
-            total += here * per_cell * count * self.width * (fine + 1)
+            total += here * per_cell * count * self.width * fine
         total += self.fine.macs(searched[-1] * per_cell)
         # The winner's block, from differences.
         channels = sum(self._level(number).channels for number in range(len(self.grids)))
@@ -213,7 +213,7 @@ class HierarchicalSearch(nn.Module):
         assert total is not None
         total = total + nearest[:, None]
         # All other blocks are at least as far as the coarse part of the last one.
-        proved = (total.amin(2) + queries.square().sum(2) <= nearest[:, -1:]).all(1)
+        proved = (total.amin(2) + squared_length(queries) <= nearest[:, -1:]).all(1)
         return index.gather(1, total.argmin(2)), proved
 
     def _compare_all(self, coarse: Tensor, queries: Tensor) -> Tensor:
@@ -242,7 +242,7 @@ class HierarchicalSearch(nn.Module):
     def _exact(self, block: Tensor, queries: Tensor, cells: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Distances from differences, and which slot it is; both (N, G * G) in the order of the grid."""
         places = torch.stack([block + place * self.blocks for place in range(self.width)])  # (W, U, Q)
-        fine = (queries - self.fine.take(places)).square().sum(3)
+        fine = squared_length(queries - self.fine.take(places))
         squared, place = fine.amin(0), fine.argmin(0)
         index = block
         for number, (grid, x) in enumerate(zip(self.grids, cells, strict=True)):
@@ -251,7 +251,7 @@ class HierarchicalSearch(nn.Module):
             # For every cell of the first level the cell of this level that it lies in.
             factor = self.grids[0] // grid
             repeated = x[:, :, None, :, None].expand(-1, -1, factor, -1, factor, -1).reshape(-1, 1, x.shape[3])
-            squared = squared + (repeated - self._level(number).take(index)).square().sum(2)
+            squared = squared + squared_length(repeated - self._level(number).take(index))
         return self._in_order(squared.sqrt()), self._in_order(block * self.width + place)
 
     def _in_order(self, values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.kernels.product_quantizer import ProductQuantizer
-from flawspot.kernels.stored_rows import store, with_one
+from flawspot.kernels.stored_rows import squared_length, store, with_one
 
 CHUNK = 2048
 """Rows of the bank compared at once: bounds the distance matrix at 3,136 x 2,048 x 4 bytes = 26 MB an image."""
@@ -75,7 +75,7 @@ class NearestNeighbour(nn.Module):
                 closer = value < best
                 best, index = torch.where(closer, value, best), torch.where(closer, nearest, index)
         assert index is not None  # the bank has rows
-        distance = (flat - self.rows.take(index)).square().sum(1).sqrt()
+        distance = squared_length(flat - self.rows.take(index)).sqrt()
         return distance.reshape(-1, queries.shape[1]), index.reshape(-1, queries.shape[1])
 
     def macs(self) -> float:

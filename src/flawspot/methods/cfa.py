@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from flawspot.errors import ConfigurationError, TrainingError
 from flawspot.features import FeatureSet
-from flawspot.kernels.centres import NearestCentres
+from flawspot.kernels.centres import CentreCosts, NearestCentres
 from flawspot.kernels.interpolation import interpolate_columns, interpolate_rows
 from flawspot.kernels.nearest_by_layer import coordinates, nearest_by_layer, squared_distances
 from flawspot.manifest import Part
@@ -159,12 +159,16 @@ class CFA(Method):
         the descriptor at most 4 C (C + 3), less what the rotation makes zero. Interpolation counts as two
         multiply-accumulates for each value and axis.
         """
-        search = self._search()
-        return [
-            Part("descriptor", search.describing_bytes(), search.describing_macs()),
-            Part("centres", search.comparing_bytes(), search.comparing_macs()),
-            Upsample(self.grid_, self.input_size_, self.sigma).part(),
-        ]
+        return [*centre_parts(self.shapes_, self.nearest), Upsample(self.grid_, self.input_size_, self.sigma).part()]
+
+
+def centre_parts(shapes: Sequence[tuple[int, int]], nearest: int) -> list[Part]:
+    """Descriptor and centres, which follow from the shapes (C_l, side) of the taps' maps alone."""
+    costs = CentreCosts(shapes, max(side for _, side in shapes) ** 2, nearest)
+    return [
+        Part("descriptor", costs.describing_bytes(), costs.describing_macs()),
+        Part("centres", costs.comparing_bytes(), costs.comparing_macs()),
+    ]
 
 
 class Descriptor(nn.Module):
