@@ -58,9 +58,10 @@ class Prediction:
         peaks = np.zeros(count + 1, np.float32)
         np.maximum.at(peaks, labels.ravel(), self.map.ravel())
         width, height = self.image_size
-        x, y = width / self.map.shape[1], height / self.map.shape[0]
+        columns, rows = self.map.shape[1], self.map.shape[0]
+        # Whole numbers, rounded outwards: a float may round past the photograph's edge.
         boxes = [
-            (int(left * x), int(top * y), int(np.ceil(right * x)), int(np.ceil(bottom * y)))
+            (left * width // columns, top * height // rows, -(-right * width // columns), -(-bottom * height // rows))
             for left, top, right, bottom in bounding_boxes(labels, count)
         ]
         return [boxes[i] for i in np.argsort(-peaks[1:], kind="stable")]

@@ -82,3 +82,10 @@ def test_what_is_no_photograph(detector, tmp_path):
     for wrong in (np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(3, np.uint8), tmp_path / "missing.png"):
         with pytest.raises(ImageError):
             detector.predict(wrong)
+
+
+@pytest.mark.parametrize("size", [3600, 3601, 4321, 6000])
+def test_no_box_leaves_the_photograph(size, tiny_manifest):
+    everywhere = np.full((224, 224), 255, np.float32)
+    prediction = Prediction(score=1.0, map=everywhere, image_size=(size, size), calibration=tiny_manifest.calibration)
+    assert prediction.boxes == [(0, 0, size, size)]

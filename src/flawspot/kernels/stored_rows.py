@@ -43,7 +43,7 @@ class StoredRows(nn.Module):
         return -0.5 * self.take_augmented(index)[..., :-1]
 
     def macs(self, queries: float) -> float:
-        """Multiply-accumulates for the distances of so many queries to all rows; norms are added, which does not count."""
+        """Multiply-accumulates for the distances of so many queries to all rows; adding norms does not count."""
         return queries * self.count * self.channels
 
 
