@@ -266,6 +266,12 @@ def test_reproduce_costs(flawspot):
     assert "2410.11591" in out
 
 
+def test_reproduce_costs_takes_only_detectors_of_the_table(tiny, flawspot):
+    code, _, err = flawspot("reproduce", "costs", "--artifact", tiny)
+    assert code == 1
+    assert "is no PatchCore of the paper's table 3" in err
+
+
 def test_costs_of_a_configuration(flawspot):
     asked = ("costs", "--method", "patchcore", "--layers", "equiv", "--set", "bank_size=30000")
     code, out, _ = flawspot(*asked, "--json")

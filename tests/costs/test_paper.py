@@ -71,7 +71,8 @@ def test_only_detectors_of_the_table_may_stand_there(tiny_manifest: Manifest) ->
     assert not of_paper(dataclasses.replace(patchcore, hyperparameters={"bank_size": 10_000}))
     assert not of_paper(dataclasses.replace(patchcore, input_size=176))
     assert not of_paper(dataclasses.replace(patchcore, backbone=tiny_manifest.backbone))
-    assert not of_paper(dataclasses.replace(patchcore, method="winclip"))
+    assert not of_paper(dataclasses.replace(patchcore, hyperparameters={**bank, "quantization": "product"}))
+    assert not of_paper(dataclasses.replace(patchcore, method="padim"))
 
 
 def test_what_is_shared_is_counted_once() -> None:

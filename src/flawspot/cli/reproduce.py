@@ -31,8 +31,8 @@ def costs(
     artifact: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A detector trained as in table 3, whose own count of multiply-accumulates is put beside: PatchCore "
-            "(--layers equiv --set bank_size=30000) does not search its whole bank. Repeatable."
+            help="A PatchCore trained as in table 3 (--layers equiv --set bank_size=30000), whose own count of "
+            "multiply-accumulates is put beside, for it does not search its whole bank. Repeatable."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -47,8 +47,8 @@ def costs(
         manifest = read(path).manifest
         if not of_paper(manifest):
             raise ConfigurationError(
-                f"{path} is no detector of the paper's table 3: train one with --layers equiv at 224 pixels, "
-                "PatchCore with --set bank_size=30000"
+                f"{path} is no PatchCore of the paper's table 3: train one on mobilenet_v2 or wide_resnet50_2 with "
+                "--layers equiv --set bank_size=30000 at 224 pixels"
             )
         counted[manifest.backbone.name, manifest.method] = sum(part.macs for part in manifest.parts)
     figures = reproduce(counted)

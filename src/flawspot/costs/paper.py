@@ -136,13 +136,19 @@ def paper_plan(backbone: str, method: str) -> Plan:
 
 
 def of_paper(manifest: Manifest) -> bool:
-    """Whether a trained detector is one of table 3's: the same layers, size and bank."""
-    backbone, method = manifest.backbone.name, manifest.method
-    if method not in paper_tables()["table3"].get(backbone, {}) or manifest.input_size != INPUT_SIZE:
-        return False
-    settings = manifest.hyperparameters
-    return paper_plan(backbone, method).taps == manifest.backbone.taps and all(
-        settings.get(name) == value for name, value in SETTINGS.get((backbone, method), {}).items()
+    """Whether a trained detector is a PatchCore of table 3: the same layers, size and bank, nothing quantized.
+
+    No other method computes more or less than is known beforehand.
+    """
+    backbone, method, settings = manifest.backbone.name, manifest.method, manifest.hyperparameters
+    return (
+        method == "patchcore"
+        and method in paper_tables()["table3"].get(backbone, {})
+        and manifest.input_size == INPUT_SIZE
+        and settings.get("bank_size") == BANK_SIZE
+        and settings.get("bank_ratio") is None
+        and settings.get("quantization") is None
+        and paper_plan(backbone, method).taps == manifest.backbone.taps
     )
 
 
