@@ -1,8 +1,8 @@
 """How the students of STFPM and PaSTe are trained: the published schedule, and one of fewer epochs and smaller batches.
 
-`fast` takes about as many steps of gradient descent as the published schedule does, but on batches of a quarter of the
-size, and lowers the learning rate along a cosine, since small batches are noisier and the last steps should not be. It
-was fixed once, from measurements (``benchmarks/students.py --recipes``), and is the same for every product.
+`fast` looks at every image a fifth as often, in batches of a quarter of the size, so that it takes 0.8 times as many
+steps of gradient descent. Small batches are noisier and the last steps should not be, so the learning rate falls along
+a cosine. It was fixed once, from measurements (``benchmarks/students.py --recipes``), and is the same for all products.
 """
 
 from __future__ import annotations
