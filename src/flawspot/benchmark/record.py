@@ -77,8 +77,8 @@ class Record:
         paper_bytes, paper_macs: as the PaSTe paper counts; None where its way of counting says nothing.
         training_macs: for one image in one epoch; None for methods that train nothing.
         training_ram: bytes that training holds by the rule of the paper; None likewise.
-        measured: by name: ``training_seconds``, ``seconds_<phase>``, ``latency_ms`` (median of one photograph, decoded),
-            ``latency_ms_p95``, ``peak_rss_bytes`` of the process that ran it.
+        measured: by name: ``training_seconds``, ``seconds_<phase>``, ``latency_ms`` (median of one decoded photograph),
+            ``latency_ms_p95``, ``latency_threads``, ``peak_rss_bytes`` of the process that ran it, ``run_seconds``.
         defect_sizes: small-defect analysis, an item for each band of area, ascending: ``smallest`` and ``largest`` area
             in thousandths of the photograph, ``regions``, ``found`` (at the threshold of the best pixel F1 on all
             sizes), ``recall``, ``f1_max``.
