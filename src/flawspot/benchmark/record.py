@@ -129,3 +129,26 @@ class Record:
     def macs(self) -> int:
         """Of all parts, for one photograph."""
         return sum(part.macs for part in self.parts)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Record:
+        """The inverse of `to_json`. Unknown fields are ignored: a newer flawspot may have added them.
+
+        Raises:
+            ValueError, TypeError, KeyError: this is no record.
+        """
+        values = _known(cls, json.loads(text))
+        values["cell"] = Cell(**_known(Cell, values["cell"]))
+        values["parts"] = tuple(Part(**_known(Part, part)) for part in values.get("parts", ()))
+        for name in ("taps", "defect_sizes", "examples"):
+            values[name] = tuple(values.get(name, ()))
+        return cls(**values)
+
+
+def _known(kind: Any, values: dict[str, Any]) -> dict[str, Any]:
+    names = {one.name for one in dataclasses.fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
