@@ -154,7 +154,7 @@ def test_a_full_disk_is_told_and_harms_nothing(path, record):
         pages = store._db.execute("PRAGMA page_count").fetchone()[0]
         store._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own words for a disk without space
         store.claim("b")
-        with pytest.raises(StoreError, match="full.*Free some space and run the same command again"):
+        with pytest.raises(StoreError, match=r"full.*Free some space and run the same command again"):
             store.finish(record("b", traceback="x" * 100_000))
         assert [r.key for r in store.records()] == ["a"]
         assert store.claimed() == {"b"}  # neither half of it happened
