@@ -14,6 +14,8 @@ from flawspot.backbones.weights import find
 from flawspot.calibration import calibrate
 from flawspot.data.folders import open_folder
 from flawspot.errors import ConfigurationError, DataError, FlawspotError, ImageError, WeightsError
+from flawspot.feature_cache import FeatureCache
+from flawspot.methods.paste import PaSTe
 from flawspot.methods.registry import create_method
 from flawspot.runtime.images import read_image
 from flawspot.training import train
@@ -72,18 +74,22 @@ def test_the_manifest_tells_the_whole_story(artifact, product_folder):
     assert {"flawspot", "torch", "onnxruntime"} <= manifest.versions.keys()
 
 
-def test_calibration_images_serve_for_nothing_else(product_folder, monkeypatch):
+@pytest.mark.parametrize("shared", [False, True])
+def test_calibration_images_serve_for_nothing_else(product_folder, monkeypatch, shared):
     """Fitting never sees them, choosing the epoch neither, and their scores are those of the shipped graph."""
     from flawspot import training
 
-    extracted = []
-    extract = training._extract
-    monkeypatch.setattr(training, "_extract", lambda *a: extracted.append(list(a[1])) or extract(*a))
+    sources, sets = [], []
+    maps, fit = FeatureCache.maps, PaSTe.fit
+    monkeypatch.setattr(FeatureCache, "maps", lambda *a, **k: sources.append(a[1]) or maps(*a, **k))
+    monkeypatch.setattr(PaSTe, "fit", lambda *a, **k: sets.extend(a[1:]) or fit(*a, **k))
     calibrated = []
     original = training._calibrate
     monkeypatch.setattr(training, "_calibrate", lambda *a: calibrated.extend(a[1]) or original(*a))
-    trained = train(product_folder, method="paste", input_size=64, settings={"epochs": 1})
-    fitted, validated = extracted
+    cache = FeatureCache() if shared else None
+    trained = train(product_folder, method="paste", input_size=64, settings={"epochs": 1}, cache=cache)
+    fitted, validated = ([sources[0].images[row] for row in features.rows] for features in sets)
+    assert len(sources[0].images) == (24 if shared else 19)
     assert len(fitted) + len(validated) + len(calibrated) == 24
     assert not set(fitted) & set(validated)
     assert not set(calibrated) & {*fitted, *validated}
@@ -98,6 +104,16 @@ def test_the_same_seed_makes_the_same_detector(artifact, product_folder):
     assert graph_sha256(again.model) == graph_sha256(artifact[1].model)
     assert again.manifest.calibration == artifact[1].manifest.calibration
     assert again.manifest.training.fingerprint == artifact[1].manifest.training.fingerprint
+
+
+def test_from_a_cache_comes_the_same_detector(artifact, product_folder, tmp_path):
+    first, again = (train(product_folder, cache=FeatureCache(tmp_path), **QUICK) for _ in range(2))
+    assert graph_sha256(first.model) == graph_sha256(again.model) == graph_sha256(artifact[1].model)
+    assert first.manifest.calibration == artifact[1].manifest.calibration
+    assert len(list(tmp_path.iterdir())) == 3
+    other = train(product_folder, cache=FeatureCache(tmp_path), seed=1, method="patchcore", input_size=64)
+    assert other.manifest.training.images == 19
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_plain_folder_serves_to_train(product_folder, artifact):

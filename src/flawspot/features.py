@@ -35,10 +35,15 @@ class FeatureSet:
         return len(next(iter(self.maps.values())) if self.rows is None else self.rows)
 
     def batch(self, layer: int, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
-        """The maps of `layer` of some of the images: (B, C, H, W) float32, a copy or a view not to be written to."""
+        """The maps of `layer` of some of the images: (B, C, H, W) float32, a copy or a view not to be written to.
+
+        From a feature cache it is channels-last in memory, so that torch takes it as such without a copy.
+        """
         stored = self.maps[layer]
         selected = stored[rows] if self.rows is None else stored[self.rows[rows]]
-        return selected.astype(np.float32, copy=False)
+        selected = selected.astype(np.float32, copy=False)
+        # torch warns of arrays that it could write to and must not, such as views of a file.
+        return selected if selected.flags.writeable else selected.copy("K")
 
     def shape(self, layer: int) -> tuple[int, int, int]:
         """(C, H, W) of one image's map of `layer`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import os
 import platform
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from flawspot.artifact import Artifact, write
-from flawspot.backbones.block_list import INPUT, BlockList
+from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create_pretrained, create_random
@@ -27,9 +28,10 @@ from flawspot.data.folders import ImageFolder, fingerprint, open_folder
 from flawspot.data.reading import readable
 from flawspot.data.splits import split
 from flawspot.errors import ConfigurationError, DataError, TrainingError
+from flawspot.feature_cache import FeatureCache, FeatureSource
 from flawspot.features import FeatureSet
 from flawspot.files import check_writable
-from flawspot.graph import DetectorGraph, FeatureGraph, Preprocess, to_onnx
+from flawspot.graph import DetectorGraph, Preprocess, to_onnx
 from flawspot.manifest import BackboneInfo, CalibrationInfo, Manifest, Part, TrainingInfo
 from flawspot.methods.base import Method
 from flawspot.methods.registry import create_method
@@ -74,6 +76,7 @@ def train(
     seed: int = 0,
     strict: bool = False,
     settings: Mapping[str, Any] | None = None,
+    cache: FeatureCache | None = None,
     progress: Progress = SILENT,
 ) -> Artifact:
     """Train a detector on photographs of good parts.
@@ -94,6 +97,8 @@ def train(
         seed: of every random choice; ignored where `method` is a `Method`, which has its own, but for the splits.
         strict: fail at the first photograph that cannot be read, instead of leaving it out.
         settings: hyperparameters of the method by name.
+        cache: where the features of all good photographs are kept for other methods, seeds and splits; None keeps them
+            no longer than needed.
         progress: told of the phases.
 
     Returns:
@@ -105,7 +110,7 @@ def train(
         ImageError: with `strict`, a photograph that cannot be read.
         WeightsError: the pretrained weights are not at hand.
         TrainingError: training diverged, or the exported graph disagrees with what was trained.
-        FlawspotError: the artifact cannot be written.
+        FlawspotError: the artifact or the features cannot be written.
     """
     # All that can be wrong is found before the long work begins.
     if not 32 <= input_size <= 1024:
@@ -143,19 +148,32 @@ def train(
         fit_on, validate_on, calibrate_on = _split(images, folder, chosen, calibration_fraction, seed)
         data_hash = fingerprint(images, folder.root)
     mean, std = PAPER_NORMALIZATION if normalization == "paper" else (loaded.mean, loaded.std)
+    used = range(len(images)) if cache is not None else np.sort(np.concatenate([fit_on, validate_on]))
+    source = FeatureSource(
+        images=tuple(images[index] for index in used),
+        root=folder.root,
+        fingerprint=data_hash,
+        weights=loaded.sha256 or f"random weights of seed {seed}",
+        input_size=input_size,
+        mean=mean,
+        std=std,
+    )
+    with contextlib.nullcontext(cache) if cache is not None else FeatureCache() as kept:
+        with phases.time("features"):
+            maps = kept.maps(source, network, progress=progress)
+            features = FeatureSet(network, taps, input_size, maps, np.searchsorted(used, fit_on))
+            validation = dataclasses.replace(features, rows=np.searchsorted(used, validate_on))
+        with phases.time("fitting"):
+            chosen.fit(features, validation if len(validation) else None, progress=progress)
+        del maps, features, validation
     preprocess = Preprocess(input_size, mean, std)
-    with phases.time("features"):
-        model = to_onnx(FeatureGraph(preprocess, network), [_output_name(layer) for layer in required])
-        features = _extract(model, fit_on, network, taps, input_size, progress)
-        validation = _extract(model, validate_on, network, taps, input_size, progress) if validate_on else None
-    with phases.time("fitting"):
-        chosen.fit(features, validation, progress=progress)
     with phases.time("export"), progress.step("writing the graph"):
         graph = DetectorGraph(preprocess, network, chosen.head())
         model = to_onnx(graph, OUTPUTS)
-        _verify(graph, model, fit_on[0])
+        # Not one that was learned from: PatchCore's distances to itself are nothing but rounding errors.
+        _verify(graph, model, images[calibrate_on[0]])
     with phases.time("calibration"):
-        calibration = _calibrate(model, calibrate_on, false_alarm_rate, progress)
+        calibration = _calibrate(model, [images[index] for index in calibrate_on], false_alarm_rate, progress)
     warning = shortfall(calibration)
     if warning:
         progress.note(warning)
@@ -195,8 +213,8 @@ def train(
 
 def _split(
     images: Sequence[Path], folder: ImageFolder, method: Method, calibration_fraction: float, seed: int
-) -> tuple[list[Path], list[Path], list[Path]]:
-    """Good images to fit on, to choose the epoch by, and for the threshold."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Which of the good images to fit on, to choose the epoch by, and for the threshold; each ascending."""
     validates = method.validation_fraction > 0
     least = 3 if validates else 2
     if len(images) < least:
@@ -206,29 +224,9 @@ def _split(
         )
     fit, calibration = split(len(images), [calibration_fraction], seed)
     if not validates:
-        return [images[i] for i in fit], [], [images[i] for i in calibration]
+        return fit, np.empty(0, np.int64), calibration
     rest, validation = split(len(fit), [method.validation_fraction], seed + 1)
-    return [images[fit[i]] for i in rest], [images[fit[i]] for i in validation], [images[i] for i in calibration]
-
-
-def _extract(
-    model: bytes, images: Sequence[Path], network: BlockList, taps: tuple[int, ...], input_size: int, progress: Progress
-) -> FeatureSet:
-    """Run the compiled backbone once over `images`, keeping every tap."""
-    session = open_session(model)
-    names = [_output_name(layer) for layer in network.taps]
-    maps: dict[int, NDArray[np.float32]] = {}
-    for row, path in enumerate(progress.track(images, "computing features")):
-        outputs = session.run(names, {"image": read_image(path)[None]})
-        for layer, output in zip(network.taps, outputs, strict=True):
-            if row == 0:
-                maps[layer] = np.empty((len(images), *output.shape[1:]), np.float32)
-            maps[layer][row] = output[0]
-    return FeatureSet(network, taps, input_size, maps)
-
-
-def _output_name(layer: int) -> str:
-    return "input" if layer == INPUT else f"layer_{layer}"
+    return fit[rest], fit[validation], calibration
 
 
 def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
@@ -238,7 +236,7 @@ def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
         expected = [output.numpy() for output in graph(torch.from_numpy(pixels))]
     for name, want, got in zip(OUTPUTS, expected, open_session(model).run(OUTPUTS, {"image": pixels}), strict=True):
         if not np.isfinite(got).all():
-            raise TrainingError(f"the {name} of a training photograph is not finite: training failed, try another seed")
+            raise TrainingError(f"the {name} of a good photograph is not finite: training failed, try another seed")
         scale = max(float(np.abs(want).max()), 1e-12)
         if float(np.abs(want - got).max()) > AGREEMENT * scale:
             raise TrainingError(f"the exported graph disagrees with its torch module in {name}: please report this")

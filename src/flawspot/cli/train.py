@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli.console import TerminalProgress, print_json, print_pairs
+from flawspot.cli.console import TerminalProgress, note, print_json, print_pairs
 from flawspot.errors import ConfigurationError
+
+DEFAULT_CACHE_MEMORY = 1024
 
 
 def train(
@@ -47,29 +49,52 @@ def train(
         float, typer.Option(help="The share of the good photographs that only set the threshold.")
     ] = 0.2,
     strict: Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep the backbone's features of all good photographs here: other methods, seeds and settings on the "
+            "same photographs and layers start from them. Files of another version or other photographs are not used.",
+        ),
+    ] = None,
+    cache_memory: Annotated[
+        int, typer.Option(metavar="MIB", help="Without --cache: features beyond this go to a temporary file.")
+    ] = DEFAULT_CACHE_MEMORY,
+    cache_dtype: Annotated[
+        str, typer.Option(help="float32, or float16 for features of half the size, rounded to 11 bits.")
+    ] = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Learn what good parts look like, and write one .onnx file that finds what differs."""
     settings = dict(_assignment(text) for text in setting or [])
+    from flawspot.feature_cache import FeatureCache
     from flawspot.training import train as run
 
-    artifact = run(
-        data,
-        method=method,
-        backbone=backbone,
-        layers=layers,
-        output=output,
-        weights=weights,
-        random_weights=random_weights,
-        input_size=input_size,
-        normalization=normalization,
-        false_alarm_rate=false_alarm_rate,
-        calibration_fraction=calibration_fraction,
-        seed=seed,
-        strict=strict,
-        settings=settings,
-        progress=TerminalProgress(),
-    )
+    own_cache = cache is not None or cache_memory != DEFAULT_CACHE_MEMORY or cache_dtype != "float32"
+    with FeatureCache(cache, memory=cache_memory << 20, dtype=cache_dtype) as features:
+        try:
+            artifact = run(
+                data,
+                method=method,
+                backbone=backbone,
+                layers=layers,
+                output=output,
+                weights=weights,
+                random_weights=random_weights,
+                input_size=input_size,
+                normalization=normalization,
+                false_alarm_rate=false_alarm_rate,
+                calibration_fraction=calibration_fraction,
+                seed=seed,
+                strict=strict,
+                settings=settings,
+                cache=features if own_cache else None,
+                progress=TerminalProgress(),
+            )
+        except KeyboardInterrupt:
+            if cache is not None and len(features):
+                note(f"the features are kept in {cache}: the next run with it starts from them")
+            raise
     manifest = artifact.manifest
     if as_json:
         seconds = manifest.training.seconds
