@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from flawspot.artifact import Artifact, write
 from flawspot.backbones.block_list import BlockList
-from flawspot.backbones.layer_groups import resolve
+from flawspot.backbones.layer_groups import equivalent, resolve
 from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create_pretrained, create_random
 from flawspot.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
@@ -130,6 +130,9 @@ def train(
         raise ConfigurationError("settings go with a method's name; a Method has its own already")
     asked = chosen.default_layers if layers is None else layers
     taps = resolve(backbone, asked)
+    stands_for = equivalent(backbone, asked, input_size)
+    if stands_for is not None:
+        progress.note(str(stands_for))
     required = chosen.required(taps, backbone)
     if random_weights:
         network, loaded = create_random(backbone, required, seed)

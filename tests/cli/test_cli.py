@@ -237,11 +237,22 @@ def test_backbones(flawspot):
     assert "the known ones are" in err
 
 
+def test_backbones_tells_what_layers_stand_for(flawspot):
+    code, out, _ = flawspot("backbones", "mobilenet_v2", "--layers", "equiv:wide_resnet50_2", "--json")
+    assert code == 0
+    printed = json.loads(out)
+    assert [layer["index"] for layer in printed["layers"]] == [3, 8, 14]
+    assert printed["equivalent"]["reference_taps"] == [1, 2, 3]
+    code, out, _ = flawspot("backbones", "mobilenet_v2", "--layers", "equiv:wide_resnet50_2")
+    assert "25.31 / 43.79 / 75.28 % of the MACs for 18.39 / 43.64 / 80.61" in out
+    assert flawspot("backbones", "--layers", "equiv")[0] == 2
+
+
 def test_reproduce_costs(flawspot):
     code, out, _ = flawspot("reproduce", "costs", "--json")
     assert code == 0
     figures = json.loads(out)["figures"]
-    assert len(figures) == 24
+    assert len(figures) == 26
     assert {"paper", "computed", "honest", "difference_percent"} <= figures[0].keys()
     code, out, _ = flawspot("reproduce", "costs")
     assert code == 0

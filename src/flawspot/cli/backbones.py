@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 import typer
@@ -14,25 +15,48 @@ def backbones(
     backbone: Annotated[
         str | None, typer.Argument(help="Show every layer of this one. Default: list all backbones.")
     ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            help="With a backbone: what a layer group, equiv:REFERENCE or a list of indices comes to, with the share "
+            "of MACs at each tap. equiv:wide_resnet50_2 finds the layers that stand for those of WideResNet-50-2: "
+            "nearest in the share of parameters, which gives the paper's groups of MobileNetV2, MCUNet and MicroNet, "
+            "not PhiNet's."
+        ),
+    ] = None,
     input_size: Annotated[int, typer.Option(min=32, max=1024, help="Side of the photographs in pixels.")] = 224,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the backbones with their layer groups, or the layers of one with shapes and costs."""
     from flawspot.backbones.layer_costs import layer_costs
+    from flawspot.backbones.layer_groups import equivalent, resolve
     from flawspot.backbones.registry import families, family
     from flawspot.backbones.weights import find
 
-    if backbone is not None:
-        layers = layer_costs(backbone, input_size)
+    if layers is not None:
+        if backbone is None:
+            raise typer.BadParameter("--layers goes with the name of a backbone")
+        costs = layer_costs(backbone, input_size)
+        taps = [costs[tap] for tap in resolve(backbone, layers)]
+        stands_for = equivalent(backbone, layers, input_size)
         if as_json:
-            print_json(
-                {"backbone": backbone, "input_size": input_size, "layers": [layer.as_dict() for layer in layers]}
-            )
+            entry = {"backbone": backbone, "input_size": input_size, "layers": [tap.as_dict() for tap in taps]}
+            print_json({**entry, **({} if stands_for is None else {"equivalent": dataclasses.asdict(stands_for)})})
+            return
+        for tap in taps:
+            out.print(f"layer {tap.index:<3} {'x'.join(map(str, tap.shape)):<14} {tap.percent:6.2f} % of all MACs")
+        if stands_for is not None:
+            out.print(str(stands_for))
+        return
+    if backbone is not None:
+        costs = layer_costs(backbone, input_size)
+        if as_json:
+            print_json({"backbone": backbone, "input_size": input_size, "layers": [layer.as_dict() for layer in costs]})
             return
         table = Table(
             "layer", "output", "MACs", "MACs so far", "% of all", "parameters so far", box=None, pad_edge=False
         )
-        for layer in layers:
+        for layer in costs:
             shape = "x".join(map(str, layer.shape))
             figures = (
                 f"{layer.macs:,}",

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from flawspot.cli.console import out, print_json
+from flawspot.errors import ConfigurationError
 
 app = typer.Typer(no_args_is_help=True, help="The PaSTe paper's tables, computed.")
 
-QUANTITIES = {"memory_mb": "memory MiB", "inference_mmac": "inference MMAC", "training_ram_mb": "training RAM MiB"}
+QUANTITIES = {
+    "memory_mb": "memory MiB",
+    "inference_mmac": "inference MMAC",
+    "training_mmac": "training MMAC",
+    "training_ram_mb": "training RAM MiB",
+}
 
 
 @app.callback()
@@ -20,29 +27,55 @@ def _root() -> None:
 
 
 @app.command()
-def costs(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+def costs(
+    artifact: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A detector trained as in table 3, whose own count of multiply-accumulates is put beside: PatchCore "
+            "(--layers equiv --set bank_size=30000) does not search its whole bank. Repeatable."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
     """Tables 2 and 3: as printed, as the paper counts, and as it really is. Trains nothing and needs no weights."""
-    from flawspot.costs.paper import paper_tables, reproduce
+    from flawspot.artifact import read
+    from flawspot.costs.paper import of_paper, paper_tables, reproduce
 
-    figures = reproduce()
+    counted = {}
+    for path in artifact or []:
+        manifest = read(path).manifest
+        if not of_paper(manifest):
+            raise ConfigurationError(
+                f"{path} is no detector of the paper's table 3: train one with --layers equiv at 224 pixels, "
+                "PatchCore with --set bank_size=30000"
+            )
+        counted[manifest.backbone.name, manifest.method] = sum(part.macs for part in manifest.parts)
+    figures = reproduce(counted)
     if as_json:
         print_json({"source": paper_tables()["source"], "figures": [figure.as_dict() for figure in figures]})
         return
-    table = Table("table", "backbone", "method", "quantity", box=None, pad_edge=False)
-    for heading in ("paper", "computed", "difference", "honest"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+    notes = list(dict.fromkeys(figure.note for figure in figures if figure.note))
+    table = Table("", box=None, pad_edge=False)
+    headings = ["paper", "computed", "difference", "honest", *(["counted"] if counted else [])]
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("note", justify="right")
+    previous = None
     for figure in figures:
-        table.add_row(
-            str(figure.table),
-            figure.backbone,
-            figure.method,
-            QUANTITIES[figure.quantity],
-            f"{figure.paper:,.2f}",
-            f"{figure.computed:,.2f}",
-            f"{figure.difference:+.2f} %",
-            "" if figure.honest is None else f"{figure.honest:,.2f}",
-            figure.note,
-        )
+        column = f"table {figure.table}  {figure.backbone}  {figure.method}"
+        if column != previous:
+            table.add_row(f"[bold]{column}[/]")
+            previous = column
+        cells = [f"{figure.paper:,.2f}", _number(figure.computed)]
+        cells += ["" if figure.difference is None else f"{figure.difference:+.2f} %", _number(figure.honest)]
+        cells += [_number(figure.counted)] if counted else []
+        mark = str(notes.index(figure.note) + 1) if figure.note else ""
+        table.add_row(f"  {QUANTITIES[figure.quantity]}", *cells, mark)
     out.print(table)
+    for number, note in enumerate(notes, 1):
+        out.print(f"{number}  {note}")
     out.print(f"source: {paper_tables()['source']}")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}"

@@ -21,7 +21,8 @@ def train(
     layers: Annotated[
         str | None,
         typer.Option(
-            help="A layer group (low, mid, high, equiv, paste) or indices such as 3,8,14. Default: the method's."
+            help="A layer group (low, mid, high, equiv, paste), equiv:REFERENCE for the layers that stand for those of "
+            "another backbone, or indices such as 3,8,14. Default: the method's."
         ),
     ] = None,
     weights: Annotated[

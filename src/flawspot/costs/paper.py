@@ -1,39 +1,35 @@
 """The resource columns of the PaSTe paper's tables 2 and 3, computed: as the paper counts, and as it really is.
 
 Sizes are MiB at float32, costs are millions of multiply-accumulates for one photograph of 224 x 224. Nothing is trained
-and no weights are needed.
-
-How the paper counts, found by agreement with its figures:
-
-- PatchCore: a bank of 30,000 patches; the search of the bank is not counted.
-- PaDiM: d x d + d numbers at each position, d a quarter of the channels (550 for WideResNet-50-2).
-- CFA: the descriptor is stored twice.
-- Not derived: PaDiM's multiply-accumulates, what PatchCore's 235.6 M hold beside the backbone's 225.5 M, and the
-  multiply-accumulates of training.
-- STFPM, PaSTe: parameters alone, without the batch norms' running statistics; the others with them.
-- RAM in training: the outputs of every convolution and batch norm that is trained, value and gradient, for one image.
+and no weights are needed. How the paper counts is told in `flawspot.costs.paper_counting`. Two things could not be
+derived: what PatchCore's 235.6 M hold beside the backbone's 225.5 M, and the multiply-accumulates of training.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from flawspot.backbones.block_list import BlockList
-from flawspot.backbones.macs import module_macs
-from flawspot.backbones.registry import create, family
+from flawspot.costs.configuration import DetectorCosts, plan_costs
+from flawspot.costs.method_parts import padim_channels
+from flawspot.costs.plan import Plan, make_plan
+from flawspot.manifest import Manifest, Scalar
 
 MIB = 2**20
 INPUT_SIZE = 224
+IMAGES = 200
+"""That training memory is told for: MVTec AD has 60 to 391 a product."""
 BANK_SIZE = 30_000
-PADIM_CHANNELS = {"wide_resnet50_2": 550}
+SETTINGS: dict[tuple[str, str], dict[str, Scalar]] = {
+    ("wide_resnet50_2", "patchcore"): {"bank_size": BANK_SIZE},
+    ("mobilenet_v2", "patchcore"): {"bank_size": BANK_SIZE},
+    ("wide_resnet50_2", "padim"): {"channels": 550},
+}
+"""Hyperparameters of the paper that are not flawspot's defaults, by backbone and method."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +39,13 @@ class Figure:
     Attributes:
         table: 2 or 3.
         backbone, method: its column.
-        quantity: ``memory_mb``, ``inference_mmac``, ``training_ram_mb``.
+        quantity: ``memory_mb``, ``inference_mmac``, ``training_mmac``, ``training_ram_mb``.
         paper: as printed.
-        computed: as the paper counts.
-        honest: as it is; None where that is the same.
-        note: what differs between the two.
+        computed: as the paper counts; None where that could not be derived.
+        honest: what flawspot says of the same detector, with every part of it; PatchCore with a full search.
+        counted: what a trained detector counted of itself, where one was given: PatchCore's search looks at a part of
+            the bank only, and at how much depends on the photographs.
+        note: what differs between the columns.
     """
 
     table: int
@@ -55,54 +53,35 @@ class Figure:
     method: str
     quantity: str
     paper: float
-    computed: float
-    honest: float | None = None
+    computed: float | None
+    honest: float
+    counted: float | None = None
     note: str = ""
 
     @property
-    def difference(self) -> float:
+    def difference(self) -> float | None:
         """Of `computed` from `paper`, in percent."""
-        return 100 * (self.computed - self.paper) / self.paper
+        return None if self.computed is None else 100 * (self.computed - self.paper) / self.paper
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
         return {**dataclasses.asdict(self), "difference_percent": self.difference}
 
 
-@dataclass(frozen=True)
-class _Column:
-    """What the formulas need of one method on one backbone."""
-
-    backbone: str
-    network: BlockList
-    shapes: list[tuple[int, ...]]
-
-    @property
-    def parameters(self) -> int:
-        return _count(self.network.parameters())
-
-    @property
-    def tensors(self) -> int:
-        """Parameters and running statistics."""
-        return self.parameters + _count(b for b in self.network.buffers() if b.is_floating_point())
-
-    @property
-    def macs(self) -> int:
-        return module_macs(self.network, _photograph())
-
-    @property
-    def channels(self) -> int:
-        return sum(shape[0] for shape in self.shapes)
-
-    @property
-    def positions(self) -> int:
-        return max(shape[1] for shape in self.shapes) ** 2
-
-    @property
-    def comparing(self) -> int:
-        """Bringing the student-teacher distance of each tap to the photograph's size, as two products with a matrix."""
-        sides = [shape[1] for shape in self.shapes]
-        return sum(INPUT_SIZE * side * side + INPUT_SIZE * INPUT_SIZE * side for side in sides)
+NOTES = {
+    ("patchcore", "inference_mmac"): "honest: with a full search of the bank",
+    ("padim", "inference_mmac"): (
+        "the paper's way could not be derived, computed: a Cholesky factorization at each position and photograph; "
+        "honest: once, in training"
+    ),
+    ("cfa", "memory_mb"): "honest: descriptor stored once",
+    ("stfpm", "memory_mb"): "honest: with running statistics",
+    ("paste", "memory_mb"): "honest: with running statistics",
+    ("stfpm", "training_mmac"): "the paper's way could not be derived; honest: forward and both ways backward",
+    ("paste", "training_mmac"): "the paper's way could not be derived; honest: forward and both ways backward",
+    ("stfpm", "training_ram_mb"): f"honest: a batch, autograd's tensors and the cache of {IMAGES} photographs",
+    ("paste", "training_ram_mb"): f"honest: a batch, autograd's tensors and the cache of {IMAGES} photographs",
+}
 
 
 def paper_tables() -> dict[str, Any]:
@@ -112,153 +91,79 @@ def paper_tables() -> dict[str, Any]:
     return tables
 
 
-def reproduce() -> list[Figure]:
-    """Every resource figure of tables 2 and 3 beside what flawspot computes for it."""
+def reproduce(counted: Mapping[tuple[str, str], int] | None = None) -> list[Figure]:
+    """Every resource figure of tables 2 and 3 beside what flawspot computes for it.
+
+    Args:
+        counted: multiply-accumulates that trained detectors counted of themselves, by backbone and method; `of_paper`
+            says which detectors may stand here.
+    """
     tables = paper_tables()
     figures = []
     for table in (2, 3):
         for backbone, methods in tables[f"table{table}"].items():
             for method, published in methods.items():
-                column = _column(backbone, "paste" if method == "paste" else "equiv")
-                for quantity in ("memory_mb", "inference_mmac", "training_ram_mb"):
-                    if quantity in published:
-                        computed, honest, note = FORMULAS[method, quantity](column)
-                        unit = 1e6 if quantity == "inference_mmac" else MIB
-                        figures.append(
-                            Figure(
-                                table,
-                                backbone,
-                                method,
-                                quantity,
-                                published[quantity],
-                                computed / unit,
-                                None if honest is None else honest / unit,
-                                note,
-                            )
+                plan = paper_plan(backbone, method)
+                costs = plan_costs(plan)
+                for quantity in ("memory_mb", "inference_mmac", "training_mmac", "training_ram_mb"):
+                    if quantity not in published:
+                        continue
+                    computed, honest = _computed_and_honest(plan, costs, quantity)
+                    unit = 1e6 if quantity.endswith("mmac") else MIB
+                    seen = (counted or {}).get((backbone, method)) if quantity == "inference_mmac" else None
+                    figures.append(
+                        Figure(
+                            table,
+                            backbone,
+                            method,
+                            quantity,
+                            published[quantity],
+                            None if computed is None else computed / unit,
+                            honest / unit,
+                            None if seen is None else seen / unit,
+                            NOTES.get((method, quantity), ""),
                         )
+                    )
     return figures
 
 
-Counted = tuple[int, int | None, str]
+def paper_plan(backbone: str, method: str) -> Plan:
+    """The detector in one column of the paper's tables: WideResNet-50-2 and MobileNetV2 at equivalent layers."""
+    return make_plan(
+        backbone=backbone,
+        layers="paste" if method == "paste" else "equiv",
+        method=method,
+        settings=SETTINGS.get((backbone, method)),
+        input_size=INPUT_SIZE,
+        images=IMAGES,
+    )
 
 
-def _patchcore_memory(c: _Column) -> Counted:
-    return 4 * (BANK_SIZE * c.channels + c.tensors), None, ""
+def of_paper(manifest: Manifest) -> bool:
+    """Whether a trained detector is one of table 3's: the same layers, size and bank."""
+    backbone, method = manifest.backbone.name, manifest.method
+    if method not in paper_tables()["table3"].get(backbone, {}) or manifest.input_size != INPUT_SIZE:
+        return False
+    settings = manifest.hyperparameters
+    return paper_plan(backbone, method).taps == manifest.backbone.taps and all(
+        settings.get(name) == value for name, value in SETTINGS.get((backbone, method), {}).items()
+    )
 
 
-def _patchcore_macs(c: _Column) -> Counted:
-    search = c.positions * BANK_SIZE * c.channels
-    return c.macs, c.macs + search, "honest: with a full search of the bank"
+def _computed_and_honest(plan: Plan, costs: DetectorCosts, quantity: str) -> tuple[int | None, int]:
+    """Bytes or multiply-accumulates, as the paper counts and as it is."""
+    if quantity == "memory_mb":
+        return costs.paper_bytes, costs.bytes
+    if quantity == "inference_mmac":
+        return costs.paper_macs if plan.method.name != "padim" else _factorized_for_each_photograph(plan), costs.macs
+    training = costs.training
+    assert training is not None
+    if quantity == "training_mmac":
+        return None, training.macs
+    return training.ram_paper, training.ram
 
 
-def _padim_memory(c: _Column) -> Counted:
-    d = _padim_channels(c)
-    return 4 * (c.positions * (d * d + d) + c.tensors), None, ""
-
-
-def _padim_macs(c: _Column) -> Counted:
-    d = _padim_channels(c)
-    once = c.macs + c.positions * d * d
-    # The paper's figure could not be derived. It speaks of a cubic cost for each image: here a Cholesky factorization.
-    inverted = c.macs + c.positions * (d**3 // 3 + d * d)
-    return inverted, once, "paper: not derived; honest: covariances inverted once, in training"
-
-
-def _padim_channels(c: _Column) -> int:
-    return PADIM_CHANNELS.get(c.backbone, c.channels // 4)
-
-
-def _cfa_memory(c: _Column) -> Counted:
-    centres, descriptor = c.positions * c.channels, (c.channels + 2) * c.channels + c.channels
-    once = 4 * (centres + descriptor + c.tensors)
-    return once + 4 * descriptor, once, "honest: descriptor stored once"
-
-
-def _cfa_macs(c: _Column) -> Counted:
-    distances = c.positions * c.positions * c.channels
-    return c.macs + c.positions * (c.channels + 2) * c.channels + distances, None, ""
-
-
-def _stfpm_memory(c: _Column) -> Counted:
-    return 4 * 2 * c.parameters, 4 * 2 * c.tensors, "honest: with running statistics"
-
-
-def _stfpm_macs(c: _Column) -> Counted:
-    return 2 * c.macs + c.comparing, None, ""
-
-
-def _stfpm_ram(c: _Column) -> Counted:
-    return _trained_outputs(c.network, _photograph()), None, ""
-
-
-def _paste_tail(c: _Column) -> tuple[BlockList, Tensor]:
-    """The trained blocks, those behind the shared ones, and an input for them."""
-    shared, tail = c.network.split(c.network.taps[0] - 1)
-    with torch.no_grad():
-        return tail, shared(_photograph())[shared.last]
-
-
-def _paste_memory(c: _Column) -> Counted:
-    tail, _ = _paste_tail(c)
-    statistics = _count(b for b in (*c.network.buffers(), *tail.buffers()) if b.is_floating_point())
-    parameters = c.parameters + _count(tail.parameters())
-    return 4 * parameters, 4 * (parameters + statistics), "honest: with running statistics"
-
-
-def _paste_macs(c: _Column) -> Counted:
-    tail, x = _paste_tail(c)
-    return c.macs + module_macs(tail, x) + c.comparing, None, ""
-
-
-def _paste_ram(c: _Column) -> Counted:
-    tail, x = _paste_tail(c)
-    return _trained_outputs(tail, x), None, ""
-
-
-FORMULAS: dict[tuple[str, str], Callable[[_Column], Counted]] = {
-    ("patchcore", "memory_mb"): _patchcore_memory,
-    ("patchcore", "inference_mmac"): _patchcore_macs,
-    ("padim", "memory_mb"): _padim_memory,
-    ("padim", "inference_mmac"): _padim_macs,
-    ("cfa", "memory_mb"): _cfa_memory,
-    ("cfa", "inference_mmac"): _cfa_macs,
-    ("stfpm", "memory_mb"): _stfpm_memory,
-    ("stfpm", "inference_mmac"): _stfpm_macs,
-    ("stfpm", "training_ram_mb"): _stfpm_ram,
-    ("paste", "memory_mb"): _paste_memory,
-    ("paste", "inference_mmac"): _paste_macs,
-    ("paste", "training_ram_mb"): _paste_ram,
-}
-
-
-def _column(backbone: str, group: str) -> _Column:
-    taps = family(backbone).layer_groups[group]
-    with torch.device("meta"):
-        network = create(backbone, taps).eval()
-    with torch.no_grad():
-        outputs = network(_photograph())
-    return _Column(backbone, network, [tuple(outputs[tap].shape[1:]) for tap in taps])
-
-
-def _photograph() -> Tensor:
-    return torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE, device="meta")
-
-
-def _count(tensors: Any) -> int:
-    return sum(tensor.numel() for tensor in tensors)
-
-
-def _trained_outputs(module: nn.Module, x: Tensor) -> int:
-    """Bytes of the outputs of every convolution and batch norm, value and gradient, at float32."""
-    total = 0
-
-    def count(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        total += 8 * output.numel()
-
-    hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
-    with torch.no_grad():
-        module(x)
-    for hook in hooks:
-        hook.remove()
-    return total
+def _factorized_for_each_photograph(plan: Plan) -> int:
+    """Of PaDiM: the paper speaks of a cubic cost for each photograph."""
+    d = padim_channels(plan)
+    return plan.backbone_macs() + plan.positions * (d**3 // 3 + d * d)

@@ -1,0 +1,205 @@
+"""What training a planned detector takes: multiply-accumulates and memory.
+
+Memory by two rules. The paper's counts the outputs of trained convolutions and batch norms, value and gradient, for one
+image. The better one counts what is there at the peak: the cached features, one batch, what autograd keeps of it, the
+gradients on their way, weights with their gradients and the optimizer's state. Neither holds Python, torch and ONNX
+Runtime themselves, nor the scratch memory of single operations; `flawspot costs --measure` measures those too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from flawspot.costs.autograd import step_costs
+from flawspot.costs.method_parts import FLOAT, bank_size, padim_channels
+from flawspot.costs.paper_counting import paper_training_ram
+from flawspot.costs.plan import Plan
+from flawspot.costs.student import planned_student
+from flawspot.methods.cfa import CFA
+from flawspot.methods.padim import PaDiM
+from flawspot.methods.patchcore import PatchCore
+from flawspot.methods.stfpm import STFPM, half_squared_distance
+
+DOUBLE = 8
+INDEX = 8
+
+
+@dataclass(frozen=True)
+class MemoryItem:
+    """Something that lies in memory while a method is fitted.
+
+    Attributes:
+        name: what it is.
+        bytes: how much.
+    """
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class TrainingCosts:
+    """What fitting takes. Every method first runs the backbone once over each image.
+
+    Attributes:
+        backbone_macs: of that, for one image.
+        forward_macs, backward_input_macs, backward_weight_macs: for one image and epoch: of what is trained, forward,
+            for gradients with respect to inputs, and to weights. Zero for methods that train nothing by gradients.
+        epochs: how often each image is seen; 0 likewise.
+        batch_size: images in a step; 0 likewise.
+        cached_layers: whose outputs are kept for every image, -1 for the photograph itself.
+        cache_bytes: of these at float32.
+        ram_paper: by the paper's rule; None for methods that train nothing by gradients.
+        ram: by the better rule; the sum of `items`.
+        items: what that consists of.
+    """
+
+    backbone_macs: int
+    forward_macs: int
+    backward_input_macs: int
+    backward_weight_macs: int
+    epochs: int
+    batch_size: int
+    cached_layers: tuple[int, ...]
+    cache_bytes: int
+    ram_paper: int | None
+    items: tuple[MemoryItem, ...]
+
+    @property
+    def ram(self) -> int:
+        """Bytes at the peak."""
+        return sum(item.bytes for item in self.items)
+
+    @property
+    def macs(self) -> int:
+        """For one image and epoch."""
+        return self.forward_macs + self.backward_input_macs + self.backward_weight_macs
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        return {**dataclasses.asdict(self), "macs": self.macs, "ram": self.ram}
+
+
+def training_costs(plan: Plan) -> TrainingCosts | None:
+    """What fitting the plan's method takes; None for a method whose training is not known here."""
+    fitting = next((fitting for kind, fitting in _FITTING.items() if isinstance(plan.method, kind)), None)
+    if fitting is None:
+        return None
+    cache = plan.images * sum(FLOAT * math.prod(plan.shapes[layer]) for layer in plan.required)
+    found = fitting(plan)
+    return TrainingCosts(
+        backbone_macs=plan.backbone_macs(),
+        forward_macs=found.forward_macs,
+        backward_input_macs=found.backward_input_macs,
+        backward_weight_macs=found.backward_weight_macs,
+        epochs=found.epochs,
+        batch_size=found.batch_size,
+        cached_layers=plan.required,
+        cache_bytes=cache,
+        ram_paper=paper_training_ram(plan),
+        items=(MemoryItem("cached features", cache), *(MemoryItem(*item) for item in found.memory.items())),
+    )
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    memory: Mapping[str, int]
+    forward_macs: int = 0
+    backward_input_macs: int = 0
+    backward_weight_macs: int = 0
+    epochs: int = 0
+    batch_size: int = 0
+
+
+def _patchcore(plan: Plan) -> _Fitting:
+    patches = plan.images * plan.positions
+    return _Fitting(
+        {
+            "patches of all images": FLOAT * patches * plan.channels,
+            "coreset selection": patches * (FLOAT + FLOAT),  # distance to, and number of, the nearest selected one
+            "memory bank": 2 * FLOAT * bank_size(plan) * plan.channels,  # in the selection, and as the result
+        }
+    )
+
+
+def _padim(plan: Plan) -> _Fitting:
+    d = padim_channels(plan)
+    matrices = plan.positions * d * d
+    return _Fitting(
+        {
+            "sums": DOUBLE * (matrices + 2 * plan.positions * d),
+            "inversion": 3 * DOUBLE * matrices,  # the covariances, their factors, the factors' inverses
+        }
+    )
+
+
+def _cfa(plan: Plan) -> _Fitting:
+    method = plan.method
+    assert isinstance(method, CFA)
+    c, positions = plan.channels, plan.positions
+    batch = min(method.batch_size, plan.images)
+    few = method.nearest + method.repelled
+    parameters = c * c + c + 2 * c + 1
+    described = FLOAT * batch * positions * c
+    differences = batch * positions * few * c
+    search = FLOAT * batch * positions * positions  # all distances, without gradients
+    backward = FLOAT * 2 * differences + 2 * described  # the differences and their gradient, that of the descriptors
+    return _Fitting(
+        memory={
+            "batch": 2 * described,  # the taps on the finest grid, and the descriptors
+            "centres": FLOAT * positions * c,
+            "search or backward": max(search, backward),  # one after the other
+            "weights, gradients, optimizer": FLOAT * parameters * (1 + 1 + 3),  # AdamW with amsgrad keeps three
+        },
+        forward_macs=positions * c * c + positions * positions * c + positions * few * c,
+        backward_input_macs=positions * few * c,  # of the distances; the features are not trained
+        backward_weight_macs=positions * c * c,
+        epochs=method.epochs,
+        batch_size=batch,
+    )
+
+
+def _student(plan: Plan) -> _Fitting:
+    student = planned_student(plan)
+    batch = student.batch_size
+    teacher = {tap: torch.zeros(batch, *plan.shapes[tap], device="meta") for tap in plan.taps}
+
+    def loss(outputs: Mapping[int, Tensor]) -> Tensor:
+        return torch.stack([half_squared_distance(teacher[tap], outputs[tap]).mean() for tap in plan.taps]).sum()
+
+    for parameter in student.blocks.parameters():
+        parameter.requires_grad_(True)
+    step = step_costs(student.blocks, student.input(batch), loss)
+    tensors = sum(t.nbytes for t in student.blocks.state_dict().values())
+    parameters = sum(p.nbytes for p in student.blocks.parameters())
+    return _Fitting(
+        memory={
+            "teacher's batch": sum(t.nbytes for t in teacher.values()),
+            "kept by autograd": step.saved_bytes,
+            "gradients on their way": step.largest_gradient_bytes,
+            "weights": tensors,
+            "gradients": parameters,
+            "optimizer": parameters,  # momentum
+            "best epoch": tensors,
+        },
+        forward_macs=step.forward_macs // batch,
+        backward_input_macs=step.backward_input_macs // batch,
+        backward_weight_macs=step.backward_weight_macs // batch,
+        epochs=student.epochs,
+        batch_size=batch,
+    )
+
+
+_FITTING: dict[type, Callable[[Plan], _Fitting]] = {
+    PatchCore: _patchcore,
+    PaDiM: _padim,
+    CFA: _cfa,
+    STFPM: _student,
+}

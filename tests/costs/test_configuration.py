@@ -1,0 +1,65 @@
+"""Costs told before training; that they are those of the fitted method is tested in tests/methods."""
+
+import json
+
+import pytest
+
+from flawspot.backbones.registry import families, family
+from flawspot.costs.configuration import configuration_costs
+from flawspot.errors import ConfigurationError
+from flawspot.methods.registry import methods
+
+
+@pytest.mark.parametrize("name", methods())
+@pytest.mark.parametrize("backbone", families())
+def test_every_method_on_every_backbone(backbone, name):
+    for group in family(backbone).layer_groups:
+        try:
+            costs = configuration_costs(backbone=backbone, layers=group, method=name)
+        except ConfigurationError as error:
+            assert name == "paste", error
+            continue
+        assert costs.bytes == sum(part.bytes for part in costs.parts) > 0
+        assert costs.macs >= costs.parts[0].macs > 0
+        assert [memory.name for memory in costs.memory] == [part.name for part in costs.parts]
+        assert json.loads(json.dumps(costs.as_dict(), allow_nan=False))["bytes"] == costs.bytes
+
+
+def test_what_paste_shares_is_counted_once():
+    stfpm, paste = (configuration_costs(backbone="mobilenet_v2", layers="paste", method=m) for m in ("stfpm", "paste"))
+    (whole,), (tail,) = ([p for p in c.parts if p.name == "student"] for c in (stfpm, paste))
+    assert stfpm.parts[0] == paste.parts[0]
+    shared = configuration_costs(backbone="mobilenet_v2", layers=[6], method="padim").parts[0]
+    assert whole.bytes - tail.bytes == shared.bytes
+    assert whole.macs - tail.macs == shared.macs
+
+
+def test_a_bank_is_never_larger_than_the_patches_there_are():
+    settings = {"bank_size": 10**6}
+    costs = configuration_costs(backbone="mobilenet_v2", method="patchcore", settings=settings, images=2)
+    bank = costs.parts[1]
+    assert bank.bytes == 4 * 2 * 56 * 56 * 248
+
+
+def test_nothing_is_allocated():
+    settings = {"bank_size": 10**8}
+    costs = configuration_costs(backbone="mobilenet_v2", method="patchcore", settings=settings, images=10**6)
+    assert costs.bytes > 90e9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backbone": "resnet"}, "the known ones are"),
+        ({"method": "magic"}, "the known ones are"),
+        ({"layers": "3,99"}, "its layers are 0 to 18"),
+        ({"layers": "low", "settings": {"colour": 1}}, "has no hyperparameter"),
+        ({"layers": "0,5"}, "choose layers of at least 1"),
+        ({"input_size": 5}, "out of range"),
+        ({"images": 0}, "at least 1"),
+        ({"method": "padim", "settings": {"channels": 999}}, "have 248 in all"),
+    ],
+)
+def test_mistakes_are_told_with_the_cure(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        configuration_costs(**{"backbone": "mobilenet_v2", **arguments})

@@ -1,0 +1,26 @@
+"""What a method is said to cost before it is fitted is what it says itself afterwards."""
+
+import pytest
+
+from flawspot.costs.configuration import configuration_costs
+from flawspot.methods.registry import create_method, methods
+
+IMAGES = 12  # as the fixtures fit
+SMALL = {"patchcore": [{"bank_size": 500}, {"bank_size": 100_000}, {"bank_ratio": 0.3}], "padim": [{}, {"channels": 7}]}
+
+
+def settings_of(name):
+    return SMALL.get(name, [{"epochs": 1} if hasattr(create_method(name), "epochs") else {}])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [(name, settings) for name in methods() for settings in settings_of(name)]
+)
+@pytest.mark.usefixtures("one_thread")
+def test_the_parts_are_those_of_the_fitted_method(name, settings, fit_method):
+    fitted = fit_method(name, **settings)
+    costs = configuration_costs(backbone="mobilenet_v2", method=name, settings=settings, input_size=64, images=IMAGES)
+    assert list(costs.parts[1:]) == fitted.method.parts()
+    tensors = fitted.network.state_dict().values()
+    assert costs.parts[0].name == "backbone"
+    assert costs.parts[0].bytes == sum(t.nbytes for t in tensors if t.is_floating_point())
