@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flawspot.data.folders import ImageFolder, Sample, open_folder, read_sample_mask
 from flawspot.data.reading import resize_mask
@@ -15,6 +17,9 @@ from flawspot.metrics import Metrics, measure
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.detector import Detector
 from flawspot.runtime.images import read_image
+
+Alteration = Callable[[Sample, NDArray[np.uint8], NDArray[np.bool_]], tuple[NDArray[np.uint8], NDArray[np.bool_]]]
+"""What is done to a test photograph (H, W, 3) and its mask (H, W) before the detector sees it."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,16 @@ class Evaluation:
         samples: the test images that could be read, in the order of `scores`.
         scores: of each.
         skipped: test images that could not be read, with the reason.
+        maps: (N, S, S) float32, the anomaly map of each of the `samples`.
+        masks: (N, S, S) bool, where the defects are; None where there is no ground truth.
     """
 
     metrics: Metrics
     samples: tuple[Sample, ...]
     scores: tuple[float, ...]
     skipped: tuple[tuple[Path, str], ...]
+    maps: NDArray[np.float32] = field(repr=False)
+    masks: NDArray[np.bool_] | None = field(repr=False)
 
 
 def evaluate(
@@ -39,6 +48,7 @@ def evaluate(
     data: str | os.PathLike[str] | ImageFolder,
     *,
     strict: bool = False,
+    alter: Alteration | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Run `detector` over the test photographs of `data` and measure it.
@@ -50,6 +60,7 @@ def evaluate(
         detector: from `flawspot.load`.
         data: a folder in the MVTec layout: ``test/good``, ``test/<defect>``, and ``ground_truth`` for pixel figures.
         strict: fail at the first photograph that cannot be read, instead of leaving it out.
+        alter: corrupts test photographs, to see how robust the detector is; None leaves them as they are.
         progress: told of each image.
 
     Raises:
@@ -76,21 +87,25 @@ def evaluate(
             progress.note(str(error))
             continue
         row = len(samples)
+        mask = np.zeros(image.shape[:2], np.bool_) if masks is None else read_sample_mask(sample, image.shape[:2])
+        if alter is not None:
+            image, mask = alter(sample, image, mask)
         anomaly_map, score = detector.run(image[None])
         maps[row] = anomaly_map[0]
         if masks is not None:
-            masks[row] = resize_mask(read_sample_mask(sample, image.shape[:2]), size)
+            masks[row] = resize_mask(mask, size)
         samples.append(sample)
         scores.append(float(score[0]))
     count = len(samples)
     if not count:
         raise DataError(f"none of the {len(skipped)} test images of {folder.root} can be read")
+    maps, masks = maps[:count], None if masks is None else masks[:count]
     with progress.step("measuring"):
         metrics = measure(
             np.array(scores),
-            maps[:count],
+            maps,
             np.array([sample.is_defective for sample in samples]),
-            None if masks is None else masks[:count],
+            masks,
             detector.manifest.calibration.threshold,
         )
-    return Evaluation(metrics, tuple(samples), tuple(scores), tuple(skipped))
+    return Evaluation(metrics, tuple(samples), tuple(scores), tuple(skipped), maps, masks)

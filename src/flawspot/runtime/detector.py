@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 OUTPUTS = ["anomaly_map", "score"]
 
+THREADS = "FLAWSPOT_THREADS"
+"""Threads of a session that was not told how many, for processes that share a machine."""
+
 
 class Detector:
     """A trained detector, ready to predict. Made by `load`.
@@ -87,7 +90,8 @@ def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = Non
 
     Args:
         source: the .onnx file that training wrote, or the artifact that `flawspot.train` returned.
-        threads: how many the detector may use; None takes one for each physical core.
+        threads: how many the detector may use; None takes as many as FLAWSPOT_THREADS says, else one for each physical
+            core.
 
     Raises:
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged.
@@ -109,6 +113,8 @@ def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.Inf
     """An ONNX Runtime session on `model`: the GPU where ONNX Runtime has one, else the CPU."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if threads is None and os.environ.get(THREADS, "").isdecimal():
+        threads = int(os.environ[THREADS])
     if threads is not None:
         options.intra_op_num_threads = threads
     available = onnxruntime.get_available_providers()
