@@ -1,4 +1,4 @@
-"""What a benchmark will do, before it does anything: how many runs, what is done, what is missing, how long it takes."""
+"""What a benchmark will do, before it does anything: how many runs, what is done or missing, how long it takes."""
 
 from __future__ import annotations
 

@@ -13,6 +13,13 @@ UNREADABLE_IMAGES = 3
 ANOMALIES_FOUND = 4
 INTERRUPTED = 130
 
+EXTRAS = {
+    "train": ("torch", "onnx", "onnxscript", "platformdirs"),
+    "benchmark": ("yaml", "psutil", "pandas", "pyarrow", "matplotlib", "jinja2"),
+    "ray": ("ray",),
+}
+"""What is installed with which extra."""
+
 
 def main() -> None:
     """The entry point of ``flawspot``."""
@@ -29,9 +36,11 @@ def main() -> None:
     except FlawspotError as error:
         fail(str(error))
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx", "onnxscript", "platformdirs"):
+        name = (error.name or "").partition(".")[0]
+        extra = next((extra for extra, names in EXTRAS.items() if name in names), None)
+        if extra is None:
             raise
-        fail(f"this command needs {error.name}, which is not installed: run `pip install 'flawspot[train]'`")
+        fail(f"this command needs {name}, which is not installed: run `pip install 'flawspot[{extra}]'`")
     except KeyboardInterrupt:
         fail("interrupted; nothing half-written was left", INTERRUPTED)
     except BrokenPipeError:

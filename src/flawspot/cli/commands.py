@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli import backbones, demo, evaluate, info, predict, reproduce, threshold, train, weights
+from flawspot.cli import backbones, benchmark, demo, evaluate, info, predict, reproduce, threshold, train, weights
 
 EPILOG = (
     "Exit codes: 0 done, 1 an error (told in one line), 2 wrong usage, 3 done but some images could not be read, "
@@ -48,4 +48,5 @@ app.command(name="threshold")(threshold.threshold)
 app.command(name="backbones")(backbones.backbones)
 app.add_typer(weights.app, name="weights")
 app.add_typer(reproduce.app, name="reproduce")
+app.add_typer(benchmark.app, name="benchmark")
 app.command(name="demo")(demo.demo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import wait
@@ -15,6 +16,7 @@ from flawspot.benchmark.estimate import Estimate
 from flawspot.benchmark.execute import execute
 from flawspot.benchmark.provenance import cores
 from flawspot.benchmark.record import FAILED
+from flawspot.benchmark.store import StoreError
 
 GRACE_SECONDS = 5.0
 """How long running runs may go on after the first Ctrl-C."""
@@ -82,7 +84,7 @@ def run_local(
                 deadline = time.monotonic() + grace
                 if busy:
                     board.note(
-                        f"interrupted: {len(busy)} running may end within {grace:g} s; press Ctrl-C again to end at once"
+                        f"interrupted: what is running may end within {grace:g} s; press Ctrl-C again to end at once"
                     )
             while deadline is None and len(busy) < workers:
                 used = sum(board.estimate(worker.task).memory_bytes for worker in busy if worker.task)
@@ -120,4 +122,6 @@ def run_local(
             task = worker.task
             worker.end()
             if task is not None:
-                board.give_back(task)
+                # If not even that can be written, the claim ends with this process.
+                with contextlib.suppress(StoreError):
+                    board.give_back(task)
