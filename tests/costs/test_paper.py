@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from flawspot.costs.paper import Figure, of_paper, paper_tables, reproduce
+from flawspot.costs.paper import Figure, of_paper, reproduce
+from flawspot.costs.tables import paper_tables
 from flawspot.manifest import Manifest
 
 FIGURES = reproduce()

@@ -39,7 +39,8 @@ def costs(
 ) -> None:
     """Tables 2 and 3: as printed, as the paper counts, and as it really is. Trains nothing and needs no weights."""
     from flawspot.artifact import read
-    from flawspot.costs.paper import of_paper, paper_tables, reproduce
+    from flawspot.costs.paper import of_paper, reproduce
+    from flawspot.costs.tables import paper_tables
 
     counted = {}
     for path in artifact or []:

@@ -8,15 +8,14 @@ derived: what PatchCore's 235.6 M hold beside the backbone's 225.5 M, and the mu
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from flawspot.costs.configuration import DetectorCosts, plan_costs
 from flawspot.costs.method_parts import padim_channels
 from flawspot.costs.plan import Plan, make_plan
+from flawspot.costs.tables import paper_tables
 from flawspot.manifest import Manifest, Scalar
 
 MIB = 2**20
@@ -82,13 +81,6 @@ NOTES = {
     ("stfpm", "training_ram_mb"): f"honest: a batch, autograd's tensors and the cache of {IMAGES} photographs",
     ("paste", "training_ram_mb"): f"honest: a batch, autograd's tensors and the cache of {IMAGES} photographs",
 }
-
-
-def paper_tables() -> dict[str, Any]:
-    """The published figures, with their source."""
-    text = resources.files("flawspot.costs").joinpath("paper_tables.json").read_text(encoding="utf-8")
-    tables: dict[str, Any] = json.loads(text)
-    return tables
 
 
 def reproduce(counted: Mapping[tuple[str, str], int] | None = None) -> list[Figure]:

@@ -1,0 +1,36 @@
+"""The benchmark's report: a page with the paper's figures and tables, and the tables as Markdown. No torch is needed.
+
+The page and its figures need the extra ``benchmark`` (matplotlib, Jinja2); the Markdown does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flawspot.benchmark.record import Record
+from flawspot.benchmark.report.markdown import markdown_tables
+from flawspot.errors import ConfigurationError
+
+__all__ = ["markdown_tables", "write_report"]
+
+
+def write_report(
+    records: Sequence[Record], folder: Path, *, store_folder: Path | None = None, title: str | None = None
+) -> Path:
+    """Write ``report.html`` and ``figures/`` into `folder`; see `flawspot.benchmark.report.page.write_report`.
+
+    Raises:
+        ConfigurationError: matplotlib or Jinja2 is not installed.
+        DataError: no records.
+        FlawspotError: a file cannot be written.
+    """
+    try:
+        from flawspot.benchmark.report import page
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("matplotlib", "jinja2", "markupsafe"):
+            raise
+        raise ConfigurationError(
+            f"the report needs {error.name}, which is not installed: pip install 'flawspot[benchmark]'"
+        ) from None
+    return page.write_report(records, folder, store_folder=store_folder, title=title)

@@ -1,0 +1,178 @@
+"""The axes beyond the paper: noisy photographs, defects among the training photographs, few photographs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flawspot.benchmark.report.detector_tables import IDENTITY, identity
+from flawspot.benchmark.report.names import data_name, plain, rank
+from flawspot.benchmark.report.results import CLEAN, Condition, Results, Setup, why_missing
+from flawspot.benchmark.report.statistics import metric, seed_mean
+from flawspot.benchmark.report.tables import Column, Entry, Table, number
+from flawspot.data.corruptions import CORRUPTIONS
+
+
+@dataclass(frozen=True)
+class Level:
+    """A point on an axis.
+
+    Attributes:
+        name: for tables and ticks.
+        condition: that the runs were made under.
+    """
+
+    name: str
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Attributes:
+        key: for links and file names.
+        title: what was varied.
+        label: of the axis in a figure, with its unit.
+        levels: at least two, the untouched one among them.
+    """
+
+    key: str
+    title: str
+    label: str
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One detector along an axis, as means over the categories that it has done at every level.
+
+    Attributes:
+        figures: for each level, None where the detector was not run at that level in any category.
+        categories: of the means.
+        notes: what was left out.
+    """
+
+    setup: Setup
+    figures: tuple[float | None, ...]
+    categories: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def axes(results: Results) -> list[Axis]:
+    """Those that the records have runs on."""
+    conditions = [condition for condition in results.conditions if condition != CLEAN]
+    found = []
+    names = {c.corruption for c in conditions if c.corruption and _only(c, "corruption", "severity")}
+    for name in sorted(names, key=lambda name: rank(name, CORRUPTIONS)):
+        severities = sorted(
+            {c.severity for c in conditions if c.corruption == name and _only(c, "corruption", "severity")}
+        )
+        levels = [Level("0", CLEAN), *(Level(str(s), Condition(name, s)) for s in severities)]
+        found.append(Axis(f"corruption-{_slug(name)}", plain(name), "severity", tuple(levels)))
+    shares = sorted({c.contamination for c in conditions if c.contamination and _only(c, "contamination")})
+    if shares:
+        levels = [Level("0", CLEAN), *(Level(f"{100 * s:g}", Condition(contamination=s)) for s in shares)]
+        found.append(
+            Axis("contamination", "Defects among the training photographs", "defective share (%)", tuple(levels))
+        )
+    shots = sorted({c.shots for c in conditions if c.shots is not None and _only(c, "shots")})
+    if shots:
+        levels = [*(Level(str(n), Condition(shots=n)) for n in shots), Level("all", CLEAN)]
+        found.append(Axis("shots", "Few photographs to learn from", "good photographs", tuple(levels)))
+    return found
+
+
+def data_of(results: Results, axis: Axis) -> list[str]:
+    """The data sets that have runs on an axis, beside untouched ones."""
+    names = {data for level in axis.levels if level.condition != CLEAN for data in results.data(level.condition)}
+    return [data for data in results.data() if data in names] + sorted(names - set(results.data()))
+
+
+def curves(results: Results, axis: Axis, data: str, name: str) -> list[Curve]:
+    """Every detector with runs on the axis, for the metric `name`."""
+    touched: dict[Setup, None] = {}
+    for level in axis.levels:
+        if level.condition != CLEAN:
+            touched.update(dict.fromkeys(results.setups(data, level.condition)))
+    found = []
+    for setup in sorted(touched, key=lambda s: s.order):
+        by_level = [
+            {
+                category: figure
+                for category, runs in results.runs(data, setup, level.condition).items()
+                if (figure := seed_mean(runs, metric(name))) is not None
+            }
+            for level in axis.levels
+        ]
+        ran = [figures for figures in by_level if figures]
+        # The untouched runs may cover a whole data set, the axis a part of it: a mean must not jump for that.
+        common = set.intersection(*map(set, ran)) if ran else set()
+        asked = {
+            category
+            for level in axis.levels
+            if level.condition != CLEAN
+            for category in results.runs(data, setup, level.condition)
+        }
+        categories = tuple(category for category in results.categories(data) if category in common)
+        notes = tuple(
+            f"{plain(category)} is in no mean: not done at every level"
+            for category in results.categories(data)
+            if category in asked - common
+        )
+        figures = tuple(
+            sum(level[c] for c in categories) / len(categories) if categories and level else None for level in by_level
+        )
+        found.append(Curve(setup, figures, categories, notes))
+    return found
+
+
+def axis_table(results: Results, axis: Axis, data: str, name: str, heading: str) -> Table:
+    """A metric of every detector at every level of an axis."""
+    columns = [*IDENTITY, *(Column(level.name) for level in axis.levels), Column("categories")]
+    table = Table(
+        f"{axis.key}-{name.replace('_', '-')}-{data_position(results, data)}",
+        f"{heading}, {axis.title}, {data_name(data)}",
+        columns,
+        intro=f"Columns: {axis.label}. Means over seeds, then over the categories that were done at every level.",
+    )
+    for curve in curves(results, axis, data, name):
+        row = identity(results, curve.setup)
+        for level, figure in zip(axis.levels, curve.figures, strict=True):
+            if figure is None:
+                runs = results.runs(data, curve.setup, level.condition)
+                records = [record for by_seed in runs.values() for record in by_seed.values()]
+                row.append(table.missing(why_missing(records, name)))
+            else:
+                row.append(dataclasses.replace(number(figure), shade=min(max(figure, 0.0), 1.0)))
+        note = table.note("; ".join(curve.notes)) if curve.notes else None
+        count = len(curve.categories)
+        row.append(Entry(str(count), float(count), note, ", ".join(map(plain, curve.categories))))
+        table.rows.append(row)
+    return table
+
+
+def data_position(results: Results, data: str) -> int:
+    """A number for links; data sets' names may hold anything."""
+    return 1 + sorted({record.cell.data for record in results.records}).index(data)
+
+
+def positions(axis: Axis) -> list[float]:
+    """Where the levels stand in a figure: by severity or share, and numbers of photographs by their logarithm."""
+    if axis.key == "shots":
+        numbers = [math.log(level.condition.shots or 1) for level in axis.levels[:-1]]
+        return [*numbers, numbers[-1] + math.log(2)]
+    value: Callable[[Condition], float] = lambda c: c.severity if axis.label == "severity" else 100 * c.contamination  # noqa: E731
+    return [value(level.condition) for level in axis.levels]
+
+
+def _only(condition: Condition, *names: str) -> bool:
+    """Whether nothing but these differs from the untouched condition: axes are not mixed in one figure."""
+    rest: Sequence[str] = [f.name for f in dataclasses.fields(Condition) if f.name not in names]
+    return all(getattr(condition, name) == getattr(CLEAN, name) for name in rest)
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower())[:40]

@@ -1,0 +1,126 @@
+"""How figures look, and how they become SVG and PNG: the same bytes for the same records, on any screen or paper."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+INK, QUIET, FAINT, PAPER = "#1b1f27", "#5b6472", "#d9dde3", "#fefefe"
+"""Text and axes, secondary text, grid lines, background. Each is used for nothing else: on the page they follow the
+reader's light or dark scheme."""
+
+_VARIABLES = {INK: "var(--ink)", QUIET: "var(--quiet)", FAINT: "var(--line)", PAPER: "var(--paper)"}
+
+STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a folder's name is no formula
+    "axes.edgecolor": QUIET,
+    "axes.facecolor": "none",
+    "axes.labelcolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "none",
+    "hatch.linewidth": 0.6,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure.
+
+    Attributes:
+        key: its name for links and files.
+        title, caption: shown with it; the caption says what is left out, too.
+        svg: a file of its own.
+        png: at 200 dots per inch.
+        inline: the SVG for the page: colours by the page's variables, names that clash with no other figure's.
+        width: in inches; a page narrower than that scrolls the figure.
+    """
+
+    key: str
+    title: str
+    caption: str
+    svg: bytes
+    png: bytes
+    inline: str
+    width: float
+
+
+def draw(
+    key: str, title: str, caption: str, size: tuple[float, float], paint: Callable[[Figure], None], *, description: str
+) -> Drawing:
+    """Draw a figure, without a window and without touching the settings of whoever calls.
+
+    Args:
+        key: of letters, digits and hyphens.
+        title, caption: for the page.
+        size: in inches.
+        paint: puts everything on the empty figure.
+        description: what can be seen, for those who cannot see it.
+    """
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": key}):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        paint(figure)
+        svg, png = io.BytesIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
+        figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
+    text = svg.getvalue().decode()
+    return Drawing(key, title, caption, svg.getvalue(), png.getvalue(), _inline(text, key, description), size[0])
+
+
+def finish(axes: Axes, *, grid: str = "both") -> None:
+    """Grid lines along one direction alone, or none."""
+    axes.grid(False)
+    if grid != "none":
+        axes.grid(True, axis=grid)  # type: ignore[arg-type]
+    axes.tick_params(length=3)
+
+
+def luminance(colour: tuple[float, float, float]) -> float:
+    """How bright a colour is, 0 to 1 (ITU-R BT.709, without undoing the gamma)."""
+    red, green, blue = colour
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _inline(svg: str, key: str, description: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\bid=\"([^\"]*)\"", rf'id="{key}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]*)\)", rf"url(#{key}-\1)", svg)
+    svg = re.sub(r"href=\"#([^\"]*)\"", rf'href="#{key}-\1"', svg)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, variable)
+    svg = svg.replace("'DejaVu Sans'", "inherit").replace("font-family: DejaVu Sans", "font-family: inherit")
+    label = description.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)

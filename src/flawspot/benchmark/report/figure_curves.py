@@ -1,0 +1,151 @@
+"""Lines of detectors: by the size of the defects, and along the axes beyond the paper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flawspot.benchmark.report.axis_analysis import Axis, curves, positions
+from flawspot.benchmark.report.drawing import PAPER, QUIET, Drawing, draw, finish
+from flawspot.benchmark.report.names import backbone_markers, data_name, method_colours
+from flawspot.benchmark.report.results import Results, Setup
+from flawspot.benchmark.report.size_analysis import band_name, bands, size_figures
+
+_DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
+
+
+class Looks:
+    """Colour by method, marker and dashes by backbone; the marker of random weights is hollow."""
+
+    def __init__(self, results: Results, setups: Sequence[Setup]) -> None:
+        self.results, self.setups = results, sorted(set(setups), key=lambda s: s.order)
+        self.colours = method_colours({setup.label: setup.method for setup in self.setups})
+        self.markers = backbone_markers(setup.backbone for setup in self.setups)
+        names = list(dict.fromkeys((s.backbone, s.random_weights) for s in self.setups))
+        self.dashes = {name: _DASHES[index % len(_DASHES)] for index, name in enumerate(names)}
+
+    def plot(self, axes: Axes, setup: Setup, x: Sequence[float], y: Sequence[float | None]) -> None:
+        """A line with gaps where there is no figure."""
+        colour = self.colours[setup.label]
+        axes.plot(
+            x, [float("nan") if value is None else value for value in y], color=colour, linewidth=1.4, markersize=4.5,
+            linestyle=self.dashes[setup.backbone, setup.random_weights], marker=self.markers[setup.backbone],
+            markerfacecolor=PAPER if setup.random_weights else colour, clip_on=False,
+        )  # fmt: skip
+
+    def legend(self, figure: Figure) -> None:
+        """Methods, then backbones, beside the figure."""
+        names = {setup.label: setup.method_name for setup in self.setups}
+        handles = [
+            Line2D([], [], color=self.colours[label], linewidth=2.2, label=name) for label, name in names.items()
+        ]
+        backbones = {(s.backbone, s.random_weights): s.backbone_name for s in self.setups}
+        for (backbone, hollow), name in backbones.items():
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    color=QUIET,
+                    linestyle=self.dashes[backbone, hollow],
+                    marker=self.markers[backbone],
+                    markersize=4.5,
+                    markerfacecolor=PAPER if hollow else QUIET,
+                    label=name.replace(" (", "\n("),
+                )
+            )
+        figure.legend(handles=handles, loc="outside right upper", handlelength=2.6)
+
+
+def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
+    """Recall and F1 by the size of the defects, for the layers that the paper compares on; None without them."""
+    every = bands(results, data)
+    setups = results.setups(data)
+    figures = {s: size_figures(results, data, s) for s in ([s for s in setups if s.own_layers] or setups)}
+    figures = {setup: found for setup, found in figures.items() if any(f.regions for f in found.values())}
+    if not figures:
+        return None
+    looks = Looks(results, list(figures))
+
+    def paint(figure: Figure) -> None:
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, what, title in zip(panels, ("recall", "f1_max"), ("Recall of defects", "Pixel F1"), strict=True):
+            for setup, found in figures.items():
+                line = [getattr(found[band], what) if band in found else None for band in every]
+                looks.plot(axes, setup, list(range(len(every))), line)
+            axes.set_title(title)
+            axes.set_xticks(range(len(every)), [band_name(band) for band in every])
+            axes.set_xlabel("area of the defect (thousandths of the photograph)")
+            axes.set_ylim(0, 1)
+            finish(axes, grid="y")
+        panels[0].set_ylabel("0 to 1")
+        looks.legend(figure)
+
+    return draw(
+        key,
+        f"Small defects and large ones, {data_name(data)}",
+        "Share of the defects found, and the best pixel F1, by the area of the defect. A gap: no defects of that size. "
+        "All figures are in the table below.",
+        (9.6, 3.6),
+        paint,
+        description=f"Lines of {len(figures)} detectors over {len(every)} sizes; all figures are in the table below.",
+    )
+
+
+def _top(figures: Iterable[float | None]) -> float:
+    """The end of an axis for figures in 0..1: the next fifth."""
+    return min(1.0, math.ceil(5 * max((f for f in figures if f is not None), default=1.0) + 0.2) / 5)
+
+
+def axis_figure(
+    results: Results, group: Sequence[Axis], data: str, key: str, title: str, metrics: Sequence[tuple[str, str]]
+) -> Drawing | None:
+    """A panel for each metric (row) and axis (column); None where nothing was measured."""
+    found = {
+        (name, axis.key): [c for c in curves(results, axis, data, name) if any(f is not None for f in c.figures)]
+        for name, _ in metrics
+        for axis in group
+    }
+    setups = [curve.setup for lines in found.values() for curve in lines]
+    if not setups:
+        return None
+    looks = Looks(results, setups)
+    categories = sorted({category for lines in found.values() for curve in lines for category in curve.categories})
+
+    def paint(figure: Figure) -> None:
+        # Side by side: the metrics of one axis, or else the axes of one metric a row.
+        shape = (1, len(metrics)) if len(group) == 1 else (len(metrics), len(group))
+        panels = figure.subplots(*shape, sharey="row" if len(group) > 1 else False, squeeze=False)
+        for row, (name, heading) in enumerate(metrics):
+            for column, axis in enumerate(group):
+                axes = panels[0, row] if len(group) == 1 else panels[row, column]
+                lines = found[name, axis.key] if len(group) == 1 else [c for a in group for c in found[name, a.key]]
+                for curve in found[name, axis.key]:
+                    looks.plot(axes, curve.setup, positions(axis), curve.figures)
+                axes.set_xticks(positions(axis), [level.name for level in axis.levels])
+                axes.set_ylim(0, _top(f for c in lines for f in c.figures))
+                finish(axes, grid="y")
+                if len(group) == 1:
+                    axes.set_title(heading)
+                elif row == 0:
+                    axes.set_title(axis.title.capitalize())
+                if column == 0:
+                    axes.set_ylabel(heading if len(group) > 1 else "0 to 1")
+                if row == len(metrics) - 1 or len(group) == 1:
+                    axes.set_xlabel(axis.label)
+        looks.legend(figure)
+
+    size = (9.6, 3.4) if len(group) == 1 else (2.3 + 1.45 * len(group), 0.9 + 2.1 * len(metrics))
+    return draw(
+        key,
+        f"{title}, {data_name(data)}",
+        f"Means over seeds and over the categories that were done at every level ({len(categories)}: "
+        f"{', '.join(categories[:6])}{' …' if len(categories) > 6 else ''}). All figures are in the tables below.",
+        size,
+        paint,
+        description=f"Lines of {len(set(setups))} detectors; all figures are in the tables below.",
+    )

@@ -1,0 +1,199 @@
+"""Figure 5 of the paper: how the layers that features are taken from decide, category by category."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, draw, finish
+from flawspot.benchmark.report.names import (
+    BACKBONES,
+    LAYERS,
+    LETTERS,
+    METHODS,
+    backbone_name,
+    data_name,
+    method_name,
+    plain,
+    rank,
+)
+from flawspot.benchmark.report.results import Results, Setup
+from flawspot.benchmark.report.statistics import metric, seed_mean
+
+ALL = "all"
+
+Row = tuple[str, bool, int, str]
+"""Backbone, whether its weights are random, input size, normalisation."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar.
+
+    Attributes:
+        mean, variance: of the pixel F1 over `methods`.
+        methods: that the mean is over, by label.
+        whole: whether all methods of the row are in it, and for `ALL` all categories of the row.
+    """
+
+    mean: float
+    variance: float
+    methods: tuple[str, ...]
+    whole: bool
+
+
+def bars(results: Results, data: str) -> tuple[dict[Row, dict[str, dict[str, Bar]]], dict[Row, list[str]]]:
+    """Bars by row, category (`ALL` last) and layer group; and the groups of each row.
+
+    PaSTe is not among the methods unless it ran on the group, as it brings layers of its own.
+    """
+    rows: dict[Row, dict[str, dict[str, Setup]]] = {}
+    for setup in results.setups(data):
+        if setup.layers != "paste":
+            row = (setup.backbone, setup.random_weights, setup.input_size, setup.normalization)
+            rows.setdefault(row, {}).setdefault(setup.layers, {})[setup.label] = setup
+    found: dict[Row, dict[str, dict[str, Bar]]] = {}
+    groups: dict[Row, list[str]] = {}
+    categories = results.categories(data)
+    for row, by_group in sorted(rows.items(), key=lambda item: (item[0][1], rank(item[0][0], BACKBONES), item[0][2:])):
+        labels = {label for setups in by_group.values() for label in setups}
+        figures = {
+            (group, label, category): figure
+            for group, setups in by_group.items()
+            for label, setup in setups.items()
+            for category, runs in results.runs(data, setup).items()
+            if (figure := seed_mean(runs, metric("pixel_f1_max"))) is not None
+        }
+        if not figures:
+            continue
+        measured = [c for c in categories if any(place[2] == c for place in figures)]
+        ran = {label for label in labels if any(place[1] == label for place in figures)}
+        groups[row] = sorted(by_group, key=lambda group: rank(group, LAYERS))
+        found[row] = {category: {} for category in [*categories, ALL]}
+        for group in groups[row]:
+            for category in measured:
+                got = {label: figures[group, label, category] for label in ran if (group, label, category) in figures}
+                if got:
+                    found[row][category][group] = _bar(got, whole=set(got) == ran)
+            # The mean of every method is over the same categories: those that all methods have done in this group.
+            there = [c for c in measured if all((group, label, c) in figures for label in ran)]
+            if there:
+                got = {label: float(np.mean([figures[group, label, c] for c in there])) for label in ran}
+                found[row][ALL][group] = _bar(got, whole=there == categories)
+    return found, groups
+
+
+def layers_figure(results: Results, data: str, key: str) -> Drawing | None:
+    """Figure 5; None where nothing can be drawn."""
+    found, groups = bars(results, data)
+    if not found:
+        return None
+    categories = [*results.categories(data), ALL]
+    most = max(len(group) for group in groups.values())
+    missing = sum(
+        1 for row in found for category in categories for group in groups[row] if group not in found[row][category]
+    )
+    every = [bar for row in found.values() for place in row.values() for bar in place.values()]
+    methods = sorted({label for bar in every for label in bar.methods}, key=lambda label: rank(label, METHODS))
+    caption = (
+        f"Bars: mean pixel F1 over the methods ({', '.join(map(method_name, methods))}), for the layer groups low (L), "
+        "middle (M), high (H) and equivalent (E); the best of each category has its figure above. Colour: variance over "
+        "the methods. Categories from the smallest defects to the largest; their mean area, in thousandths of the "
+        f"photograph, is below. “{ALL}”: mean over the categories."
+    )
+    if not all(bar.whole for bar in every):
+        caption += " Hatched: some methods, or for “all” some categories, are missing; not to be compared."
+    if missing:
+        caption += f" A dash in place of a bar: not measured ({missing} of them)."
+    width = max(6.0, 1.6 + 0.17 * (most + 1.2) * len(categories))
+    return draw(
+        key,
+        f"Accuracy by category and layers, {data_name(data)}",
+        caption,
+        (width, 1.0 + 1.55 * len(found)),
+        lambda figure: _paint(figure, results, data, found, groups),
+        description=f"Bar charts for {len(found)} backbones over {len(categories) - 1} categories; all figures are in "
+        "the table by category.",
+    )
+
+
+def _bar(figures: dict[str, float], *, whole: bool) -> Bar:
+    values = [figures[label] for label in sorted(figures)]
+    return Bar(float(np.mean(values)), float(np.var(values)), tuple(sorted(figures)), whole)
+
+
+def _paint(
+    figure: Figure,
+    results: Results,
+    data: str,
+    found: dict[Row, dict[str, dict[str, Bar]]],
+    groups: dict[Row, list[str]],
+) -> None:
+    categories = [*results.categories(data), ALL]
+    every = [bar for row in found.values() for place in row.values() for bar in place.values()]
+    norm = Normalize(0, max(max(bar.variance for bar in every), 1e-4))
+    colours = colormaps["viridis_r"]
+    top = max(bar.mean for bar in every)
+    panels = figure.subplots(len(found), 1, sharex=False, squeeze=False)[:, 0]
+    most = max(len(group) for group in groups.values())
+    pitch = most + 1.2
+    for axes, (row, places) in zip(panels, found.items(), strict=True):
+        letters, spots = [], []
+        for index, category in enumerate(categories):
+            here = places[category]
+            offset = index * pitch + (most - len(groups[row])) / 2
+            whole = {group: bar for group, bar in here.items() if bar.whole}
+            best = max(whole or here, key=lambda group: here[group].mean, default=None)
+            for place, group in enumerate(groups[row]):
+                x = offset + place
+                letters.append(LETTERS.get(group, plain(group, 8)))
+                spots.append(x)
+                if group not in here:
+                    axes.text(x, 0.01 * top, "–", ha="center", va="bottom", color=QUIET, fontsize=10)
+                    continue
+                bar = here[group]
+                axes.bar(
+                    x, bar.mean, width=0.86, color=colours(norm(bar.variance)), linewidth=0.5,
+                    edgecolor=QUIET, hatch=None if bar.whole else "////",
+                )  # fmt: skip
+                if group == best:
+                    axes.text(x, bar.mean + 0.015, f"{bar.mean:.2f}", ha="center", va="bottom", fontsize=7.5)
+        axes.axvline((len(categories) - 1) * pitch - 1.1, color=QUIET, linewidth=0.8)
+        axes.set_xticks(spots, letters, fontsize=6.5, rotation=90 if max(map(len, letters)) > 2 else 0)
+        axes.set_xlim(-1.0, len(categories) * pitch - 1.2)
+        axes.set_ylim(0, min(1.0, top * 1.02) + 0.12)
+        axes.set_yticks([tick for tick in (0, 0.25, 0.5, 0.75, 1.0) if tick <= top + 0.12])
+        axes.set_ylabel("pixel F1")
+        axes.set_title(_row_name(results, row))
+        finish(axes, grid="y")
+        axes.tick_params(axis="x", length=0, pad=1)
+    names = panels[-1].secondary_xaxis(-0.14)
+    centres = [index * pitch + (most - 1) / 2 for index in range(len(categories))]
+    names.set_xticks(centres, [_category_name(results, data, c) for c in categories], fontsize=8, color=INK)
+    names.tick_params(length=0)
+    names.spines["bottom"].set_visible(False)
+    bar_ = figure.colorbar(
+        ScalarMappable(norm, colours), ax=list(panels), shrink=min(1.0, 0.5 + 0.5 / len(found)), pad=0.01, aspect=30
+    )
+    bar_.set_label("variance of the pixel F1 over methods")
+    bar_.outline.set_visible(False)
+
+
+def _row_name(results: Results, row: Row) -> str:
+    parts = [backbone_name(row[0], row[1])]
+    if results.varied_size:
+        parts.append(f"{row[2]} px")
+    if results.varied_normalization:
+        parts.append(f"{plain(row[3], 20)} normalisation")
+    return ", ".join(parts)
+
+
+def _category_name(results: Results, data: str, category: str) -> str:
+    area = results.area(data, category)
+    name = plain(category, 14).replace("_", "\n")
+    return name if area is None or category == ALL else f"{name}\n{1000 * area:.3g} ‰"

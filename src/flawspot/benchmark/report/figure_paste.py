@@ -1,0 +1,127 @@
+"""Figure 6 of the paper: PaSTe against STFPM on each backbone."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
+
+from flawspot.benchmark.report.detector_tables import shared
+from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, draw, finish
+from flawspot.benchmark.report.names import BACKBONES, backbone_name, data_name, method_colours, plain, rank
+from flawspot.benchmark.report.paper_comparison import (
+    paper_memory,
+    paper_mmac,
+    training_mmac,
+    training_ram,
+)
+from flawspot.benchmark.report.results import Results, Setup
+from flawspot.benchmark.report.statistics import comparable, estimate, metric
+from flawspot.benchmark.report.tables import three_digits
+
+PAIR = ("stfpm", "paste")
+_F1 = metric("pixel_f1_max")
+_COSTS = (
+    ("Memory", "MiB", paper_memory),
+    ("Inference", "MMAC per photograph", paper_mmac),
+    ("Training", "MMAC per photograph\nand epoch", training_mmac),
+    ("Training RAM", "MiB", training_ram),
+)
+_Row = tuple[str, bool, int, str]
+
+
+def pairs(results: Results, data: str) -> tuple[dict[_Row, dict[str, tuple[float | None, ...]]], list[str]]:
+    """F1, memory, inference, training, training RAM of both methods by backbone; and notes.
+
+    A backbone is there when both methods were asked for on it and either has any figure.
+    """
+    setups = [s for s in results.setups(data) if s.method in PAIR and s.own_layers and s.label == s.method]
+    found: dict[_Row, dict[str, tuple[float | None, ...]]] = {}
+    notes: list[str] = []
+    rows: dict[_Row, dict[str, Setup]] = {}
+    for setup in setups:
+        row = (setup.backbone, setup.random_weights, setup.input_size, setup.normalization)
+        rows.setdefault(row, {})[setup.method] = setup
+    for row, pair in sorted(rows.items(), key=lambda item: (item[0][1], rank(item[0][0], BACKBONES), item[0][2:])):
+        if len(pair) < len(PAIR):
+            continue
+        # The two of a backbone are compared, so it is enough that the two have the same categories.
+        chosen = comparable(results, data, list(pair.values()), _F1)
+        figures: dict[str, tuple[float | None, ...]] = {}
+        for method, setup in pair.items():
+            runs = results.runs(data, setup)
+            f1 = estimate(runs, chosen.categories, _F1).mean if setup in chosen.setups else None
+            figures[method] = (f1, *(shared(runs, value) for _, _, value in _COSTS))
+        if any(figure is not None for values in figures.values() for figure in values):
+            found[row] = figures
+        notes += [note for note in chosen.notes if note not in notes]
+    return found, notes
+
+
+def paste_figure(results: Results, data: str, key: str) -> Drawing | None:
+    """Figure 6; None unless both methods were asked for on some backbone."""
+    found, notes = pairs(results, data)
+    if not found:
+        return None
+    every = len(results.categories(data))
+    caption = (
+        f"PaSTe and STFPM on the layers of the paper, costs as the paper counts them; pixel F1 as mean over "
+        f"{'the categories' if every > 1 else 'the one category'} that both have done. A dash: not measured. "
+    )
+    words = "; ".join(
+        f"{backbone_name(row[0], row[1])}: pixel F1 {_shown(f['stfpm'][0])} and {_shown(f['paste'][0])}"
+        for row, f in found.items()
+    )
+    return draw(
+        key,
+        f"PaSTe against STFPM, {data_name(data)}",
+        caption + " ".join(notes),
+        (10.2, 1.15 + 0.62 * len(found)),
+        lambda figure: _paint(figure, results, found),
+        description=f"Bars of STFPM and PaSTe by backbone. {words}.",
+    )
+
+
+def _shown(figure: float | None) -> str:
+    return "not measured" if figure is None else f"{figure:.3f}"
+
+
+def _paint(figure: Figure, results: Results, found: dict[_Row, dict[str, tuple[float | None, ...]]]) -> None:
+    colours = method_colours({method: method for method in PAIR})
+    panels = figure.subplots(1, 1 + len(_COSTS), sharey=True)
+    headings = [("Pixel F1", "best F1, 0 to 1"), *((name, unit) for name, unit, _ in _COSTS)]
+    for place, (axes, (name, unit)) in enumerate(zip(panels, headings, strict=True)):
+        largest = max((f[place] or 0.0 for row in found.values() for f in row.values()), default=0.0) or 1.0
+        for position, figures in enumerate(found.values()):
+            for method, offset in zip(PAIR, (-0.2, 0.2), strict=True):
+                values = figures.get(method)
+                figure_ = values[place] if values else None
+                if figure_ is None:
+                    axes.text(0.02 * largest, position + offset, "–", va="center", color=QUIET)
+                    continue
+                axes.barh(position + offset, figure_, height=0.36, color=colours[method])
+                text = f"{figure_:.3f}" if place == 0 else three_digits(figure_)
+                axes.text(figure_ + 0.03 * largest, position + offset, text, va="center", fontsize=7.5, color=INK)
+        axes.set_xlim(0, 1.32 * largest)
+        axes.set_title(name)
+        axes.set_xlabel(unit, color=QUIET)
+        axes.set_ylim(len(found) - 0.5, -0.5)
+        axes.locator_params(axis="x", nbins=4)
+        if place:
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: three_digits(value)))
+        finish(axes, grid="x")
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(found)), [_name(results, row) for row in found])
+    handles = [
+        Patch(color=colours[method], label=label) for method, label in zip(PAIR, ("STFPM", "PaSTe"), strict=True)
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2)
+
+
+def _name(results: Results, row: _Row) -> str:
+    parts = [backbone_name(row[0], row[1]).replace(" (", "\n(")]
+    if results.varied_size:
+        parts.append(f"{row[2]} px")
+    if results.varied_normalization:
+        parts.append(plain(row[3], 12))
+    return "\n".join(parts)

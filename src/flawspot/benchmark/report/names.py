@@ -1,0 +1,90 @@
+"""What things are called in tables and figures, and the order and the looks they have there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+BACKBONES = {
+    "mobilenet_v2": "MobileNetV2",
+    "mcunet_in3": "MCUNet",
+    "phinet": "PhiNet",
+    "micronet_m1": "MicroNet",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "wide_resnet50_2": "WideResNet50",
+}
+METHODS = {"patchcore": "PatchCore", "padim": "PaDiM", "cfa": "CFA", "stfpm": "STFPM", "paste": "PaSTe"}
+LAYERS = {"low": "low", "mid": "mid", "high": "high", "equiv": "equiv", "paste": "paste"}
+LETTERS = {"low": "L", "mid": "M", "high": "H", "equiv": "E"}
+DATA = {
+    "mvtec_ad": "MVTec AD",
+    "visa": "VisA",
+    "btad": "BTAD",
+    "mvtec_loco": "MVTec LOCO",
+    "mvtec_3d": "MVTec 3D-AD (RGB)",
+    "mvtec_3d_ad": "MVTec 3D-AD (RGB)",
+    "magnetic_tile": "Magnetic tiles",
+}
+RANDOM = "random weights"
+
+# Okabe and Ito's colours, which keep apart under every kind of colour blindness; a little darker where they were pale.
+_METHOD_COLOURS = {"patchcore": "#0072B2", "padim": "#E69F00", "cfa": "#009E73", "stfpm": "#CC79A7", "paste": "#D55E00"}
+_OTHER_COLOURS = ("#56B4E9", "#8C6BB1", "#7F7F7F", "#A6761D", "#4D9221")
+_BACKBONE_MARKERS = {
+    "mobilenet_v2": "o",
+    "mcunet_in3": "D",
+    "phinet": "s",
+    "micronet_m1": "^",
+    "efficientnet_lite0": "v",
+    "wide_resnet50_2": "P",
+}
+_OTHER_MARKERS = ("X", "h", "<", ">", "p", "8")
+
+
+def plain(text: object, limit: int | None = None) -> str:
+    """`text` in one line without control characters and broken code points; cut to `limit` characters."""
+    line = "".join(c if c.isprintable() else "?" for c in str(text))
+    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
+
+
+def backbone_name(backbone: str, random_weights: bool = False) -> str:
+    """For people, with the mark of an untrained network."""
+    name = BACKBONES.get(backbone, plain(backbone))
+    return f"{name} ({RANDOM})" if random_weights else name
+
+
+def method_name(label: str) -> str:
+    """For people; a variant's label stays as its user wrote it."""
+    return METHODS.get(label, plain(label))
+
+
+def data_name(data: str) -> str:
+    """For people."""
+    return DATA.get(data, plain(data))
+
+
+def rank(name: str, known: Iterable[str]) -> tuple[int, str]:
+    """A sort key: known names in their order, then the others by name."""
+    order = list(known)
+    return (order.index(name) if name in order else len(order), name)
+
+
+def method_colours(labels: dict[str, str]) -> dict[str, str]:
+    """A colour for each label, given the method behind it: the method's own if it is free, else one of the others."""
+    colours: dict[str, str] = {}
+    ordered = sorted(labels, key=lambda label: (label != labels[label], rank(label, METHODS)))
+    for label in ordered:
+        own = _METHOD_COLOURS.get(labels[label])
+        if own is None or own in colours.values():
+            free = [colour for colour in _OTHER_COLOURS if colour not in colours.values()]
+            own = free[0] if free else _OTHER_COLOURS[len(colours) % len(_OTHER_COLOURS)]
+        colours[label] = own
+    return colours
+
+
+def backbone_markers(backbones: Iterable[str]) -> dict[str, str]:
+    """A marker of matplotlib for each backbone."""
+    markers: dict[str, str] = {}
+    for backbone in sorted(set(backbones), key=lambda name: rank(name, BACKBONES)):
+        free = [m for m in _OTHER_MARKERS if m not in markers.values()] or list(_OTHER_MARKERS)
+        markers[backbone] = _BACKBONE_MARKERS.get(backbone, free[0])
+    return markers

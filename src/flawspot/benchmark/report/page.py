@@ -1,0 +1,211 @@
+"""The page: which figures and tables there are, in which order, and the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from flawspot.benchmark.record import Record
+from flawspot.benchmark.report import summary
+from flawspot.benchmark.report.axis_analysis import Axis, axes, axis_table, data_of
+from flawspot.benchmark.report.detector_tables import CATEGORY_METRICS, categories_table, detectors, seeds
+from flawspot.benchmark.report.drawing import Drawing
+from flawspot.benchmark.report.figure_cost import cost_figure, front_table
+from flawspot.benchmark.report.figure_curves import axis_figure, sizes_figure
+from flawspot.benchmark.report.figure_layers import layers_figure
+from flawspot.benchmark.report.figure_paste import paste_figure
+from flawspot.benchmark.report.names import data_name, plain
+from flawspot.benchmark.report.paper_comparison import paper_table
+from flawspot.benchmark.report.pictures import Gallery, galleries
+from flawspot.benchmark.report.results import Results
+from flawspot.benchmark.report.run_tables import gaps_table, runs_table, sources_table, tracebacks
+from flawspot.benchmark.report.size_analysis import size_table
+from flawspot.benchmark.report.tables import Table
+from flawspot.errors import DataError
+from flawspot.files import write_bytes
+
+AXIS_METRICS = (
+    ("pixel_f1_max", "pixel F1"),
+    ("image_auroc", "image AUROC"),
+    ("image_false_alarm_rate", "false alarms"),
+)
+
+
+@dataclass
+class Item:
+    """One thing of a section: a figure, a table, or a gallery of examples; folded away until asked for or not."""
+
+    figure: Drawing | None = None
+    table: Table | None = None
+    gallery: Gallery | None = None
+    folded: bool = False
+    printed: bool = True
+
+
+@dataclass
+class Section:
+    """A part of the page with a heading.
+
+    Attributes:
+        key: for links.
+        title: its heading.
+        items: in order; those that there are no records for are left out by `add`.
+    """
+
+    key: str
+    title: str
+    intro: str = ""
+    items: list[Item] = field(default_factory=list)
+
+    def add(self, thing: Drawing | Table | Gallery | None, *, folded: bool = False, printed: bool = True) -> None:
+        """Append a figure, a table or a gallery, unless it is None."""
+        if thing is None:
+            return
+        item = Item(folded=folded, printed=printed)
+        if isinstance(thing, Drawing):
+            item.figure = thing
+        elif isinstance(thing, Table):
+            item.table = thing
+        else:
+            item.gallery = thing
+        self.items.append(item)
+
+
+def write_report(
+    records: Sequence[Record], folder: Path, *, store_folder: Path | None = None, title: str | None = None
+) -> Path:
+    """Write ``report.html``, one file that needs no other and no network, and its figures as SVG and PNG.
+
+    The same records, in any order, give the same bytes with the same versions of the libraries.
+
+    Args:
+        records: of a store; their texts are shown as they are, whatever they hold.
+        folder: gets ``report.html`` and ``figures/``; made where missing. Files of these names are replaced.
+        store_folder: that the records' pictures are relative to; None leaves the pictures out.
+        title: of the page.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        DataError: no records.
+        FlawspotError: a file cannot be written.
+    """
+    if not records:
+        raise DataError("there is nothing to report: the store holds no runs. Run `flawspot benchmark run` first.")
+    results = Results(records)
+    parts = sections(results, store_folder)
+    for part in parts:
+        for item in part.items:
+            if item.figure:
+                write_bytes(folder / "figures" / f"{item.figure.key}.svg", item.figure.svg)
+                write_bytes(folder / "figures" / f"{item.figure.key}.png", item.figure.png)
+    page = folder / "report.html"
+    write_bytes(page, render(results, parts, title or "flawspot benchmark").encode("utf-8", "replace"))
+    return page
+
+
+def sections(results: Results, store_folder: Path | None = None) -> list[Section]:
+    """All that the page shows below its summary."""
+    found = []
+    slugs = _slugs(results)
+    for data in results.data():
+        slug = slugs[data]
+        section = Section(f"data-{slug}", data_name(data))
+        section.add(cost_figure(results, data, f"figure-1-{slug}"))
+        section.add(front_table(results, data, f"figure-1-{slug}"), folded=True)
+        section.add(cost_figure(results, data, f"figure-1-as-paper-{slug}", as_paper=True), folded=True)
+        section.add(layers_figure(results, data, f"figure-5-{slug}"))
+        section.add(paste_figure(results, data, f"figure-6-{slug}"))
+        section.add(detectors(results, data))
+        section.add(seeds(results, data), folded=True)
+        for position, (name, heading) in enumerate(CATEGORY_METRICS):
+            section.add(categories_table(results, data, name, heading), folded=position > 0)
+        section.add(sizes_figure(results, data, f"defect-sizes-{slug}"))
+        section.add(size_table(results, data), folded=True)
+        found.append(section)
+    comparison = Section("paper", "Beside the paper", "Barusco et al., PaSTe, 2024 (arXiv 2410.11591), tables 2 and 3.")
+    comparison.add(paper_table(results, 2))
+    comparison.add(paper_table(results, 3))
+    found.insert(1 if found else 0, comparison)
+    found += _beyond(results, slugs)
+    shown, note = galleries(results, store_folder)
+    if shown:
+        text = (
+            "For each category the detector with the best pixel F1: the photographs it judges best and worst. " + note
+        )
+        pictures = Section("examples", "Best and worst examples", text)
+        for gallery in shown:
+            pictures.add(gallery)
+        found.append(pictures)
+    runs = Section("provenance", "Where every figure comes from")
+    runs.add(gaps_table(results.records))
+    runs.add(sources_table(results.every), folded=True)
+    runs.add(runs_table(results.every), folded=True, printed=len(results.every) <= 300)
+    found.append(runs)
+    return found
+
+
+def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:
+    """Noise, contamination and few shots: a section each, where there are records."""
+    every = axes(results)
+    groups: list[tuple[str, str, list[Axis]]] = [
+        ("noise", "Noisy photographs", [axis for axis in every if axis.key.startswith("corruption-")])
+    ]
+    groups += [(axis.key, axis.title, [axis]) for axis in every if not axis.key.startswith("corruption-")]
+    found = []
+    for key, title, group in groups:
+        section = Section(key, title)
+        for data in dict.fromkeys(data for axis in group for data in data_of(results, axis)):
+            here = [axis for axis in group if data in data_of(results, axis)]
+            section.add(axis_figure(results, here, data, f"{key}-{slugs[data]}", title, AXIS_METRICS))
+            for axis in here:
+                for name, heading in AXIS_METRICS:
+                    section.add(axis_table(results, axis, data, name, heading), folded=True)
+        if section.items:
+            found.append(section)
+    return found
+
+
+def render(results: Results, parts: Sequence[Section], title: str) -> str:
+    """The page as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_own_file),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    finished = [record.finished for record in results.every if record.finished]
+    return environment.get_template("page.html.j2").render(
+        title=plain(title),
+        style=Markup(_own_file("page.css")),
+        script=Markup(_own_file("page.js")),
+        markup=Markup,
+        tiles=summary.tiles(results),
+        findings=summary.findings(results),
+        warnings=summary.warnings(results),
+        newest=max(finished)[:10] if finished else "",
+        sections=parts,
+        tracebacks=tracebacks(results.every),
+    )
+
+
+def _own_file(name: str) -> str:
+    return resources.files("flawspot.benchmark.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _slugs(results: Results) -> dict[str, str]:
+    """A name for files and links for each data set, whatever it is called."""
+    slugs: dict[str, str] = {}
+    for data in sorted({record.cell.data for record in results.records}):
+        slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in data.lower()).strip("-")[:40] or "data"
+        while slug in slugs.values():
+            slug += "-2"
+        slugs[data] = slug
+    return slugs

@@ -1,0 +1,141 @@
+"""Tables 2 and 3 of the PaSTe paper with the paper's figures beside ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flawspot.benchmark.record import Record
+from flawspot.benchmark.report.detector_tables import MIB, memory, mmac, shared
+from flawspot.benchmark.report.names import backbone_name, method_name
+from flawspot.benchmark.report.results import Results, Runs, Setup, why_missing
+from flawspot.benchmark.report.statistics import Value, estimate, metric
+from flawspot.benchmark.report.tables import Column, Entry, Table, number, signed, three_digits, words
+from flawspot.costs.tables import paper_tables
+
+PAPER_DATA = "mvtec_ad"
+PAPER_CATEGORIES = 15
+PAPER_SIZE = 224
+
+TITLES = {
+    2: "Table 2 of the paper: STFPM and PaSTe on MobileNetV2",
+    3: "Table 3 of the paper: methods on WideResNet50 and MobileNetV2",
+}
+
+
+def paper_memory(record: Record) -> float | None:
+    """MiB as the paper counts."""
+    return None if record.paper_bytes is None else record.paper_bytes / MIB
+
+
+def paper_mmac(record: Record) -> float | None:
+    """MMAC of inference as the paper counts."""
+    return None if record.paper_macs is None else record.paper_macs / 1e6
+
+
+def training_mmac(record: Record) -> float | None:
+    """MMAC of training, for one photograph in one epoch."""
+    return None if record.training_macs is None else record.training_macs / 1e6
+
+
+def training_ram(record: Record) -> float | None:
+    """MiB that training holds."""
+    return None if record.training_ram is None else record.training_ram / MIB
+
+
+QUANTITIES: dict[str, tuple[str, str, Value, Value | None]] = {
+    "memory_mb": ("memory", "MiB", paper_memory, memory),
+    "inference_mmac": ("inference", "MMAC", paper_mmac, mmac),
+    "training_mmac": ("training computation", "MMAC", training_mmac, None),
+    "training_ram_mb": ("training RAM", "MiB", training_ram, None),
+}
+"""By the name in the paper's table: name, unit, as the paper counts, and as it is where that differs."""
+
+
+def paper_table(results: Results, number_: int) -> Table:
+    """Table 2 or 3. Costs are compared with the median of any run of the detector; the F1 only with the mean over all
+    15 categories of MVTec AD at 224 x 224, pretrained."""
+    columns = [
+        Column("backbone", numeric=False, identity=True),
+        Column("method", numeric=False),
+        Column("quantity", numeric=False),
+        Column("paper"),
+        Column("ours", hint="costs: as the paper counts them"),
+        Column("difference"),
+        Column(
+            "as it is", hint="costs with all that the paper's way of counting leaves out, such as the bank's search"
+        ),
+    ]
+    table = Table(
+        f"paper-table-{number_}",
+        TITLES[number_],
+        columns,
+        intro="“Ours” counts costs as the paper does; “as it is” counts everything at the precision it is stored in. "
+        "Megabytes are 2^20 bytes. F1 is the best pixel F1, its mean over the 15 categories of MVTec AD.",
+    )
+    published: dict[str, dict[str, dict[str, Any]]] = paper_tables()[f"table{number_}"]
+    for backbone, methods in published.items():
+        for method, figures in methods.items():
+            setup, runs = _find(results, backbone, method)
+            for quantity, (heading, unit, counted, honest) in QUANTITIES.items():
+                if quantity in figures:
+                    row = [_named(backbone, setup), words(method_name(method)), words(f"{heading}, {unit}")]
+                    row += _cost(table, float(figures[quantity]), runs, counted, honest)
+                    table.rows.append(row)
+            row = [_named(backbone, setup), words(method_name(method)), words("pixel F1")]
+            table.rows.append(row + _accuracy(table, results, float(figures["f1_pixel"]), setup, runs))
+    return table
+
+
+def _find(results: Results, backbone: str, method: str) -> tuple[Setup | None, dict[str, Runs]]:
+    """The detector that the paper's column is of: pretrained before random, on MVTec AD before other data."""
+    for data in results.data():
+        candidates = [
+            setup
+            for setup in results.setups(data)
+            if (setup.backbone, setup.method, setup.input_size) == (backbone, method, PAPER_SIZE) and setup.own_layers
+        ]
+        # Setups come with pretrained weights first; the method under its own name before a variant of it.
+        candidates.sort(key=lambda setup: (setup.random_weights, setup.label != method, setup.normalization != "paper"))
+        if candidates:
+            return candidates[0], results.runs(data, candidates[0])
+    return None, {}
+
+
+def _named(backbone: str, setup: Setup | None) -> Entry:
+    return words(backbone_name(backbone, setup is not None and setup.random_weights))
+
+
+def _cost(table: Table, paper: float, runs: dict[str, Runs], counted: Value, honest: Value | None) -> list[Entry]:
+    ours, real = shared(runs, counted), shared(runs, honest) if honest else None
+    records = [record for by_seed in runs.values() for record in by_seed.values()]
+    fields = [Entry(_published(paper), paper)]
+    if ours is None:
+        done = any(record.status == "done" for record in records)
+        reason = "this way of counting says nothing here" if done else why_missing(records)
+        fields += [table.missing(reason), table.missing(reason)]
+    else:
+        fields += [Entry(three_digits(ours), ours), signed(100 * (ours - paper) / paper, 1, " %")]
+    fields.append(Entry("", None) if real is None else Entry(three_digits(real), real))
+    return fields
+
+
+def _accuracy(table: Table, results: Results, paper: float, setup: Setup | None, runs: dict[str, Runs]) -> list[Entry]:
+    fields = [Entry(f"{paper:.2f}", paper)]
+    if setup is None or setup not in results.setups(PAPER_DATA):
+        return [*fields, *[table.missing("not run on MVTec AD")] * 2, Entry("", None)]
+    found = estimate(runs, results.categories(PAPER_DATA), metric("pixel_f1_max"), "pixel_f1_max")
+    if found.mean is None:
+        reason = next(iter(found.missing.values()), "not run")
+        return [*fields, *[table.missing(reason)] * 2, Entry("", None)]
+    ours = number(found.mean)
+    if setup.random_weights:
+        reason = f"{setup.backbone_name}: not comparable with the paper's pretrained network"
+    elif len(found.categories) != PAPER_CATEGORIES:
+        reason = f"mean over {len(found.categories)} of the {PAPER_CATEGORIES} categories: no difference is formed"
+    else:
+        return [*fields, ours, signed(found.mean - paper), Entry("", None)]
+    return [*fields, Entry(ours.text, ours.value, table.note(reason), reason), table.missing(reason), Entry("", None)]
+
+
+def _published(value: float) -> str:
+    return f"{value:,.2f}".rstrip("0").rstrip(".")

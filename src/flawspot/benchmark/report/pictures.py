@@ -1,0 +1,115 @@
+"""Best and worst examples, small enough to lie in the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from flawspot.benchmark.record import DONE, Record
+from flawspot.benchmark.report.names import data_name, plain
+from flawspot.benchmark.report.results import CLEAN, Results, condition_of, setup_of
+from flawspot.errors import ImageError
+from flawspot.runtime.images import read_image
+
+MOST = 60
+"""Pictures in one page: about 2 MB."""
+
+SIDE = 560
+"""Their longest side in pixels."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture with what it shows.
+
+    Attributes:
+        kind: ``best`` or ``worst``.
+        caption: the photograph's name, whether it is defective, and its score.
+        source: the picture as a data URL; None where it cannot be shown.
+        reason: why not.
+    """
+
+    kind: str
+    caption: str
+    source: str | None
+    reason: str = ""
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The examples of one detector on one category."""
+
+    title: str
+    detector: str
+    examples: tuple[Example, ...]
+
+
+def galleries(results: Results, store_folder: Path | None) -> tuple[list[Gallery], str]:
+    """For each category the examples of the detector with the best pixel F1, on untouched photographs; and a note on
+    what is not shown."""
+    best: dict[tuple[str, str], Record] = {}
+    for record in results.records:
+        if record.status == DONE and record.examples and condition_of(record) == CLEAN:
+            place = (record.cell.data, record.cell.category)
+            if place not in best or _f1(record) > _f1(best[place]):
+                best[place] = record
+    found, shown, left = [], 0, 0
+    for (data, category), record in best.items():
+        examples = []
+        for example in sorted(record.examples, key=lambda e: str(e.get("kind"))):
+            if shown >= MOST:
+                left += 1
+                continue
+            shown += 1
+            examples.append(_example(example, store_folder))
+        if examples:
+            f1 = record.metrics.get("pixel_f1_max")
+            detector = results.name(setup_of(record)) + ("" if f1 is None else f", pixel F1 {f1:.3f}")
+            title = f"{data_name(data)}, {plain(category)}"
+            found.append(Gallery(title, f"{detector}, seed {record.cell.seed}", tuple(examples)))
+    return found, f"{left} more pictures are not shown, to keep the page small." if left else ""
+
+
+def _f1(record: Record) -> float:
+    value = record.metrics.get("pixel_f1_max")
+    return -math.inf if value is None else float(value)
+
+
+def _example(example: dict[str, object], folder: Path | None) -> Example:
+    kind = plain(example.get("kind", ""), 20)
+    caption = plain(example.get("image", ""), 80)
+    if "defective" in example:
+        caption += ", defective" if example["defective"] else ", good"
+    score = example.get("score")
+    if isinstance(score, int | float):
+        caption += f", score {score:.4g}"
+    if folder is None:
+        return Example(kind, caption, None, "the store's folder was not given")
+    path = _inside(folder, str(example.get("picture", "")))
+    if path is None:
+        return Example(kind, caption, None, "its path does not lead into the store's folder")
+    try:
+        picture = Image.fromarray(read_image(path))
+    except ImageError as error:
+        return Example(kind, caption, None, plain(error).replace(str(folder), "").replace("  ", " "))
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=82, optimize=True)
+    url = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    return Example(kind, caption, url, "", *picture.size)
+
+
+def _inside(folder: Path, relative: str) -> Path | None:
+    """The file, if it lies in the folder once links are followed: a page must not carry other files away."""
+    try:
+        path = (folder / relative).resolve()
+        return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+    except (OSError, ValueError):  # a name that the system cannot have
+        return None

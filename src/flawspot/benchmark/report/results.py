@@ -1,0 +1,206 @@
+"""The records in the order that tables and figures ask for them: condition, data set, detector, category, seed."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from flawspot.benchmark.record import DONE, FAILED, Record
+from flawspot.benchmark.report.names import BACKBONES, LAYERS, METHODS, backbone_name, method_name, plain, rank
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What was done to the photographs: nothing, or one of the axes beyond the paper."""
+
+    corruption: str | None = None
+    severity: int = 0
+    contamination: float = 0.0
+    shots: int | None = None
+
+
+CLEAN = Condition()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A detector: all of a cell but the photographs and the seed."""
+
+    backbone: str
+    random_weights: bool
+    layers: str
+    label: str
+    method: str
+    input_size: int
+    normalization: str
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """A sort key: backbone, method, layers."""
+        return (
+            self.random_weights,
+            rank(self.backbone, BACKBONES),
+            rank(self.label, METHODS),
+            rank(self.layers, LAYERS),
+            self.input_size,
+            self.normalization,
+            self.method,
+        )
+
+    @property
+    def backbone_name(self) -> str:
+        """With the mark of random weights."""
+        return backbone_name(self.backbone, self.random_weights)
+
+    @property
+    def method_name(self) -> str:
+        """The label, for people."""
+        return method_name(self.label)
+
+    @property
+    def own_layers(self) -> bool:
+        """Whether these are the layers that the paper compares methods on: the equivalent ones, PaSTe's for PaSTe."""
+        return self.layers == ("paste" if self.method == "paste" else "equiv")
+
+
+Runs = dict[int, Record]
+"""By seed."""
+
+
+class Results:
+    """The current records, by what they are of.
+
+    Where several records are of one cell (an older code version, other weights), the latest finished one counts, and
+    a done one before a failed or missing one.
+
+    Attributes:
+        records: the current ones, sorted.
+        every: all of them, sorted.
+        older: how many are not current.
+        varied_size, varied_normalization: whether a detector's name must tell its input size or normalisation.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        latest: dict[str, Record] = {}
+        for record in sorted(records, key=lambda r: (r.status == DONE, r.finished, r.started, r.key)):
+            latest[json.dumps(record.cell.as_dict(), sort_keys=True)] = record
+        self.records = sorted(latest.values(), key=_order)
+        self.every = sorted(records, key=_order)
+        self.older = len(records) - len(self.records)
+        self._runs: dict[Condition, dict[str, dict[Setup, dict[str, Runs]]]] = defaultdict(
+            lambda: defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+        )
+        for record in self.records:
+            cell = record.cell
+            self._runs[condition_of(record)][cell.data][setup_of(record)][cell.category][cell.seed] = record
+        self.varied_size = len({record.cell.input_size for record in self.records}) > 1
+        self.varied_normalization = len({record.cell.normalization for record in self.records}) > 1
+        self._areas = _areas(self.records)
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """All there are, the untouched one first."""
+        return sorted(
+            self._runs,
+            key=lambda c: (c != CLEAN, c.corruption or "", c.severity, c.contamination, c.shots or 0),
+        )
+
+    def data(self, condition: Condition = CLEAN) -> list[str]:
+        """Data sets by name, MVTec AD first."""
+        return sorted(self._runs[condition], key=lambda data: rank(data, ["mvtec_ad"]))
+
+    def setups(self, data: str, condition: Condition = CLEAN) -> list[Setup]:
+        """Detectors that ran, or should have, on a data set."""
+        return sorted(self._runs[condition][data], key=lambda setup: setup.order)
+
+    def runs(self, data: str, setup: Setup, condition: Condition = CLEAN) -> dict[str, Runs]:
+        """By category, whatever their status."""
+        found = self._runs[condition][data].get(setup, {})
+        return {category: found[category] for category in self.categories(data) if category in found}
+
+    def categories(self, data: str) -> list[str]:
+        """Of a data set, by the mean area of their defects where any run tells it, smallest first; then the others."""
+        names = {record.cell.category for record in self.records if record.cell.data == data}
+        return sorted(names, key=lambda name: (self.area(data, name) is None, self.area(data, name) or 0.0, name))
+
+    def area(self, data: str, category: str) -> float | None:
+        """Mean area of the defects in a defective photograph, as a share of the photograph; None where unknown."""
+        return self._areas.get((data, category))
+
+    def details(self, setup: Setup) -> str:
+        """What tells detectors of one backbone, method and layers apart; mostly nothing."""
+        parts = []
+        if self.varied_size:
+            parts.append(f"{setup.input_size} px")
+        if self.varied_normalization:
+            parts.append(f"{plain(setup.normalization)} normalisation")
+        return ", ".join(parts)
+
+    def name(self, setup: Setup, layers: bool = True) -> str:
+        """A detector in one line."""
+        parts = [setup.backbone_name, setup.method_name]
+        if layers:
+            parts.append(plain(setup.layers))
+        return " · ".join([*parts, *filter(None, [self.details(setup)])])
+
+
+def condition_of(record: Record) -> Condition:
+    """Under which a run was made."""
+    cell = record.cell
+    corruption = cell.corruption if cell.severity else None
+    return Condition(corruption, cell.severity if corruption else 0, cell.contamination, cell.shots)
+
+
+def setup_of(record: Record) -> Setup:
+    """The detector of a run."""
+    cell = record.cell
+    return Setup(
+        cell.backbone,
+        cell.random_weights,
+        cell.layers,
+        cell.label,
+        cell.method,
+        cell.input_size,
+        cell.normalization,
+    )
+
+
+def why_missing(runs: Iterable[Record] | None, metric: str | None = None) -> str:
+    """One line on why there is no figure: of the runs of a cell, or of none."""
+    records = list(runs or ())
+    for record in records:
+        if record.status != DONE:
+            word = "failed" if record.status == FAILED else "missing"
+            return f"{word}: {plain(record.error or 'no reason given')}"
+    if records and metric:
+        return "undefined here: the test set lacks the masks or one of the two classes"
+    return "not run"
+
+
+def _order(record: Record) -> tuple[object, ...]:
+    cell, condition = record.cell, condition_of(record)
+    return (
+        rank(cell.data, ["mvtec_ad"]),
+        cell.category,
+        setup_of(record).order,
+        condition.corruption or "",
+        condition.severity,
+        condition.contamination,
+        condition.shots or 0,
+        cell.seed,
+        record.key,
+    )
+
+
+def _areas(records: Sequence[Record]) -> dict[tuple[str, str], float]:
+    areas: dict[tuple[str, str], float] = {}
+    # Untouched photographs at the smallest input first: the choice must not hang on the order of the runs.
+    for record in sorted(records, key=lambda r: (condition_of(r) != CLEAN, r.cell.input_size, r.key)):
+        metrics, place = record.metrics, (record.cell.data, record.cell.category)
+        pixels, images = metrics.get("pixels"), metrics.get("images")
+        defective, photographs = metrics.get("defective_pixels"), metrics.get("defective_images")
+        if record.status == DONE and place not in areas and pixels and images and defective and photographs:
+            areas[place] = (defective / photographs) / (pixels / images)
+    return areas
