@@ -1,8 +1,16 @@
 """Cells and records to store."""
 
+import hashlib
+import importlib
+from pathlib import Path
+
 import pytest
 
+from flawspot.benchmark.engines.board import Board
 from flawspot.benchmark.record import DONE, Cell, Record
+from flawspot.benchmark.store import Store
+from flawspot.benchmark.task import Estimate, Task
+from flawspot.data.layouts import DataSource
 from flawspot.manifest import Part
 
 
@@ -41,3 +49,69 @@ def record(cell):
         return Record(key=key, status=status, **{**plain, **changed})
 
     return make
+
+
+@pytest.fixture
+def fake_work(monkeypatch):
+    """The module beside, importable by workers too."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "work"))
+    return importlib.import_module("fake_work")
+
+
+@pytest.fixture
+def task(tmp_path, cell):
+    """Make a task that only `fake_work` can work on."""
+
+    def make(label="quick", seed=0, **changed):
+        key = hashlib.sha256(f"{label} {seed}".encode()).hexdigest()
+        plain = {
+            "key": key,
+            "training_key": key,
+            "cell": cell(label=label, seed=seed),
+            "source": DataSource("mvtec_ad", "mvtec_ad"),
+            "folder": tmp_path / "runs.files",
+            "data_fingerprint": "d",
+            "weights": "w",
+            "weights_sha256": "s",
+            "code_version": "c",
+        }
+        return Task(**{**plain, **changed})
+
+    return make
+
+
+class Told:
+    """A listener that keeps what it hears."""
+
+    def __init__(self):
+        self.records, self.notes = [], []
+
+    def changed(self, counts):
+        self.counts = counts
+
+    def ended(self, record, counts):
+        self.records.append(record)
+
+    def note(self, message):
+        self.notes.append(message)
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+@pytest.fixture
+def board(tmp_path, told):
+    """Make a board on the store of the test."""
+    stores = []
+
+    def make(tasks, memory=1, **options):
+        store = Store(tmp_path / "runs.sqlite", owner=options.pop("owner", None))
+        stores.append(store)
+        estimates = {one.key: Estimate(1.0, memory) for one in tasks}
+        return Board(store, tasks, estimates, told, **options)
+
+    yield make
+    for store in stores:
+        store.close()

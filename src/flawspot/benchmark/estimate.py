@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from flawspot.benchmark.provenance import machine
 from flawspot.benchmark.record import DONE, Cell, Record
-from flawspot.benchmark.task import Task
+from flawspot.benchmark.task import Estimate, Task
 from flawspot.costs.configuration import DetectorCosts, configuration_costs
 from flawspot.data.demo_set import DEFECTS
 from flawspot.data.layouts import DEMO_DEFAULTS
@@ -34,14 +33,6 @@ _UNKNOWN = (200, 100)
 """Photographs of a product that is not here: to learn from, to test on."""
 _IMAGES = 200
 _BY_IMAGES = ("cached features", "patches of all images", "coreset selection")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run takes: seconds with all threads of a worker, and bytes at the peak."""
-
-    seconds: float
-    memory_bytes: int
 
 
 class Estimator:

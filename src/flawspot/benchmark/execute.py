@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import errno
 import json
 import time
 import traceback
@@ -18,6 +17,7 @@ from flawspot.benchmark.examples import write_examples
 from flawspot.benchmark.feature_files import prune
 from flawspot.benchmark.measuring import PeakMemory, latency
 from flawspot.benchmark.provenance import code_version, machine, versions
+from flawspot.benchmark.reasons import reason
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Record
 from flawspot.benchmark.task import Task
 from flawspot.benchmark.variations import alteration, vary
@@ -52,20 +52,6 @@ def execute(task: Task) -> Record:
         except Exception as error:
             status, values = FAILED, {"error": reason(error), "traceback": traceback.format_exc()}
     return task.record(status, **values, machine=machine(), versions=versions(), started=started, finished=_now())
-
-
-def reason(error: BaseException) -> str:
-    """One line for an error, with its cure where there is one."""
-    text = (str(error).strip().splitlines() or [""])[0]
-    words = text.lower()
-    memory = "allocate memory" in words or "bad_alloc" in words or "bad allocation" in words
-    if isinstance(error, MemoryError) or memory:
-        return f"out of memory: run fewer workers, a smaller bank or a smaller input size ({text or 'MemoryError'})"
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"the disk is full: free some space and run again with --retry-failed ({text})"
-    if isinstance(error, FlawspotError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from flawspot.benchmark.engines.board import Board, Counts, Listener
 from flawspot.benchmark.engines.interrupts import Interrupts
 from flawspot.benchmark.engines.local import choose_workers, run_local
 from flawspot.benchmark.estimate import Estimator
+from flawspot.benchmark.execute import execute
 from flawspot.benchmark.feature_files import sweep
 from flawspot.benchmark.grid_file import grid_file, read_grid
 from flawspot.benchmark.planning import BenchmarkPlan, make_plan
@@ -111,8 +112,8 @@ def run(
         if engine == "ray":
             from flawspot.benchmark.engines.ray_engine import run_ray
 
-            run_ray(board, interrupts, address=ray_address, workers=workers)
+            run_ray(board, interrupts, work=execute, address=ray_address, workers=workers)
         else:
-            run_local(board, interrupts, workers=chosen, threads=threads)
+            run_local(board, interrupts, work=execute, workers=chosen, threads=threads)
         store.release()
     return board.counts

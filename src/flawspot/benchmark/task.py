@@ -67,6 +67,14 @@ class Task:
         return self.record(MISSING, error=self.missing, **values)
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What a run is thought to take: seconds with all threads of a worker, and bytes at the peak."""
+
+    seconds: float
+    memory_bytes: int
+
+
 def keys(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_version: str) -> tuple[str, str]:
     """The key of a run, and that of its training, which no corruption of test photographs changes."""
     training = replace(cell, corruption=None, severity=0)

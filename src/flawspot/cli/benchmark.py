@@ -26,9 +26,7 @@ STORE = Annotated[Path, typer.Option("--store", help="The SQLite file of the run
 EXISTING = Annotated[Path, typer.Argument(help="The SQLite file that `benchmark run --store` wrote.")]
 DATA = Annotated[
     list[str] | None,
-    typer.Option(
-        "--data", metavar="NAME=FOLDER", help="Where a data set of the grid lies here; repeatable."
-    ),
+    typer.Option("--data", metavar="NAME=FOLDER", help="Where a data set of the grid lies here; repeatable."),
 ]
 WORKERS = Annotated[
     int | None, typer.Option(help="Runs at once. Default: one for each core, fewer where memory is short.")

@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from flawspot.benchmark.estimate import Estimate
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Record
 from flawspot.benchmark.store import Store
-from flawspot.benchmark.task import Task
+from flawspot.benchmark.task import Estimate, Task
 
 ATTEMPTS = 2
 """How often a run is begun whose process dies."""

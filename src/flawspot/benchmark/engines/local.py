@@ -12,11 +12,10 @@ import psutil
 from flawspot.benchmark.engines.board import Board
 from flawspot.benchmark.engines.interrupts import Interrupts
 from flawspot.benchmark.engines.worker import Work, Worker
-from flawspot.benchmark.estimate import Estimate
-from flawspot.benchmark.execute import execute
 from flawspot.benchmark.provenance import cores
 from flawspot.benchmark.record import FAILED
 from flawspot.benchmark.store import StoreError
+from flawspot.benchmark.task import Estimate
 
 GRACE_SECONDS = 5.0
 """How long running runs may go on after the first Ctrl-C."""
@@ -53,9 +52,9 @@ def run_local(
     board: Board,
     interrupts: Interrupts,
     *,
+    work: Work,
     workers: int,
     threads: int,
-    work: Work = execute,
     grace: float = GRACE_SECONDS,
 ) -> None:
     """Work on the runs of `board` until there are none, or until an interruption.
@@ -66,9 +65,9 @@ def run_local(
     Args:
         board: the runs.
         interrupts: looked at all the time.
+        work: what is done with a run; importable by its name.
         workers: processes.
         threads: of each.
-        work: what is done with a run; importable by its name.
         grace: seconds.
 
     Raises:

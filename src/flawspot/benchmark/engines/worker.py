@@ -14,6 +14,7 @@ from flawspot.benchmark.record import Record
 from flawspot.benchmark.task import Task
 
 Work = Callable[[Task], Record]
+# Read by ONNX Runtime's sessions here, torch (OpenMP), numpy's matrix products, numba, and those of macOS.
 THREAD_VARIABLES = (
     "FLAWSPOT_THREADS",
     "OMP_NUM_THREADS",
@@ -38,7 +39,7 @@ class Worker:
         self.task: Task | None = None
         self.last: Task | None = None
         self.connection, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, work, threads), name="flawspot-worker")
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, work), name="flawspot-worker")
         with _thread_variables(threads):
             self._process.start()
         theirs.close()  # so that this end reads its end when the process is gone
@@ -81,26 +82,17 @@ class Worker:
             self._process.join()
 
 
-def _serve(connection: Connection, work: Work, threads: int) -> None:
+def _serve(connection: Connection, work: Work) -> None:
     """The loop of the process."""
     # Ctrl-C reaches every process of a terminal; the starter decides what is to happen.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_the_starter, daemon=True).start()
-    use_threads(threads)
     while True:
         try:
             task = connection.recv()
         except (EOFError, OSError):
             return
         connection.send(work(task))
-
-
-def use_threads(threads: int) -> None:
-    """Tell torch how many threads it may use, where it is there; the environment has told the others."""
-    with contextlib.suppress(ModuleNotFoundError):
-        import torch
-
-        torch.set_num_threads(threads)
 
 
 def _die_with_the_starter() -> None:
