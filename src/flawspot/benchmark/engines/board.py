@@ -137,14 +137,25 @@ class Board:
         self._tell()
         self._listener.ended(record, self.counts)
 
-    def died(self, task: Task, why: str) -> None:
-        """The process of a run has died: it is begun once more, alone, and given up if that does not help."""
-        if self._attempts[task.key] >= ATTEMPTS:
-            self.finish(task.record(FAILED, error=f"{why}, {ATTEMPTS} times", finished=_now()))
+    def died(self, task: Task, why: str, *, alone: bool = True, attempts: int = ATTEMPTS) -> None:
+        """The process of a run has died.
+
+        Args:
+            task: the run.
+            why: in words.
+            alone: begin it once more when nothing else is running, for it may have wanted too much memory; else soon.
+            attempts: how often it is begun before it is given up.
+        """
+        if self._attempts[task.key] >= attempts:
+            self.finish(task.record(FAILED, error=f"{why}, {attempts} times", finished=_now()))
             return
-        self._listener.note(f"{name(task)}: {why}; it is tried once more when the others have ended")
+        when = "when the others have ended" if alone else "soon"
+        self._listener.note(f"{name(task)}: {why}; it is tried once more {when}")
         self.give_back(task)
-        self._dead.append(task)
+        if alone:
+            self._dead.append(task)
+        else:
+            self._open.insert(0, task)
         self._tell()
 
     def give_back(self, task: Task) -> None:
