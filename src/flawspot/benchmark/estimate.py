@@ -47,6 +47,12 @@ class Estimator:
         self._here = machine()["host_hash"]
         self._scales: dict[str | None, float] | None = None
 
+    def with_threads(self, threads: int) -> Estimator:
+        """The same for workers with another number of threads; what has been counted is not counted again."""
+        other = Estimator(self._done, threads=threads)
+        other._costs, other._counts = self._costs, self._counts
+        return other
+
     def estimate(self, task: Task) -> Estimate:
         """Of one run. A cell whose method the cost model does not know gets the overhead alone."""
         train, test = self._count(task)

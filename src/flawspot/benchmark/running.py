@@ -57,7 +57,7 @@ def plan(tasks: Sequence[Task], store: Store, *, workers: int | None = None) -> 
     # As `run` would choose, which has the same tasks to do.
     to_do = [task for task in tasks if task.missing is None and statuses.get(task.key) not in (DONE, FAILED)]
     chosen, threads = choose_workers([estimator.estimate(task) for task in to_do], workers)
-    return make_plan(tasks, statuses, Estimator(store.records(), threads=threads), workers=chosen, threads=threads)
+    return make_plan(tasks, statuses, estimator.with_threads(threads), workers=chosen, threads=threads)
 
 
 def run(
@@ -102,10 +102,10 @@ def run(
     statuses = store.statuses()
     settled = {DONE} if retry_failed else {DONE, FAILED}
     to_do = [task for task in tasks if task.missing is None and statuses.get(task.key) not in settled]
-    records = store.records()
-    rough = Estimator(records, threads=1)
-    chosen, threads = choose_workers([rough.estimate(task) for task in to_do], workers)
-    estimator = Estimator(records, threads=threads)
+    estimator = Estimator(store.records(), threads=1)
+    chosen, threads = choose_workers([estimator.estimate(task) for task in to_do], workers)
+    if engine == "local":
+        estimator = estimator.with_threads(threads)
     estimates = {task.key: estimator.estimate(task) for task in to_do}
     with Heartbeat(store):
         board = Board(store, tasks, estimates, listener, again=(FAILED,) if retry_failed else (), limit=limit)

@@ -21,6 +21,10 @@ app = typer.Typer(
     help="A grid of runs: every data set, backbone, layer group and method, accuracy and cost in one table.",
 )
 
+REASONS_SHOWN = 8
+TABLE_WIDTH = 200
+"""Of a table that goes to a file, in characters."""
+
 GRID = Annotated[str, typer.Argument(help="The grid's YAML file, or `paper` for that of the PaSTe paper.")]
 STORE = Annotated[Path, typer.Option("--store", help="The SQLite file of the runs; made if it is not there.")]
 EXISTING = Annotated[Path, typer.Argument(help="The SQLite file that `benchmark run --store` wrote.")]
@@ -66,8 +70,11 @@ def plan(
             f"{row.memory_bytes / 2**30:.1f} GiB" if row.open else "",
         )
     out.print(table)
-    for reason, count in planned.reasons.items():
+    reasons = list(planned.reasons.items())
+    for reason, count in reasons[:REASONS_SHOWN]:
         out.print(f"missing for {count} runs: {escape(reason)}")
+    if len(reasons) > REASONS_SHOWN:
+        out.print(f"and {len(reasons) - REASONS_SHOWN} more reasons, which --json lists")
     if planned.total.failed:
         out.print("failed runs are begun again with `benchmark run --retry-failed`")
     if planned.total.open:
@@ -175,7 +182,7 @@ def list_runs(store: EXISTING, as_json: JSON = False) -> None:
             _figure(record.measured.get("latency_ms"), 1),
             escape(record.error or _variation(record)),
         )
-    out.print(table)
+    out.print(table, width=None if out.is_terminal else TABLE_WIDTH)
 
 
 @app.command()
