@@ -182,7 +182,9 @@ def list_runs(store: EXISTING, as_json: JSON = False) -> None:
             _figure(record.measured.get("latency_ms"), 1),
             escape(record.error or _variation(record)),
         )
-    out.print(table, width=None if out.is_terminal else TABLE_WIDTH)
+    if not out.is_terminal:
+        out.width = TABLE_WIDTH
+    out.print(table)
 
 
 @app.command()
