@@ -72,6 +72,31 @@ class TestTrained:
         assert printed["manifest"]["hyperparameters"]["channels"] == 20
         assert printed["manifest"]["training"]["images"] == 19
 
+    def test_train_from_kept_features(self, product_folder, flawspot, tmp_path, monkeypatch):
+        """Broken off while the student trains, it leaves the features, and the next run starts from them."""
+        command = ["train", product_folder, "-o", tmp_path / "part.onnx", "--method", "paste", "--input-size", "64"]
+        command += ["--cache", tmp_path / "kept features", "--cache-dtype", "float16", "--set", "epochs=1", "--json"]
+
+        def interrupted(*_, **__):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr("flawspot.methods.paste.PaSTe.fit", interrupted)
+            code, out, err = flawspot(*command, "--recipe", "paper")
+        assert (code, out) == (130, "")
+        assert "features are kept in" in err
+        assert [path.name for path in tmp_path.iterdir()] == ["kept features"]
+        kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept features").iterdir()}
+        assert len(kept) == 4
+        code, out, _ = flawspot(*command, "--recipe", "paper")
+        assert code == 0
+        used = json.loads(out)["manifest"]["hyperparameters"]
+        assert (used["recipe"], used["batch_size"], used["learning_rate"]) == ("paper", 32, 0.4)
+        assert kept == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept features").iterdir()}
+        code, _, err = flawspot(*command, "--recipe", "slow")
+        assert code == 1
+        assert "the known ones are paper, fast" in err
+
     def test_evaluate(self, trained, product_folder, flawspot):
         code, out, _ = flawspot("evaluate", trained[0], product_folder, "--json")
         assert code == 0

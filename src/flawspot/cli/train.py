@@ -37,6 +37,12 @@ def train(
         str, typer.Option(help="weights: as the weights were trained with. paper: ImageNet's for every backbone.")
     ] = "weights",
     seed: Annotated[int, typer.Option(help="Of every random choice; the same seed makes the same detector.")] = 0,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="How stfpm and paste train their students: fast, the default, or paper, the published 100 epochs."
+        ),
+    ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,6 +74,8 @@ def train(
 ) -> None:
     """Learn what good parts look like, and write one .onnx file that finds what differs."""
     settings = dict(_assignment(text) for text in setting or [])
+    if recipe is not None:
+        settings["recipe"] = recipe
     from flawspot.feature_cache import FeatureCache
     from flawspot.training import train as run
 

@@ -1,0 +1,238 @@
+"""Time one epoch of PaSTe against the plain loop, or compare the recipes of STFPM and PaSTe, and print a table.
+
+    python benchmarks/students.py [--data DATA] [--epochs 3] [--threads N]
+    python benchmarks/students.py --recipes --data DATA --work FOLDER [--methods paste] [--seeds 0 1 2]
+
+DATA is a folder with mvtec_ad/bottle and magnetic_tile; without it the epoch is timed on random images. In the plain
+loop teacher and student run in eager torch in every epoch, from decoded images of 224 x 224 in memory; it has the same
+student, batches and optimizer, and the losses must agree. The recipes are trained and evaluated through the command
+line; each detector's figures are kept in the work folder as JSON and not computed twice, so a broken-off run goes on
+where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from flawspot.backbones.block_list import BlockList, initialise
+from flawspot.backbones.layer_groups import resolve
+from flawspot.backbones.registry import create, create_pretrained
+from flawspot.data.folders import open_folder
+from flawspot.features import FeatureSet
+from flawspot.graph import FeatureGraph, Preprocess, to_onnx
+from flawspot.methods.paste import PaSTe
+from flawspot.methods.stfpm import half_squared_distance
+from flawspot.progress import Silent
+from flawspot.runtime.detector import open_session
+from flawspot.runtime.images import read_image
+
+T = TypeVar("T")
+BACKBONE, SIZE, COUNT, HELD_OUT, BATCH = "mobilenet_v2", 224, 209, 42, 32
+AGREEMENT = 1e-3
+LEARNING_RATE = 0.01
+"""At the paper's 0.4 rounding errors grow: after one epoch even float32 and float64 differ by 2e-3."""
+PRODUCTS = ("mvtec_ad/bottle", "magnetic_tile")
+RUNS = {"paper": ("paper", "float32"), "fast": ("fast", "float32"), "fast, float16 features": ("fast", "float16")}
+"""The rows of the recipes' table: recipe and type of the cached features."""
+
+
+class EpochTimes(Silent):
+    """Takes the time between epochs."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+        """Yield the epochs, and note how long each took."""
+        for item in items:
+            begin = time.perf_counter()
+            yield item
+            self.seconds.append(time.perf_counter() - begin)
+
+
+def photographs(data: Path | None) -> NDArray[np.uint8]:
+    """(N, 224, 224, 3): the good photographs of bottle, or noise."""
+    if data is None:
+        return np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 3), np.uint8)
+    paths = open_folder(data / PRODUCTS[0]).train[:COUNT]
+    images = [Image.fromarray(read_image(path)).resize((SIZE, SIZE), Image.Resampling.BILINEAR) for path in paths]
+    return np.stack([np.asarray(image) for image in images])
+
+
+def plain_loop(
+    images: NDArray[np.uint8], teacher: BlockList, preprocess: Preprocess, source: int, epochs: int
+) -> tuple[list[float], list[float], list[float]]:
+    """Teacher and student in every step. Returns seconds, losses and held-out losses by epoch."""
+    taps = tuple(tap for tap in teacher.taps if tap != source)
+    student = create(BACKBONE, taps).split(source)[1]
+    initialise(student, 0)
+    optimizer = torch.optim.SGD(student.parameters(), LEARNING_RATE, momentum=0.9, weight_decay=1e-4)
+    generator = np.random.default_rng(0)
+
+    def loss_of(rows: NDArray[np.int64]) -> torch.Tensor:
+        with torch.no_grad():
+            maps = teacher(preprocess(torch.from_numpy(images[rows])))
+        outputs = student(maps[source])
+        return torch.stack([half_squared_distance(maps[tap], outputs[tap]).mean() for tap in taps]).sum()
+
+    seconds, losses, held_out = [], [], []
+    for _ in range(epochs):
+        begin = time.perf_counter()
+        student.train()
+        total = 0.0
+        for rows in np.array_split(generator.permutation(len(images)), -(-len(images) // BATCH)):
+            loss = loss_of(rows)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            total += float(loss.detach()) * len(rows)
+        student.eval()
+        with torch.no_grad():
+            batches = np.array_split(np.arange(HELD_OUT), -(-HELD_OUT // BATCH))
+            held_out.append(sum(float(loss_of(rows)) * len(rows) for rows in batches) / HELD_OUT)
+        losses.append(total / len(images))
+        seconds.append(time.perf_counter() - begin)
+    return seconds, losses, held_out
+
+
+def epochs_table(data: Path | None, epochs: int) -> None:
+    """Print seconds per epoch; fail if the losses differ."""
+    taps = resolve(BACKBONE, PaSTe.default_layers)
+    source = PaSTe().source_layer(taps, BACKBONE)
+    teacher, loaded = create_pretrained(BACKBONE, (source, *taps))
+    preprocess = Preprocess(SIZE, loaded.mean, loaded.std)
+    images = photographs(data)
+    session = open_session(to_onnx(FeatureGraph(preprocess, teacher), [f"layer_{layer}" for layer in teacher.taps]))
+    outputs = [session.run(None, {"image": image[None]}) for image in images]
+    maps = {
+        layer: np.concatenate([output[index].transpose(0, 2, 3, 1) for output in outputs])  # channels-last
+        for index, layer in enumerate(teacher.taps)
+    }
+
+    found = {"plain loop": plain_loop(images, teacher, preprocess, source, epochs)}
+    sizes = {"plain loop": "–"}
+    for dtype in ("float32", "float16"):
+        name = f"flawspot, {dtype} features"
+        kept = {layer: np.moveaxis(array.astype(dtype), 3, 1) for layer, array in maps.items()}
+        features = FeatureSet(teacher, taps, SIZE, kept)
+        held_out = FeatureSet(teacher, taps, SIZE, kept, np.arange(HELD_OUT))
+        method, times = PaSTe(recipe="paper", epochs=epochs, learning_rate=LEARNING_RATE), EpochTimes()
+        method.fit(features, held_out, progress=times)
+        found[name] = (times.seconds, method.training_losses_, method.validation_losses_)
+        sizes[name] = f"{sum(array.nbytes for array in kept.values()) / 2**20:.0f}"
+
+    origin = "photographs of bottle" if data else "random images"
+    print("## Training students\n")
+    print(
+        f"One epoch of PaSTe on MobileNetV2 {list(taps)}: {len(images)} {origin} in batches of {BATCH}, and the loss "
+        f"of {HELD_OUT} held out; median of {epochs} epochs, {torch.get_num_threads()} threads, torch "
+        f"{torch.__version__}. In the plain loop teacher and student run in eager torch.\n"
+    )
+    print("| way | seconds per epoch | times faster | features MiB | last loss | largest difference of a loss |")
+    print("|:--|--:|--:|--:|--:|--:|")
+    reference = found["plain loop"]
+    slowest = statistics.median(reference[0])
+    differences = {}
+    for name, (seconds, losses, held) in found.items():
+        median = statistics.median(seconds)
+        differences[name] = float(np.abs(np.subtract([*losses, *held], [*reference[1], *reference[2]])).max())
+        print(
+            f"| {name} | {median:.2f} | {slowest / median:.1f} | {sizes[name]} | {losses[-1]:.4f} "
+            f"| {differences[name]:.0e} |"
+        )
+    if not differences["flawspot, float32 features"] <= AGREEMENT:
+        raise SystemExit(f"the losses differ by {differences['flawspot, float32 features']}")
+
+
+def flawspot(*arguments: str) -> dict[str, Any]:
+    """Run one command and read the JSON object it prints."""
+    print("flawspot", *arguments, file=sys.stderr)
+    command = [sys.executable, "-m", "flawspot", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def figures(data: Path, method: str, run: str, seed: int, work: Path) -> dict[str, Any]:
+    """Train and evaluate one detector, or read what an earlier run found."""
+    recipe, dtype = RUNS[run]
+    kept = work / f"{data.name}-{method}-{recipe}-{dtype}-{seed}.json"
+    if not kept.exists():
+        artifact = kept.with_suffix(".onnx")
+        trained = flawspot(
+            *("train", str(data), "-o", str(artifact), "--method", method, "--recipe", recipe, "--seed", str(seed)),
+            *("--cache", str(work / "features"), "--cache-dtype", dtype),
+        )
+        evaluated = flawspot("evaluate", str(artifact), str(data))
+        unfinished = kept.with_suffix(".part")
+        unfinished.write_text(json.dumps({"train": trained, "evaluate": evaluated}))
+        unfinished.replace(kept)
+    result: dict[str, Any] = json.loads(kept.read_text())
+    return result
+
+
+def recipes_table(data: Path, work: Path, methods: list[str], seeds: list[int]) -> None:
+    """Print F1 and time of every recipe, product and method."""
+    work.mkdir(parents=True, exist_ok=True)
+    print("## Recipes for students\n")
+    print(
+        f"Mean of the seeds {', '.join(map(str, seeds))}; seconds are those of fitting the student on cached features, "
+        "epochs are chosen on held-out good images. Differences and ratios are to `paper`, seed by seed.\n"
+    )
+    print("| product | method | recipe | epochs | pixel F1-max | difference | image AUROC | seconds | share of time |")
+    print("|:--|:--|:--|--:|--:|--:|--:|--:|--:|")
+    for product in PRODUCTS:
+        for method in methods:
+            reference: tuple[float, float] | None = None
+            for run in RUNS:
+                rows = [figures(data / product, method, run, seed, work) for seed in seeds]
+                f1 = statistics.mean(row["evaluate"]["pixel_f1_max"] for row in rows)
+                auroc = statistics.mean(row["evaluate"]["image_auroc"] for row in rows)
+                seconds = statistics.mean(row["train"]["seconds"]["fitting"] for row in rows)
+                epochs = rows[0]["train"]["manifest"]["hyperparameters"]["epochs"]
+                reference = reference or (f1, seconds)
+                print(
+                    f"| {Path(product).name} | {method} | {run} | {epochs} | {f1:.3f} | {f1 - reference[0]:+.3f} "
+                    f"| {auroc:.3f} | {seconds:.0f} | {seconds / reference[1]:.2f} |",
+                    flush=True,
+                )
+
+
+def main() -> None:
+    """Print one of the two tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--threads", type=int, help="default: torch's, one for each core")
+    parser.add_argument("--recipes", action="store_true")
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--methods", nargs="+", default=["paste", "stfpm"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if not options.recipes:
+        epochs_table(options.data, options.epochs)
+    elif options.data is None or options.work is None:
+        parser.error("--recipes needs --data and --work")
+    else:
+        recipes_table(options.data, options.work, options.methods, options.seeds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Memory that training takes and frees in every step."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import platform
+from collections.abc import Iterator
+
+# From glibc's malloc.h, with the defaults of mallopt(3).
+_M_TRIM_THRESHOLD, _TRIM_DEFAULT, _NEVER = -1, 128 * 1024, 2**31 - 1
+_M_MMAP_MAX, _MMAP_MAX_DEFAULT = -4, 65536
+
+
+@contextlib.contextmanager
+def keeping_freed_memory() -> Iterator[None]:
+    """Keep what is freed in this block for what is taken next, and give it back to the system at its end.
+
+    glibc returns large blocks to the system at once, and for the next one every page is made and zeroed anew: a quarter
+    of STFPM's training time on a CPU. Results are the same. Does nothing where the C library is another one.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    library = ctypes.CDLL(None)
+    library.mallopt(_M_MMAP_MAX, 0)
+    library.mallopt(_M_TRIM_THRESHOLD, _NEVER)
+    try:
+        yield
+    finally:
+        library.mallopt(_M_MMAP_MAX, _MMAP_MAX_DEFAULT)
+        library.mallopt(_M_TRIM_THRESHOLD, _TRIM_DEFAULT)
+        library.malloc_trim(0)
