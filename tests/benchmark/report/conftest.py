@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image, ImageDraw
 
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Cell, Record, run_key
@@ -45,7 +44,7 @@ BANDS = ((0, 0.5), (0.5, 2), (2, 10), (10, 50), (50, 1000))
 
 def chance(*parts: object) -> float:
     """A number in -1..1 that hangs on the parts alone."""
-    return np.random.default_rng([*"/".join(map(str, parts)).encode()]).uniform(-1, 1)
+    return np.random.default_rng([*"/".join(map(str, parts)).encode(errors="replace")]).uniform(-1, 1)
 
 
 def cell(**changes: object) -> Cell:
@@ -166,12 +165,14 @@ def _outcome(of: Cell) -> Record:
     return record(of)
 
 
-def axes() -> list[Record]:
+def axes(
+    backbones: tuple[str, ...] = ("mobilenet_v2", "mcunet_in3"), methods: tuple[str, ...] = tuple(METHODS)
+) -> list[Record]:
     """The axes beyond the paper, on two categories."""
     records = []
     for category in ("bottle", "screw"):
-        for backbone in ("mobilenet_v2", "mcunet_in3"):
-            for method in METHODS:
+        for backbone in backbones:
+            for method in methods:
                 of = cell(category=category, backbone=backbone, method=method)
                 of = dataclasses.replace(of, layers="paste") if method == "paste" else of
                 for corruption in ("blur", "noise", "jpeg", "brightness", "contrast", "shift", "rotation"):
@@ -202,15 +203,3 @@ def with_pictures(records: list[Record], folder: Path) -> list[Record]:
             run = dataclasses.replace(run, examples=tuple(examples))
         changed.append(run)
     return changed
-
-
-@pytest.fixture(scope="session")
-def grid() -> list[Record]:
-    """The paper's grid with two seeds, and the axes."""
-    return paper_grid() + axes()
-
-
-@pytest.fixture(scope="session")
-def small() -> list[Record]:
-    """Two categories, one seed."""
-    return paper_grid(1, ("bottle", "screw"))

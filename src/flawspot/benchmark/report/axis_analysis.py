@@ -11,8 +11,10 @@ from flawspot.benchmark.report.detector_tables import IDENTITY, identity
 from flawspot.benchmark.report.names import data_name, plain, rank
 from flawspot.benchmark.report.results import CLEAN, Condition, Results, Setup, why_missing
 from flawspot.benchmark.report.statistics import metric, seed_mean
-from flawspot.benchmark.report.tables import Column, Entry, Table, number
+from flawspot.benchmark.report.tables import Column, Entry, Table, number, words
 from flawspot.data.corruptions import CORRUPTIONS
+
+_TITLES = {"jpeg": "JPEG"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def axes(results: Results) -> list[Axis]:
             {c.severity for c in conditions if c.corruption == name and _only(c, "corruption", "severity")}
         )
         levels = [Level("0", CLEAN), *(Level(str(s), Condition(name, s)) for s in severities)]
-        found.append(Axis(f"corruption-{_slug(name)}", plain(name), "severity", tuple(levels)))
+        found.append(
+            Axis(f"corruption-{_slug(name)}", _TITLES.get(name, plain(name).capitalize()), "severity", tuple(levels))
+        )
     shares = sorted({c.contamination for c in conditions if c.contamination and _only(c, "contamination")})
     if shares:
         levels = [Level("0", CLEAN), *(Level(f"{100 * s:g}", Condition(contamination=s)) for s in shares)]
@@ -129,17 +133,23 @@ def curves(results: Results, axis: Axis, data: str, name: str) -> list[Curve]:
     return found
 
 
-def axis_table(results: Results, axis: Axis, data: str, name: str, heading: str) -> Table:
-    """A metric of every detector at every level of an axis."""
-    columns = [*IDENTITY, *(Column(level.name) for level in axis.levels), Column("categories")]
+METRICS = (("pixel_f1_max", "pixel F1"), ("image_auroc", "image AUROC"), ("image_false_alarm_rate", "false alarms"))
+"""That tables and figures follow along an axis."""
+
+
+def axis_table(results: Results, axis: Axis, data: str) -> Table:
+    """Every detector at every level of an axis, a row for each of `METRICS`."""
+    columns = [*IDENTITY, Column("figure", numeric=False)]
+    columns += [*(Column(level.name) for level in axis.levels), Column("categories")]
     table = Table(
-        f"{axis.key}-{name.replace('_', '-')}-{data_position(results, data)}",
-        f"{heading}, {axis.title}, {data_name(data)}",
+        f"{axis.key}-{data_position(results, data)}",
+        f"{axis.title}, {data_name(data)}",
         columns,
         intro=f"Columns: {axis.label}. Means over seeds, then over the categories that were done at every level.",
     )
-    for curve in curves(results, axis, data, name):
-        row = identity(results, curve.setup)
+    lines = [(curve, name, heading) for name, heading in METRICS for curve in curves(results, axis, data, name)]
+    for curve, name, heading in sorted(lines, key=lambda line: line[0].setup.order):
+        row = [*identity(results, curve.setup), words(heading)]
         for level, figure in zip(axis.levels, curve.figures, strict=True):
             if figure is None:
                 runs = results.runs(data, curve.setup, level.condition)

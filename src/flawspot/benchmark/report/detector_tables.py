@@ -26,7 +26,10 @@ ACCURACY = (
     ("pixel_f1_max", "pixel F1", "best F1 over all thresholds of the anomaly map"),
     ("pixel_aupro_normalized", "AUPRO", "area under the per-region overlap up to a false-positive rate of 0.3, / 0.3"),
     ("pixel_auroc", "pixel AUROC", ""),
+    ("pixel_ap", "pixel AP", "average precision"),
     ("image_auroc", "image AUROC", ""),
+    ("image_ap", "image AP", "average precision"),
+    ("image_f1_max", "image F1-max", "best F1 over all thresholds of the image score"),
     ("image_f1", "image F1", "at the shipped threshold"),
     ("image_false_alarm_rate", "false alarms", "share of good test images above the shipped threshold"),
 )
@@ -84,26 +87,31 @@ def detectors(results: Results, data: str) -> Table:
     categories = results.categories(data)
     columns = [
         *IDENTITY,
-        *(Column(heading, hint=hint) for _, heading, hint in ACCURACY),
+        *(Column(heading, hint=hint) for _, heading, hint in ACCURACY[:1]),
         *(Column(heading, unit, hint=hint) for heading, unit, hint, _ in COSTS),
+        *(Column(heading, hint=hint) for _, heading, hint in ACCURACY[1:]),
     ]
     table = Table(
         f"detectors-{results.data().index(data) + 1}",
         f"All detectors on {data_name(data)}",
         columns,
-        intro=f"Means over {_of_categories(len(categories))}. Costs and times are medians over the runs.",
+        intro=f"Means over {_of_categories(len(categories))}; image F1 and false alarms at the shipped threshold. "
+        "Costs and times are medians over the runs.",
     )
     for setup in results.setups(data):
         runs = results.runs(data, setup)
         row = identity(results, setup)
-        row += [estimated(table, estimate(runs, categories, metric(name), name), categories) for name, _, _ in ACCURACY]
+        means = [
+            estimated(table, estimate(runs, categories, metric(name), name), categories) for name, _, _ in ACCURACY
+        ]
+        row += means[:1]
         for heading, _, _, value in COSTS:
             figure = shared(runs, value)
             row.append(table.missing(_no_cost(runs, heading)) if figure is None else amount(figure))
-        table.rows.append(row)
-    start = len(IDENTITY)
-    for offset, (name, _, _) in enumerate(ACCURACY):
-        _mark_comparable(table, start + offset, name != "image_false_alarm_rate")
+        table.rows.append(row + means[1:])
+    headings = [column.heading for column in columns]
+    for name, heading, _ in ACCURACY:
+        _mark_comparable(table, headings.index(heading), name != "image_false_alarm_rate")
     return table
 
 
@@ -111,7 +119,8 @@ def seeds(results: Results, data: str) -> Table:
     """How sure the means are."""
     categories = results.categories(data)
     columns = [*IDENTITY, Column("seeds"), Column("categories")]
-    chosen = ACCURACY[:2] + ACCURACY[3:4]
+    shown = ("pixel_f1_max", "pixel_aupro_normalized", "image_auroc")
+    chosen = [one for one in ACCURACY if one[0] in shown]
     for _, heading, hint in chosen:
         columns += [
             Column(heading, hint=hint),
@@ -126,7 +135,7 @@ def seeds(results: Results, data: str) -> Table:
     )
     for setup in results.setups(data):
         runs = results.runs(data, setup)
-        found = [estimate(runs, categories, metric(name), name) for name, _, _ in chosen]
+        found = [estimate(runs, categories, metric(name), name, interval=True) for name, _, _ in chosen]
         most = max(found, key=lambda e: len(e.categories))
         row = [*identity(results, setup), number(most.seeds, 0), number(len(most.categories), 0)]
         for one in found:
@@ -152,10 +161,11 @@ def categories_table(results: Results, data: str, name: str, heading: str) -> Ta
         area = results.area(data, category)
         unit = "" if area is None else f"{three_digits(1000 * area)} ‰"
         columns.append(Column(plain(category).replace("_", " "), unit, hint="mean over seeds"))
-    columns.append(Column("mean"))
+    if len(categories) > 1:
+        columns.append(Column("mean"))
     table = Table(
         f"category-{name.replace('_', '-')}-{results.data().index(data) + 1}",
-        f"{heading} by category, {data_name(data)}",
+        f"{heading[0].upper()}{heading[1:]} by category, {data_name(data)}",
         columns,
         intro="Means over seeds. Below each category: the mean area of the defects in a defective photograph, in "
         "thousandths of it; the smallest first.",
@@ -169,11 +179,11 @@ def categories_table(results: Results, data: str, name: str, heading: str) -> Ta
                 row.append(table.missing(why_missing(runs.get(category, {}).values(), name)))
             else:
                 row.append(dataclasses.replace(number(figure), shade=min(max(figure, 0.0), 1.0)))
-        row.append(estimated(table, estimate(runs, categories, metric(name), name), categories))
+        if len(categories) > 1:
+            row.append(estimated(table, estimate(runs, categories, metric(name), name), categories))
         table.rows.append(row)
-    for column in range(len(IDENTITY), len(columns) - 1):
-        mark_best(table.rows, column)
-    _mark_comparable(table, len(columns) - 1, True)
+    for column in range(len(IDENTITY), len(columns)):
+        _mark_comparable(table, column, True)
     return table
 
 

@@ -13,9 +13,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from flawspot.benchmark.report.detector_tables import IDENTITY, identity, memory, mmac, shared
 from flawspot.benchmark.report.drawing import FAINT, INK, PAPER, QUIET, Drawing, draw, finish
-from flawspot.benchmark.report.names import backbone_markers, data_name, method_colours
+from flawspot.benchmark.report.names import backbone_markers, data_name, legend_name, method_colours, short
 from flawspot.benchmark.report.paper_comparison import paper_memory, paper_mmac
-from flawspot.benchmark.report.results import Results, Setup
+from flawspot.benchmark.report.results import Results, Setup, on_own_layers
 from flawspot.benchmark.report.statistics import comparable, estimate, metric
 from flawspot.benchmark.report.tables import Column, Entry, Table, amount, mark_best, number, three_digits
 
@@ -33,13 +33,16 @@ class Point:
     front: bool
 
 
-def points(results: Results, data: str, *, as_paper: bool = False) -> tuple[list[Point], tuple[str, ...], list[str]]:
+def points(
+    results: Results, data: str, *, as_paper: bool = False, every_layer: bool = False
+) -> tuple[list[Point], tuple[str, ...], list[str]]:
     """The detectors that can be compared, the categories of their means, and notes on the others.
 
-    Only the layers that the paper compares methods on, where any detector has them; else all there are.
+    Only the layers that the paper compares methods on, where any detector has them; else, or with `every_layer`, all
+    there are.
     """
     setups = results.setups(data)
-    own = [setup for setup in setups if setup.own_layers] or setups
+    own = setups if every_layer else on_own_layers(setups)
     chosen = comparable(results, data, own, _F1)
     notes = list(chosen.notes)
     count_macs, count_bytes = (paper_mmac, paper_memory) if as_paper else (mmac, memory)
@@ -82,15 +85,17 @@ def cost_figure(results: Results, data: str, key: str, *, as_paper: bool = False
     front = "; ".join(results.name(p.setup, layers=False) for p in _front(found))
     caption = (
         f"Pixel F1 ({mean}) against multiply-accumulates for one photograph; {way}. Area of a symbol: memory. "
-        "Ringed and joined: the Pareto front, detectors that none beats in both. Hollow: random weights. "
+        "Ringed and joined: the Pareto front, detectors that none beats in both. Hollow: random weights, which stand "
+        "on no front."
     )
     return draw(
         key,
         f"Accuracy against the cost of inference, {data_name(data)}",
-        caption + " ".join(notes),
+        caption,
         (8.6, 5.0),
         lambda figure: _paint(figure, results, found, mean),
         description=f"Scatter plot of {len(found)} detectors. On the Pareto front from cheap to dear: {front}.",
+        notes=notes,
     )
 
 
@@ -146,10 +151,10 @@ def _paint(figure: Figure, results: Results, found: list[Point], mean: str) -> N
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 200 else (1.0,)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: three_digits(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    margin = 0.12 * max(max(p.f1 for p in found) - min(p.f1 for p in found), 0.05)
+    margin = max(0.12 * (max(p.f1 for p in found) - min(p.f1 for p in found)), 0.03)
     axes.set_ylim(min(p.f1 for p in found) - margin, max(p.f1 for p in found) + margin)
     axes.set_xlabel("inference (million multiply-accumulates for one photograph, log scale)")
-    axes.set_ylabel(f"pixel F1 ({mean})")
+    axes.set_ylabel(f"pixel F1 ({short(mean)})")
     finish(axes)
     _legends(figure, results, found, colours, markers)
 
@@ -160,11 +165,11 @@ def _legends(
     ordered = sorted(found, key=lambda p: p.setup.order)
     names = {point.setup.label: point.setup.method_name for point in ordered}
     handles: list[Line2D] = [_heading("Method")]
-    handles += [_symbol("o", colours[label], names[label]) for label in colours if label in names]
+    handles += [_symbol("o", colours[label], short(names[label])) for label in colours if label in names]
     handles += [_heading(""), _heading("Backbone")]
     backbones = {(p.setup.backbone, p.setup.random_weights): p.setup.backbone_name for p in ordered}
     for (backbone, hollow), name in backbones.items():
-        handles.append(_symbol(markers[backbone], QUIET, name.replace(" (", "\n("), hollow=hollow))
+        handles.append(_symbol(markers[backbone], QUIET, legend_name(name), hollow=hollow))
     handles += [_heading(""), _heading("Memory")]
     largest = max(p.mib for p in found)
     for mib in (1, 10, 100, 1000):

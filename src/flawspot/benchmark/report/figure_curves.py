@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from flawspot.benchmark.report.axis_analysis import Axis, curves, positions
+from flawspot.benchmark.report.axis_analysis import METRICS, Axis, curves, positions
 from flawspot.benchmark.report.drawing import PAPER, QUIET, Drawing, draw, finish
-from flawspot.benchmark.report.names import backbone_markers, data_name, method_colours
-from flawspot.benchmark.report.results import Results, Setup
-from flawspot.benchmark.report.size_analysis import band_name, bands, size_figures
+from flawspot.benchmark.report.names import backbone_markers, data_name, legend_name, method_colours, short
+from flawspot.benchmark.report.results import Results, Setup, on_own_layers
+from flawspot.benchmark.report.size_analysis import band_name, bands, defects, size_figures
 
 _DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
@@ -42,7 +42,7 @@ class Looks:
         """Methods, then backbones, beside the figure."""
         names = {setup.label: setup.method_name for setup in self.setups}
         handles = [
-            Line2D([], [], color=self.colours[label], linewidth=2.2, label=name) for label, name in names.items()
+            Line2D([], [], color=self.colours[label], linewidth=2.2, label=short(name)) for label, name in names.items()
         ]
         backbones = {(s.backbone, s.random_weights): s.backbone_name for s in self.setups}
         for (backbone, hollow), name in backbones.items():
@@ -55,7 +55,7 @@ class Looks:
                     marker=self.markers[backbone],
                     markersize=4.5,
                     markerfacecolor=PAPER if hollow else QUIET,
-                    label=name.replace(" (", "\n("),
+                    label=legend_name(name),
                 )
             )
         figure.legend(handles=handles, loc="outside right upper", handlelength=2.6)
@@ -65,7 +65,7 @@ def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
     """Recall and F1 by the size of the defects, for the layers that the paper compares on; None without them."""
     every = bands(results, data)
     setups = results.setups(data)
-    figures = {s: size_figures(results, data, s) for s in ([s for s in setups if s.own_layers] or setups)}
+    figures = {s: size_figures(results, data, s) for s in on_own_layers(setups)}
     figures = {setup: found for setup, found in figures.items() if any(f.regions for f in found.values())}
     if not figures:
         return None
@@ -78,7 +78,7 @@ def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
                 line = [getattr(found[band], what) if band in found else None for band in every]
                 looks.plot(axes, setup, list(range(len(every))), line)
             axes.set_title(title)
-            axes.set_xticks(range(len(every)), [band_name(band) for band in every])
+            axes.set_xticks(range(len(every)), [f"{band_name(b)}\nn = {defects(results, data, b)}" for b in every])
             axes.set_xlabel("area of the defect (thousandths of the photograph)")
             axes.set_ylim(0, 1)
             finish(axes, grid="y")
@@ -88,7 +88,8 @@ def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
     return draw(
         key,
         f"Small defects and large ones, {data_name(data)}",
-        "Share of the defects found, and the best pixel F1, by the area of the defect. A gap: no defects of that size. "
+        "Share of the defects found, and the best pixel F1, by the area of the defect; n: defects of that size. A gap: "
+        "none of that size. "
         "All figures are in the table below.",
         (9.6, 3.6),
         paint,
@@ -101,26 +102,25 @@ def _top(figures: Iterable[float | None]) -> float:
     return min(1.0, math.ceil(5 * max((f for f in figures if f is not None), default=1.0) + 0.2) / 5)
 
 
-def axis_figure(
-    results: Results, group: Sequence[Axis], data: str, key: str, title: str, metrics: Sequence[tuple[str, str]]
-) -> Drawing | None:
-    """A panel for each metric (row) and axis (column); None where nothing was measured."""
+def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, title: str) -> Drawing | None:
+    """A panel for each of `METRICS` (row) and axis (column); None where nothing was measured."""
     found = {
         (name, axis.key): [c for c in curves(results, axis, data, name) if any(f is not None for f in c.figures)]
-        for name, _ in metrics
+        for name, _ in METRICS
         for axis in group
     }
-    setups = [curve.setup for lines in found.values() for curve in lines]
+    setups = on_own_layers([curve.setup for lines in found.values() for curve in lines])
     if not setups:
         return None
+    found = {place: [curve for curve in lines if curve.setup in setups] for place, lines in found.items()}
     looks = Looks(results, setups)
     categories = sorted({category for lines in found.values() for curve in lines for category in curve.categories})
 
     def paint(figure: Figure) -> None:
         # Side by side: the metrics of one axis, or else the axes of one metric a row.
-        shape = (1, len(metrics)) if len(group) == 1 else (len(metrics), len(group))
+        shape = (1, len(METRICS)) if len(group) == 1 else (len(METRICS), len(group))
         panels = figure.subplots(*shape, sharey="row" if len(group) > 1 else False, squeeze=False)
-        for row, (name, heading) in enumerate(metrics):
+        for row, (name, heading) in enumerate(METRICS):
             for column, axis in enumerate(group):
                 axes = panels[0, row] if len(group) == 1 else panels[row, column]
                 lines = found[name, axis.key] if len(group) == 1 else [c for a in group for c in found[name, a.key]]
@@ -132,14 +132,14 @@ def axis_figure(
                 if len(group) == 1:
                     axes.set_title(heading)
                 elif row == 0:
-                    axes.set_title(axis.title.capitalize())
+                    axes.set_title(short(axis.title))
                 if column == 0:
                     axes.set_ylabel(heading if len(group) > 1 else "0 to 1")
-                if row == len(metrics) - 1 or len(group) == 1:
+                if row == len(METRICS) - 1 or len(group) == 1:
                     axes.set_xlabel(axis.label)
         looks.legend(figure)
 
-    size = (9.6, 3.4) if len(group) == 1 else (2.3 + 1.45 * len(group), 0.9 + 2.1 * len(metrics))
+    size = (9.6, 3.4) if len(group) == 1 else (2.3 + 1.45 * len(group), 0.9 + 2.1 * len(METRICS))
     return draw(
         key,
         f"{title}, {data_name(data)}",

@@ -93,7 +93,7 @@ def layers_figure(results: Results, data: str, key: str) -> Drawing | None:
     found, groups = bars(results, data)
     if not found:
         return None
-    categories = [*results.categories(data), ALL]
+    categories = _columns(results, data)
     most = max(len(group) for group in groups.values())
     missing = sum(
         1 for row in found for category in categories for group in groups[row] if group not in found[row][category]
@@ -102,24 +102,33 @@ def layers_figure(results: Results, data: str, key: str) -> Drawing | None:
     methods = sorted({label for bar in every for label in bar.methods}, key=lambda label: rank(label, METHODS))
     caption = (
         f"Bars: mean pixel F1 over the methods ({', '.join(map(method_name, methods))}), for the layer groups low (L), "
-        "middle (M), high (H) and equivalent (E); the best of each category has its figure above. Colour: variance over "
-        "the methods. Categories from the smallest defects to the largest; their mean area, in thousandths of the "
-        f"photograph, is below. “{ALL}”: mean over the categories."
+        "middle (M), high (H) and equivalent (E); the best of each category has its figure above. Categories from the "
+        "smallest defects to the largest; their mean area, in thousandths of the photograph, is below."
     )
+    if len(methods) > 1:
+        caption += " Colour: variance over the methods."
+    if ALL in categories:
+        caption += f" “{ALL}”: mean over the categories."
     if not all(bar.whole for bar in every):
         caption += " Hatched: some methods, or for “all” some categories, are missing; not to be compared."
     if missing:
         caption += f" A dash in place of a bar: not measured ({missing} of them)."
-    width = max(6.0, 1.6 + 0.17 * (most + 1.2) * len(categories))
+    width = max(4.6, 1.6 + 0.17 * (most + 1.2) * len(categories))
     return draw(
         key,
         f"Accuracy by category and layers, {data_name(data)}",
         caption,
-        (width, 1.0 + 1.55 * len(found)),
+        (width, 1.2 + 1.55 * len(found)),
         lambda figure: _paint(figure, results, data, found, groups),
-        description=f"Bar charts for {len(found)} backbones over {len(categories) - 1} categories; all figures are in "
-        "the table by category.",
+        description=f"Bar charts for {len(found)} backbones over {len(results.categories(data))} categories; all "
+        "figures are in the table by category.",
     )
+
+
+def _columns(results: Results, data: str) -> list[str]:
+    """The categories, and `ALL` unless there is but one."""
+    categories = results.categories(data)
+    return [*categories, ALL] if len(categories) > 1 else categories
 
 
 def _bar(figures: dict[str, float], *, whole: bool) -> Bar:
@@ -134,7 +143,7 @@ def _paint(
     found: dict[Row, dict[str, dict[str, Bar]]],
     groups: dict[Row, list[str]],
 ) -> None:
-    categories = [*results.categories(data), ALL]
+    categories = _columns(results, data)
     every = [bar for row in found.values() for place in row.values() for bar in place.values()]
     norm = Normalize(0, max(max(bar.variance for bar in every), 1e-4))
     colours = colormaps["viridis_r"]
@@ -157,13 +166,13 @@ def _paint(
                     axes.text(x, 0.01 * top, "–", ha="center", va="bottom", color=QUIET, fontsize=10)
                     continue
                 bar = here[group]
-                axes.bar(
-                    x, bar.mean, width=0.86, color=colours(norm(bar.variance)), linewidth=0.5,
-                    edgecolor=QUIET, hatch=None if bar.whole else "////",
-                )  # fmt: skip
+                colour = colours(norm(bar.variance) if len(bar.methods) > 1 else 0.35)
+                hatch = None if bar.whole else "///"
+                axes.bar(x, bar.mean, width=0.86, color=colour, linewidth=0.5, edgecolor=QUIET, hatch=hatch)
                 if group == best:
                     axes.text(x, bar.mean + 0.015, f"{bar.mean:.2f}", ha="center", va="bottom", fontsize=7.5)
-        axes.axvline((len(categories) - 1) * pitch - 1.1, color=QUIET, linewidth=0.8)
+        if categories[-1] == ALL:
+            axes.axvline((len(categories) - 1) * pitch - 1.1, color=QUIET, linewidth=0.8)
         axes.set_xticks(spots, letters, fontsize=6.5, rotation=90 if max(map(len, letters)) > 2 else 0)
         axes.set_xlim(-1.0, len(categories) * pitch - 1.2)
         axes.set_ylim(0, min(1.0, top * 1.02) + 0.12)
@@ -177,11 +186,12 @@ def _paint(
     names.set_xticks(centres, [_category_name(results, data, c) for c in categories], fontsize=8, color=INK)
     names.tick_params(length=0)
     names.spines["bottom"].set_visible(False)
-    bar_ = figure.colorbar(
-        ScalarMappable(norm, colours), ax=list(panels), shrink=min(1.0, 0.5 + 0.5 / len(found)), pad=0.01, aspect=30
-    )
-    bar_.set_label("variance of the pixel F1 over methods")
-    bar_.outline.set_visible(False)
+    if any(len(bar.methods) > 1 for bar in every):
+        scale = figure.colorbar(
+            ScalarMappable(norm, colours), ax=list(panels), shrink=min(1.0, 0.5 + 0.5 / len(found)), pad=0.01, aspect=30
+        )
+        scale.set_label("variance of the pixel F1\nover methods")
+        scale.outline.set_visible(False)
 
 
 def _row_name(results: Results, row: Row) -> str:

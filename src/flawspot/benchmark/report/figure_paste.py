@@ -8,15 +8,23 @@ from matplotlib.ticker import FuncFormatter
 
 from flawspot.benchmark.report.detector_tables import shared
 from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, draw, finish
-from flawspot.benchmark.report.names import BACKBONES, backbone_name, data_name, method_colours, plain, rank
+from flawspot.benchmark.report.names import (
+    BACKBONES,
+    backbone_name,
+    data_name,
+    legend_name,
+    method_colours,
+    plain,
+    rank,
+)
 from flawspot.benchmark.report.paper_comparison import (
     paper_memory,
     paper_mmac,
     training_mmac,
     training_ram,
 )
-from flawspot.benchmark.report.results import Results, Setup
-from flawspot.benchmark.report.statistics import comparable, estimate, metric
+from flawspot.benchmark.report.results import Results, Setup, why_missing
+from flawspot.benchmark.report.statistics import estimate, metric, seed_mean
 from flawspot.benchmark.report.tables import three_digits
 
 PAIR = ("stfpm", "paste")
@@ -37,7 +45,7 @@ def pairs(results: Results, data: str) -> tuple[dict[_Row, dict[str, tuple[float
     """
     setups = [s for s in results.setups(data) if s.method in PAIR and s.own_layers and s.label == s.method]
     found: dict[_Row, dict[str, tuple[float | None, ...]]] = {}
-    notes: list[str] = []
+    lacking: dict[tuple[Setup, str], list[str]] = {}
     rows: dict[_Row, dict[str, Setup]] = {}
     for setup in setups:
         row = (setup.backbone, setup.random_weights, setup.input_size, setup.normalization)
@@ -45,16 +53,26 @@ def pairs(results: Results, data: str) -> tuple[dict[_Row, dict[str, tuple[float
     for row, pair in sorted(rows.items(), key=lambda item: (item[0][1], rank(item[0][0], BACKBONES), item[0][2:])):
         if len(pair) < len(PAIR):
             continue
-        # The two of a backbone are compared, so it is enough that the two have the same categories.
-        chosen = comparable(results, data, list(pair.values()), _F1)
+        done = [
+            {category for category, runs in results.runs(data, setup).items() if seed_mean(runs, _F1) is not None}
+            for setup in pair.values()
+        ]
+        # The two of a backbone are compared, so it is enough that these two have the same categories.
+        common = set.intersection(*done) if all(done) else set.union(*done)
         figures: dict[str, tuple[float | None, ...]] = {}
         for method, setup in pair.items():
             runs = results.runs(data, setup)
-            f1 = estimate(runs, chosen.categories, _F1).mean if setup in chosen.setups else None
+            f1 = estimate(runs, [c for c in results.categories(data) if c in common], _F1).mean
             figures[method] = (f1, *(shared(runs, value) for _, _, value in _COSTS))
         if any(figure is not None for values in figures.values() for figure in values):
             found[row] = figures
-        notes += [note for note in chosen.notes if note not in notes]
+        for category in results.categories(data):
+            for setup in pair.values():
+                runs_ = results.runs(data, setup).get(category, {})
+                if seed_mean(runs_, _F1) is None:
+                    reason = why_missing(runs_.values(), "pixel_f1_max")
+                    lacking.setdefault((setup, reason), []).append(plain(category))
+    notes = [f"{results.name(s)} without {', '.join(names)}: {why}." for (s, why), names in lacking.items()]
     return found, notes
 
 
@@ -66,7 +84,7 @@ def paste_figure(results: Results, data: str, key: str) -> Drawing | None:
     every = len(results.categories(data))
     caption = (
         f"PaSTe and STFPM on the layers of the paper, costs as the paper counts them; pixel F1 as mean over "
-        f"{'the categories' if every > 1 else 'the one category'} that both have done. A dash: not measured. "
+        f"{'the categories' if every > 1 else 'the one category'} that both have done. A dash: not measured."
     )
     words = "; ".join(
         f"{backbone_name(row[0], row[1])}: pixel F1 {_shown(f['stfpm'][0])} and {_shown(f['paste'][0])}"
@@ -75,10 +93,11 @@ def paste_figure(results: Results, data: str, key: str) -> Drawing | None:
     return draw(
         key,
         f"PaSTe against STFPM, {data_name(data)}",
-        caption + " ".join(notes),
+        caption,
         (10.2, 1.15 + 0.62 * len(found)),
         lambda figure: _paint(figure, results, found),
         description=f"Bars of STFPM and PaSTe by backbone. {words}.",
+        notes=notes,
     )
 
 
@@ -119,7 +138,7 @@ def _paint(figure: Figure, results: Results, found: dict[_Row, dict[str, tuple[f
 
 
 def _name(results: Results, row: _Row) -> str:
-    parts = [backbone_name(row[0], row[1]).replace(" (", "\n(")]
+    parts = [legend_name(backbone_name(row[0], row[1]))]
     if results.varied_size:
         parts.append(f"{row[2]} px")
     if results.varied_normalization:

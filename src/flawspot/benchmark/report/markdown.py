@@ -24,13 +24,12 @@ def markdown_tables(records: Sequence[Record]) -> str:
     blocks = []
     for data in results.data():
         blocks.append(f"## {escape_markdown(data_name(data))}\n")
-        tables: list[Table | None] = [detectors(results, data), seeds(results, data)]
+        tables: list[Table | None] = [detectors(results, data)]
+        if len(results.categories(data)) > 1 or len({r.cell.seed for r in results.records if r.cell.data == data}) > 1:
+            tables.append(seeds(results, data))
         tables.append(categories_table(results, data, "pixel_f1_max", "pixel F1"))
         tables.append(size_table(results, data))
-        for axis in axes(results):
-            if data in data_of(results, axis):
-                tables.append(axis_table(results, axis, data, "pixel_f1_max", "pixel F1"))
-                tables.append(axis_table(results, axis, data, "image_false_alarm_rate", "false alarms"))
+        tables += [axis_table(results, axis, data) for axis in axes(results) if data in data_of(results, axis)]
         blocks += [table.markdown() for table in tables if table is not None]
         if data == PAPER_DATA:
             blocks += ["## Beside the paper\n", paper_table(results, 2).markdown(), paper_table(results, 3).markdown()]

@@ -46,6 +46,17 @@ def plain(text: object, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
+def short(text: str) -> str:
+    """`text` for a figure: long names would leave no room for what is drawn. The tables have them whole."""
+    return plain(text, 32)
+
+
+def legend_name(text: str) -> str:
+    """`text` for a legend or a tick, with the mark of random weights on a line of its own."""
+    name, mark, _ = text.partition(f" ({RANDOM})")
+    return f"{short(name)}\n({RANDOM})" if mark else short(name)
+
+
 def backbone_name(backbone: str, random_weights: bool = False) -> str:
     """For people, with the mark of an untrained network."""
     name = BACKBONES.get(backbone, plain(backbone))

@@ -29,12 +29,6 @@ from flawspot.benchmark.report.tables import Table
 from flawspot.errors import DataError
 from flawspot.files import write_bytes
 
-AXIS_METRICS = (
-    ("pixel_f1_max", "pixel F1"),
-    ("image_auroc", "image AUROC"),
-    ("image_false_alarm_rate", "false alarms"),
-)
-
 
 @dataclass
 class Item:
@@ -163,10 +157,9 @@ def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:
         section = Section(key, title)
         for data in dict.fromkeys(data for axis in group for data in data_of(results, axis)):
             here = [axis for axis in group if data in data_of(results, axis)]
-            section.add(axis_figure(results, here, data, f"{key}-{slugs[data]}", title, AXIS_METRICS))
+            section.add(axis_figure(results, here, data, f"{key}-{slugs[data]}", title))
             for axis in here:
-                for name, heading in AXIS_METRICS:
-                    section.add(axis_table(results, axis, data, name, heading), folded=True)
+                section.add(axis_table(results, axis, data), folded=True)
         if section.items:
             found.append(section)
     return found
@@ -178,6 +171,7 @@ def render(results: Results, parts: Sequence[Section], title: str) -> str:
         loader=jinja2.FunctionLoader(_own_file),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -194,6 +188,13 @@ def render(results: Results, parts: Sequence[Section], title: str) -> str:
         sections=parts,
         tracebacks=tracebacks(results.every),
     )
+
+
+def _printable(value: object) -> object:
+    """A record's text without control characters, which no page may hold; tracebacks keep their lines."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "\n".join(map(plain, value.split("\n")))
+    return value
 
 
 def _own_file(name: str) -> str:

@@ -16,8 +16,8 @@ from flawspot.benchmark.report.results import CLEAN, Results, condition_of, setu
 from flawspot.errors import ImageError
 from flawspot.runtime.images import read_image
 
-MOST = 60
-"""Pictures in one page: about 2 MB."""
+MOST = 96
+"""Pictures in one page: about 3 MB."""
 
 SIDE = 560
 """Their longest side in pixels."""
@@ -90,6 +90,9 @@ def _example(example: dict[str, object], folder: Path | None) -> Example:
     score = example.get("score")
     if isinstance(score, int | float):
         caption += f", score {score:.4g}"
+    threshold = example.get("threshold")
+    if isinstance(threshold, int | float):
+        caption += f" (threshold {threshold:.4g})"
     if folder is None:
         return Example(kind, caption, None, "the store's folder was not given")
     path = _inside(folder, str(example.get("picture", "")))

@@ -98,6 +98,12 @@ class Results:
         self.varied_size = len({record.cell.input_size for record in self.records}) > 1
         self.varied_normalization = len({record.cell.normalization for record in self.records}) > 1
         self._areas = _areas(self.records)
+        self._categories: dict[str, list[str]] = {}
+        for data, category in sorted(
+            {(record.cell.data, record.cell.category) for record in self.records},
+            key=lambda place: (self.area(*place) is None, self.area(*place) or 0.0, place),
+        ):
+            self._categories.setdefault(data, []).append(category)
 
     @property
     def conditions(self) -> list[Condition]:
@@ -122,12 +128,19 @@ class Results:
 
     def categories(self, data: str) -> list[str]:
         """Of a data set, by the mean area of their defects where any run tells it, smallest first; then the others."""
-        names = {record.cell.category for record in self.records if record.cell.data == data}
-        return sorted(names, key=lambda name: (self.area(data, name) is None, self.area(data, name) or 0.0, name))
+        return list(self._categories.get(data, ()))
 
     def area(self, data: str, category: str) -> float | None:
         """Mean area of the defects in a defective photograph, as a share of the photograph; None where unknown."""
         return self._areas.get((data, category))
+
+    def names(self, setups: Sequence[Setup]) -> str:
+        """Several detectors in one line, backbone by backbone."""
+        by_backbone: dict[str, list[str]] = {}
+        for setup in setups:
+            head = " ".join([setup.backbone_name, *filter(None, [self.details(setup)])])
+            by_backbone.setdefault(head, []).append(f"{setup.method_name} {plain(setup.layers)}")
+        return "; ".join(f"{head} with {', '.join(rest)}" for head, rest in by_backbone.items())
 
     def details(self, setup: Setup) -> str:
         """What tells detectors of one backbone, method and layers apart; mostly nothing."""
@@ -144,6 +157,11 @@ class Results:
         if layers:
             parts.append(plain(setup.layers))
         return " · ".join([*parts, *filter(None, [self.details(setup)])])
+
+
+def on_own_layers(setups: Sequence[Setup]) -> list[Setup]:
+    """Those on the layers that the paper compares methods on, which figures show; all if there are none."""
+    return [setup for setup in setups if setup.own_layers] or list(setups)
 
 
 def condition_of(record: Record) -> Condition:

@@ -19,7 +19,8 @@ INTRO = (
     "of 5 × 5 pixels at 224 × 224). Recall is the share of all defects of that size, of all categories and seeds "
     "together, of which at least half lies above the threshold of the best pixel F1 over all sizes. F1 is the best "
     "pixel F1 for the defects of that size alone, against all good pixels, as a mean over the runs that have such "
-    "defects; the fewer the pixels of a size, the lower it falls for the same false alarms: compare within a column."
+    "defects; the fewer the pixels of a size, the lower it falls for the same false alarms: compare within a column. "
+    "n: defects of that size in the test photographs."
 )
 
 
@@ -46,6 +47,18 @@ def bands(results: Results, data: str) -> list[Band]:
 def band_name(band: Band) -> str:
     """Such as 2–10, in thousandths."""
     return f"{band[0]:g}–{band[1]:g}" if band[1] < 1000 else f"over {band[0]:g}"
+
+
+def defects(results: Results, data: str, band: Band) -> int:
+    """How many defects of a band the test photographs of all categories hold."""
+    most: dict[str, int] = {}
+    for setup in results.setups(data):
+        for record in _done(results, data, setup):
+            for item in record.defect_sizes:
+                if (float(item["smallest"] or 0), float(item["largest"] or 0)) == band:
+                    category = record.cell.category
+                    most[category] = max(most.get(category, 0), int(item["regions"] or 0))
+    return sum(most.values())
 
 
 def size_figures(results: Results, data: str, setup: Setup) -> dict[Band, SizeFigures]:
@@ -76,8 +89,9 @@ def size_table(results: Results, data: str) -> Table | None:
     every = bands(results, data)
     if not every:
         return None
+    counts = {band: defects(results, data, band) for band in every}
     for what in ("recall", "F1"):
-        columns += [Column(f"{what} {band_name(band)}", "‰") for band in every]
+        columns += [Column(f"{what} {band_name(band)}", f"‰, n = {counts[band]}") for band in every]
     table = Table(
         f"sizes-{results.data().index(data) + 1}", f"By the size of the defect, {data_name(data)}", columns, intro=INTRO
     )

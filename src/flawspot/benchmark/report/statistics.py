@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ CONFIDENCE = 0.95
 
 HOW = (
     "Means are taken over the seeds of a category first, then over categories. ± is the standard deviation, over "
-    f"seeds, of the mean over categories. The interval in brackets holds {CONFIDENCE:.0%} of {RESAMPLES:,} bootstrap means "
+    f"seeds, of the mean over categories. The interval holds {CONFIDENCE:.0%} of {RESAMPLES:,} bootstrap means "
     "(percentiles, generator seeded with 0): categories are drawn with replacement, and within each drawn category its "
     "seeds. It says how the figure might differ for other categories and seeds of this kind; the photographs of a "
     "category are not drawn anew. With one category only seeds are drawn; with one seed as well there is no interval."
@@ -30,7 +31,7 @@ class Estimate:
     Attributes:
         mean: over categories of the mean over seeds; None where nothing was measured.
         deviation: standard deviation (n - 1) over the seeds that all categories have; None with fewer than two.
-        low, high: ends of the confidence interval; None where nothing can be resampled.
+        low, high: ends of the confidence interval; None where nothing can be resampled, or where it was not asked for.
         seeds: the most that a category has.
         categories: that the mean is over.
         missing: the other categories asked for, with the reason.
@@ -58,7 +59,7 @@ def values(runs: Runs | None, value: Value) -> dict[int, float]:
     found = {}
     for seed, record in sorted((runs or {}).items()):
         figure = value(record) if record.status == DONE else None
-        if figure is not None:
+        if figure is not None and math.isfinite(figure):
             found[seed] = float(figure)
     return found
 
@@ -69,7 +70,14 @@ def seed_mean(runs: Runs | None, value: Value) -> float | None:
     return sum(found) / len(found) if found else None
 
 
-def estimate(runs: Mapping[str, Runs], categories: Sequence[str], value: Value, name: str | None = None) -> Estimate:
+def estimate(
+    runs: Mapping[str, Runs],
+    categories: Sequence[str],
+    value: Value,
+    name: str | None = None,
+    *,
+    interval: bool = False,
+) -> Estimate:
     """The figure over `categories`, those without it told apart.
 
     Args:
@@ -77,6 +85,7 @@ def estimate(runs: Mapping[str, Runs], categories: Sequence[str], value: Value, 
         categories: to be averaged over.
         value: of one record.
         name: of the metric, for the reason where it is undefined.
+        interval: find the confidence interval too.
     """
     found = {category: values(runs.get(category), value) for category in categories}
     missing = {
@@ -90,7 +99,7 @@ def estimate(runs: Mapping[str, Runs], categories: Sequence[str], value: Value, 
     deviation = None
     if len(common) > 1:
         deviation = float(np.std([np.mean([f[seed] for f in found.values()]) for seed in common], ddof=1))
-    low, high = bootstrap([list(figures.values()) for figures in found.values()])
+    low, high = bootstrap([list(figures.values()) for figures in found.values()]) if interval else (None, None)
     return Estimate(mean, deviation, low, high, max(map(len, found.values())), tuple(found), missing)
 
 
@@ -173,18 +182,14 @@ def comparable(
         if category in given_up:
             lacking = [setup for setup, found in measured.items() if category not in found]
             why = _why(results, data, lacking[0], condition, category)
-            notes.append(f"The means are without {why}; lacking for {_names(results, lacking)}.")
+            notes.append(f"The means are without {why}; lacking for {results.names(lacking)}.")
     if never:
         notes.append(f"In no mean, since no detector has done them: {', '.join(map(plain, never))}.")
     return Comparable(tuple(c for c in every if c in wanted), tuple(whole), (*notes, *_notes(results, reasons)))
 
 
 def _notes(results: Results, reasons: dict[str, list[Setup]]) -> tuple[str, ...]:
-    return tuple(f"Left out: {_names(results, setups)} ({reason})." for reason, setups in reasons.items())
-
-
-def _names(results: Results, setups: Sequence[Setup]) -> str:
-    return "; ".join(results.name(setup) for setup in setups)
+    return tuple(f"Left out: {results.names(setups)} ({reason})." for reason, setups in reasons.items())
 
 
 def _count(categories: int) -> str:

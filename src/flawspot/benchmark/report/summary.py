@@ -13,6 +13,16 @@ NEAR = 0.02
 """Pixel F1 within which a cheaper detector is named beside the best."""
 
 
+_ONE = {
+    "runs": "run",
+    "data sets": "data set",
+    "categories": "category",
+    "backbones": "backbone",
+    "methods": "method",
+    "seeds": "seed",
+}
+
+
 def tiles(results: Results) -> list[tuple[str, str]]:
     """Figures with their names."""
     records = results.records
@@ -27,14 +37,14 @@ def tiles(results: Results) -> list[tuple[str, str]]:
         "methods": len({record.cell.label for record in records}),
         "seeds": len({record.cell.seed for record in records}),
     }
-    return [(f"{count:,}", name) for name, count in counted.items()]
+    return [(f"{count:,}", _ONE.get(name, name) if count == 1 else name) for name, count in counted.items()]
 
 
 def findings(results: Results) -> list[str]:
     """Sentences drawn from the figures, each on detectors that may be compared."""
     found = []
     for data in results.data():
-        at, categories, _ = points(results, data)
+        at, categories, _ = points(results, data, every_layer=True)
         at = [point for point in at if not point.setup.random_weights]
         if not at:
             continue
@@ -59,7 +69,7 @@ def findings(results: Results) -> list[str]:
             ]
             if stfpm[0] is not None and paste[0] is not None and changes and not row[1]:
                 text = ", ".join([f"pixel F1 {paste[0] - stfpm[0]:+.3f}", *changes]).replace("-", "−")
-                found.append(f"PaSTe instead of STFPM on {backbone_name(row[0])}: {text}.")
+                found.append(f"PaSTe instead of STFPM on {backbone_name(row[0])}, {data_name(data)}: {text}.")
     return found
 
 

@@ -141,7 +141,7 @@ def three_digits(value: float) -> str:
 
 def signed(value: float, digits: int = 3, unit: str = "") -> Entry:
     """A difference."""
-    text = f"{value:+.{digits}f}".replace("-", "−")
+    text = f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
     return Entry(text + unit, float(value))
 
 

@@ -1,0 +1,131 @@
+"""What the figures are drawn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from flawspot.benchmark.record import FAILED, Record
+from flawspot.benchmark.report.figure_cost import cost_figure, pareto, points
+from flawspot.benchmark.report.figure_layers import ALL, bars
+from flawspot.benchmark.report.figure_paste import pairs, paste_figure
+from flawspot.benchmark.report.names import METHODS, method_colours
+from flawspot.benchmark.report.results import Results
+from flawspot.benchmark.report.summary import findings
+from flawspot.manifest import Part
+
+from .conftest import cell, paper_grid, record
+
+
+def run(f1: float, macs: int = 1_000_000, **changes: object) -> Record:
+    """A done run with an F1 and a cost."""
+    return record(cell(**changes), metrics={"pixel_f1_max": f1}, parts=(Part("all", 2**20, macs),))
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    generator = np.random.default_rng(0)
+    records = [
+        run(round(float(generator.random()), 1), int(generator.integers(1, 9)) * 10**6, method=f"m{k}")
+        for k in range(40)
+    ]
+    found, categories, notes = points(Results(records), "mvtec_ad")
+    assert (len(found), categories, notes) == (40, ("bottle",), [])
+    for point in found:
+        beaten = [
+            other
+            for other in found
+            if (other.f1 >= point.f1 and other.mmac < point.mmac) or (other.f1 > point.f1 and other.mmac <= point.mmac)
+        ]
+        assert point.front == (not beaten)
+    assert pareto([]) == []
+
+
+def test_random_weights_are_on_no_front() -> None:
+    records = [run(0.9, 10, random_weights=True), run(0.5, 10**6)]
+    found, _, _ = points(Results(records), "mvtec_ad")
+    assert [(point.setup.random_weights, point.front) for point in found] == [(False, True), (True, False)]
+
+
+def test_the_cost_figure_compares_the_papers_layers_where_there_are_any() -> None:
+    records = [run(0.5), run(0.6, layers="low"), run(0.7, method="paste", layers="paste")]
+    found, _, _ = points(Results(records), "mvtec_ad")
+    assert [(p.setup.method, p.setup.layers) for p in found] == [("patchcore", "equiv"), ("paste", "paste")]
+    assert len(points(Results(records), "mvtec_ad", every_layer=True)[0]) == 3
+    found, _, _ = points(Results([run(0.5, layers="1,2"), run(0.6, layers="low")]), "mvtec_ad")
+    assert len(found) == 2
+    assert cost_figure(Results([record(cell(), FAILED, error="x")]), "mvtec_ad", "f") is None
+
+
+def test_bars_are_means_and_variances_over_methods() -> None:
+    figures = {("a", "cfa"): 0.2, ("a", "padim"): 0.4, ("b", "cfa"): 0.6, ("b", "padim"): 0.9}
+    records = [run(f1, category=c, method=m) for (c, m), f1 in figures.items()]
+    records.append(run(0.7, category="a", method="cfa", layers="low"))
+    records.append(run(0.9, category="a", method="paste", layers="paste"))
+    ((row, places),) = bars(Results(records), "mvtec_ad")[0].items()
+    assert row[0] == "mobilenet_v2"
+    assert places["a"]["equiv"].mean == pytest.approx(0.3)
+    assert places["a"]["equiv"].variance == pytest.approx(0.01)
+    assert places["a"]["equiv"].whole
+    assert not places["a"]["low"].whole, "PaDiM is missing there"
+    assert "low" not in places["b"]
+    assert places[ALL]["equiv"].mean == pytest.approx((0.4 + 0.65) / 2)
+    assert places[ALL]["equiv"].variance == pytest.approx(np.var([0.4, 0.65]))
+    assert "low" not in places[ALL]
+    assert "paste" not in places["a"]
+
+
+def test_a_mean_over_fewer_categories_is_not_whole() -> None:
+    records = [run(0.2, category="a"), run(0.4, category="b"), record(cell(category="c"), FAILED, error="x")]
+    ((_, places),) = bars(Results(records), "mvtec_ad")[0].items()
+    assert places[ALL]["equiv"].mean == pytest.approx(0.3)
+    assert not places[ALL]["equiv"].whole
+    assert places["c"] == {}
+
+
+def test_pairs_are_compared_on_what_both_have_done() -> None:
+    records = [
+        run(0.5, category="a", method="stfpm"),
+        run(0.1, category="b", method="stfpm"),
+        run(0.6, category="a", method="paste", layers="paste"),
+        record(cell(category="b", method="paste", layers="paste"), FAILED, error="out of memory"),
+        run(0.7, category="a", method="stfpm", backbone="wide_resnet50_2"),
+    ]
+    found, notes = pairs(Results(records), "mvtec_ad")
+    ((row, figures),) = found.items()
+    assert row[0] == "mobilenet_v2"
+    assert (figures["stfpm"][0], figures["paste"][0]) == (0.5, 0.6)
+    assert notes == ["MobileNetV2 · PaSTe · paste without b: failed: out of memory."]
+
+
+def test_a_pair_that_failed_on_one_side_has_no_figure_there() -> None:
+    records = [run(0.5, method="stfpm"), record(cell(method="paste", layers="paste"), FAILED, error="x")]
+    found, notes = pairs(Results(records), "mvtec_ad")
+    assert notes == ["MobileNetV2 · PaSTe · paste without bottle: failed: x."]
+    ((_, figures),) = found.items()
+    assert figures["stfpm"][0] == 0.5
+    assert figures["paste"] == (None,) * 5
+    drawn = paste_figure(Results(records), "mvtec_ad", "f")
+    assert drawn is not None
+    assert "–" in drawn.svg.decode()
+
+
+def test_colours_and_markers_keep_apart() -> None:
+    labels = {method: method for method in METHODS} | {"PatchCore, half precision": "patchcore", "new": "new"}
+    colours = method_colours(labels)
+    assert len(set(colours.values())) == len(labels)
+    assert colours["patchcore"] == method_colours({"patchcore": "patchcore"})["patchcore"]
+
+
+def test_the_paper_grid_leaves_out_a_category_rather_than_a_backbone() -> None:
+    found, categories, notes = points(Results(paper_grid(1)), "mvtec_ad")
+    assert "grid" not in categories
+    assert len(categories) == 14
+    assert {point.setup.backbone for point in found} >= {"mobilenet_v2", "mcunet_in3", "phinet", "wide_resnet50_2"}
+    assert any(note.startswith("The means are without grid") for note in notes)
+    assert any("zipper: not run" in note for note in notes)
+
+
+def test_the_summary_knows_the_best_of_all_layers() -> None:
+    records = [run(0.5), run(0.6, layers="low"), run(0.9, layers="high", random_weights=True)]
+    (sentence,) = findings(Results(records))
+    assert sentence.startswith("MVTec AD (bottle): the best pixel F1 is 0.600, of MobileNetV2 · PatchCore · low")

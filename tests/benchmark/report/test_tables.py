@@ -1,0 +1,199 @@
+"""What the tables say."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from flawspot.benchmark.record import FAILED, MISSING
+from flawspot.benchmark.report.axis_analysis import axes as find_axes
+from flawspot.benchmark.report.axis_analysis import axis_table, curves
+from flawspot.benchmark.report.detector_tables import categories_table, detectors, seeds
+from flawspot.benchmark.report.paper_comparison import paper_table
+from flawspot.benchmark.report.results import Results
+from flawspot.benchmark.report.run_tables import gaps_table, runs_table, sources_table
+from flawspot.benchmark.report.size_analysis import bands, defects, size_figures, size_table
+from flawspot.benchmark.report.tables import DASH, Table, three_digits
+from flawspot.costs.tables import paper_tables
+
+from .conftest import AREAS, axes, cell, paper_grid, record
+
+
+def find(table: Table, *words: str) -> dict[str, str]:
+    """The one row that begins with `words`, by heading."""
+    (row,) = [row for row in table.rows if tuple(entry.text for entry in row[: len(words)]) == words]
+    return dict(zip((column.heading for column in table.columns), (entry.text for entry in row), strict=True))
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_the_papers_tables_hold_every_published_figure(number: int) -> None:
+    table = paper_table(Results(paper_grid(1)), number)
+    published = paper_tables()[f"table{number}"]
+    figures = [
+        value
+        for methods in published.values()
+        for columns in methods.values()
+        for name, value in columns.items()
+        if name not in ("layers", "shared_up_to")
+    ]
+    assert sorted(float(row[3].value or 0) for row in table.rows) == sorted(map(float, figures))
+
+
+def test_a_difference_is_formed_over_all_categories_only() -> None:
+    whole = paper_table(Results(paper_grid(1)), 2)
+    row = find(whole, "MobileNetV2", "PaSTe", "pixel F1")
+    assert row["paper"] == "0.53"
+    assert float(row["difference"].replace("−", "-")) == pytest.approx(float(row["ours"]) - 0.53, abs=6e-4)
+    part = paper_table(Results(paper_grid(1, ("bottle", "screw"))), 2)
+    row = find(part, "MobileNetV2", "PaSTe", "pixel F1")
+    assert row["ours"] != DASH
+    assert row["difference"] == DASH
+    assert part.notes == ["mean over 2 of the 15 categories: no difference is formed"]
+    # Costs do not hang on the categories.
+    row = find(part, "MobileNetV2", "PaSTe", "training RAM, MiB")
+    assert row["difference"].endswith(" %")
+
+
+def test_what_was_not_run_is_a_dash_beside_the_papers_figure() -> None:
+    table = paper_table(Results([record(cell())]), 3)
+    row = find(table, "WideResNet50", "PaDiM", "memory, MiB")
+    assert (row["paper"], row["ours"], row["difference"]) == ("3,720", DASH, DASH)
+    assert "not run" in table.notes
+
+
+def test_random_weights_are_not_compared_with_the_paper() -> None:
+    records = [record(cell(category=category, random_weights=True)) for category in AREAS]
+    table = paper_table(Results(records), 3)
+    row = find(table, "MobileNetV2 (random weights)", "PatchCore", "pixel F1")
+    assert row["difference"] == DASH
+    assert row["ours"] != DASH
+
+
+def test_detectors_with_all_figures() -> None:
+    table = detectors(Results(paper_grid(2, ("bottle", "screw", "grid"))), "mvtec_ad")
+    row = find(table, "MobileNetV2", "PatchCore", "equiv")
+    assert row["memory"] == "31.1"
+    # A mean over fewer categories has a footnote, and is not the best of its column.
+    for line in table.rows:
+        if line[0].text == "MCUNet":
+            assert line[3].note is not None
+            assert not line[3].strong
+    assert any("2 of 3 categories, not to be compared; lacks grid" in note for note in table.notes)
+    low = find(table, "MicroNet", "PatchCore", "low")
+    assert set(list(low.values())[3:]) == {DASH}
+
+
+def test_categories_with_their_mean() -> None:
+    results = Results(paper_grid(2, ("bottle", "screw")))
+    table = categories_table(results, "mvtec_ad", "pixel_f1_max", "pixel F1")
+    assert [column.heading for column in table.columns[3:]] == ["screw", "bottle", "mean"]
+    row = find(table, "MobileNetV2", "CFA", "low")
+    assert float(row["mean"]) == pytest.approx((float(row["screw"]) + float(row["bottle"])) / 2, abs=1e-3)
+
+
+def test_one_seed_has_no_deviation() -> None:
+    table = seeds(Results([record(cell())]), "mvtec_ad")
+    assert table.notes == ["one seed: no deviation", "one seed of one category: nothing to resample"]
+
+
+def test_recall_is_pooled_over_categories_and_f1_is_a_mean() -> None:
+    def sizes(regions: int, found: int, f1: float | None) -> tuple[dict, ...]:
+        return ({"smallest": 0, "largest": 2, "regions": regions, "found": found, "recall": None, "f1_max": f1},)
+
+    records = [
+        record(cell(category="a"), defect_sizes=sizes(10, 1, 0.2)),
+        record(cell(category="b"), defect_sizes=sizes(30, 29, 0.8)),
+        record(cell(category="c"), defect_sizes=sizes(0, 0, None)),
+    ]
+    results = Results(records)
+    figures = size_figures(results, "mvtec_ad", results.setups("mvtec_ad")[0])[(0, 2)]
+    assert (figures.recall, figures.f1_max, figures.regions) == (0.75, 0.5, 40)
+    assert bands(results, "mvtec_ad") == [(0, 2)]
+    assert defects(results, "mvtec_ad", (0, 2)) == 40
+    again = [dataclasses.replace(r, cell=dataclasses.replace(r.cell, seed=1)) for r in records]
+    assert defects(Results(records + again), "mvtec_ad", (0, 2)) == 40, "the same defects with another seed"
+    table = size_table(results, "mvtec_ad")
+    assert table is not None
+    assert find(table, "MobileNetV2")["recall 0–2"] == "0.750"
+    assert size_table(Results([record(cell(), defect_sizes=())]), "mvtec_ad") is None
+
+
+def test_the_axes_are_found_and_begin_with_untouched_photographs() -> None:
+    found = find_axes(Results(paper_grid(1, ("bottle", "screw")) + axes()))
+    assert [axis.key.removeprefix("corruption-") for axis in found] == [
+        "blur", "noise", "jpeg", "brightness", "contrast", "shift", "rotation", "contamination", "shots",
+    ]  # fmt: skip
+    assert [level.name for level in found[0].levels] == ["0", "1", "2", "3", "4", "5"]
+    assert [level.name for level in found[-2].levels] == ["0", "5", "10", "20"]
+    assert [level.name for level in found[-1].levels] == ["5", "10", "25", "50", "all"]
+    assert find_axes(Results([record(cell())])) == []
+
+
+def test_along_an_axis_every_mean_is_over_the_same_categories() -> None:
+    untouched = [record(cell(category=c), metrics={"pixel_f1_max": f}) for c, f in (("a", 0.9), ("b", 0.5), ("z", 0.1))]
+    touched = [
+        record(cell(category=c, corruption="blur", severity=s), metrics={"pixel_f1_max": f})
+        for c, s, f in (("a", 1, 0.8), ("b", 1, 0.4), ("a", 2, 0.7))
+    ]
+    touched.append(record(cell(category="b", corruption="blur", severity=2), FAILED, error="out of memory"))
+    results = Results(untouched + touched)
+    (axis,) = find_axes(results)
+    (curve,) = curves(results, axis, "mvtec_ad", "pixel_f1_max")
+    assert curve.categories == ("a",)
+    assert curve.figures == (0.9, 0.8, 0.7)
+    assert curve.notes == ("b is in no mean: not done at every level",)
+    # A level that no category has done does not empty the others.
+    rest = [run for run in untouched + touched if not (run.cell.severity == 2 and run.cell.category == "a")]
+    results = Results(rest)
+    (curve,) = curves(results, axis, "mvtec_ad", "pixel_f1_max")
+    assert curve.figures == (0.7, pytest.approx(0.6), None)
+    table = axis_table(results, axis, "mvtec_ad")
+    assert find(table, "MobileNetV2", "PatchCore", "equiv", "pixel F1")["2"] == DASH
+    assert "failed: out of memory" in table.notes
+
+
+def test_gaps_are_listed_by_reason() -> None:
+    records = [record(cell(seed=seed), MISSING, error="no weights") for seed in range(3)]
+    records.append(record(cell(seed=9), FAILED, error="disk full"))
+    table = gaps_table(records)
+    assert table is not None
+    assert [[entry.text for entry in row][:3] for row in table.rows] == [
+        ["failed", "disk full", "1"],
+        ["missing", "no weights", "3"],
+    ]
+    assert gaps_table([record(cell())]) is None
+
+
+def test_sources_are_numbered_and_counted() -> None:
+    one = record(cell())
+    other = dataclasses.replace(record(cell(seed=1)), code_version="0.2.0")
+    table = sources_table([one, other])
+    assert find(table, "W1")["runs"] == "2"
+    assert find(table, "C2")["what"] == "0.2.0"
+    assert [row[10].text for row in runs_table([one, other]).rows] == ["W1 D1 C1 V1 M1", "W1 D1 C2 V1 M1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5320.4, "5,320"),
+        (341.2, "341"),
+        (22.94, "22.9"),
+        (5.114, "5.11"),
+        (0.0031, "0.0031"),
+        (0.0, "0"),
+        (-4.5, "-4.50"),
+    ],
+)
+def test_amounts_have_three_digits(value: float, text: str) -> None:
+    assert three_digits(value) == text
+
+
+def test_a_table_as_markdown() -> None:
+    text = categories_table(Results([record(cell())]), "mvtec_ad", "pixel_f1_max", "pixel F1").markdown()
+    lines = text.splitlines()
+    assert lines[0] == "### Pixel F1 by category, MVTec AD"
+    assert lines[4].startswith("| backbone | method | layers | bottle (61.0 ‰) |")
+    assert lines[5] == "|:--|:--|:--|--:|"
+    assert lines[6].startswith("| MobileNetV2 | PatchCore | equiv | 0.5")
