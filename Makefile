@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test benchmark-small lint format bench clean
 .DELETE_ON_ERROR:
 
 # The stamp is made last, so that an interrupted installation is done again.
@@ -24,6 +24,15 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2
 	$(BIN)/python -m pytest
+
+# On real photographs: make benchmark-small DATA=FOLDER [OUT=FOLDER]. It goes on where it was ended.
+OUT ?= benchmark-small
+benchmark-small: .venv/installed
+	$(PYTHON) -c "import sys; sys.exit(not '$(DATA)' and 'give DATA=FOLDER, which holds mvtec_ad/bottle and magnetic_tile')"
+	$(BIN)/flawspot weights pull mobilenet_v2
+	$(BIN)/flawspot benchmark run benchmarks/small.yaml --store "$(OUT)/runs.sqlite" --data "mvtec_ad=$(DATA)/mvtec_ad"
+	$(BIN)/flawspot benchmark run benchmarks/small_tiles.yaml --store "$(OUT)/runs.sqlite" --data "magnetic_tile=$(DATA)/magnetic_tile"
+	$(BIN)/flawspot benchmark report "$(OUT)/runs.sqlite" --out "$(OUT)/report"
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ from flawspot.runtime.prefetch import prefetch
 MEMORY = 1 << 30
 """Bytes for the scores of pixels: 4000 maps of 224 x 224. A smaller set takes less."""
 
+Alteration = Callable[[Sample, NDArray[np.uint8], NDArray[np.bool_]], tuple[NDArray[np.uint8], NDArray[np.bool_]]]
+"""What is done to a test photograph (H, W, 3) and its mask (H, W) before the detector sees it."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -31,12 +35,16 @@ class Evaluation:
         samples: the test images that could be read, in the order of `scores`.
         scores: of each.
         skipped: test images that could not be read, with the reason.
+        maps: (N, S, S) float32, the anomaly map of each of the `samples`; None unless they were asked for.
+        masks: (N, S, S) bool, where the defects are; None likewise, and where there is no ground truth.
     """
 
     metrics: Metrics
     samples: tuple[Sample, ...]
     scores: tuple[float, ...]
     skipped: tuple[tuple[Path, str], ...]
+    maps: NDArray[np.float32] | None = field(default=None, repr=False)
+    masks: NDArray[np.bool_] | None = field(default=None, repr=False)
 
 
 def evaluate(
@@ -45,6 +53,8 @@ def evaluate(
     *,
     strict: bool = False,
     memory: int = MEMORY,
+    alter: Alteration | None = None,
+    keep_maps: bool = False,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Run `detector` over the test photographs of `data` and measure it.
@@ -58,6 +68,8 @@ def evaluate(
         data: a folder in the MVTec layout: ``test/good``, ``test/<defect>``, and ``ground_truth`` for pixel figures.
         strict: fail at the first photograph that cannot be read, instead of leaving it out.
         memory: bytes for the scores of pixels. What goes beyond waits in a temporary file: the same figures, later.
+        alter: corrupts test photographs, to see how robust the detector is; None leaves them as they are.
+        keep_maps: return maps and masks as well; they take 5 bytes a pixel.
         progress: told of each image.
 
     Raises:
@@ -72,12 +84,18 @@ def evaluate(
     samples: list[Sample] = []
     scores: list[float] = []
     skipped: list[tuple[Path, str]] = []
+    maps: list[NDArray[np.float32]] = []
+    masks: list[NDArray[np.bool_]] = []
 
     def read(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | FlawspotError | None]:
         photograph = detector.read(sample.path)
         image, (width, height) = photograph.pixels, photograph.size
         try:
-            return image, None if pixels is None else resize_mask(read_sample_mask(sample, (height, width)), size)
+            mask = None if pixels is None else read_sample_mask(sample, (height, width))
+            if alter is not None:
+                image, altered = alter(sample, image, np.zeros((height, width), np.bool_) if mask is None else mask)
+                mask = None if mask is None else altered
+            return image, None if mask is None else resize_mask(mask, size)
         except FlawspotError as error:  # a fault in the truth ends the evaluation, unlike one in a photograph
             return image, error
 
@@ -93,6 +111,9 @@ def evaluate(
             if isinstance(mask, FlawspotError):
                 raise mask
             anomaly_map, score = detector.run(image[None])
+            if keep_maps:
+                maps.append(anomaly_map[0])
+                masks.extend([] if mask is None else [mask])
             if pixels is not None and mask is not None:
                 pixels.add(anomaly_map[0], mask)
             samples.append(sample)
@@ -108,7 +129,14 @@ def evaluate(
                 detector.manifest.calibration.threshold,
                 pixels=None if pixels is None else pixels.curves(),
             )
-    return Evaluation(metrics, tuple(samples), tuple(scores), tuple(skipped))
+    return Evaluation(
+        metrics,
+        tuple(samples),
+        tuple(scores),
+        tuple(skipped),
+        np.stack(maps) if maps else None,
+        np.stack(masks) if masks else None,
+    )
 
 
 def _pixel_scores(folder: ImageFolder, size: int, memory: int) -> PixelScores:

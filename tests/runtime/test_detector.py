@@ -7,6 +7,7 @@ from PIL import Image
 import flawspot
 from flawspot.artifact import Artifact, write
 from flawspot.errors import ImageError
+from flawspot.prediction import Prediction
 
 
 @pytest.fixture

@@ -77,8 +77,8 @@ class Record:
         paper_bytes, paper_macs: as the PaSTe paper counts; None where its way of counting says nothing.
         training_macs: for one image in one epoch; None for methods that train nothing.
         training_ram: bytes that training holds by the rule of the paper; None likewise.
-        measured: by name: ``training_seconds``, ``seconds_<phase>``, ``latency_ms`` (median of one photograph,
-            decoded), ``latency_ms_p95``, ``peak_rss_bytes`` of the process that ran it.
+        measured: by name: ``training_seconds``, ``seconds_<phase>``, ``latency_ms`` (median of one decoded photograph),
+            ``latency_ms_p95``, ``latency_threads``, ``peak_rss_bytes`` of the process that ran it, ``run_seconds``.
         defect_sizes: small-defect analysis, an item for each band of area, ascending: ``smallest`` and ``largest`` area
             in thousandths of the photograph, ``regions``, ``found`` (at the threshold of the best pixel F1 on all
             sizes), ``recall``, ``f1_max``.
@@ -129,3 +129,26 @@ class Record:
     def macs(self) -> int:
         """Of all parts, for one photograph."""
         return sum(part.macs for part in self.parts)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Record:
+        """The inverse of `to_json`. Unknown fields are ignored: a newer flawspot may have added them.
+
+        Raises:
+            ValueError, TypeError, KeyError: this is no record.
+        """
+        values = _known(cls, json.loads(text))
+        values["cell"] = Cell(**_known(Cell, values["cell"]))
+        values["parts"] = tuple(Part(**_known(Part, part)) for part in values.get("parts", ()))
+        for name in ("taps", "defect_sizes", "examples"):
+            values[name] = tuple(values.get(name, ()))
+        return cls(**values)
+
+
+def _known(kind: Any, values: dict[str, Any]) -> dict[str, Any]:
+    names = {one.name for one in dataclasses.fields(kind)}
+    return {name: value for name, value in values.items() if name in names}

@@ -17,6 +17,12 @@ FAST_JPEG = (
     "Decode large JPEGs at reduced size: faster, but the resized photograph may differ by 2 of 255 grey levels, "
     "and so scores a little."
 )
+EXTRAS = {
+    "train": ("torch", "onnx", "onnxscript", "platformdirs"),
+    "benchmark": ("yaml", "psutil", "pandas", "pyarrow", "matplotlib", "jinja2"),
+    "ray": ("ray",),
+}
+"""What is installed with which extra."""
 
 
 def main() -> None:
@@ -34,9 +40,11 @@ def main() -> None:
     except FlawspotError as error:
         fail(str(error))
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "onnx", "onnxscript", "platformdirs"):
+        name = (error.name or "").partition(".")[0]
+        extra = next((extra for extra, names in EXTRAS.items() if name in names), None)
+        if extra is None:
             raise
-        fail(f"this command needs {error.name}, which is not installed: run `pip install 'flawspot[train]'`")
+        fail(f"this command needs {name}, which is not installed: run `pip install 'flawspot[{extra}]'`")
     except KeyboardInterrupt:
         fail("interrupted; nothing half-written was left", INTERRUPTED)
     except BrokenPipeError:

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli import backbones, costs, demo, evaluate, info, predict, reproduce, threshold, train, weights
+from flawspot.cli import (
+    backbones,
+    benchmark,
+    costs,
+    demo,
+    evaluate,
+    info,
+    predict,
+    reproduce,
+    threshold,
+    train,
+    weights,
+)
 
 EPILOG = (
     "Exit codes: 0 done, 1 an error (told in one line), 2 wrong usage, 3 done but some images could not be read, "
@@ -49,4 +61,5 @@ app.command(name="backbones")(backbones.backbones)
 app.command(name="costs")(costs.costs)
 app.add_typer(weights.app, name="weights")
 app.add_typer(reproduce.app, name="reproduce")
+app.add_typer(benchmark.app, name="benchmark")
 app.command(name="demo")(demo.demo)

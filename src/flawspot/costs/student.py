@@ -10,7 +10,8 @@ from torch import Tensor
 from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.backbones.registry import create, family
 from flawspot.costs.plan import Plan
-from flawspot.methods.stfpm import EPOCHS, STFPM
+from flawspot.methods.recipes import recipe
+from flawspot.methods.stfpm import STFPM
 
 
 @dataclass(frozen=True)
@@ -43,5 +44,7 @@ def planned_student(plan: Plan) -> Student:
         blocks = create(plan.backbone, plan.taps)
     if source != INPUT:
         blocks = blocks.split(source)[1]
-    epochs = method.epochs or EPOCHS * family(plan.backbone).student_patience
-    return Student(blocks.eval(), plan.shapes[source], epochs, min(method.batch_size, plan.images))
+    schedule = recipe(method.recipe)
+    batch_size = method.batch_size or schedule.batch_size
+    epochs = method.epochs or schedule.epochs(plan.images, batch_size) * family(plan.backbone).student_patience
+    return Student(blocks.eval(), plan.shapes[source], epochs, min(batch_size, plan.images))

@@ -38,15 +38,22 @@ class Sample:
         path: the photograph.
         defect: the kind of defect, after the name of its folder; None for a good part.
         mask: the file that says where the defect is; None for a good part, and where no ground truth is at hand.
+        more_masks: further files that do, where a data set has one for each defect.
     """
 
     path: Path
     defect: str | None
     mask: Path | None
+    more_masks: tuple[Path, ...] = ()
 
     @property
     def is_defective(self) -> bool:
         return self.defect is not None
+
+    @property
+    def masks(self) -> tuple[Path, ...]:
+        """All files that say where the defects are."""
+        return () if self.mask is None else (self.mask, *self.more_masks)
 
 
 @dataclass(frozen=True)
@@ -128,14 +135,17 @@ def read_sample_mask(sample: Sample, image_shape: tuple[int, int]) -> NDArray[np
         return np.zeros(image_shape, np.bool_)
     if sample.mask is None:
         raise DataError(f"{sample.path} has no mask, so only image-level metrics can be had: add ground_truth")
-    mask = read_mask(sample.mask)
-    if mask.shape != tuple(image_shape):
-        (mask_height, mask_width), (height, width) = mask.shape, image_shape
-        raise DataError(
-            f"the mask {sample.mask} is {mask_width} x {mask_height} pixels, but its image {sample.path} is "
-            f"{width} x {height}: make the mask as large as the image"
-        )
-    return mask
+    defective = np.zeros(image_shape, np.bool_)
+    for path in sample.masks:
+        mask = read_mask(path)
+        if mask.shape != tuple(image_shape):
+            (mask_height, mask_width), (height, width) = mask.shape, image_shape
+            raise DataError(
+                f"the mask {path} is {mask_width} x {mask_height} pixels, but its image {sample.path} is "
+                f"{width} x {height}: make the mask as large as the image"
+            )
+        defective |= mask
+    return defective
 
 
 def fingerprint(paths: Sequence[Path], root: Path) -> str:

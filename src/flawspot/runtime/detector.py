@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 OUTPUTS = ["anomaly_map", "score"]
 
+THREADS = "FLAWSPOT_THREADS"
+"""Threads of a session that was not told how many, for processes that share a machine."""
+
 
 class Detector:
     """A trained detector, ready to predict. Made by `load`.
@@ -115,7 +118,8 @@ def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = Non
 
     Args:
         source: the .onnx file that training wrote, or the artifact that `flawspot.train` returned.
-        threads: how many the detector may use; None takes one for each physical core.
+        threads: how many the detector may use; None takes as many as FLAWSPOT_THREADS says, else one for each physical
+            core.
         fast_jpeg: decode large JPEGs at reduced size, where that changes the resized photograph by 2 of 255 grey levels
             at most, as measured; see `flawspot.runtime.reduced.read_reduced`.
 
@@ -139,6 +143,8 @@ def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.Inf
     """An ONNX Runtime session on `model`: the GPU where ONNX Runtime has one, else the CPU."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if threads is None and os.environ.get(THREADS, "").isdecimal():
+        threads = int(os.environ[THREADS])
     # Patterns of memory are planned from the first photograph; where later ones need other sizes, as PatchCore's search
     # does, that keeps several times the memory.
     options.enable_mem_pattern = False

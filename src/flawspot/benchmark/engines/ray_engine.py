@@ -1,0 +1,160 @@
+"""A Ray cluster: many machines work, one process, this one, keeps the store.
+
+Photographs, weights and the store's folder must be seen by every node under the same path, as on shared storage. Each
+run asks for one core and for the memory that it is thought to need, so that a node is not given more than it has.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any
+
+import ray
+import ray.exceptions
+
+from flawspot.benchmark.engines.board import Board
+from flawspot.benchmark.engines.interrupts import Interrupts
+from flawspot.benchmark.engines.local import GRACE_SECONDS
+from flawspot.benchmark.engines.worker import Work
+from flawspot.benchmark.provenance import cores
+from flawspot.benchmark.reasons import reason
+from flawspot.benchmark.record import FAILED, Record
+from flawspot.benchmark.task import Task
+from flawspot.errors import ConfigurationError
+
+THREADS = 1
+"""Of a run, as with the local engine, whose results are the same to the bit where the processors are."""
+NODE_DEATHS = 4
+"""How often a run is begun whose machines go away: no fault of the run."""
+OBJECT_STORE_BYTES = 128 << 20
+"""Of a cluster that is started here; only tasks and records pass through it."""
+_MEMORY_SHARE = 0.9
+_POLL_SECONDS = 0.5
+
+
+def run_ray(
+    board: Board,
+    interrupts: Interrupts,
+    *,
+    work: Work,
+    address: str | None = None,
+    workers: int | None = None,
+    grace: float = GRACE_SECONDS,
+) -> None:
+    """Work on the runs of `board` in a Ray cluster until there are none, or until an interruption, as `run_local` does.
+
+    Args:
+        board: the runs.
+        interrupts: looked at all the time.
+        work: what is done with a run; importable on every node.
+        address: of the cluster, such as ``auto``; None starts one on this machine, and ends it afterwards. A connection
+            that is open already is used.
+        workers: the most runs at once; None for as many as there are cores in the cluster, those of nodes that join
+            later too.
+        grace: seconds for what is running after the first interruption.
+
+    Raises:
+        ConfigurationError: there is no cluster at `address`.
+        StoreError: a result cannot be stored; all work is ended.
+    """
+    mine = not ray.is_initialized()
+    if mine:
+        _connect(address)
+    begin = ray.remote(max_retries=0)(_begin)
+    running: dict[Any, Task] = {}
+    group: tuple[Any, ...] | None = None
+    deadline: float | None = None
+    try:
+        while True:
+            if interrupts.count and deadline is None:
+                deadline = time.monotonic() + grace
+                if running:
+                    board.note(
+                        f"interrupted: what is running may end within {grace:g} s; press Ctrl-C again to end at once"
+                    )
+            while deadline is None and len(running) < _slots(workers):
+                task = board.take(group)
+                if task is None:
+                    break
+                memory = min(board.estimate(task).memory_bytes, _largest_memory())
+                options = begin.options(num_cpus=THREADS, memory=int(memory), name=task.key[:10])
+                running[options.remote(work, task)] = task
+            if not running:
+                return
+            if interrupts.count > 1 or (deadline is not None and time.monotonic() > deadline):
+                return
+            ready, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
+            for reference in ready:
+                task = running.pop(reference)
+                group = task.group
+                _end(board, task, reference)
+            board.tell()
+    finally:
+        for reference, task in running.items():
+            ray.cancel(reference, force=True)
+            board.give_back(task)
+        if mine:
+            ray.shutdown()
+
+
+def _begin(work: Work, task: Task) -> Record:
+    """Runs on a node. Ray itself sets the variables of OpenMP by the cores that were asked for."""
+    os.environ["FLAWSPOT_THREADS"] = str(THREADS)
+    return work(task)
+
+
+def _end(board: Board, task: Task, reference: Any) -> None:
+    """Store the record of a run, or find out why there is none."""
+    try:
+        record: Record = ray.get(reference)
+    except ray.exceptions.OutOfMemoryError:
+        board.died(task, "its process was ended because its node had no memory left")
+    except ray.exceptions.NodeDiedError:
+        board.died(task, "its node has died", alone=False, attempts=NODE_DEATHS)
+    except ray.exceptions.WorkerCrashedError as error:
+        # Of a node that has just died Ray may say this too, so the run need not be at fault.
+        board.died(task, f"its process has died ({reason(error)})")
+    except ray.exceptions.RayError as error:
+        board.finish(task.record(FAILED, error=f"Ray could not run it: {reason(error)}", traceback=str(error)))
+    else:
+        board.finish(record)
+
+
+def _connect(address: str | None) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "include_dashboard": False}
+    try:
+        if address is not None:
+            _knock(address)
+        if address is None:
+            ray.init(address="local", num_cpus=cores(), object_store_memory=OBJECT_STORE_BYTES, **quiet)
+        else:
+            ray.init(address=address, **{name: quiet[name] for name in ("log_to_driver", "logging_level")})
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        where = address or "this machine"
+        raise ConfigurationError(
+            f"no Ray cluster can be had at {where} ({reason(error)}): start one with `ray start --head`"
+        ) from None
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens at ``HOST:PORT``: Ray would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+def _slots(workers: int | None) -> int:
+    """Runs that may be handed to the cluster at once."""
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    total = max(int(resources.get("CPU", 1)), 1)
+    return total if workers is None else workers
+
+
+def _largest_memory() -> float:
+    """Bytes that the largest node can promise: a run that wants more is given all of that."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return _MEMORY_SHARE * max(
+        (float(node["Resources"].get("memory", 0)) for node in nodes if node["Alive"]), default=0.0
+    )

@@ -1,0 +1,117 @@
+"""A worker: a process of its own that works on one run after another, and dies with the one that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+
+from flawspot.benchmark.record import Record
+from flawspot.benchmark.task import Task
+
+Work = Callable[[Task], Record]
+# Read by ONNX Runtime's sessions here, torch (OpenMP), numpy's matrix products, numba, and those of macOS.
+THREAD_VARIABLES = (
+    "FLAWSPOT_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+class Worker:
+    """The worker as its starter sees it.
+
+    Attributes:
+        task: that it works on; None while it is idle.
+        last: the task before; None for a fresh one.
+        connection: becomes ready when a record has come, or when the process is gone.
+    """
+
+    def __init__(self, work: Work, threads: int) -> None:
+        self.task: Task | None = None
+        self.last: Task | None = None
+        self.connection, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, work), name="flawspot-worker")
+        with _thread_variables(threads):
+            self._process.start()
+        theirs.close()  # so that this end reads its end when the process is gone
+
+    def begin(self, task: Task) -> None:
+        """Hand a run over. Should the process be gone, `receive` will tell."""
+        self.task = task
+        with contextlib.suppress(OSError):
+            self.connection.send(task)
+
+    def receive(self) -> Record | None:
+        """The record of the run, or None if the process has died instead."""
+        try:
+            record: Record = self.connection.recv()
+        except (EOFError, OSError):
+            return None
+        self.task, self.last = None, self.task
+        return record
+
+    def why_dead(self) -> str:
+        """How the process ended, in words."""
+        self._process.join(timeout=5)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            hint = ", as the system does when memory runs out" if -code == getattr(signal, "SIGKILL", 9) else ""
+            return f"its process was ended by signal {-code}{hint}"
+        return f"its process ended by itself with code {code}"
+
+    def end(self) -> None:
+        """Stop the process, whatever it does."""
+        with contextlib.suppress(OSError):
+            self.connection.close()
+        if self.task is None:
+            self._process.join(timeout=2)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join(timeout=2)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _serve(connection: Connection, work: Work) -> None:
+    """The loop of the process."""
+    # Ctrl-C reaches every process of a terminal; the starter decides what is to happen.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_the_starter, daemon=True).start()
+    while True:
+        try:
+            task = connection.recv()
+        except (EOFError, OSError):
+            return
+        connection.send(work(task))
+
+
+def _die_with_the_starter() -> None:
+    starter = multiprocessing.parent_process()
+    if starter is not None:
+        starter.join()
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _thread_variables(threads: int) -> Iterator[None]:
+    """Environment variables that a process started meanwhile inherits."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,64 @@
+"""Pictures of what a run's detector found and missed, for the report."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+from flawspot.benchmark.task import Task
+from flawspot.benchmark.variations import alteration
+from flawspot.data.folders import ImageFolder
+from flawspot.evaluation import Evaluation
+from flawspot.files import write_bytes
+from flawspot.manifest import CalibrationInfo
+from flawspot.runtime.images import read_image
+from flawspot.runtime.overlay import overlay
+
+BEST, WORST = 2, 4
+SIDE = 320
+_QUALITY = 80
+
+
+def write_examples(
+    task: Task, folder: ImageFolder, evaluation: Evaluation, calibration: CalibrationInfo
+) -> tuple[dict[str, Any], ...]:
+    """Draw the defects that are told apart best and the photographs that are told apart worst, good or defective.
+
+    How well a photograph is told apart is how far its score is on the right side of the threshold.
+
+    Returns:
+        As `Record.examples`; the pictures lie in the store's folder under ``examples``.
+    """
+    scores = np.array(evaluation.scores)
+    defective = np.array([sample.is_defective for sample in evaluation.samples])
+    right = np.where(defective, scores - calibration.threshold, calibration.threshold - scores)
+    order = [int(index) for index in np.argsort(right, kind="stable")]
+    worst = order[:WORST]
+    best = [index for index in reversed(order) if defective[index] and index not in worst][:BEST]
+    alter = alteration(folder, task.cell)
+    found: list[dict[str, Any]] = []
+    assert evaluation.maps is not None  # asked for
+    for kind, rows in (("best", best), ("worst", worst)):
+        for row in rows:
+            sample = evaluation.samples[row]
+            image = read_image(sample.path)
+            if alter is not None:
+                image, _ = alter(sample, image, np.zeros(image.shape[:2], np.bool_))
+            drawn = overlay(image, evaluation.maps[row], calibration.pixel_threshold, max_side=SIDE)
+            file = io.BytesIO()
+            drawn.save(file, "JPEG", quality=_QUALITY)
+            picture = f"examples/{task.key[:2]}/{task.key}-{kind}-{len(found)}.jpg"
+            write_bytes(task.folder / picture, file.getvalue())
+            found.append(
+                {
+                    "kind": kind,
+                    "image": sample.path.relative_to(folder.root).as_posix(),
+                    "defective": sample.is_defective,
+                    "score": float(scores[row]),
+                    "threshold": calibration.threshold,
+                    "picture": picture,
+                }
+            )
+    return tuple(found)

@@ -1,0 +1,75 @@
+"""The runs of a store as one flat table: a row for each run, for spreadsheets, pandas and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flawspot.benchmark.record import Record
+from flawspot.errors import ConfigurationError
+from flawspot.files import replacing
+
+if TYPE_CHECKING:
+    import pandas
+
+FORMATS = (".csv", ".parquet")
+
+
+def rows(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """A flat mapping for each run, all with the same columns: the cell's fields, status, metrics, costs (in all and by
+    part, ``bytes_backbone``), times, provenance. Settings and defect sizes are JSON text."""
+    found = [_row(record) for record in records]
+    columns = dict.fromkeys(name for row in found for name in row)
+    return [{name: row.get(name) for name in columns} for row in found]
+
+
+def frame(records: Sequence[Record]) -> pandas.DataFrame:
+    """The same as a pandas data frame."""
+    import pandas
+
+    return pandas.DataFrame(rows(records))
+
+
+def export(records: Sequence[Record], path: Path) -> None:
+    """Write the table to `path`, as a whole or not at all; its suffix says in which format.
+
+    Raises:
+        ConfigurationError: another suffix than `FORMATS`.
+        FlawspotError: the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise ConfigurationError(f"cannot export to {path}: give a name that ends in {' or '.join(FORMATS)}")
+    if suffix == ".parquet":
+        table = frame(records)
+        with replacing(path) as temporary:
+            table.to_parquet(temporary, engine="pyarrow", index=False)
+        return
+    flat = rows(records)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(flat[0]) if flat else ["key"])
+        writer.writeheader()
+        writer.writerows(flat)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    cell = record.cell.as_dict()
+    row: dict[str, Any] = {"key": record.key, **cell, "settings": json.dumps(cell["settings"], sort_keys=True)}
+    row |= {"taps": ",".join(map(str, record.taps)), "status": record.status, "error": record.error}
+    row |= record.metrics
+    row |= {"bytes": record.bytes or None, "macs": record.macs or None}
+    for part in record.parts:
+        name = part.name.replace(" ", "_")
+        row |= {f"bytes_{name}": part.bytes, f"macs_{name}": part.macs}
+    for name in ("paper_bytes", "paper_macs", "training_macs", "training_ram", "artifact", "artifact_bytes"):
+        row[name] = getattr(record, name)
+    row |= record.measured
+    row["defect_sizes"] = json.dumps(record.defect_sizes)
+    for name in ("data_fingerprint", "weights", "weights_sha256", "code_version", "started", "finished"):
+        row[name] = getattr(record, name)
+    row |= {f"machine_{name}": value for name, value in record.machine.items()}
+    row |= {f"version_{name}": value for name, value in record.versions.items()}
+    return row

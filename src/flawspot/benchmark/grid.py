@@ -1,0 +1,198 @@
+"""The grid of a benchmark: what is crossed with what, read from one YAML file.
+
+A grid says which data sets, backbones, layer groups, methods and seeds there are; `Grid.cells` crosses them. Noise,
+contamination and few shots are further axes: by default a cell departs from the plain one in one of them at a time
+(``combine: one``), else in all combinations (``combine: all``). ``exclude`` drops the cells that match a rule, and
+``override`` changes settings of those that do. A complete example is paper.yaml beside this file.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from flawspot.benchmark.record import Cell
+from flawspot.benchmark.yaml_reader import Entry
+from flawspot.data.layouts import DataSource
+from flawspot.errors import ConfigurationError
+from flawspot.manifest import Scalar
+
+RULE_KEYS = (
+    "data",
+    "category",
+    "backbone",
+    "layers",
+    "method",
+    "label",
+    "seed",
+    "input_size",
+    "normalization",
+    "corruption",
+    "severity",
+    "contamination",
+    "shots",
+)
+"""Fields of a cell that a rule can look at."""
+NONE = "none"
+"""How a rule calls what is not there: no corruption, no limit of shots."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the names in a grid may be; `flawspot.benchmark.vocabulary` knows it, and needs torch to.
+
+    Attributes:
+        backbones: their names.
+        hyperparameters: of each method by its name.
+        corruptions: of test photographs.
+        check: raises ConfigurationError where backbone, layers, method and settings of a cell do not go together.
+    """
+
+    backbones: tuple[str, ...]
+    hyperparameters: Mapping[str, tuple[str, ...]]
+    corruptions: tuple[str, ...]
+    check: Callable[[Cell], object] = lambda cell: None
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method of the grid, with its hyperparameters and whatever departs from the grid's axes for it."""
+
+    entry: Entry
+    name: str
+    label: str
+    settings: dict[str, Scalar] = field(default_factory=dict)
+    layers: tuple[str, ...] | None = None
+    backbones: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Cells whose every field in `match` has one of the texts there; and what to `change` in them."""
+
+    entry: Entry
+    match: dict[str, tuple[str, ...]]
+    change: dict[str, Any] = field(default_factory=dict)
+
+    def matches(self, cell: Cell) -> bool:
+        """Whether the rule speaks of `cell`."""
+        return all(shown(getattr(cell, name)) in values for name, values in self.match.items())
+
+
+@dataclass(frozen=True)
+class Departure:
+    """How a cell departs from plain training and testing."""
+
+    corruption: str | None = None
+    severity: int = 0
+    contamination: float = 0.0
+    shots: int | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid as its file says it; see the module."""
+
+    file: Path
+    title: str
+    data: tuple[DataSource, ...]
+    backbones: tuple[str, ...]
+    layers: tuple[str, ...]
+    methods: tuple[MethodEntry, ...]
+    seeds: tuple[int, ...]
+    input_size: int
+    normalization: str
+    random_weights: bool
+    recipe: str | None
+    departures: tuple[Departure, ...]
+    exclude: tuple[Rule, ...]
+    override: tuple[Rule, ...]
+
+    def cells(self, known: Vocabulary) -> list[Cell]:
+        """Every cell once, those that share features together: in the order data, category, backbone, then the rest.
+
+        Raises:
+            ConfigurationError: backbone, layers, method and settings of a cell do not go together, or a rule matches no
+                cell; names the line.
+        """
+        cells: dict[str, Cell] = {}
+        checked: set[str] = set()
+        idle = [*self.override, *self.exclude]
+        for cell, method in self._crossed(known):
+            for rule in self.override:
+                if rule.matches(cell):
+                    changed = dict(rule.change)
+                    settings = {**cell.settings, **changed.pop("settings", {})}
+                    cell = replace(cell, settings=settings, **changed)
+                    idle = [other for other in idle if other is not rule]
+            excluding = [rule for rule in self.exclude if rule.matches(cell)]
+            idle = [rule for rule in idle if not any(rule is other for other in excluding)]
+            if excluding:
+                continue
+            combination = repr((cell.backbone, cell.layers, cell.method, sorted(cell.settings.items())))
+            if combination not in checked:
+                checked.add(combination)
+                try:
+                    known.check(cell)
+                except ConfigurationError as error:
+                    where = f"{method.label} on layers {cell.layers} of {cell.backbone}"
+                    method.entry.fail(f"{where} cannot be: {error}. Or leave it out by a rule under `exclude`")
+            cells.setdefault(repr(sorted(cell.as_dict().items())), cell)
+        if idle:
+            idle[0].entry.fail("this rule matches no cell of the grid: check its spelling, or remove it")
+        return list(cells.values())
+
+    def _crossed(self, known: Vocabulary) -> Iterator[tuple[Cell, MethodEntry]]:
+        for source in self.data:
+            for category, backbone in itertools.product(source.all_categories(), self.backbones):
+                # Contaminated or fewer photographs have features of their own; corrupted ones are only tested on.
+                for departure, seed in itertools.product(self.departures, self.seeds):
+                    for method in self.methods:
+                        if method.backbones is not None and backbone not in method.backbones:
+                            continue
+                        settings = dict(method.settings)
+                        if self.recipe is not None and "recipe" in known.hyperparameters.get(method.name, ()):
+                            settings.setdefault("recipe", self.recipe)
+                        for layers in method.layers or self.layers:
+                            yield (
+                                Cell(
+                                    data=source.name,
+                                    category=category,
+                                    backbone=backbone,
+                                    layers=layers,
+                                    method=method.name,
+                                    label=method.label,
+                                    settings=settings,
+                                    seed=seed,
+                                    input_size=self.input_size,
+                                    normalization=self.normalization,
+                                    random_weights=self.random_weights,
+                                    corruption=departure.corruption,
+                                    severity=departure.severity,
+                                    contamination=departure.contamination,
+                                    shots=departure.shots,
+                                ),
+                                method,
+                            )
+
+    def with_paths(self, paths: Mapping[str, Path]) -> Grid:
+        """The same grid with data sets in other folders, by their names.
+
+        Raises:
+            ConfigurationError: a name that is no data set of the grid; the known ones are listed.
+        """
+        names = [source.name for source in self.data]
+        for name in paths:
+            if name not in names:
+                raise ConfigurationError(f"{self.file} has no data called {name!r}: it has {', '.join(names)}")
+        return replace(self, data=tuple(replace(s, path=paths.get(s.name, s.path)) for s in self.data))
+
+
+def shown(value: Any) -> str:
+    """The text that a rule has for a field's value."""
+    if value is None:
+        return NONE
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,132 @@
+"""From the cells of a grid to tasks: which data, weights and code each depends on, and what is missing here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flawspot.backbones.registry import RANDOM, family
+from flawspot.backbones.weights import require
+from flawspot.benchmark.grid import Grid
+from flawspot.benchmark.provenance import code_version, data_fingerprint
+from flawspot.benchmark.record import Cell
+from flawspot.benchmark.store import Store
+from flawspot.benchmark.task import DEFAULT_CACHE_BYTES, Task, in_order, keys
+from flawspot.data.layouts import DataSource
+from flawspot.errors import DataError, ImageError, WeightsError
+from flawspot.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A category's photographs, or why they are missing."""
+
+    fingerprint: str = ""
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """A backbone's weights, or why they are missing."""
+
+    name: str = ""
+    sha256: str = ""
+    missing: str | None = None
+
+
+def prepare(
+    grid: Grid,
+    cells: Sequence[Cell],
+    store: Store,
+    *,
+    cache_bytes: int = DEFAULT_CACHE_BYTES,
+    progress: Progress = SILENT,
+) -> list[Task]:
+    """Find out what each cell's result depends on. Photographs are read once, and the store remembers them.
+
+    Returns:
+        A task for each cell, those that share features together; those that are impossible here say why.
+
+    Raises:
+        ConfigurationError: the settings of a synthetic set are wrong.
+        StoreError: the store cannot be written.
+    """
+    sources = {source.name: _placed(source, store.folder) for source in grid.data}
+    wanted = dict.fromkeys((cell.data, cell.category) for cell in cells)
+    products = {
+        pair: _product(sources[pair[0]], pair[1], store) for pair in progress.track(list(wanted), "reading photographs")
+    }
+    backbones = dict.fromkeys(cell.backbone for cell in cells if not cell.random_weights)
+    weights = {name: _weights(name) for name in backbones}
+    return in_order([_task(cell, sources, products, weights, store.folder, cache_bytes) for cell in cells])
+
+
+def _task(
+    cell: Cell,
+    sources: Mapping[str, DataSource],
+    products: Mapping[tuple[str, str], _Product],
+    weights: Mapping[str, _Weights],
+    folder: Path,
+    cache_bytes: int,
+) -> Task:
+    product = products[cell.data, cell.category]
+    loaded = _Weights(RANDOM) if cell.random_weights else weights[cell.backbone]
+    version = code_version()
+    key, training_key = keys(
+        cell, data_fingerprint=product.fingerprint, weights_sha256=loaded.sha256, code_version=version
+    )
+    return Task(
+        key=key,
+        training_key=training_key,
+        cell=cell,
+        source=sources[cell.data],
+        folder=folder,
+        data_fingerprint=product.fingerprint,
+        weights=loaded.name,
+        weights_sha256=loaded.sha256,
+        code_version=version,
+        missing=product.missing or loaded.missing,
+        cache_bytes=cache_bytes,
+    )
+
+
+def _placed(source: DataSource, folder: Path) -> DataSource:
+    """The source with an absolute path, for processes that work elsewhere; a synthetic set lies in the store's folder
+    unless it has a place."""
+    if source.path is not None:
+        return replace(source, path=source.path.absolute())
+    if source.layout == "synthetic":
+        return replace(source, path=(folder / "synthetic" / source.name).absolute())
+    return source
+
+
+def _product(source: DataSource, category: str, store: Store) -> _Product:
+    try:
+        return _Product(data_fingerprint(source, category, store))
+    except (DataError, ImageError) as error:
+        return _Product(missing=str(error))
+    except OSError as error:
+        return _Product(missing=f"cannot read the photographs of {category}: {error.strerror or error}")
+
+
+def _weights(backbone: str) -> _Weights:
+    try:
+        file, path = require(backbone, family(backbone).weights)
+        with path.open("rb") as content:
+            return _Weights(file.name, hashlib.file_digest(content, "sha256").hexdigest())
+    except WeightsError as error:
+        return _Weights(missing=str(error))
+
+
+def make_synthetic(tasks: Sequence[Task], progress: Progress = SILENT) -> None:
+    """Make the synthetic products that the tasks need, before several processes would at once.
+
+    Raises:
+        FlawspotError: they cannot be written.
+    """
+    products = {(task.source.name, task.cell.category): task for task in tasks if task.source.layout == "synthetic"}
+    for task in products.values():
+        if task.missing is None:
+            task.source.open(task.cell.category, progress=progress)

@@ -1,0 +1,31 @@
+"""What the names in a grid may be, asked of the registries; torch is needed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from flawspot.backbones.layer_groups import resolve
+from flawspot.backbones.registry import families
+from flawspot.benchmark.grid import Vocabulary
+from flawspot.benchmark.record import Cell
+from flawspot.data.corruptions import CORRUPTIONS
+from flawspot.methods.registry import create_method, methods
+
+
+def vocabulary() -> Vocabulary:
+    """The registered backbones, methods and corruptions, and what goes together."""
+    hyperparameters = {
+        name: tuple(f.name for f in dataclasses.fields(cls) if f.init and f.name != "seed")
+        for name, cls in methods().items()
+    }
+    return Vocabulary(tuple(families()), hyperparameters, CORRUPTIONS, layers_of)
+
+
+def layers_of(cell: Cell) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The taps of a cell, and all layers whose features its method needs.
+
+    Raises:
+        ConfigurationError: backbone, layers, method and settings do not go together.
+    """
+    taps = resolve(cell.backbone, cell.layers)
+    return taps, create_method(cell.method, cell.settings, seed=cell.seed).required(taps, cell.backbone)

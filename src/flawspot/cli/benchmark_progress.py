@@ -1,0 +1,65 @@
+"""How far a benchmark is, on standard error: a live line on a terminal, else a line for each run that has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+from flawspot.cli.benchmark import duration
+from flawspot.cli.console import err, note
+
+if TYPE_CHECKING:
+    from flawspot.benchmark.engines.board import Counts
+    from flawspot.benchmark.record import Record
+
+
+class LiveProgress:
+    """A `flawspot.benchmark.engines.board.Listener`."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=err, transient=True, auto_refresh=False) if err.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def changed(self, counts: Counts) -> None:
+        """Draw the live line anew."""
+        if self._live:
+            self._live.update(Text(f"{said(counts)}, about {duration(counts.seconds_left)} to go"), refresh=True)
+
+    def ended(self, record: Record, counts: Counts) -> None:
+        """A line for the run."""
+        cell = record.cell
+        what = f"{cell.data}/{cell.category} {cell.backbone} {cell.layers} {cell.label}"
+        if record.error is None:
+            f1, auroc = record.metrics.get("pixel_f1_max"), record.metrics.get("image_auroc")
+            figures = [f"pixel F1 {f1:.3f}"] if f1 is not None else []
+            figures += [f"image AUROC {auroc:.3f}"] if auroc is not None else []
+            result = f"{', '.join(figures)} in {duration(record.measured.get('run_seconds', 0.0))}"
+        else:
+            result = f"[red]{record.status}[/]: {escape(record.error)}"
+        err.print(f"{escape(what)}: {result}")
+        if not self._live:
+            err.print(f"  {said(counts)}, about {duration(counts.seconds_left)} to go")
+
+    def note(self, message: str) -> None:
+        """A line above the live one."""
+        note(message)
+
+
+def said(counts: Counts) -> str:
+    """The counts in a few words."""
+    parts = [f"{counts.done + counts.stored} done"]
+    parts += [f"{counts.failed} failed"] if counts.failed else []
+    parts += [f"{counts.missing} missing"] if counts.missing else []
+    parts += [f"{counts.elsewhere} elsewhere"] if counts.elsewhere else []
+    return ", ".join([*parts, f"{counts.running} running", f"{counts.left} left"])

@@ -1,0 +1,160 @@
+"""The grid: what a YAML file stands for, and what is said of a wrong one."""
+
+import pytest
+
+from flawspot.benchmark.grid import Vocabulary
+from flawspot.benchmark.grid_file import grid_file, read_grid
+from flawspot.errors import ConfigurationError
+
+PLAIN = """\
+data:
+  - name: parts
+    layout: mvtec_ad
+    path: parts
+    categories: [a, b]
+backbones: [mobilenet_v2, mcunet_in3]
+layers: [low, equiv]
+methods:
+  - padim
+  - name: paste
+    label: PaSTe, short
+    settings: {epochs: 5, learning_rate: 1e-1}
+    layers: [paste]
+"""
+
+
+def known(check=lambda cell: None):
+    return Vocabulary(
+        ("mobilenet_v2", "mcunet_in3", "phinet"),
+        {"padim": ("channels",), "paste": ("epochs", "learning_rate", "recipe")},
+        ("blur", "noise"),
+        check,
+    )
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """Read a grid from text."""
+
+    def read(text, check=lambda cell: None):
+        path = tmp_path / "a grid.yaml"
+        path.write_text(text, encoding="utf-8")
+        return read_grid(path, known(check))
+
+    return read
+
+
+def test_everything_is_crossed_with_everything(grid, tmp_path):
+    found = grid(PLAIN)
+    cells = found.cells(known())
+    assert len(cells) == 2 * 2 * (2 + 1)
+    assert {(c.layers, c.label) for c in cells} == {("low", "padim"), ("equiv", "padim"), ("paste", "PaSTe, short")}
+    assert cells[2].settings == {"epochs": 5, "learning_rate": 0.1}
+    assert found.data[0].path == tmp_path / "parts"
+    # What shares features comes together.
+    assert [(c.category, c.backbone) for c in cells] == sorted(
+        [(c.category, c.backbone) for c in cells], key=lambda pair: (pair[0], pair[1] == "mcunet_in3")
+    )
+
+
+def test_a_recipe_reaches_the_methods_that_have_one(grid):
+    cells = grid(PLAIN + "recipe: fast\n").cells(known())
+    assert {c.method: c.settings.get("recipe") for c in cells} == {"padim": None, "paste": "fast"}
+
+
+def test_axes_depart_from_the_plain_cell_one_at_a_time(grid):
+    axes = "corruptions: [none, blur]\nseverities: [1, 3]\ncontamination: [0, 0.1]\nshots: [all, 5]\n"
+    cells = grid(PLAIN + axes).cells(known())
+    of_one = [
+        (c.corruption, c.severity, c.contamination, c.shots) for c in cells[: len(cells) // 4] if c.method == "paste"
+    ]
+    assert of_one == [
+        (None, 0, 0, None),
+        ("blur", 1, 0, None),
+        ("blur", 3, 0, None),
+        (None, 0, 0.1, None),
+        (None, 0, 0, 5),
+    ]
+    assert len(grid(PLAIN + axes + "combine: all\n").cells(known())) == 12 * 3 * 2 * 2
+
+
+def test_an_axis_without_its_plain_value_leaves_the_plain_cell_out(grid):
+    cells = grid(PLAIN + "shots: [5, 10]\n").cells(known())
+    assert {c.shots for c in cells} == {5, 10}
+
+
+def test_rules_exclude_and_override(grid):
+    rules = """\
+exclude:
+  - {backbone: mcunet_in3, layers: [low, paste]}
+override:
+  - match: {method: paste, category: b}
+    set: {settings: {epochs: 7}, input_size: 96}
+"""
+    cells = grid(PLAIN + rules).cells(known())
+    assert len(cells) == 2 * (3 + 1)
+    changed = [c for c in cells if c.method == "paste" and c.category == "b"]
+    assert [(c.settings, c.input_size) for c in changed] == [({"epochs": 7, "learning_rate": 0.1}, 96)]
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "says"),
+    [
+        (("padim", "padin"), 9, "unknown method 'padin': the known ones are padim, paste"),
+        (("mobilenet_v2", "mobilenet"), 6, "unknown backbone 'mobilenet': the known ones are mobilenet_v2"),
+        (("layout: mvtec_ad", "layout: mvtec"), 3, "unknown layout 'mvtec': the known ones are mvtec_ad, visa"),
+        (("epochs", "epoch"), 12, "no key 'epoch': the known ones are epochs"),
+        (("layers: [low", "layer: [low"), 7, "no key 'layer': the known ones are title, data"),
+        (("[low, equiv]", "[low, low]"), 7, "'low' stands in line 7 already"),
+        (("  - padim\n", "  - padim\n  - padim\n"), 10, "a second method is called 'padim'"),
+        (("layers: [low", "seeds: [0, one]\nlayers: [low"), 7, "a whole number, 0 or more, not 'one'"),
+        (("layers: [low", "input_size: 2000\nlayers: [low"), 7, "must be 32 to 1024, not 2000"),
+        (("layers: [low", "contamination: [5]\nlayers: [low"), 7, "five percent are 0.05"),
+        (("layers: [low", "corruptions: [fog]\nlayers: [low"), 7, "unknown corruption 'fog'"),
+        (("layers: [low", "exclude:\n  - {backbone: phinet}\nlayers: [low"), 8, "matches no cell"),
+        (("layers: [low", "exclude:\n  - {bakbone: phinet}\nlayers: [low"), 8, "no key 'bakbone'"),
+        (("layers: [low", "layers: low\nlayers: [low"), 8, "a second time (first in line 7)"),
+        (("categories: [a, b]", "categories: [a, b"), 6, "this is not YAML"),
+        (("name: parts", "name:"), 2, "name is empty"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_cure(grid, change, line, says):
+    with pytest.raises(ConfigurationError, match=f"a grid.yaml, line {line}: ") as error:
+        grid(PLAIN.replace(*change, 1)).cells(known())
+    assert says in str(error.value)
+
+
+def test_what_does_not_go_together_is_told_with_the_line_of_the_method(grid):
+    def check(cell):
+        if cell.layers == "paste" and cell.backbone == "mcunet_in3":
+            raise ConfigurationError("no such group")
+
+    with pytest.raises(
+        ConfigurationError, match=r"line 10: PaSTe, short on layers paste of mcunet_in3 .*no such group"
+    ):
+        grid(PLAIN, check).cells(known(check))
+
+
+def test_nothing_in_the_file_is_executed(grid):
+    hostile = PLAIN.replace("name: parts", "name: !!python/object/apply:os.getcwd []")
+    with pytest.raises(ConfigurationError, match="name is a single value, not a list"):
+        grid(hostile)
+
+
+def test_data_may_lie_elsewhere(grid, tmp_path):
+    found = grid(PLAIN).with_paths({"parts": tmp_path / "other"})
+    assert found.data[0].path == tmp_path / "other"
+    with pytest.raises(ConfigurationError, match="no data called 'part': it has parts"):
+        grid(PLAIN).with_paths({"part": tmp_path})
+
+
+def test_the_paper_s_grid_ships_and_fits_the_registries():
+    from flawspot.benchmark.vocabulary import vocabulary
+
+    words = vocabulary()
+    cells = read_grid(grid_file("paper"), words).cells(words)
+    assert len(cells) == 15 * (4 * (4 * 4 + 1) + 4)
+    assert {c.category for c in cells} >= {"bottle", "zipper"}
+    assert {c.layers for c in cells if c.backbone == "wide_resnet50_2"} == {"equiv"}
+    assert all(c.settings["bank_size"] == 30_000 for c in cells if c.method == "patchcore")
+    assert len({(c.category, c.backbone) for c in cells}) == 75
