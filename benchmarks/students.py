@@ -192,7 +192,7 @@ def recipes_table(data: Path, work: Path, methods: list[str], seeds: list[int]) 
     print("## Recipes for students\n")
     print(
         f"Mean of the seeds {', '.join(map(str, seeds))}; seconds are those of fitting the student on cached features, "
-        "epochs are chosen on held-out good images. Differences and ratios are to `paper`, seed by seed.\n"
+        "epochs are chosen on held-out good images. Differences and ratios compare means with those of `paper`.\n"
     )
     print("| product | method | recipe | epochs | pixel F1-max | difference | image AUROC | seconds | share of time |")
     print("|:--|:--|:--|--:|--:|--:|--:|--:|--:|")
