@@ -40,7 +40,7 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="How stfpm and paste train their students: fast, the default, or paper, the published 100 epochs."
+            help="How stfpm and paste train their students: paper, the published 100 epochs and the default, or fast."
         ),
     ] = None,
     setting: Annotated[

@@ -2,7 +2,8 @@
 
 `fast` looks at every image a fifth as often, in batches of a quarter of the size, so that it takes 0.8 times as many
 steps of gradient descent. Small batches are noisier and the last steps should not be, so the learning rate falls along
-a cosine. It was fixed once, from measurements (``benchmarks/students.py --recipes``), and is the same for all products.
+a cosine. It was fixed once, on one product, and is the same for all; as long as it has not been shown to be as good on
+several (``benchmarks/students.py --recipes``), the published schedule is the default.
 """
 
 from __future__ import annotations

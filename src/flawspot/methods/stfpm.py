@@ -64,7 +64,7 @@ class STFPM(Method):
     validation_fraction: ClassVar[float] = 0.2
 
     share: int | str | None = None
-    recipe: str = "fast"
+    recipe: str = "paper"
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
