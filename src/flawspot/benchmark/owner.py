@@ -14,8 +14,8 @@ import psutil
 STALE_SECONDS = 120.0
 """An owner elsewhere that has not been heard of for so long is taken for dead."""
 HEARTBEAT_SECONDS = 10.0
-_SAME_START = 1.0
-"""Seconds by which two readings of one process's start may differ."""
+_SAME_START = 30.0
+"""Seconds by which two readings of one process's start may differ, for clocks are set right meanwhile."""
 
 
 @dataclass(frozen=True)
