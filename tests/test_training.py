@@ -65,7 +65,14 @@ def test_the_manifest_tells_the_whole_story(artifact, product_folder):
     assert (manifest.product, manifest.method, manifest.input_size) == ("small part", "padim", 64)
     assert manifest.backbone.taps == (3, 8, 14)
     assert manifest.backbone.layers == "equiv"
-    assert manifest.hyperparameters == {"channels": None, "ridge": 0.01, "sigma": 4.0}
+    assert manifest.hyperparameters == {
+        "channels": None,
+        "ridge": 0.01,
+        "covariance": "full",
+        "rank": 8,
+        "precision": "float32",
+        "sigma": 4.0,
+    }
     assert (manifest.training.images, manifest.training.calibration_images) == (19, 5)
     assert manifest.training.validation_images == 0
     assert list(manifest.training.seconds) == ["reading", "features", "fitting", "export", "calibration"]

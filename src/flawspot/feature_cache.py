@@ -30,6 +30,7 @@ from flawspot.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.detector import open_session
 from flawspot.runtime.images import read_image
+from flawspot.runtime.prefetch import prefetch
 
 DTYPES = ("float32", "float16")
 Maps = dict[int, NDArray[np.floating]]
@@ -209,8 +210,11 @@ class FeatureCache:
                     stack.enter_context(_telling_of_temporary_files())
                     spilled[layer] = stack.enter_context(tempfile.TemporaryFile(prefix="flawspot-"))
                     put[layer] = _appending(spilled[layer])
-            for row, path in enumerate(progress.track(source.images, "computing features")):
-                outputs = session.run(names, {"image": read_image(path)[None]})
+            photographs = progress.track(prefetch(source.images, read_image), "computing features", len(source.images))
+            for row, (_, image) in enumerate(photographs):
+                if isinstance(image, Exception):
+                    raise image
+                outputs = session.run(names, {"image": image[None]})
                 for layer, output in zip(layers, outputs, strict=True):
                     put[layer](row, self._converted(output[0], layer))
             for layer, file in spilled.items():

@@ -38,6 +38,7 @@ from flawspot.methods.registry import create_method
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.detector import OUTPUTS, open_session
 from flawspot.runtime.images import read_image
+from flawspot.runtime.prefetch import prefetch
 
 DEFAULT_INPUT_SIZE = 224
 DEFAULT_CALIBRATION_FRACTION = 0.2
@@ -249,8 +250,10 @@ def _calibrate(model: bytes, images: Sequence[Path], false_alarm_rate: float, pr
     """Scores of held-out good images by the graph that is shipped."""
     session = open_session(model)
     scores, map_maxima = [], []
-    for path in progress.track(images, "setting the threshold"):
-        anomaly_map, score = session.run(OUTPUTS, {"image": read_image(path)[None]})
+    for _, image in progress.track(prefetch(images, read_image), "setting the threshold", len(images)):
+        if isinstance(image, Exception):
+            raise image
+        anomaly_map, score = session.run(OUTPUTS, {"image": image[None]})
         scores.append(float(score[0]))
         map_maxima.append(float(anomaly_map.max()))
     return calibrate(scores, map_maxima, false_alarm_rate)

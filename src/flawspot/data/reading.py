@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from flawspot.errors import ImageError
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.images import read_image
+from flawspot.runtime.prefetch import prefetch
 
 
 def readable(
@@ -26,16 +27,19 @@ def readable(
     """
     good: list[Path] = []
     skipped: list[tuple[Path, str]] = []
-    for path in progress.track(paths, "Checking photographs"):
-        try:
-            read_image(path)
-        except ImageError as error:
-            if strict:
-                raise
-            skipped.append((path, str(error)))
-        else:
+    for path, error in progress.track(prefetch(paths, _check), "checking photographs", len(paths)):
+        if error is None:
             good.append(path)
+        elif strict or not isinstance(error, ImageError):
+            raise error
+        else:
+            skipped.append((path, str(error)))
     return good, skipped
+
+
+def _check(path: Path) -> None:
+    """Decode and let go: only whether it can be read is asked."""
+    read_image(path)
 
 
 def resize_mask(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
