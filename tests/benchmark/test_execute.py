@@ -115,7 +115,11 @@ def test_a_full_disk_fails_the_run_with_its_cure(make, monkeypatch):
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 TB"), "bad allocation"],
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 TB"),
+        RuntimeError("bad allocation"),
+    ],
 )
 def test_memory_that_runs_out_fails_the_run_with_its_cure(make, monkeypatch, error):
     def short(*args, **kwargs):
