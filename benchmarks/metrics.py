@@ -129,6 +129,7 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - start)
     reference = next(iter(ways))
     slowest = statistics.median(seconds[reference])
+    print("## Metrics\n")
     print(
         f"{options.maps} maps of {options.size} × {options.size}, {masks.mean():.1%} defective; "
         f"median of {options.runs}; numpy {np.__version__}\n"
