@@ -1,7 +1,7 @@
 """Time one epoch of PaSTe against the plain loop, or compare the recipes of STFPM and PaSTe, and print a table.
 
     python benchmarks/students.py [--data DATA] [--epochs 3] [--threads N]
-    python benchmarks/students.py --recipes --data DATA --work FOLDER [--methods paste] [--seeds 0 1 2]
+    python benchmarks/students.py --recipes --data DATA --work FOLDER [--products magnetic_tile] [--methods paste] [--seeds 0 1 2]
 
 DATA is a folder with mvtec_ad/bottle and magnetic_tile; without it the epoch is timed on random images. In the plain
 loop teacher and student run in eager torch in every epoch, from decoded images of 224 x 224 in memory; it has the same
@@ -186,7 +186,9 @@ def figures(data: Path, method: str, run: str, seed: int, work: Path) -> dict[st
     return result
 
 
-def recipes_table(data: Path, work: Path, methods: list[str], seeds: list[int]) -> None:
+def recipes_table(
+    data: Path, work: Path, products: list[str], methods: list[str], runs: list[str], seeds: list[int]
+) -> None:
     """Print F1 and time of every recipe, product and method."""
     work.mkdir(parents=True, exist_ok=True)
     print("## Recipes for students\n")
@@ -196,10 +198,10 @@ def recipes_table(data: Path, work: Path, methods: list[str], seeds: list[int]) 
     )
     print("| product | method | recipe | epochs | pixel F1-max | difference | image AUROC | seconds | share of time |")
     print("|:--|:--|:--|--:|--:|--:|--:|--:|--:|")
-    for product in PRODUCTS:
+    for product in products:
         for method in methods:
             reference: tuple[float, float] | None = None
-            for run in RUNS:
+            for run in runs:
                 rows = [figures(data / product, method, run, seed, work) for seed in seeds]
                 f1 = statistics.mean(row["evaluate"]["pixel_f1_max"] for row in rows)
                 auroc = statistics.mean(row["evaluate"]["image_auroc"] for row in rows)
@@ -222,6 +224,8 @@ def main() -> None:
     parser.add_argument("--recipes", action="store_true")
     parser.add_argument("--work", type=Path)
     parser.add_argument("--methods", nargs="+", default=["paste", "stfpm"])
+    parser.add_argument("--products", nargs="+", default=list(PRODUCTS), choices=PRODUCTS)
+    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     options = parser.parse_args()
     if options.threads:
@@ -231,7 +235,7 @@ def main() -> None:
     elif options.data is None or options.work is None:
         parser.error("--recipes needs --data and --work")
     else:
-        recipes_table(options.data, options.work, options.methods, options.seeds)
+        recipes_table(options.data, options.work, options.products, options.methods, options.runs, options.seeds)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,16 @@ import torch
 from torch import Tensor
 
 from flawspot.costs.autograd import step_costs
-from flawspot.costs.method_parts import FLOAT, bank_size, padim_channels
+from flawspot.costs.method_parts import FLOAT, bank_size, method_parts, padim_channels
 from flawspot.costs.paper_counting import paper_training_ram
 from flawspot.costs.plan import Plan
 from flawspot.costs.student import planned_student
+from flawspot.kernels.bands import band_numbers
+from flawspot.kernels.coreset import SELECTION_BYTES
+from flawspot.kernels.gaussian import POSITIONS
+from flawspot.kernels.nearest_by_layer import ROWS
 from flawspot.methods.cfa import CFA
-from flawspot.methods.padim import PaDiM
+from flawspot.methods.padim import BATCH, PaDiM
 from flawspot.methods.patchcore import PatchCore
 from flawspot.methods.stfpm import STFPM, half_squared_distance
 
@@ -123,44 +127,62 @@ def _patchcore(plan: Plan) -> _Fitting:
     return _Fitting(
         {
             "patches of all images": FLOAT * patches * plan.channels,
-            "coreset selection": patches * (FLOAT + FLOAT),  # distance to, and number of, the nearest selected one
+            "coreset selection": SELECTION_BYTES * patches,
             "memory bank": 2 * FLOAT * bank_size(plan) * plan.channels,  # in the selection, and as the result
         }
     )
 
 
 def _padim(plan: Plan) -> _Fitting:
+    method = plan.method
+    assert isinstance(method, PaDiM)
     d = padim_channels(plan)
-    matrices = plan.positions * d * d
+    whole = method.covariance != "diagonal"
+    squares = band_numbers(d) if whole else d
     return _Fitting(
         {
-            "sums": DOUBLE * (matrices + 2 * plan.positions * d),
-            "inversion": 3 * DOUBLE * matrices,  # the covariances, their factors, the factors' inverses
+            "batch": 4 * FLOAT * min(BATCH, plan.images) * plan.positions * d,  # repeated, by position, shifted, turned
+            "sums": DOUBLE * plan.positions * (squares + d),
+            # Of some positions at a time: covariances, their factors, the factors' inverses, and one on its way.
+            "inversion": 4 * DOUBLE * min(POSITIONS, plan.positions) * d * d if whole else 0,
+            "result": sum(part.bytes for part in method_parts(plan)),
         }
     )
 
 
 def _cfa(plan: Plan) -> _Fitting:
+    """Descriptions at each tap's own resolution, and the search of `flawspot.kernels.nearest_by_layer`."""
     method = plan.method
     assert isinstance(method, CFA)
-    c, positions = plan.channels, plan.positions
+    c, positions, grid = plan.channels, plan.positions, plan.grid
     batch = min(method.batch_size, plan.images)
     few = method.nearest + method.repelled
-    parameters = c * c + c + 2 * c + 1
+    maps = [(channels, side) for channels, side, _ in (plan.shapes[tap] for tap in plan.taps)]
+    coarse = [(channels, side) for channels, side in maps if side != grid]
+    pooled = sum(channels * side**2 for channels, side in maps)
+    interpolating = sum(2 * (side + grid) * grid * c for _, side in coarse)
+    members = sum(channels for channels, side in maps if side == grid) + 3 + sum(side for _, side in coarse)
+    products = sum(side**2 for _, side in coarse) * positions
+    searching = (
+        positions**2 * members
+        + sum((channels + grid) * side**2 * positions for channels, side in coarse)
+        + positions * c * (c + 3) // batch  # the centres times the matrices, which change with every step
+    )
     described = FLOAT * batch * positions * c
-    differences = batch * positions * few * c
-    search = FLOAT * batch * positions * positions  # all distances, without gradients
-    backward = FLOAT * 2 * differences + 2 * described  # the differences and their gradient, that of the descriptors
+    rows = min(ROWS, grid)
     return _Fitting(
         memory={
-            "batch": 2 * described,  # the taps on the finest grid, and the descriptors
-            "centres": FLOAT * positions * c,
-            "search or backward": max(search, backward),  # one after the other
-            "weights, gradients, optimizer": FLOAT * parameters * (1 + 1 + 3),  # AdamW with amsgrad keeps three
+            "pooled features": FLOAT * plan.images * pooled,
+            "batch": FLOAT * batch * pooled,
+            "centres": 2 * FLOAT * positions * c,  # themselves, and times the matrices
+            "search": FLOAT * (products + rows * positions * (members + grid)) + INDEX * batch * positions * few,
+            "descriptors": 2 * described,  # and a summand
+            "gradients on their way": 2 * described,
+            "weights, gradients, optimizer": FLOAT * (c * c + c + 2 * c + 1) * (1 + 1 + 3),  # AdamW with amsgrad: three
         },
-        forward_macs=positions * c * c + positions * positions * c + positions * few * c,
-        backward_input_macs=positions * few * c,  # of the distances; the features are not trained
-        backward_weight_macs=positions * c * c,
+        forward_macs=pooled * c + interpolating + searching + positions * few * c,
+        backward_input_macs=positions * few * c + interpolating,  # of the distances; the features are not trained
+        backward_weight_macs=pooled * c,
         epochs=method.epochs,
         batch_size=batch,
     )

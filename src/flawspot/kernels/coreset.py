@@ -31,6 +31,9 @@ _SAMPLE = 4096
 _BLOCK = 1024
 """Points looked at together: their rows stay in the processor's cache."""
 
+SELECTION_BYTES = 200
+"""That a selection takes for each point beside the points: the sketch, members and distances of clusters, bounds."""
+
 _MARGIN = 1e-4
 """By how much a bound must be beaten, relative: ten times what float32 may round off a sum of a thousand squares."""
 
@@ -55,7 +58,7 @@ class Coreset:
 def farthest_first(points: NDArray[np.float32], count: int, *, seed: int = 0, progress: Progress = SILENT) -> Coreset:
     """Select `count` points so that each next one is the farthest from all selected so far.
 
-    Beside the points, of which no copy is made, it takes some 200 bytes for each of them.
+    Beside the points, of which no copy is made, it takes some `SELECTION_BYTES` for each of them.
 
     Args:
         points: (n, d), finite; at least one.
