@@ -38,6 +38,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 
 # Measures what docs/performance.md says; DATA names a folder with mvtec_ad/bottle and magnetic_tile. Takes a while.

@@ -8,11 +8,9 @@ Each detector's figures are kept in the work folder as JSON and not computed twi
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
+
+from command_line import train_and_evaluate
 
 METHODS = ("patchcore", "padim", "cfa", "stfpm", "paste")
 COLUMNS = {
@@ -25,29 +23,6 @@ COLUMNS = {
 }
 
 
-def flawspot(*arguments: str) -> dict[str, Any]:
-    """Run one command and read the JSON object it prints."""
-    print("flawspot", *arguments, file=sys.stderr)
-    command = [sys.executable, "-m", "flawspot", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr)
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-def figures(data: Path, method: str, seed: int, work: Path) -> dict[str, Any]:
-    """Train and evaluate one detector, or read what an earlier run found."""
-    kept = work / f"{data.name}-{method}-{seed}.json"
-    if not kept.exists():
-        artifact = kept.with_suffix(".onnx")
-        trained = flawspot("train", str(data), "-o", str(artifact), "--method", method, "--seed", str(seed))
-        evaluated = flawspot("evaluate", str(artifact), str(data))
-        kept.write_text(json.dumps({"train": trained, "evaluate": evaluated, "bytes": artifact.stat().st_size}))
-    result: dict[str, Any] = json.loads(kept.read_text())
-    return result
-
-
 def main() -> None:
     """Print a Markdown table for each folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -58,7 +33,10 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     for data in options.data:
-        rows = {method: figures(data, method, options.seed, options.work) for method in options.methods}
+        rows = {}
+        for method in options.methods:
+            kept = options.work / f"{data.name}-{method}-{options.seed}.json"
+            rows[method] = train_and_evaluate(data, kept, ["--method", method, "--seed", str(options.seed)])
         print(f"\n### {data.name}\n")
         print("| method | layers | " + " | ".join(COLUMNS.values()) + " | artifact MiB | training s |")
         print("|:--|:--|" + "--:|" * (len(COLUMNS) + 2))

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from heads import compile_head
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -73,38 +74,6 @@ class PlainHead(nn.Module):
         certainty = torch.softmax(-distance, dim=1)[:, 0]
         anomaly_map = self.upsample((certainty * distance[:, 0]).reshape(-1, self.grid, self.grid))
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
-
-
-class OnFeatures(nn.Module):
-    """A head by itself, on tensors instead of a dictionary."""
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
-        anomaly_map, score = self.head(dict(zip(TAPS, maps, strict=True)))
-        return anomaly_map, score
-
-
-def export(head: nn.Module, maps: Maps, threads: int) -> tuple[onnxruntime.InferenceSession, int]:
-    """A session of a head alone, and the size of its model."""
-    example = tuple(torch.from_numpy(maps[tap][:1]).repeat(2, 1, 1, 1) for tap in TAPS)
-    count = torch.export.Dim("N", min=1)
-    names = [f"layer_{tap}" for tap in TAPS]
-    with torch.no_grad():
-        program = torch.onnx.export(
-            OnFeatures(head).eval(),
-            example,
-            input_names=names,
-            output_names=OUTPUTS,
-            dynamic_shapes=(tuple({0: count} for _ in TAPS),),
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto.SerializeToString()
-    return open_session(model, threads=threads), len(model)
 
 
 def plain_epochs(features: FeatureSet, method: CFA) -> list[float]:
@@ -181,13 +150,15 @@ def main() -> None:
     apart = max(abs(a / b - 1) for a, b in zip(method.training_losses_, losses, strict=True))
 
     maps = {tap: defective.batch(tap, slice(None)) for tap in TAPS}
-    sessions = {"plain": export(PlainHead(method), maps, options.threads)}
-    sessions["factorized"] = export(method.head(), maps, options.threads)
+    shapes = {tap: defective.shape(tap)[:2] for tap in TAPS}
+    sessions, models = {}, {}
+    for name, head in (("plain", PlainHead(method)), ("factorized", method.head())):
+        sessions[name], models[name] = compile_head(head, shapes, options.threads)
     times: dict[str, list[float]] = {name: [] for name in sessions}
     found: dict[str, list[NDArray[np.float32]]] = {name: [] for name in sessions}
     for run in range(options.runs):
         feed = {f"layer_{tap}": maps[tap][run % 8 : run % 8 + 1] for tap in TAPS}
-        for name, (session, _) in sessions.items():
+        for name, session in sessions.items():
             start = time.perf_counter()
             output = session.run(OUTPUTS, feed)
             times[name].append(time.perf_counter() - start)
@@ -207,10 +178,10 @@ def main() -> None:
     print("| head | ms | times faster | MMAC in all | model MiB |")
     print("|:--|--:|--:|--:|--:|")
     slow = statistics.median(times["plain"])
-    for name, (_, size) in sessions.items():
+    for name in sessions:
         median = statistics.median(times[name])
         macs = (BACKBONE_MACS + counted[name]) / 1e6
-        print(f"| {name} | {1000 * median:.1f} | {slow / median:.1f} | {macs:.1f} | {size / 2**20:.2f} |")
+        print(f"| {name} | {1000 * median:.1f} | {slow / median:.1f} | {macs:.1f} | {len(models[name]) / 2**20:.2f} |")
     print(
         f"\nTraining, {len(features)} photographs, {options.epochs} epochs on cached features, the first pass for the "
         f"centres included. Largest relative difference of the losses: {apart:.0e}.\n"

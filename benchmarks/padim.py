@@ -23,8 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import psutil  # type: ignore[import-untyped]
+import psutil
 import torch
+from heads import compile_head
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -34,7 +35,7 @@ from flawspot.evaluation import evaluate
 from flawspot.features import FeatureSet
 from flawspot.methods.base import Upsample, embed
 from flawspot.methods.padim import PaDiM
-from flawspot.runtime.detector import OUTPUTS, open_session
+from flawspot.runtime.detector import OUTPUTS
 
 SHAPES = {3: (24, 56), 8: (64, 14), 14: (160, 7)}
 TAPS = tuple(SHAPES)
@@ -69,38 +70,6 @@ class WholeMatrices(nn.Module):
         distance = (self.whitening @ difference.permute(1, 0, 2)).square().sum(1).sqrt()
         anomaly_map = self.upsample(distance.T.reshape(-1, self.grid, self.grid))
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
-
-
-class OnFeatures(nn.Module):
-    """A head by itself, on tensors instead of a dictionary."""
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
-        anomaly_map, score = self.head(dict(zip(TAPS, maps, strict=True)))
-        return anomaly_map, score
-
-
-def export(head: nn.Module, threads: int) -> tuple[onnxruntime.InferenceSession, int, int]:
-    """A session of a head alone, the size of its model, and how much its session adds to this process."""
-    example = tuple(torch.zeros(2, channels, side, side) for channels, side in SHAPES.values())
-    count = torch.export.Dim("N", min=1)
-    with torch.no_grad():
-        program = torch.onnx.export(
-            OnFeatures(head).eval(),
-            example,
-            input_names=[f"layer_{tap}" for tap in TAPS],
-            output_names=OUTPUTS,
-            dynamic_shapes=(tuple({0: count} for _ in TAPS),),
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto.SerializeToString()
-    del program
-    return open_session(model, threads=threads), len(model), session_growth(model)
 
 
 def session_growth(model: bytes) -> int:
@@ -199,11 +168,13 @@ def main() -> None:
 
     heads: dict[str, nn.Module] = {"whole matrices": WholeMatrices(fitted["full"])}
     heads |= {name: method.head() for name, method in fitted.items()}
-    exported = {name: export(head, options.threads) for name, head in heads.items()}
+    sessions, models = {}, {}
+    for name, head in heads.items():
+        sessions[name], models[name] = compile_head(head, SHAPES, options.threads)
     times: dict[str, list[float]] = {name: [] for name in heads}
     maps: dict[str, NDArray[np.float32]] = {}
     for _ in range(options.runs):
-        for name, (session, _, _) in exported.items():
+        for name, session in sessions.items():
             start = time.perf_counter()
             maps[name] = session.run(OUTPUTS, asked)[0]
             times[name].append(time.perf_counter() - start)
@@ -231,7 +202,6 @@ def main() -> None:
     print(f"| covariance | stores MiB | model MiB | session MiB | MMAC | ms | map differs by | {' | '.join(names)} |")
     print("|:--|--:|--:|--:|--:|--:|--:|--:|--:|")
     for name in heads:
-        _, size, session_size = exported[name]
         if name in fitted:
             parts = fitted[name].parts()
             stored, macs = sum(part.bytes for part in parts), sum(part.macs for part in parts)
@@ -242,8 +212,8 @@ def main() -> None:
             macs = whole + 3136 * 62 + parts[-1].macs
         row = [
             f"{stored / MIB:.2f}",
-            f"{size / MIB:.2f}",
-            f"{session_size / MIB:.0f}",
+            f"{len(models[name]) / MIB:.2f}",
+            f"{session_growth(models[name]) / MIB:.0f}",
             f"{macs / 1e6:.1f}",
             f"{1000 * statistics.median(times[name]):.2f}",
             f"{apart[name]:.0e}",

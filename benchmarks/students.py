@@ -1,7 +1,7 @@
 """Time one epoch of PaSTe against the plain loop, or compare the recipes of STFPM and PaSTe, and print a table.
 
     python benchmarks/students.py [--data DATA] [--epochs 3] [--threads N]
-    python benchmarks/students.py --recipes --data DATA --work FOLDER [--products magnetic_tile] [--methods paste] [--seeds 0 1 2]
+    python benchmarks/students.py --recipes --data DATA --work FOLDER [--products magnetic_tile] [--methods paste]
 
 DATA is a folder with mvtec_ad/bottle and magnetic_tile; without it the epoch is timed on random images. In the plain
 loop teacher and student run in eager torch in every epoch, from decoded images of 224 x 224 in memory; it has the same
@@ -13,10 +13,7 @@ where it was.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from command_line import train_and_evaluate
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -157,33 +155,12 @@ def epochs_table(data: Path | None, epochs: int) -> None:
         raise SystemExit(f"the losses differ by {differences['flawspot, float32 features']}")
 
 
-def flawspot(*arguments: str) -> dict[str, Any]:
-    """Run one command and read the JSON object it prints."""
-    print("flawspot", *arguments, file=sys.stderr)
-    command = [sys.executable, "-m", "flawspot", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr)
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
 def figures(data: Path, method: str, run: str, seed: int, work: Path) -> dict[str, Any]:
     """Train and evaluate one detector, or read what an earlier run found."""
     recipe, dtype = RUNS[run]
     kept = work / f"{data.name}-{method}-{recipe}-{dtype}-{seed}.json"
-    if not kept.exists():
-        artifact = kept.with_suffix(".onnx")
-        trained = flawspot(
-            *("train", str(data), "-o", str(artifact), "--method", method, "--recipe", recipe, "--seed", str(seed)),
-            *("--cache", str(work / "features"), "--cache-dtype", dtype),
-        )
-        evaluated = flawspot("evaluate", str(artifact), str(data))
-        unfinished = kept.with_suffix(".part")
-        unfinished.write_text(json.dumps({"train": trained, "evaluate": evaluated}))
-        unfinished.replace(kept)
-    result: dict[str, Any] = json.loads(kept.read_text())
-    return result
+    options = ["--method", method, "--recipe", recipe, "--seed", str(seed)]
+    return train_and_evaluate(data, kept, [*options, "--cache", str(work / "features"), "--cache-dtype", dtype])
 
 
 def recipes_table(

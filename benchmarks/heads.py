@@ -1,0 +1,50 @@
+"""A method's head as a model of its own, for the benchmarks that time heads alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from flawspot.runtime.detector import OUTPUTS, open_session
+
+
+class _OnFeatures(nn.Module):
+    """On tensors in the order of the taps instead of a dictionary."""
+
+    def __init__(self, head: nn.Module, taps: tuple[int, ...]) -> None:
+        super().__init__()
+        self.head, self.taps = head, taps
+
+    def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
+        anomaly_map, score = self.head(dict(zip(self.taps, maps, strict=True)))
+        return anomaly_map, score
+
+
+def compile_head(
+    head: nn.Module, shapes: Mapping[int, tuple[int, int]], threads: int
+) -> tuple[onnxruntime.InferenceSession, bytes]:
+    """A session of `head`, and its model.
+
+    Args:
+        head: as a method gives it.
+        shapes: {tap: (C, side)} of its maps, which become the inputs ``layer_TAP``, (N, C, side, side) each.
+        threads: of the session.
+    """
+    example = tuple(torch.zeros(2, channels, side, side) for channels, side in shapes.values())
+    count = torch.export.Dim("N", min=1)
+    with torch.no_grad():
+        program = torch.onnx.export(
+            _OnFeatures(head, tuple(shapes)).eval(),
+            example,
+            input_names=[f"layer_{tap}" for tap in shapes],
+            output_names=OUTPUTS,
+            dynamic_shapes=(tuple({0: count} for _ in shapes),),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model: bytes = program.model_proto.SerializeToString()
+    return open_session(model, threads=threads), model
