@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
+
+GRACE_SECONDS = 5.0
+"""How long running runs may go on after the first interruption."""
 
 
 class Interrupts:
@@ -31,3 +36,25 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+
+
+class Grace:
+    """What an engine may still do: everything, finish what is running within some seconds, or nothing."""
+
+    def __init__(self, interrupts: Interrupts, seconds: float, note: Callable[[str], None]) -> None:
+        """Args: `note` tells the user of an interruption."""
+        self._interrupts, self._seconds, self._note = interrupts, seconds, note
+        self._deadline: float | None = None
+
+    def may_begin(self, running: bool) -> bool:
+        """Whether new runs may begin; where not and some are `running`, the user is told, once."""
+        if self._interrupts.count and self._deadline is None:
+            self._deadline = time.monotonic() + self._seconds
+            if running:
+                seconds = f"{self._seconds:g} s"
+                self._note(f"interrupted: what is running may end within {seconds}; press Ctrl-C again to end at once")
+        return self._deadline is None
+
+    def is_over(self) -> bool:
+        """Whether what is running must be ended."""
+        return self._interrupts.count > 1 or (self._deadline is not None and time.monotonic() > self._deadline)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 
 import psutil
 
 from flawspot.benchmark.engines.board import Board
-from flawspot.benchmark.engines.interrupts import Interrupts
+from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Grace, Interrupts
 from flawspot.benchmark.engines.worker import Work, Worker
 from flawspot.benchmark.provenance import cores
 from flawspot.benchmark.record import FAILED
 from flawspot.benchmark.store import StoreError
 from flawspot.benchmark.task import Estimate
 
-GRACE_SECONDS = 5.0
-"""How long running runs may go on after the first Ctrl-C."""
 MEMORY_SHARE = 0.85
 """Of the memory that is free at the beginning."""
 _POLL_SECONDS = 0.5
@@ -76,16 +73,11 @@ def run_local(
     budget = memory_budget()
     idle: list[Worker] = []
     busy: list[Worker] = []
-    deadline: float | None = None
+    ending = Grace(interrupts, grace, board.note)
     try:
         while True:
-            if interrupts.count and deadline is None:
-                deadline = time.monotonic() + grace
-                if busy:
-                    board.note(
-                        f"interrupted: what is running may end within {grace:g} s; press Ctrl-C again to end at once"
-                    )
-            while deadline is None and len(busy) < workers:
+            may_begin = ending.may_begin(running=bool(busy))
+            while may_begin and len(busy) < workers:
                 used = sum(board.estimate(worker.task).memory_bytes for worker in busy if worker.task)
                 last = idle[-1].last if idle else None
                 task = board.take(last.group if last else None, memory=budget - used)
@@ -96,7 +88,7 @@ def run_local(
                 worker.begin(task)
             if not busy:
                 return
-            if interrupts.count > 1 or (deadline is not None and time.monotonic() > deadline):
+            if ending.is_over():
                 return
             ready = set(wait([worker.connection for worker in busy], timeout=_POLL_SECONDS))
             for worker in [worker for worker in busy if worker.connection in ready]:

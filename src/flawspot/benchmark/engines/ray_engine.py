@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from typing import Any
 
 import ray
 import ray.exceptions
 
 from flawspot.benchmark.engines.board import Board
-from flawspot.benchmark.engines.interrupts import Interrupts
-from flawspot.benchmark.engines.local import GRACE_SECONDS
+from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Grace, Interrupts
 from flawspot.benchmark.engines.worker import Work
 from flawspot.benchmark.provenance import cores
 from flawspot.benchmark.reasons import reason
@@ -65,16 +63,11 @@ def run_ray(
     begin = ray.remote(max_retries=0)(_begin)
     running: dict[Any, Task] = {}
     group: tuple[Any, ...] | None = None
-    deadline: float | None = None
+    ending = Grace(interrupts, grace, board.note)
     try:
         while True:
-            if interrupts.count and deadline is None:
-                deadline = time.monotonic() + grace
-                if running:
-                    board.note(
-                        f"interrupted: what is running may end within {grace:g} s; press Ctrl-C again to end at once"
-                    )
-            while deadline is None and len(running) < _slots(workers):
+            may_begin = ending.may_begin(running=bool(running))
+            while may_begin and len(running) < _slots(workers):
                 task = board.take(group)
                 if task is None:
                     break
@@ -83,7 +76,7 @@ def run_ray(
                 running[options.remote(work, task)] = task
             if not running:
                 return
-            if interrupts.count > 1 or (deadline is not None and time.monotonic() > deadline):
+            if ending.is_over():
                 return
             ready, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
             for reference in ready:
