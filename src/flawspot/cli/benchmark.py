@@ -228,10 +228,10 @@ def export(
 @app.command()
 def report(
     store: EXISTING,
-    output: Annotated[Path, typer.Option("--out", help="The folder to write the page and its figures into.")],
+    output: Annotated[Path, typer.Option("--out", help="The folder to write them into.")],
     title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
 ) -> None:
-    """Write one self-contained HTML page with the paper's figures and tables, and the figures as SVG and PNG."""
+    """Write the paper's figures and tables as one self-contained HTML page, and as SVG, PNG and Markdown."""
     from flawspot.benchmark.report import write_report
     from flawspot.benchmark.store import Store
 

@@ -87,6 +87,13 @@ def test_nothing_comes_from_elsewhere(written: Path, page: Page) -> None:
     assert not re.search(r"url\((?!#)", html)
 
 
+def test_the_tables_lie_beside_the_page_as_markdown(written: Path) -> None:
+    text = (written / "tables.md").read_text(encoding="utf-8")
+    assert text.startswith("## MVTec AD\n")
+    assert "| MobileNetV2 | PatchCore | low |" in text
+    assert "## Beside the paper" in text
+
+
 def test_links_lead_somewhere_and_names_are_given_once(page: Page) -> None:
     names = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(names) == len(set(names))

@@ -11,6 +11,7 @@ from pathlib import Path
 from flawspot.benchmark.record import Record
 from flawspot.benchmark.report.markdown import markdown_tables
 from flawspot.errors import ConfigurationError
+from flawspot.files import write_bytes
 
 __all__ = ["markdown_tables", "write_report"]
 
@@ -18,7 +19,9 @@ __all__ = ["markdown_tables", "write_report"]
 def write_report(
     records: Sequence[Record], folder: Path, *, store_folder: Path | None = None, title: str | None = None
 ) -> Path:
-    """Write ``report.html`` and ``figures/`` into `folder`; see `flawspot.benchmark.report.page.write_report`.
+    """Write ``report.html``, ``figures/`` and ``tables.md`` into `folder`.
+
+    See `flawspot.benchmark.report.page.write_report` for the page and `markdown_tables` for the tables.
 
     Raises:
         ConfigurationError: matplotlib or Jinja2 is not installed.
@@ -33,4 +36,6 @@ def write_report(
         raise ConfigurationError(
             f"the report needs {error.name}, which is not installed: pip install 'flawspot[benchmark]'"
         ) from None
-    return page.write_report(records, folder, store_folder=store_folder, title=title)
+    written = page.write_report(records, folder, store_folder=store_folder, title=title)
+    write_bytes(folder / "tables.md", markdown_tables(records).encode("utf-8", "replace"))
+    return written
