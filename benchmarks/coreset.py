@@ -101,9 +101,7 @@ def main() -> None:
         f"Farthest-first selection among patches of bottle (MobileNetV2 {list(TAPS)}, {points.shape[1]} numbers each), "
         f"against a matrix-vector product for each selected point with norms kept; median of {options.runs}, turn by "
         "turn. *Times faster* is how much faster than that flawspot is, which uses one thread. Distances and sketches "
-        "in per cent of points times selected points. "
-        f"`python benchmarks/coreset.py --data FOLDER --points {options.points} --count {options.count}"
-        f"{' --whole' if options.whole else ''}`\n"
+        "in per cent of points times selected points.\n"
     )
     print("| points | selected | way | seconds | times faster | distances | sketches | radius |")
     print("|---|---|---|---|---|---|---|---|")

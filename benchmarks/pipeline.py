@@ -216,7 +216,6 @@ def main() -> None:
     options = parser.parse_args()
     photographs = find_images(options.data / "mvtec_ad" / "bottle" / "test")[: options.photographs]
     print("## Pipeline\n")
-    print("`python benchmarks/pipeline.py --data FOLDER`\n")
     first = Image.fromarray(read_image(photographs[0]))
     graph = time_graph(options.runs, np.array(first.resize((SIZE, SIZE), Image.Resampling.BILINEAR)))
     with tempfile.TemporaryDirectory() as name:

@@ -4,6 +4,7 @@
 
 DATA is a folder with mvtec_ad/bottle and magnetic_tile. Each section is kept in the work folder as soon as it is there
 and not measured again, so an interrupted run goes on where it was; remove a section's file to measure it anew.
+`recipes` trains students for hours and is measured only where `--only` names it.
 """
 
 from __future__ import annotations
@@ -20,15 +21,21 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SECTIONS = {
     "search": ["--accuracy"],
-    "coreset": [],
+    "coreset": ["--whole"],
     "cfa": [],
     "padim": [],
     "students": [],
+    "recipes": ["--recipes"],
     "metrics": [],
     "pipeline": [],
 }
-"""The scripts beside this one, in the order of the document, with their options beside --data."""
+"""In the order of the document, with their options beside --data."""
+SCRIPTS = {"recipes": "students"}
+"""The script of a section where it has another name."""
 WITHOUT_DATA = {"metrics"}
+WITH_FOLDER = {"recipes"}
+"""They keep unfinished work in a folder of their own."""
+ASKED_FOR = {"recipes"}
 
 HEADER = """# Performance
 
@@ -45,14 +52,20 @@ def section(name: str, data: Path, work: Path) -> str:
     """What one script prints; kept in `work`."""
     kept = work / f"{name}.md"
     if not kept.exists():
+        script = HERE / f"{SCRIPTS.get(name, name)}.py"
         arguments = [] if name in WITHOUT_DATA else ["--data", str(data)]
-        command = [sys.executable, str(HERE / f"{name}.py"), *arguments, *SECTIONS[name]]
+        if name in WITH_FOLDER:
+            arguments += ["--work", str(work / name)]
+        command = [sys.executable, str(script), *arguments, *SECTIONS[name]]
         print(" ".join(command), file=sys.stderr, flush=True)
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
         if done.returncode:
             sys.exit(f"{name} failed")
+        heading, _, rest = done.stdout.strip().partition("\n")
+        said = ["python", f"benchmarks/{script.name}", *(("--data", "DATA") if name not in WITHOUT_DATA else ())]
+        said += ["--work", "FOLDER"] if name in WITH_FOLDER else []
         part = kept.with_suffix(".part")
-        part.write_text(done.stdout, encoding="utf-8")
+        part.write_text(f"{heading}\n\n    {' '.join([*said, *SECTIONS[name]])}\n{rest}\n", encoding="utf-8")
         part.replace(kept)
     return kept.read_text(encoding="utf-8").strip()
 
@@ -61,7 +74,9 @@ def main() -> None:
     """Run what is not there yet and write the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument(
+        "--only", nargs="+", choices=SECTIONS, default=[name for name in SECTIONS if name not in ASKED_FOR]
+    )
     parser.add_argument("--work", type=Path, default=Path("bench"))
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "performance.md")
     options = parser.parse_args()
