@@ -20,21 +20,16 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SECTIONS = {
-    "search": ["--accuracy"],
-    "coreset": ["--whole"],
-    "cfa": [],
-    "padim": [],
-    "students": [],
-    "recipes": ["--recipes"],
-    "metrics": [],
-    "pipeline": [],
+    "search": ["search.py", "--data", "DATA", "--accuracy"],
+    "coreset": ["coreset.py", "--data", "DATA", "--whole"],
+    "cfa": ["cfa.py", "--data", "DATA"],
+    "padim": ["padim.py", "--data", "DATA"],
+    "students": ["students.py", "--data", "DATA"],
+    "recipes": ["students.py", "--recipes", "--data", "DATA", "--work", "FOLDER"],
+    "metrics": ["metrics.py"],
+    "pipeline": ["pipeline.py", "--data", "DATA"],
 }
-"""In the order of the document, with their options beside --data."""
-SCRIPTS = {"recipes": "students"}
-"""The script of a section where it has another name."""
-WITHOUT_DATA = {"metrics"}
-WITH_FOLDER = {"recipes"}
-"""They keep unfinished work in a folder of their own."""
+"""The scripts beside this one, in the order of the document. FOLDER keeps a script's own unfinished work."""
 ASKED_FOR = {"recipes"}
 
 HEADER = """# Performance
@@ -52,20 +47,17 @@ def section(name: str, data: Path, work: Path) -> str:
     """What one script prints; kept in `work`."""
     kept = work / f"{name}.md"
     if not kept.exists():
-        script = HERE / f"{SCRIPTS.get(name, name)}.py"
-        arguments = [] if name in WITHOUT_DATA else ["--data", str(data)]
-        if name in WITH_FOLDER:
-            arguments += ["--work", str(work / name)]
-        command = [sys.executable, str(script), *arguments, *SECTIONS[name]]
+        script, *options = SECTIONS[name]
+        places = {"DATA": str(data), "FOLDER": str(work / name)}
+        command = [sys.executable, str(HERE / script), *(places.get(option, option) for option in options)]
         print(" ".join(command), file=sys.stderr, flush=True)
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
         if done.returncode:
             sys.exit(f"{name} failed")
         heading, _, rest = done.stdout.strip().partition("\n")
-        said = ["python", f"benchmarks/{script.name}", *(("--data", "DATA") if name not in WITHOUT_DATA else ())]
-        said += ["--work", "FOLDER"] if name in WITH_FOLDER else []
         part = kept.with_suffix(".part")
-        part.write_text(f"{heading}\n\n    {' '.join([*said, *SECTIONS[name]])}\n{rest}\n", encoding="utf-8")
+        said = " ".join(["python", f"benchmarks/{script}", *options])
+        part.write_text(f"{heading}\n\n    {said}\n{rest}\n", encoding="utf-8")
         part.replace(kept)
     return kept.read_text(encoding="utf-8").strip()
 
