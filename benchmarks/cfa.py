@@ -20,17 +20,15 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from heads import compile_head
+from compiled import compile_backbone, compile_head
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flawspot.backbones.registry import create_pretrained
 from flawspot.data.folders import open_folder
 from flawspot.features import FeatureSet
-from flawspot.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.methods.base import Upsample, embed
 from flawspot.methods.cfa import CFA, Descriptor
-from flawspot.runtime.detector import OUTPUTS, open_session
+from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.images import read_image
 
 TAPS = (3, 8, 14)
@@ -116,9 +114,7 @@ def plain_epochs(features: FeatureSet, method: CFA) -> list[float]:
 
 def extract(paths: list[Path]) -> FeatureSet:
     """Features of some photographs from the compiled backbone."""
-    network, weights = create_pretrained("mobilenet_v2", TAPS)
-    graph = FeatureGraph(Preprocess(224, weights.mean, weights.std), network)
-    session = open_session(to_onnx(graph, [f"layer_{tap}" for tap in TAPS]))
+    network, session = compile_backbone(TAPS)
     rows = [session.run(None, {"image": read_image(path)[None]}) for path in paths]
     return FeatureSet(network, TAPS, 224, {tap: np.concatenate([r[i] for r in rows]) for i, tap in enumerate(TAPS)})
 

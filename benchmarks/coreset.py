@@ -19,32 +19,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from compiled import compile_backbone
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from flawspot.backbones.registry import create_pretrained
-from flawspot.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.kernels.coreset import Coreset, farthest_first
 from flawspot.methods.base import embed
-from flawspot.runtime.detector import open_session
 from flawspot.runtime.images import find_images, read_image
 from flawspot.runtime.prefetch import prefetch
 
 TAPS = (3, 8, 14)
-SIZE = 224
 
 
 def patches_of(folder: Path) -> NDArray[np.float32]:
     """(photographs x 56 x 56, 248), as PatchCore makes them."""
-    network, weights = create_pretrained("mobilenet_v2", TAPS, None)
-    names = [f"layer_{tap}" for tap in TAPS]
-    session = open_session(to_onnx(FeatureGraph(Preprocess(SIZE, weights.mean, weights.std), network), names))
+    _, session = compile_backbone(TAPS)
     images = find_images(folder)
     patches = np.empty((0, 0), np.float32)
     for index, (_, image) in enumerate(prefetch(images, read_image)):
         if isinstance(image, Exception):
             raise image
-        maps = [torch.from_numpy(output) for output in session.run(names, {"image": image[None]})]
+        maps = [torch.from_numpy(output) for output in session.run(None, {"image": image[None]})]
         embedded = embed(maps, pool=True, mode="nearest")[0]  # (248, 56, 56)
         rows = embedded.flatten(1).T.numpy()
         if not index:

@@ -25,7 +25,7 @@ import numpy as np
 import onnxruntime
 import psutil
 import torch
-from heads import compile_head
+from compiled import compile_head
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

@@ -22,14 +22,13 @@ from unittest import mock
 
 import numpy as np
 import torch
+from compiled import compile_backbone
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import flawspot
-from flawspot.backbones.registry import create_pretrained
 from flawspot.data.folders import open_folder
 from flawspot.evaluation import evaluate
-from flawspot.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.kernels.coreset import Coreset, farthest_first
 from flawspot.kernels.hierarchical import HierarchicalSearch
 from flawspot.kernels.nearest import NearestNeighbour
@@ -56,10 +55,8 @@ Maps = list[NDArray[np.float32]]
 
 def pooled_features(paths: list[Path]) -> Maps:
     """(N, C, g, g) of each tap, averaged over 3 x 3 patches."""
-    network, loaded = create_pretrained("mobilenet_v2", TAPS)
-    names = [f"layer_{tap}" for tap in TAPS]
-    session = open_session(to_onnx(FeatureGraph(Preprocess(224, loaded.mean, loaded.std), network), names))
-    outputs = [session.run(names, {"image": read_image(path)[None]}) for path in paths]
+    _, session = compile_backbone(TAPS)
+    outputs = [session.run(None, {"image": read_image(path)[None]}) for path in paths]
     pool = nn.AvgPool2d(3, stride=1, padding=1)
     return [pool(torch.from_numpy(np.concatenate(maps))).numpy() for maps in zip(*outputs, strict=True)]
 

@@ -1,14 +1,26 @@
-"""A method's head as a model of its own, for the benchmarks that time heads alone."""
+"""A backbone or a method's head as a model of its own, for the benchmarks that measure parts alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from flawspot.backbones.block_list import BlockList
+from flawspot.backbones.registry import create_pretrained
+from flawspot.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.runtime.detector import OUTPUTS, open_session
+
+BACKBONE, SIZE = "mobilenet_v2", 224
+
+
+def compile_backbone(taps: Sequence[int]) -> tuple[BlockList, onnxruntime.InferenceSession]:
+    """MobileNetV2 trimmed to `taps`, and a session of it: ``image`` in, the maps of the taps in their order out."""
+    network, weights = create_pretrained(BACKBONE, taps)
+    graph = FeatureGraph(Preprocess(SIZE, weights.mean, weights.std), network)
+    return network, open_session(to_onnx(graph, [f"layer_{tap}" for tap in taps]))
 
 
 class _OnFeatures(nn.Module):
