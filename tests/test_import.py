@@ -14,7 +14,7 @@ import flawspot
 from flawspot.artifact import write
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "onnx", "onnxscript", "sklearn", "scipy", "platformdirs")
+HEAVY = ("torch", "onnx", "onnxscript", "numba", "sklearn", "scipy", "platformdirs")
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_an_environment_without_torch_and_onnx(line):
     assert installed.returncode == 0, installed.stderr
     packages = {p["name"].lower() for p in json.loads(run("-m", "pip", "list", "--format", "json").stdout)}
     assert "onnxruntime" in packages
-    assert not packages & {"torch", "onnx", "onnxscript", "scipy", "scikit-learn"}
+    assert not packages & {"torch", "onnx", "onnxscript", "numba", "scipy", "scikit-learn"}
     predicted = run("-c", "import flawspot; print(flawspot.load('part.onnx').predict('photo.png').score)")
     assert predicted.stdout.strip() == "120.0", predicted.stderr
     command = run("-m", "flawspot", "predict", "part.onnx", "photo.png", "--json", "--out", "found")

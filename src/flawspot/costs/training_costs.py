@@ -128,7 +128,7 @@ def _patchcore(plan: Plan) -> _Fitting:
         {
             "patches of all images": FLOAT * patches * plan.channels,
             "coreset selection": SELECTION_BYTES * patches,
-            "memory bank": 2 * FLOAT * bank_size(plan) * plan.channels,  # in the selection, and as the result
+            "memory bank": FLOAT * bank_size(plan) * plan.channels,
         }
     )
 

@@ -8,34 +8,52 @@ is left out in four steps, each many times cheaper than the next:
    none of its points is nearer to c;
 2. in the other clusters, for the same reason, the points x with d(x, a) at most d(c, a) / 2: clusters are sorted;
 3. of the rest the points whose *sketch* is farther from that of c than they are from a. A sketch is the projection onto
-   a few orthonormal directions and the length of what the projection leaves out; two sketches are never farther apart
-   than their points;
+   a few orthonormal directions; two sketches are never farther apart than their points;
 4. the rest, whose distance to c is computed.
+
+What remains is mostly reading memory. Sketches therefore lie in the order of the clusters and move with their members;
+the points themselves stay where they are.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from flawspot.kernels.clusters import (
+    Clusters,
+    Members,
+    append,
+    close_gaps,
+    farthest,
+    nearer,
+    nearer_in_threads,
+    remove,
+    spans_within_reach,
+)
 from flawspot.progress import SILENT, Progress
 
-_DIRECTIONS = 30
-"""Of a sketch, which has two numbers more: 128 bytes, an eighth of the points that it was tuned with."""
+_DIRECTIONS = 32
+"""Of a sketch: 128 bytes, an eighth of the points that it was tuned with."""
 
-_SAMPLE = 4096
+_SAMPLE = 1024
 """Points that the directions are chosen by."""
 
 _BLOCK = 1024
-"""Points looked at together: their rows stay in the processor's cache."""
+"""Points projected together: they stay in the processor's cache."""
 
-SELECTION_BYTES = 200
-"""That a selection takes for each point beside the points: the sketch, members and distances of clusters, bounds."""
+_SHARE = 512
+"""With fewer members for each, threads wait for each other longer than they work."""
 
-_MARGIN = 1e-4
-"""By how much a bound must be beaten, relative: ten times what float32 may round off a sum of a thousand squares."""
+_ONE_AT_A_TIME = threading.Lock()
+"""Not every pool of threads that numba may find bears being used by two threads at once."""
+
+SELECTION_BYTES = 320
+"""That a selection takes for each point beside the points: sketches, members and distances, all twice."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +73,9 @@ class Coreset:
     sketches_compared: int
 
 
-def farthest_first(points: NDArray[np.float32], count: int, *, seed: int = 0, progress: Progress = SILENT) -> Coreset:
+def farthest_first(
+    points: NDArray[np.float32], count: int, *, seed: int = 0, threads: int = 1, progress: Progress = SILENT
+) -> Coreset:
     """Select `count` points so that each next one is the farthest from all selected so far.
 
     Beside the points, of which no copy is made, it takes some `SELECTION_BYTES` for each of them.
@@ -64,6 +84,7 @@ def farthest_first(points: NDArray[np.float32], count: int, *, seed: int = 0, pr
         points: (n, d), finite; at least one.
         count: how many to select; at least 1, n or more selects all.
         seed: chooses the first point.
+        threads: look at points at the same time; the selection does not depend on it.
         progress: told of each selected point.
 
     Returns:
@@ -71,206 +92,124 @@ def farthest_first(points: NDArray[np.float32], count: int, *, seed: int = 0, pr
     """
     points = np.ascontiguousarray(points, dtype=np.float32)
     first = int(np.random.default_rng(seed).integers(len(points)))
-    clusters = _Clusters(points, min(count, len(points)), first)
-    for _ in progress.track(range(1, len(clusters.indices)), "selecting the coreset"):
-        if not clusters.add_farthest():
+    count = min(count, len(points))
+    selection = _Selection(points, count, first, threads)
+    for _ in progress.track(range(1, count), "selecting the coreset"):
+        if not selection.add_farthest():
             break
-    return clusters.coreset()
+    return selection.coreset()
 
 
-class _Clusters:
-    """The points, each with its nearest centre.
+class _Selection:
+    """The points selected so far, and the others each with its nearest one.
 
     Attributes:
-        indices: (count,) rows of the centres, of which `selected` are known.
-        members: rows of points; those of cluster a are ``members[starts[a] : stops[a]]``, the nearest first, its centre
-            not among them.
-        squared: the squared distance of each member to its centre.
-        starts, stops: (count,) see `members`.
-        radii: (count,) the squared distance of each cluster's last member; -1 without members.
+        members, clusters: see there; of the clusters `selected` are known.
+        end: where the members of the last cluster end.
+        slack: by how much rounding may raise the squared distance of two sketches, beside a relative margin.
+        computed, compared: how many distances of points and of sketches it took.
     """
 
-    def __init__(self, points: NDArray[np.float32], count: int, first: int) -> None:
-        total, dimensions = points.shape
+    def __init__(self, points: NDArray[np.float32], count: int, first: int, threads: int) -> None:
+        total, directions = len(points), min(_DIRECTIONS, points.shape[1])
         self.points = points
-        self.sketches, self.slack = _sketch(points)
-        self.centres = np.empty((count, dimensions), np.float32)
-        self.centre_sketches = np.empty((count, self.sketches.shape[1]), np.float32)
-        self.indices = np.empty(count, np.int64)
-        self.selected = 0
-        # Used again and again: new memory costs more than what is computed in it.
-        self.some_points = np.empty((_BLOCK, dimensions), np.float32)
-        self.some_sketches = np.empty((_BLOCK, self.sketches.shape[1]), np.float32)
+        self.threads = min(threads, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
         # New clusters go behind the others, and leave gaps there; these are closed when the space is used up.
-        self.members, self.squared = np.empty(2 * total, np.intp), np.empty(2 * total, np.float32)
-        self.end = 0
-        self.starts, self.stops = np.zeros(count, np.int64), np.zeros(count, np.int64)
-        self.radii = np.full(count, -1.0, np.float32)
-        self.computed, self.compared = total, 0
-        self._add_cluster(first, np.arange(total), _squared_distances(points, points[first]))
+        self.members = Members(
+            np.empty(2 * total, np.int64),
+            np.full(2 * total, np.inf, np.float32),
+            np.empty((2 * total, directions), np.float32),
+        )
+        self.clusters = Clusters(
+            np.empty(count, np.int64),
+            np.empty((count, directions), np.float32),
+            np.zeros(count, np.int64),
+            np.zeros(count, np.int64),
+            np.full(count, -1, np.float32),
+        )
+        self.selected, self.end, self.computed, self.compared = 0, 0, 0, 0
+        self.spans, self.offsets = np.empty((count, 2), np.int64), np.empty(count + 1, np.int64)
+        self.positions, self.distances = np.empty(total, np.int64), np.empty(total, np.float32)
+
+        # All points wait in the rear half, infinitely far from a centre that is none, for the first one to take them.
+        self.members.rows[total:] = np.arange(total)
+        _sketch(points, self.members.sketches[total:])
+        self.clusters.starts[0], self.clusters.stops[0] = total, 2 * total
+        self.spans[0], self.offsets[:2], self.slack = (0, total), (0, total), np.float32(np.inf)
+        self._add(total + first, 1, *self._nearer(total + first, 1))
+        # A sketch is off by 1e-5 of the longest distance to the mean of all at most, and that is twice this radius.
+        self.slack = np.float32(1e-5 * max(float(self.clusters.radii[0]), 0.0))
 
     def add_farthest(self) -> bool:
         """Select the farthest point; False where all remaining ones equal selected ones and so everything is said."""
-        chosen = self._farthest()
-        if chosen is None:
+        centre = farthest(self.members, self.clusters, self.selected)
+        if centre < 0:
             return False
-        clusters, quarters = self._within_reach(chosen)
-        self._add_cluster(chosen, *self._claim(clusters, quarters, chosen))
+        spans, computed = spans_within_reach(
+            self.points,
+            self.members,
+            self.clusters,
+            self.selected,
+            centre,
+            self.slack,
+            self.spans,
+            self.offsets,
+        )
+        self.computed += computed
+        self.compared += self.selected
+        positions, distances = self._nearer(centre, spans)
+        if self.end + len(positions) > len(self.members.rows):
+            self.end = close_gaps(self.members, self.clusters, self.selected)
+            return self.add_farthest()  # all positions are others now
+        self._add(centre, spans, positions, distances)
         return True
 
     def coreset(self) -> Coreset:
         """What is selected; where all remaining points equal selected ones, these fill up in order."""
-        squared_radius = float(self.radii.max())
-        missing = len(self.indices) - self.selected
+        indices, starts, stops = self.clusters.centres, self.clusters.starts, self.clusters.stops
+        missing = len(indices) - self.selected
         if missing:
-            remaining = [self.members[self.starts[a] : self.stops[a]] for a in range(self.selected)]
-            self.indices[self.selected :] = np.sort(np.concatenate(remaining))[:missing]
-        return Coreset(self.indices, max(squared_radius, 0.0) ** 0.5, self.computed, self.compared)
+            remaining = [self.members.rows[starts[a] : stops[a]] for a in range(self.selected)]
+            indices[self.selected :] = np.sort(np.concatenate(remaining))[:missing]
+        radius = max(float(self.clusters.radii.max()), 0.0) ** 0.5
+        return Coreset(indices, radius, self.computed, self.compared)
 
-    def _farthest(self) -> int | None:
-        radii = self.radii[: self.selected]
-        radius = radii.max()
-        if radius <= 0:
-            return None
-        ties = []
-        for a in np.flatnonzero(radii == radius):
-            start, stop = self.starts[a], self.stops[a]
-            ties.append(self.members[start + self.squared[start:stop].searchsorted(radius) : stop].min())
-        return int(min(ties))
+    def _nearer(self, centre: int, spans: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Positions of the members in so many spans that are nearer to the one at `centre`, and squared distances."""
+        total = int(self.offsets[spans])
+        given = self.points, self.members, centre, self.slack, self.spans[:spans], self.offsets[: spans + 1]
+        positions, distances = self.positions[:total], self.distances[:total]
+        threads = min(self.threads, total // _SHARE)
+        if threads <= 1:
+            found, computed = nearer(*given, 0, total, positions, distances)
+        else:
+            with _ONE_AT_A_TIME:
+                numba.set_num_threads(threads)
+                found, computed = nearer_in_threads(*given, positions, distances, threads)
+        self.computed += computed
+        self.compared += total
+        return positions[:found], distances[:found]
 
-    def _within_reach(self, chosen: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Clusters with members that may be nearer to `chosen`, and a quarter of their centres' squared distances."""
-        radii = self.radii[: self.selected]
-        # Less than d(c, a) / 2 is out of reach: four times the radius bounds the centre's squared distance.
-        bounds = self._bounds(self.centre_sketches[: self.selected], self.sketches[chosen])
-        self.compared += self.selected if self.sketches.shape[1] else 0
-        clusters = np.flatnonzero(bounds <= 4 * radii)
-        distances = _squared_distances(self.centres[clusters], self.points[chosen])
-        self.computed += len(clusters)
-        quarters = distances * np.float32(0.25 * (1 - _MARGIN))
-        reached = radii[clusters] > quarters
-        return clusters[reached], quarters[reached]
-
-    def _claim(
-        self, clusters: NDArray[np.int64], quarters: NDArray[np.float32], chosen: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Take the points that are nearer to `chosen` out of `clusters`; with their squared distances to it."""
-        # The members beyond half the distance of the centres: the end of each cluster.
-        spans = [
-            (a, start + int(self.squared[start:stop].searchsorted(quarter, "right")), stop)
-            for a, start, stop, quarter in zip(
-                clusters.tolist(), self.starts[clusters].tolist(), self.stops[clusters].tolist(), quarters, strict=True
-            )
-        ]
-        rows = np.concatenate([self.members[start:stop] for _, start, stop in spans])
-        squared = np.concatenate([self.squared[start:stop] for _, start, stop in spans])
-        nearer, distances = self._nearer(rows, squared, chosen)
-        stays = np.ones(len(rows), np.bool_)
-        stays[nearer] = False
-        ends = np.cumsum([stop - start for _, start, stop in spans])
-        losers = np.unique(ends.searchsorted(nearer, "right"))
-        for (a, start, stop), end in zip([spans[i] for i in losers], ends[losers].tolist(), strict=True):
-            staying = stays[end - (stop - start) : end]
-            kept = start + int(np.count_nonzero(staying))
-            self.members[start:kept] = self.members[start:stop][staying]
-            self.squared[start:kept] = self.squared[start:stop][staying]
-            self.stops[a] = kept
-            self.radii[a] = self.squared[kept - 1] if kept > self.starts[a] else -1
-        return rows[nearer], distances
-
-    def _nearer(
-        self, rows: NDArray[np.intp], squared: NDArray[np.float32], chosen: int
-    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Where among `rows` are points nearer to `chosen` than `squared`, and their squared distances to it."""
-        centre, sketch = self.points[chosen], self.sketches[chosen]
-        # Where many are asked for it is faster to go through all in order than to pick them.
-        bounds = self._bounds(self.sketches, sketch) if 4 * len(rows) > len(self.points) else None
-        self.compared += len(rows) if len(sketch) else 0
-        found, distances = [], []
-        for start in range(0, len(rows), _BLOCK):
-            block, limit = rows[start : start + _BLOCK], squared[start : start + _BLOCK]
-            if bounds is not None:
-                bound = bounds[block]
-            else:
-                sketches = self.sketches.take(block, 0, out=self.some_sketches[: len(block)], mode="clip")
-                bound = self._bounds(sketches, sketch)
-            near = np.flatnonzero(bound <= limit)
-            differences = self.points.take(block[near], 0, out=self.some_points[: len(near)], mode="clip")
-            differences -= centre
-            distance = np.einsum("nd,nd->n", differences, differences)
-            self.computed += len(near)
-            nearer = np.flatnonzero(distance < limit[near])
-            found.append(start + near[nearer])
-            distances.append(distance[nearer])
-        return np.concatenate(found), np.concatenate(distances)
-
-    def _bounds(self, sketches: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the squared distances of points to that of `other` are not below, by (n, 32) sketches."""
-        if not len(other):
-            return np.zeros(len(sketches), np.float32)
-        factors = np.float32(-2 * (1 - _MARGIN)) * other
-        factors[-1] = 1 - _MARGIN
-        # |s|^2 - 2 s.t + |t|^2; not by BLAS, whose threads would wait for each other more than compute.
-        bounds: NDArray[np.float32] = np.einsum("nd,d->n", sketches, factors)
-        bounds += other[-1] * np.float32(1 - _MARGIN) - self.slack
-        return bounds
-
-    def _add_cluster(self, centre: int, rows: NDArray[np.intp], squared: NDArray[np.float32]) -> None:
-        new = self.selected
+    def _add(self, centre: int, spans: int, positions: NDArray[np.int64], distances: NDArray[np.float32]) -> None:
+        """Make a centre of the member at `centre`, and give it those at `positions`."""
+        new, start = self.selected, self.end
         self.selected += 1
-        self.indices[new] = centre
-        self.centres[new], self.centre_sketches[new] = self.points[centre], self.sketches[centre]
-        order = squared.argsort()
-        order = order[rows[order] != centre]
-        if self.end + len(order) > len(self.members):
-            self._close_gaps(new)
-        start, stop = self.end, self.end + len(order)
-        self.members[start:stop], self.squared[start:stop] = rows[order], squared[order]
-        self.starts[new], self.stops[new], self.end = start, stop, stop
-        if len(order):
-            self.radii[new] = self.squared[stop - 1]
-
-    def _close_gaps(self, clusters: int) -> None:
-        self.end = 0
-        for a in range(clusters):  # they lie in the order of their selection
-            start, stop = int(self.starts[a]), int(self.stops[a])
-            kept = slice(self.end, self.end + stop - start)
-            self.members[kept], self.squared[kept] = self.members[start:stop].copy(), self.squared[start:stop].copy()
-            self.starts[a], self.stops[a], self.end = kept.start, kept.stop, kept.stop
+        self.clusters.centres[new] = self.members.rows[centre]
+        self.clusters.sketches[new] = self.members.sketches[centre]
+        self.end = append(self.members, positions, distances, distances.argsort(), centre, start)
+        remove(self.members, self.clusters, self.spans[:spans], positions)
+        self.clusters.starts[new], self.clusters.stops[new] = start, self.end
+        self.clusters.radii[new] = self.members.squared[self.end - 1] if self.end > start else -1
 
 
-def _sketch(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], np.float32]:
-    """The sketches, and by how much rounding may raise the squared distance of two.
-
-    Returns:
-        (n, 32): 30 coordinates, the length of what they leave out, and the squared length of these 31; (n, 0) where
-        the points themselves are hardly longer.
-    """
-    total, dimensions = points.shape
-    if dimensions <= 2 * _DIRECTIONS:
-        return np.empty((total, 0), np.float32), np.float32(0)
-    sample = points[:: max(total // _SAMPLE, 1)].astype(np.float64)
+def _sketch(points: NDArray[np.float32], sketches: NDArray[np.float32]) -> None:
+    """Project (n, d) onto the directions in which they differ most, into (n, directions)."""
+    sample = points[:: max(len(points) // _SAMPLE, 1)].astype(np.float64)
     mean = sample.mean(0)
     sample -= mean
-    # The eigenvectors of the largest eigenvalues: where points differ most.
-    directions = np.linalg.eigh(sample.T @ sample)[1][:, -_DIRECTIONS:].astype(np.float32)
-    sketches = np.empty((total, _DIRECTIONS + 2), np.float32)
-    for start in range(0, total, _BLOCK):
-        block = points[start : start + _BLOCK] - mean.astype(np.float32)
-        projected = block @ directions
-        block -= projected @ directions.T
-        sketch = sketches[start : start + _BLOCK]
-        sketch[:, :-2] = projected
-        sketch[:, -2] = np.sqrt(np.einsum("nd,nd->n", block, block))
-        sketch[:, -1] = np.einsum("nd,nd->n", sketch[:, :-1], sketch[:, :-1])
-    # A coordinate is off by some 1e-6 of the longest point at most, a product of two sketches by less than 1e-5.
-    return sketches, np.float32(1e-4) * sketches[:, -1].max()
-
-
-def _squared_distances(points: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, d), (d,) -> (n,), from the differences: no cancellation."""
-    result = np.empty(len(points), np.float32)
+    # The eigenvectors of the largest eigenvalues come last.
+    directions = np.linalg.eigh(sample.T @ sample)[1][:, -sketches.shape[1] :].astype(np.float32)
     for start in range(0, len(points), _BLOCK):
-        difference = points[start : start + _BLOCK] - centre
-        np.einsum("nd,nd->n", difference, difference, out=result[start : start + _BLOCK])
-    return result
+        block = slice(start, start + _BLOCK)
+        # Less the mean: rounding is relative to what is left.
+        np.matmul(points[block] - mean.astype(np.float32), directions, out=sketches[block])
