@@ -1,6 +1,9 @@
 """Predicting with a tiny artifact: every kind of photograph, and what is said of it."""
 
+import sys
+
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
@@ -8,6 +11,7 @@ import flawspot
 from flawspot.artifact import Artifact, write
 from flawspot.errors import ImageError
 from flawspot.prediction import Prediction
+from flawspot.runtime.detector import open_session
 
 
 @pytest.fixture
@@ -26,6 +30,14 @@ def test_from_a_file_and_in_memory(tmp_path, tiny_model, tiny_manifest):
     write(path, tiny_model, tiny_manifest)
     for source in (path, str(path), Artifact(tiny_manifest, tiny_model)):
         assert flawspot.load(source).predict(photograph(120)).score == 120.0
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="it may fall back")
+def test_a_session_does_not_keep_the_bytes_of_its_model(tiny_model):
+    before = sys.getrefcount(tiny_model)
+    session = open_session(tiny_model)
+    assert sys.getrefcount(tiny_model) == before
+    assert session.get_inputs()
 
 
 def test_every_kind_of_photograph(detector, tmp_path):

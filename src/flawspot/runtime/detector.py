@@ -152,4 +152,7 @@ def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.Inf
         options.intra_op_num_threads = threads
     available = onnxruntime.get_available_providers()
     providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]
-    return onnxruntime.InferenceSession(model, options, providers=providers)
+    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    if len(providers) == 1:  # the session keeps all weights a second time, for the day that it must change providers
+        session._model_bytes = None
+    return session
