@@ -36,14 +36,18 @@ class _OnFeatures(nn.Module):
 
 
 def compile_head(
-    head: nn.Module, shapes: Mapping[int, tuple[int, int]], threads: int
+    head: nn.Module,
+    shapes: Mapping[int, tuple[int, int]],
+    threads: int | None = None,
+    outputs: Sequence[str] = OUTPUTS,
 ) -> tuple[onnxruntime.InferenceSession, bytes]:
     """A session of `head`, and its model.
 
     Args:
-        head: as a method gives it.
+        head: as a method gives it, or another module with the same two arguments.
         shapes: {tap: (C, side)} of its maps, which become the inputs ``layer_TAP``, (N, C, side, side) each.
-        threads: of the session.
+        threads: of the session; None for one on each physical core.
+        outputs: what its two results are called.
     """
     example = tuple(torch.zeros(2, channels, side, side) for channels, side in shapes.values())
     count = torch.export.Dim("N", min=1)
@@ -52,7 +56,7 @@ def compile_head(
             _OnFeatures(head, tuple(shapes)).eval(),
             example,
             input_names=[f"layer_{tap}" for tap in shapes],
-            output_names=OUTPUTS,
+            output_names=list(outputs),
             dynamic_shapes=(tuple({0: count} for _ in shapes),),
             dynamo=True,
             verbose=False,

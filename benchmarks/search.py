@@ -18,13 +18,15 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
+import onnxruntime
 import torch
-from compiled import compile_backbone
+from compiled import compile_backbone, compile_head
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 import flawspot
 from flawspot.data.folders import open_folder
@@ -35,11 +37,12 @@ from flawspot.kernels.nearest import NearestNeighbour
 from flawspot.kernels.product_quantizer import subspaces, train_quantizer
 from flawspot.methods.base import embed
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.detector import open_session
 from flawspot.runtime.images import read_image
 from flawspot.training import train
 
 TAPS, CHANNELS, GRIDS = (3, 8, 14), (24, 64, 160), (56, 14, 7)
+SHAPES = {grid: (channels, grid) for channels, grid in zip(CHANNELS, GRIDS, strict=True)}
+INPUTS = [f"layer_{grid}" for grid in GRIDS]
 REPEATS = 5
 
 HEADING = """## PatchCore's search
@@ -61,36 +64,11 @@ def pooled_features(paths: list[Path]) -> Maps:
     return [pool(torch.from_numpy(np.concatenate(maps))).numpy() for maps in zip(*outputs, strict=True)]
 
 
-class Graph(nn.Module):
-    """A search as a graph of its own."""
-
-    def __init__(self, search: nn.Module) -> None:
-        super().__init__()
-        self.search = search
-
-    def forward(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Tensor:
-        """Pooled features of the three taps -> distances (N, 3136)."""
-        distance: Tensor = self.search({56: fine, 14: middle, 7: coarse})[0]
-        return distance
-
-
-def export(search: nn.Module, example: Maps) -> bytes:
-    """The search alone as an ONNX model."""
-    free = {0: torch.export.Dim("N", min=1)}
-    with torch.no_grad(), warnings.catch_warnings():
+def compile_search(search: nn.Module) -> tuple[onnxruntime.InferenceSession, bytes]:
+    """A session of the search alone, and its model."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            Graph(search).eval(),
-            tuple(torch.from_numpy(m[:2]) for m in example),
-            input_names=["fine", "middle", "coarse"],
-            output_names=["distance"],
-            dynamic_shapes=(free,) * 3,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    model: bytes = program.model_proto.SerializeToString()
-    return model
+        return compile_head(search, SHAPES, outputs=("distance", "slot"))
 
 
 PEAK = """
@@ -102,7 +80,7 @@ with open(sys.argv[1], "rb") as model:
     session = open_session(model.read())
 with np.load(sys.argv[2]) as stored:
     maps = dict(stored)
-for row in range(len(maps["fine"])):
+for row in range(len(maps["layer_56"])):
     session.run(None, {name: m[row : row + 1] for name, m in maps.items()})
 print(peak_resident_bytes() or 0)
 """
@@ -111,7 +89,8 @@ print(peak_resident_bytes() or 0)
 def peak_mib(model: bytes, maps: Maps, folder: Path) -> float:
     """Peak resident memory of a process that searches for `maps`."""
     (folder / "model.onnx").write_bytes(model)
-    np.savez(folder / "maps.npz", fine=maps[0], middle=maps[1], coarse=maps[2])
+    named: dict[str, Any] = dict(zip(INPUTS, maps, strict=True))
+    np.savez(folder / "maps.npz", **named)
     command = [sys.executable, "-c", PEAK, str(folder / "model.onnx"), str(folder / "maps.npz")]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 2**20
 
@@ -124,12 +103,13 @@ def compare(bank: NDArray[np.float32], maps: Maps, folder: Path) -> None:
         "hierarchical": HierarchicalSearch(bank, CHANNELS, GRIDS),
         "product-quantized": HierarchicalSearch(bank, CHANNELS, GRIDS, quantizer),
     }
-    models = {name: export(search, maps) for name, search in searches.items()}
-    sessions = {name: open_session(model) for name, model in models.items()}
+    sessions, models = {}, {}
+    for name, search in searches.items():
+        sessions[name], models[name] = compile_search(search)
     seconds: dict[str, list[float]] = {name: [] for name in searches}
     worst = 0.0
     for row in range(len(maps[0])):
-        feed = {name: m[row : row + 1] for name, m in zip(("fine", "middle", "coarse"), maps, strict=True)}
+        feed = {name: m[row : row + 1] for name, m in zip(INPUTS, maps, strict=True)}
         found = {}
         for name, session in sessions.items():
             times = []
@@ -140,7 +120,7 @@ def compare(bank: NDArray[np.float32], maps: Maps, folder: Path) -> None:
             seconds[name].append(min(times))
         want = found["full product in chunks"]
         worst = max(worst, float((np.abs(found["hierarchical"] - want) / np.maximum(want, 1e-6)).max()))
-    tiny = peak_mib(export(HierarchicalSearch(bank[:1], CHANNELS, GRIDS), maps), maps, folder)
+    tiny = peak_mib(compile_search(HierarchicalSearch(bank[:1], CHANNELS, GRIDS))[1], maps, folder)
     # Features far from all of the bank: nothing is proved, every cell goes through every round.
     far = [maps[0][:1] + 1e3 * maps[0].std(), maps[1][:1], maps[2][:1]]
     full = statistics.median(seconds["full product in chunks"])
