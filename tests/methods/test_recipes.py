@@ -3,7 +3,9 @@
 import pytest
 
 from flawspot.errors import ConfigurationError
+from flawspot.methods.paste import PaSTe
 from flawspot.methods.recipes import RECIPES, recipe
+from flawspot.methods.stfpm import STFPM
 
 
 def test_the_published_schedule():
@@ -15,24 +17,24 @@ def test_the_published_schedule():
 
 
 def test_the_fast_one_looks_at_the_images_a_fifth_as_often():
-    assert recipe("fast").epochs(167, 8) == 20
-    assert recipe("fast").epochs(10_000, 8) == 20
+    assert recipe("fast").epochs(167, 4) == 20
+    assert recipe("fast").epochs(10_000, 4) == 20
 
 
-@pytest.mark.parametrize(("images", "epochs"), [(1, 100), (15, 100), (40, 60), (64, 38)])
+def test_paste_takes_the_fast_one_and_stfpm_the_published_one():
+    assert (PaSTe().recipe, STFPM().recipe) == ("fast", "paper")
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(1, 100), (12, 100), (20, 60), (32, 38)])
 def test_few_images_take_more_epochs_but_no_more_than_the_paper(images, epochs):
-    assert recipe("fast").epochs(images, 8) == epochs
+    assert recipe("fast").epochs(images, 4) == epochs
 
 
 def test_the_fast_one_warms_up_and_cools_down():
-    factors = [recipe("fast").factor(step, 340) for step in range(340)]
-    peak = factors.index(max(factors))
-    assert factors[0] == pytest.approx(1 / 34)
-    assert 33 <= peak <= 34
-    assert factors[peak] == 1.0
-    assert factors == sorted(factors[: peak + 1]) + sorted(factors[peak + 1 :], reverse=True)
-    assert factors[187] == pytest.approx(0.5)
-    assert 0 < factors[-1] < 1e-4
+    factors = [recipe("fast").factor(step, 400) for step in range(400)]
+    assert factors[:40] == pytest.approx([(step + 1) / 40 for step in range(40)])
+    assert set(factors[40:240]) == {1.0}
+    assert factors[240:] == pytest.approx([(160 - step) / 160 for step in range(160)])
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -59,8 +59,8 @@ def test_training_on_cached_features_is_the_plain_loop(fitted, fit_method, make_
     student = create("mobilenet_v2", method.taps_).split(6)[1]
     initialise(student, 0)
     optimizer = torch.optim.SGD(student.parameters(), 0.02, momentum=0.9, weight_decay=1e-4)
-    # Six steps, of which 0.6 are for warming up.
-    rates = 0.02 * np.array([1] + [0.5 + 0.5 * np.cos(np.pi * (step - 0.6) / 5.4) for step in range(1, 6)])
+    # Six steps, of which 0.6 are for warming up and 2.4 for cooling down.
+    rates = 0.02 * np.array([1, 1, 1, 1, 2 / 2.4, 1 / 2.4])
     generator = np.random.default_rng(0)
     losses = []
     for _ in range(2):

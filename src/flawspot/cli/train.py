@@ -40,7 +40,7 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="How stfpm and paste train their students: paper, the published 100 epochs and the default, or fast."
+            help="How to train students: fast, the default of paste, or paper, the published 100 epochs, that of stfpm."
         ),
     ] = None,
     setting: Annotated[

@@ -30,6 +30,8 @@ SETTINGS: dict[tuple[str, str], dict[str, Scalar]] = {
     ("wide_resnet50_2", "padim"): {"channels": 550},
 }
 """Hyperparameters of the paper that are not flawspot's defaults, by backbone and method."""
+METHOD_SETTINGS: dict[str, dict[str, Scalar]] = {"stfpm": {"recipe": "paper"}, "paste": {"recipe": "paper"}}
+"""Likewise, for every backbone."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def paper_plan(backbone: str, method: str) -> Plan:
         backbone=backbone,
         layers="paste" if method == "paste" else "equiv",
         method=method,
-        settings=SETTINGS.get((backbone, method)),
+        settings=SETTINGS.get((backbone, method)) or METHOD_SETTINGS.get(method),
         input_size=INPUT_SIZE,
         images=IMAGES,
     )
