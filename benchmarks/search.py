@@ -147,12 +147,10 @@ def selecting_once() -> Callable[..., Coreset]:
     """`farthest_first` that remembers: both banks of a data set are the same selection, which takes minutes."""
     kept: dict[tuple[int, int, int], Coreset] = {}
 
-    def select(
-        points: NDArray[np.float32], count: int, *, seed: int = 0, threads: int = 1, progress: Progress = SILENT
-    ) -> Coreset:
+    def select(points: NDArray[np.float32], count: int, *, seed: int = 0, progress: Progress = SILENT) -> Coreset:
         key = len(points), count, seed
         if key not in kept:
-            kept[key] = farthest_first(points, count, seed=seed, threads=threads, progress=progress)
+            kept[key] = farthest_first(points, count, seed=seed, progress=progress)
         return kept[key]
 
     return select

@@ -76,15 +76,6 @@ def test_ties_go_to_the_first_point(dimensions: int, count: int) -> None:
     assert coreset.radius == pytest.approx(radius, rel=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["plain", "clusters", "repeated"])
-def test_threads_make_no_difference(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SHARE", 10)
-    points = cloud(kind, 0, 2000, 60)
-    alone, shared = farthest_first(points, 150), farthest_first(points, 150, threads=3)
-    assert shared.indices.tolist() == alone.indices.tolist()
-    assert (shared.radius, shared.distances_computed) == (alone.radius, alone.distances_computed)
-
-
 def test_without_a_place_for_caches_it_is_compiled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     njit = numba.njit
 
@@ -94,7 +85,7 @@ def test_without_a_place_for_caches_it_is_compiled_anew(monkeypatch: pytest.Monk
         return njit(**options)
 
     monkeypatch.setattr(clusters.numba, "njit", refuse)
-    assert clusters._compiled()(lambda x: x + 1)(2) == 3
+    assert clusters._compiled(lambda x: x + 1)(2) == 3
 
 
 def test_gaps_are_closed_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:

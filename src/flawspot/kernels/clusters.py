@@ -27,6 +27,9 @@ _REORDERED = {"reassoc", "contract", "nsz"}
 """Sums may be taken in any order, as vector instructions need."""
 
 
+_AT_ONCE = 4
+
+
 class Members(NamedTuple):
     """Points in clusters, with gaps between these. Within a cluster the nearest to the centre comes first.
 
@@ -58,21 +61,17 @@ class Clusters(NamedTuple):
     radii: Floats
 
 
-def _compiled(*, parallel: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def _compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile at the first call, and keep the result for the next process where that can be written."""
-
-    def compiled(function: Callable[P, R]) -> Callable[P, R]:
-        result: Callable[P, R]
-        try:
-            result = numba.njit(cache=True, fastmath=_REORDERED, parallel=parallel)(function)
-        except RuntimeError:  # neither this package nor the user's folder of caches can be written
-            result = numba.njit(fastmath=_REORDERED, parallel=parallel)(function)
-        return result
-
-    return compiled
+    result: Callable[P, R]
+    try:
+        result = numba.njit(cache=True, fastmath=_REORDERED)(function)
+    except RuntimeError:  # neither this package nor the user's folder of caches can be written
+        result = numba.njit(fastmath=_REORDERED)(function)
+    return result
 
 
-@_compiled()
+@_compiled
 def _squared_distance(rows: Floats, row: int, other: Floats) -> np.float32:
     """Between ``rows[row]`` and `other`, from the differences: no cancellation."""
     this = rows[row]
@@ -83,7 +82,21 @@ def _squared_distance(rows: Floats, row: int, other: Floats) -> np.float32:
     return total
 
 
-@_compiled()
+@_compiled
+def _four_squared_distances(points: Floats, rows: Integers, vector: Floats, result: Floats) -> None:
+    """Of ``points[rows]``, which lie anywhere, to `vector`: four read side by side wait for memory at the same time."""
+    a, b, c, d = points[rows[0]], points[rows[1]], points[rows[2]], points[rows[3]]
+    of_a, of_b, of_c, of_d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    for j in range(len(vector)):
+        from_a, from_b, from_c, from_d = a[j] - vector[j], b[j] - vector[j], c[j] - vector[j], d[j] - vector[j]
+        of_a += from_a * from_a
+        of_b += from_b * from_b
+        of_c += from_c * from_c
+        of_d += from_d * from_d
+    result[0], result[1], result[2], result[3] = of_a, of_b, of_c, of_d
+
+
+@_compiled
 def farthest(members: Members, clusters: Clusters, selected: int) -> int:
     """Position of the member farthest from its centre, of several the first point; -1 where all are at their centre."""
     radius = clusters.radii[:selected].max()
@@ -100,7 +113,7 @@ def farthest(members: Members, clusters: Clusters, selected: int) -> int:
     return farthest
 
 
-@_compiled()
+@_compiled
 def spans_within_reach(
     points: Floats,
     members: Members,
@@ -145,7 +158,7 @@ def spans_within_reach(
     return found, computed
 
 
-@_compiled()
+@_compiled
 def nearer(
     points: Floats,
     members: Members,
@@ -153,26 +166,21 @@ def nearer(
     slack: np.float32,
     spans: Integers,
     offsets: Integers,
-    begin: int,
-    end: int,
     positions: Integers,
     distances: Floats,
 ) -> tuple[int, int]:
     """Find what is nearer to the member at `centre` than to its own centre, by the sketches and then exactly.
 
     Args:
-        begin, end: which members of the spans, by offset.
-        positions, distances: (end - begin,) take positions of what is found, in order, and squared distances.
+        positions, distances: (members in the spans,) take positions of what is found, in order, and squared distances.
 
     Returns:
         How many are found, and the number of distances computed.
     """
     vector, sketch = points[members.rows[centre]], members.sketches[centre]
     candidates = 0
-    span = np.searchsorted(offsets, begin, "right") - 1
-    while begin < end:
-        size = min(end, offsets[span + 1]) - begin
-        first = spans[span, 1] + begin - offsets[span]
+    for span in range(len(spans)):
+        first, size = spans[span, 1], offsets[span + 1] - offsets[span]
         # Two loops, the first one free of decisions and the second one free of branches, which nobody could predict.
         bounds = distances[candidates : candidates + size]
         for i in range(size):
@@ -180,48 +188,21 @@ def nearer(
         for i in range(size):
             positions[candidates] = first + i
             candidates += bounds[i] <= members.squared[first + i]
-        begin += size
-        span += 1
     found = 0
-    for i in range(candidates):
-        position = positions[i]
-        distance = _squared_distance(points, members.rows[position], vector)
-        positions[found], distances[found] = position, distance
-        found += distance < members.squared[position]
+    rows = np.empty(_AT_ONCE, np.int64)
+    four = np.empty(_AT_ONCE, np.float32)
+    for start in range(0, candidates, _AT_ONCE):
+        for i in range(_AT_ONCE):
+            rows[i] = members.rows[positions[min(start + i, candidates - 1)]]
+        _four_squared_distances(points, rows, vector, four)
+        for i in range(min(_AT_ONCE, candidates - start)):
+            position = positions[start + i]
+            positions[found], distances[found] = position, four[i]
+            found += four[i] < members.squared[position]
     return found, candidates
 
 
-@_compiled(parallel=True)
-def nearer_in_threads(
-    points: Floats,
-    members: Members,
-    centre: int,
-    slack: np.float32,
-    spans: Integers,
-    offsets: Integers,
-    positions: Integers,
-    distances: Floats,
-    threads: int,
-) -> tuple[int, int]:
-    """`nearer` for all members of the spans, so many equal parts of them at a time."""
-    size = (len(positions) + threads - 1) // threads
-    found, computed = np.zeros(threads, np.int64), np.zeros(threads, np.int64)
-    for part in numba.prange(threads):
-        begin, end = part * size, min((part + 1) * size, len(positions))
-        if begin < end:
-            room = positions[begin:end], distances[begin:end]
-            found[part], computed[part] = nearer(
-                points, members, centre, slack, spans, offsets, begin, end, room[0], room[1]
-            )
-    total = found[0]
-    for part in range(1, threads):
-        for i in range(part * size, part * size + found[part]):
-            positions[total], distances[total] = positions[i], distances[i]
-            total += 1
-    return total, computed.sum()
-
-
-@_compiled()
+@_compiled
 def append(members: Members, positions: Integers, distances: Floats, order: Integers, centre: int, end: int) -> int:
     """Write the members at `positions`, in the given order and without `centre`, behind `end`; returns the new end."""
     for i in order:
@@ -233,7 +214,7 @@ def append(members: Members, positions: Integers, distances: Floats, order: Inte
     return end
 
 
-@_compiled()
+@_compiled
 def remove(members: Members, clusters: Clusters, spans: Integers, positions: Integers) -> None:
     """Take the members at `positions`, which are in the order of `spans`, out of their clusters."""
     removed = 0
@@ -254,7 +235,7 @@ def remove(members: Members, clusters: Clusters, spans: Integers, positions: Int
         clusters.radii[a] = members.squared[kept - 1] if kept > clusters.starts[a] else -1
 
 
-@_compiled()
+@_compiled
 def close_gaps(members: Members, clusters: Clusters, selected: int) -> int:
     """Move the clusters, which lie in their order, one behind the other; returns where the last one ends."""
     end = 0

@@ -17,10 +17,8 @@ the points themselves stay where they are.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +29,6 @@ from flawspot.kernels.clusters import (
     close_gaps,
     farthest,
     nearer,
-    nearer_in_threads,
     remove,
     spans_within_reach,
 )
@@ -45,12 +42,6 @@ _SAMPLE = 1024
 
 _BLOCK = 1024
 """Points projected together: they stay in the processor's cache."""
-
-_SHARE = 512
-"""With fewer members for each, threads wait for each other longer than they work."""
-
-_ONE_AT_A_TIME = threading.Lock()
-"""Not every pool of threads that numba may find bears being used by two threads at once."""
 
 SELECTION_BYTES = 320
 """That a selection takes for each point beside the points: sketches, members and distances, all twice."""
@@ -73,9 +64,7 @@ class Coreset:
     sketches_compared: int
 
 
-def farthest_first(
-    points: NDArray[np.float32], count: int, *, seed: int = 0, threads: int = 1, progress: Progress = SILENT
-) -> Coreset:
+def farthest_first(points: NDArray[np.float32], count: int, *, seed: int = 0, progress: Progress = SILENT) -> Coreset:
     """Select `count` points so that each next one is the farthest from all selected so far.
 
     Beside the points, of which no copy is made, it takes some `SELECTION_BYTES` for each of them.
@@ -84,7 +73,6 @@ def farthest_first(
         points: (n, d), finite; at least one.
         count: how many to select; at least 1, n or more selects all.
         seed: chooses the first point.
-        threads: look at points at the same time; the selection does not depend on it.
         progress: told of each selected point.
 
     Returns:
@@ -93,7 +81,7 @@ def farthest_first(
     points = np.ascontiguousarray(points, dtype=np.float32)
     first = int(np.random.default_rng(seed).integers(len(points)))
     count = min(count, len(points))
-    selection = _Selection(points, count, first, threads)
+    selection = _Selection(points, count, first)
     for _ in progress.track(range(1, count), "selecting the coreset"):
         if not selection.add_farthest():
             break
@@ -110,10 +98,9 @@ class _Selection:
         computed, compared: how many distances of points and of sketches it took.
     """
 
-    def __init__(self, points: NDArray[np.float32], count: int, first: int, threads: int) -> None:
+    def __init__(self, points: NDArray[np.float32], count: int, first: int) -> None:
         total, directions = len(points), min(_DIRECTIONS, points.shape[1])
         self.points = points
-        self.threads = min(threads, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
         # New clusters go behind the others, and leave gaps there; these are closed when the space is used up.
         self.members = Members(
             np.empty(2 * total, np.int64),
@@ -177,15 +164,17 @@ class _Selection:
     def _nearer(self, centre: int, spans: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Positions of the members in so many spans that are nearer to the one at `centre`, and squared distances."""
         total = int(self.offsets[spans])
-        given = self.points, self.members, centre, self.slack, self.spans[:spans], self.offsets[: spans + 1]
         positions, distances = self.positions[:total], self.distances[:total]
-        threads = min(self.threads, total // _SHARE)
-        if threads <= 1:
-            found, computed = nearer(*given, 0, total, positions, distances)
-        else:
-            with _ONE_AT_A_TIME:
-                numba.set_num_threads(threads)
-                found, computed = nearer_in_threads(*given, positions, distances, threads)
+        found, computed = nearer(
+            self.points,
+            self.members,
+            centre,
+            self.slack,
+            self.spans[:spans],
+            self.offsets[: spans + 1],
+            positions,
+            distances,
+        )
         self.computed += computed
         self.compared += total
         return positions[:found], distances[:found]
@@ -209,7 +198,9 @@ def _sketch(points: NDArray[np.float32], sketches: NDArray[np.float32]) -> None:
     sample -= mean
     # The eigenvectors of the largest eigenvalues come last.
     directions = np.linalg.eigh(sample.T @ sample)[1][:, -sketches.shape[1] :].astype(np.float32)
+    centre, room = mean.astype(np.float32), np.empty((_BLOCK, points.shape[1]), np.float32)
     for start in range(0, len(points), _BLOCK):
-        block = slice(start, start + _BLOCK)
+        block = points[start : start + _BLOCK]
         # Less the mean: rounding is relative to what is left.
-        np.matmul(points[block] - mean.astype(np.float32), directions, out=sketches[block])
+        shifted = np.subtract(block, centre, out=room[: len(block)])
+        np.matmul(shifted, directions, out=sketches[start : start + len(block)])

@@ -103,7 +103,7 @@ class PatchCore(Method):
             rows = embedded.permute(0, 2, 3, 1).reshape(-1, embedded.shape[1])  # (B * G * G, C)
             patches[start * positions : start * positions + len(rows)] = rows.numpy()
         count = self.bank_size if self.bank_ratio is None else max(round(self.bank_ratio * len(patches)), 1)
-        coreset = farthest_first(patches, count, seed=self.seed, threads=torch.get_num_threads(), progress=progress)
+        coreset = farthest_first(patches, count, seed=self.seed, progress=progress)
         self.bank_ = patches[coreset.indices]
         del patches
         self.quantizer_ = None
