@@ -1,6 +1,6 @@
 """Time the coreset against the usual implementation, and run it at the size of a product's whole training set.
 
-    python benchmarks/coreset.py --data FOLDER [--points 100000] [--count 1000] [--runs 3] [--whole]
+    python benchmarks/coreset.py --data FOLDER [--points 100000] [--count 1000] [--runs 5] [--whole]
 
 FOLDER holds mvtec_ad/bottle. The points are what PatchCore learns from: MobileNetV2, layers [3, 8, 14], pooled, 248
 numbers for each of 56 x 56 patches of the training photographs; `--points` of them are drawn with a seed. The usual
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--points", type=int, default=100_000)
     parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--whole", action="store_true")
     options = parser.parse_args()
     patches = patches_of(options.data / "mvtec_ad" / "bottle" / "train" / "good")
