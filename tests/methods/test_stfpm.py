@@ -43,7 +43,7 @@ def test_equals_the_formula(name, fitted, make_photographs, one_thread):
 
 
 def test_paste_with_nothing_shared_is_stfpm(fit_method, one_thread):
-    quick = {"epochs": 1, "layers": "paste"}
+    quick = {"epochs": 1, "layers": "paste", "recipe": "paper"}
     one, two = fit_method("stfpm", **quick), fit_method("paste", share=None, **quick)
     for a, b in zip(one.method.student_.parameters(), two.method.student_.parameters(), strict=True):
         assert torch.equal(a, b)
