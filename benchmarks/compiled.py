@@ -44,7 +44,7 @@ def compile_head(
     """A session of `head`, and its model.
 
     Args:
-        head: as a method gives it, or another module with the same two arguments.
+        head: as a method gives it, or another module that makes two tensors of the same dictionary of maps.
         shapes: {tap: (C, side)} of its maps, which become the inputs ``layer_TAP``, (N, C, side, side) each.
         threads: of the session; None for one on each physical core.
         outputs: what its two results are called.

@@ -100,17 +100,17 @@ def _four_squared_distances(points: Floats, rows: Integers, vector: Floats, resu
 def farthest(members: Members, clusters: Clusters, selected: int) -> int:
     """Position of the member farthest from its centre, of several the first point; -1 where all are at their centre."""
     radius = clusters.radii[:selected].max()
-    farthest = -1
+    best = -1
     if radius <= 0:
-        return farthest
+        return best
     for a in range(selected):
         if clusters.radii[a] == radius:
             position = clusters.stops[a] - 1
             while position >= clusters.starts[a] and members.squared[position] == radius:
-                if farthest < 0 or members.rows[position] < members.rows[farthest]:
-                    farthest = position
+                if best < 0 or members.rows[position] < members.rows[best]:
+                    best = position
                 position -= 1
-    return farthest
+    return best
 
 
 @_compiled
