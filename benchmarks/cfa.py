@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.data.folders import open_folder
-from flawspot.features import FeatureSet
 from flawspot.methods.base import Upsample, embed
-from flawspot.methods.cfa import CFA, Descriptor
+from flawspot.methods.cfa.method import CFA, Descriptor
+from flawspot.methods.features import FeatureSet
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.images import read_image
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.registry import create_pretrained
-from flawspot.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.runtime.detector import OUTPUTS, open_session
+from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 
 BACKBONE, SIZE = "mobilenet_v2", 224
 

@@ -23,8 +23,8 @@ from compiled import compile_backbone
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from flawspot.kernels.coreset import Coreset, farthest_first
 from flawspot.methods.base import embed
+from flawspot.methods.patchcore.coreset import Coreset, farthest_first
 from flawspot.runtime.images import find_images, read_image
 from flawspot.runtime.prefetch import prefetch
 

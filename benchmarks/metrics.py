@@ -21,7 +21,7 @@ from scipy import ndimage
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score  # type: ignore[import-untyped]
 
 from flawspot.metrics import AUPRO_LIMIT, Curves, PixelScores, rank_pixels
-from flawspot.regions import label_regions
+from flawspot.runtime.regions import label_regions
 
 Maps = NDArray[np.float32]
 Masks = NDArray[np.bool_]

@@ -32,9 +32,9 @@ from torch import Tensor, nn
 import flawspot
 from flawspot.backbones.registry import create
 from flawspot.evaluation import evaluate
-from flawspot.features import FeatureSet
 from flawspot.methods.base import Upsample, embed
-from flawspot.methods.padim import PaDiM
+from flawspot.methods.features import FeatureSet
+from flawspot.methods.padim.method import PaDiM
 from flawspot.runtime.detector import OUTPUTS
 
 SHAPES = {3: (24, 56), 8: (64, 14), 14: (160, 7)}

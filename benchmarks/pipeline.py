@@ -28,14 +28,14 @@ from torch import Tensor, nn
 
 from flawspot.backbones.block_list import BlockList, initialise
 from flawspot.backbones.registry import create_pretrained
-from flawspot.graph import DetectorGraph, Preprocess, to_onnx
-from flawspot.kernels.smoothing import bilinear_matrix
-from flawspot.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
-from flawspot.methods.paste import PaSTe
-from flawspot.methods.stfpm import StudentTeacherHead
+from flawspot.methods.smoothing import bilinear_matrix
+from flawspot.methods.stfpm.method import StudentTeacherHead
+from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.runtime.detector import OUTPUTS, Detector, open_session
 from flawspot.runtime.images import find_images, read_image
+from flawspot.runtime.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
 from flawspot.runtime.reduced import read_reduced
+from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
 
 TAPS = (7, 10, 14)
 SOURCE = 6

@@ -31,14 +31,14 @@ from torch import nn
 import flawspot
 from flawspot.data.folders import open_folder
 from flawspot.evaluation import evaluate
-from flawspot.kernels.coreset import Coreset, farthest_first
-from flawspot.kernels.hierarchical import HierarchicalSearch
-from flawspot.kernels.nearest import NearestNeighbour
-from flawspot.kernels.product_quantizer import subspaces, train_quantizer
 from flawspot.methods.base import embed
+from flawspot.methods.patchcore.coreset import Coreset, farthest_first
+from flawspot.methods.patchcore.hierarchical import HierarchicalSearch
+from flawspot.methods.patchcore.nearest import NearestNeighbour
+from flawspot.methods.patchcore.product_quantizer import subspaces, train_quantizer
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.images import read_image
-from flawspot.training import train
+from flawspot.training.road import train
 
 TAPS, CHANNELS, GRIDS = (3, 8, 14), (24, 64, 160), (56, 14, 7)
 SHAPES = {grid: (channels, grid) for channels, grid in zip(CHANNELS, GRIDS, strict=True)}
@@ -74,7 +74,7 @@ def compile_search(search: nn.Module) -> tuple[onnxruntime.InferenceSession, byt
 PEAK = """
 import sys
 import numpy as np
-from flawspot.costs.peak_memory import peak_resident_bytes
+from flawspot.measuring.peak_memory import peak_resident_bytes
 from flawspot.runtime.detector import open_session
 with open(sys.argv[1], "rb") as model:
     session = open_session(model.read())
@@ -169,7 +169,7 @@ def accuracy(data: Path, sets: list[str]) -> None:
         image = read_image(open_folder(folder).test[0].path)
         select = selecting_once()
         for label, settings in (("exact", {}), ("product-quantized, 8 x 8 bits", {"quantization": "product"})):
-            with mock.patch("flawspot.methods.patchcore.farthest_first", select):
+            with mock.patch("flawspot.methods.patchcore.method.farthest_first", select):
                 artifact = train(folder, method="patchcore", settings=settings)
             detector = flawspot.load(artifact)
             metrics = evaluate(detector, folder).metrics

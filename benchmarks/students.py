@@ -30,13 +30,13 @@ from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.registry import create, create_pretrained
 from flawspot.costs.configuration import configuration_costs
 from flawspot.data.folders import open_folder
-from flawspot.features import FeatureSet
-from flawspot.graph import FeatureGraph, Preprocess, to_onnx
-from flawspot.methods.paste import PaSTe
-from flawspot.methods.stfpm import half_squared_distance
+from flawspot.methods.features import FeatureSet
+from flawspot.methods.stfpm.method import half_squared_distance
+from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.progress import Silent
 from flawspot.runtime.detector import open_session
 from flawspot.runtime.images import read_image
+from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 
 T = TypeVar("T")
 BACKBONE, SIZE, COUNT, HELD_OUT, BATCH = "mobilenet_v2", 224, 209, 42, 32

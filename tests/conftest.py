@@ -109,7 +109,7 @@ def tiny_model() -> bytes:
 @pytest.fixture(scope="session")
 def tiny_manifest() -> object:
     """A manifest to go with `tiny_model`; scores are grey levels, above 100 is anomalous."""
-    from flawspot.manifest import BackboneInfo, CalibrationInfo, Manifest, Part, TrainingInfo
+    from flawspot.runtime.manifest import BackboneInfo, CalibrationInfo, Manifest, Part, TrainingInfo
 
     return Manifest(
         product="a part",

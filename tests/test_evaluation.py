@@ -11,9 +11,9 @@ from PIL import Image
 from flawspot.data.folders import read_sample_mask
 from flawspot.errors import DataError, ImageError
 from flawspot.evaluation import evaluate
-from flawspot.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
 from flawspot.metrics import rank_pixels
 from flawspot.runtime.images import read_image
+from flawspot.runtime.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
 from flawspot.runtime.reduced import Decoded
 
 

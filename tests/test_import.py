@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import flawspot
-from flawspot.artifact import write
+from flawspot.runtime.artifact import write
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "onnx", "onnxscript", "numba", "sklearn", "scipy", "platformdirs")

@@ -5,7 +5,7 @@ import pytest
 import flawspot
 from flawspot.backbones.registry import family
 from flawspot.backbones.weights import find
-from flawspot.training import train
+from flawspot.training.road import train
 
 pytestmark = [
     pytest.mark.real_data,

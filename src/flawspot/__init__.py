@@ -13,22 +13,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flawspot.artifact import Artifact as Artifact
     from flawspot.errors import FlawspotError as FlawspotError
     from flawspot.evaluation import evaluate as evaluate
-    from flawspot.prediction import Prediction as Prediction
+    from flawspot.runtime.artifact import Artifact as Artifact
     from flawspot.runtime.detector import Detector as Detector
     from flawspot.runtime.detector import load as load
-    from flawspot.training import train as train
+    from flawspot.runtime.prediction import Prediction as Prediction
+    from flawspot.training.road import train as train
 
 _HOMES = {
-    "Artifact": "flawspot.artifact",
+    "Artifact": "flawspot.runtime.artifact",
     "Detector": "flawspot.runtime.detector",
     "FlawspotError": "flawspot.errors",
-    "Prediction": "flawspot.prediction",
+    "Prediction": "flawspot.runtime.prediction",
     "evaluate": "flawspot.evaluation",
     "load": "flawspot.runtime.detector",
-    "train": "flawspot.training",
+    "train": "flawspot.training.road",
 }
 _TRAINING_HALF = ("torch", "onnx", "onnxscript", "platformdirs")
 

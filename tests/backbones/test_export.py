@@ -6,8 +6,8 @@ import torch
 
 from flawspot.backbones.block_list import INPUT, initialise
 from flawspot.backbones.registry import create, families, family
-from flawspot.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.runtime.detector import open_session
+from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 
 
 @pytest.mark.parametrize("name", list(families()))

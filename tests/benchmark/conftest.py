@@ -11,7 +11,7 @@ from flawspot.benchmark.record import DONE, Cell, Record
 from flawspot.benchmark.store import Store
 from flawspot.benchmark.task import Estimate, Task
 from flawspot.data.layouts import DataSource
-from flawspot.manifest import Part
+from flawspot.runtime.manifest import Part
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from flawspot.artifact import write
 from flawspot.backbones.registry import family
 from flawspot.backbones.weights import find
 from flawspot.cli import main
+from flawspot.runtime.artifact import write
 
 needs_weights = pytest.mark.skipif(
     find("mobilenet_v2", family("mobilenet_v2").weights) is None, reason="flawspot weights pull mobilenet_v2"
@@ -81,7 +81,7 @@ class TestTrained:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr("flawspot.methods.paste.PaSTe.fit", interrupted)
+            patched.setattr("flawspot.methods.stfpm.paste.PaSTe.fit", interrupted)
             code, out, err = flawspot(*command, "--recipe", "paper")
         assert (code, out) == (130, "")
         assert "features are kept in" in err
@@ -324,7 +324,7 @@ def test_costs_of_an_artifact(tiny, flawspot):
 
 
 def test_measured_costs_of_an_artifact(tiny, flawspot, monkeypatch):
-    monkeypatch.setattr("flawspot.costs.measured.RUNS", 3)
+    monkeypatch.setattr("flawspot.measuring.processes.RUNS", 3)
     code, out, err = flawspot("costs", tiny, "--measure", "--json")
     assert code == 0
     measured = json.loads(out)["measured"]

@@ -6,7 +6,7 @@ import pytest
 
 from flawspot.costs.paper import Figure, of_paper, reproduce
 from flawspot.costs.tables import paper_tables
-from flawspot.manifest import Manifest
+from flawspot.runtime.manifest import Manifest
 
 FIGURES = reproduce()
 

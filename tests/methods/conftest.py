@@ -15,11 +15,11 @@ from torch import Tensor
 from flawspot.backbones.block_list import BlockList, initialise
 from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.registry import create
-from flawspot.features import FeatureSet
-from flawspot.graph import DetectorGraph, Preprocess, to_onnx
 from flawspot.methods.base import Method
+from flawspot.methods.features import FeatureSet
 from flawspot.methods.registry import create_method
 from flawspot.runtime.detector import OUTPUTS
+from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
 
 BACKBONE = "mobilenet_v2"
 SIZE = 64

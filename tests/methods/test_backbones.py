@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.backbones.registry import create, create_random, families, family
 from flawspot.errors import ConfigurationError
-from flawspot.features import FeatureSet
-from flawspot.graph import DetectorGraph, FeatureGraph, Preprocess, to_onnx
 from flawspot.methods.base import Method
+from flawspot.methods.features import FeatureSet
 from flawspot.methods.registry import create_method, methods
 from flawspot.runtime.detector import OUTPUTS, open_session
+from flawspot.training.graph import DetectorGraph, FeatureGraph, Preprocess, to_onnx
 
 SIZE = 64
 IMAGES, VALIDATION = 4, 2

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from flawspot.artifact import graph_sha256, write
 from flawspot.errors import ConfigurationError
-from flawspot.graph import to_onnx
 from flawspot.methods.registry import create_method, methods
+from flawspot.runtime.artifact import graph_sha256, write
 from flawspot.runtime.detector import OUTPUTS, load, open_session
+from flawspot.training.graph import to_onnx
 
 VARIANTS = [
     "padim precision=float16",

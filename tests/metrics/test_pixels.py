@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from flawspot.errors import DataError, FlawspotError
 from flawspot.metrics import AUPRO_LIMIT, Curves, PixelScores, rank_pixels
-from flawspot.regions import label_regions
+from flawspot.runtime.regions import label_regions
 
 
 def sample(levels: int | None, seed: int, count: int = 5, size: int = 24) -> tuple[np.ndarray, np.ndarray]:

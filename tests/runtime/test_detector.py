@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 import flawspot
-from flawspot.artifact import Artifact, write
 from flawspot.errors import ImageError
-from flawspot.prediction import Prediction
+from flawspot.runtime.artifact import Artifact, write
 from flawspot.runtime.detector import open_session
+from flawspot.runtime.prediction import Prediction
 
 
 @pytest.fixture

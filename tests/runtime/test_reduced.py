@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import flawspot
-from flawspot.artifact import Artifact
 from flawspot.errors import ImageError
+from flawspot.runtime.artifact import Artifact
 from flawspot.runtime.images import find_images, read_image
 from flawspot.runtime.reduced import REDUCTION, read_reduced
 

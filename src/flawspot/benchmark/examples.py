@@ -12,8 +12,8 @@ from flawspot.benchmark.variations import alteration
 from flawspot.data.folders import ImageFolder
 from flawspot.evaluation import Evaluation
 from flawspot.files import write_bytes
-from flawspot.manifest import CalibrationInfo
 from flawspot.runtime.images import read_image
+from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.overlay import overlay
 
 BEST, WORST = 2, 4

@@ -18,7 +18,7 @@ from flawspot.benchmark.record import Cell
 from flawspot.benchmark.yaml_reader import Entry
 from flawspot.data.layouts import DataSource
 from flawspot.errors import ConfigurationError
-from flawspot.manifest import Scalar
+from flawspot.runtime.manifest import Scalar
 
 RULE_KEYS = (
     "data",

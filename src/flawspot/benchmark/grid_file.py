@@ -11,7 +11,7 @@ from typing import Any
 from flawspot.benchmark.grid import NONE, RULE_KEYS, Departure, Grid, MethodEntry, Rule, Vocabulary, shown
 from flawspot.benchmark.yaml_reader import Entry, open_yaml
 from flawspot.data.layouts import LAYOUTS, DataSource
-from flawspot.manifest import Scalar
+from flawspot.runtime.manifest import Scalar
 
 KEYS = (
     "title",

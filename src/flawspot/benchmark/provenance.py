@@ -17,7 +17,7 @@ from flawspot.data.layouts import DataSource
 
 PACKAGES = ("flawspot", "torch", "onnx", "onnxruntime", "numpy", "pillow")
 _WITHOUT_EFFECT = ("cli/", "serve/", "benchmark/")
-_WITH_EFFECT = ("benchmark/execute.py", "benchmark/measuring.py", "benchmark/variations.py")
+_WITH_EFFECT = ("benchmark/one_run.py", "benchmark/variations.py")
 """Parts of the package that no figure depends on, and exceptions: a better report does not make all runs old."""
 
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from flawspot.manifest import Part, Scalar
+from flawspot.runtime.manifest import Part, Scalar
 
 DONE, FAILED, MISSING = "done", "failed", "missing"
 """What can become of a run: measured; tried in vain; impossible here for want of weights or data."""

@@ -15,7 +15,7 @@ from typing import NoReturn
 import yaml
 
 from flawspot.errors import ConfigurationError
-from flawspot.manifest import Scalar
+from flawspot.runtime.manifest import Scalar
 
 MAX_BYTES = 1 << 20
 

@@ -48,8 +48,8 @@ def plan(
 ) -> None:
     """Say how many runs there are, what is done, failed or missing, and about how long the rest will take. Nothing is
     run."""
-    from flawspot.benchmark.running import plan as make
-    from flawspot.benchmark.running import tasks_of
+    from flawspot.benchmark.run_grid import plan as make
+    from flawspot.benchmark.run_grid import tasks_of
     from flawspot.benchmark.store import Store
 
     with Store(store) as opened:
@@ -104,8 +104,8 @@ def run(
     """Work on every run that is not in the store yet. It may be ended at any moment, even with kill -9: the same
     command goes on where it was. Artifacts and pictures lie in a folder beside the store."""
     from flawspot.benchmark.engines.interrupts import Interrupts
-    from flawspot.benchmark.running import run as work
-    from flawspot.benchmark.running import tasks_of
+    from flawspot.benchmark.run_grid import run as work
+    from flawspot.benchmark.run_grid import tasks_of
     from flawspot.benchmark.store import Store
     from flawspot.cli.benchmark_progress import LiveProgress
 

@@ -16,9 +16,9 @@ from flawspot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from flawspot.costs.detector_costs import DetectorCosts
-    from flawspot.costs.measured import Latency, TrainingRun
     from flawspot.costs.training_costs import TrainingCosts
-    from flawspot.manifest import Manifest
+    from flawspot.measuring.processes import Latency, TrainingRun
+    from flawspot.runtime.manifest import Manifest
 
 MIB = 2**20
 PHOTOGRAPHS = 8
@@ -62,7 +62,7 @@ def costs(
         raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
     settings = parse_settings(setting)
     if artifact is not None:
-        from flawspot.artifact import read
+        from flawspot.runtime.artifact import read
 
         manifest = read(artifact).manifest
         found = _artifact_costs(manifest)
@@ -124,7 +124,7 @@ def _named(backbone: str, method: str, layers: str | None, input_size: int) -> d
 
 
 def _measure_artifact(artifact: Path, manifest: Manifest | None, data: Path | None) -> dict[str, list[Latency]]:
-    from flawspot.costs.measured import measure_backbone, measure_model
+    from flawspot.measuring.processes import measure_backbone, measure_model
 
     assert manifest is not None
     photographs: Sequence[Path] = ()
@@ -144,7 +144,7 @@ def _measure_artifact(artifact: Path, manifest: Manifest | None, data: Path | No
 def _measure_training(data: Path, subject: dict[str, Any], settings: dict[str, Any]) -> TrainingRun:
     from flawspot.backbones.registry import family
     from flawspot.backbones.weights import find
-    from flawspot.costs.measured import measure_training
+    from flawspot.measuring.processes import measure_training
     from flawspot.methods.registry import create_method
 
     backbone, method = subject["backbone"], subject["method"]

@@ -12,8 +12,8 @@ from flawspot.cli.console import TerminalProgress, out, print_json
 
 if TYPE_CHECKING:
     from flawspot.data.folders import Sample
-    from flawspot.manifest import Manifest
     from flawspot.metrics import Metrics
+    from flawspot.runtime.manifest import Manifest
 
 PICTURES_PER_DEFECT = 2
 
@@ -26,7 +26,6 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a synthetic product set, train on it, evaluate, and draw what was found."""
-    from flawspot.cli.pictures import picture, write_picture
     from flawspot.data.demo_set import PRODUCTS, make_demo_set
     from flawspot.data.folders import open_folder
     from flawspot.errors import ConfigurationError
@@ -35,7 +34,8 @@ def demo(
     from flawspot.runtime.detector import load
     from flawspot.runtime.images import read_image
     from flawspot.runtime.overlay import contact_sheet
-    from flawspot.training import train
+    from flawspot.runtime.pictures import picture, write_picture
+    from flawspot.training.road import train
 
     product = product or PRODUCTS[1]
     if product not in PRODUCTS:

@@ -15,7 +15,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object.")] = False,
 ) -> None:
     """Show what an artifact says of itself."""
-    from flawspot.artifact import read
+    from flawspot.runtime.artifact import read
 
     artifact = read(file)
     manifest = artifact.manifest

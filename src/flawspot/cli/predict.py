@@ -30,8 +30,8 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each photograph.")] = False,
 ) -> None:
     """Find the defects in new photographs."""
-    from flawspot.cli.pictures import picture, write_picture
     from flawspot.runtime.detector import load
+    from flawspot.runtime.pictures import picture, write_picture
     from flawspot.runtime.prefetch import prefetch
 
     detector = load(file, threads=threads, fast_jpeg=fast_jpeg)

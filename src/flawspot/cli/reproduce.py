@@ -38,9 +38,9 @@ def costs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Tables 2 and 3: as printed, as the paper counts, and as it really is. Trains nothing and needs no weights."""
-    from flawspot.artifact import read
     from flawspot.costs.paper import of_paper, reproduce
     from flawspot.costs.tables import paper_tables
+    from flawspot.runtime.artifact import read
 
     counted = {}
     for path in artifact or []:

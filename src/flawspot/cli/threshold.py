@@ -21,8 +21,8 @@ def threshold(
     """Show the threshold, or choose another false-alarm rate, without training again."""
     import dataclasses
 
-    from flawspot.artifact import read, write
-    from flawspot.calibration import calibrate, shortfall
+    from flawspot.runtime.artifact import read, write
+    from flawspot.runtime.calibration import calibrate, shortfall
 
     artifact = read(file)
     calibration = artifact.manifest.calibration

@@ -76,8 +76,8 @@ def train(
     settings = dict(_assignment(text) for text in setting or [])
     if recipe is not None:
         settings["recipe"] = recipe
-    from flawspot.feature_cache import FeatureCache
-    from flawspot.training import train as run
+    from flawspot.training.feature_cache import FeatureCache
+    from flawspot.training.road import train as run
 
     own_cache = cache is not None or cache_memory != DEFAULT_CACHE_MEMORY or cache_dtype != "float32"
     with FeatureCache(cache, memory=cache_memory << 20, dtype=cache_dtype) as features:

@@ -13,8 +13,8 @@ from flawspot.costs.plan import Plan, make_plan
 from flawspot.costs.precision import part_memory
 from flawspot.costs.student import planned_student
 from flawspot.costs.training_costs import training_costs
-from flawspot.manifest import Manifest, Part, Scalar
-from flawspot.methods.stfpm import STFPM
+from flawspot.methods.stfpm.method import STFPM
+from flawspot.runtime.manifest import Manifest, Part, Scalar
 
 __all__ = ["DetectorCosts", "artifact_costs", "configuration_costs", "plan_costs"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flawspot.costs.precision import BYTES, PartMemory, part_memory
-from flawspot.manifest import Manifest, Part
+from flawspot.runtime.manifest import Manifest, Part
 
 if TYPE_CHECKING:
     from flawspot.costs.training_costs import TrainingCosts

@@ -12,15 +12,15 @@ from flawspot.backbones.macs import module_macs
 from flawspot.costs.plan import Plan
 from flawspot.costs.student import planned_student
 from flawspot.errors import ConfigurationError
-from flawspot.kernels.bands import band_numbers
-from flawspot.kernels.nested_bank import nests
-from flawspot.kernels.product_quantizer import subspaces
-from flawspot.manifest import Part
 from flawspot.methods.base import Upsample
-from flawspot.methods.cfa import CFA, centre_parts
-from flawspot.methods.padim import PaDiM
-from flawspot.methods.patchcore import PatchCore
-from flawspot.methods.stfpm import STFPM
+from flawspot.methods.cfa.method import CFA, centre_parts
+from flawspot.methods.padim.bands import band_numbers
+from flawspot.methods.padim.method import PaDiM
+from flawspot.methods.patchcore.method import PatchCore
+from flawspot.methods.patchcore.nested_bank import nests
+from flawspot.methods.patchcore.product_quantizer import subspaces
+from flawspot.methods.stfpm.method import STFPM
+from flawspot.runtime.manifest import Part
 
 FLOAT = 4
 """Bytes of a number, float32."""

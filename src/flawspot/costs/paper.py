@@ -17,7 +17,7 @@ from flawspot.costs.detector_costs import DetectorCosts
 from flawspot.costs.method_parts import padim_channels
 from flawspot.costs.plan import Plan, make_plan
 from flawspot.costs.tables import paper_tables
-from flawspot.manifest import Manifest, Scalar
+from flawspot.runtime.manifest import Manifest, Scalar
 
 MIB = 2**20
 INPUT_SIZE = 224

@@ -18,10 +18,10 @@ from flawspot.backbones.macs import module_macs
 from flawspot.costs.method_parts import FLOAT, bank_size, padim_channels
 from flawspot.costs.plan import Plan
 from flawspot.costs.student import planned_student
-from flawspot.methods.cfa import CFA
-from flawspot.methods.padim import PaDiM
-from flawspot.methods.patchcore import PatchCore
-from flawspot.methods.stfpm import STFPM
+from flawspot.methods.cfa.method import CFA
+from flawspot.methods.padim.method import PaDiM
+from flawspot.methods.patchcore.method import PatchCore
+from flawspot.methods.stfpm.method import STFPM
 
 
 def paper_bytes(plan: Plan) -> int | None:

@@ -13,9 +13,9 @@ from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create
 from flawspot.errors import ConfigurationError
-from flawspot.manifest import Scalar
 from flawspot.methods.base import Method
 from flawspot.methods.registry import create_method
+from flawspot.runtime.manifest import Scalar
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flawspot.manifest import Part
+from flawspot.runtime.manifest import Part
 
 BYTES = {"float32": 4, "float16": 2, "int8": 1}
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.backbones.registry import create, family
 from flawspot.costs.plan import Plan
-from flawspot.methods.recipes import recipe
-from flawspot.methods.stfpm import STFPM
+from flawspot.methods.stfpm.method import STFPM
+from flawspot.methods.stfpm.recipes import recipe
 
 
 @dataclass(frozen=True)

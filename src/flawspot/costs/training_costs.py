@@ -22,14 +22,14 @@ from flawspot.costs.method_parts import FLOAT, bank_size, method_parts, padim_ch
 from flawspot.costs.paper_counting import paper_training_ram
 from flawspot.costs.plan import Plan
 from flawspot.costs.student import planned_student
-from flawspot.kernels.bands import band_numbers
-from flawspot.kernels.coreset import SELECTION_BYTES
-from flawspot.kernels.gaussian import POSITIONS
-from flawspot.kernels.nearest_by_layer import ROWS
-from flawspot.methods.cfa import CFA
-from flawspot.methods.padim import BATCH, PaDiM
-from flawspot.methods.patchcore import PatchCore
-from flawspot.methods.stfpm import STFPM, half_squared_distance
+from flawspot.methods.cfa.method import CFA
+from flawspot.methods.cfa.nearest_by_layer import ROWS
+from flawspot.methods.padim.bands import band_numbers
+from flawspot.methods.padim.gaussian import POSITIONS
+from flawspot.methods.padim.method import BATCH, PaDiM
+from flawspot.methods.patchcore.coreset import SELECTION_BYTES
+from flawspot.methods.patchcore.method import PatchCore
+from flawspot.methods.stfpm.method import STFPM, half_squared_distance
 
 DOUBLE = 8
 INDEX = 8
@@ -151,7 +151,7 @@ def _padim(plan: Plan) -> _Fitting:
 
 
 def _cfa(plan: Plan) -> _Fitting:
-    """Descriptions at each tap's own resolution, and the search of `flawspot.kernels.nearest_by_layer`."""
+    """Descriptions at each tap's own resolution, and the search of `flawspot.methods.cfa.nearest_by_layer`."""
     method = plan.method
     assert isinstance(method, CFA)
     c, positions, grid = plan.channels, plan.positions, plan.grid

@@ -25,9 +25,9 @@ from pathlib import Path, PurePosixPath
 from flawspot.data.demo_set import PRODUCTS, VERSION, make_demo_set
 from flawspot.data.folders import GOOD, ImageFolder, Sample, fingerprint, open_folder
 from flawspot.errors import ConfigurationError, DataError
-from flawspot.manifest import Scalar
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.images import find_images, natural_key
+from flawspot.runtime.manifest import Scalar
 
 MVTEC_AD = (
     "bottle cable capsule carpet grid hazelnut leather metal_nut pill screw tile toothbrush transistor wood zipper"

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flawspot.features import FeatureSet
-from flawspot.kernels.smoothing import upsampling_matrix
-from flawspot.manifest import Part, Scalar
+from flawspot.methods.features import FeatureSet
+from flawspot.methods.smoothing import upsampling_matrix
 from flawspot.progress import SILENT, Progress
+from flawspot.runtime.manifest import Part, Scalar
 
 SIGMA = 4.0
 """Standard deviation of the Gaussian over the map, in pixels of a 224-pixel map; scaled with other input sizes."""
@@ -111,7 +111,7 @@ def training_device() -> torch.device:
 
 
 class Upsample(nn.Module):
-    """(N, G, G) -> (N, S, S): bilinear, then a Gaussian of `sigma` (in pixels of 224); see `kernels.smoothing`."""
+    """(N, G, G) -> (N, S, S): bilinear, then a Gaussian of `sigma` (in pixels of 224); see `methods.smoothing`."""
 
     matrix: Tensor
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from flawspot.errors import DataError
 from flawspot.metrics.curves import check_scores, paired, rank_runs
-from flawspot.regions import label_regions
+from flawspot.runtime.regions import label_regions
 
 DEFAULT_BANDS: tuple[tuple[float, float], ...] = ((0, 0.5), (0.5, 2), (2, 10), (10, 50), (50, 1000))
 """Areas of a defect in thousandths of the photograph. 0.5 is a spot of 5 x 5 pixels at 224 x 224, and 50 is 50 x 50."""

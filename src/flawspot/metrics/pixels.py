@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from flawspot.errors import DataError
 from flawspot.metrics.curves import AUPRO_LIMIT, Curves, check_scores, paired, rank_runs
 from flawspot.metrics.runs import SortedRuns
-from flawspot.regions import label_regions
+from flawspot.runtime.regions import label_regions
 
 _EXACT_SIZE = 1 << 24
 """The largest number of pixels of a region that is exact in float32, beside the score of a pixel."""

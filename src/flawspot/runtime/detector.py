@@ -12,11 +12,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from flawspot.artifact import Artifact, read
 from flawspot.errors import ArtifactError
-from flawspot.manifest import Manifest
-from flawspot.prediction import Prediction
+from flawspot.runtime.artifact import Artifact, read
 from flawspot.runtime.images import read_image, to_rgb
+from flawspot.runtime.manifest import Manifest
+from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.prefetch import WORKERS, prefetch
 from flawspot.runtime.reduced import Decoded, read_reduced
 

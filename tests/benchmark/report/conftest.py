@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Cell, Record, run_key
-from flawspot.manifest import Part
+from flawspot.runtime.manifest import Part
 
 AREAS = {  # thousandths of the photograph
     "screw": 2.5,

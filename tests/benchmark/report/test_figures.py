@@ -12,7 +12,7 @@ from flawspot.benchmark.report.figure_paste import pairs, paste_figure
 from flawspot.benchmark.report.names import METHODS, method_colours
 from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.summary import findings
-from flawspot.manifest import Part
+from flawspot.runtime.manifest import Part
 
 from .conftest import cell, paper_grid, record
 

@@ -1,0 +1,60 @@
+"""A process that does nothing but predict, and tells what that took. Run by `flawspot.measuring.processes`.
+
+One JSON object on standard input: ``model`` (a path), ``threads`` (None for the default), ``photographs`` (paths; none
+for a noise image of ``size``), ``runs``, ``warm_up``, ``seconds`` (at most). One JSON object on standard output.
+No torch: this is what a device would run.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Measure, and print the result."""
+    sys.stdout.write(json.dumps(measure(json.load(sys.stdin))))
+
+
+def measure(order: dict[str, Any]) -> dict[str, Any]:
+    """Predict as `order` says."""
+    import numpy as np
+
+    from flawspot.measuring.energy import EnergyMeter
+    from flawspot.measuring.peak_memory import peak_resident_bytes
+    from flawspot.runtime.detector import open_session
+    from flawspot.runtime.images import read_image
+
+    if order["photographs"]:
+        images = [read_image(Path(path)) for path in order["photographs"]]
+    else:
+        size = order["size"]
+        images = [np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)]
+    before = peak_resident_bytes()
+    session = open_session(Path(order["model"]).read_bytes(), threads=order["threads"])
+    for index in range(order["warm_up"]):
+        session.run(None, {"image": images[index % len(images)][None]})
+    meter = EnergyMeter()
+    seconds: list[float] = []
+    end = time.perf_counter() + order["seconds"]
+    while len(seconds) < order["runs"] and (len(seconds) < 3 or time.perf_counter() < end):
+        batch = images[len(seconds) % len(images)][None]
+        begin = time.perf_counter()
+        session.run(None, {"image": batch})
+        seconds.append(time.perf_counter() - begin)
+    joules = meter.joules()
+    return {
+        "runs": len(seconds),
+        "p50_ms": 1000 * float(np.percentile(seconds, 50)),
+        "p95_ms": 1000 * float(np.percentile(seconds, 95)),
+        "peak_bytes": peak_resident_bytes(),
+        "peak_bytes_before": before,
+        "joules": None if joules is None else joules / len(seconds),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Exact distances of described patches to their nearest centres, for a fraction of the multiply-accumulates.
+
+A described patch is linear in features of several resolutions, the coarser ones interpolated, and in its coordinates:
+``q = sum_l up_l(W_l f_l) + V x + b``. Three rewrites leave every distance ``|q - c|`` as it is:
+
+- *Interpolation commutes with products*: ``up(W f) . c = up((W f) . c)``, so the product with a centre is taken at the
+  layer's own resolution, and the products are interpolated.
+- *Rotation*: with the layers ordered from fine to coarse, ``W = Q R`` with Q orthogonal and R upper triangular. Turned
+  by ``Q^T``, the finest layer reaches only as many components as it has channels, so that the full-resolution product
+  is over these alone. It costs no memory: the turned centres take the place of the others, and R is half zeros.
+- *Translation* of all by the mean of the centres, which saves digits.
+
+Which centres are nearest is found by ``|c|^2 - 2 q . c``; their distances are computed from differences, since the
+expanded square loses its digits where distances are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from flawspot.methods.cfa.interpolation import interpolate_columns, interpolate_rows
+
+CHUNK = 448
+"""Centres compared at once: bounds each matrix of products at 3,136 x 448 x 4 bytes = 5.6 MB an image."""
+
+
+class NearestCentres(nn.Module):
+    """Feature maps -> the distances to the nearest centres of each patch.
+
+    Args:
+        weight: (D, D), the description of concatenated features; D is the sum of C_l.
+        position: (D, 2), of the patch's row and column in [-1, 1].
+        bias: (D,).
+        centres: (M, D).
+        shapes: (C_l, side) of each map, in the order of the columns of `weight`.
+        nearest: K, how many distances are returned.
+    """
+
+    centres: Tensor
+    norms: Tensor
+    slopes: Tensor
+    bias: Tensor
+    position: Tensor
+    axis: Tensor
+
+    def __init__(
+        self,
+        weight: NDArray[np.floating],
+        position: NDArray[np.floating],
+        bias: NDArray[np.floating],
+        centres: NDArray[np.floating],
+        shapes: Sequence[tuple[int, int]],
+        nearest: int,
+    ) -> None:
+        super().__init__()
+        weight, centres = np.asarray(weight, np.float64), np.asarray(centres, np.float64)
+        features = sum(channels for channels, _ in shapes)
+        if weight.shape != (features, features):
+            raise ValueError(f"a description of {features} features must have as many components, not {weight.shape}")
+        if nearest > len(centres):
+            raise ValueError(f"{nearest} nearest of {len(centres)} centres")
+        starts = np.cumsum([0, *(channels for channels, _ in shapes)])
+        by_side = sorted(range(len(shapes)), key=lambda index: -shapes[index][1])
+        columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in by_side])
+        basis, mixing = np.linalg.qr(weight[:, columns])
+        turned = centres @ basis  # (M, D)
+        middle = turned.mean(0)
+        turned -= middle
+        self.nearest = nearest
+        self.members: list[list[int]] = []
+        """The maps of each resolution, finest first."""
+        self.sides: list[int] = []
+        self.reaches: list[int] = []
+        """How many components the maps of a resolution and of all finer ones have in them."""
+        end = 0
+        for side, group in groupby(by_side, key=lambda index: shapes[index][1]):
+            members = list(group)
+            start, end = end, end + sum(shapes[index][0] for index in members)
+            self.register_buffer(f"mixing{len(self.sides)}", _float(mixing[:end, start:end].T))  # (C, reach)
+            self.members.append(members)
+            self.sides.append(side)
+            self.reaches.append(end)
+        position = basis.T @ position  # (D, 2)
+        fine = self.reaches[0]
+        self.register_buffer("centres", _float(turned))  # (M, D)
+        self.register_buffer("norms", _float((turned**2).sum(1)))  # (M,)
+        self.register_buffer("slopes", _float((turned[:, fine:] @ position[fine:]).T))  # (2, M): products with V
+        self.register_buffer("bias", _float(basis.T @ bias - middle))
+        self.register_buffer("position", _float(position.T))  # (2, D)
+        self.register_buffer("axis", torch.linspace(-1, 1, self.sides[0]))
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """(N, C_l, side_l, side_l) each -> (N * G * G, K), ascending but for rounding; G is the finest side."""
+        described = []  # (N, side, side, reach) of each resolution
+        for level, members in enumerate(self.members):
+            features = torch.cat([maps[index] for index in members], 1).permute(0, 2, 3, 1)
+            described.append(features @ self.get_buffer(f"mixing{level}"))
+        described[-1] = described[-1] + self.bias
+        queries = self._queries(described)  # (N * G * G, D)
+        index = self._search(-2 * queries[:, : self.reaches[0]], [-2 * d[..., self.reaches[0] :] for d in described])
+        # One neighbour at a time: no broadcast, and products instead of powers, which the runtime computes slowly.
+        differences = [queries - self.centres[index[:, k]] for k in range(self.nearest)]  # (N * G * G, D) each
+        return torch.stack([(d * d).sum(1) for d in differences], 1).sqrt()
+
+    def _queries(self, described: list[Tensor]) -> Tensor:
+        """(N * G * G, D): the described patches themselves, for the differences."""
+        grid = self.sides[0]
+        full = [described[0], *(interpolate_columns(interpolate_rows(d, grid), grid) for d in described[1:])]
+        blocks, start = [], 0
+        for level, end in enumerate(self.reaches):
+            block = full[level][..., start:end]
+            for coarser in full[level + 1 :]:
+                block = block + coarser[..., start:end]
+            blocks.append(block)
+            start = end
+        rows = self.axis[:, None, None] * self.position[0]  # (G, 1, D)
+        columns = self.axis[:, None] * self.position[1]  # (G, D)
+        return (torch.cat(blocks, 3) + rows + columns).reshape(-1, start)
+
+    def _search(self, fine: Tensor, coarse: list[Tensor]) -> Tensor:
+        """(N * G * G, K): indices of the nearest centres.
+
+        Args:
+            fine: (N * G * G, reach), the finest resolution's components of the patches, times -2.
+            coarse: (N, side, side, reach less the fine one) of each resolution, times -2; the finest's is empty.
+        """
+        values, indices = [], []
+        for start in range(0, len(self.centres), CHUNK):
+            stop = min(start + CHUNK, len(self.centres))
+            products = self._chunk(fine, coarse, start, stop)
+            value, index = products.topk(min(self.nearest, stop - start), dim=1, largest=False)
+            values.append(value)
+            indices.append(index + start)
+        if len(values) == 1:
+            return indices[0]
+        best = torch.cat(values, 1).topk(self.nearest, dim=1, largest=False).indices
+        return torch.cat(indices, 1).gather(1, best)
+
+    def _chunk(self, fine: Tensor, coarse: list[Tensor], start: int, stop: int) -> Tensor:
+        """(N * G * G, stop - start): ``|c|^2 - 2 q . c`` for some of the centres."""
+        reach, grid = self.reaches[0], self.sides[0]
+        centres, norms = self.centres[start:stop], self.norms[start:stop]
+        if len(coarse) == 1:
+            return torch.addmm(norms, fine, centres.T)
+        # Repeated for each image, lest they become 14 constants of 100 KB each.
+        axis = (-2 * self.axis[:, None]).expand(coarse[0].shape[0], -1, -1)  # (N, G, 1)
+        rows = (axis @ self.slopes[:1, start:stop])[:, :, None]  # (N, G, 1, M)
+        columns = (axis @ self.slopes[1:, start:stop])[:, None]  # (N, 1, G, M)
+        total = None
+        for level in range(1, len(coarse)):
+            flat = coarse[level].reshape(-1, coarse[level].shape[3])
+            against = centres[:, reach : self.reaches[level]].T
+            last = level == len(coarse) - 1
+            product = torch.addmm(norms, flat, against) if last else flat @ against
+            product = product.reshape(-1, self.sides[level], self.sides[level], stop - start)
+            # What depends on the row or the column alone is added where the other axis is still coarse.
+            if level == 1:
+                product = interpolate_columns(interpolate_rows(product, grid) + rows, grid)
+            else:
+                product = interpolate_columns(product, grid)
+                product = interpolate_rows(product + columns if level == 2 else product, grid)
+            total = product if total is None else total + product
+        assert total is not None  # there is a coarser resolution
+        if len(coarse) == 2:
+            total = total + columns
+        return torch.addmm(total.reshape(-1, stop - start), fine, centres[:, :reach].T)
+
+
+@dataclass(frozen=True)
+class CentreCosts:
+    """What a `NearestCentres` stores and computes for one photograph, from its shapes alone.
+
+    Attributes:
+        shapes: (C_l, side) of each map.
+        count: M, how many centres.
+        nearest: K, how many distances are returned.
+    """
+
+    shapes: Sequence[tuple[int, int]]
+    count: int
+    nearest: int
+
+    @property
+    def sides(self) -> list[int]:
+        """Of the resolutions, finest first."""
+        return sorted({side for _, side in self.shapes}, reverse=True)
+
+    @property
+    def channels(self) -> list[int]:
+        """Of each resolution."""
+        return [sum(channels for channels, own in self.shapes if own == side) for side in self.sides]
+
+    @property
+    def reaches(self) -> list[int]:
+        """Components of each resolution: its channels and those of all finer ones."""
+        return list(accumulate(self.channels))
+
+    def describing_macs(self) -> int:
+        """Of the described patches: products at each resolution, interpolation (two for each value), coordinates."""
+        grid, total = self.sides[0], 2 * self.sides[0] * self.reaches[-1]
+        for side, channels, reach in zip(self.sides, self.channels, self.reaches, strict=True):
+            total += side * side * channels * reach
+            if side != grid:
+                total += 2 * (side + grid) * grid * reach
+        return total
+
+    def comparing_macs(self) -> int:
+        """Of the products with all centres, their interpolation (two for each value), and the K distances."""
+        grid = self.sides[0]
+        total = grid * grid * (self.reaches[0] * self.count + self.nearest * self.reaches[-1])
+        for side, reach in zip(self.sides[1:], self.reaches[1:], strict=True):
+            total += side * side * (reach - self.reaches[0]) * self.count + 2 * (side + grid) * grid * self.count
+        return total + (2 * grid * self.count if len(self.sides) > 1 else 0)
+
+    def describing_bytes(self) -> int:
+        """Of the description: its products, its bias, the coordinates' vectors and their axis."""
+        products = sum(c * r for c, r in zip(self.channels, self.reaches, strict=True))
+        return 4 * (products + 3 * self.reaches[-1] + self.sides[0])
+
+    def comparing_bytes(self) -> int:
+        """Of the centres, their squared lengths and their products with the coordinates' vectors."""
+        return 4 * self.count * (self.reaches[-1] + 3)
+
+
+def _float(array: NDArray[np.floating]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).float()

@@ -1,0 +1,226 @@
+"""PaDiM (Defard et al., PaDiM: a Patch Distribution Modeling Framework, ICPR 2020; arXiv 2011.08785).
+
+A Gaussian N(mu_ij, Sigma_ij) at every position of the finest tap's grid; the anomaly of x_ij is its Mahalanobis
+distance ``sqrt((x - mu)^T Sigma^-1 (x - mu))`` (section III-C). With L L^T = Sigma that is ``|L^-1 (x - mu)|``, and
+L^-1 is computed once in training.
+
+Two approximations, by name: ``diagonal`` takes the channels for independent (PaDiM-Lite of Stropeni et al., Efficient
+Visual Anomaly Detection at the Edge, 2026; arXiv 2603.20288), ``low_rank`` keeps the few directions in which they vary
+most together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from flawspot.errors import ConfigurationError
+from flawspot.methods.base import SIGMA, Method, Upsample
+from flawspot.methods.features import FeatureSet
+from flawspot.methods.padim.bands import band_numbers, unpack
+from flawspot.methods.padim.gaussian import PositionGaussians
+from flawspot.methods.padim.low_rank import principal_factors
+from flawspot.methods.registry import method
+from flawspot.progress import SILENT, Progress
+from flawspot.runtime.manifest import Part
+
+COVARIANCES = ("full", "low_rank", "diagonal")
+PRECISIONS: dict[str, type[np.floating]] = {"float32": np.float32, "float16": np.float16}
+BATCH = 16
+"""Images taken in at once."""
+
+
+@method
+@dataclass(kw_only=True)
+class PaDiM(Method):
+    """Mahalanobis distance to a Gaussian at each position. The parts must lie alike in every photograph.
+
+    With P positions, d channels and w bytes a number (4, or 2 at float16), the means take 4 P d bytes; beside them
+    ``full`` stores w P times the numbers in the bands of a triangle (about d (d + 9) / 2: 2,164 for d = 62), each of
+    them one multiply-accumulate; ``low_rank`` w P d (rank + 1), 2 P d rank multiply-accumulates; ``diagonal`` w P d.
+    Scaling and squaring are P d each.
+
+    Attributes:
+        channels: d, how many random channels of all taps are kept; None keeps a quarter, which is what the PaSTe paper
+            keeps of MobileNetV2's 248 (62). The choice is fixed by the seed.
+        ridge: added to the diagonal of each covariance, epsilon = 0.01 in the paper (equation 1).
+        covariance: ``full`` as in the paper; approximations of it are ``diagonal``, the variances alone, and
+            ``low_rank``, `rank` principal factors and a diagonal.
+        rank: of ``low_rank``. Eight factors and the diagonal take ten numbers a channel with its mean, 7.4 MiB for 62
+            channels at 56 x 56: a quarter of ``full`` and five times ``diagonal``.
+        precision: in which everything but the means is stored, ``float32`` or ``float16``; computed in float32.
+        sigma: of the Gaussian over the map, in pixels of 224 (section IV-B).
+        selected_: (d,) indices into the concatenated channels, ascending.
+        mean_: (P, d) float32; P positions row by row.
+        bands_: of ``full``: (P, rows, columns) each, the bands of the lower triangular L^-1 (`methods.padim.bands`).
+        scale_: of the others: (P, d), one over the deviation that no factor explains.
+        factors_: of ``low_rank``: (P, d, rank), F of `methods.padim.low_rank`.
+    """
+
+    name: ClassVar[str] = "padim"
+    source: ClassVar[str] = "Defard et al., ICPR 2020 (arXiv 2011.08785)"
+
+    channels: int | None = None
+    ridge: float = 0.01
+    covariance: str = "full"
+    rank: int = 8
+    precision: str = "float32"
+    sigma: float = SIGMA
+
+    selected_: NDArray[np.int64] = field(init=False, repr=False)
+    mean_: NDArray[np.float32] = field(init=False, repr=False)
+    bands_: list[NDArray[np.floating]] = field(init=False, repr=False)
+    scale_: NDArray[np.floating] = field(init=False, repr=False)
+    factors_: NDArray[np.floating] = field(init=False, repr=False)
+    taps_: tuple[int, ...] = field(init=False, repr=False)
+    chosen_: tuple[tuple[int, NDArray[np.int64]], ...] = field(init=False, repr=False)
+    grid_: int = field(init=False, repr=False)
+    input_size_: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.channels is not None and self.channels < 1:
+            raise ConfigurationError(f"channels must be at least 1, not {self.channels}")
+        if self.ridge <= 0:
+            raise ConfigurationError(f"ridge must be above 0, not {self.ridge:g}")
+        if self.rank < 1:
+            raise ConfigurationError(f"rank must be at least 1, not {self.rank}")
+        if self.covariance not in COVARIANCES:
+            raise ConfigurationError(f"unknown covariance {self.covariance!r}: take one of {', '.join(COVARIANCES)}")
+        if self.precision not in PRECISIONS:
+            raise ConfigurationError(f"unknown precision {self.precision!r}: take one of {', '.join(PRECISIONS)}")
+
+    def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
+        """Mean and covariance at each position, accumulated over the images; then the inverse Cholesky factors."""
+        self.taps_, self.grid_, self.input_size_ = features.taps, features.grid, features.input_size
+        total = features.channels
+        count = self.channels if self.channels is not None else max(total // 4, 1)
+        if count > total:
+            raise ConfigurationError(f"channels is {count}, but the layers {list(self.taps_)} have {total} in all")
+        if self.covariance == "low_rank" and self.rank > count:
+            raise ConfigurationError(f"rank is {self.rank}, but only {count} channels are kept: take a lower rank")
+        generator = np.random.default_rng(self.seed)
+        self.selected_ = np.sort(generator.choice(total, count, replace=False))
+        self.chosen_ = _by_tap(self.selected_, [(tap, features.shape(tap)[0]) for tap in self.taps_])
+        gaussians = PositionGaussians(self.grid_**2, count, diagonal=self.covariance == "diagonal")
+        batches = range(0, len(features), BATCH)
+        for start in progress.track(batches, "fitting a Gaussian at each position"):
+            rows = slice(start, start + BATCH)
+            # Channels are selected before anything is repeated over the fine grid.
+            maps = [torch.from_numpy(features.batch(tap, rows)[:, own]) for tap, own in self.chosen_]
+            embedded = _repeat(maps, self.grid_)  # (B, d, G, G)
+            gaussians.add(embedded.flatten(2).permute(2, 0, 1).numpy())  # (P, B, d)
+        dtype = PRECISIONS[self.precision]
+        with progress.step("inverting the covariances"):
+            self.mean_ = gaussians.mean().astype(np.float32)
+            if self.covariance == "full":
+                self.bands_ = gaussians.whitening_bands(self.ridge, dtype)
+            elif self.covariance == "diagonal":
+                self.scale_ = (1 / np.sqrt(gaussians.variance() + self.ridge)).astype(dtype)
+            else:
+                scale, factors = principal_factors(gaussians, self.ridge, self.rank)
+                self.scale_, self.factors_ = scale.astype(dtype), factors.astype(dtype)
+        return self
+
+    @property
+    def whitening_(self) -> NDArray[np.floating]:
+        """(P, d, d): W, with which the anomaly is ``|W (x - mean)|``, unpacked; lower triangular for ``full``."""
+        if self.covariance == "full":
+            return unpack(self.bands_)
+        scale = self.scale_.astype(np.float32)
+        whitening = np.zeros((*scale.shape, scale.shape[1]), np.float32)
+        whitening[:] = np.eye(scale.shape[1], dtype=np.float32)
+        if self.covariance == "low_rank":
+            factors = self.factors_.astype(np.float32)
+            whitening -= factors @ factors.transpose(0, 2, 1)
+        return whitening * scale[:, None]
+
+    def head(self) -> nn.Module:
+        """A few small matrix-vector products at each position; the image score is the smoothed map's maximum."""
+        return PaDiMHead(self)
+
+    def parts(self) -> list[Part]:
+        """Means, what whitens, and the smoothing."""
+        positions, channels = self.mean_.shape
+        once = positions * channels
+        parts = [Part("means", self.mean_.nbytes, 0)]
+        if self.covariance == "full":
+            size = sum(band.nbytes for band in self.bands_)
+            parts.append(Part("precision", size, positions * band_numbers(channels) + once))
+        else:
+            parts.append(Part("deviations", self.scale_.nbytes, 2 * once))
+        if self.covariance == "low_rank":
+            parts.append(Part("factors", self.factors_.nbytes, 2 * self.factors_.size))
+        return [*parts, Upsample(self.grid_, self.input_size_, self.sigma).part()]
+
+
+class PaDiMHead(nn.Module):
+    """Feature maps -> anomaly map and score."""
+
+    mean: Tensor
+    scale: Tensor
+    factors: Tensor
+
+    def __init__(self, fitted: PaDiM) -> None:
+        super().__init__()
+        self.grid, self.covariance = fitted.grid_, fitted.covariance
+        self.taps = [tap for tap, _ in fitted.chosen_]
+        for tap, own in fitted.chosen_:
+            self.register_buffer(f"channels{tap}", torch.from_numpy(own))
+        self.register_buffer("mean", torch.from_numpy(fitted.mean_.T.copy()))  # (d, P)
+        self.bands = len(fitted.bands_) if fitted.covariance == "full" else 0
+        for index in range(self.bands):
+            self.register_buffer(f"band{index}", torch.from_numpy(fitted.bands_[index]))  # (P, rows, columns)
+        if fitted.covariance != "full":
+            self.register_buffer("scale", torch.from_numpy(fitted.scale_.T.copy()))  # (d, P)
+        if fitted.covariance == "low_rank":
+            self.register_buffer("factors", torch.from_numpy(fitted.factors_))  # (P, d, rank)
+        self.upsample = Upsample(fitted.grid_, fitted.input_size_, fitted.sigma)
+
+    def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
+        """{tap: (N, C, H, W)} -> (N, S, S), (N,)."""
+        selected = [torch.index_select(maps[tap], 1, self.get_buffer(f"channels{tap}")) for tap in self.taps]
+        difference = _repeat(selected, self.grid).flatten(2) - self.mean  # (N, d, P)
+        squared = self._squared(difference)  # (N, P)
+        anomaly_map = self.upsample(squared.sqrt().reshape(-1, self.grid, self.grid))
+        return anomaly_map, anomaly_map.amax(dim=(1, 2))
+
+    def _squared(self, difference: Tensor) -> Tensor:
+        """(N, d, P) -> (N, P): squared Mahalanobis distances."""
+        if self.covariance == "full":
+            vectors = difference.permute(2, 1, 0)  # (P, d, N)
+            bands = [self.get_buffer(f"band{index}").to(vectors.dtype) for index in range(self.bands)]
+            return _squared_length(torch.cat([band @ vectors[:, : band.shape[2]] for band in bands], 1)).T
+        scaled = difference * self.scale.to(difference.dtype)
+        if self.covariance == "diagonal":
+            return _squared_length(scaled)
+        factors = self.factors.to(difference.dtype)
+        explained = (scaled.permute(2, 0, 1) @ factors).transpose(1, 2)  # (P, rank, N)
+        return _squared_length(scaled.permute(2, 1, 0) - factors @ explained).T
+
+
+def _by_tap(selected: NDArray[np.int64], taps: list[tuple[int, int]]) -> tuple[tuple[int, NDArray[np.int64]], ...]:
+    """Which channels of each tap are selected, without taps of which none are."""
+    chosen, start = [], 0
+    for tap, channels in taps:
+        own = selected[(selected >= start) & (selected < start + channels)] - start
+        if len(own):
+            chosen.append((tap, own))
+        start += channels
+    return tuple(chosen)
+
+
+def _squared_length(vectors: Tensor) -> Tensor:
+    """Of the vectors along axis 1; ``square`` would be exported as ``Pow``, several times slower."""
+    return (vectors * vectors).sum(1)
+
+
+def _repeat(maps: list[Tensor], grid: int) -> Tensor:
+    """(N, C_l, H_l, W_l) each -> (N, sum of C_l, grid, grid), coarse maps repeated."""
+    size = (grid, grid)
+    return torch.cat([m if m.shape[2] == grid else F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1)

@@ -1,0 +1,272 @@
+"""The distance of each patch to its nearest neighbour in a nested memory bank, exact, as a torch module for the graph.
+
+Squared distance is the sum over the taps, so the coarse taps' part needs computing once for each coarse cell, and it
+bounds the whole from below. For each cell the blocks with the smallest coarse part are compared first; the nearest
+patch of a query is proved when it is not farther than the coarse part of the last of these blocks. Cells with an
+unproved query are searched again with more blocks, and what is unproved then is compared with the whole bank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from flawspot.methods.patchcore.nested_bank import nest
+from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
+from flawspot.methods.patchcore.stored_rows import Rows, squared_length, store, take, with_one
+
+CANDIDATES = (48, 384)
+"""Blocks compared in the first and in the second round."""
+CHUNK = 1024
+"""Blocks compared at once in the last round: bounds its matrix at 3,136 x 1,024 x 4 bytes = 13 MB an image."""
+
+
+class HierarchicalSearch(nn.Module):
+    """Exact nearest-neighbour search in a bank that is stored as a `flawspot.methods.patchcore.nested_bank.NestedBank`.
+
+    Distances are compared in the expanded form ``|b|^2 - 2 q.b``, relative to the bank's mean so that little is lost to
+    cancellation; the distance that is returned is computed from the winner's difference.
+
+    With a quantizer the search is exact among the decoded patches.
+    """
+
+    def __init__(
+        self,
+        bank: NDArray[np.float32],
+        channels: Sequence[int],
+        grids: Sequence[int],
+        quantizer: ProductQuantizer | None = None,
+        *,
+        candidates: Sequence[int] = CANDIDATES,
+        chunk: int = CHUNK,
+    ) -> None:
+        """Store the bank.
+
+        Args:
+            bank: (M, C), each row the taps' features one after the other.
+            channels: of each tap.
+            grids: side of each tap's map; `flawspot.methods.patchcore.nested_bank.nests` must hold.
+            quantizer: keep codes of the patches in the place of the patches.
+            candidates: blocks compared in the first rounds.
+            chunk: blocks compared at once in the last one.
+        """
+        super().__init__()
+        nested = nest(bank if quantizer is None else quantizer.decode(quantizer.encode(bank)), channels, grids)
+        self.width, self.blocks = nested.members.shape
+        self.grid, self.grids = nested.grid, [level.grid for level in nested.levels]
+        mean = bank.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.chunk = chunk
+        # A round that would look at more than half of the bank costs more than the last one.
+        self.candidates = [count for count in candidates if 2 * count <= self.blocks]
+        for number, columns in enumerate([nested.columns, *(level.columns for level in nested.levels)]):
+            self.register_buffer(f"mean_{number}", torch.from_numpy(mean[columns]))
+        # Row ``place * B + block``.
+        self.fine = store(bank, nested.members.reshape(-1), nested.columns, mean, quantizer)
+        self.levels = nn.ModuleList(store(bank, v.members, v.columns, mean, quantizer) for v in nested.levels)
+        for number, level in enumerate(nested.levels):
+            if level.parents is not None:
+                # Half the size of int64, which ONNX takes as well.
+                self.register_buffer(f"parents_{number}", torch.from_numpy(level.parents.astype(np.int32)))
+        padded = (nested.members == nested.members[0]).T  # (B, W)
+        padded[:, 0] = False
+        self._padded = torch.from_numpy(padded.reshape(-1))
+
+    def forward(self, maps: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
+        """Search.
+
+        Args:
+            maps: {grid: (N, C, grid, grid)}, the taps of that resolution concatenated over channels.
+
+        Returns:
+            Distances (N, G * G), and the slot of each patch's nearest member, ``block * W + place`` (N, G * G) int64.
+        """
+        queries, cells = self._queries(maps)
+        coarse = self._coarse_distances(cells)  # (U, B), less |q|^2
+        block = self._rounds(coarse, queries)  # (U, Q)
+        return self._exact(block, queries, cells)
+
+    def unproved(self, maps: Mapping[int, Tensor]) -> list[int]:
+        """How many cells are searched in each round but the first: what `macs` wants to know. Not for the graph."""
+        queries, cells = self._queries(maps)
+        coarse = self._coarse_distances(cells)
+        counts = []
+        for count in self.candidates:
+            _, proved = self._compare(coarse, queries, count)
+            coarse, queries = coarse[~proved], queries[~proved]
+            counts.append(len(coarse))
+        return counts
+
+    def macs(self, unproved: Sequence[float] | None = None) -> float:
+        """Multiply-accumulates for one photograph, counted.
+
+        Args:
+            unproved: as the function of that name gives it, or its mean over photographs; None for the most there can
+                be, where nothing is proved.
+        """
+        cells, per_cell = self.grids[0] ** 2, (self.grid // self.grids[0]) ** 2
+        searched = [cells] * (len(self.candidates) + 1) if unproved is None else [cells, *unproved]
+        total = 0.0
+        for number, grid in enumerate(self.grids):
+            total += self._level(number).macs(grid * grid)
+        fine = self.fine.channels
+        for count, here in zip(self.candidates, searched, strict=False):
+            total += here * per_cell * count * self.width * fine
+        total += self.fine.macs(searched[-1] * per_cell)
+        # The winner's block, from differences.
+        channels = sum(self._level(number).channels for number in range(len(self.grids)))
+        return total + float(self.grid**2 * (self.width * fine + channels))
+
+    def vectors(self, slot: Tensor) -> Tensor:
+        """(N,) slots -> (N, C) patches relative to the mean, finest taps first."""
+        index = slot // self.width
+        parts = [self.fine.take(slot % self.width * self.blocks + index)]
+        for number in range(len(self.grids)):
+            if number:
+                index = take(self._parents(number - 1), index)
+            parts.append(self._level(number).take(index))
+        return torch.cat(parts, dim=1)
+
+    def query_vectors(self, maps: Mapping[int, Tensor], position: Tensor) -> Tensor:
+        """The patches at one position (N,) of each photograph, as `vectors` has them: (N, C)."""
+        row, column = position // self.grid, position % self.grid
+        batch = torch.arange(position.shape[0])
+        parts = []
+        for number, grid in enumerate([self.grid, *self.grids]):
+            factor = self.grid // grid
+            parts.append(maps[grid][batch, :, row // factor, column // factor] - self._mean(number))
+        return torch.cat(parts, dim=1)
+
+    def distances_to_all(self, vectors: Tensor) -> Tensor:
+        """(N, C) as `vectors` has them -> (N, B * W) squared distances to each slot, less the vector's own square;
+        infinite for slots that repeat a patch."""
+        sizes = [self.fine.channels, *(self._level(number).channels for number in range(len(self.grids)))]
+        fine, *coarse = torch.split(vectors, sizes, dim=1)
+        table: Tensor | None = None  # (N, R)
+        for number in reversed(range(len(self.grids))):
+            rows = self._level(number)
+            own = rows.partial(with_one(coarse[number]), 0, rows.count)
+            table = own if table is None else own + table.index_select(1, self._parents(number))
+        assert table is not None  # a nested bank has coarse levels
+        places = self.fine.partial(with_one(fine), 0, self.fine.count).reshape(-1, self.width, self.blocks)
+        return (places + table[:, None]).transpose(1, 2).flatten(1).masked_fill(self._padded, torch.inf)
+
+    def _queries(self, maps: Mapping[int, Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Relative to the mean: the patches of each cell of the first coarse level (U, Q, C), and the coarse cells of
+        each level (N, g, g, C)."""
+        first = self.grids[0]
+        factor = self.grid // first
+        fine, *cells = (
+            maps[grid].permute(0, 2, 3, 1) - self._mean(number) for number, grid in enumerate([self.grid, *self.grids])
+        )
+        split = fine.reshape(-1, first, factor, first, factor, fine.shape[3]).permute(0, 1, 3, 2, 4, 5)
+        return split.reshape(-1, factor * factor, fine.shape[3]), cells
+
+    def _coarse_distances(self, cells: Sequence[Tensor]) -> Tensor:
+        """(U, B): the coarse part of the squared distances of each cell to each block, less the cell's own square."""
+        table: Tensor | None = None  # (R, cells) of the level before: its rows are what the next one gathers
+        for number in reversed(range(len(self.grids))):
+            grid, rows = self.grids[number], self._level(number)
+            flat = with_one(cells[number].reshape(-1, rows.channels))
+            own = rows.table(flat).T if table is None and number else rows.partial(flat, 0, rows.count)  # (cells, R)
+            if table is not None:
+                coarser = self.grids[number + 1]
+                inherited = take(table, self._parents(number)).T.reshape(-1, coarser, 1, coarser, 1, rows.count)
+                factor = grid // coarser
+                own = own.reshape(-1, coarser, factor, coarser, factor, rows.count) + inherited
+            own = own.reshape(-1, rows.count)
+            table = own.T if number else own
+        assert table is not None  # a nested bank has coarse levels
+        return table
+
+    def _rounds(self, coarse: Tensor, queries: Tensor) -> Tensor:
+        """The nearest block of each patch, (U, Q)."""
+        if not self.candidates:
+            return self._compare_all(coarse, queries)
+        block, proved = self._compare(coarse, queries, self.candidates[0])
+        waiting = (~proved).nonzero()[:, 0]  # cells
+        coarse, queries = coarse[waiting], queries[waiting]
+        if len(self.candidates) == 1:
+            better = self._compare_all(coarse, queries)
+        else:
+            better, proved = self._compare(coarse, queries, self.candidates[1])
+            rest = (~proved).nonzero()[:, 0]
+            better = better.index_put((rest,), self._compare_all(coarse[rest], queries[rest]))
+        return block.index_put((waiting,), better)
+
+    def _compare(self, coarse: Tensor, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Compare with the `count` blocks of the smallest coarse part.
+
+        Returns:
+            The nearest block of each patch (U, Q), and whether that is proved for all patches of a cell (U,).
+        """
+        nearest, index = coarse.topk(count, dim=1, largest=False)  # (U, L) ascending
+        total: Tensor | None = None
+        for place in range(self.width):
+            partial = with_one(queries) @ self.fine.take_augmented(index + place * self.blocks).transpose(
+                1, 2
+            )  # (U, Q, L)
+            total = partial if total is None else torch.minimum(total, partial)
+        assert total is not None
+        total = total + nearest[:, None]
+        # All other blocks are at least as far as the coarse part of the last one.
+        proved = (total.amin(2) + squared_length(queries) <= nearest[:, -1:]).all(1)
+        return index.gather(1, total.argmin(2)), proved
+
+    def _compare_all(self, coarse: Tensor, queries: Tensor) -> Tensor:
+        """Compare with every block: the nearest one of each patch (U, Q)."""
+        per_cell = queries.shape[1]
+        flat = with_one(queries).reshape(-1, queries.shape[2] + 1)
+        best = block = None
+        for start in range(0, self.blocks, self.chunk):
+            stop = min(start + self.chunk, self.blocks)
+            part: Tensor | None = None
+            for place in range(self.width):
+                offset = place * self.blocks
+                partial = self.fine.partial(flat, offset + start, offset + stop)  # (U * Q, chunk)
+                part = partial if part is None else torch.minimum(part, partial)
+            assert part is not None
+            total = part.reshape(-1, per_cell, stop - start) + coarse[:, None, start:stop]
+            value, winner = total.amin(2), total.argmin(2) + start
+            if best is None or block is None:
+                best, block = value, winner
+            else:
+                closer = value < best
+                best, block = torch.where(closer, value, best), torch.where(closer, winner, block)
+        assert block is not None  # a bank has blocks
+        return block
+
+    def _exact(self, block: Tensor, queries: Tensor, cells: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Distances from differences, and which slot it is; both (N, G * G) in the order of the grid."""
+        places = torch.stack([block + place * self.blocks for place in range(self.width)])  # (W, U, Q)
+        fine = squared_length(queries - self.fine.take(places))
+        squared, place = fine.amin(0), fine.argmin(0)
+        index = block
+        for number, (grid, x) in enumerate(zip(self.grids, cells, strict=True)):
+            if number:
+                index = take(self._parents(number - 1), index)
+            # For every cell of the first level the cell of this level that it lies in.
+            factor = self.grids[0] // grid
+            repeated = x[:, :, None, :, None].expand(-1, -1, factor, -1, factor, -1).reshape(-1, 1, x.shape[3])
+            squared = squared + squared_length(repeated - self._level(number).take(index))
+        return self._in_order(squared.sqrt()), self._in_order(block * self.width + place)
+
+    def _in_order(self, values: Tensor) -> Tensor:
+        """(U, Q) by cell -> (N, G * G) row by row."""
+        first = self.grids[0]
+        factor = self.grid // first
+        split = values.reshape(-1, first, first, factor, factor)
+        return split.permute(0, 1, 3, 2, 4).reshape(-1, self.grid * self.grid)
+
+    def _level(self, number: int) -> Rows:
+        rows: Rows = self.levels[number]  # type: ignore[assignment]
+        return rows
+
+    def _mean(self, number: int) -> Tensor:
+        return self.get_buffer(f"mean_{number}")
+
+    def _parents(self, number: int) -> Tensor:
+        return self.get_buffer(f"parents_{number}")

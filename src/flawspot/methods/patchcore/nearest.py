@@ -1,0 +1,104 @@
+"""The distance of each patch to its nearest neighbour in a memory bank, exact, as a torch module for the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
+from flawspot.methods.patchcore.stored_rows import squared_length, store, with_one
+
+CHUNK = 2048
+"""Rows of the bank compared at once: bounds the distance matrix at 3,136 x 2,048 x 4 bytes = 26 MB an image."""
+
+
+class NearestNeighbour(nn.Module):
+    """Exact nearest-neighbour search by matrix products over chunks of the bank, whatever the taps.
+
+    ``argmin |q - b|^2 = argmin |b|^2 - 2 q.b``, relative to the bank's mean; the distance itself is then computed from
+    the winner's difference, not from the expanded square, which loses its digits where the distance is small against
+    the norms. With a quantizer the search is exact among the decoded patches.
+
+    The interface is that of `hierarchical.HierarchicalSearch` beside it, which gives the same for less.
+    """
+
+    mean: Tensor
+
+    def __init__(
+        self,
+        bank: NDArray[np.float32],
+        grids: Sequence[int],
+        quantizer: ProductQuantizer | None = None,
+        *,
+        chunk: int = CHUNK,
+    ) -> None:
+        """Store the bank.
+
+        Args:
+            bank: (M, C), the taps' features of each patch one after the other, those of the finest grid first.
+            grids: the distinct sides of the taps' maps, finest first.
+            quantizer: keep codes of the patches in the place of the patches.
+            chunk: rows compared at once.
+        """
+        super().__init__()
+        if bank.ndim != 2 or not len(bank):
+            raise ValueError(f"a bank is (M, C) with M > 0, not {tuple(bank.shape)}")
+        mean = bank.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.grids, self.chunk = list(grids), chunk
+        self.register_buffer("mean", torch.from_numpy(mean))
+        self.rows = store(bank, np.arange(len(bank)), np.arange(bank.shape[1]), mean, quantizer)
+
+    def forward(self, maps: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
+        """Search.
+
+        Args:
+            maps: {grid: (N, C, grid, grid)}, the taps of that resolution concatenated over channels.
+
+        Returns:
+            Distances (N, G * G), and the row of each patch's nearest member (N, G * G) int64.
+        """
+        queries = self._queries(maps)
+        flat = queries.reshape(-1, queries.shape[2])  # (N * G * G, C)
+        with_ones = with_one(flat)
+        best = index = None
+        for start in range(0, self.rows.count, self.chunk):
+            partial = self.rows.partial(with_ones, start, min(start + self.chunk, self.rows.count))  # (Q, chunk)
+            value, nearest = partial.amin(1), partial.argmin(1) + start  # (Q,)
+            if best is None or index is None:
+                best, index = value, nearest
+            else:
+                closer = value < best
+                best, index = torch.where(closer, value, best), torch.where(closer, nearest, index)
+        assert index is not None  # the bank has rows
+        distance = squared_length(flat - self.rows.take(index)).sqrt()
+        return distance.reshape(-1, queries.shape[1]), index.reshape(-1, queries.shape[1])
+
+    def macs(self) -> float:
+        """Multiply-accumulates for one photograph, counted."""
+        positions = self.grids[0] ** 2
+        return self.rows.macs(positions) + positions * self.rows.channels
+
+    def vectors(self, slot: Tensor) -> Tensor:
+        """(N,) rows of the bank -> (N, C) patches relative to the mean."""
+        return self.rows.take(slot)
+
+    def query_vectors(self, maps: Mapping[int, Tensor], position: Tensor) -> Tensor:
+        """The patches at one position (N,) of each photograph, as `vectors` has them: (N, C)."""
+        return self._queries(maps)[torch.arange(position.shape[0]), position]
+
+    def distances_to_all(self, vectors: Tensor) -> Tensor:
+        """(N, C) as `vectors` has them -> (N, M) squared distances, less the vector's own square."""
+        return self.rows.partial(with_one(vectors), 0, self.rows.count)
+
+    def _queries(self, maps: Mapping[int, Tensor]) -> Tensor:
+        """(N, G * G, C): coarse maps repeated over the finest grid, relative to the mean."""
+        grid = self.grids[0]
+        repeated = [
+            maps[g] if g == grid else F.interpolate(maps[g], size=(grid, grid), mode="nearest") for g in self.grids
+        ]
+        return torch.cat(repeated, dim=1).flatten(2).transpose(1, 2) - self.mean

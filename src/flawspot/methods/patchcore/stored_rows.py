@@ -1,0 +1,156 @@
+"""Rows of a memory bank inside the graph, as they are or product-quantized, and squared distances to them.
+
+Queries come with a one appended, ``(q, 1)``, so that with rows stored as ``(-2 b, |b|^2)`` one matrix product gives
+``|b|^2 - 2 q.b``, the squared distance less the query's own square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
+
+
+class StoredRows(nn.Module):
+    """R rows of C channels."""
+
+    augmented: Tensor
+
+    def __init__(self, rows: Tensor) -> None:
+        super().__init__()
+        self.count, self.channels = rows.shape
+        self.register_buffer("augmented", _augmented(rows))
+
+    def table(self, queries: Tensor) -> Tensor:
+        """(K, C + 1) -> (R, K): distances, less the query's square."""
+        return self.augmented @ queries.T
+
+    def partial(self, queries: Tensor, start: int, stop: int) -> Tensor:
+        """(K, C + 1) -> (K, stop - start): the same for some of the rows, queries first."""
+        return queries @ self.augmented[start:stop].T
+
+    def take_augmented(self, index: Tensor) -> Tensor:
+        """(...) -> (..., C + 1)."""
+        return take(self.augmented, index)
+
+    def take(self, index: Tensor) -> Tensor:
+        """(...) -> (..., C): the rows themselves."""
+        return -0.5 * self.take_augmented(index)[..., :-1]
+
+    def macs(self, queries: float) -> float:
+        """Multiply-accumulates for the distances of so many queries to all rows; adding norms does not count."""
+        return queries * self.count * self.channels
+
+
+class CodedRows(nn.Module):
+    """The same interface for rows of a few bytes each; see `flawspot.methods.patchcore.product_quantizer`.
+
+    Distances are sums of entries of tables, one a subspace (asymmetric distance computation).
+    """
+
+    codes: Tensor
+
+    def __init__(self, codes: Tensor, codebooks: Sequence[Tensor]) -> None:
+        """Store.
+
+        Args:
+            codes: (R, m) uint8.
+            codebooks: of each subspace, (K, C_s); the subspaces' channels one after the other.
+        """
+        super().__init__()
+        self.count = len(codes)
+        self.sizes = [codebook.shape[1] for codebook in codebooks]
+        self.channels = sum(self.sizes)
+        self.register_buffer("codes", codes)
+        for number, codebook in enumerate(codebooks):
+            self.register_buffer(f"codebook_{number}", _augmented(codebook))
+
+    def table(self, queries: Tensor) -> Tensor:
+        """(K, C + 1) -> (R, K): distances, less the query's square."""
+        return self._sums(queries, 0, self.count)
+
+    def partial(self, queries: Tensor, start: int, stop: int) -> Tensor:
+        """(K, C + 1) -> (K, stop - start): the same for some of the rows, queries first."""
+        return self._sums(queries, start, stop).T
+
+    def take_augmented(self, index: Tensor) -> Tensor:
+        """(...) -> (..., C + 1)."""
+        decoded = [
+            take(self._codebook(number), take(self.codes[:, number].int(), index)) for number in range(len(self.sizes))
+        ]
+        norm = torch.stack([part[..., -1] for part in decoded]).sum(0)
+        return torch.cat([*(part[..., :-1] for part in decoded), norm[..., None]], dim=-1)
+
+    def take(self, index: Tensor) -> Tensor:
+        """(...) -> (..., C): the decoded rows."""
+        return -0.5 * self.take_augmented(index)[..., :-1]
+
+    def macs(self, queries: float) -> float:
+        """Multiply-accumulates for the tables of so many queries, and additions of their entries."""
+        tables = sum(len(self._codebook(number)) * size for number, size in enumerate(self.sizes))
+        return queries * (tables + self.count * len(self.sizes))
+
+    def _sums(self, queries: Tensor, start: int, stop: int) -> Tensor:
+        """(R', K) from the tables."""
+        one, total, first = queries[:, -1:], None, 0
+        for number, size in enumerate(self.sizes):
+            piece = torch.cat([queries[:, first : first + size], one], dim=1)  # (K, C_s + 1)
+            entries = take(self._codebook(number) @ piece.T, self.codes[start:stop, number].int())
+            total = entries if total is None else total + entries
+            first += size
+        assert total is not None  # there are subspaces
+        return total
+
+    def _codebook(self, number: int) -> Tensor:
+        return self.get_buffer(f"codebook_{number}")
+
+
+Rows = StoredRows | CodedRows
+
+
+def store(
+    bank: NDArray[np.float32],
+    members: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    mean: NDArray[np.float32],
+    quantizer: ProductQuantizer | None = None,
+) -> Rows:
+    """Some columns of some patches of a bank, relative to `mean`.
+
+    Args:
+        bank: (M, C).
+        members: (R,) which patches.
+        columns: which channels; with a quantizer those of whole subspaces.
+        mean: (C,).
+        quantizer: store codes in the place of the patches.
+    """
+    if quantizer is None:
+        return StoredRows(torch.from_numpy(bank[members][:, columns] - mean[columns]))
+    held = [s for s, of_subspace in enumerate(quantizer.columns) if of_subspace[0] in columns]
+    codebooks = [torch.from_numpy(quantizer.codebooks[s] - mean[quantizer.columns[s]]) for s in held]
+    return CodedRows(torch.from_numpy(quantizer.encode(bank[members])[:, held]), codebooks)
+
+
+def take(rows: Tensor, index: Tensor) -> Tensor:
+    """(R, ...) and (I...) -> (I..., ...): rows by index, as one ONNX Gather, which takes small integers too."""
+    return rows.index_select(0, index.reshape(-1)).reshape(*index.shape, *rows.shape[1:])
+
+
+def with_one(queries: Tensor) -> Tensor:
+    """(..., C) -> (..., C + 1)."""
+    return torch.cat([queries, torch.ones_like(queries[..., :1])], dim=-1)
+
+
+def squared_length(vectors: Tensor) -> Tensor:
+    """(..., C) -> (...). A product, since ONNX Runtime takes several times as long for a power."""
+    return (vectors * vectors).sum(-1)
+
+
+def _augmented(rows: Tensor) -> Tensor:
+    """(R, C) -> (R, C + 1): ``(-2 b, |b|^2)``."""
+    return torch.cat([-2 * rows, squared_length(rows)[:, None]], dim=1)

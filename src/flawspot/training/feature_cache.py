@@ -1,0 +1,271 @@
+"""Features of a set of photographs, computed once by the compiled backbone and kept for every method, seed and split.
+
+A backbone is frozen, so what it makes of a photograph never changes: the teacher's taps, the prefix that PaSTe shares,
+the patches of the memory banks. They are stored channels-last, (M, H, W, C), as convolutions on a CPU and patches by
+position want them, and handed out as views of shape (M, C, H, W).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flawspot.backbones.block_list import INPUT, BlockList
+from flawspot.errors import ConfigurationError, FlawspotError, TrainingError
+from flawspot.files import check_writable, replacing
+from flawspot.progress import SILENT, Progress
+from flawspot.runtime.detector import open_session
+from flawspot.runtime.images import read_image
+from flawspot.runtime.prefetch import prefetch
+from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
+
+DTYPES = ("float32", "float16")
+Maps = dict[int, NDArray[np.floating]]
+DEFAULT_MEMORY = 1 << 30
+"""Bytes of features held in memory, 1 GiB: STFPM's of 1,200 photographs of 224 x 224 pixels on MobileNetV2."""
+FORMAT = 1
+"""Counted up whenever the same key would stand for other numbers: another decoding, another layout."""
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """All that decides what the features of a set of photographs are, besides the layer.
+
+    Attributes:
+        images: M readable photographs, in the order of their rows.
+        root: the folder they lie in; it may be another one the next time.
+        fingerprint: of the photographs' contents and names, by `flawspot.data.folders.fingerprint`.
+        weights: of the backbone: the sha256 of their file, or words that identify them as well.
+        input_size: side S of the square the photographs are resized to, in pixels.
+        mean, std: of the normalisation of RGB / 255.
+    """
+
+    images: tuple[Path, ...]
+    root: Path
+    fingerprint: str
+    weights: str
+    input_size: int
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    def key(self, backbone: str, layer: int, dtype: str) -> str:
+        """SHA-256, in hex, of all this and of what was made of it."""
+        names = [path.relative_to(self.root).as_posix() for path in self.images]
+        preprocessing = [self.input_size, list(self.mean), list(self.std)]
+        made = [backbone, self.weights, layer, dtype, FORMAT, metadata.version("flawspot")]
+        return hashlib.sha256(json.dumps([self.fingerprint, names, preprocessing, made]).encode()).hexdigest()
+
+
+class FeatureCache:
+    """Where features stay. Used in a ``with`` block, or closed by hand.
+
+    Without a folder they are held in memory up to a budget, and beyond it in nameless temporary files that vanish with
+    the process, however it ends; TMPDIR says on which disk. With a folder every layer is an .npy file there, mapped
+    into memory by any number of processes and kept for the next run; the operating system holds in memory what fits.
+    Files appear whole or not at all, are checked for type and size when opened, and are never unpickled. Two processes
+    that want the same features at once both compute them, and the last to finish is kept.
+
+    The last bits of a feature depend on which layers were computed with it, so that the same seed makes the same bits
+    from the same cache, and nearly the same ones from another.
+
+    Attributes:
+        folder: where the files are kept; None keeps nothing beyond this object.
+        memory: bytes that may be held without a folder.
+        dtype: ``float32``, or ``float16`` for half the size, rounded to 11 significant bits.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str] | None = None, *, memory: int = DEFAULT_MEMORY, dtype: str = "float32"
+    ) -> None:
+        """Raises ConfigurationError for another type or a negative budget, FlawspotError for a folder that cannot be
+        written to."""
+        if dtype not in DTYPES:
+            raise ConfigurationError(f"features are kept as {' or '.join(DTYPES)}, not {dtype!r}")
+        if memory < 0:
+            raise ConfigurationError(f"the memory for features must be at least 0 bytes, not {memory}")
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is not None:
+            check_writable(self.folder / "features.npy")
+        self.memory, self.dtype = memory, dtype
+        self._held: dict[str, NDArray[np.floating]] = {}
+        self._in_memory = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything; files in a folder stay, and so does what is still in use."""
+        self._held.clear()
+        self._in_memory = 0
+
+    def __len__(self) -> int:
+        """How many layers, of whatever photographs, are at hand."""
+        return len(self._held)
+
+    def maps(self, source: FeatureSource, network: BlockList, *, progress: Progress = SILENT) -> Maps:
+        """The outputs of every tap of `network` for all photographs; what is missing is computed in one pass.
+
+        Args:
+            source: the photographs, and what is done to them.
+            network: the frozen backbone, whose weights `source` names.
+            progress: told of the photographs.
+
+        Returns:
+            {tap: (M, C, H, W)} of type `dtype`, channels-last in memory and not to be written to.
+
+        Raises:
+            FlawspotError: they cannot be stored; says why.
+            ImageError: a photograph cannot be read any more.
+            TrainingError: a feature is too large for float16.
+        """
+        keys = {layer: source.key(network.name, layer, self.dtype) for layer in network.taps}
+        missing = [layer for layer in network.taps if keys[layer] not in self._held]
+        shapes = _shapes(network, len(source.images), source.input_size) if missing else {}
+        if self.folder is None:
+            made = self._compute(source, network, missing, shapes, {}, progress) if missing else {}
+        else:
+            made = self._in_files(source, network, {layer: keys[layer] for layer in missing}, shapes, progress)
+        self._held.update((keys[layer], array) for layer, array in made.items())
+        return {layer: np.moveaxis(self._held[key], 3, 1) for layer, key in keys.items()}
+
+    def _in_files(
+        self,
+        source: FeatureSource,
+        network: BlockList,
+        keys: Mapping[int, str],
+        shapes: Mapping[int, tuple[int, ...]],
+        progress: Progress,
+    ) -> Maps:
+        """Map the files of some layers, which are made where they are not there yet."""
+        assert self.folder is not None
+        paths = {layer: self.folder / f"{network.name}-{_output_name(layer)}-{key}.npy" for layer, key in keys.items()}
+
+        def find() -> Maps:
+            opened = {layer: _open(path, shapes[layer], self.dtype) for layer, path in paths.items()}
+            return {layer: array for layer, array in opened.items() if array is not None}
+
+        found = find()
+        missing = [layer for layer in paths if layer not in found]
+        if not missing:
+            return found
+        failure: FlawspotError | None = None
+        try:
+            self._compute(source, network, missing, shapes, paths, progress)
+        except FlawspotError as error:
+            # Windows refuses to replace a file that another process has just put there and reads: that one will do.
+            failure = error
+        found = find()
+        if len(found) < len(paths):
+            raise failure or FlawspotError(f"features written to {self.folder} are gone again: choose another place")
+        return found
+
+    def _compute(
+        self,
+        source: FeatureSource,
+        network: BlockList,
+        layers: Sequence[int],
+        shapes: Mapping[int, tuple[int, ...]],
+        paths: Mapping[int, Path],
+        progress: Progress,
+    ) -> Maps:
+        """Run the compiled backbone once over the photographs. Returns what was not written to `paths`."""
+        trimmed = BlockList(network.name, network.blocks, layers).frozen()
+        names = [_output_name(layer) for layer in layers]
+        preprocess = Preprocess(source.input_size, source.mean, source.std)
+        session = open_session(to_onnx(FeatureGraph(preprocess, trimmed), names))
+        made: Maps = {}
+        put: dict[int, Callable[[int, NDArray[np.floating]], object]] = {}
+        spilled: dict[int, IO[bytes]] = {}
+        in_memory = self._in_memory
+        with contextlib.ExitStack() as stack:
+            for layer in layers:
+                size = math.prod(shapes[layer]) * np.dtype(self.dtype).itemsize
+                if layer in paths:
+                    temporary = stack.enter_context(replacing(paths[layer]))
+                    file: IO[bytes] = stack.enter_context(temporary.open("wb"))
+                    header = {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": shapes[layer]}
+                    np.lib.format.write_array_header_1_0(file, header)
+                    put[layer] = _appending(file)
+                elif in_memory + size <= self.memory:
+                    in_memory += size
+                    made[layer] = np.empty(shapes[layer], self.dtype)
+                    put[layer] = made[layer].__setitem__
+                else:
+                    stack.enter_context(_telling_of_temporary_files())
+                    spilled[layer] = stack.enter_context(tempfile.TemporaryFile(prefix="flawspot-"))
+                    put[layer] = _appending(spilled[layer])
+            photographs = progress.track(prefetch(source.images, read_image), "computing features", len(source.images))
+            for row, (_, image) in enumerate(photographs):
+                if isinstance(image, Exception):
+                    raise image
+                outputs = session.run(names, {"image": image[None]})
+                for layer, output in zip(layers, outputs, strict=True):
+                    put[layer](row, self._converted(output[0], layer))
+            for layer, file in spilled.items():
+                file.flush()
+                # Mapped, it lives on without its file; nameless, it dies with the process.
+                made[layer] = np.memmap(file, self.dtype, "r", shape=shapes[layer])
+        self._in_memory = in_memory
+        return made
+
+    def _converted(self, feature: NDArray[np.float32], layer: int) -> NDArray[np.floating]:
+        """(C, H, W) -> (H, W, C) of the type that is kept."""
+        with np.errstate(over="ignore"):
+            converted = np.ascontiguousarray(feature.transpose(1, 2, 0), self.dtype)
+        if self.dtype == "float16" and not np.isfinite(converted).all():
+            raise TrainingError(f"features of layer {layer} are too large for float16: keep them as float32")
+        return converted
+
+
+def _output_name(layer: int) -> str:
+    return "input" if layer == INPUT else f"layer_{layer}"
+
+
+def _shapes(network: BlockList, count: int, input_size: int) -> dict[int, tuple[int, ...]]:
+    """(M, H, W, C) of each tap, from a run on one black photograph."""
+    with torch.no_grad():
+        outputs = network(torch.zeros(1, 3, input_size, input_size))
+    return {layer: (count, *output.shape[2:], output.shape[1]) for layer, output in outputs.items()}
+
+
+def _appending(file: IO[bytes]) -> Callable[[int, NDArray[np.floating]], object]:
+    # Written, not mapped: a full disk is an error here, and the end of the process there.
+    return lambda row, feature: file.write(feature.data)
+
+
+@contextlib.contextmanager
+def _telling_of_temporary_files() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FlawspotError(
+            f"cannot write features to {tempfile.gettempdir()}: {error.strerror or error}. "
+            "Free some space, name another folder in TMPDIR, or allow more memory for them"
+        ) from error
+
+
+def _open(path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[np.floating] | None:
+    """Map an .npy file, or None if there is none of this shape and type, in full length."""
+    try:
+        # Knows no pickle, and refuses types that would need it.
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = array.shape == shape and array.dtype == np.dtype(dtype) and array.flags.c_contiguous
+    return array if fits else None

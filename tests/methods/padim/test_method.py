@@ -1,0 +1,151 @@
+"""PaDiM against the formulas of its paper in plain numpy."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from flawspot.errors import ConfigurationError
+from flawspot.methods.padim.bands import band_rows
+from flawspot.methods.padim.method import PaDiM
+
+
+def plain_embedding(maps, taps, selected):
+    """(N, d, G, G)."""
+    grid = maps[taps[0]].shape[2]
+    repeated = []
+    for tap in taps:
+        features = maps[tap].numpy().astype(np.float64)
+        factor = grid // features.shape[2]
+        repeated.append(features.repeat(factor, axis=2).repeat(factor, axis=3))
+    return np.concatenate(repeated, axis=1)[:, selected]
+
+
+def smoothed(distance):
+    """(N, G, G) -> (N, 64, 64)."""
+    upsampled = torch.nn.functional.interpolate(torch.from_numpy(distance)[:, None], size=(64, 64), mode="bilinear")
+    return np.stack([gaussian_filter(m, 4 * 64 / 224, mode="reflect") for m in upsampled[:, 0].numpy()])
+
+
+@pytest.fixture
+def judged(make_photographs):
+    images = make_photographs(3, seed=9)
+    images[1, 5:25, 5:25] = 220
+    return images
+
+
+def predict(fitted, images):
+    with torch.no_grad():
+        return fitted.method.head()(fitted.maps(images))
+
+
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
+def test_equals_the_formula(covariance, fitted, make_photographs, judged, one_thread):
+    detector = fitted(f"padim covariance={covariance}")
+    method = detector.method
+    train = plain_embedding(detector.maps(make_photographs(12)), method.taps_, method.selected_)
+    test = plain_embedding(detector.maps(judged), method.taps_, method.selected_)
+    grid = train.shape[2]
+    distance = np.empty((3, grid, grid))
+    for i in range(grid):
+        for j in range(grid):
+            covariances = np.cov(train[:, :, i, j].T) + 0.01 * np.eye(train.shape[1])
+            if covariance == "diagonal":
+                covariances = np.diag(np.diag(covariances))
+            difference = test[:, :, i, j] - train[:, :, i, j].mean(0)
+            distance[:, i, j] = np.sqrt(np.einsum("nd,de,ne->n", difference, np.linalg.inv(covariances), difference))
+    want = smoothed(distance)
+    got, score = predict(detector, judged)
+    np.testing.assert_allclose(got, want, rtol=2e-5)
+    np.testing.assert_allclose(score, want.max(axis=(1, 2)), rtol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "variant", ["", " covariance=diagonal", " covariance=low_rank", " covariance=low_rank precision=float16"]
+)
+def test_the_head_is_its_whitening(variant, fitted, judged, one_thread):
+    """Bands, scales and factors multiply as the matrix they stand for."""
+    detector = fitted("padim" + variant)
+    method = detector.method
+    test = plain_embedding(detector.maps(judged), method.taps_, method.selected_)
+    difference = test.transpose(2, 3, 1, 0).reshape(256, -1, 3) - method.mean_[..., None]  # (P, d, N)
+    distance = np.linalg.norm(method.whitening_.astype(np.float64) @ difference, axis=1)
+    got, _ = predict(detector, judged)
+    np.testing.assert_allclose(got, smoothed(distance.T.reshape(3, 16, 16)), rtol=1e-5)
+
+
+def test_more_factors_come_closer_to_the_full_covariance(fitted, fit_method, judged, one_thread):
+    want, _ = predict(fitted("padim"), judged)
+    errors = []
+    for variant in ("covariance=diagonal", "covariance=low_rank rank=2", "covariance=low_rank rank=12"):
+        got, _ = predict(fit_method(f"padim {variant}"), judged)
+        errors.append(float((got - want).abs().mean() / want.mean()))
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 1e-3  # 12 images vary in 11 directions
+
+
+def test_half_precision_changes_little(fitted, judged, one_thread):
+    want, _ = predict(fitted("padim"), judged)
+    got, _ = predict(fitted("padim precision=float16"), judged)
+    np.testing.assert_allclose(got, want, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "mebibytes"),
+    [({}, 27), ({"precision": "float16"}, 15), ({"covariance": "low_rank"}, 8), ({"covariance": "diagonal"}, 2)],
+)
+def test_what_it_stores_at_224(settings, mebibytes):
+    """62 channels at 56 x 56 positions, which are 46.7 MiB with whole matrices."""
+    method = PaDiM(**settings)
+    dtype = np.dtype(method.precision)
+    method.grid_, method.input_size_ = 56, 224
+    method.mean_ = np.zeros((3136, 62), np.float32)
+    method.bands_ = [np.zeros((3136, stop - start, stop), dtype) for start, stop in band_rows(62)]
+    method.scale_, method.factors_ = np.zeros((3136, 62), dtype), np.zeros((3136, 62, method.rank), dtype)
+    assert sum(part.bytes for part in method.parts()) <= mebibytes * 2**20
+
+
+def test_a_finest_layer_without_selected_channels(fit_method, make_photographs, one_thread):
+    """The map keeps the finest grid."""
+    for seed in range(20):
+        detector = fit_method("padim", channels=2, seed=seed)
+        if len(detector.method.chosen_) == 1 and detector.method.chosen_[0][0] != 3:
+            break
+    assert detector.method.mean_.shape == (256, 2)
+    assert predict(detector, make_photographs(1))[0].shape == (1, 64, 64)
+
+
+def test_a_quarter_of_the_channels_by_default(fitted):
+    method = fitted("padim").method
+    assert len(method.selected_) == 62  # of 248, as the PaSTe paper
+    assert (np.diff(method.selected_) > 0).all()
+
+
+def test_more_channels_than_images_are_held_by_the_ridge(fit_method, one_thread):
+    whitening = fit_method("padim", channels=60).method.whitening_  # 12 images
+    assert np.isfinite(whitening).all()
+    assert whitening.max() <= 10 + 1e-3  # 1 / sqrt(ridge)
+
+
+def test_the_seed_chooses_the_channels(fit_method, one_thread):
+    chosen = [fit_method("padim", seed=seed, channels=30).method.selected_.tolist() for seed in (1, 1, 2)]
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
+def test_more_channels_than_there_are(fit_method):
+    with pytest.raises(ConfigurationError, match="have 248 in all"):
+        fit_method("padim", channels=249)
+
+
+def test_more_factors_than_channels(fit_method):
+    with pytest.raises(ConfigurationError, match="only 5 channels are kept"):
+        fit_method("padim", channels=5, covariance="low_rank", rank=6)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"channels": 0}, {"ridge": 0.0}, {"rank": 0}, {"covariance": "half"}, {"precision": "int8"}],
+)
+def test_settings_out_of_range(settings):
+    with pytest.raises(ConfigurationError):
+        PaDiM(**settings)

@@ -1,0 +1,135 @@
+"""PatchCore against the formulas of its paper in plain numpy."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter, uniform_filter, zoom
+
+from flawspot.errors import ConfigurationError
+from flawspot.methods.patchcore.method import PatchCore
+from flawspot.methods.registry import create_method
+from flawspot.runtime.detector import OUTPUTS
+from flawspot.training.graph import to_onnx
+
+
+def plain_patches(maps, taps):
+    """(N, G, G, C): 3 x 3 averages with zeros beyond the border, coarse layers repeated."""
+    grid = maps[taps[0]].shape[2]
+    pooled = []
+    for tap in taps:
+        features = maps[tap].numpy().astype(np.float64)
+        mean = uniform_filter(features, size=(1, 1, 3, 3), mode="constant")
+        factor = grid // features.shape[2]
+        pooled.append(zoom(mean, (1, 1, factor, factor), order=0, grid_mode=True, mode="nearest"))
+    return np.concatenate(pooled, axis=1).transpose(0, 2, 3, 1)
+
+
+def plain(fitted, images):
+    """Maps (N, S, S), scores and, for each image, its distances to the whole bank at the worst patch."""
+    method = fitted.method
+    patches = plain_patches(fitted.maps(images), method.taps_)
+    bank = method.bank_.astype(np.float64)
+    maps, scores = [], []
+    for image in patches:
+        flat = image.reshape(-1, image.shape[2])
+        distances = np.linalg.norm(flat[:, None] - bank[None], axis=2)  # (G * G, M)
+        nearest = distances.min(1)
+        grid = torch.from_numpy(nearest.reshape(1, 1, *image.shape[:2]))
+        upsampled = torch.nn.functional.interpolate(grid, size=(64, 64), mode="bilinear")[0, 0].numpy()
+        maps.append(gaussian_filter(upsampled, method.sigma * 64 / 224, mode="reflect"))
+        worst = nearest.argmax()
+        score = nearest[worst]
+        if method.reweight:
+            member = bank[distances[worst].argmin()]
+            around = np.argsort(np.linalg.norm(bank - member, axis=1))[: method.neighbours]
+            score *= 1 - np.exp(score) / np.exp(distances[worst, around]).sum()
+        scores.append(score)
+    return np.array(maps), np.array(scores)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"reweight": True, "bank_size": 100},
+        # Layers that nest and layers that do not.
+        *({"layers": layers, "bank_size": 300} for layers in ("equiv", "mid", "low", "2,8")),
+    ],
+)
+def test_equals_the_formula(settings, fit_method, make_photographs, one_thread):
+    fitted = fit_method("patchcore", **settings)
+    images = make_photographs(3, seed=9)
+    images[1, 5:25, 5:25] = 220
+    want_map, want_score = plain(fitted, images)
+    with torch.no_grad():
+        got_map, got_score = fitted.method.head()(fitted.maps(images))
+    np.testing.assert_allclose(got_map, want_map, rtol=1e-4)
+    np.testing.assert_allclose(got_score, want_score, rtol=1e-4)
+
+
+def test_the_bank_holds_patches_of_the_training_images(fitted, make_photographs):
+    method = fitted("patchcore").method
+    everything = plain_patches(fitted("patchcore").maps(make_photographs(12)), method.taps_).reshape(-1, 248)
+    for row in method.bank_[:20]:
+        assert np.abs(everything - row).max(axis=1).min() < 1e-4
+
+
+def test_bank_size_and_ratio(fit_method, one_thread):
+    assert fit_method("patchcore", bank_size=37).method.bank_.shape == (37, 248)
+    assert fit_method("patchcore", bank_ratio=0.05).method.bank_.shape == (round(0.05 * 12 * 256), 248)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"bank_size": 0}, "bank_size"), ({"bank_ratio": 1.5}, "bank_ratio"), ({"neighbours": 0}, "neighbours")],
+)
+def test_settings_out_of_range(settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        PatchCore(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "value"),
+    [
+        ({"bank_size": "300"}, 300),
+        ({"bank_ratio": "0.1"}, 0.1),
+        ({"bank_ratio": "none"}, None),
+        ({"reweight": "yes"}, True),
+    ],
+)
+def test_settings_as_the_command_line_has_them(settings, value):
+    assert getattr(create_method("patchcore", settings), next(iter(settings))) == value
+
+
+@pytest.mark.parametrize("settings", [{"bank_size": "many"}, {"bank_size": 1.5}, {"reweight": 3}, {"sigma": "x"}])
+def test_settings_of_the_wrong_type(settings):
+    with pytest.raises(ConfigurationError, match="must be"):
+        create_method("patchcore", settings)
+
+
+@pytest.mark.parametrize("reweight", [False, True])
+@pytest.mark.parametrize("layers", ["equiv", "mid"])
+def test_quantized_the_distances_are_those_to_the_decoded_bank(
+    layers, reweight, fit_method, make_photographs, one_thread
+):
+    fitted = fit_method("patchcore", layers=layers, bank_size=400, quantization="product", bits=6, reweight=reweight)
+    images = make_photographs(2, seed=9)
+    images[1, 5:25, 5:25] = 220
+    with torch.no_grad():
+        got_map, got_score = fitted.method.head()(fitted.maps(images))
+    exact = fitted.method.bank_
+    assert fitted.method.quantizer_ is not None
+    fitted.method.bank_ = fitted.method.quantizer_.decode(fitted.method.quantizer_.encode(exact))
+    want_map, want_score = plain(fitted, images)
+    np.testing.assert_allclose(got_map, want_map, rtol=1e-3)
+    np.testing.assert_allclose(got_score, want_score, rtol=1e-3)
+
+
+def test_a_quantized_bank_is_small_in_the_file_too(fit_method, one_thread):
+    exact = fit_method("patchcore", bank_size=2000)
+    coded = fit_method("patchcore", bank_size=2000, quantization="product", bits=4)
+    sizes = [len(to_onnx(f.graph, OUTPUTS)) for f in (exact, coded)]
+    stored = [f.method.parts()[0].bytes for f in (exact, coded)]
+    assert stored[1] < stored[0] / 2
+    # The exporter stores constants of up to 256 KiB more than once where they are cut or transposed.
+    assert sizes[1] < sizes[0]

@@ -1,0 +1,170 @@
+"""The .onnx file as a contract: whatever is wrong with a file is told in one line."""
+
+import dataclasses
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from flawspot.errors import ArtifactError, FlawspotError
+from flawspot.runtime.artifact import Artifact, graph_sha256, read, write
+from flawspot.runtime.manifest import SCHEMA_VERSION, Manifest
+
+
+def refused(path) -> str:
+    with pytest.raises(ArtifactError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+@pytest.fixture
+def file(tmp_path, tiny_model, tiny_manifest):
+    path = tmp_path / "a part.onnx"
+    write(path, tiny_model, tiny_manifest)
+    return path
+
+
+def test_round_trip(file, tiny_model, tiny_manifest):
+    artifact = read(file)
+    assert artifact.manifest == tiny_manifest
+    assert graph_sha256(artifact.model) == graph_sha256(tiny_model)
+    onnx.checker.check_model(onnx.load(file))
+
+
+def test_a_rewritten_manifest_changes_nothing_else(file, tiny_model, tiny_manifest):
+    write(file, read(file).model, dataclasses.replace(tiny_manifest, product="another"))
+    assert read(file).manifest.product == "another"
+    assert graph_sha256(read(file).model) == graph_sha256(tiny_model)
+    keys = [entry.key for entry in onnx.load(file).metadata_props]
+    assert keys == ["flawspot.runtime.manifest", "flawspot.sha256"]
+
+
+def test_other_metadata_are_kept(file, tiny_model, tiny_manifest):
+    model = onnx.load_from_string(tiny_model)
+    model.metadata_props.add(key="line", value="7")
+    write(file, model.SerializeToString(), tiny_manifest)
+    write(file, read(file).model, tiny_manifest)
+    assert [e.value for e in onnx.load(file).metadata_props if e.key == "line"] == ["7"]
+
+
+def test_every_flipped_byte_is_noticed(file, tmp_path):
+    content = file.read_bytes()
+    other = tmp_path / "flipped.onnx"
+    for position in range(0, len(content), 7):
+        flipped = bytearray(content)
+        flipped[position] ^= 0x55
+        other.write_bytes(flipped)
+        refused(other)
+
+
+def test_every_truncation_is_noticed(file, tmp_path):
+    content = file.read_bytes()
+    other = tmp_path / "cut.onnx"
+    for length in range(0, len(content), 11):
+        other.write_bytes(content[:length])
+        refused(other)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_is_refused(tmp_path, seed):
+    path = tmp_path / "noise.onnx"
+    path.write_bytes(np.random.default_rng(seed).bytes(500))
+    refused(path)
+
+
+def test_what_is_not_ours(tmp_path, tiny_model):
+    foreign = tmp_path / "foreign.onnx"
+    foreign.write_bytes(tiny_model)
+    assert "not one of flawspot" in refused(foreign)
+    text = tmp_path / "notes.txt"
+    text.write_text("not a model")
+    assert "not an ONNX model" in refused(text)
+    assert "there is no file" in refused(tmp_path / "missing.onnx")
+    refused(tmp_path)
+
+
+def write_raw(path, model, text) -> None:
+    proto = onnx.load_from_string(model)
+    proto.metadata_props.add(key="flawspot.runtime.manifest", value=text)
+    path.write_bytes(proto.SerializeToString())
+
+
+def test_a_newer_schema_says_how_to_update(tmp_path, tiny_model, tiny_manifest):
+    data = {**tiny_manifest.as_dict(), "schema_version": SCHEMA_VERSION + 1}
+    write_raw(tmp_path / "new.onnx", tiny_model, json.dumps(data))
+    assert "pip install -U flawspot" in refused(tmp_path / "new.onnx")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", "{}", '{"schema_version": "1"}', '{"schema_version": 1}', "[" * 9999]
+)
+def test_a_damaged_manifest(tmp_path, tiny_model, text):
+    write_raw(tmp_path / "bad.onnx", tiny_model, text)
+    assert "manifest" in refused(tmp_path / "bad.onnx")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("product",), 3),
+        (("input_size",), "64"),
+        (("input_size",), True),
+        (("backbone", "taps"), [1, "2"]),
+        (("backbone",), []),
+        (("training", "seconds"), {"fit": "long"}),
+        (("training", "best_epoch"), 1.5),
+        (("calibration", "scores"), {}),
+        (("parts",), [{"name": "bank", "bytes": 1}]),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named(tiny_manifest, path, value):
+    data = json.loads(tiny_manifest.to_json())
+    inner = data
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    with pytest.raises(ArtifactError, match="is damaged: manifest." + r"\.".join(path)):
+        Manifest.from_json(json.dumps(data))
+
+
+def test_fields_of_a_later_version_are_ignored(tiny_manifest):
+    data = {**json.loads(tiny_manifest.to_json()), "jury": ["paste", "padim"]}
+    assert Manifest.from_json(json.dumps(data)) == tiny_manifest
+
+
+def test_a_manifest_with_numbers_that_json_lacks_is_not_written(tmp_path, tiny_model, tiny_manifest):
+    broken = dataclasses.replace(tiny_manifest, hyperparameters={"rate": float("nan")})
+    with pytest.raises(ValueError, match="JSON"):
+        write(tmp_path / "x.onnx", tiny_model, broken)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_old_file(file, tiny_model, tiny_manifest, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    before = file.read_bytes()
+    monkeypatch.setattr("flawspot.files.os.fsync", full)
+    with pytest.raises(FlawspotError, match="No space left on device"):
+        write(file, tiny_model, dataclasses.replace(tiny_manifest, product="another"))
+    assert file.read_bytes() == before
+    assert [p.name for p in file.parent.iterdir()] == [file.name]
+
+
+def test_a_model_too_new_for_onnx_runtime(tiny_manifest):
+    import flawspot
+
+    node = helper.make_node("NoSuchOperator", ["image"], ["anomaly_map"])
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, None)],
+        [helper.make_tensor_value_info("anomaly_map", TensorProto.FLOAT, None)],
+    )
+    with pytest.raises(ArtifactError, match="pip install -U onnxruntime"):
+        flawspot.load(Artifact(tiny_manifest, helper.make_model(graph).SerializeToString()))

@@ -1,0 +1,214 @@
+"""The one road from photographs to an artifact, and the mistakes that end it early."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import flawspot
+from flawspot.backbones.registry import family
+from flawspot.backbones.weights import find
+from flawspot.data.folders import open_folder
+from flawspot.errors import ConfigurationError, DataError, FlawspotError, ImageError, WeightsError
+from flawspot.methods.registry import create_method
+from flawspot.methods.stfpm.paste import PaSTe
+from flawspot.runtime.artifact import graph_sha256, read
+from flawspot.runtime.calibration import calibrate
+from flawspot.runtime.images import read_image
+from flawspot.training.feature_cache import FeatureCache
+from flawspot.training.road import train
+
+needs_weights = pytest.mark.skipif(
+    find("mobilenet_v2", family("mobilenet_v2").weights) is None, reason="flawspot weights pull mobilenet_v2"
+)
+pytestmark = [pytest.mark.weights, needs_weights]
+QUICK = {"method": "padim", "input_size": 64}
+
+
+@pytest.fixture(scope="module")
+def artifact(product_folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("trained") / "small part.onnx"
+    return path, flawspot.train(product_folder, output=path, **QUICK)
+
+
+def test_the_file_is_the_artifact(artifact):
+    path, trained = artifact
+    kept = read(path)
+    assert kept.manifest == trained.manifest
+    assert graph_sha256(kept.model) == graph_sha256(trained.model)
+
+
+def test_loading_gives_the_same_bits(artifact, product_folder):
+    path, trained = artifact
+    image = product_folder / "test" / "spot" / "000.png"
+    one, two = flawspot.load(trained).predict(image), flawspot.load(path).predict(image)
+    assert one.score == two.score
+    np.testing.assert_array_equal(one.map, two.map)
+
+
+def test_defects_are_found(artifact, product_folder):
+    detector = flawspot.load(artifact[0])
+    metrics = flawspot.evaluate(detector, product_folder).metrics
+    assert metrics.image_auroc == 1.0
+    assert metrics.image_recall == 1.0
+    assert metrics.pixel_auroc > 0.9
+    prediction = detector.predict(product_folder / "test" / "spot" / "000.png")
+    left, top, right, bottom = prediction.boxes[0]
+    assert left < 26 < right
+    assert top < 37 < bottom
+
+
+def test_the_manifest_tells_the_whole_story(artifact, product_folder):
+    manifest = artifact[1].manifest
+    assert (manifest.product, manifest.method, manifest.input_size) == ("small part", "padim", 64)
+    assert manifest.backbone.taps == (3, 8, 14)
+    assert manifest.backbone.layers == "equiv"
+    assert manifest.hyperparameters == {
+        "channels": None,
+        "ridge": 0.01,
+        "covariance": "full",
+        "rank": 8,
+        "precision": "float32",
+        "sigma": 4.0,
+    }
+    assert (manifest.training.images, manifest.training.calibration_images) == (19, 5)
+    assert manifest.training.validation_images == 0
+    assert list(manifest.training.seconds) == ["reading", "features", "fitting", "export", "calibration"]
+    assert len(manifest.calibration.scores) == 5
+    assert [part.name for part in manifest.parts] == ["backbone", "means", "precision", "smoothing"]
+    assert {"flawspot", "torch", "onnxruntime"} <= manifest.versions.keys()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_calibration_images_serve_for_nothing_else(product_folder, monkeypatch, shared):
+    """Fitting never sees them, choosing the epoch neither, and their scores are those of the shipped graph."""
+    from flawspot.training import road as training
+
+    sources, sets = [], []
+    maps, fit = FeatureCache.maps, PaSTe.fit
+    monkeypatch.setattr(FeatureCache, "maps", lambda *a, **k: sources.append(a[1]) or maps(*a, **k))
+    monkeypatch.setattr(PaSTe, "fit", lambda *a, **k: sets.extend(a[1:]) or fit(*a, **k))
+    calibrated = []
+    original = training._calibrate
+    monkeypatch.setattr(training, "_calibrate", lambda *a: calibrated.extend(a[1]) or original(*a))
+    cache = FeatureCache() if shared else None
+    trained = train(product_folder, method="paste", input_size=64, settings={"epochs": 1}, cache=cache)
+    fitted, validated = ([sources[0].images[row] for row in features.rows] for features in sets)
+    assert len(sources[0].images) == (24 if shared else 19)
+    assert len(fitted) + len(validated) + len(calibrated) == 24
+    assert not set(fitted) & set(validated)
+    assert not set(calibrated) & {*fitted, *validated}
+    detector = flawspot.load(trained)
+    scores = sorted(detector.predict(path).score for path in calibrated)
+    assert list(trained.manifest.calibration.scores) == pytest.approx(scores, rel=1e-6)
+    assert trained.manifest.training.best_epoch == 1
+
+
+def test_the_same_seed_makes_the_same_detector(artifact, product_folder):
+    again = train(product_folder, **QUICK)
+    assert graph_sha256(again.model) == graph_sha256(artifact[1].model)
+    assert again.manifest.calibration == artifact[1].manifest.calibration
+    assert again.manifest.training.fingerprint == artifact[1].manifest.training.fingerprint
+
+
+def test_from_a_cache_comes_the_same_detector(artifact, product_folder, tmp_path):
+    first, again = (train(product_folder, cache=FeatureCache(tmp_path), **QUICK) for _ in range(2))
+    assert graph_sha256(first.model) == graph_sha256(again.model) == graph_sha256(artifact[1].model)
+    assert first.manifest.calibration == artifact[1].manifest.calibration
+    assert len(list(tmp_path.iterdir())) == 3
+    other = train(product_folder, cache=FeatureCache(tmp_path), seed=1, method="patchcore", input_size=64)
+    assert other.manifest.training.images == 19
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_plain_folder_serves_to_train(product_folder, artifact):
+    trained = train(product_folder / "train" / "good", **QUICK)
+    assert trained.manifest.product == "good"
+    assert graph_sha256(trained.model) == graph_sha256(artifact[1].model)
+
+
+def test_a_method_with_its_own_settings(product_folder):
+    method = create_method("padim", {"channels": 8}, seed=4)
+    trained = train(product_folder, method=method, input_size=64, layers=[3, 8])
+    assert trained.manifest.hyperparameters["channels"] == 8
+    assert trained.manifest.backbone.layers == "3,8"
+    assert trained.manifest.seed == 4
+
+
+def test_random_weights_must_be_asked_for_and_are_told(product_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("FLAWSPOT_CACHE", str(tmp_path))
+    monkeypatch.delenv("FLAWSPOT_WEIGHTS_PATH", raising=False)
+    with pytest.raises(WeightsError, match="flawspot weights pull micronet_m1"):
+        train(product_folder, backbone="micronet_m1", **QUICK)
+    trained = train(product_folder, backbone="micronet_m1", random_weights=True, **QUICK)
+    assert trained.manifest.backbone.weights == "random"
+    assert flawspot.load(trained).predict(product_folder / "test" / "good" / "000.png").map.shape == (64, 64)
+    with pytest.raises(ConfigurationError, match="not both"):
+        train(product_folder, random_weights=True, weights="imagenet1k_v1", **QUICK)
+
+
+def test_unreadable_photographs_are_left_out_and_counted(product_folder, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(product_folder / "train" / "good", folder)
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    Image.new("L", (30, 50), 90).save(folder / "other size.png")
+    trained = train(folder, **QUICK)
+    assert trained.manifest.training.skipped == ("broken.png",)
+    assert trained.manifest.training.images + trained.manifest.training.calibration_images == 25
+    with pytest.raises(ImageError, match=r"broken\.png"):
+        train(folder, strict=True, **QUICK)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_photographs(product_folder, tmp_path, count):
+    for index in range(count):
+        shutil.copy(product_folder / "train" / "good" / f"{index:03}.png", tmp_path)
+    with pytest.raises(DataError, match="at least 3"):
+        train(tmp_path, method="paste", input_size=64)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"method": "magic"}, ConfigurationError, "cfa, padim, paste, patchcore, stfpm"),
+        ({"backbone": "resnet"}, ConfigurationError, "mobilenet_v2"),
+        ({"layers": "deepest"}, ConfigurationError, "low, mid, high, equiv, paste"),
+        ({"layers": [8, 3]}, ConfigurationError, "write 3, 8"),
+        ({"weights": "imagenet22k"}, ConfigurationError, "imagenet1k_v1"),
+        ({"weights": "imagenet1k_v2"}, WeightsError, "flawspot weights pull mobilenet_v2 --weights imagenet1k_v2"),
+        ({"settings": {"banksize": 3}}, ConfigurationError, "bank"),
+        ({"input_size": 16}, ConfigurationError, "32 to 1024"),
+        ({"normalization": "imagenet"}, ConfigurationError, "weights, paper"),
+        ({"false_alarm_rate": 0.0}, ConfigurationError, "between 0 and 1"),
+        ({"calibration_fraction": 1.0}, ConfigurationError, "between 0 and 1"),
+        ({"method": "paste", "layers": "0,3"}, ConfigurationError, "choose layers of at least 1"),
+    ],
+)
+def test_mistakes_are_found_before_any_photograph_is_read(
+    arguments, error, message, product_folder, tmp_path, monkeypatch
+):
+    if error is WeightsError and find("mobilenet_v2", family("mobilenet_v2").weights, arguments["weights"]):
+        pytest.skip("these weights happen to be at hand")
+    monkeypatch.setattr("flawspot.training.road.readable", None)
+    output = tmp_path / "new" / "part.onnx"
+    arguments = {"method": "patchcore", **arguments}
+    with pytest.raises(error, match=message):
+        train(product_folder, output=output, **arguments)
+    assert not output.exists()
+
+
+def test_an_output_that_cannot_be_written_is_found_first(product_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("flawspot.training.road.readable", None)
+    with pytest.raises(FlawspotError, match="it is a folder"):
+        train(product_folder, output=tmp_path)
+
+
+def test_another_rate_needs_no_training(artifact, product_folder):
+    manifest = artifact[1].manifest
+    scores = manifest.calibration.scores
+    loose = dataclasses.replace(manifest, calibration=calibrate(scores, manifest.calibration.map_maxima, 0.5))
+    detector = flawspot.load(flawspot.Artifact(loose, artifact[1].model))
+    verdicts = [detector.predict(read_image(path)) for path in open_folder(product_folder).train]
+    assert all(v.is_anomalous == (v.score > scores[2]) for v in verdicts)
