@@ -1,10 +1,13 @@
 """flawspot finds defects in photographs of products, on small devices, having seen only good parts.
 
-    artifact = flawspot.train("photos/good", output="part.onnx")   # needs flawspot[train]
+    flawspot.train("photos/good", output="part.onnx")              # needs flawspot[train]
     prediction = flawspot.load("part.onnx").predict("new.png")
-    prediction.is_anomalous, prediction.score, prediction.p_value, prediction.map, prediction.boxes
+    prediction.is_anomalous, prediction.severity, prediction.regions
+    prediction.plot()                                              # a picture; notebooks show it by themselves
 
-Everything is imported when first used: ``import flawspot`` is quick, and ``load`` never imports torch.
+``flawspot.methods()`` and ``flawspot.backbones()`` list what a detector can be made of; ``flawspot.PatchCore(...)`` and
+the other methods' classes take their hyperparameters. Everything is imported when first used: ``import flawspot`` is
+quick, and ``load`` never imports torch.
 """
 
 from __future__ import annotations
@@ -13,26 +16,57 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flawspot.backbones.registry import families as backbones
+    from flawspot.errors import ArtifactError as ArtifactError
+    from flawspot.errors import ConfigurationError as ConfigurationError
+    from flawspot.errors import DataError as DataError
     from flawspot.errors import FlawspotError as FlawspotError
+    from flawspot.errors import ImageError as ImageError
+    from flawspot.errors import TrainingError as TrainingError
+    from flawspot.errors import WeightsError as WeightsError
+    from flawspot.evaluation import Evaluation as Evaluation
     from flawspot.evaluation import evaluate as evaluate
+    from flawspot.methods import CFA as CFA
+    from flawspot.methods import STFPM as STFPM
+    from flawspot.methods import Method as Method
+    from flawspot.methods import PaDiM as PaDiM
+    from flawspot.methods import PaSTe as PaSTe
+    from flawspot.methods import PatchCore as PatchCore
+    from flawspot.methods.registry import methods as methods
     from flawspot.runtime.artifact import Artifact as Artifact
     from flawspot.runtime.detector import Detector as Detector
     from flawspot.runtime.detector import load as load
     from flawspot.runtime.prediction import Prediction as Prediction
+    from flawspot.training.feature_cache import FeatureCache as FeatureCache
     from flawspot.training.road import train as train
 
 _HOMES = {
     "Artifact": "flawspot.runtime.artifact",
     "Detector": "flawspot.runtime.detector",
-    "FlawspotError": "flawspot.errors",
+    "Evaluation": "flawspot.evaluation",
+    "FeatureCache": "flawspot.training.feature_cache",
     "Prediction": "flawspot.runtime.prediction",
     "evaluate": "flawspot.evaluation",
     "load": "flawspot.runtime.detector",
     "train": "flawspot.training.road",
+    **dict.fromkeys(("CFA", "Method", "PaDiM", "PaSTe", "PatchCore", "STFPM"), "flawspot.methods"),
+    **dict.fromkeys(
+        (
+            "ArtifactError",
+            "ConfigurationError",
+            "DataError",
+            "FlawspotError",
+            "ImageError",
+            "TrainingError",
+            "WeightsError",
+        ),
+        "flawspot.errors",
+    ),
 }
+_CALLABLE_PACKAGES = ("backbones", "methods")
 _TRAINING_HALF = ("torch", "onnx", "onnxscript", "platformdirs")
 
-__all__ = ["Artifact", "Detector", "FlawspotError", "Prediction", "__version__", "evaluate", "load", "train"]
+__all__ = ["__version__", "backbones", "methods", *_HOMES]  # strings all of them
 
 
 def __getattr__(name: str) -> Any:
@@ -40,6 +74,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("flawspot")
+    if name in _CALLABLE_PACKAGES:
+        return importlib.import_module(f"flawspot.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'flawspot' has no attribute {name!r}")
     try:

@@ -81,7 +81,7 @@ def test_the_manifest_tells_the_whole_story(artifact, product_folder):
     assert {"flawspot", "torch", "onnxruntime"} <= manifest.versions.keys()
 
 
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shared", [None, False, True])
 def test_calibration_images_serve_for_nothing_else(product_folder, monkeypatch, shared):
     """Fitting never sees them, choosing the epoch neither, and their scores are those of the shipped graph."""
     from flawspot.training import road as training
@@ -93,7 +93,7 @@ def test_calibration_images_serve_for_nothing_else(product_folder, monkeypatch, 
     calibrated = []
     original = training._calibrate
     monkeypatch.setattr(training, "_calibrate", lambda *a: calibrated.extend(a[1]) or original(*a))
-    cache = FeatureCache() if shared else None
+    cache = None if shared is None else FeatureCache(shared=shared)
     trained = train(product_folder, method="paste", input_size=64, settings={"epochs": 1}, cache=cache)
     fitted, validated = ([sources[0].images[row] for row in features.rows] for features in sets)
     assert len(sources[0].images) == (24 if shared else 19)
@@ -135,6 +135,17 @@ def test_a_method_with_its_own_settings(product_folder):
     assert trained.manifest.hyperparameters["channels"] == 8
     assert trained.manifest.backbone.layers == "3,8"
     assert trained.manifest.seed == 4
+
+
+def test_settings_beside_a_method_replace_its_own(product_folder):
+    method = create_method("padim", {"channels": 8, "rank": 3}, seed=4)
+    trained = train(product_folder, method=method, settings={"channels": "6"}, input_size=64, layers=[3, 8])
+    assert trained.manifest.hyperparameters["channels"] == 6
+    assert trained.manifest.hyperparameters["rank"] == 3
+    assert trained.manifest.seed == 4
+    assert method.channels == 8
+    with pytest.raises(ConfigurationError, match="banksize"):
+        train(product_folder, method=method, settings={"banksize": 6}, input_size=64)
 
 
 def test_random_weights_must_be_asked_for_and_are_told(product_folder, monkeypatch, tmp_path):
@@ -191,7 +202,7 @@ def test_mistakes_are_found_before_any_photograph_is_read(
 ):
     if error is WeightsError and find("mobilenet_v2", family("mobilenet_v2").weights, arguments["weights"]):
         pytest.skip("these weights happen to be at hand")
-    monkeypatch.setattr("flawspot.training.road.readable", None)
+    monkeypatch.setattr("flawspot.training.photographs.readable", None)
     output = tmp_path / "new" / "part.onnx"
     arguments = {"method": "patchcore", **arguments}
     with pytest.raises(error, match=message):
@@ -200,7 +211,7 @@ def test_mistakes_are_found_before_any_photograph_is_read(
 
 
 def test_an_output_that_cannot_be_written_is_found_first(product_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("flawspot.training.road.readable", None)
+    monkeypatch.setattr("flawspot.training.photographs.readable", None)
     with pytest.raises(FlawspotError, match="it is a folder"):
         train(product_folder, output=tmp_path)
 

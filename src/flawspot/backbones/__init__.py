@@ -1,1 +1,21 @@
+"""Light networks as lists of blocks. Calling this package, ``flawspot.backbones()``, gives every registered one."""
 
+from __future__ import annotations
+
+import sys
+import types
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flawspot.backbones.registry import BackboneFamily
+
+
+class _Package(types.ModuleType):
+    def __call__(self) -> dict[str, BackboneFamily]:
+        """What is known of every registered backbone, by its name."""
+        from flawspot.backbones.registry import families
+
+        return families()
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,1 +1,47 @@
+"""Ways to tell anomalous from good. Calling this package, ``flawspot.methods()``, gives every registered method.
 
+The classes are imported when first used; importing this package is quick and needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flawspot.methods.base import Method as Method
+    from flawspot.methods.cfa import CFA as CFA
+    from flawspot.methods.padim import PaDiM as PaDiM
+    from flawspot.methods.patchcore import PatchCore as PatchCore
+    from flawspot.methods.stfpm import STFPM as STFPM
+    from flawspot.methods.stfpm import PaSTe as PaSTe
+
+_HOMES = {
+    "CFA": "flawspot.methods.cfa",
+    "Method": "flawspot.methods.base",
+    "PaDiM": "flawspot.methods.padim",
+    "PaSTe": "flawspot.methods.stfpm",
+    "PatchCore": "flawspot.methods.patchcore",
+    "STFPM": "flawspot.methods.stfpm",
+}
+
+__all__ = ["CFA", "STFPM", "Method", "PaDiM", "PaSTe", "PatchCore"]
+
+
+class _Package(types.ModuleType):
+    def __call__(self) -> dict[str, type[Method]]:
+        """Every registered method's class by its name."""
+        from flawspot.methods.registry import methods
+
+        return methods()
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -85,10 +85,17 @@ class FeatureCache:
         folder: where the files are kept; None keeps nothing beyond this object.
         memory: bytes that may be held without a folder.
         dtype: ``float32``, or ``float16`` for half the size, rounded to 11 significant bits.
+        shared: whether other runs will want features of the same photographs. Then `flawspot.train` computes those of
+            every good photograph, held-out ones too, for another seed splits them in another way.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str] | None = None, *, memory: int = DEFAULT_MEMORY, dtype: str = "float32"
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        memory: int = DEFAULT_MEMORY,
+        dtype: str = "float32",
+        shared: bool = True,
     ) -> None:
         """Raises ConfigurationError for another type or a negative budget, FlawspotError for a folder that cannot be
         written to."""
@@ -99,7 +106,7 @@ class FeatureCache:
         self.folder = None if folder is None else Path(folder)
         if self.folder is not None:
             check_writable(self.folder / "features.npy")
-        self.memory, self.dtype = memory, dtype
+        self.memory, self.dtype, self.shared = memory, dtype, shared
         self._held: dict[str, NDArray[np.floating]] = {}
         self._in_memory = 0
 

@@ -1,0 +1,117 @@
+"""What is chosen before training: everything that can be wrong is found here, before the long work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flawspot.backbones.block_list import BlockList
+from flawspot.backbones.layer_groups import equivalent, resolve
+from flawspot.backbones.registry import LoadedWeights, create_pretrained, create_random
+from flawspot.errors import ConfigurationError
+from flawspot.methods.base import Method
+from flawspot.methods.registry import create_method, methods
+from flawspot.progress import SILENT, Progress
+from flawspot.runtime.manifest import BackboneInfo
+
+NORMALIZATIONS = ("weights", "paper")
+PAPER_NORMALIZATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""ImageNet's mean and standard deviation, which the PaSTe paper's code gives every backbone."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A method on a backbone with its weights, ready to be fitted.
+
+    Attributes:
+        method: with its hyperparameters, not fitted.
+        network: the frozen backbone, trimmed to the last layer that the method asks for.
+        loaded: the weights in it.
+        weights_identity: the sha256 of their file, or words that identify random ones as well.
+        layers: as the user asked for them.
+        taps: the layers that are compared.
+        input_size: side S of the square the photographs are resized to, in pixels.
+        mean, std: the normalisation of RGB / 255.
+    """
+
+    method: Method
+    network: BlockList
+    loaded: LoadedWeights
+    weights_identity: str
+    layers: str
+    taps: tuple[int, ...]
+    input_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def backbone_info(self) -> BackboneInfo:
+        """The backbone as the manifest has it."""
+        return BackboneInfo(
+            name=self.network.name,
+            layers=self.layers,
+            taps=self.taps,
+            weights=self.loaded.name,
+            weights_sha256=self.loaded.sha256,
+            mean=self.mean,
+            std=self.std,
+        )
+
+
+def configure(
+    *,
+    method: str | Method,
+    settings: Mapping[str, Any] | None,
+    backbone: str,
+    layers: str | Sequence[int] | None,
+    weights: str | None,
+    random_weights: bool,
+    input_size: int,
+    normalization: str,
+    seed: int,
+    progress: Progress = SILENT,
+) -> Configuration:
+    """Check the arguments of `flawspot.train` that say what is trained, and build the backbone.
+
+    Raises:
+        ConfigurationError: an unknown name, a value out of its range, or things that do not go together.
+        WeightsError: the pretrained weights are not at hand.
+    """
+    if not 32 <= input_size <= 1024:
+        raise ConfigurationError(f"input size {input_size} is out of range: give 32 to 1024 pixels, 224 as a rule")
+    if random_weights and weights is not None:
+        raise ConfigurationError(f"give either the weights {weights} or random weights, not both")
+    if normalization not in NORMALIZATIONS:
+        known = ", ".join(NORMALIZATIONS)
+        raise ConfigurationError(f"unknown normalization {normalization!r}: the known ones are {known}")
+    chosen = _method(method, settings, seed)
+    asked = chosen.default_layers if layers is None else layers
+    taps = resolve(backbone, asked)
+    stands_for = equivalent(backbone, asked, input_size)
+    if stands_for is not None:
+        progress.note(str(stands_for))
+    required = chosen.required(taps, backbone)
+    if random_weights:
+        network, loaded = create_random(backbone, required, seed)
+        progress.note(
+            f"{backbone} has random weights: its features are not those of any photograph, expect poor figures"
+        )
+    else:
+        network, loaded = create_pretrained(backbone, required, weights)
+    mean, std = PAPER_NORMALIZATION if normalization == "paper" else (loaded.mean, loaded.std)
+    text = asked if isinstance(asked, str) else ",".join(map(str, asked))
+    identity = loaded.sha256 or f"random weights of seed {seed}"
+    return Configuration(chosen, network, loaded, identity, text, taps, input_size, mean, std)
+
+
+def _method(method: str | Method, settings: Mapping[str, Any] | None, seed: int) -> Method:
+    """The method by its name, or one that is given, with the settings changed that are given beside it."""
+    if isinstance(method, str):
+        return create_method(method, settings, seed=seed)
+    if not settings:
+        return method
+    if methods().get(method.name) is not type(method):
+        raise ConfigurationError(
+            f"{type(method).__name__} is not registered, so settings cannot be checked for it: set its fields instead"
+        )
+    return create_method(method.name, {**method.hyperparameters(), **settings}, seed=method.seed)

@@ -1,0 +1,102 @@
+"""Photographs of good parts, read once, and which of them serve for what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.data.folders import ImageFolder, fingerprint, open_folder
+from flawspot.data.reading import readable
+from flawspot.data.splits import split
+from flawspot.errors import DataError
+from flawspot.methods.base import Method
+from flawspot.progress import SILENT, Progress
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """The good photographs of a product.
+
+    Attributes:
+        product: its name.
+        root: the folder they lie in.
+        images: all that can be read.
+        skipped: names of the files that cannot.
+        fingerprint: sha256 over names and contents of `images`.
+        fit: rows of `images` to learn from, ascending.
+        validation: rows to choose the epoch by; empty for methods without epochs.
+        calibration: rows that set the threshold, and serve for nothing else.
+    """
+
+    product: str
+    root: Path
+    images: tuple[Path, ...]
+    skipped: tuple[str, ...]
+    fingerprint: str
+    fit: Rows
+    validation: Rows
+    calibration: Rows
+
+    def learned_from(self) -> Rows:
+        """Rows to fit on and to choose the epoch by, ascending: those whose features are needed."""
+        return np.sort(np.concatenate([self.fit, self.validation]))
+
+    def held_out(self) -> list[Path]:
+        """The photographs that set the threshold."""
+        return [self.images[row] for row in self.calibration]
+
+
+def read_photographs(
+    data: str | os.PathLike[str] | ImageFolder,
+    method: Method,
+    *,
+    calibration_fraction: float,
+    seed: int,
+    strict: bool = False,
+    progress: Progress = SILENT,
+) -> Photographs:
+    """Open every good photograph of `data` once, and split them for `method`.
+
+    Raises:
+        DataError: no or too few photographs.
+        ImageError: with `strict`, a photograph that cannot be read.
+    """
+    folder = data if isinstance(data, ImageFolder) else open_folder(Path(data))
+    images, skipped = readable(folder.train, strict=strict, progress=progress)
+    for _, reason in skipped:
+        progress.note(f"left out: {reason}")
+    fit, validation, calibration = _split(images, folder, method, calibration_fraction, seed)
+    return Photographs(
+        product=folder.name,
+        root=folder.root,
+        images=tuple(images),
+        skipped=tuple(path.name for path, _ in skipped),
+        fingerprint=fingerprint(images, folder.root),
+        fit=fit,
+        validation=validation,
+        calibration=calibration,
+    )
+
+
+def _split(
+    images: Sequence[Path], folder: ImageFolder, method: Method, calibration_fraction: float, seed: int
+) -> tuple[Rows, Rows, Rows]:
+    validates = method.validation_fraction > 0
+    least = 3 if validates else 2
+    if len(images) < least:
+        raise DataError(
+            f"{len(images)} readable good image{'' if len(images) == 1 else 's'} in {folder.root}: {method.name} needs "
+            f"at least {least}, of which some only set the threshold; 100 or more are advisable"
+        )
+    fit, calibration = split(len(images), [calibration_fraction], seed)
+    if not validates:
+        return fit, np.empty(0, np.int64), calibration
+    rest, validation = split(len(fit), [method.validation_fraction], seed + 1)
+    return fit[rest], fit[validation], calibration
