@@ -1,0 +1,256 @@
+"""What the file of a photograph claims, looked at before a decoder sees it.
+
+A few bytes can ask a decoder for minutes of work or gigabytes of memory: thousands of scans, millions of chunks, strips
+or tiles. Their number is read from the file's own structure, in time linear in it and with a bound, and what no camera
+or editor writes is refused by name. What is merely damaged is left to the decoder, which tells of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from typing import IO
+
+from flawspot.errors import ImageError
+
+MAX_SCANS = 100
+"""Of a JPEG; progressive ones have about ten."""
+MAX_SEGMENTS = 5_000
+"""Marker segments of a JPEG; a colour profile takes at most 255 of them."""
+MAX_CHUNKS = 100_000
+"""Of a PNG; writers put as little as 8 KiB of pixels into one."""
+MAX_OTHER_CHUNKS = 1_000
+"""Of a PNG or WebP, those without pixels."""
+MAX_CHUNK_BYTES = 16 << 20
+"""Of a chunk without pixels."""
+MAX_TAGS = 1_000
+"""In the directory of a TIFF."""
+MAX_PIECES = 100_000
+"""Strips or tiles of a TIFF."""
+MAX_TILE_PIXELS = 1 << 24
+MAX_TAG_BYTES = 16 << 20
+MAX_PLAIN_PIXELS = 2_000_000
+"""Of a PPM whose numbers are written out as text."""
+MAX_RLE_PIXELS = 16_000_000
+"""Of a run-length coded BMP, which is decoded slowly."""
+MAX_HEADER = 1 << 16
+"""Bytes in which the header of a PPM must end, comments included."""
+
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""In the coded pixels of a JPEG 0xFF is followed by 0x00 or a restart marker (ITU T.81, B.1.1)."""
+
+
+def check_jpeg(file: IO[bytes]) -> None:
+    """Count scans and segments.
+
+    Raises:
+        ImageError: there are more than `MAX_SCANS` or `MAX_SEGMENTS`.
+    """
+    size = _size(file)
+    scans = segments = 0
+    position = 2
+    while position < size:
+        file.seek(position)
+        marker = file.read(4)
+        if len(marker) < 4 or marker[0] != 0xFF:
+            return  # damaged, or the end
+        code = marker[1]
+        if code == 0xD9:
+            return
+        if code == 0xFF or code == 0x01 or 0xD0 <= code <= 0xD7:  # filling, or a marker without content
+            position += 1 if code == 0xFF else 2
+            continue
+        segments += 1
+        length = int.from_bytes(marker[2:4], "big")
+        position += 2 + max(length, 2)
+        if code == 0xDA:
+            scans += 1
+            position = _end_of_scan(file, position, size)
+        if scans > MAX_SCANS:
+            raise ImageError(f"the JPEG has more than {MAX_SCANS} scans, which no camera writes: save it again")
+        if segments > MAX_SEGMENTS:
+            raise ImageError(f"the JPEG has more than {MAX_SEGMENTS} segments, which no camera writes: save it again")
+
+
+def _end_of_scan(file: IO[bytes], position: int, size: int) -> int:
+    """Where the next marker is that does not belong to the scan."""
+    file.seek(position)
+    carried = b""
+    while position < size:
+        read = file.read(1 << 20)
+        if not read:
+            break
+        found = _MARKER.search(carried + read)
+        if found is not None:
+            return position - len(carried) + found.start()
+        position += len(read)
+        carried = read[-1:] if read.endswith(b"\xff") else b""
+    return size
+
+
+def check_png(file: IO[bytes]) -> None:
+    """Count the chunks, and look at the length of those without pixels.
+
+    Raises:
+        ImageError: there are too many, or one is too long.
+    """
+    _check_chunks(file, 8, "PNG", ">I4s", 12, (b"IDAT", b"fdAT"), end=b"IEND", length_first=True)
+
+
+def check_webp(file: IO[bytes]) -> None:
+    """As `check_png`, for a RIFF file.
+
+    Raises:
+        ImageError: there are too many chunks, or one without pixels is too long.
+    """
+    _check_chunks(file, 12, "WebP", "<4sI", 8, (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"), end=None, length_first=False)
+
+
+def _check_chunks(
+    file: IO[bytes],
+    position: int,
+    kind: str,
+    layout: str,
+    overhead: int,
+    of_pixels: tuple[bytes, ...],
+    *,
+    end: bytes | None,
+    length_first: bool,
+) -> None:
+    size = _size(file)
+    chunks = others = 0
+    while position + 8 <= size:
+        file.seek(position)
+        one, two = struct.unpack(layout, file.read(8))
+        length, name = (one, two) if length_first else (two, one)
+        if name == end:
+            return
+        chunks += 1
+        if name not in of_pixels:
+            others += 1
+            if length > MAX_CHUNK_BYTES:
+                raise ImageError(f"a chunk of the {kind} has {length:,} bytes that are no pixels: save it without them")
+        if chunks > MAX_CHUNKS or others > MAX_OTHER_CHUNKS:
+            raise ImageError(f"the {kind} has too many chunks, more than any camera writes: save it again")
+        position += overhead + length + (0 if length_first else length % 2)
+
+
+def check_bmp(file: IO[bytes]) -> None:
+    """Look at size and compression.
+
+    Raises:
+        ImageError: it is run-length coded and large.
+    """
+    file.seek(14)
+    header = file.read(20)
+    if len(header) == 20 and struct.unpack_from("<I", header)[0] >= 20:
+        width, height = struct.unpack_from("<ii", header, 4)
+        compression = struct.unpack_from("<I", header, 16)[0]
+        if compression in (1, 2) and abs(width * height) > MAX_RLE_PIXELS:
+            raise ImageError(
+                f"the BMP is run-length coded and larger than {MAX_RLE_PIXELS:,} pixels: save it as PNG or uncompressed"
+            )
+
+
+def check_ppm(file: IO[bytes]) -> None:
+    """Look at the header.
+
+    Raises:
+        ImageError: it does not end early, or the numbers are written out as text and many.
+    """
+    file.seek(0)
+    header = ppm_header(file.read(MAX_HEADER))
+    if header is None:
+        raise ImageError(f"the header of the PPM is not complete within {MAX_HEADER:,} bytes: save it again")
+    kind, width, height, _, _ = header
+    if kind in b"P1 P2 P3".split() and width * height > MAX_PLAIN_PIXELS:
+        raise ImageError(
+            f"the PPM is written as text and larger than {MAX_PLAIN_PIXELS:,} pixels: save it in the binary form"
+        )
+
+
+def ppm_header(start: bytes) -> tuple[bytes, int, int, int, int] | None:
+    """Kind, width, height, largest value and the length of the header of a PPM; None where it is no whole header."""
+    words: list[bytes] = []
+    position = 0
+    wanted = 3 if start[:2] in (b"P1", b"P4") else 4
+    while len(words) < wanted:
+        if position >= len(start):
+            return None
+        character = start[position : position + 1]
+        if character == b"#":
+            ends = [e for e in (start.find(b"\n", position), start.find(b"\r", position)) if e >= 0]
+            if not ends:
+                return None
+            position = min(ends)
+        elif character.isspace():
+            position += 1
+        else:
+            begin = position
+            while position < len(start) and not start[position : position + 1].isspace():
+                position += 1
+            if position == len(start):
+                return None
+            words.append(start[begin:position])
+    numbers = words[1:]
+    if not all(number.isdigit() and len(number) <= 10 for number in numbers):
+        return None
+    width, height, *rest = map(int, numbers)
+    return words[0], width, height, rest[0] if rest else 1, position + 1
+
+
+def check_tiff(file: IO[bytes]) -> None:
+    """Look at the first directory: how many tags, strips and tiles, and how large a tile.
+
+    Raises:
+        ImageError: more than any camera or editor writes.
+    """
+    file.seek(0)
+    start = file.read(16)
+    order = "<" if start[:2] == b"II" else ">"
+    big = len(start) == 16 and start[2:4] in (b"+\0", b"\0+")
+    if len(start) < (16 if big else 8):
+        return
+    offset = struct.unpack_from(order + "Q", start, 8)[0] if big else struct.unpack_from(order + "I", start, 4)[0]
+    count_format, entry_format = ("Q", "HHQ") if big else ("H", "HHI")
+    if offset >= _size(file):
+        return
+    file.seek(offset)
+    counted = file.read(struct.calcsize(order + count_format))
+    if len(counted) < struct.calcsize(order + count_format):
+        return
+    count = struct.unpack(order + count_format, counted)[0]
+    if count > MAX_TAGS:
+        raise ImageError(f"the TIFF has {count:,} tags, more than any camera writes: save it again")
+    entry = 20 if big else 12
+    table = file.read(entry * count)
+    tile = [0, 0]
+    for index in range(len(table) // entry):
+        tag, kind, values = struct.unpack_from(order + entry_format, table, entry * index)
+        value = _small_value(table, entry * index + (12 if big else 8), kind, order)
+        if tag in (273, 279, 324, 325):
+            if values > MAX_PIECES:
+                what = "strips" if tag in (273, 279) else "tiles"
+                raise ImageError(f"the TIFF has {values:,} {what}, more than any camera writes: save it again")
+        elif values * _TIFF_BYTES.get(kind, 1) > MAX_TAG_BYTES:
+            raise ImageError(f"tag {tag} of the TIFF claims {values:,} values: save it again without it")
+        if tag in (322, 323):
+            tile[tag - 322] = value
+    if tile[0] * tile[1] > MAX_TILE_PIXELS:
+        raise ImageError(f"the TIFF has tiles of {tile[0]} x {tile[1]} pixels: save it with smaller tiles, or strips")
+
+
+_TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+
+def _small_value(table: bytes, position: int, kind: int, order: str) -> int:
+    """The one value of a tag that stands in the directory itself; 0 for other types."""
+    layout = {3: "H", 4: "I", 16: "Q"}.get(kind)
+    if layout is None or position + struct.calcsize(layout) > len(table):
+        return 0
+    return int(struct.unpack_from(order + layout, table, position)[0])
+
+
+def _size(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_size
