@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli.console import TerminalProgress, note, print_json, print_pairs
+from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.errors import ConfigurationError
+from flawspot.progress.display import DISPLAY
 
 DEFAULT_CACHE_MEMORY = 1024
 
@@ -98,7 +99,7 @@ def train(
                 strict=strict,
                 settings=settings,
                 cache=features if own_cache else None,
-                progress=TerminalProgress(),
+                progress=DISPLAY,
             )
         except KeyboardInterrupt:
             if cache is not None and len(features):
