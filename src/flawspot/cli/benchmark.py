@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from flawspot.cli import INTERRUPTED
-from flawspot.cli.console import TerminalProgress, fail, note, out, print_json, print_pairs
+from flawspot.cli.console import fail, note, out, print_json, print_pairs
 from flawspot.errors import ConfigurationError
+from flawspot.progress import duration
+from flawspot.progress.display import DISPLAY
 
 if TYPE_CHECKING:
     from flawspot.benchmark.record import Record
@@ -53,7 +55,7 @@ def plan(
     from flawspot.benchmark.store import Store
 
     with Store(store) as opened:
-        tasks = tasks_of(grid, opened, data=_folders(data), progress=TerminalProgress())
+        tasks = tasks_of(grid, opened, data=_folders(data), progress=DISPLAY)
         planned = make(tasks, opened, workers=workers)
     if as_json:
         print_json(planned.as_dict())
@@ -112,9 +114,7 @@ def run(
     if cache_gib <= 0:
         raise ConfigurationError(f"--cache-gib must be above 0, not {cache_gib:g}")
     with Store(store) as opened:
-        tasks = tasks_of(
-            grid, opened, data=_folders(data), cache_bytes=int(cache_gib * 2**30), progress=TerminalProgress()
-        )
+        tasks = tasks_of(grid, opened, data=_folders(data), cache_bytes=int(cache_gib * 2**30), progress=DISPLAY)
         with Interrupts() as interrupts, LiveProgress() as live:
             counts = work(
                 tasks,
@@ -126,7 +126,7 @@ def run(
                 limit=limit,
                 retry_failed=retry_failed,
                 ray_address=ray_address,
-                progress=TerminalProgress(),
+                progress=DISPLAY,
             )
     left = counts.left + counts.running
     if as_json:
@@ -239,15 +239,6 @@ def report(
         found, folder = opened.records(), opened.folder
     page = write_report(found, output, store_folder=folder, title=title)
     out.print(escape(str(page)))
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _folders(data: list[str] | None) -> dict[str, Path]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from rich.live import Live
 from rich.markup import escape
-from rich.text import Text
 
-from flawspot.cli.benchmark import duration
 from flawspot.cli.console import err, note
+from flawspot.progress import duration
+from flawspot.progress.display import DISPLAY
 
 if TYPE_CHECKING:
     from flawspot.benchmark.engines.board import Counts
@@ -20,21 +19,18 @@ class LiveProgress:
     """A `flawspot.benchmark.engines.board.Listener`."""
 
     def __init__(self) -> None:
-        self._live = Live(console=err, transient=True, auto_refresh=False) if err.is_terminal else None
+        self._context = DISPLAY.line()
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
+        self._line = self._context.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._live:
-            self._live.stop()
+        self._context.__exit__(None, None, None)
 
     def changed(self, counts: Counts) -> None:
         """Draw the live line anew."""
-        if self._live:
-            self._live.update(Text(f"{said(counts)}, about {duration(counts.seconds_left)} to go"), refresh=True)
+        self._line.say(f"{said(counts)}, about {duration(counts.seconds_left)} to go")
 
     def ended(self, record: Record, counts: Counts) -> None:
         """A line for the run."""
@@ -48,7 +44,7 @@ class LiveProgress:
         else:
             result = f"[red]{record.status}[/]: {escape(record.error)}"
         err.print(f"{escape(what)}: {result}")
-        if not self._live:
+        if not err.is_terminal:
             err.print(f"  {said(counts)}, about {duration(counts.seconds_left)} to go")
 
     def note(self, message: str) -> None:

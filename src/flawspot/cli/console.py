@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import IO, Any, NoReturn, cast
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
-from flawspot.progress import length_of
+from flawspot.progress.display import DISPLAY
+from flawspot.progress.terminal import console
 
-T = TypeVar("T")
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+class _StandardOutput:
+    """Whatever `sys.stdout` is when something is written.
+
+    While bars are drawn on the same terminal that is a proxy of rich's, which writes above them. A console given the
+    proxy itself goes past it, into the middle of a bar.
+    """
+
+    def write(self, text: str) -> int:
+        """See `io.TextIOBase`."""
+        return sys.stdout.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "rich_proxied_file":
+            raise AttributeError(name)
+        return getattr(sys.stdout, name)
+
+
+out = Console(file=cast("IO[str]", _StandardOutput()), highlight=False, soft_wrap=True)
+err = console
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Say what went wrong in one line and end with `code`."""
+    """Say what went wrong in one line, below what is left of any bars, and end with `code`."""
+    DISPLAY.clear()
     err.print(f"[bold red]error:[/] {escape(message)}")
     sys.exit(code)
 
 
 def note(message: str) -> None:
     """Say one line that the user should see."""
-    err.print(f"[yellow]note:[/] {escape(message)}")
+    DISPLAY.note(message)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -44,45 +59,3 @@ def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         out.print(f"[dim]{escape(name):<{width}}[/]  {escape(value)}")
-
-
-class TerminalProgress:
-    """A `flawspot.progress.Progress` that draws bars with the time left; where standard error is no terminal it only
-    passes notes on."""
-
-    def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-        """Draw a bar while `items` are worked on; it vanishes when they are done."""
-        with self._bars() as bars:
-            task = bars.add_task(description, total=total if total is not None else length_of(items))
-            for item in items:
-                yield item
-                bars.advance(task)
-
-    def step(self, description: str) -> AbstractContextManager[None]:
-        """Show a moving bar for work that cannot be counted."""
-
-        @contextmanager
-        def moving() -> Iterator[None]:
-            with self._bars() as bars:
-                bars.add_task(description, total=None)
-                yield
-
-        return moving()
-
-    def note(self, message: str) -> None:
-        """Print a line above the bar."""
-        note(message)
-
-    @staticmethod
-    def _bars() -> Bars:
-        return Bars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=err,
-            transient=True,
-            disable=not err.is_terminal,
-        )

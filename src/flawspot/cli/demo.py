@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flawspot.cli.console import TerminalProgress, out, print_json
+from flawspot.cli.console import out, print_json
+from flawspot.progress.display import DISPLAY
 
 if TYPE_CHECKING:
     from flawspot.data.folders import Sample
@@ -40,7 +41,7 @@ def demo(
     product = product or PRODUCTS[1]
     if product not in PRODUCTS:
         raise ConfigurationError(f"unknown product {product!r}: the demo set has {', '.join(PRODUCTS)}")
-    progress = TerminalProgress()
+    progress = DISPLAY
     if not as_json:
         out.print(f"making the demo set in {output / 'data'}: {', '.join(PRODUCTS)}")
     make_demo_set(output / "data", seed=seed, progress=progress)

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from flawspot.cli import FAST_JPEG, UNREADABLE_IMAGES
-from flawspot.cli.console import TerminalProgress, note, print_json, print_pairs
+from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.progress.display import DISPLAY
 
 
 def evaluate(
@@ -24,7 +25,7 @@ def evaluate(
     from flawspot.runtime.detector import load
 
     detector = load(file, threads=threads, fast_jpeg=fast_jpeg)
-    evaluation = run(detector, data, strict=strict, progress=TerminalProgress())
+    evaluation = run(detector, data, strict=strict, progress=DISPLAY)
     metrics = evaluation.metrics
     if as_json:
         weights = detector.manifest.backbone.weights

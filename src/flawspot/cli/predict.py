@@ -11,8 +11,9 @@ import typer
 from rich.markup import escape
 
 from flawspot.cli import ANOMALIES_FOUND, FAST_JPEG, UNREADABLE_IMAGES
-from flawspot.cli.console import TerminalProgress, err, note, out, print_json
+from flawspot.cli.console import err, note, out, print_json
 from flawspot.errors import DataError, ImageError
+from flawspot.progress.display import DISPLAY
 
 
 def predict(
@@ -40,7 +41,7 @@ def predict(
     anomalous = unreadable = 0
     seconds = 0.0
     read_ahead = prefetch((path for path, _ in photographs), detector.read)
-    for path, image in TerminalProgress().track(read_ahead, "predicting", len(photographs)):
+    for path, image in DISPLAY.track(read_ahead, "predicting", len(photographs)):
         if isinstance(image, ImageError):
             unreadable += 1
             if as_json:

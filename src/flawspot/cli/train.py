@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flawspot.cli.console import TerminalProgress, note, print_json, print_pairs
+from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.cli.settings import Settings, parse_settings
+from flawspot.progress.display import DISPLAY
 
 if TYPE_CHECKING:
     from flawspot.runtime.artifact import Artifact
@@ -109,7 +110,7 @@ def train(
                 strict=strict,
                 settings=settings,
                 cache=features,
-                progress=TerminalProgress(),
+                progress=DISPLAY,
             )
         except KeyboardInterrupt:
             if cache is not None and len(features):

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli.console import TerminalProgress, out, print_json
+from flawspot.cli.console import out, print_json
+from flawspot.progress.display import DISPLAY
 
 app = typer.Typer(no_args_is_help=True, help="Pretrained weights: fetch them, list them, say where they lie.")
 
@@ -21,7 +22,7 @@ def pull(backbone: Backbone, weights: Name = None, as_json: AsJson = False) -> N
     from flawspot.backbones.registry import family
     from flawspot.backbones.weights import pull as run
 
-    file, path = run(backbone, family(backbone).weights, weights, progress=TerminalProgress())
+    file, path = run(backbone, family(backbone).weights, weights, progress=DISPLAY)
     if as_json:
         print_json({"backbone": backbone, "weights": file.name, "checksum": file.checksum, "path": str(path)})
     else:

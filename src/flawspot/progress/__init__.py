@@ -1,7 +1,8 @@
 """How long work tells of itself, without knowing who listens.
 
-Library code takes a `Progress`; the command line passes one that draws bars (`flawspot.cli.console`), everyone else
-gets `SILENT`.
+Library code takes a `Progress`, by default `SILENT`. The public functions take ``progress: Progress | bool`` and turn
+it into a `Progress` with `as_progress`; the display that True stands for lies in `flawspot.progress.display` and is
+imported only then. Work is reported by the thread that does it: threads that read ahead report nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sized
@@ -43,6 +44,29 @@ class Silent:
 SILENT = Silent()
 
 
+def as_progress(progress: Progress | bool) -> Progress:
+    """What a public function's ``progress`` stands for.
+
+    Args:
+        progress: True for a bar on a terminal and in notebooks, and a line every few seconds elsewhere, on standard
+            error; False for silence; a `Progress` for itself.
+    """
+    if progress is True:
+        from flawspot.progress.display import DISPLAY
+
+        return DISPLAY
+    return SILENT if progress is False else progress
+
+
 def length_of(items: Iterable[object]) -> int | None:
     """The number of items where it is known beforehand, else None."""
     return len(items) if isinstance(items, Sized) else None
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: ``35 s``, ``12 min``, ``1.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,118 @@
+"""Bars on a terminal, drawn by rich."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from flawspot.progress.work import Work
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Standard error, as it is when something is written. What is printed here while bars are drawn stands above them."""
+
+
+class TerminalBars:
+    """A `flawspot.progress.work.Surface`: one live display, with a bar for each work under way.
+
+    A second live display on the same terminal would be an error in some versions of rich and a mess in others.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._bars: _Bars | None = None
+
+    def begin(self, work: Work) -> None:
+        """Draw a bar for `work` below the others."""
+        with self._lock:
+            if self._bars is None:
+                self._bars = _Bars()
+                self._bars.start()
+            self._bars.show(work)
+
+    def advanced(self, work: Work) -> None:
+        """Nothing: the bars look at their work whenever they are drawn."""
+
+    def end(self, work: Work) -> None:
+        """Remove the bar, and with the last one the display."""
+        with self._lock:
+            if self._bars is not None and self._bars.remove(work) == 0:
+                self.clear()
+
+    def clear(self) -> None:
+        """Remove all bars and give the cursor back."""
+        with self._lock:
+            bars, self._bars = self._bars, None
+            if bars is not None:
+                bars.stop()
+
+    def note(self, message: str) -> None:
+        """A line above the bars."""
+        console.print(f"[yellow]note:[/] {escape(message)}")
+
+
+class _Bars(Progress):
+    """rich's bars, which look at their work when they are drawn: an item then costs nothing."""
+
+    def __init__(self) -> None:
+        self._shown: dict[Work, TaskID] = {}
+        super().__init__(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            _Count(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            # Standard output may be a file, which must get what is written to it.
+            redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+        )
+
+    def show(self, work: Work) -> None:
+        """Add a bar."""
+        task = self.add_task(work.description, total=work.total, visible=work.line is None)
+        with self._lock:
+            self._shown[work] = task
+
+    def remove(self, work: Work) -> int:
+        """Take the bar away, if there is one; return how many are left."""
+        with self._lock:
+            task = self._shown.pop(work, None)
+            if task is not None:
+                self.remove_task(task)
+            return len(self._shown)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bars, and below them the lines whose words are others'."""
+        with self._lock:
+            shown = list(self._shown)
+            for work, task in self._shown.items():
+                if work.counted:
+                    self.update(task, completed=work.done)
+        yield from super().get_renderables()
+        for work in shown:
+            if work.line:
+                yield Text(work.line)
+
+
+class _Count(MofNCompleteColumn):
+    """``12/20``; nothing for a step."""
+
+    def render(self, task: Task) -> Text:
+        """See `MofNCompleteColumn`."""
+        return super().render(task) if task.total is not None or task.completed else Text()
