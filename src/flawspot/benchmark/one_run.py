@@ -132,6 +132,7 @@ def _train(task: Task, folder: ImageFolder, memory: PeakMemory) -> _Trained:
             settings=cell.settings,
             cache=cache,
             output=path,
+            progress=False,
         )
     manifest = artifact.manifest
     if manifest.backbone.weights_sha256 != task.weights_sha256:

@@ -29,7 +29,7 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
 
     before = peak_resident_bytes()
     begin = time.perf_counter()
-    artifact = train(**order)
+    artifact = train(**order, progress=False)
     return {
         "seconds": time.perf_counter() - begin,
         "images": artifact.manifest.training.images,

@@ -24,7 +24,7 @@ from flawspot.errors import ConfigurationError, TrainingError
 from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
-from flawspot.progress import SILENT, Progress
+from flawspot.progress import Progress, as_progress
 from flawspot.runtime.artifact import Artifact, write
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
 from flawspot.runtime.detector import OUTPUTS, open_session
@@ -72,7 +72,7 @@ def train(
     seed: int = 0,
     strict: bool = False,
     cache: FeatureCache | None = None,
-    progress: Progress = SILENT,
+    progress: Progress | bool = True,
 ) -> Artifact:
     """Train a detector on photographs of good parts.
 
@@ -95,7 +95,8 @@ def train(
         strict: fail at the first photograph that cannot be read, instead of leaving it out.
         cache: where the features of all good photographs are kept for other methods, seeds and splits; None keeps them
             no longer than needed.
-        progress: told of the phases.
+        progress: shown on standard error, a bar on a terminal and in notebooks; False for silence, or a `Progress` of your
+            own.
 
     Returns:
         The artifact, verified; ``flawspot.load`` takes it, or the file.
@@ -108,6 +109,7 @@ def train(
         TrainingError: training diverged, or the exported graph disagrees with what was trained.
         FlawspotError: the artifact or the features cannot be written.
     """
+    told = as_progress(progress)
     _check_shares(false_alarm_rate, calibration_fraction)
     if output is not None:
         check_writable(Path(output))
@@ -121,21 +123,21 @@ def train(
         input_size=input_size,
         normalization=normalization,
         seed=seed,
-        progress=progress,
+        progress=told,
     )
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(
-            data, chosen.method, calibration_fraction=calibration_fraction, seed=seed, strict=strict, progress=progress
+            data, chosen.method, calibration_fraction=calibration_fraction, seed=seed, strict=strict, progress=told
         )
-    _fit(chosen, photographs, cache, phases, progress)
-    with phases.time("export"), progress.step("writing the graph"):
+    _fit(chosen, photographs, cache, phases, told)
+    with phases.time("export"), told.step("writing the graph"):
         model = _export(chosen, photographs)
     with phases.time("calibration"):
-        calibration = _calibrate(model, photographs.held_out(), false_alarm_rate, progress)
+        calibration = _calibrate(model, photographs.held_out(), false_alarm_rate, told)
     warning = shortfall(calibration)
     if warning:
-        progress.note(warning)
+        told.note(warning)
     manifest = _describe(chosen, photographs, calibration, phases)
     if output is not None:
         write(Path(output), model, manifest)
