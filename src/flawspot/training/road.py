@@ -95,8 +95,8 @@ def train(
         strict: fail at the first photograph that cannot be read, instead of leaving it out.
         cache: where the features of all good photographs are kept for other methods, seeds and splits; None keeps them
             no longer than needed.
-        progress: shown on standard error, a bar on a terminal and in notebooks; False for silence, or a `Progress` of your
-            own.
+        progress: shown on standard error, a bar on a terminal and in notebooks; False for silence, or your own
+            `Progress`.
 
     Returns:
         The artifact, verified; ``flawspot.load`` takes it, or the file.
