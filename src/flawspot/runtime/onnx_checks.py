@@ -1,0 +1,247 @@
+"""A model is looked at before ONNX Runtime sees it: what no detector of flawspot has is refused.
+
+An ONNX file can name other files to read, addresses in memory, functions that call each other, endless loops and
+tensors larger than any memory. The protobuf message (onnx/onnx.proto) is walked here without the onnx package, in time
+that the limits below bound whatever the file's size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from flawspot.errors import ArtifactError
+from flawspot.runtime.protobuf import LENGTH_DELIMITED, VARINT, fields, signed, varint
+
+MAX_FIELDS = 500_000
+"""Protobuf fields in all; the largest detectors have some 50,000."""
+MAX_NODES = 10_000
+MAX_METADATA = 64
+MAX_METADATA_BYTES = 4 << 20
+MAX_TYPED_NUMBERS = 4096
+"""Numbers of a constant that are not stored as raw bytes."""
+MAX_EXPANDED = 1 << 27
+"""Numbers of a tensor whose shape is a constant of the graph."""
+
+DOMAINS = (b"", b"ai.onnx")
+_REFUSED = frozenset(
+    b"If Loop Scan SequenceMap SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
+    b"SplitToSequence ConcatFromSequence Optional OptionalGetElement OptionalHasElement StringConcat StringNormalizer "
+    b"StringSplit RegexFullMatch TfIdfVectorizer LabelEncoder RandomNormal RandomNormalLike RandomUniform "
+    b"RandomUniformLike Bernoulli Multinomial ImageDecoder".split()
+)
+"""Operators that no detector has: control flow, sequences, text, chance, files in files."""
+_SIZED_BY_A_CONSTANT = {b"ConstantOfShape": 0, b"Expand": 1, b"Tile": 1, b"Reshape": 1}
+
+_ITEM_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
+"""Of TensorProto.DataType, those that a detector may have: floats and integers of whole bytes, and truth values."""
+_UINT8, _FLOAT, _INT64 = 2, 1, 7
+
+
+@dataclass
+class _Budget:
+    """What is left of the fields that are looked at."""
+
+    fields: int = MAX_FIELDS
+
+    def walk(self, message: memoryview) -> Iterator[tuple[int, int, memoryview]]:
+        """Field number, wire type and payload of each field."""
+        for number, wire_type, _, payload in fields(message):
+            self.fields -= 1
+            if self.fields < 0:
+                raise ArtifactError(f"it has more than {MAX_FIELDS:,} fields, which no detector has")
+            yield number, wire_type, payload
+
+
+@dataclass
+class _Graph:
+    """What is gathered of the graph."""
+
+    nodes: int = 0
+    inputs: list[memoryview] = field(default_factory=list)
+    outputs: list[memoryview] = field(default_factory=list)
+    shapes: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
+    """Values of the small int64 constants, by name."""
+    sized: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """Operator, and the name of what gives its result a size."""
+
+
+def check_model(model: bytes | memoryview) -> None:
+    """Refuse a model that is not like a detector's.
+
+    Raises:
+        ArtifactError: it reads other files, has functions, subgraphs, operators or tensors that no detector has, is
+            larger than the limits, or has not the input ``image`` and the outputs ``anomaly_map`` and ``score``.
+    """
+    view = memoryview(model)
+    if bytes(view[4:8]) == b"ORTM":
+        raise ArtifactError("it is a model in ONNX Runtime's own format, not an ONNX model")
+    budget = _Budget()
+    graphs: list[memoryview] = []
+    metadata = metadata_bytes = 0
+    for number, wire_type, payload in budget.walk(view):
+        if wire_type != LENGTH_DELIMITED:
+            continue
+        if number == 7:
+            graphs.append(payload)
+        elif number in (20, 25):  # training_info, functions
+            raise ArtifactError("it has functions or training steps, which no detector has")
+        elif number == 8:
+            _check_opset(budget, payload)
+        elif number == 14:
+            metadata += 1
+            metadata_bytes += len(payload)
+    if len(graphs) != 1:
+        raise ArtifactError(f"it has {len(graphs)} graphs where a model has one: copy or train it again")
+    if metadata > MAX_METADATA or metadata_bytes > MAX_METADATA_BYTES:
+        raise ArtifactError("its metadata are larger than any detector's")
+    _check_graph(budget, graphs[0])
+
+
+def _check_opset(budget: _Budget, opset: memoryview) -> None:
+    for number, wire_type, payload in budget.walk(opset):
+        if number == 1 and wire_type == LENGTH_DELIMITED and bytes(payload[:64]) not in DOMAINS:
+            raise ArtifactError(f"it has operators of the domain {_shown(payload)}, which no detector has")
+
+
+def _check_graph(budget: _Budget, message: memoryview) -> None:
+    graph = _Graph()
+    for number, wire_type, payload in budget.walk(message):
+        if wire_type != LENGTH_DELIMITED:
+            continue
+        if number == 1:
+            graph.nodes += 1
+            if graph.nodes > MAX_NODES:
+                raise ArtifactError(f"it has more than {MAX_NODES:,} operators, which no detector has")
+            _check_node(budget, payload, graph)
+        elif number == 5:
+            _check_tensor(budget, payload, graph)
+        elif number == 11:
+            graph.inputs.append(payload)
+        elif number == 12:
+            graph.outputs.append(payload)
+        elif number == 15:
+            raise ArtifactError("it has sparse tensors, which no detector has")
+    for operator, name in graph.sized:
+        shape = graph.shapes.get(name, ())
+        if math.prod(abs(length) for length in shape if length) > MAX_EXPANDED:
+            raise ArtifactError(
+                f"its operator {_shown(operator)} makes a tensor of {list(shape)}, which no detector has"
+            )
+    _check_interface(budget, graph)
+
+
+def _check_node(budget: _Budget, node: memoryview, graph: _Graph) -> None:
+    inputs: list[bytes] = []
+    operator = domain = b""
+    for number, wire_type, payload in budget.walk(node):
+        if wire_type != LENGTH_DELIMITED:
+            continue
+        if number == 1:
+            inputs.append(bytes(payload[:256]))
+        elif number == 4:
+            operator = bytes(payload[:64])
+        elif number == 7:
+            domain = bytes(payload[:64])
+        elif number == 5:
+            _check_attribute(budget, payload, graph)
+    if domain not in DOMAINS:
+        raise ArtifactError(f"it has an operator of the domain {_shown(domain)}, which no detector has")
+    if operator in _REFUSED:
+        raise ArtifactError(f"it has the operator {_shown(operator)}, which no detector has")
+    place = _SIZED_BY_A_CONSTANT.get(operator)
+    if place is not None and len(inputs) > place:
+        graph.sized.append((operator, inputs[place]))
+
+
+def _check_attribute(budget: _Budget, attribute: memoryview, graph: _Graph) -> None:
+    for number, wire_type, payload in budget.walk(attribute):
+        if wire_type != LENGTH_DELIMITED:
+            continue
+        if number in (6, 11):  # g, graphs
+            raise ArtifactError("it has graphs within graphs, which no detector has")
+        if number in (22, 23):  # sparse_tensor, sparse_tensors
+            raise ArtifactError("it has sparse tensors, which no detector has")
+        if number in (5, 10):  # t, tensors
+            _check_tensor(budget, payload, graph)
+
+
+def _check_tensor(budget: _Budget, tensor: memoryview, graph: _Graph) -> None:
+    """Its numbers lie in the file, and are as many as its shape says."""
+    dims: list[int] = []
+    kind = typed = raws = 0
+    raw = memoryview(b"")
+    name = b""
+    for number, wire_type, payload in budget.walk(tensor):
+        if number == 13 or number == 3 or (number == 14 and _last_varint(payload)):  # external_data, segment, location
+            raise ArtifactError("it keeps tensors outside of the file, which no detector does")
+        if number == 1:
+            dims += _integers(payload, wire_type)
+        elif number == 2 and wire_type == VARINT:
+            kind = _last_varint(payload)
+        elif number == 8 and wire_type == LENGTH_DELIMITED:
+            name = bytes(payload[:256])
+        elif number == 9 and wire_type == LENGTH_DELIMITED:
+            raw, raws = payload, raws + 1
+        elif number in (4, 5, 6, 7, 10, 11):
+            typed += len(payload)
+        if len(dims) > 16 or typed > 8 * MAX_TYPED_NUMBERS:
+            raise ArtifactError("a tensor of it has a shape or numbers as no detector has them")
+    if kind not in _ITEM_BYTES:
+        raise ArtifactError("it has tensors of a type that no detector has")
+    count = math.prod(dims)
+    if min(dims, default=0) < 0 or raws > 1 or (raws and count * _ITEM_BYTES[kind] != len(raw)):
+        raise ArtifactError("a tensor of it has another size than its shape says: copy or train it again")
+    if not raws and count > MAX_TYPED_NUMBERS:
+        raise ArtifactError("a tensor of it has no numbers for its shape: copy or train it again")
+    if kind == _INT64 and count <= 16 and raws:
+        values = (int.from_bytes(raw[at : at + 8], "little", signed=True) for at in range(0, len(raw), 8))
+        graph.shapes[name] = tuple(values)
+
+
+def _check_interface(budget: _Budget, graph: _Graph) -> None:
+    inputs = [_value_info(budget, each) for each in graph.inputs]
+    outputs = sorted(_value_info(budget, each) for each in graph.outputs)
+    if inputs != [(b"image", _UINT8, 4)]:
+        raise ArtifactError("its input is not `image`, uint8 of four dimensions: it is no detector")
+    if outputs != [(b"anomaly_map", _FLOAT, 3), (b"score", _FLOAT, 1)]:
+        raise ArtifactError("its outputs are not `anomaly_map` and `score`, as a detector's are")
+
+
+def _value_info(budget: _Budget, value: memoryview) -> tuple[bytes, int, int]:
+    """Name, type and number of dimensions of an input or output; -1 for what it does not say."""
+    name, kind, rank = b"", -1, -1
+    for number, _, payload in budget.walk(value):
+        if number == 1:
+            name = bytes(payload[:64])
+        elif number == 2:
+            for which, _, tensor in budget.walk(payload):
+                if which != 1:  # a sequence, a map, an optional
+                    return name, -1, -1
+                for part, wire_type, content in budget.walk(tensor):
+                    if part == 1 and wire_type == VARINT:
+                        kind = _last_varint(content)
+                    elif part == 2:
+                        rank = sum(number == 1 for number, _, _ in budget.walk(content))
+    return name, kind, rank
+
+
+def _integers(payload: memoryview, wire_type: int) -> list[int]:
+    """A repeated int64: one by one, or packed."""
+    if wire_type == VARINT:
+        return [signed(_last_varint(payload))]
+    found: list[int] = []
+    position = 0
+    while position < len(payload) and len(found) <= 16:
+        value, position = varint(payload, position)
+        found.append(signed(value))
+    return found
+
+
+def _last_varint(payload: memoryview) -> int:
+    return varint(payload, 0)[0] if len(payload) else 0
+
+
+def _shown(text: bytes | memoryview) -> str:
+    return ascii(bytes(text[:40]).decode(errors="replace"))
