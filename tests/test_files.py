@@ -1,9 +1,31 @@
 """Files are written as a whole or not at all."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
+from flawspot import files
 from flawspot.errors import FlawspotError
 from flawspot.files import check_writable, replacing, write_bytes
+
+WRITER = """
+import sys, time, pathlib
+from flawspot.files import replacing
+with replacing(pathlib.Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def writer(path):
+    """A process that is writing `path`, and not done."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "writing\n"
+    return process
 
 
 def test_writes_and_replaces(tmp_path):
@@ -44,3 +66,50 @@ def test_check_writable(tmp_path):
     assert list((tmp_path / "new").iterdir()) == []
     with pytest.raises(FlawspotError, match="it is a folder"):
         check_writable(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path):
+    killed, alive = writer(tmp_path / "a b.onnx"), writer(tmp_path / "other.onnx")
+    try:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        (tmp_path / ".hidden.part").write_bytes(b"somebody else's")
+        assert len(list(tmp_path.iterdir())) == 3
+        files._swept.discard(tmp_path)
+        write_bytes(tmp_path / "new.onnx", b"new")
+        left = sorted(path.name.split(".")[1] for path in tmp_path.iterdir() if path.name.startswith("."))
+        assert left == ["flawspot-other", "hidden"]
+        assert alive.poll() is None
+    finally:
+        alive.kill()
+        alive.wait()
+        for process in (alive, killed):
+            process.stdout.close()
+
+
+def test_a_folder_is_looked_through_once(tmp_path, monkeypatch):
+    files.remove_unfinished(tmp_path)
+    left = tmp_path / ".flawspot-a.onnx.abcdefgh.part.onnx"
+    left.write_bytes(b"half")
+    write_bytes(tmp_path / "a.onnx", b"")
+    assert left.exists()
+    files._swept.discard(tmp_path)
+    write_bytes(tmp_path / "a.onnx", b"")
+    assert not left.exists()
+
+
+def test_long_names_leave_room_for_the_rest(tmp_path):
+    path = tmp_path / ("a" * 250 + ".png")
+    write_bytes(path, b"x")
+    assert path.read_bytes() == b"x"
+
+
+def test_names_that_are_not_unicode(tmp_path):
+    if sys.platform != "linux":
+        pytest.skip("names are Unicode here")
+    path = tmp_path / os.fsdecode(b"\xff\xfe.onnx")
+    write_bytes(path, b"x")
+    files._swept.discard(tmp_path)
+    write_bytes(path, b"y")
+    assert path.read_bytes() == b"y"

@@ -1,14 +1,23 @@
-"""Writing files so that nothing half-written is ever left behind."""
+"""Writing files so that nothing half-written is ever left behind, not even by a process that was killed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from flawspot.errors import FlawspotError
+
+_PREFIX = ".flawspot-"
+_UNFINISHED = re.compile(r"\.flawspot-.*\.[a-z0-9_]{8}\.part(\..*)?", re.DOTALL)
+_NAME_LENGTH = 100
+"""Characters of the final name in that of the unfinished file: file systems bound the length of names."""
+
+_swept: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -16,30 +25,75 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, and put that file in the place of `path` when the block ends well.
 
     On any error, Ctrl-C included, the temporary file is removed and `path` stays as it was. A missing parent folder is
-    made.
+    made. What killed processes have left in that folder is removed, once by each process.
 
     Raises:
         FlawspotError: the file cannot be written (full disk, no permission, a folder in the way); says which and why.
     """
     temporary: Path | None = None
+    handle: int | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".part{path.suffix}", dir=path.parent)
+        remove_unfinished(path.parent)
+        prefix = f"{_PREFIX}{path.name[:_NAME_LENGTH]}."
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=f".part{path.suffix[:_NAME_LENGTH]}", dir=path.parent)
         temporary = Path(name)
-        os.close(handle)
+        with contextlib.suppress(OSError):
+            _lock(handle)
         yield temporary
         # mkstemp makes the file private to its owner; give it the rights that an ordinary new file has.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
+        if sys.platform == "win32":  # where an open file cannot be moved
+            os.close(handle)
+            handle = None
         temporary.replace(path)
     except OSError as error:
         raise FlawspotError(
             f"cannot write {path}: {error.strerror or error}. Free some space or choose another place."
         ) from error
     finally:
+        if handle is not None:
+            os.close(handle)
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the unfinished files in `folder` whose makers are dead; looks only once in each process.
+
+    A maker holds a lock on its file, and the system lets go of it however the process ends. Where a file system knows
+    no locks, nothing is removed.
+    """
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        left = [Path(entry.path) for entry in entries if _UNFINISHED.fullmatch(entry.name)]
+        for path in left:
+            _remove_if_left(path)
+
+
+def _remove_if_left(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone by now, or its maker lives
+        handle = os.open(path, os.O_RDWR)
+        try:
+            _lock(handle)
+            if sys.platform != "win32":
+                path.unlink()
+        finally:
+            os.close(handle)
+        if sys.platform == "win32":  # fails as long as the maker has it open
+            path.unlink()
+
+
+def _lock(handle: int) -> None:
+    """Raises OSError where somebody else holds the lock, or the file system knows none."""
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def check_writable(path: Path) -> None:

@@ -33,7 +33,7 @@ def prune(folder: Path, bound: int) -> int:
 
 def sweep(folder: Path) -> None:
     """Remove the unfinished files that a killed process has left below `folder`; only while nobody works there."""
-    for path in folder.rglob(".*.part*"):
+    for path in folder.rglob(".flawspot-*.part*"):
         if path.is_file():
             with contextlib.suppress(OSError):
                 path.unlink()
