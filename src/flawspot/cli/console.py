@@ -25,6 +25,10 @@ class _StandardOutput:
         """See `io.TextIOBase`."""
         return sys.stdout.write(text)
 
+    def isatty(self) -> bool:
+        """Whether it is a terminal, which the proxy may deny."""
+        return bool(getattr(sys.stdout, "rich_proxied_file", sys.stdout).isatty())
+
     def __getattr__(self, name: str) -> Any:
         if name == "rich_proxied_file":
             raise AttributeError(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
@@ -61,15 +62,19 @@ class Line:
 
 
 DISPLAY = Display()
+_choosing = threading.Lock()
 
 
 def surface() -> Surface:
     """Where this process shows its work now: standard error may be another than a moment ago."""
-    if _in_notebook():
-        return _notebook()
-    if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
-        return _terminal()
-    return _plain()
+    with _choosing:
+        if _in_notebook():
+            return _notebook()
+        # While bars are drawn it is a proxy of rich's, which in some versions denies being a terminal.
+        stream = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+        if stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
+            return _terminal()
+        return _plain()
 
 
 def _in_notebook() -> bool:

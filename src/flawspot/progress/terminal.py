@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable
 
 from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -24,6 +25,9 @@ from flawspot.progress.work import Work
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 """Standard error, as it is when something is written. What is printed here while bars are drawn stands above them."""
+
+SPARE_COLUMNS = 3
+"""At the right of a bar: where Ctrl-C makes the terminal write ^C, so that this does not begin a line of its own."""
 
 
 class TerminalBars:
@@ -75,8 +79,7 @@ class _Bars(Progress):
             BarColumn(),
             _Count(),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            _Left(),
             console=console,
             transient=True,
             # Standard output may be a file, which must get what is written to it.
@@ -104,7 +107,8 @@ class _Bars(Progress):
             for work, task in self._shown.items():
                 if work.counted:
                     self.update(task, completed=work.done)
-        yield from super().get_renderables()
+        width = max(1, console.width - SPARE_COLUMNS)
+        yield from (Constrain(table, width) for table in super().get_renderables())
         for work in shown:
             if work.line:
                 yield Text(work.line)
@@ -116,3 +120,11 @@ class _Count(MofNCompleteColumn):
     def render(self, task: Task) -> Text:
         """See `MofNCompleteColumn`."""
         return super().render(task) if task.total is not None or task.completed else Text()
+
+
+class _Left(TimeRemainingColumn):
+    """``left 0:00:20``; nothing for a step."""
+
+    def render(self, task: Task) -> Text:
+        """See `TimeRemainingColumn`."""
+        return Text("left ").append_text(super().render(task)) if task.total is not None else Text()
