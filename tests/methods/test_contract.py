@@ -20,6 +20,7 @@ VARIANTS = [
     "padim precision=float16",
     "padim covariance=diagonal",
     "padim covariance=low_rank precision=float16",
+    "patchcore reweight=yes bank_size=100",
 ]
 """Methods with settings that change what they store or compute."""
 METHODS = [*methods(), *VARIANTS]
@@ -38,6 +39,17 @@ def test_outputs_are_as_the_contract_says(name, exported, make_photographs):
     assert np.isfinite(anomaly_map).all()
     assert np.isfinite(score).all()
     assert (anomaly_map >= 0).all()
+
+
+def test_the_score_is_the_maximum_of_the_map(name, exported, fitted, make_photographs):
+    """Exactly, so that one threshold serves verdict and regions."""
+    images = make_photographs(3, seed=9)
+    images[1, 8:28, 36:56] = 255
+    anomaly_map, score = run(exported(name), images)
+    np.testing.assert_array_equal(score, anomaly_map.max(axis=(1, 2)))
+    with torch.no_grad():
+        in_torch, its_score = fitted(name).graph(torch.from_numpy(images))
+    assert torch.equal(its_score, in_torch.amax(dim=(1, 2)))
 
 
 def test_a_defect_raises_the_score_and_shows_where_it_is(name, exported, make_photographs):

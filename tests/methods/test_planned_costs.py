@@ -7,7 +7,13 @@ from flawspot.methods.registry import create_method, methods
 
 IMAGES = 12  # as the fixtures fit
 SMALL = {
-    "patchcore": [{"bank_size": 500}, {"bank_size": 100_000}, {"bank_ratio": 0.3}, {"quantization": "product"}],
+    "patchcore": [
+        {"bank_size": 500},
+        {"bank_size": 100_000},
+        {"bank_ratio": 0.3},
+        {"quantization": "product"},
+        {"reweight": True},
+    ],
     "padim": [
         {},
         {"channels": 7},

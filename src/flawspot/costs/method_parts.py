@@ -87,7 +87,10 @@ def _patchcore(plan: Plan) -> list[Part]:
         stored = FLOAT * size * (plan.channels + levels)
     parents = FLOAT * size * max(levels - 2, 0)
     bank = stored + parents + FLOAT * plan.channels
-    return [Part("memory bank", bank, plan.positions * size * plan.channels), _smoothing(plan)]
+    compared = plan.positions * size * plan.channels
+    if method.reweight:  # one member with all others, and the worst patch with the nearest of them
+        compared += (size + min(method.neighbours, size)) * plan.channels
+    return [Part("memory bank", bank, compared), _smoothing(plan)]
 
 
 def _padim(plan: Plan) -> list[Part]:

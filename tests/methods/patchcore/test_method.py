@@ -25,7 +25,7 @@ def plain_patches(maps, taps):
 
 
 def plain(fitted, images):
-    """Maps (N, S, S), scores and, for each image, its distances to the whole bank at the worst patch."""
+    """Maps (N, S, S) and scores."""
     method = fitted.method
     patches = plain_patches(fitted.maps(images), method.taps_)
     bank = method.bank_.astype(np.float64)
@@ -34,16 +34,15 @@ def plain(fitted, images):
         flat = image.reshape(-1, image.shape[2])
         distances = np.linalg.norm(flat[:, None] - bank[None], axis=2)  # (G * G, M)
         nearest = distances.min(1)
+        if method.reweight:
+            worst = nearest.argmax()
+            member = bank[distances[worst].argmin()]
+            around = np.argsort(np.linalg.norm(bank - member, axis=1))[: method.neighbours]
+            nearest *= 1 - np.exp(nearest[worst]) / np.exp(distances[worst, around]).sum()
         grid = torch.from_numpy(nearest.reshape(1, 1, *image.shape[:2]))
         upsampled = torch.nn.functional.interpolate(grid, size=(64, 64), mode="bilinear")[0, 0].numpy()
         maps.append(gaussian_filter(upsampled, method.sigma * 64 / 224, mode="reflect"))
-        worst = nearest.argmax()
-        score = nearest[worst]
-        if method.reweight:
-            member = bank[distances[worst].argmin()]
-            around = np.argsort(np.linalg.norm(bank - member, axis=1))[: method.neighbours]
-            score *= 1 - np.exp(score) / np.exp(distances[worst, around]).sum()
-        scores.append(score)
+        scores.append(maps[-1].max())
     return np.array(maps), np.array(scores)
 
 
@@ -65,6 +64,16 @@ def test_equals_the_formula(settings, fit_method, make_photographs, one_thread):
         got_map, got_score = fitted.method.head()(fitted.maps(images))
     np.testing.assert_allclose(got_map, want_map, rtol=1e-4)
     np.testing.assert_allclose(got_score, want_score, rtol=1e-4)
+
+
+@pytest.mark.parametrize("layers", ["equiv", "mid"])
+def test_the_second_search_of_the_reweighting_is_counted(layers, fit_method, one_thread):
+    plain, weighed = (fit_method("patchcore", layers=layers, bank_size=100, reweight=r).method for r in (False, True))
+    bank, own = (method.parts()[0] for method in (plain, weighed))
+    assert own.bytes == bank.bytes
+    # To all 100 members, less what nested ones share, and from the patch to nine of them.
+    rows, channels = weighed.bank_.shape
+    assert 9 * channels < own.macs - bank.macs <= (rows + 9) * channels * 1.05
 
 
 def test_the_bank_holds_patches_of_the_training_images(fitted, make_photographs):

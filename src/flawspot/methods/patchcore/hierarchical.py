@@ -120,6 +120,10 @@ class HierarchicalSearch(nn.Module):
         channels = sum(self._level(number).channels for number in range(len(self.grids)))
         return total + float(self.grid**2 * (self.width * fine + channels))
 
+    def member_macs(self) -> float:
+        """Multiply-accumulates of `distances_to_all` for one vector."""
+        return self.fine.macs(1) + sum(self._level(number).macs(1) for number in range(len(self.grids)))
+
     def vectors(self, slot: Tensor) -> Tensor:
         """(N,) slots -> (N, C) patches relative to the mean, finest taps first."""
         index = slot // self.width

@@ -1,7 +1,7 @@
 """PatchCore (Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022; arXiv 2106.08265).
 
 The memory bank M is a coreset of the patch features of all good images. The anomaly of patch q is its distance to the
-nearest member, ``min_{m in M} |q - m|`` (section 3.3).
+nearest member, ``min_{m in M} |q - m|`` (section 3.3); the image score is the maximum of the smoothed map of these.
 
 ``quantization="product"`` is PatchCore-Lite (Stropeni et al., Efficient Visual Anomaly Detection at the Edge, 2026;
 arXiv 2603.20288): the bank is kept as codes of a few bytes, compared through distance tables, and the nearest
@@ -47,7 +47,8 @@ class PatchCore(Method):
         quantization: None keeps the patches as they are; ``product`` keeps codes of `subspaces` bytes (PatchCore-Lite).
         subspaces, bits: m and the bits of a code, 8 and 8 in the PatchCore-Lite paper. No subspace crosses from one
             layer to another, so there is at least one for each.
-        reweight: weigh the image score by how crowded the bank is around the nearest member (equation 7).
+        reweight: weigh the photograph by how crowded the bank is around its worst patch's nearest member (equation 7);
+            the factor, in 0..1, scales the whole map, so that the score stays the map's maximum.
         neighbours: b of equation 7, the paper's default 9.
         sigma: of the Gaussian over the map, in pixels of 224 (section 3.3).
         bank_: (M, C) float32, as selected, not quantized.
@@ -122,13 +123,15 @@ class PatchCore(Method):
         return self
 
     def head(self) -> nn.Module:
-        """Nearest neighbour of every patch; the image score is the largest distance."""
+        """Nearest neighbour of every patch; the image score is the smoothed map's maximum."""
         return PatchCoreHead(self)
 
     def parts(self) -> list[Part]:
         """The bank with its search as it is on good images, and the smoothing."""
         head = PatchCoreHead(self)
         macs = head.search.macs(self.unproved_) if isinstance(head.search, HierarchicalSearch) else head.search.macs()
+        if self.reweight:
+            macs += head.search.member_macs() + head.neighbours * self.bank_.shape[1]
         stored = sum(t.numel() * t.element_size() for t in head.search.state_dict().values())
         return [Part("memory bank", stored, round(macs)), head.upsample.part()]
 
@@ -163,16 +166,19 @@ class PatchCoreHead(nn.Module):
         """{tap: (N, C, H, W)} -> (N, S, S), (N,)."""
         pooled = self.pooled(maps)
         distance, slot = self.search(pooled)  # (N, G * G)
-        score, worst = distance.max(dim=1)
         if self.reweight:
-            nearest = slot.gather(1, worst[:, None])[:, 0]  # (N,)
-            score = self._reweighted(score, self.search.query_vectors(pooled, worst), nearest)
-        return self.upsample(distance.reshape(-1, self.grid, self.grid)), score
+            distance = distance * self._factor(pooled, distance, slot)[:, None]
+        anomaly_map = self.upsample(distance.reshape(-1, self.grid, self.grid))
+        return anomaly_map, anomaly_map.amax(dim=(1, 2))
 
-    def _reweighted(self, score: Tensor, query: Tensor, nearest: Tensor) -> Tensor:
-        """Equation 7: ``(1 - exp|q - m*| / sum_{m in N_b(m*)} exp|q - m|) |q - m*|``, N_b(m*) with m* itself."""
+    def _factor(self, pooled: Mapping[int, Tensor], distance: Tensor, slot: Tensor) -> Tensor:
+        """(N,) of equation 7, ``1 - exp|q - m*| / sum_{m in N_b(m*)} exp|q - m|`` at the worst patch q, N_b(m*) with
+        m* itself."""
+        farthest, worst = distance.max(dim=1)  # (N,)
+        nearest = slot.gather(1, worst[:, None])[:, 0]  # (N,)
+        query = self.search.query_vectors(pooled, worst)  # (N, C)
         to_member = self.search.distances_to_all(self.search.vectors(nearest))  # (N, slots), less a constant
         around = to_member.topk(self.neighbours, dim=1, largest=False).indices  # (N, b)
         neighbours = self.search.vectors(around.reshape(-1)).reshape(*around.shape, -1)  # (N, b, C)
         distances = (query[:, None] - neighbours).square().sum(2).sqrt()  # (N, b)
-        return (1 - torch.exp(score - distances.logsumexp(1))) * score
+        return 1 - torch.exp(farthest - distances.logsumexp(1))

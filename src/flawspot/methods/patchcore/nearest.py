@@ -83,6 +83,10 @@ class NearestNeighbour(nn.Module):
         positions = self.grids[0] ** 2
         return self.rows.macs(positions) + positions * self.rows.channels
 
+    def member_macs(self) -> float:
+        """Multiply-accumulates of `distances_to_all` for one vector."""
+        return self.rows.macs(1)
+
     def vectors(self, slot: Tensor) -> Tensor:
         """(N,) rows of the bank -> (N, C) patches relative to the mean."""
         return self.rows.take(slot)
