@@ -4,7 +4,7 @@ import dataclasses
 
 from flawspot.benchmark.estimate import RESIDENT, Estimator
 from flawspot.benchmark.forecast import make_plan
-from flawspot.benchmark.provenance import machine
+from flawspot.benchmark.machine import machine
 from flawspot.benchmark.record import DONE, FAILED
 
 

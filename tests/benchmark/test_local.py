@@ -12,8 +12,8 @@ import pytest
 
 from flawspot.benchmark.engines.interrupts import Interrupts
 from flawspot.benchmark.engines.local import choose_workers, run_local
+from flawspot.benchmark.machine import cores
 from flawspot.benchmark.owner import this_process
-from flawspot.benchmark.provenance import cores
 from flawspot.benchmark.record import DONE, FAILED, MISSING
 from flawspot.benchmark.store import Store, StoreError
 from flawspot.benchmark.task import Estimate

@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from flawspot.benchmark.provenance import machine
+from flawspot.benchmark.machine import machine
 from flawspot.benchmark.record import DONE, Cell, Record
 from flawspot.benchmark.task import Estimate, Task
 from flawspot.costs.configuration import DetectorCosts, configuration_costs

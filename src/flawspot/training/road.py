@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import os
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,7 @@ from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.registry import create_method
 from flawspot.progress import SILENT, Progress
+from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, write
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
 from flawspot.runtime.detector import OUTPUTS, open_session
@@ -207,8 +205,8 @@ def train(
         ),
         calibration=calibration,
         parts=(_backbone_part(network, input_size), *chosen.parts()),
-        versions=_versions(),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        created=now("seconds"),
     )
     if output is not None:
         write(Path(output), model, manifest)
@@ -263,10 +261,3 @@ def _backbone_part(network: BlockList, input_size: int) -> Part:
     """The trimmed backbone; its batch norms' statistics count, as in the PaSTe paper's memory figures."""
     size = sum(t.numel() * t.element_size() for t in network.state_dict().values() if t.is_floating_point())
     return Part("backbone", size, module_macs(network, torch.zeros(1, 3, input_size, input_size)))
-
-
-def _versions() -> dict[str, str]:
-    packages = {
-        name: metadata.version(name) for name in ("flawspot", "torch", "onnx", "onnxruntime", "numpy", "pillow")
-    }
-    return {"python": platform.python_version(), **packages}

@@ -11,7 +11,7 @@ import psutil
 from flawspot.benchmark.engines.board import Board
 from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Grace, Interrupts
 from flawspot.benchmark.engines.worker import Work, Worker
-from flawspot.benchmark.provenance import cores
+from flawspot.benchmark.machine import cores
 from flawspot.benchmark.record import FAILED
 from flawspot.benchmark.store import StoreError
 from flawspot.benchmark.task import Estimate

@@ -16,7 +16,7 @@ import ray.exceptions
 from flawspot.benchmark.engines.board import Board
 from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Grace, Interrupts
 from flawspot.benchmark.engines.worker import Work
-from flawspot.benchmark.provenance import cores
+from flawspot.benchmark.machine import cores
 from flawspot.benchmark.reasons import reason
 from flawspot.benchmark.record import FAILED, Record
 from flawspot.benchmark.task import Task
