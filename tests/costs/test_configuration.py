@@ -64,3 +64,14 @@ def test_nothing_is_allocated():
 def test_mistakes_are_told_with_the_cure(arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         configuration_costs(**{"backbone": "mobilenet_v2", **arguments})
+
+
+@pytest.mark.parametrize("name", methods())
+def test_what_grows_with_the_photographs_is_marked(name):
+    few, many = (
+        configuration_costs(backbone="mobilenet_v2", method=name, settings={}, images=images).training
+        for images in (100, 300)
+    )
+    for less, more in zip(few.items, many.items, strict=True):
+        assert more.bytes == (3 if less.per_image else 1) * less.bytes, less.name
+    assert few.items[0].per_image

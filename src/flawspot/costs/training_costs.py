@@ -42,10 +42,12 @@ class MemoryItem:
     Attributes:
         name: what it is.
         bytes: how much.
+        per_image: whether it grows with the number of photographs, in proportion.
     """
 
     name: str
     bytes: int
+    per_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,10 @@ def training_costs(plan: Plan) -> TrainingCosts | None:
         cached_layers=plan.required,
         cache_bytes=cache,
         ram_paper=paper_training_ram(plan),
-        items=(MemoryItem("cached features", cache), *(MemoryItem(*item) for item in found.memory.items())),
+        items=(
+            MemoryItem("cached features", cache, per_image=True),
+            *(MemoryItem(name, size, name in found.per_image) for name, size in found.memory.items()),
+        ),
     )
 
 
@@ -120,16 +125,22 @@ class _Fitting:
     backward_weight_macs: int = 0
     epochs: int = 0
     batch_size: int = 0
+    per_image: frozenset[str] = frozenset()
+    """Names in `memory` of what grows with the number of photographs."""
 
 
 def _patchcore(plan: Plan) -> _Fitting:
     patches = plan.images * plan.positions
+    assert isinstance(plan.method, PatchCore)
+    every = {"patches of all images", "coreset selection"}
     return _Fitting(
         {
             "patches of all images": FLOAT * patches * plan.channels,
             "coreset selection": SELECTION_BYTES * patches,
             "memory bank": FLOAT * bank_size(plan) * plan.channels,
-        }
+        },
+        # A share of all patches grows with them; so does a bank that holds every one.
+        per_image=frozenset(every | {"memory bank"} if plan.method.bank_ratio or bank_size(plan) == patches else every),
     )
 
 
@@ -185,6 +196,7 @@ def _cfa(plan: Plan) -> _Fitting:
         backward_weight_macs=pooled * c,
         epochs=method.epochs,
         batch_size=batch,
+        per_image=frozenset({"pooled features"}),
     )
 
 
