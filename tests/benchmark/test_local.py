@@ -8,12 +8,13 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flawspot.benchmark.engines.interrupts import Interrupts
 from flawspot.benchmark.engines.local import choose_workers, run_local
+from flawspot.benchmark.machine import cores
 from flawspot.benchmark.owner import this_process
-from flawspot.benchmark.provenance import cores
 from flawspot.benchmark.record import DONE, FAILED, MISSING
 from flawspot.benchmark.store import Store, StoreError
 from flawspot.benchmark.task import Estimate
@@ -149,6 +150,20 @@ def test_a_store_that_cannot_be_written_ends_the_work_with_its_cure(task, board,
     monkeypatch.setattr(Store, "finish", full)
     with pytest.raises(StoreError, match="Free some space"):
         go(board([task(seed=seed) for seed in range(3)]), fake_work)
+    monkeypatch.undo()
+
+
+def test_a_run_that_cannot_be_given_back_does_not_keep_the_workers_alive(task, board, fake_work, tmp_path, monkeypatch):
+    def full(*args):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(Store, "release", full)
+    with Interrupts() as interrupts:
+        threading.Timer(2.5, lambda: interrupts._note(2, None)).start()
+        tasks = [task("sleep 60", seed) for seed in range(2)]
+        run_local(board(tasks), interrupts, workers=2, threads=1, work=fake_work.work, grace=0.5)
+    assert len(log(tmp_path, "begin")) == 2
+    assert not [pid for pid in log(tmp_path, "begin") if psutil.pid_exists(pid)]
     monkeypatch.undo()
 
 

@@ -1,20 +1,23 @@
 """One run, from photographs to a record: all real, but tiny."""
 
 import dataclasses
-import json
+import importlib
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from flawspot.benchmark.code_version import code_version
 from flawspot.benchmark.feature_files import prune, sweep
 from flawspot.benchmark.one_run import execute
-from flawspot.benchmark.provenance import code_version, data_fingerprint
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Cell
+from flawspot.benchmark.seen_photographs import SeenPhotographs
 from flawspot.benchmark.store import Store
 from flawspot.benchmark.task import Task, in_order, keys
+from flawspot.benchmark.task_list import data_fingerprint
 from flawspot.benchmark.variations import alteration, vary
+from flawspot.data.folders import Sample
 from flawspot.data.layouts import DataSource
 from flawspot.errors import DataError
 from flawspot.evaluation import evaluate
@@ -80,11 +83,61 @@ def test_a_run_is_measured_through_its_artifact(make, tmp_path, product_folder, 
     noisy = execute(make(corruption="noise", severity=5))
     assert noisy.status == DONE
     assert noisy.artifact == record.artifact
+    assert (record.trained, noisy.trained) == (True, False)
+    assert record.training_images == noisy.training_images == 24
     assert artifact.stat().st_mtime_ns == before
     assert noisy.metrics["pixel_auroc"] != record.metrics["pixel_auroc"]
     # Begun again, as after a kill between training and storing, it gives the same figures.
     again = execute(task)
     assert (again.metrics, again.defect_sizes) == (record.metrics, record.defect_sizes)
+
+
+def calls(monkeypatch, *names):
+    """Count the calls of functions, by name."""
+    counts = dict.fromkeys(names, 0)
+
+    def counted(name):
+        module, _, function = name.rpartition(".")
+        real = getattr(importlib.import_module(module), function)
+
+        def call(*args, **kwargs):
+            counts[name] += 1
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(name, call)
+
+    for name in names:
+        counted(name)
+    return counts
+
+
+@pytest.mark.parametrize(("threads", "sessions"), [("1", 1), ("2", 2)])
+def test_nothing_is_loaded_read_or_planned_twice(make, monkeypatch, one_thread, threads, sessions):
+    monkeypatch.setenv("FLAWSPOT_THREADS", threads)
+    artifact, costs = "flawspot.runtime.detector.read", "flawspot.costs.configuration.make_plan"
+    session, test_photograph = "flawspot.benchmark.one_run.load", "flawspot.runtime.detector.read_image"
+    again = "flawspot.benchmark.seen_photographs.read_image"
+    counts = calls(monkeypatch, artifact, costs, session, test_photograph, again)
+    record = execute(make())
+    assert record.error is None
+    # A session has the threads that it was made with, and latency is told for one: only another number needs another.
+    assert counts == {artifact: sessions - 1, costs: 1, session: sessions, test_photograph: 8, again: 0}
+
+
+def test_photographs_beyond_the_bound_are_read_again(product_folder):
+    wanted, other = sorted((product_folder / "test" / "good").iterdir())[:2]
+    image = np.zeros((64, 64, 3), np.uint8)
+    mask = np.zeros((64, 64), bool)
+    roomy, tight = (SeenPhotographs([wanted], bound) for bound in (image.nbytes, image.nbytes - 1))
+    for seen in (roomy, tight):
+        for path in (wanted, other):
+            assert seen.before(None)(Sample(path, None, None), image, mask) == (image, mask)
+        assert seen.photograph(wanted) is image
+    assert roomy.photograph(other) is image
+    assert np.array_equal(tight.photograph(other), read_image(other))
+    altered = roomy.before(lambda sample, image, mask: (image + 1, mask))(Sample(wanted, None, None), image, mask)
+    assert altered[0].max() == 1
+    assert roomy.photograph(wanted).max() == 0
 
 
 def test_a_photograph_that_cannot_be_read_fails_the_run_and_names_it(make, tmp_path, product_folder):
@@ -222,9 +275,3 @@ def test_photographs_are_read_again_only_if_they_have_changed(tmp_path, product_
             assert data_fingerprint(source, "part", store) == first
         Image.fromarray(np.zeros((64, 64), np.uint8)).save(root / "test" / "good" / "000.png")
         assert data_fingerprint(source, "part", store) != first
-
-
-def test_code_that_no_figure_depends_on_makes_no_run_old(tmp_path):
-    version, _, digest = code_version().partition("+")
-    assert version and len(digest) == 16
-    assert json.loads(json.dumps(code_version())) == code_version()

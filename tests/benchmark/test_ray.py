@@ -12,7 +12,7 @@ from flawspot.benchmark.engines.interrupts import Interrupts  # noqa: E402
 from flawspot.benchmark.engines.local import run_local  # noqa: E402
 from flawspot.benchmark.engines.ray_engine import run_ray  # noqa: E402
 from flawspot.benchmark.record import DONE, FAILED  # noqa: E402
-from flawspot.benchmark.store import Store  # noqa: E402
+from flawspot.benchmark.store import Store, StoreError  # noqa: E402
 from flawspot.errors import ConfigurationError  # noqa: E402
 
 SMALL = {"object_store_memory": 80 << 20, "memory": 2 << 30}
@@ -80,6 +80,20 @@ def test_an_interruption_gives_the_runs_back(cluster, task, board, work, tmp_pat
     with Store(tmp_path / "runs.sqlite") as store:
         assert store.claimed() == set()
         assert store.records() == []
+
+
+def test_a_store_that_cannot_be_written_does_not_keep_the_cluster_up(task, board, work, monkeypatch):
+    """Not even the runs can be given back then."""
+
+    def full(*args):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(Store, "release", full)
+    with Interrupts() as interrupts:
+        threading.Timer(3, lambda: interrupts._note(2, None)).start()
+        run_ray(board([task("sleep 60", seed) for seed in range(2)]), interrupts, work=work, grace=0.5)
+    assert not ray.is_initialized()
+    monkeypatch.undo()
 
 
 def test_a_cluster_that_is_not_there_is_told(task, board, work):

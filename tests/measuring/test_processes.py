@@ -10,8 +10,6 @@ from PIL import Image
 
 from flawspot.errors import FlawspotError
 from flawspot.measuring import processes as measured
-from flawspot.measuring.energy import EnergyMeter
-from flawspot.measuring.peak_memory import peak_resident_bytes
 from flawspot.measuring.processes import measure_model, measure_training
 
 
@@ -78,23 +76,6 @@ def test_memory_of_training(product_folder: Path) -> None:
     assert run.peak_bytes > run.peak_bytes_before > 50e6
 
 
-def test_the_peak_grows_with_what_is_touched_and_stays() -> None:
-    code = (
-        "from flawspot.measuring.peak_memory import peak_resident_bytes as peak\n"
-        "before = peak(); block = bytearray(b'x') * 80_000_000; during = peak(); del block\n"
-        "print(before, during, peak())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    before, during, after = map(int, done.stdout.split())
-    assert 75e6 < during - before < 100e6
-    assert after > during - 1e6  # Linux counts in batches of pages
-
-
-def test_this_process_has_a_peak() -> None:
-    peak = peak_resident_bytes()
-    assert peak is None or peak > 20e6
-
-
 def test_a_device_without_torch_can_measure() -> None:
     code = (
         "import sys, flawspot.costs.detector_costs\n"
@@ -103,34 +84,3 @@ def test_a_device_without_torch_can_measure() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-
-
-class TestEnergy:
-    def package(self, root: Path, name: str, joules: float | str) -> Path:
-        folder = root / name
-        folder.mkdir(parents=True, exist_ok=True)
-        text = joules if isinstance(joules, str) else str(int(joules * 1e6))
-        (folder / "energy_uj").write_text(text)
-        (folder / "max_energy_range_uj").write_text(str(int(1000e6)))
-        return folder
-
-    def test_packages_are_added_up_and_their_parts_are_not(self, tmp_path: Path) -> None:
-        for name in ("intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0"):
-            self.package(tmp_path, name, 10)
-        meter = EnergyMeter(tmp_path)
-        for name in ("intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0"):
-            self.package(tmp_path, name, 12.5)
-        assert meter.joules() == pytest.approx(5)
-
-    def test_a_counter_that_begins_anew(self, tmp_path: Path) -> None:
-        self.package(tmp_path, "intel-rapl:0", 999)
-        meter = EnergyMeter(tmp_path)
-        self.package(tmp_path, "intel-rapl:0", 1)
-        assert meter.joules() == pytest.approx(2)
-
-    def test_never_guessed(self, tmp_path: Path) -> None:
-        assert EnergyMeter(tmp_path / "absent").joules() is None
-        assert EnergyMeter(tmp_path).joules() is None
-        self.package(tmp_path, "intel-rapl:0", 10)
-        self.package(tmp_path, "intel-rapl:1", "secret")
-        assert EnergyMeter(tmp_path).joules() is None

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from flawspot.benchmark.provenance import machine
+from flawspot.benchmark.machine import machine
 from flawspot.benchmark.record import DONE, Cell, Record
 from flawspot.benchmark.task import Estimate, Task
+from flawspot.benchmark.variations import contaminating
 from flawspot.costs.configuration import DetectorCosts, configuration_costs
 from flawspot.data.demo_set import DEFECTS
 from flawspot.data.layouts import DEMO_DEFAULTS
@@ -29,20 +31,31 @@ OVERHEAD = 12.0
 """Seconds of a run beside that, nearly all of them export."""
 RESIDENT = 600 << 20
 """Bytes of Python, torch and ONNX Runtime themselves."""
-_UNKNOWN = (200, 100)
-"""Photographs of a product that is not here: to learn from, to test on."""
 _IMAGES = 200
-_BY_IMAGES = ("cached features", "patches of all images", "coreset selection")
+"""That costs are counted for; what grows with the number of photographs is scaled."""
+
+
+class Photographs(NamedTuple):
+    """How many there are to learn from, and to test on."""
+
+    train: int
+    test: int
+
+
+_UNKNOWN = Photographs(200, 100)
+"""Of a product that is not here."""
 
 
 class Estimator:
     """Estimates tasks; costs of a configuration are counted once."""
 
-    def __init__(self, records: Sequence[Record] = (), *, threads: int = 1) -> None:
-        """Args: `records` of finished runs to learn from; `threads` of a worker."""
+    def __init__(self, records: Sequence[Record] = (), tasks: Sequence[Task] = (), *, threads: int = 1) -> None:
+        """Args: `records` of finished runs to learn from; `tasks`, for the photographs of those that do not say how
+        many they had; `threads` of a worker."""
         self._threads = threads
         self._costs: dict[str, DetectorCosts | None] = {}
-        self._counts: dict[tuple[str, str], tuple[int, int]] = {}
+        self._products = {(task.cell.data, task.cell.category): task for task in tasks}
+        self._counts: dict[tuple[str, str], Photographs] = {}
         self._done = [record for record in records if record.status == DONE]
         self._here = machine()["host_hash"]
         self._scales: dict[str | None, float] | None = None
@@ -50,19 +63,20 @@ class Estimator:
     def with_threads(self, threads: int) -> Estimator:
         """The same for workers with another number of threads; what has been counted is not counted again."""
         other = Estimator(self._done, threads=threads)
-        other._costs, other._counts = self._costs, self._counts
+        other._costs, other._counts, other._products = self._costs, self._counts, self._products
         return other
 
     def estimate(self, task: Task) -> Estimate:
         """Of one run. A cell whose method the cost model does not know gets the overhead alone."""
-        train, test = self._count(task)
-        plain = self._plain(task.cell, train, test)
+        self._products.setdefault((task.cell.data, task.cell.category), task)
+        plain = self._plain(task.cell, self._photographs(task.cell) or _UNKNOWN)
         if self._scales is None:
             self._scales = self._learned()
         scale = self._scales.get(task.cell.method, self._scales.get(None, 1.0))
         return Estimate(plain.seconds * scale, plain.memory_bytes)
 
-    def _plain(self, cell: Cell, train: int, test: int) -> Estimate:
+    def _plain(self, cell: Cell, photographs: Photographs) -> Estimate:
+        train, test = photographs
         costs = self._of(cell)
         memory = RESIDENT + 5 * test * cell.input_size**2
         seconds = OVERHEAD + DECODING * (train + 3 * test)
@@ -72,12 +86,8 @@ class Estimator:
         rate = INFERENCE_RATE * self._threads
         seconds += (train * training.backbone_macs + (0.2 * train + test + 40) * costs.macs) / rate
         seconds += 0.7 * train * training.macs * training.epochs / (TRAINING_RATE * self._threads)
-        bank = next((part for part in costs.parts if part.name == "memory bank"), None)
-        if bank is not None:
-            # The selection compares every patch of all photographs with every one that is kept.
-            seconds += 0.8 * train * bank.macs / (SEARCH_RATE * self._threads)
-        share = train / _IMAGES
-        fitting = sum(item.bytes * (share if item.name in _BY_IMAGES else 1) for item in training.items)
+        seconds += 0.8 * train * training.selection_macs / (SEARCH_RATE * self._threads)
+        fitting = sum(item.bytes * (train / _IMAGES if item.per_image else 1) for item in training.items)
         # The head as a module, its model, and the session that runs it.
         return Estimate(seconds, memory + int(max(fitting, 0)) + 3 * costs.bytes)
 
@@ -97,40 +107,64 @@ class Estimator:
                 self._costs[name] = None
         return self._costs[name]
 
-    def _count(self, task: Task) -> tuple[int, int]:
-        """Photographs to learn from and to test on."""
-        product = task.cell.data, task.cell.category
+    def _photographs(self, cell: Cell) -> Photographs | None:
+        """Of a cell; None where no task is of its product."""
+        product = cell.data, cell.category
         if product not in self._counts:
-            self._counts[product] = _photographs(task)
+            if product not in self._products:
+                return None
+            self._counts[product] = _found(self._products[product])
         train, test = self._counts[product]
-        return (train if task.cell.shots is None else min(task.cell.shots, train)), test
+        train = train if cell.shots is None else min(cell.shots, train)
+        moved = min(contaminating(train, cell.contamination), test)
+        return Photographs(train + moved, test - moved)
+
+    def _had(self, record: Record) -> Photographs | None:
+        """The photographs of a finished run; None where nobody knows how many it learned from."""
+        images, train = record.metrics.get("images"), record.training_images
+        if not images:
+            return None
+        if train is None:  # of a flawspot that did not record it
+            known = self._photographs(record.cell)
+            train = known.train if known is not None else None
+        return None if train is None else Photographs(train, int(images))
 
     def _learned(self) -> dict[str | None, float]:
         """By how much finished runs on this machine took longer than estimated, by method; None for all together."""
         ratios: dict[str, list[float]] = {}
         for record in self._done:
-            images = record.metrics.get("images")
+            photographs = self._had(record)
             # A run that took over another one's detector says nothing.
-            taken = record.measured.get("run_seconds", 0.0)
-            if record.machine.get("host_hash") == self._here and images and taken > record.measured["training_seconds"]:
-                train = self._counts.get((record.cell.data, record.cell.category), _UNKNOWN)[0]
-                plain = self._plain(record.cell, train if record.cell.shots is None else record.cell.shots, int(images))
-                ratios.setdefault(record.cell.method, []).append(taken / plain.seconds)
+            if photographs is None or record.machine.get("host_hash") != self._here or not _trained(record):
+                continue
+            plain = self._plain(record.cell, photographs)
+            ratios.setdefault(record.cell.method, []).append(record.measured["run_seconds"] / plain.seconds)
         scales: dict[str | None, float] = {method: statistics.median(values) for method, values in ratios.items()}
         if ratios:
             scales[None] = statistics.median(value for values in ratios.values() for value in values)
         return scales
 
 
-def _photographs(task: Task) -> tuple[int, int]:
+def _trained(record: Record) -> bool:
+    """Whether a finished run trained its detector itself."""
+    measured = record.measured
+    if record.trained is not None:
+        return record.trained and "run_seconds" in measured
+    # A record of a flawspot that did not say: training and testing must both fit into the time of the run.
+    least = measured.get("training_seconds", 0.0) + measured.get("evaluation_seconds", 0.0)
+    return measured.get("run_seconds", 0.0) > least
+
+
+def _found(task: Task) -> Photographs:
+    """The photographs of a task's product, before anything is varied."""
     source = task.source
     if source.layout == "synthetic":
         values = {name: int(source.settings.get(name, default) or 0) for name, default in DEMO_DEFAULTS.items()}
-        return values["train"], values["test_good"] + len(DEFECTS) * values["test_per_defect"]
+        return Photographs(values["train"], values["test_good"] + len(DEFECTS) * values["test_per_defect"])
     if task.missing is not None:
         return _UNKNOWN
     try:
         folder = source.open(task.cell.category)
     except FlawspotError:
         return _UNKNOWN
-    return len(folder.train), len(folder.test)
+    return Photographs(len(folder.train), len(folder.test))

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from flawspot.benchmark.seen_photographs import SeenPhotographs
 from flawspot.benchmark.task import Task
 from flawspot.benchmark.variations import alteration
 from flawspot.data.folders import ImageFolder
 from flawspot.evaluation import Evaluation
 from flawspot.files import write_bytes
-from flawspot.runtime.images import read_image
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.overlay import overlay
 
@@ -22,7 +22,7 @@ _QUALITY = 80
 
 
 def write_examples(
-    task: Task, folder: ImageFolder, evaluation: Evaluation, calibration: CalibrationInfo
+    task: Task, folder: ImageFolder, evaluation: Evaluation, calibration: CalibrationInfo, seen: SeenPhotographs
 ) -> tuple[dict[str, Any], ...]:
     """Draw the defects that are told apart best and the photographs that are told apart worst, good or defective.
 
@@ -43,7 +43,7 @@ def write_examples(
     for kind, rows in (("best", best), ("worst", worst)):
         for row in rows:
             sample = evaluation.samples[row]
-            image = read_image(sample.path)
+            image = seen.photograph(sample.path)
             if alter is not None:
                 image, _ = alter(sample, image, np.zeros(image.shape[:2], np.bool_))
             drawn = overlay(image, evaluation.maps[row], calibration.pixel_threshold, max_side=SIDE)

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     import pandas
 
 FORMATS = (".csv", ".parquet")
+_COSTS = ("paper_bytes", "paper_macs", "training_macs", "training_ram", "artifact", "artifact_bytes")
+_ORIGIN = (
+    *("grid", "trained", "training_images", "data_fingerprint", "weights", "weights_sha256", "code_version"),
+    *("started", "finished"),
+)
 
 
 def rows(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -64,11 +69,11 @@ def _row(record: Record) -> dict[str, Any]:
     for part in record.parts:
         name = part.name.replace(" ", "_")
         row |= {f"bytes_{name}": part.bytes, f"macs_{name}": part.macs}
-    for name in ("paper_bytes", "paper_macs", "training_macs", "training_ram", "artifact", "artifact_bytes"):
+    for name in _COSTS:
         row[name] = getattr(record, name)
     row |= record.measured
     row["defect_sizes"] = json.dumps(record.defect_sizes)
-    for name in ("data_fingerprint", "weights", "weights_sha256", "code_version", "started", "finished"):
+    for name in _ORIGIN:
         row[name] = getattr(record, name)
     row |= {f"machine_{name}": value for name, value in record.machine.items()}
     row |= {f"version_{name}": value for name, value in record.versions.items()}

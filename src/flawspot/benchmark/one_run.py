@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import json
+import os
 import time
 import traceback
 from dataclasses import dataclass
@@ -12,24 +12,28 @@ from typing import Any
 
 import numpy as np
 
+from flawspot.benchmark.code_version import code_version
 from flawspot.benchmark.examples import write_examples
 from flawspot.benchmark.feature_files import prune
-from flawspot.benchmark.provenance import code_version, machine, versions
+from flawspot.benchmark.machine import machine
 from flawspot.benchmark.reasons import reason
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Record
+from flawspot.benchmark.seen_photographs import SeenPhotographs
 from flawspot.benchmark.task import Task
 from flawspot.benchmark.variations import alteration, vary
-from flawspot.costs.configuration import configuration_costs
-from flawspot.data.folders import ImageFolder
+from flawspot.costs.configuration import artifact_costs
+from flawspot.data.folders import ImageFolder, Sample
 from flawspot.data.reading import readable
 from flawspot.errors import ArtifactError, FlawspotError, TrainingError, WeightsError
 from flawspot.evaluation import Evaluation, evaluate
 from flawspot.files import write_bytes
-from flawspot.measuring.latency import PeakMemory, latency
+from flawspot.measuring.latency import latency
+from flawspot.measuring.peak_memory import forget_peak, peak_resident_bytes
 from flawspot.metrics.defect_sizes import defect_sizes
+from flawspot.progress import SILENT
+from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, read
-from flawspot.runtime.detector import load
-from flawspot.runtime.images import read_image
+from flawspot.runtime.detector import THREADS, load
 from flawspot.runtime.manifest import Manifest
 from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.road import train
@@ -41,29 +45,70 @@ _LATENCY_IMAGES = 20
 
 def execute(task: Task) -> Record:
     """Work on one run and tell how it ended. Whatever goes wrong is in the record; only an interruption is raised."""
-    started, begin = _now(), time.perf_counter()
-    with PeakMemory().watch() as memory:
-        try:
-            values = _measured(task, memory)
-            status = DONE
-            values["measured"]["run_seconds"] = round(time.perf_counter() - begin, 3)
-        except WeightsError as error:
-            status, values = MISSING, {"error": str(error)}
-        except Exception as error:
-            status, values = FAILED, {"error": reason(error), "traceback": traceback.format_exc()}
-    return task.record(status, **values, machine=machine(), versions=versions(), started=started, finished=_now())
+    started, begin = now(), time.perf_counter()
+    forget_peak()
+    try:
+        values = _measured(task)
+        status = DONE
+        values["measured"]["run_seconds"] = round(time.perf_counter() - begin, 3)
+    except WeightsError as error:
+        status, values = MISSING, {"error": str(error)}
+    except Exception as error:
+        status, values = FAILED, {"error": reason(error), "traceback": traceback.format_exc()}
+    return task.record(status, **values, machine=machine(), versions=versions(), started=started, finished=now())
 
 
 @dataclass(frozen=True)
-class _Trained:
-    """A detector on disk, and the peak of memory while it was trained."""
+class _Found:
+    """A detector's artifact.
 
-    path: Path
-    manifest: Manifest
+    Attributes:
+        peak: of memory while it was trained, in bytes; 0 where that is unknown.
+        trained: whether this run trained it.
+    """
+
+    artifact: Artifact
     peak: int
+    trained: bool
 
 
-def _measured(task: Task, memory: PeakMemory) -> dict[str, Any]:
+def _measured(task: Task) -> dict[str, Any]:
+    """Everything of the run's record that comes of the work."""
+    _check(task)
+    path = task.folder / "artifacts" / f"{task.training_key}.onnx"
+    folder = vary(task.source.open(task.cell.category), task.cell)
+    found = _left_behind(path) or _trained(task, folder, path)
+    of_detector, peak = _of_detector(found, path, task.folder), found.peak
+    detector = load(found.artifact)
+    manifest = detector.manifest
+    del found  # and with it the model, of which the session has a copy
+    for_latency = _spread(folder.test)
+    seen = SeenPhotographs([sample.path for sample in for_latency])
+    begin = time.perf_counter()
+    alter = seen.before(alteration(folder, task.cell))
+    evaluation = evaluate(detector, folder, strict=True, alter=alter, keep_maps=True, progress=SILENT)
+    evaluation_seconds = time.perf_counter() - begin
+    examples = write_examples(task, folder, evaluation, manifest.calibration, seen)
+    if os.environ.get(THREADS) != str(LATENCY_THREADS):
+        del detector  # two sessions at once would take twice the memory
+        detector = load(path, threads=LATENCY_THREADS)
+    return {
+        **of_detector,
+        "metrics": evaluation.metrics.as_dict(),
+        "defect_sizes": _defect_sizes(evaluation),
+        "examples": examples,
+        "measured": {
+            "training_seconds": round(sum(manifest.training.seconds.values()), 3),
+            **{f"seconds_{name}": value for name, value in manifest.training.seconds.items()},
+            "evaluation_seconds": round(evaluation_seconds, 3),
+            **latency(detector, [seen.photograph(sample.path) for sample in for_latency]),
+            "latency_threads": LATENCY_THREADS,
+            "peak_rss_bytes": max(peak, peak_resident_bytes() or 0),
+        },
+    }
+
+
+def _check(task: Task) -> None:
     if task.missing:
         raise WeightsError(task.missing)
     if task.code_version != code_version():
@@ -71,54 +116,25 @@ def _measured(task: Task, memory: PeakMemory) -> dict[str, Any]:
             f"this machine has flawspot {code_version()}, and the run is planned with {task.code_version}: "
             "install the same one on all machines"
         )
-    cell = task.cell
-    folder = task.source.open(cell.category)
-    folder = vary(folder, cell)
-    trained = _train(task, folder, memory)
-    begin = time.perf_counter()
-    evaluation = evaluate(load(trained.path), folder, strict=True, alter=alteration(folder, cell), keep_maps=True)
-    evaluation_seconds = time.perf_counter() - begin
-    maps, masks = evaluation.maps, evaluation.masks
-    sizes = () if maps is None or masks is None or not masks.any() else defect_sizes(maps, masks)
-    pictures = write_examples(task, folder, evaluation, trained.manifest.calibration)
-    photographs = [read_image(sample.path) for sample in _spread(evaluation)]
-    seconds = trained.manifest.training.seconds
-    measured = {
-        "training_seconds": round(sum(seconds.values()), 3),
-        **{f"seconds_{name}": value for name, value in seconds.items()},
-        "evaluation_seconds": round(evaluation_seconds, 3),
-        **latency(load(trained.path, threads=LATENCY_THREADS), photographs),
-        "latency_threads": LATENCY_THREADS,
-        "peak_rss_bytes": max(trained.peak, memory.bytes),
-    }
-    return {
-        "taps": trained.manifest.backbone.taps,
-        "metrics": evaluation.metrics.as_dict(),
-        "parts": trained.manifest.parts,
-        **_costs(task, trained.manifest),
-        "measured": measured,
-        "defect_sizes": sizes,
-        "examples": pictures,
-        "artifact": trained.path.relative_to(task.folder).as_posix(),
-        "artifact_bytes": trained.path.stat().st_size,
-    }
 
 
-def _train(task: Task, folder: ImageFolder, memory: PeakMemory) -> _Trained:
-    """Train the detector, or take the one that a run with another corruption, or one that was killed, has left."""
-    path = task.folder / "artifacts" / f"{task.training_key}.onnx"
-    notes = path.with_suffix(".json")
+def _left_behind(path: Path) -> _Found | None:
+    """The detector that a run with another corruption, or one that was killed, has left; None without one."""
     try:
-        peak = int(json.loads(notes.read_text(encoding="utf-8"))["peak_rss_bytes"])
-        return _Trained(path, read(path).manifest, peak)
+        peak = int(json.loads(_notes(path).read_text(encoding="utf-8"))["peak_rss_bytes"])
+        return _Found(read(path), peak, trained=False)
     except (OSError, ValueError, KeyError, TypeError, ArtifactError):
-        pass
+        return None
+
+
+def _trained(task: Task, folder: ImageFolder, path: Path) -> _Found:
+    """Train the detector and leave it at `path`, with the peak of memory beside it."""
     cell = task.cell
     features = task.folder / "features"
     # One that cannot be read fails the run: with fewer photographs it would be another experiment.
     readable([sample.path for sample in folder.test], strict=True)
     with FeatureCache(features) as cache:
-        artifact: Artifact = train(
+        artifact = train(
             folder,
             method=cell.method,
             backbone=cell.backbone,
@@ -132,47 +148,56 @@ def _train(task: Task, folder: ImageFolder, memory: PeakMemory) -> _Trained:
             settings=cell.settings,
             cache=cache,
             output=path,
-            progress=False,
+            progress=SILENT,
         )
-    manifest = artifact.manifest
-    if manifest.backbone.weights_sha256 != task.weights_sha256:
+    if artifact.manifest.backbone.weights_sha256 != task.weights_sha256:
         path.unlink(missing_ok=True)
         raise TrainingError(f"the weights of {cell.backbone} are not those that the run is planned with: run again")
-    peak = memory.bytes
-    write_bytes(notes, json.dumps({"peak_rss_bytes": peak}).encode())
+    peak = peak_resident_bytes() or 0
+    write_bytes(_notes(path), json.dumps({"peak_rss_bytes": peak}).encode())
     prune(features, task.cache_bytes)
-    return _Trained(path, manifest, peak)
+    return _Found(artifact, peak, trained=True)
 
 
-def _spread(evaluation: Evaluation) -> list[Any]:
-    """Some test photographs from all over the set."""
-    count = len(evaluation.samples)
-    chosen = np.unique(np.linspace(0, count - 1, min(_LATENCY_IMAGES, count)).astype(int))
-    return [evaluation.samples[index] for index in chosen]
+def _notes(path: Path) -> Path:
+    """Beside an artifact: what its training took."""
+    return path.with_suffix(".json")
 
 
-def _costs(task: Task, manifest: Manifest) -> dict[str, Any]:
+def _of_detector(found: _Found, path: Path, folder: Path) -> dict[str, Any]:
+    """What the record says of the detector itself."""
+    manifest = found.artifact.manifest
+    training = manifest.training
+    return {
+        "trained": found.trained,
+        "training_images": training.images + training.validation_images + training.calibration_images,
+        "taps": manifest.backbone.taps,
+        "parts": manifest.parts,
+        **_costs(manifest),
+        "artifact": path.relative_to(folder).as_posix(),
+        "artifact_bytes": path.stat().st_size,
+    }
+
+
+def _costs(manifest: Manifest) -> dict[str, Any]:
     """What the cost model says of this detector; nothing where it has nothing to say."""
-    cell = task.cell
     try:
-        costs = configuration_costs(
-            backbone=cell.backbone,
-            layers=manifest.backbone.taps,
-            method=cell.method,
-            settings=cell.settings,
-            input_size=cell.input_size,
-            images=manifest.training.images,
-            seed=cell.seed,
-        )
+        costs = artifact_costs(manifest)
     except FlawspotError:
         return {}
     values: dict[str, Any] = {"paper_bytes": costs.paper_bytes, "paper_macs": costs.paper_macs}
     training = costs.training
     if training is not None and training.epochs:
-        values["training_macs"] = training.forward_macs + training.backward_input_macs + training.backward_weight_macs
-        values["training_ram"] = training.ram_paper
+        values |= {"training_macs": training.macs, "training_ram": training.ram_paper}
     return values
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+def _spread(samples: tuple[Sample, ...]) -> list[Sample]:
+    """Some test photographs from all over the set, for the latency."""
+    chosen = np.unique(np.linspace(0, len(samples) - 1, min(_LATENCY_IMAGES, len(samples))).astype(int))
+    return [samples[index] for index in chosen]
+
+
+def _defect_sizes(evaluation: Evaluation) -> tuple[dict[str, float | int | None], ...]:
+    maps, masks = evaluation.maps, evaluation.masks
+    return () if maps is None or masks is None or not masks.any() else defect_sizes(maps, masks)

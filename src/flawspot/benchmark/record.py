@@ -77,8 +77,9 @@ class Record:
         paper_bytes, paper_macs: as the PaSTe paper counts; None where its way of counting says nothing.
         training_macs: for one image in one epoch; None for methods that train nothing.
         training_ram: bytes that training holds by the rule of the paper; None likewise.
-        measured: by name: ``training_seconds``, ``seconds_<phase>``, ``latency_ms`` (median of one decoded photograph),
-            ``latency_ms_p95``, ``latency_threads``, ``peak_rss_bytes`` of the process that ran it, ``run_seconds``.
+        measured: by name: ``training_seconds``, ``seconds_<phase>``, ``evaluation_seconds``, ``latency_ms`` (median of
+            one decoded photograph), ``latency_ms_p95``, ``latency_threads``, ``peak_rss_bytes`` of the process that ran
+            it, ``run_seconds``.
         defect_sizes: small-defect analysis, an item for each band of area, ascending: ``smallest`` and ``largest`` area
             in thousandths of the photograph, ``regions``, ``found`` (at the threshold of the best pixel F1 on all
             sizes), ``recall``, ``f1_max``.
@@ -86,6 +87,11 @@ class Record:
             and ``picture``, the path of a PNG or JPEG relative to the store's folder.
         artifact: path of the trained artifact relative to the store's folder; None if not kept.
         artifact_bytes: its size.
+        trained: whether this run trained the detector; False where it took one over that another run had left, None
+            where that was not recorded.
+        training_images: good photographs that the detector was made from, those held out for the epoch and for the
+            threshold among them; None where that was not recorded.
+        grid: title of the grid that the run was asked for in; empty where there was none.
         data_fingerprint, weights, weights_sha256, code_version: what the result depends on beside the cell.
         machine: of the run: ``system``, ``processor``, ``cores``, ``memory_bytes``, ``host_hash``.
         versions: of flawspot, python and the libraries.
@@ -109,6 +115,9 @@ class Record:
     examples: tuple[dict[str, Any], ...] = ()
     artifact: str | None = None
     artifact_bytes: int | None = None
+    trained: bool | None = None
+    training_images: int | None = None
+    grid: str = ""
     data_fingerprint: str = ""
     weights: str = ""
     weights_sha256: str = ""

@@ -53,7 +53,7 @@ def tasks_of(
 def plan(tasks: Sequence[Task], store: Store, *, workers: int | None = None) -> BenchmarkPlan:
     """What `run` would do."""
     statuses = store.statuses()
-    estimator = Estimator(store.records(), threads=1)
+    estimator = Estimator(store.records(), tasks, threads=1)
     # As `run` would choose, which has the same tasks to do.
     to_do = [task for task in tasks if task.missing is None and statuses.get(task.key) not in (DONE, FAILED)]
     chosen, threads = choose_workers([estimator.estimate(task) for task in to_do], workers)
@@ -102,7 +102,7 @@ def run(
     statuses = store.statuses()
     settled = {DONE} if retry_failed else {DONE, FAILED}
     to_do = [task for task in tasks if task.missing is None and statuses.get(task.key) not in settled]
-    estimator = Estimator(store.records(), threads=1)
+    estimator = Estimator(store.records(), tasks, threads=1)
     chosen, threads = choose_workers([estimator.estimate(task) for task in to_do], workers)
     if engine == "local":
         estimator = estimator.with_threads(threads)

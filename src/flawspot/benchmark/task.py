@@ -25,6 +25,7 @@ class Task:
         folder: the store's, for artifacts, pictures and features.
         data_fingerprint, weights, weights_sha256, code_version: what the result depends on.
         missing: why the run is impossible here, with the cure; None if it is not.
+        grid: title of the grid that asks for the run.
         cache_bytes: of features that may stay on disk.
     """
 
@@ -38,6 +39,7 @@ class Task:
     weights_sha256: str
     code_version: str
     missing: str | None = None
+    grid: str = ""
     cache_bytes: int = DEFAULT_CACHE_BYTES
 
     @property
@@ -59,6 +61,7 @@ class Task:
             weights=self.weights,
             weights_sha256=self.weights_sha256,
             code_version=self.code_version,
+            grid=self.grid,
             **values,
         )
 

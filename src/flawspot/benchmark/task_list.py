@@ -9,8 +9,8 @@ from pathlib import Path
 
 from flawspot.backbones.registry import RANDOM, family
 from flawspot.backbones.weights import require
+from flawspot.benchmark.code_version import code_version
 from flawspot.benchmark.grid import Grid
-from flawspot.benchmark.provenance import code_version, data_fingerprint
 from flawspot.benchmark.record import Cell
 from flawspot.benchmark.store import Store
 from flawspot.benchmark.task import DEFAULT_CACHE_BYTES, Task, in_order, keys
@@ -60,7 +60,8 @@ def prepare(
     }
     backbones = dict.fromkeys(cell.backbone for cell in cells if not cell.random_weights)
     weights = {name: _weights(name) for name in backbones}
-    return in_order([_task(cell, sources, products, weights, store.folder, cache_bytes) for cell in cells])
+    tasks = [_task(cell, sources, products, weights, store.folder) for cell in cells]
+    return in_order([replace(task, grid=grid.title, cache_bytes=cache_bytes) for task in tasks])
 
 
 def _task(
@@ -69,7 +70,6 @@ def _task(
     products: Mapping[tuple[str, str], _Product],
     weights: Mapping[str, _Weights],
     folder: Path,
-    cache_bytes: int,
 ) -> Task:
     product = products[cell.data, cell.category]
     loaded = _Weights(RANDOM) if cell.random_weights else weights[cell.backbone]
@@ -88,7 +88,6 @@ def _task(
         weights_sha256=loaded.sha256,
         code_version=version,
         missing=product.missing or loaded.missing,
-        cache_bytes=cache_bytes,
     )
 
 
@@ -109,6 +108,29 @@ def _product(source: DataSource, category: str, store: Store) -> _Product:
         return _Product(missing=str(error))
     except OSError as error:
         return _Product(missing=f"cannot read the photographs of {category}: {error.strerror or error}")
+
+
+def data_fingerprint(source: DataSource, category: str, store: Store) -> str:
+    """`DataSource.fingerprint`; contents are only read where names, sizes or times of the files have changed.
+
+    Raises:
+        DataError: the data are not there.
+    """
+    if source.layout == "synthetic":
+        return source.fingerprint(category)
+    folder = source.open(category)
+    paths = [*folder.train]
+    for sample in folder.test:
+        paths += [sample.path, *sample.masks]
+    listing = hashlib.sha256(f"{source.layout}\0{folder.root.resolve()}\0".encode(errors="surrogateescape"))
+    for path in paths:
+        stat = path.stat()
+        listing.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
+    known = store.fingerprint(listing.hexdigest())
+    if known is None:
+        known = source.fingerprint(category)
+        store.remember_fingerprint(listing.hexdigest(), known)
+    return known
 
 
 def _weights(backbone: str) -> _Weights:

@@ -34,8 +34,7 @@ def vary(folder: ImageFolder, cell: Cell) -> ImageFolder:
     test = list(folder.test)
     if cell.contamination:
         defective = [index for index, sample in enumerate(test) if sample.is_defective]
-        # A share of all that is learned from: n / (good + n).
-        count = round(cell.contamination / (1 - cell.contamination) * len(train))
+        count = contaminating(len(train), cell.contamination)
         if count >= len(defective):
             raise DataError(
                 f"a contamination of {cell.contamination:g} takes {count} defective photographs, and {folder.root} has "
@@ -46,6 +45,11 @@ def vary(folder: ImageFolder, cell: Cell) -> ImageFolder:
         train += [test[index].path for index in sorted(moved)]
         test = [sample for index, sample in enumerate(test) if index not in moved]
     return replace(folder, train=tuple(train), test=tuple(test))
+
+
+def contaminating(good: int, share: float) -> int:
+    """How many defective photographs n make up `share` of all that is learned from, n / (good + n)."""
+    return round(share / (1 - share) * good)
 
 
 def alteration(folder: ImageFolder, cell: Cell) -> Alteration | None:

@@ -65,6 +65,7 @@ class TrainingCosts:
         ram_paper: by the paper's rule; None for methods that train nothing by gradients.
         ram: by the better rule; the sum of `items`.
         items: what that consists of.
+        selection_macs: for one image, at most, of choosing what is stored; 0 for methods that choose nothing.
     """
 
     backbone_macs: int
@@ -77,6 +78,7 @@ class TrainingCosts:
     cache_bytes: int
     ram_paper: int | None
     items: tuple[MemoryItem, ...]
+    selection_macs: int = 0
 
     @property
     def ram(self) -> int:
@@ -114,6 +116,7 @@ def training_costs(plan: Plan) -> TrainingCosts | None:
             MemoryItem("cached features", cache, per_image=True),
             *(MemoryItem(name, size, name in found.per_image) for name, size in found.memory.items()),
         ),
+        selection_macs=found.selection_macs,
     )
 
 
@@ -127,6 +130,7 @@ class _Fitting:
     batch_size: int = 0
     per_image: frozenset[str] = frozenset()
     """Names in `memory` of what grows with the number of photographs."""
+    selection_macs: int = 0
 
 
 def _patchcore(plan: Plan) -> _Fitting:
@@ -141,6 +145,8 @@ def _patchcore(plan: Plan) -> _Fitting:
         },
         # A share of all patches grows with them; so does a bank that holds every one.
         per_image=frozenset(every | {"memory bank"} if plan.method.bank_ratio or bank_size(plan) == patches else every),
+        # Every patch is compared with every one that is kept.
+        selection_macs=plan.positions * bank_size(plan) * plan.channels,
     )
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
 
+def forget_peak() -> None:
+    """Count the peak from here on. Only Linux can; elsewhere it stays counted from the start of the process, which is
+    the same for the first thing that a process does."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_resident_bytes() -> int | None:
-    """The most memory this process has had in RAM so far; None where the platform does not tell."""
+    """The most memory this process has had in RAM so far, or since `forget_peak`.
+
+    Returns:
+        Bytes; None where the platform does not tell.
+    """
     system: str = sys.platform
     if system == "linux":
         return _linux()

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+LEAST = 3
+"""Runs that are timed however long they take."""
 
 
 def main() -> None:
@@ -24,6 +26,7 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     from flawspot.measuring.energy import EnergyMeter
+    from flawspot.measuring.latency import milliseconds, timed, warm_up
     from flawspot.measuring.peak_memory import peak_resident_bytes
     from flawspot.runtime.detector import open_session
     from flawspot.runtime.images import read_image
@@ -35,21 +38,19 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
         images = [np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)]
     before = peak_resident_bytes()
     session = open_session(Path(order["model"]).read_bytes(), threads=order["threads"])
-    for index in range(order["warm_up"]):
-        session.run(None, {"image": images[index % len(images)][None]})
-    meter = EnergyMeter()
-    seconds: list[float] = []
-    end = time.perf_counter() + order["seconds"]
-    while len(seconds) < order["runs"] and (len(seconds) < 3 or time.perf_counter() < end):
-        batch = images[len(seconds) % len(images)][None]
-        begin = time.perf_counter()
+
+    def run(batch: Any) -> None:
         session.run(None, {"image": batch})
-        seconds.append(time.perf_counter() - begin)
+
+    warm_up(run, images, order["warm_up"])
+    meter = EnergyMeter()
+    seconds = timed(run, images, least=LEAST, most=order["runs"], seconds=order["seconds"])
     joules = meter.joules()
+    median, slow = milliseconds(seconds)
     return {
         "runs": len(seconds),
-        "p50_ms": 1000 * float(np.percentile(seconds, 50)),
-        "p95_ms": 1000 * float(np.percentile(seconds, 95)),
+        "p50_ms": median,
+        "p95_ms": slow,
         "peak_bytes": peak_resident_bytes(),
         "peak_bytes_before": before,
         "joules": None if joules is None else joules / len(seconds),

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import os
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -244,10 +241,3 @@ def _backbone_part(network: BlockList, input_size: int) -> Part:
     """The trimmed backbone; its batch norms' statistics count, as in the PaSTe paper's memory figures."""
     size = sum(t.numel() * t.element_size() for t in network.state_dict().values() if t.is_floating_point())
     return Part("backbone", size, module_macs(network, torch.zeros(1, 3, input_size, input_size)))
-
-
-def _versions() -> dict[str, str]:
-    packages = {
-        name: metadata.version(name) for name in ("flawspot", "torch", "onnx", "onnxruntime", "numpy", "pillow")
-    }
-    return {"python": platform.python_version(), **packages}

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Record
 from flawspot.benchmark.store import Store
 from flawspot.benchmark.task import Estimate, Task
+from flawspot.provenance import now
 
 ATTEMPTS = 2
 """How often a run is begun whose process dies."""
@@ -88,7 +89,7 @@ class Board:
             if status is not None and status not in self._again:
                 self.counts.stored += 1
             elif task.missing is not None:
-                self._store.finish(task.missing_record(finished=_now()))
+                self._store.finish(task.missing_record(finished=now()))
                 self.counts.missing += 1
             else:
                 self._open.append(task)
@@ -147,7 +148,7 @@ class Board:
             attempts: how often it is begun before it is given up.
         """
         if self._attempts[task.key] >= attempts:
-            self.finish(task.record(FAILED, error=f"{why}, {attempts} times", finished=_now()))
+            self.finish(task.record(FAILED, error=f"{why}, {attempts} times", finished=now()))
             return
         when = "when the others have ended" if alone else "soon"
         self._listener.note(f"{name(task)}: {why}; it is tried once more {when}")
@@ -216,9 +217,3 @@ def name(task: Task) -> str:
     """A run in a few words."""
     cell = task.cell
     return f"{cell.data}/{cell.category} {cell.backbone} {cell.layers} {cell.label} seed {cell.seed}"
-
-
-def _now() -> str:
-    import datetime
-
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

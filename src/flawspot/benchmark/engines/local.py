@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 
 import psutil
 
 from flawspot.benchmark.engines.board import Board
-from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Grace, Interrupts
+from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Interrupts
+from flawspot.benchmark.engines.pool import work_off
 from flawspot.benchmark.engines.worker import Work, Worker
-from flawspot.benchmark.provenance import cores
+from flawspot.benchmark.machine import cores
 from flawspot.benchmark.record import FAILED
-from flawspot.benchmark.store import StoreError
-from flawspot.benchmark.task import Estimate
+from flawspot.benchmark.task import Estimate, Task
 
 MEMORY_SHARE = 0.85
 """Of the memory that is free at the beginning."""
@@ -54,10 +53,7 @@ def run_local(
     threads: int,
     grace: float = GRACE_SECONDS,
 ) -> None:
-    """Work on the runs of `board` until there are none, or until an interruption.
-
-    After the first interruption nothing new begins; what is not done within `grace` seconds is ended and given back.
-    After the second all is ended at once.
+    """Work on the runs of `board`, as `flawspot.benchmark.engines.pool.work_off` says.
 
     Args:
         board: the runs.
@@ -65,54 +61,61 @@ def run_local(
         work: what is done with a run; importable by its name.
         workers: processes.
         threads: of each.
-        grace: seconds.
+        grace: seconds for what is running after the first interruption.
 
     Raises:
         StoreError: a result cannot be stored; all work is ended.
     """
-    budget = memory_budget()
-    idle: list[Worker] = []
-    busy: list[Worker] = []
-    ending = Grace(interrupts, grace, board.note)
-    try:
-        while True:
-            may_begin = ending.may_begin(running=bool(busy))
-            while may_begin and len(busy) < workers:
-                used = sum(board.estimate(worker.task).memory_bytes for worker in busy if worker.task)
-                last = idle[-1].last if idle else None
-                task = board.take(last.group if last else None, memory=budget - used)
-                if task is None:
-                    break
-                worker = idle.pop() if idle else Worker(work, threads)
-                busy.append(worker)
-                worker.begin(task)
-            if not busy:
+    work_off(board, interrupts, _Processes(board, work, workers, threads), grace)
+
+
+class _Processes:
+    """Workers of this machine, those that have ended a run kept for the next one."""
+
+    def __init__(self, board: Board, work: Work, workers: int, threads: int) -> None:
+        self._board, self._work, self._workers, self._threads = board, work, workers, threads
+        self._budget = memory_budget()
+        self._idle: list[Worker] = []
+        self._busy: list[Worker] = []
+
+    def is_working(self) -> bool:
+        return bool(self._busy)
+
+    def begin(self) -> None:
+        while len(self._busy) < self._workers:
+            used = sum(self._board.estimate(worker.task).memory_bytes for worker in self._busy if worker.task)
+            last = self._idle[-1].last if self._idle else None
+            task = self._board.take(last.group if last else None, memory=self._budget - used)
+            if task is None:
                 return
-            if ending.is_over():
-                return
-            ready = set(wait([worker.connection for worker in busy], timeout=_POLL_SECONDS))
-            for worker in [worker for worker in busy if worker.connection in ready]:
-                busy.remove(worker)
-                task = worker.task
-                record = worker.receive()
-                if record is not None:
-                    # Memory that a failed run could not get, or has not given back, must not harm the next one.
-                    if record.status == FAILED:
-                        worker.end()
-                    else:
-                        idle.append(worker)
-                    board.finish(record)
-                elif task is not None:
-                    why = worker.why_dead()
-                    worker.task = None
-                    worker.end()
-                    board.died(task, why)
-            board.tell()
-    finally:
-        for worker in [*busy, *idle]:
-            task = worker.task
+            worker = self._idle.pop() if self._idle else Worker(self._work, self._threads)
+            self._busy.append(worker)
+            worker.begin(task)
+
+    def collect(self) -> None:
+        ready = set(wait([worker.connection for worker in self._busy], timeout=_POLL_SECONDS))
+        for worker in [worker for worker in self._busy if worker.connection in ready]:
+            self._busy.remove(worker)
+            self._end_of_run(worker)
+
+    def _end_of_run(self, worker: Worker) -> None:
+        task = worker.task
+        record = worker.receive()
+        if record is not None:
+            # Memory that a failed run could not get, or has not given back, must not harm the next one.
+            if record.status == FAILED:
+                worker.end()
+            else:
+                self._idle.append(worker)
+            self._board.finish(record)
+        elif task is not None:
+            why = worker.why_dead()
+            worker.task = None
             worker.end()
-            if task is not None:
-                # If not even that can be written, the claim ends with this process.
-                with contextlib.suppress(StoreError):
-                    board.give_back(task)
+            self._board.died(task, why)
+
+    def stop(self) -> list[Task]:
+        under_way = [worker.task for worker in self._busy if worker.task is not None]
+        for worker in [*self._busy, *self._idle]:
+            worker.end()
+        return under_way

@@ -6,6 +6,7 @@ run asks for one core and for the memory that it is thought to need, so that a n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import Any
@@ -14,9 +15,10 @@ import ray
 import ray.exceptions
 
 from flawspot.benchmark.engines.board import Board
-from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Grace, Interrupts
+from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Interrupts
+from flawspot.benchmark.engines.pool import work_off
 from flawspot.benchmark.engines.worker import Work
-from flawspot.benchmark.provenance import cores
+from flawspot.benchmark.machine import cores
 from flawspot.benchmark.reasons import reason
 from flawspot.benchmark.record import FAILED, Record
 from flawspot.benchmark.task import Task
@@ -41,7 +43,7 @@ def run_ray(
     workers: int | None = None,
     grace: float = GRACE_SECONDS,
 ) -> None:
-    """Work on the runs of `board` in a Ray cluster until there are none, or until an interruption, as `run_local` does.
+    """Work on the runs of `board` in a Ray cluster, as `flawspot.benchmark.engines.pool.work_off` says.
 
     Args:
         board: the runs.
@@ -60,36 +62,47 @@ def run_ray(
     mine = not ray.is_initialized()
     if mine:
         _connect(address)
-    begin = ray.remote(max_retries=0)(_begin)
-    running: dict[Any, Task] = {}
-    group: tuple[Any, ...] | None = None
-    ending = Grace(interrupts, grace, board.note)
     try:
-        while True:
-            may_begin = ending.may_begin(running=bool(running))
-            while may_begin and len(running) < _slots(workers):
-                task = board.take(group)
-                if task is None:
-                    break
-                memory = min(board.estimate(task).memory_bytes, _largest_memory())
-                options = begin.options(num_cpus=THREADS, memory=int(memory), name=task.key[:10])
-                running[options.remote(work, task)] = task
-            if not running:
-                return
-            if ending.is_over():
-                return
-            ready, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
-            for reference in ready:
-                task = running.pop(reference)
-                group = task.group
-                _end(board, task, reference)
-            board.tell()
+        work_off(board, interrupts, _Cluster(board, work, workers), grace)
     finally:
-        for reference, task in running.items():
-            ray.cancel(reference, force=True)
-            board.give_back(task)
         if mine:
             ray.shutdown()
+
+
+class _Cluster:
+    """Runs that were handed to Ray."""
+
+    def __init__(self, board: Board, work: Work, workers: int | None) -> None:
+        self._board, self._work, self._workers = board, work, workers
+        self._remote = ray.remote(max_retries=0)(_begin)
+        self._running: dict[Any, Task] = {}
+        self._group: tuple[Any, ...] | None = None
+
+    def is_working(self) -> bool:
+        return bool(self._running)
+
+    def begin(self) -> None:
+        while len(self._running) < _slots(self._workers):
+            task = self._board.take(self._group)
+            if task is None:
+                return
+            memory = min(self._board.estimate(task).memory_bytes, _largest_memory())
+            options = self._remote.options(num_cpus=THREADS, memory=int(memory), name=task.key[:10])
+            self._running[options.remote(self._work, task)] = task
+
+    def collect(self) -> None:
+        ready, _ = ray.wait(list(self._running), timeout=_POLL_SECONDS)
+        for reference in ready:
+            task = self._running.pop(reference)
+            self._group = task.group
+            _end(self._board, task, reference)
+
+    def stop(self) -> list[Task]:
+        for reference in self._running:
+            # A cluster that is gone cannot be told, and works on nothing.
+            with contextlib.suppress(ray.exceptions.RayError, RuntimeError):
+                ray.cancel(reference, force=True)
+        return list(self._running.values())
 
 
 def _begin(work: Work, task: Task) -> Record:

@@ -1,0 +1,55 @@
+"""The code that a run's figures depend on, as a part of its key: a better report must not make all runs old.
+
+The rule: a file counts, unless nothing that it does can reach a figure. Those are the rooms above the road of a run
+(the command line, the benchmark's planning, store and report, measuring in processes of its own), of which only what a
+run itself calls counts; and below them what is only looked at: pictures and progress.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from importlib import metadata
+from pathlib import Path
+
+WITHOUT_FIGURES = (
+    "cli/",
+    "serve/",
+    "benchmark/",
+    "measuring/",
+    "progress",  # a file, or a package
+    "runtime/overlay.py",
+    "runtime/pictures.py",
+)
+"""Where no figure comes from: beginnings of paths in the package."""
+ROAD_OF_A_RUN = (
+    "benchmark/one_run.py",
+    "benchmark/variations.py",
+    "measuring/latency.py",
+    "measuring/peak_memory.py",
+)
+"""Files in those rooms that a run's figures come from nevertheless."""
+
+
+def counts(name: str) -> bool:
+    """Whether figures depend on the file called `name`, relative to the package, with forward slashes."""
+    if not name.endswith((".py", ".json")):
+        return False
+    return name in ROAD_OF_A_RUN or not name.startswith(WITHOUT_FIGURES)
+
+
+@functools.cache
+def code_version(root: Path = Path(__file__).parents[1]) -> str:
+    """The package's version, and a hash of those of its source files that figures depend on.
+
+    The same on every operating system, whatever line ends a checkout has.
+
+    Args:
+        root: the folder of the package.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*"), key=lambda path: path.relative_to(root).as_posix()):
+        name = path.relative_to(root).as_posix()
+        if counts(name):
+            digest.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return f"{metadata.version('flawspot')}+{digest.hexdigest()[:16]}"

@@ -1,0 +1,85 @@
+"""Which code makes runs old when it changes."""
+
+import ast
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import flawspot
+from flawspot.benchmark.code_version import ROAD_OF_A_RUN, WITHOUT_FIGURES, code_version, counts
+
+PACKAGE = Path(flawspot.__file__).parent
+BOOKKEEPING = {
+    *("code_version", "examples", "feature_files", "machine", "reasons", "record", "seen_photographs", "task"),
+}
+"""Files of benchmark/ that a run uses, and that no figure comes from: what is recorded and kept, and in which words."""
+
+
+def test_a_version_is_the_packages_and_a_hash():
+    version, _, digest = code_version().partition("+")
+    assert version and len(digest) == 16
+    assert json.loads(json.dumps(code_version())) == code_version()
+
+
+@pytest.mark.parametrize(
+    ("name", "makes_old"),
+    [
+        ("methods/padim/method.py", True),
+        ("runtime/images.py", True),
+        ("costs/paper_tables.json", True),
+        ("benchmark/one_run.py", True),
+        ("benchmark/variations.py", True),
+        ("measuring/latency.py", True),
+        ("measuring/processes.py", False),
+        ("runtime/overlay.py", False),
+        ("runtime/pictures.py", False),
+        ("benchmark/report/page.py", False),
+        ("cli/train.py", False),
+    ],
+)
+def test_code_that_no_figure_depends_on_makes_no_run_old(tmp_path, name, makes_old):
+    root = tmp_path / "flawspot"
+    for path in (PACKAGE / name, PACKAGE / "errors.py"):
+        (root / path.relative_to(PACKAGE)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, root / path.relative_to(PACKAGE))
+    before = code_version(root)
+    with (root / name).open("ab") as file:
+        file.write(b"\n")
+    code_version.cache_clear()
+    assert (code_version(root) != before) == makes_old
+
+
+def test_line_ends_make_no_run_old(tmp_path):
+    for name, text in (("unix", b"a = 1\nb = 2\n"), ("windows", b"a = 1\r\nb = 2\r\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "module.py").write_bytes(text)
+    assert code_version(tmp_path / "unix") == code_version(tmp_path / "windows")
+
+
+def test_every_name_is_of_something_that_is_there():
+    for name in (*WITHOUT_FIGURES, *ROAD_OF_A_RUN):
+        assert list(PACKAGE.glob(f"{name.rstrip('/')}*")) or name == "serve/", name
+
+
+def imported(path: Path) -> set[str]:
+    """Files of the package whose modules one of its files imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for module in modules:
+            file = Path(*module.split(".")[1:]).with_suffix(".py") if module.count(".") else None
+            if module.startswith("flawspot.") and file is not None and (PACKAGE / file).is_file():
+                found.add(file.as_posix())
+    return found
+
+
+def test_what_a_run_uses_of_rooms_without_figures_is_decided_file_by_file():
+    """A new import on the road of a run stops here until somebody has said whether figures depend on it."""
+    rooms = ("benchmark/", "measuring/")
+    uses = {name for file in ROAD_OF_A_RUN for name in imported(PACKAGE / file) if name.startswith(rooms)}
+    undecided = {name for name in uses if not counts(name)} - {f"benchmark/{name}.py" for name in BOOKKEEPING}
+    assert undecided == set()
+    assert not {f"benchmark/{name}.py" for name in BOOKKEEPING} - uses
