@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from flawspot.runtime.detector import Detector as Detector
     from flawspot.runtime.detector import load as load
     from flawspot.runtime.prediction import Prediction as Prediction
+    from flawspot.runtime.regions import Region as Region
+    from flawspot.runtime.table import table as table
     from flawspot.training.road import train as train
 
 _HOMES = {
@@ -26,13 +28,26 @@ _HOMES = {
     "Detector": "flawspot.runtime.detector",
     "FlawspotError": "flawspot.errors",
     "Prediction": "flawspot.runtime.prediction",
+    "Region": "flawspot.runtime.regions",
     "evaluate": "flawspot.evaluation",
     "load": "flawspot.runtime.detector",
+    "table": "flawspot.runtime.table",
     "train": "flawspot.training.road",
 }
 _TRAINING_HALF = ("torch", "onnx", "onnxscript", "platformdirs")
 
-__all__ = ["Artifact", "Detector", "FlawspotError", "Prediction", "__version__", "evaluate", "load", "train"]
+__all__ = [
+    "Artifact",
+    "Detector",
+    "FlawspotError",
+    "Prediction",
+    "Region",
+    "__version__",
+    "evaluate",
+    "load",
+    "table",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

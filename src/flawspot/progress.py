@@ -43,6 +43,11 @@ class Silent:
 SILENT = Silent()
 
 
+def as_progress(progress: Progress | bool) -> Progress:
+    """What a public function was given as its progress: True for the display, False for silence, or one of your own."""
+    return SILENT if isinstance(progress, bool) else progress
+
+
 def length_of(items: Iterable[object]) -> int | None:
     """The number of items where it is known beforehand, else None."""
     return len(items) if isinstance(items, Sized) else None

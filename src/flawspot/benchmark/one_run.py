@@ -76,7 +76,9 @@ def _measured(task: Task, memory: PeakMemory) -> dict[str, Any]:
     folder = vary(folder, cell)
     trained = _train(task, folder, memory)
     begin = time.perf_counter()
-    evaluation = evaluate(load(trained.path), folder, strict=True, alter=alteration(folder, cell), keep_maps=True)
+    evaluation = evaluate(
+        load(trained.path), folder, strict=True, alter=alteration(folder, cell), keep_maps=True, progress=False
+    )
     evaluation_seconds = time.perf_counter() - begin
     maps, masks = evaluation.maps, evaluation.masks
     sizes = () if maps is None or masks is None or not masks.any() else defect_sizes(maps, masks)
