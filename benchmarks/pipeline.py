@@ -151,7 +151,7 @@ def time_folder(graph: bytes, paths: list[Path]) -> None:
         "turns.\n"
     )
     print("| threads of the detector | one after the other | decoding ahead | times faster |\n|---|---|---|---|")
-    nothing = CalibrationInfo(0.1, 0.1, 0.0, 0.0, (0.0,), (0.0,))
+    nothing = CalibrationInfo(0.1, 0.1, 0.0, (0.0,))
     manifest = Manifest(
         product="bottle",
         method="paste",

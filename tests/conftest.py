@@ -119,7 +119,7 @@ def tiny_manifest() -> object:
         input_size=8,
         backbone=BackboneInfo("mobilenet_v2", "paste", (7, 10, 14), "w", "ab", (0.5, 0.5, 0.5), (0.2, 0.2, 0.2)),
         training=TrainingInfo("f" * 64, 10, 2, 4, ("broken.png",), {"fitting": 1.5}, 3),
-        calibration=CalibrationInfo(0.2, 0.2, 100.0, 100.0, (70.0, 80.0, 90.0, 100.0), (70.0, 80.0, 90.0, 100.0)),
+        calibration=CalibrationInfo(0.2, 0.2, 100.0, (70.0, 80.0, 90.0, 100.0)),
         parts=(Part("backbone", 10, 20),),
         versions={"flawspot": "0.1.0"},
         created="2026-01-01T00:00:00+00:00",

@@ -28,7 +28,7 @@ class Brightness:
         input_size=64,
         backbone=BackboneInfo("none", "", (0,), "", "", (0.0,), (1.0,)),
         training=TrainingInfo("", 1, 0, 1, (), {}),
-        calibration=CalibrationInfo(0.1, 0.5, 0.8, 0.8, (0.8,), (0.8,)),
+        calibration=CalibrationInfo(0.1, 0.5, 0.8, (0.8,)),
         parts=(),
         versions={},
         created="",

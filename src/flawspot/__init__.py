@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from flawspot.runtime.detector import Detector as Detector
     from flawspot.runtime.detector import load as load
     from flawspot.runtime.prediction import Prediction as Prediction
+    from flawspot.runtime.regions import Region as Region
+    from flawspot.runtime.table import table as table
     from flawspot.training.feature_cache import FeatureCache as FeatureCache
     from flawspot.training.road import train as train
 
@@ -46,8 +48,10 @@ _HOMES = {
     "Evaluation": "flawspot.evaluation",
     "FeatureCache": "flawspot.training.feature_cache",
     "Prediction": "flawspot.runtime.prediction",
+    "Region": "flawspot.runtime.regions",
     "evaluate": "flawspot.evaluation",
     "load": "flawspot.runtime.detector",
+    "table": "flawspot.runtime.table",
     "train": "flawspot.training.road",
     **dict.fromkeys(("CFA", "Method", "PaDiM", "PaSTe", "PatchCore", "STFPM"), "flawspot.methods"),
     **dict.fromkeys(

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from flawspot.data.folders import ImageFolder, Sample, open_folder, read_sample_mask
 from flawspot.data.reading import resize_mask
 from flawspot.errors import DataError, FlawspotError, ImageError
-from flawspot.metrics import Metrics, PixelScores, measure
-from flawspot.progress import SILENT, Progress
-from flawspot.runtime.detector import Detector
+from flawspot.metrics import Curves, Metrics, PixelScores, measure
+from flawspot.progress import Progress, as_progress
+from flawspot.runtime.artifact import Artifact
+from flawspot.runtime.detector import Detector, load
 from flawspot.runtime.prefetch import prefetch
 
 MEMORY = 1 << 30
@@ -26,9 +27,14 @@ Alteration = Callable[[Sample, NDArray[np.uint8], NDArray[np.bool_]], tuple[NDAr
 """What is done to a test photograph (H, W, 3) and its mask (H, W) before the detector sees it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
-    """The figures of one detector on one test set.
+    """The figures of one detector on one test set. Made by `evaluate`.
+
+        >>> evaluation
+        Evaluation(8 images: image AUROC 1.000, pixel AUROC 1.000; at the threshold: recall 1.000, false alarms 0.000)
+        >>> evaluation.metrics.image_recall
+        1.0
 
     Attributes:
         metrics: at image and pixel level; see `flawspot.metrics`.
@@ -43,100 +49,155 @@ class Evaluation:
     samples: tuple[Sample, ...]
     scores: tuple[float, ...]
     skipped: tuple[tuple[Path, str], ...]
-    maps: NDArray[np.float32] | None = field(default=None, repr=False)
-    masks: NDArray[np.bool_] | None = field(default=None, repr=False)
+    maps: NDArray[np.float32] | None = None
+    masks: NDArray[np.bool_] | None = None
+
+    def __repr__(self) -> str:
+        metrics = self.metrics
+        at_threshold = _figures(recall=metrics.image_recall, false_alarms=metrics.image_false_alarm_rate)
+        skipped = f"; {len(self.skipped)} unreadable" if self.skipped else ""
+        return (
+            f"Evaluation({metrics.images} images: "
+            f"{_figures(image_AUROC=metrics.image_auroc, pixel_AUROC=metrics.pixel_auroc)}; "
+            f"at the threshold: {at_threshold}{skipped})"
+        )
+
+
+def _figures(**figures: float | None) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {'undefined' if value is None else f'{value:.3f}'}"
+        for name, value in figures.items()
+    )
 
 
 def evaluate(
-    detector: Detector,
+    detector: str | os.PathLike[str] | Artifact | Detector,
     data: str | os.PathLike[str] | ImageFolder,
     *,
     strict: bool = False,
     memory: int = MEMORY,
     alter: Alteration | None = None,
     keep_maps: bool = False,
-    progress: Progress = SILENT,
+    progress: Progress | bool = True,
 ) -> Evaluation:
-    """Run `detector` over the test photographs of `data` and measure it.
+    """Run a detector over the test photographs of `data` and measure it.
+
+        >>> flawspot.evaluate("part.onnx", "photos", progress=False).metrics.image_auroc
+        1.0
 
     Pixel figures compare maps and masks at the detector's input size S x S, masks resized by nearest neighbour, as the
     field does. The next photographs and masks are decoded while the detector looks at the present one, and no map is
     kept.
 
     Args:
-        detector: from `flawspot.load`.
+        detector: the .onnx file; or what `flawspot.train` or `flawspot.load` returned.
         data: a folder in the MVTec layout: ``test/good``, ``test/<defect>``, and ``ground_truth`` for pixel figures.
         strict: fail at the first photograph that cannot be read, instead of leaving it out.
         memory: bytes for the scores of pixels. What goes beyond waits in a temporary file: the same figures, later.
         alter: corrupts test photographs, to see how robust the detector is; None leaves them as they are.
         keep_maps: return maps and masks as well; they take 5 bytes a pixel.
-        progress: told of each image.
+        progress: whether to show how far it is, or a `Progress` that is told of each image.
 
     Raises:
+        ArtifactError: a file that is no artifact.
         DataError: no test images, or a mask that does not fit its image.
         ImageError: with `strict`, a photograph that cannot be read.
     """
+    if isinstance(detector, str | os.PathLike | Artifact):
+        detector = load(detector)
+    progress = as_progress(progress)
     folder = data if isinstance(data, ImageFolder) else open_folder(Path(data))
     if not folder.test:
         raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect> beside train")
     size = detector.manifest.input_size
     pixels = _pixel_scores(folder, size, memory) if any(sample.mask for sample in folder.test) else None
-    samples: list[Sample] = []
-    scores: list[float] = []
-    skipped: list[tuple[Path, str]] = []
-    maps: list[NDArray[np.float32]] = []
-    masks: list[NDArray[np.bool_]] = []
+    seen = _Seen(keep_maps)
+    with pixels or contextlib.nullcontext():
+        read = _reader(detector, alter, with_masks=pixels is not None)
+        for sample, photograph in progress.track(prefetch(folder.test, read), "evaluating", len(folder.test)):
+            if isinstance(photograph, ImageError) and not strict:
+                seen.skipped.append((sample.path, str(photograph)))
+                progress.note(str(photograph))
+            else:
+                anomaly_map, score, mask = _look(detector, photograph)
+                if pixels is not None and mask is not None:
+                    pixels.add(anomaly_map, mask)
+                seen.add(sample, score, anomaly_map, mask)
+        if not seen.samples:
+            raise DataError(f"none of the {len(seen.skipped)} test images of {folder.root} can be read")
+        with progress.step("measuring"):
+            curves = None if pixels is None else pixels.curves()
+            return seen.evaluation(detector.manifest.calibration.threshold, curves)
 
-    def read(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | FlawspotError | None]:
+
+@dataclass
+class _Seen:
+    """What has been seen of a test set so far; see `Evaluation`."""
+
+    keep_maps: bool
+    samples: list[Sample] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    maps: list[NDArray[np.float32]] = field(default_factory=list)
+    masks: list[NDArray[np.bool_]] = field(default_factory=list)
+
+    def add(
+        self, sample: Sample, score: float, anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_] | None
+    ) -> None:
+        self.samples.append(sample)
+        self.scores.append(score)
+        if self.keep_maps:
+            self.maps.append(anomaly_map)
+            self.masks.extend([] if mask is None else [mask])
+
+    def evaluation(self, threshold: float, curves: Curves | None) -> Evaluation:
+        labels = np.array([sample.is_defective for sample in self.samples])
+        return Evaluation(
+            measure(np.array(self.scores), None, labels, None, threshold, pixels=curves),
+            tuple(self.samples),
+            tuple(self.scores),
+            tuple(self.skipped),
+            np.stack(self.maps) if self.maps else None,
+            np.stack(self.masks) if self.masks else None,
+        )
+
+
+_Read = tuple[NDArray[np.uint8], NDArray[np.bool_] | FlawspotError | None]
+
+
+def _reader(detector: Detector, alter: Alteration | None, *, with_masks: bool) -> Callable[[Sample], _Read]:
+    """What reads a sample, in other threads: the photograph as the detector wants it, and its mask at the map's size.
+
+    A fault in the truth is returned in the place of the mask: it ends the evaluation, unlike one in a photograph.
+    """
+    size = detector.manifest.input_size
+
+    def read(sample: Sample) -> _Read:
         photograph = detector.read(sample.path)
         image, (width, height) = photograph.pixels, photograph.size
         try:
-            mask = None if pixels is None else read_sample_mask(sample, (height, width))
+            mask = read_sample_mask(sample, (height, width)) if with_masks else None
             if alter is not None:
                 image, altered = alter(sample, image, np.zeros((height, width), np.bool_) if mask is None else mask)
                 mask = None if mask is None else altered
             return image, None if mask is None else resize_mask(mask, size)
-        except FlawspotError as error:  # a fault in the truth ends the evaluation, unlike one in a photograph
+        except FlawspotError as error:
             return image, error
 
-    with pixels or contextlib.nullcontext():
-        for sample, photograph in progress.track(prefetch(folder.test, read), "evaluating", len(folder.test)):
-            if isinstance(photograph, Exception):
-                if strict or not isinstance(photograph, ImageError):
-                    raise photograph
-                skipped.append((sample.path, str(photograph)))
-                progress.note(str(photograph))
-                continue
-            image, mask = photograph
-            if isinstance(mask, FlawspotError):
-                raise mask
-            anomaly_map, score = detector.run(image[None])
-            if keep_maps:
-                maps.append(anomaly_map[0])
-                masks.extend([] if mask is None else [mask])
-            if pixels is not None and mask is not None:
-                pixels.add(anomaly_map[0], mask)
-            samples.append(sample)
-            scores.append(float(score[0]))
-        if not samples:
-            raise DataError(f"none of the {len(skipped)} test images of {folder.root} can be read")
-        with progress.step("measuring"):
-            metrics = measure(
-                np.array(scores),
-                None,
-                np.array([sample.is_defective for sample in samples]),
-                None,
-                detector.manifest.calibration.threshold,
-                pixels=None if pixels is None else pixels.curves(),
-            )
-    return Evaluation(
-        metrics,
-        tuple(samples),
-        tuple(scores),
-        tuple(skipped),
-        np.stack(maps) if maps else None,
-        np.stack(masks) if masks else None,
-    )
+    return read
+
+
+def _look(
+    detector: Detector, photograph: _Read | Exception
+) -> tuple[NDArray[np.float32], float, NDArray[np.bool_] | None]:
+    """Map, score and mask of what has been read; raises what went wrong there."""
+    if isinstance(photograph, Exception):
+        raise photograph
+    image, mask = photograph
+    if isinstance(mask, FlawspotError):
+        raise mask
+    anomaly_map, score = detector.run(image[None])
+    return anomaly_map[0], float(score[0]), mask
 
 
 def _pixel_scores(folder: ImageFolder, size: int, memory: int) -> PixelScores:

@@ -2,14 +2,17 @@
 
 import dataclasses
 import json
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
+import flawspot
 from flawspot.errors import ArtifactError, FlawspotError
-from flawspot.runtime.artifact import Artifact, graph_sha256, read, write
+from flawspot.runtime.artifact import Artifact, assemble, graph_sha256, read, write
 from flawspot.runtime.manifest import SCHEMA_VERSION, Manifest
 
 
@@ -41,7 +44,7 @@ def test_a_rewritten_manifest_changes_nothing_else(file, tiny_model, tiny_manife
     assert read(file).manifest.product == "another"
     assert graph_sha256(read(file).model) == graph_sha256(tiny_model)
     keys = [entry.key for entry in onnx.load(file).metadata_props]
-    assert keys == ["flawspot.runtime.manifest", "flawspot.sha256"]
+    assert keys == ["flawspot.manifest", "flawspot.sha256"]
 
 
 def test_other_metadata_are_kept(file, tiny_model, tiny_manifest):
@@ -90,7 +93,7 @@ def test_what_is_not_ours(tmp_path, tiny_model):
 
 def write_raw(path, model, text) -> None:
     proto = onnx.load_from_string(model)
-    proto.metadata_props.add(key="flawspot.runtime.manifest", value=text)
+    proto.metadata_props.add(key="flawspot.manifest", value=text)
     path.write_bytes(proto.SerializeToString())
 
 
@@ -157,8 +160,6 @@ def test_a_full_disk_leaves_the_old_file(file, tiny_model, tiny_manifest, monkey
 
 
 def test_a_model_too_new_for_onnx_runtime(tiny_manifest):
-    import flawspot
-
     node = helper.make_node("NoSuchOperator", ["image"], ["anomaly_map"])
     graph = helper.make_graph(
         [node],
@@ -168,3 +169,107 @@ def test_a_model_too_new_for_onnx_runtime(tiny_manifest):
     )
     with pytest.raises(ArtifactError, match="pip install -U onnxruntime"):
         flawspot.load(Artifact(tiny_manifest, helper.make_model(graph).SerializeToString()))
+
+
+OLD = Path(__file__).with_name("schema_1.onnx")
+"""`tiny_model`, written by flawspot when it had a threshold for the score, 100, and one for the map, 60."""
+
+
+def grey(level: int) -> np.ndarray:
+    return np.full((16, 24, 3), level, np.uint8)
+
+
+def test_an_artifact_of_schema_1_keeps_its_meaning(tmp_path):
+    artifact = read(OLD)
+    assert artifact.manifest.schema_version == 1
+    calibration = artifact.manifest.calibration
+    assert (calibration.threshold, calibration.region_threshold) == (100.0, 60.0)
+    prediction = flawspot.load(OLD).predict(grey(80))
+    assert not prediction.is_anomalous
+    assert prediction.boxes == [(0, 0, 24, 16)]
+    assert flawspot.load(OLD).predict(grey(60)).boxes == []
+
+
+def test_an_artifact_of_schema_1_stays_one_when_it_is_rewritten(tmp_path):
+    path = tmp_path / "old.onnx"
+    path.write_bytes(OLD.read_bytes())
+    read(path).recalibrated(0.6).save(path)
+    manifest = read(path).manifest
+    assert manifest.schema_version == 1
+    assert (manifest.calibration.threshold, manifest.calibration.pixel_threshold) == (80.0, 40.0)
+    assert manifest.calibration.map_maxima == (30.0, 40.0, 50.0, 60.0)
+
+
+def test_schema_1_without_a_threshold_for_the_map_is_damaged(tiny_manifest):
+    data = {**tiny_manifest.as_dict(), "schema_version": 1}
+    with pytest.raises(ArtifactError, match="pixel_threshold is missing"):
+        Manifest.from_json(json.dumps(data))
+
+
+def test_a_new_manifest_says_nothing_of_a_second_threshold(tiny_manifest):
+    assert "pixel_threshold" not in tiny_manifest.to_json()
+    assert "map_maxima" not in tiny_manifest.to_json()
+    assert Manifest.from_json(tiny_manifest.to_json()) == tiny_manifest
+
+
+def test_the_model_of_an_artifact_is_the_whole_file(file, tmp_path, tiny_model, tiny_manifest):
+    for artifact in (read(file), assemble(tiny_model, tiny_manifest), read(file).recalibrated(0.2)):
+        assert artifact.model == file.read_bytes()
+        by_hand, by_itself = tmp_path / "by hand.onnx", tmp_path / "new folder" / "by itself.onnx"
+        by_hand.write_bytes(artifact.model)
+        artifact.save(by_itself)
+        assert read(by_hand) == read(by_itself) == read(file)
+        assert flawspot.load(artifact).predict(grey(120)).score == 120.0
+
+
+def test_repr_is_a_line(file):
+    assert repr(read(file)) == "Artifact(paste on mobilenet_v2, layers 7, 10, 14, input 8 x 8, 0.0 MiB)"
+
+
+@pytest.fixture(scope="module")
+def large(tiny_model, tiny_manifest, tmp_path_factory):
+    """An artifact of 16 MB, between other metadata."""
+    model = onnx.load_from_string(tiny_model)
+    weights = np.random.default_rng(0).random(2**22, np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weights, "weights"))
+    model.metadata_props.add(key="line", value="7")
+    path = tmp_path_factory.mktemp("large") / "large.onnx"
+    write(path, model.SerializeToString(), tiny_manifest)
+    return path
+
+
+def traced(action) -> tuple[int, int]:
+    """Bytes that Python holds after `action` and held at most, beyond those before."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        kept = action()
+        after, peak = tracemalloc.get_traced_memory()
+        del kept
+        return after - before, peak - before
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_artifact_is_verified_where_it_lies(large):
+    size = large.stat().st_size
+    _, peak = traced(lambda: read(large))
+    assert size <= peak < 1.05 * size
+    model = read(large).model
+    _, peak = traced(lambda: graph_sha256(model))
+    assert peak < 0.05 * size
+
+
+def test_a_loaded_detector_keeps_no_copy_of_the_file(large):
+    size = large.stat().st_size
+    flawspot.load(large)  # whatever is imported only now
+    held, peak = traced(lambda: flawspot.load(large))
+    assert held < 0.05 * size
+    assert peak < 1.05 * size
+
+
+def test_assembling_holds_nothing_but_the_new_file(large, tiny_manifest):
+    size = large.stat().st_size
+    model = large.read_bytes()
+    _, peak = traced(lambda: assemble(model, tiny_manifest))
+    assert peak < 1.05 * size

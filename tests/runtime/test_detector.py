@@ -9,14 +9,14 @@ from PIL import Image
 
 import flawspot
 from flawspot.errors import ImageError
-from flawspot.runtime.artifact import Artifact, write
+from flawspot.runtime.artifact import assemble, write
 from flawspot.runtime.detector import open_session
 from flawspot.runtime.prediction import Prediction
 
 
 @pytest.fixture
 def detector(tiny_model, tiny_manifest):
-    return flawspot.load(Artifact(tiny_manifest, tiny_model), threads=1)
+    return flawspot.load(assemble(tiny_model, tiny_manifest), threads=1)
 
 
 def photograph(level: int, height: int = 16, width: int = 24) -> np.ndarray:
@@ -28,7 +28,7 @@ def photograph(level: int, height: int = 16, width: int = 24) -> np.ndarray:
 def test_from_a_file_and_in_memory(tmp_path, tiny_model, tiny_manifest):
     path = tmp_path / "part.onnx"
     write(path, tiny_model, tiny_manifest)
-    for source in (path, str(path), Artifact(tiny_manifest, tiny_model)):
+    for source in (path, str(path), assemble(tiny_model, tiny_manifest)):
         assert flawspot.load(source).predict(photograph(120)).score == 120.0
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 import flawspot
 from flawspot.errors import ImageError
-from flawspot.runtime.artifact import Artifact
+from flawspot.runtime.artifact import assemble
 from flawspot.runtime.images import find_images, read_image
 from flawspot.runtime.reduced import REDUCTION, read_reduced
 
@@ -121,7 +121,7 @@ def test_a_detector_reduces_only_when_asked_and_boxes_stay_in_pixels_of_the_phot
     image[:16, :16] = 255
     path = tmp_path / "a.jpg"
     Image.fromarray(image).save(path, quality=95)
-    artifact = Artifact(tiny_manifest, tiny_model)
+    artifact = assemble(tiny_model, tiny_manifest)
     exact, fast = flawspot.load(artifact), flawspot.load(artifact, fast_jpeg=True)
     assert exact.read(path).pixels.shape == image.shape
     assert fast.read(path).pixels.shape == (32, 48, 3)

@@ -1,6 +1,5 @@
 """The one road from photographs to an artifact, and the mistakes that end it early."""
 
-import dataclasses
 import shutil
 
 import numpy as np
@@ -15,7 +14,6 @@ from flawspot.errors import ConfigurationError, DataError, FlawspotError, ImageE
 from flawspot.methods.registry import create_method
 from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.runtime.artifact import graph_sha256, read
-from flawspot.runtime.calibration import calibrate
 from flawspot.runtime.images import read_image
 from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.road import train
@@ -217,9 +215,7 @@ def test_an_output_that_cannot_be_written_is_found_first(product_folder, tmp_pat
 
 
 def test_another_rate_needs_no_training(artifact, product_folder):
-    manifest = artifact[1].manifest
-    scores = manifest.calibration.scores
-    loose = dataclasses.replace(manifest, calibration=calibrate(scores, manifest.calibration.map_maxima, 0.5))
-    detector = flawspot.load(flawspot.Artifact(loose, artifact[1].model))
+    scores = artifact[1].manifest.calibration.scores
+    detector = flawspot.load(artifact[1].recalibrated(0.5))
     verdicts = [detector.predict(read_image(path)) for path in open_folder(product_folder).train]
     assert all(v.is_anomalous == (v.score > scores[2]) for v in verdicts)

@@ -46,7 +46,7 @@ def write_examples(
             image = seen.photograph(sample.path)
             if alter is not None:
                 image, _ = alter(sample, image, np.zeros(image.shape[:2], np.bool_))
-            drawn = overlay(image, evaluation.maps[row], calibration.pixel_threshold, max_side=SIDE)
+            drawn = overlay(image, evaluation.maps[row], calibration.region_threshold, max_side=SIDE)
             file = io.BytesIO()
             drawn.save(file, "JPEG", quality=_QUALITY)
             picture = f"examples/{task.key[:2]}/{task.key}-{kind}-{len(found)}.jpg"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flawspot.cli import FAST_JPEG, UNREADABLE_IMAGES
 from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.progress.display import DISPLAY
+
+if TYPE_CHECKING:
+    from flawspot.metrics import Metrics
 
 
 def evaluate(
@@ -26,40 +29,41 @@ def evaluate(
 
     detector = load(file, threads=threads, fast_jpeg=fast_jpeg)
     evaluation = run(detector, data, strict=strict, progress=DISPLAY)
-    metrics = evaluation.metrics
+    manifest = detector.manifest
     if as_json:
-        weights = detector.manifest.backbone.weights
-        print_json({**metrics.as_dict(), "skipped": len(evaluation.skipped), "weights": weights})
+        skipped = len(evaluation.skipped)
+        print_json({**evaluation.metrics.as_dict(), "skipped": skipped, "weights": manifest.backbone.weights})
     else:
-        if detector.manifest.backbone.weights == "random":
+        if manifest.backbone.weights == "random":
             note("the backbone of this detector has random weights")
-        calibration = detector.manifest.calibration
-        print_pairs(
-            [
-                ("images", f"{metrics.good_images} good, {metrics.defective_images} defective"),
-                ("image level", _line(AUROC=metrics.image_auroc, AP=metrics.image_ap, F1_max=metrics.image_f1_max)),
-                (
-                    "pixel level",
-                    _line(
-                        AUROC=metrics.pixel_auroc,
-                        AP=metrics.pixel_ap,
-                        F1_max=metrics.pixel_f1_max,
-                        AUPRO=metrics.pixel_aupro_normalized,
-                    ),
-                ),
-                (
-                    f"at the threshold {calibration.threshold:.5g}",
-                    _line(
-                        F1=metrics.image_f1,
-                        precision=metrics.image_precision,
-                        recall=metrics.image_recall,
-                        false_alarm_rate=metrics.image_false_alarm_rate,
-                    ),
-                ),
-            ]
-        )
+        print_pairs(_rows(evaluation.metrics, manifest.calibration.threshold))
     if evaluation.skipped:
         raise typer.Exit(UNREADABLE_IMAGES)
+
+
+def _rows(metrics: Metrics, threshold: float) -> list[tuple[str, str]]:
+    return [
+        ("images", f"{metrics.good_images} good, {metrics.defective_images} defective"),
+        ("image level", _line(AUROC=metrics.image_auroc, AP=metrics.image_ap, F1_max=metrics.image_f1_max)),
+        (
+            "pixel level",
+            _line(
+                AUROC=metrics.pixel_auroc,
+                AP=metrics.pixel_ap,
+                F1_max=metrics.pixel_f1_max,
+                AUPRO=metrics.pixel_aupro_normalized,
+            ),
+        ),
+        (
+            f"at the threshold {threshold:.5g}",
+            _line(
+                F1=metrics.image_f1,
+                precision=metrics.image_precision,
+                recall=metrics.image_recall,
+                false_alarm_rate=metrics.image_false_alarm_rate,
+            ),
+        ),
+    ]
 
 
 def _line(**figures: float | None) -> str:

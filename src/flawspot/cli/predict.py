@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from flawspot.cli import ANOMALIES_FOUND, FAST_JPEG, UNREADABLE_IMAGES
 from flawspot.cli.console import err, note, out, print_json
-from flawspot.errors import DataError, ImageError
+from flawspot.errors import ImageError
 from flawspot.progress.display import DISPLAY
+
+if TYPE_CHECKING:
+    from flawspot.runtime.prediction import Prediction
 
 
 def predict(
@@ -32,98 +33,59 @@ def predict(
 ) -> None:
     """Find the defects in new photographs."""
     from flawspot.runtime.detector import load
-    from flawspot.runtime.pictures import picture, write_picture
+    from flawspot.runtime.photographs import find_photographs
+    from flawspot.runtime.pictures import picture_paths
     from flawspot.runtime.prefetch import prefetch
 
     detector = load(file, threads=threads, fast_jpeg=fast_jpeg)
-    photographs = _expand(images)
-    pictures = _picture_paths(photographs, output) if output is not None else {}
+    photographs = find_photographs(images)
+    if photographs.drawn:
+        count = f"{photographs.drawn} picture{'' if photographs.drawn == 1 else 's'}"
+        note(f"passed over {count} that flawspot drew itself")
+    paths = [path for path, _ in photographs.found]
+    pictures = picture_paths(photographs.found, output) if output is not None else {}
     anomalous = unreadable = 0
     seconds = 0.0
-    read_ahead = prefetch((path for path, _ in photographs), detector.read)
-    for path, image in DISPLAY.track(read_ahead, "predicting", len(photographs)):
+    if not as_json:
+        err.print("[dim]severity: score / threshold, anomalous above 1;  p: the share of good parts as anomalous[/]")
+    for path, image in DISPLAY.track(prefetch(paths, detector.read), "predicting", len(paths)):
         if isinstance(image, ImageError):
             unreadable += 1
-            if as_json:
-                print_json({"path": str(path), "error": str(image)})
-            else:
-                out.print(f"[yellow]unreadable[/]  {escape(str(image))}")
+            _print_unreadable(path, image, as_json)
             continue
         if isinstance(image, Exception):
             raise image
         prediction = detector.predict(image)
         anomalous += prediction.is_anomalous
         seconds += prediction.seconds
-        if as_json:
-            print_json(
-                {
-                    "path": str(path),
-                    "score": prediction.score,
-                    "p_value": prediction.p_value,
-                    "is_anomalous": prediction.is_anomalous,
-                    "seconds": prediction.seconds,
-                    "boxes": prediction.boxes,
-                }
-            )
-        else:
-            verdict = "[bold red]anomalous[/] " if prediction.is_anomalous else "[green]good[/]      "
-            out.print(f"{verdict}  score {prediction.score:<10.5g} p {prediction.p_value:.4f}  {escape(str(path))}")
+        _print_prediction(path, prediction, as_json)
         if path in pictures:
-            write_picture(pictures[path], picture(image.full(), prediction))
-    predicted = len(photographs) - unreadable
+            prediction.save(pictures[path])
+    predicted = len(paths) - unreadable
     if not as_json and predicted:
-        good = predicted - anomalous
-        err.print(
-            f"{predicted} photographs: {anomalous} anomalous, {good} good; {1000 * seconds / predicted:.1f} ms each"
-            + (f"; pictures in {output}" if output else "")
-        )
+        where = f"; pictures in {output}" if output else ""
+        counts = f"{predicted} photographs: {anomalous} anomalous, {predicted - anomalous} good"
+        err.print(f"{counts}; {1000 * seconds / predicted:.1f} ms each{where}")
     if unreadable:
-        note(f"{unreadable} of {len(photographs)} files could not be read")
+        note(f"{unreadable} of {len(paths)} files could not be read")
         raise typer.Exit(UNREADABLE_IMAGES)
     if fail_on_anomaly and anomalous:
         raise typer.Exit(ANOMALIES_FOUND)
 
 
-def _expand(arguments: Sequence[str]) -> list[tuple[Path, Path]]:
-    """Each photograph once, with its path below the folder it was found in; folders and patterns resolved.
-
-    Raises:
-        DataError: a folder without images, or a pattern that matches nothing.
-    """
-    from flawspot.runtime.images import find_images
-
-    found: dict[Path, Path] = {}
-    for argument in arguments:
-        path = Path(argument)
-        if path.is_dir():
-            images = find_images(path)
-            if not images:
-                raise DataError(f"no images in {path}: give a folder with PNG, JPEG, TIFF, BMP or WebP files")
-            for image in images:
-                found.setdefault(image, image.relative_to(path))
-        elif glob.has_magic(argument) and not path.exists():
-            matches = sorted(Path(match) for match in glob.glob(argument, recursive=True))  # noqa: PTH207
-            files = [match for match in matches if match.is_file()]
-            if not files:
-                raise DataError(f"no file matches {argument}: check the pattern")
-            for match in files:
-                found.setdefault(match, Path(match.name))
-        else:
-            # A missing file is reported as unreadable with the others, so that it does not stop a batch.
-            found.setdefault(path, Path(path.name))
-    return list(found.items())
+def _print_prediction(path: Path, prediction: Prediction, as_json: bool) -> None:
+    if as_json:
+        print_json(prediction.to_dict())
+        return
+    verdict = "[bold red]anomalous[/] " if prediction.is_anomalous else "[green]good[/]      "
+    out.print(
+        f"{verdict}  severity {prediction.severity:<7.4g} score {prediction.score:<10.5g} p {prediction.p_value:.4f}  "
+        f"{escape(str(path))}"
+    )
 
 
-def _picture_paths(photographs: Sequence[tuple[Path, Path]], folder: Path) -> dict[Path, Path]:
-    """Where each photograph's picture goes: its own relative path, with a number where that is taken."""
-    taken = {path.resolve() for path, _ in photographs}
-    pictures = {}
-    for path, relative in photographs:
-        target = folder / relative.with_suffix(".png")
-        number = 2
-        while target.resolve() in taken:
-            target = folder / relative.with_name(f"{relative.stem}_{number}.png")
-            number += 1
-        taken.add(target.resolve())
-        pictures[path] = target
-    return pictures
+def _print_unreadable(path: Path, error: ImageError, as_json: bool) -> None:
+    if as_json:
+        print_json({"path": str(path), "error": str(error)})
+    else:
+        out.print(f"[yellow]unreadable[/]  {escape(str(error))}")

@@ -19,19 +19,17 @@ def threshold(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show the threshold, or choose another false-alarm rate, without training again."""
-    import dataclasses
-
-    from flawspot.runtime.artifact import read, write
-    from flawspot.runtime.calibration import calibrate, shortfall
+    from flawspot.runtime.artifact import read
+    from flawspot.runtime.calibration import shortfall
 
     artifact = read(file)
-    calibration = artifact.manifest.calibration
     if false_alarm_rate is not None:
-        calibration = calibrate(calibration.scores, calibration.map_maxima, false_alarm_rate)
-        write(file, artifact.model, dataclasses.replace(artifact.manifest, calibration=calibration))
-        warning = shortfall(calibration)
+        artifact = artifact.recalibrated(false_alarm_rate)
+        artifact.save(file)
+        warning = shortfall(artifact.manifest.calibration)
         if warning:
             note(warning)
+    calibration = artifact.manifest.calibration
     if as_json:
         print_json(
             {
@@ -39,7 +37,7 @@ def threshold(
                 "false_alarm_rate": calibration.false_alarm_rate,
                 "promised_rate": calibration.promised_rate,
                 "threshold": calibration.threshold,
-                "pixel_threshold": calibration.pixel_threshold,
+                "pixel_threshold": calibration.region_threshold,
                 "calibration_images": len(calibration.scores),
             }
         )

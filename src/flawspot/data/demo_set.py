@@ -26,6 +26,9 @@ DEFECTS: tuple[str, ...] = tuple(_DEFECTS)
 VERSION = 2
 """Raised whenever the same seed would give another picture."""
 
+Shot = tuple[str, str, int]
+"""Of one photograph: ``train`` or ``test``, ``good`` or a defect, and its number."""
+
 _LABEL = "demo_set.json"
 _SMALLEST = 32
 _REFERENCE_SIZE = 256  # the sizes of defects are given for it
@@ -118,43 +121,42 @@ def make_demo_set(
         _check(product, size)
     if min(train, test_good, test_per_defect, seed) < 0:
         raise ConfigurationError("the numbers of photographs and the seed of a demo set cannot be negative")
-    parameters = {
-        "version": VERSION,
-        "train": train,
-        "test_good": test_good,
-        "test_per_defect": test_per_defect,
-        "size": size,
-        "seed": seed,
-    }
+    counts = {"train": train, "test_good": test_good, "test_per_defect": test_per_defect}
+    parameters = {"version": VERSION, **counts, "size": size, "seed": seed}
     shots = [("train", "good", index) for index in range(train)]
     shots += [("test", "good", index) for index in range(test_good)]
     shots += [("test", defect, index) for defect in DEFECTS for index in range(test_per_defect)]
     targets = [folder / product for product in products]
     # All are looked at before the first is written: a refusal changes nothing on disk.
     kept = [_is_complete(target, parameters, shots) for target in targets]
-    for product, target, complete in zip(products, targets, kept, strict=True):
+    for target, complete in zip(targets, kept, strict=True):
         if complete:
             continue
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{product}.", suffix=".part", dir=folder) as name:
-                unfinished = Path(name) / product
-                unfinished.mkdir()
-                for subset, kind, index in progress.track(shots, f"photographing {product}"):
-                    defect = None if kind == "good" else kind
-                    image, mask = render(product, _seed(seed, product, subset, defect, index), defect, size)
-                    _save(image, unfinished / subset / kind / f"{index:03}.png")
-                    if defect:
-                        truth = unfinished / "ground_truth" / kind / f"{index:03}_mask.png"
-                        _save(mask.astype(np.uint8) * 255, truth)
-                (unfinished / _LABEL).write_text(json.dumps(parameters), encoding="utf-8")
-                if target.exists():
-                    # Moved, not deleted in place: an interruption must not leave half of it.
-                    target.rename(Path(name) / "replaced")
-                unfinished.rename(target)
+            _make_product(target, parameters, shots, progress)
         except OSError as error:
             raise FlawspotError(f"cannot write the demo set to {folder}: {error.strerror or error}") from error
     return targets
+
+
+def _make_product(target: Path, parameters: dict[str, int], shots: list[Shot], progress: Progress) -> None:
+    """Photograph the product that `target` is named after, beside it, and put all in its place when complete."""
+    product, seed, size = target.name, parameters["seed"], parameters["size"]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{product}.", suffix=".part", dir=target.parent) as name:
+        unfinished = Path(name) / product
+        unfinished.mkdir()
+        for subset, kind, index in progress.track(shots, f"photographing {product}"):
+            defect = None if kind == "good" else kind
+            image, mask = render(product, _seed(seed, product, subset, defect, index), defect, size)
+            _save(image, unfinished / subset / kind / f"{index:03}.png")
+            if defect:
+                _save(mask.astype(np.uint8) * 255, unfinished / "ground_truth" / kind / f"{index:03}_mask.png")
+        (unfinished / _LABEL).write_text(json.dumps(parameters), encoding="utf-8")
+        if target.exists():
+            # Moved, not deleted in place: an interruption must not leave half of it.
+            target.rename(Path(name) / "replaced")
+        unfinished.rename(target)
 
 
 def _check(product: str, size: int) -> None:
@@ -170,7 +172,7 @@ def _seed(seed: int, product: str, subset: str, defect: str | None, index: int) 
     return seed, PRODUCTS.index(product), ("train", "test").index(subset), kind, index
 
 
-def _is_complete(target: Path, parameters: dict[str, int], shots: list[tuple[str, str, int]]) -> bool:
+def _is_complete(target: Path, parameters: dict[str, int], shots: list[Shot]) -> bool:
     """Whether `target` holds the set of these parameters; DataError if it holds something that is not ours."""
     if not target.exists():
         return False

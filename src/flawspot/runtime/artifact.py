@@ -9,16 +9,19 @@ only the outermost layer (ModelProto, onnx/onnx.proto) is looked at here.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from flawspot.errors import ArtifactError
 from flawspot.files import write_bytes
+from flawspot.runtime.calibration import recalibrate
 from flawspot.runtime.manifest import Manifest
 
-MANIFEST_KEY = "flawspot.runtime.manifest"
+MANIFEST_KEY = "flawspot.manifest"
 CHECKSUM_KEY = "flawspot.sha256"
 
 MAX_BYTES = 2**31 - 1
@@ -29,17 +32,56 @@ _GRAPH = 7
 _LENGTH_DELIMITED = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
-    """A verified artifact in memory.
+    """A verified artifact in memory: what `flawspot.train` returns, and `flawspot.load` takes.
+
+        >>> artifact
+        Artifact(padim on mobilenet_v2, layers 3, 8, 14, input 64 x 64, 0.0 MiB)
+        >>> artifact.manifest.calibration.threshold
+        100.0
+        >>> artifact.save("copy.onnx")
+        >>> flawspot.load("copy.onnx").predict("new.png").score
+        230.0
 
     Attributes:
         manifest: what it says of itself.
-        model: the whole file, as ONNX Runtime takes it.
+        model: the whole file with manifest and checksum, as ONNX Runtime takes it.
     """
 
     manifest: Manifest
     model: bytes
+
+    def __repr__(self) -> str:
+        return f"Artifact({self.manifest.title()}, {len(self.model) / 2**20:.1f} MiB)"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file to `path`, as a whole or not at all.
+
+        Raises:
+            FlawspotError: it cannot be written.
+        """
+        write_bytes(Path(path), self.model)
+
+    def recalibrated(self, false_alarm_rate: float) -> Artifact:
+        """The same detector with the threshold for another false-alarm rate, from the same held-out photographs.
+
+        Raises:
+            ConfigurationError: a rate outside (0, 1).
+        """
+        calibration = recalibrate(self.manifest.calibration, false_alarm_rate)
+        return assemble(self.model, dataclasses.replace(self.manifest, calibration=calibration))
+
+
+def assemble(model: bytes, manifest: Manifest) -> Artifact:
+    """Put `manifest` and a checksum into the metadata of ONNX model `model`.
+
+    A manifest that `model` already carries is replaced; other metadata are kept.
+    """
+    text = manifest.to_json()
+    checksum = _sha256([*_own_left_out(model), b"\0", text.encode()])
+    own = [_metadata_entry(MANIFEST_KEY, text), _metadata_entry(CHECKSUM_KEY, checksum)]
+    return Artifact(manifest, b"".join([*_own_left_out(model), *own]))
 
 
 def read(path: str | Path) -> Artifact:
@@ -67,22 +109,17 @@ def read(path: str | Path) -> Artifact:
 
 
 def write(path: str | Path, model: bytes, manifest: Manifest) -> None:
-    """Write ONNX model `model` with `manifest` in its metadata to `path`, as a whole or not at all.
-
-    A manifest that `model` already carries is replaced; other metadata are kept.
+    """`assemble` an artifact and write it to `path`, as a whole or not at all.
 
     Raises:
         FlawspotError: the file cannot be written.
     """
-    graph = _without_own_metadata(model)
-    text = manifest.to_json()
-    checksum = _checksum(graph, text)
-    write_bytes(Path(path), graph + _metadata_entry(MANIFEST_KEY, text) + _metadata_entry(CHECKSUM_KEY, checksum))
+    assemble(model, manifest).save(path)
 
 
 def graph_sha256(model: bytes) -> str:
     """The sha256 of an ONNX model without flawspot's metadata: equal exactly where two detectors compute the same."""
-    return hashlib.sha256(_without_own_metadata(model)).hexdigest()
+    return _sha256(_own_left_out(model))
 
 
 def _verify(model: bytes) -> Manifest:
@@ -100,24 +137,27 @@ def _verify(model: bytes) -> Manifest:
     text = metadata[MANIFEST_KEY]
     # First the schema, then the checksum: a newer flawspot may compute it in another way.
     manifest = Manifest.from_json(text)
-    if metadata.get(CHECKSUM_KEY) != _checksum(_without_own_metadata(model), text):
+    if metadata.get(CHECKSUM_KEY) != _sha256([*_own_left_out(model), b"\0", text.encode()]):
         raise ArtifactError("it is damaged, its checksum does not fit its content: copy or train it again")
     return manifest
 
 
-def _checksum(graph: bytes, manifest: str) -> str:
-    return hashlib.sha256(graph + b"\0" + manifest.encode()).hexdigest()
+def _sha256(pieces: Iterable[bytes | memoryview]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
-def _without_own_metadata(model: bytes) -> bytes:
-    kept = []
-    start = 0  # runs of kept fields are copied in one piece: the graph is one large field
+def _own_left_out(model: bytes) -> Iterator[memoryview]:
+    """The file but for flawspot's metadata, in pieces that lie in `model`: it is large, and memory may be little."""
+    view = memoryview(model)
+    start = 0
     for number, field, payload in _fields(model):
         if number == _METADATA_PROPS and _read_entry(payload)[0] in (MANIFEST_KEY, CHECKSUM_KEY):
-            kept.append(model[start : field.start])
+            yield view[start : field.start]
             start = field.stop
-    kept.append(model[start:])
-    return b"".join(kept)
+    yield view[start:]
 
 
 def _fields(message: bytes | memoryview) -> Iterator[tuple[int, slice, memoryview]]:

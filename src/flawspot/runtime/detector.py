@@ -34,6 +34,11 @@ THREADS = "FLAWSPOT_THREADS"
 class Detector:
     """A trained detector, ready to predict. Made by `load`.
 
+        >>> detector
+        Detector(padim on mobilenet_v2, layers 3, 8, 14, input 64 x 64, threshold 100)
+        >>> detector.manifest.training.images
+        40
+
     Attributes:
         manifest: everything the artifact says of itself.
     """
@@ -43,36 +48,50 @@ class Detector:
         self._session = session
         self._fast_jpeg = fast_jpeg
 
+    def __repr__(self) -> str:
+        return f"Detector({self.manifest.title()}, threshold {self.manifest.calibration.threshold:.6g})"
+
     @overload
-    def predict(self, image: Photograph) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a sequence
+    def predict(self, image: Photograph, *, keep_image: bool | None = None) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a sequence
     @overload
-    def predict(self, image: Sequence[Photograph]) -> list[Prediction]: ...
-    def predict(self, image: Photograph | Sequence[Photograph]) -> Prediction | list[Prediction]:
+    def predict(self, image: Sequence[Photograph], *, keep_image: bool | None = None) -> list[Prediction]: ...
+    def predict(
+        self, image: Photograph | Sequence[Photograph], *, keep_image: bool | None = None
+    ) -> Prediction | list[Prediction]:
         """Find the defects of one photograph or of several.
+
+            >>> detector.predict("new.png")
+            Prediction(anomalous, severity 2.3, score 230, 1 region, new.png)
+            >>> [prediction.verdict for prediction in detector.predict(["new.png", "photos/test/good/0.png"])]
+            ['anomalous', 'good']
 
         Args:
             image: a path; what `read` returned; a PIL image; an array (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA,
                 uint8 or uint16; or a sequence of those. An array (N, H, W, 3) is a batch as well. Beware that OpenCV's
                 arrays are BGR: pass ``image[..., ::-1]``.
+            keep_image: whether a prediction keeps the pixels of its photograph for `Prediction.plot`, 3 bytes for each;
+                an array of yours is kept as it is, not copied. By default that of a photograph given alone does, those
+                of a sequence or batch do not: what came from a file is read again when it is plotted.
 
         Returns:
             A `Prediction`, or a list of them for a sequence or batch. Of a sequence of files the next ones are decoded
-            while the detector looks at the present one.
+            while the detector looks at the present one. Each holds its map, S x S float32: 10,000 of them at an input
+            size of 224 take 2 GB, so predict as many in parts, or one by one.
 
         Raises:
             ImageError: a photograph that cannot be read.
         """
         if isinstance(image, np.ndarray) and image.ndim == 4:
-            return [self._look_at(self._decoded(each)) for each in image]
+            return [self._look_at(self._decoded(each), bool(keep_image)) for each in image]
         if isinstance(image, Sequence) and not isinstance(image, str):
             files = any(isinstance(each, str | os.PathLike) for each in image)
             predictions = []
             for _, decoded in prefetch(image, self._decoded, workers=WORKERS if files else 0):
                 if isinstance(decoded, Exception):
                     raise decoded
-                predictions.append(self._look_at(decoded))
+                predictions.append(self._look_at(decoded, bool(keep_image)))
             return predictions
-        return self._look_at(self._decoded(image))
+        return self._look_at(self._decoded(image), keep_image is not False)
 
     def read(self, path: str | os.PathLike[str]) -> Decoded:
         """Decode a photograph as this detector wants it, to be given to `predict`; may be called from other threads.
@@ -80,16 +99,17 @@ class Detector:
         Raises:
             ImageError: it cannot be read.
         """
+        path = Path(path)
         if self._fast_jpeg:
-            return read_reduced(Path(path), self.manifest.input_size)
-        return _whole(read_image(Path(path)))
+            return read_reduced(path, self.manifest.input_size)
+        return _whole(read_image(path), path)
 
     def _decoded(self, image: Photograph) -> Decoded:
         if isinstance(image, Decoded):
             return image
         return self.read(image) if isinstance(image, str | os.PathLike) else _whole(to_rgb(image))
 
-    def _look_at(self, photograph: Decoded) -> Prediction:
+    def _look_at(self, photograph: Decoded, keep: bool) -> Prediction:
         begin = time.perf_counter()
         anomaly_maps, scores = self.run(photograph.pixels[None])
         return Prediction(
@@ -98,6 +118,8 @@ class Detector:
             image_size=photograph.size,
             calibration=self.manifest.calibration,
             seconds=time.perf_counter() - begin,
+            path=photograph.path,
+            photograph=photograph if keep else None,
         )
 
     def run(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -109,12 +131,16 @@ class Detector:
         return anomaly_map, score
 
 
-def _whole(pixels: NDArray[np.uint8]) -> Decoded:
-    return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+def _whole(pixels: NDArray[np.uint8], path: Path | None = None) -> Decoded:
+    return Decoded(pixels, (pixels.shape[1], pixels.shape[0]), path)
 
 
 def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = None, fast_jpeg: bool = False) -> Detector:
     """Load an artifact, verified.
+
+        >>> detector = flawspot.load("part.onnx")
+        >>> detector.predict("new.png").is_anomalous
+        True
 
     Args:
         source: the .onnx file that training wrote, or the artifact that `flawspot.train` returned.

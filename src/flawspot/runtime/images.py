@@ -27,6 +27,7 @@ from PIL import (
 )
 
 from flawspot.errors import ImageError
+from flawspot.runtime.marks import is_marked
 
 MAX_PIXELS = 100_000_000
 """Pixels (width x height) that a photograph may have; 300 MB once decoded."""
@@ -165,6 +166,15 @@ def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, ma
 
 
 def find_images(folder: Path, *, recursive: bool = True) -> list[Path]:
+    """The photographs in `folder`: what `list_images` lists, but for the pictures that flawspot itself has drawn.
+
+    Raises:
+        ImageError: `folder` or a folder in it cannot be listed.
+    """
+    return [path for path in list_images(folder, recursive=recursive) if not is_marked(path)]
+
+
+def list_images(folder: Path, *, recursive: bool = True) -> list[Path]:
     """The image files in `folder`, in natural order ("2.png" before "10.png"), the same on every operating system.
 
     What counts is the suffix, in upper or lower case. Names that begin with a dot, as ``.DS_Store`` or the ``._x`` that

@@ -11,8 +11,11 @@ from typing import Any
 
 from flawspot.errors import ArtifactError
 
-SCHEMA_VERSION = 1
-"""Raised when a reader of the old schema would misunderstand the new one. New optional fields do not raise it."""
+SCHEMA_VERSION = 2
+"""Raised when a reader of the old schema would misunderstand the new one. New optional fields do not raise it.
+
+Schema 1 had a threshold of its own for the map. Such artifacts load, keep it, and stay of schema 1 when rewritten.
+"""
 
 Scalar = bool | int | float | str | None
 
@@ -69,18 +72,23 @@ class CalibrationInfo:
     Attributes:
         false_alarm_rate: as asked for, in (0, 1).
         promised_rate: the rate that this many images can promise, never below the asked one.
-        threshold: an image whose score is above it is anomalous.
-        pixel_threshold: the same for the maximum of the anomaly map; draws the boxes.
-        scores: of each held-out image, ascending.
-        map_maxima: the largest value of each held-out image's anomaly map, ascending.
+        threshold: an image whose score is above it is anomalous, and so is a place whose value in the map is above it.
+        scores: of each held-out image, ascending. A score is the maximum of the map.
+        pixel_threshold: of artifacts of schema 1 alone: the threshold of the map, where the score was not its maximum.
+        map_maxima: of artifacts of schema 1 alone: the maximum of each held-out image's map, ascending.
     """
 
     false_alarm_rate: float
     promised_rate: float
     threshold: float
-    pixel_threshold: float
     scores: tuple[float, ...]
-    map_maxima: tuple[float, ...]
+    pixel_threshold: float | None = None
+    map_maxima: tuple[float, ...] = ()
+
+    @property
+    def region_threshold(self) -> float:
+        """What the map is compared with: a region is where it is above."""
+        return self.threshold if self.pixel_threshold is None else self.pixel_threshold
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything about a detector that is not a tensor."""
+    """Everything about a detector that is not a tensor.
+
+    Attributes:
+        product: the name of the folder of photographs.
+        method, hyperparameters, seed: how it was trained.
+        input_size: side S of the square that photographs are resized to, and of the map, in pixels.
+        backbone, training, calibration: see there.
+        parts: what the detector stores and computes.
+        versions: of the packages that made it.
+        created: when, in ISO 8601, UTC.
+        schema_version: see `SCHEMA_VERSION`.
+    """
 
     product: str
     method: str
@@ -117,7 +136,15 @@ class Manifest:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts and lists, fit for JSON."""
-        return dataclasses.asdict(self)
+        data = dataclasses.asdict(self)
+        if self.calibration.pixel_threshold is None:
+            del data["calibration"]["pixel_threshold"], data["calibration"]["map_maxima"]
+        return data
+
+    def title(self) -> str:
+        """What the detector is, in a few words: method, backbone, layers and input size."""
+        taps = ", ".join(map(str, self.backbone.taps))
+        return f"{self.method} on {self.backbone.name}, layers {taps}, input {self.input_size} x {self.input_size}"
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -143,6 +170,8 @@ class Manifest:
                 "update with `pip install -U flawspot`"
             )
         manifest: Manifest = _read(cls, data, "manifest")
+        if version == 1 and manifest.calibration.pixel_threshold is None:
+            raise ArtifactError("its manifest is damaged: manifest.calibration.pixel_threshold is missing")
         return manifest
 
 
@@ -164,12 +193,11 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return tuple(_read(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
         return {key: _read(inner[1], item, f"{where}.{key}") for key, item in value.items()}
-    if origin in (typing.Union, types.UnionType) and any(_is(option, value) for option in inner):
+    options = inner if origin in (typing.Union, types.UnionType) else (kind,)
+    if any(_is(option, value) for option in options):
         return value
-    if kind is float and _is(int, value):
+    if float in options and _is(int, value):
         return float(value)
-    if origin is None and _is(kind, value):
-        return value
     raise ArtifactError(f"its manifest is damaged: {where} has the wrong type")
 
 

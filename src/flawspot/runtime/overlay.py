@@ -1,9 +1,6 @@
 """Pictures of what a detector found: heat maps, the heat laid over the photograph, and sheets of many.
 
-Colour says one thing: how the anomaly compares with the pixel threshold. Value v at threshold T has the place
-``t = v / (v + T)`` on the scale, in [0, 1), so 0.5 is the threshold whatever the method's units. Below it colours are
-dark blue, above it orange to pale yellow, lighter throughout: the order survives every kind of colour blindness and
-a black-and-white print. Verdicts differ in shape and in word as well as in colour.
+Colours are those of `colour_scale`. Verdicts differ in shape and in word as well as in colour.
 """
 
 from __future__ import annotations
@@ -15,34 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from flawspot.errors import ConfigurationError
+from flawspot.runtime.colour_scale import COLOURS, OPACITY, TICKS, colours, place_on_scale
+from flawspot.runtime.regions import Box, above
 
 MAX_SIDE = 1024
 """Longest side of the photograph in an overlay, in pixels; larger ones are shrunk."""
 
 MIN_SIDE = 320
 """Smaller photographs are enlarged to this longest side, so that lines and text can be told from the part."""
-
-_ANCHORS = (
-    (0.00, (8, 12, 36)),
-    (0.25, (24, 44, 104)),
-    (0.44, (52, 84, 150)),
-    (0.50, (196, 84, 60)),
-    (0.60, (238, 118, 34)),
-    (0.75, (252, 178, 44)),
-    (0.90, (255, 226, 104)),
-    (1.00, (255, 250, 205)),
-)
-_COLOURS = np.stack(
-    [
-        np.interp(np.linspace(0, 1, 256), [place for place, _ in _ANCHORS], [colour[channel] for _, colour in _ANCHORS])
-        for channel in range(3)
-    ],
-    axis=1,
-).astype(np.float32)  # (256, 3)
-# Normal places stay clear; just below the threshold a shade; above it the heat covers, but the part shines through.
-_OPACITY = np.interp(np.linspace(0, 1, 256), [0.40, 0.49, 0.51, 0.70, 1.0], [0.0, 0.15, 0.45, 0.62, 0.75]).astype(
-    np.float32
-)
 
 _BACKGROUND = (24, 27, 33)
 _TEXT = (240, 242, 245)
@@ -52,24 +29,22 @@ _COOL = (92, 172, 255)
 _DARK = (0, 0, 0)
 _LIGHT = (255, 255, 255)
 
-Box = tuple[int, int, int, int]
 
-
-def heat_map(anomaly_map: NDArray[np.float32], pixel_threshold: float, size: tuple[int, int]) -> Image.Image:
+def heat_map(anomaly_map: NDArray[np.float32], threshold: float, size: tuple[int, int]) -> Image.Image:
     """The anomaly map in colours, as an RGB image.
 
     Args:
         anomaly_map: (S, S) or any (H, W), 0 and above; what is negative or not a number counts as 0.
-        pixel_threshold: the value that gets the middle of the scale. Not above 0: everything above 0 gets the top.
+        threshold: the value that gets the middle of the scale. Not above 0: everything above 0 gets the top.
         size: (width, height) of the picture; the map is brought to it bilinearly.
     """
-    return Image.fromarray(_colours(_place(_resized(anomaly_map, size), pixel_threshold)))
+    return Image.fromarray(colours(place_on_scale(_resized(anomaly_map, size), threshold)))
 
 
 def overlay(
     image: NDArray[np.uint8],
     anomaly_map: NDArray[np.float32],
-    pixel_threshold: float,
+    threshold: float,
     *,
     boxes: Sequence[Box] = (),
     caption: str | None = None,
@@ -83,7 +58,7 @@ def overlay(
     Args:
         image: (H, W, 3) uint8 RGB.
         anomaly_map: (S, S) float32 over the whole photograph.
-        pixel_threshold: see `heat_map`.
+        threshold: see `heat_map`.
         boxes: (left, top, right, bottom) in pixels of `image`, right and bottom exclusive.
         caption: text of the strip, such as score and verdict, on one line; smaller or shortened where it does not fit.
             Pillow's built-in font has ASCII and few other letters, "·" among them. None: no strip.
@@ -99,7 +74,8 @@ def overlay(
         photograph = photograph.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
     line = max(round(max(size) / 200), 1)
 
-    heated = _heated(photograph, _resized(anomaly_map, size), pixel_threshold, line)
+    values = _resized(anomaly_map, size)
+    heated = _heated(photograph, place_on_scale(values, threshold), _inside(anomaly_map, values, threshold), line)
     scaled = [(left * scale, top * scale, right * scale, bottom * scale) for left, top, right, bottom in boxes]
     marked = photograph.copy()
     for picture in (marked, heated):
@@ -159,25 +135,27 @@ def _resized(anomaly_map: NDArray[np.float32], size: tuple[int, int]) -> NDArray
     return np.asarray(resized, np.float32)
 
 
-def _place(values: NDArray[np.float32], pixel_threshold: float) -> NDArray[np.float32]:
-    """The place of each value on the colour scale, in [0, 1]; 0.5 at the threshold."""
-    threshold = np.float32(max(pixel_threshold, 1e-30)) if np.isfinite(pixel_threshold) else np.float32(1e30)
-    return (values / (values + threshold)).astype(np.float32)
+def _inside(anomaly_map: NDArray[np.float32], resized: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Which pixels of the picture are outlined: a smooth shape in which the centre of each cell above the threshold is,
+    however small it is beside its neighbours or in the picture; none where no cell is above.
+    """
+    cells = above(anomaly_map, threshold)
+    if not cells.any():
+        return np.zeros(resized.shape, np.bool_)
+    inside = above(resized, max(threshold, 0.0))
+    rows, columns = np.nonzero(cells)
+    height, width = resized.shape
+    inside[(2 * rows + 1) * height // (2 * len(cells)), (2 * columns + 1) * width // (2 * cells.shape[1])] = True
+    return inside
 
 
-def _colours(place: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return _COLOURS[np.rint(place * 255).astype(np.intp)].astype(np.uint8)
-
-
-def _heated(photograph: Image.Image, values: NDArray[np.float32], pixel_threshold: float, line: int) -> Image.Image:
-    place = _place(values, pixel_threshold)
+def _heated(photograph: Image.Image, place: NDArray[np.float32], inside: NDArray[np.bool_], line: int) -> Image.Image:
     # Greyed and dimmed where normal, so that warm colours mean heat even on a warm photograph.
     grey = np.asarray(photograph.convert("L").convert("RGB"), np.float32)
     base = 0.8 * (0.7 * grey + 0.3 * np.asarray(photograph, np.float32))
     level = np.rint(place * 255).astype(np.intp)
-    opacity = _OPACITY[level][:, :, None]
-    picture = Image.fromarray(np.rint(base + opacity * (_COLOURS[level] - base)).astype(np.uint8))
-    inside = place > 0.5
+    opacity = OPACITY[level][:, :, None]
+    picture = Image.fromarray(np.rint(base + opacity * (COLOURS[level] - base)).astype(np.uint8))
     picture.paste(_DARK, mask=_outline(inside, 2 * line))
     picture.paste(_LIGHT, mask=_outline(inside, line))
     return picture
@@ -243,14 +221,20 @@ def _strip(width: int, caption: str, is_anomalous: bool | None, side: int) -> Im
 
 
 def _draw_scale(strip: Image.Image, place: tuple[int, int, int, int], text_size: float) -> None:
+    """The colours, and beneath them the severities they stand for; 1, the threshold, is marked."""
     left, top, width, height = place
     ramp = np.linspace(0, 1, width, dtype=np.float32)[None, :].repeat(height, axis=0)
-    strip.paste(Image.fromarray(_colours(ramp)), (left, top))
+    strip.paste(Image.fromarray(colours(ramp)), (left, top))
     draw = ImageDraw.Draw(strip)
-    centre = left + width // 2
-    draw.line([(centre, top - 2), (centre, top + height + 1)], fill=_TEXT, width=max(round(text_size / 12), 1))
     font = ImageFont.load_default(round(max(0.6 * text_size, 9)))
-    draw.text((centre, top + height + 2), "threshold", font=font, fill=_QUIET, anchor="mt")
+    line = max(round(text_size / 12), 1)
+    for at, severity in TICKS:
+        x = left + round(at * width)
+        limit = severity == "1"
+        draw.line(
+            [(x, top - 2 if limit else top + height - 1), (x, top + height + 1)], _TEXT if limit else _QUIET, line
+        )
+        draw.text((x, top + height + 2), severity, font=font, fill=_TEXT if limit else _QUIET, anchor="mt")
 
 
 def _draw_text(

@@ -1,28 +1,33 @@
-"""A photograph with its heat map, verdict and score, as `predict --out` and the demo write it."""
+"""A photograph with its heat map, severity and verdict, as `Prediction.plot`, `predict --out` and the demo draw it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from flawspot.files import replacing
+from flawspot.runtime.marks import is_marked, save_marked
 from flawspot.runtime.overlay import overlay
-from flawspot.runtime.prediction import Prediction
+
+if TYPE_CHECKING:
+    from flawspot.runtime.prediction import Prediction
 
 
 def picture(image: NDArray[np.uint8], prediction: Prediction) -> Image.Image:
-    """The photograph, (H, W, 3), beside its heat map, with boxes, verdict and score."""
-    verdict = "anomalous" if prediction.is_anomalous else "good"
+    """The photograph, (H, W, 3), beside its heat map, with boxes, severity and verdict."""
     caption = (
-        f"{verdict}   score {prediction.score:.4g} (threshold {prediction.threshold:.4g})   p {prediction.p_value:.3f}"
+        f"severity {prediction.severity:.3g}   {prediction.verdict}   "
+        f"score {prediction.score:.4g}, threshold {prediction.threshold:.4g}"
     )
     return overlay(
         image,
         prediction.map,
-        prediction.calibration.pixel_threshold,
+        prediction.calibration.region_threshold,
         boxes=prediction.boxes,
         caption=caption,
         is_anomalous=prediction.is_anomalous,
@@ -30,10 +35,36 @@ def picture(image: NDArray[np.uint8], prediction: Prediction) -> Image.Image:
 
 
 def write_picture(path: Path, image: Image.Image) -> None:
-    """Write a PNG as a whole or not at all.
+    """Write a PNG or JPEG, as the suffix says, as a whole or not at all. It is marked as drawn; see `marks`.
 
     Raises:
+        ConfigurationError: another suffix.
         FlawspotError: the file cannot be written.
     """
     with replacing(path) as temporary:
-        image.save(temporary, format="PNG")
+        save_marked(image, temporary)
+
+
+def picture_paths(photographs: Iterable[tuple[Path, Path]], folder: Path) -> dict[Path, Path]:
+    """Where the picture of each photograph goes: never in the place of a photograph or of another picture.
+
+    Args:
+        photographs: each path, and what it is called below `folder`.
+        folder: for the pictures.
+
+    Returns:
+        The picture's path for each photograph's, with a number where the name is taken. A picture that an earlier run
+        has drawn is replaced.
+    """
+    photographs = list(photographs)
+    taken = {path.resolve() for path, _ in photographs}
+    pictures = {}
+    for path, relative in photographs:
+        target = folder / relative.with_suffix(".png")
+        number = 2
+        while target.resolve() in taken or (target.exists() and not is_marked(target)):
+            target = folder / relative.with_name(f"{relative.stem}_{number}.png")
+            number += 1
+        taken.add(target.resolve())
+        pictures[path] = target
+    return pictures

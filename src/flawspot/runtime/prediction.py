@@ -2,33 +2,72 @@
 
 from __future__ import annotations
 
+import io
+import math
+import os
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flawspot.errors import ImageError
 from flawspot.runtime.calibration import p_value
+from flawspot.runtime.images import read_image, to_rgb
 from flawspot.runtime.manifest import CalibrationInfo
-from flawspot.runtime.regions import bounding_boxes, label_regions
+from flawspot.runtime.pictures import picture, write_picture
+from flawspot.runtime.reduced import Decoded
+from flawspot.runtime.regions import Box, Region, above, find_regions, photograph_mask
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
-    """The anomaly of one photograph: how much, where, and whether it is too much.
+    """The anomaly of one photograph: how much, where, and whether it is too much. Made by `Detector.predict`.
+
+        >>> prediction
+        Prediction(anomalous, severity 2.3, score 230, 1 region, new.png)
+        >>> prediction.is_anomalous, prediction.severity
+        (True, 2.3)
+        >>> prediction.regions
+        [Region(box=(40, 24, 60, 44), area=400, peak=230.0, mean=230.0)]
+        >>> prediction.mask.shape
+        (80, 100)
+        >>> prediction.save("found.png")
+
+    In a notebook it shows itself as the picture that `plot` draws.
 
     Attributes:
-        score: larger is more anomalous; its scale is the method's own.
+        score: the maximum of the map; larger is more anomalous. Its scale is the method's own.
         map: (S, S) float32, the anomaly of each pixel of the photograph resized to S x S.
         image_size: (width, height) of the photograph in pixels.
-        calibration: the scores of good images that `p_value` and the thresholds come from.
+        calibration: the threshold, and the scores of good images that it and `p_value` come from.
         seconds: that the detector took, decoding not counted.
+        path: the file that the photograph was read from; None for one from memory.
+        photograph: its pixels, where they are kept; see `Detector.predict`.
     """
 
     score: float
-    map: NDArray[np.float32] = field(repr=False)
+    map: NDArray[np.float32]
     image_size: tuple[int, int]
-    calibration: CalibrationInfo = field(repr=False)
+    calibration: CalibrationInfo
     seconds: float = 0.0
+    path: Path | None = None
+    photograph: Decoded | None = field(default=None)
+
+    def __repr__(self) -> str:
+        count = len(self._regions)
+        parts = [
+            self.verdict,
+            f"severity {self.severity:.4g}",
+            f"score {self.score:.4g}",
+            f"{count} region{'' if count == 1 else 's'}",
+        ]
+        return f"Prediction({', '.join(parts + ([str(self.path)] if self.path else []))})"
 
     @property
     def threshold(self) -> float:
@@ -41,27 +80,113 @@ class Prediction:
         return self.score > self.calibration.threshold
 
     @property
+    def verdict(self) -> str:
+        """``anomalous`` or ``good``."""
+        return "anomalous" if self.is_anomalous else "good"
+
+    @property
+    def severity(self) -> float:
+        """The score in units of the threshold: 1 is the limit, above it is anomalous; the same scale for every method.
+
+        Where the threshold is 0, as where all held-out photographs are copies of ones learned from, it is 0 up to the
+        threshold and infinite above.
+        """
+        if self.threshold > 0:
+            return self.score / self.threshold
+        return math.inf if self.is_anomalous else 0.0
+
+    @property
     def p_value(self) -> float:
-        """The chance that a good part scores as high, in (0, 1]; see `flawspot.runtime.calibration`."""
+        """The share of good parts that look at least as anomalous, in (0, 1]; see `flawspot.runtime.calibration`."""
         return p_value(self.score, self.calibration.scores)
 
     @property
-    def boxes(self) -> list[tuple[int, int, int, int]]:
-        """Boxes around the anomalous regions, in pixels of the photograph: (left, top, right, bottom), right and bottom
-        exclusive; the most anomalous first.
+    def regions(self) -> list[Region]:
+        """The connected anomalous regions, the most anomalous first: where the map is above the threshold.
 
-        A region is where the map is above what good images reach (`CalibrationInfo.pixel_threshold`).
+        A good photograph has none, an anomalous one at least one. (Not so with artifacts of schema 1, whose map has a
+        threshold of its own.)
         """
-        labels, count = label_regions(self.map > self.calibration.pixel_threshold)
-        if not count:
-            return []
-        peaks = np.zeros(count + 1, np.float32)
-        np.maximum.at(peaks, labels.ravel(), self.map.ravel())
-        width, height = self.image_size
-        columns, rows = self.map.shape[1], self.map.shape[0]
-        # Whole numbers, rounded outwards: a float may round past the photograph's edge.
-        boxes = [
-            (left * width // columns, top * height // rows, -(-right * width // columns), -(-bottom * height // rows))
-            for left, top, right, bottom in bounding_boxes(labels, count)
-        ]
-        return [boxes[i] for i in np.argsort(-peaks[1:], kind="stable")]
+        return list(self._regions)
+
+    @cached_property
+    def _regions(self) -> tuple[Region, ...]:
+        return find_regions(self.map, self.calibration.region_threshold, self.image_size)
+
+    @property
+    def boxes(self) -> list[Box]:
+        """The boxes of the `regions`: (left, top, right, bottom) in pixels of the photograph, right and bottom
+        exclusive.
+        """
+        return [region.box for region in self._regions]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(H, W) bool: which pixels of the photograph are anomalous."""
+        return photograph_mask(above(self.map, self.calibration.region_threshold), self.image_size)
+
+    def plot(self, image: str | os.PathLike[str] | NDArray[Any] | Image.Image | None = None) -> Image.Image:
+        """Draw the photograph beside its heat map, with boxes, severity and verdict.
+
+        Args:
+            image: the photograph, where it was not kept. By default the pixels that were, or the file read again.
+
+        Returns:
+            A PIL image; its longest side has about 2000 pixels at most.
+
+        Raises:
+            ImageError: the photograph was not kept and came from no file, the file cannot be read any more, or it is of
+                another size than the one that was predicted.
+        """
+        return picture(self._pixels(image), self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what `plot` draws as a PNG or JPEG, as a whole or not at all.
+
+        Raises:
+            ConfigurationError: another suffix than .png or .jpg.
+            ImageError: as `plot`.
+            FlawspotError: the file cannot be written.
+        """
+        write_picture(Path(path), self.plot())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but map and pixels as plain values that JSON has; an infinite severity is None."""
+        return {
+            "path": None if self.path is None else str(self.path),
+            "severity": self.severity if math.isfinite(self.severity) else None,
+            "is_anomalous": self.is_anomalous,
+            "score": self.score,
+            "threshold": self.threshold,
+            "p_value": self.p_value,
+            "seconds": self.seconds,
+            "image_size": list(self.image_size),
+            "boxes": [list(box) for box in self.boxes],
+            "regions": [
+                {"box": list(region.box), "area": region.area, "peak": region.peak, "mean": region.mean}
+                for region in self._regions
+            ],
+        }
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows; None, so that it shows the `repr`, where the photograph is no longer at hand."""
+        try:
+            drawn = self.plot()
+        except ImageError:
+            return None
+        file = io.BytesIO()
+        drawn.save(file, "PNG")
+        return file.getvalue()
+
+    def _pixels(self, image: str | os.PathLike[str] | NDArray[Any] | Image.Image | None) -> NDArray[np.uint8]:
+        if image is None:
+            image = self.path
+            if self.photograph is not None:
+                return self.photograph.full()
+        if image is None:
+            raise ImageError("the photograph was not kept: predict with keep_image=True, or give it to plot")
+        pixels = read_image(Path(image)) if isinstance(image, str | os.PathLike) else to_rgb(image)
+        if pixels.shape[1::-1] != self.image_size:
+            sizes = [" x ".join(map(str, size)) for size in (pixels.shape[1::-1], self.image_size)]
+            raise ImageError(f"this is another photograph: it has {sizes[0]} pixels, the one predicted had {sizes[1]}")
+        return pixels

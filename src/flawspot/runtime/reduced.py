@@ -26,10 +26,12 @@ class Decoded:
     Attributes:
         pixels: (H, W, 3) uint8 RGB, upright.
         size: (width, height) of the photograph itself, upright; a multiple of W and H.
+        path: the file that it was read from; None for one from memory.
     """
 
     pixels: NDArray[np.uint8]
     size: tuple[int, int]
+    path: Path | None = None
 
     def full(self) -> NDArray[np.uint8]:
         """The pixels at the photograph's own size, for looking at: interpolated where it was reduced."""
@@ -60,7 +62,7 @@ def read_reduced(
     def convert(image: Image.Image) -> Decoded:
         factor = _reduce(image, REDUCTION * input_size)
         pixels = to_rgb(image)
-        return Decoded(pixels, (pixels.shape[1] * factor, pixels.shape[0] * factor))
+        return Decoded(pixels, (pixels.shape[1] * factor, pixels.shape[0] * factor), Path(path))
 
     return decode(Path(path), convert, max_pixels, max_bytes)
 

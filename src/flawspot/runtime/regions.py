@@ -1,9 +1,83 @@
-"""Connected regions of a mask, in plain numpy."""
+"""Anomalous regions: where a map is above its threshold, and what is told of each; in plain numpy."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+Box = tuple[int, int, int, int]
+"""(left, top, right, bottom) in pixels, right and bottom exclusive."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """One connected anomalous region of a photograph.
+
+    Attributes:
+        box: around it, (left, top, right, bottom) in pixels of the photograph, right and bottom exclusive.
+        area: in pixels of the photograph: its share of the map, rounded, at least 1.
+        peak: the largest value of the map in it, on the scale of `Prediction.score`.
+        mean: the mean value of the map in it.
+    """
+
+    box: Box
+    area: int
+    peak: float
+    mean: float
+
+
+def above(values: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """Where `values` are above `threshold`, by the comparison that ``float(value) > threshold`` makes of each.
+
+    In float32 the threshold would be rounded first, and a map could contradict the verdict on its own maximum.
+    """
+    return np.asarray(values.astype(np.float64) > threshold)
+
+
+def find_regions(anomaly_map: NDArray[np.float32], threshold: float, image_size: tuple[int, int]) -> tuple[Region, ...]:
+    """The regions above `threshold`, the one with the highest peak first.
+
+    Args:
+        anomaly_map: (S, S) float32, over the whole photograph.
+        threshold: at which the map is not yet anomalous.
+        image_size: (width, height) of the photograph in pixels.
+    """
+    labels, count = label_regions(above(anomaly_map, threshold))
+    if not count:
+        return ()
+    width, height = image_size
+    rows, columns = anomaly_map.shape
+    peaks = np.full(count + 1, -np.inf, np.float32)
+    np.maximum.at(peaks, labels.ravel(), anomaly_map.ravel())
+    cells = np.bincount(labels.ravel(), minlength=count + 1)
+    sums = np.bincount(labels.ravel(), np.where(labels > 0, anomaly_map, 0).ravel(), minlength=count + 1)
+    boxes = bounding_boxes(labels, count)
+    found = []
+    for number in (np.argsort(-peaks[1:], kind="stable") + 1).tolist():
+        left, top, right, bottom = boxes[number - 1]
+        # Whole numbers, rounded outwards: a float may round past the photograph's edge.
+        box = (
+            left * width // columns,
+            top * height // rows,
+            -(-right * width // columns),
+            -(-bottom * height // rows),
+        )
+        area = max(round(int(cells[number]) * width * height / (columns * rows)), 1)
+        found.append(Region(box, area, float(peaks[number]), float(sums[number] / cells[number])))
+    return tuple(found)
+
+
+def photograph_mask(mask: NDArray[np.bool_], image_size: tuple[int, int]) -> NDArray[np.bool_]:
+    """`mask` (S, S) of the map in pixels of the photograph, (height, width).
+
+    A pixel has the value of its cell, and in a photograph smaller than the map any of its cells' values.
+    """
+    for axis, length in enumerate(reversed(image_size)):
+        first_cells = np.arange(length) * mask.shape[axis] // length
+        mask = np.logical_or.reduceat(mask, first_cells, axis=axis)
+    return mask
 
 
 def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
@@ -60,7 +134,7 @@ def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     return labels, len(firsts)
 
 
-def bounding_boxes(labels: NDArray[np.int32], count: int) -> list[tuple[int, int, int, int]]:
+def bounding_boxes(labels: NDArray[np.int32], count: int) -> list[Box]:
     """The box around each region 1 to `count`: (left, top, right, bottom) in pixels, right and bottom exclusive."""
     rows, columns = np.nonzero(labels)
     region = labels[rows, columns] - 1

@@ -22,7 +22,8 @@ from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.progress import Progress, as_progress
-from flawspot.runtime.artifact import Artifact, write
+from flawspot.provenance import now, versions
+from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
 from flawspot.runtime.detector import OUTPUTS, open_session
 from flawspot.runtime.images import read_image
@@ -135,10 +136,10 @@ def train(
     warning = shortfall(calibration)
     if warning:
         told.note(warning)
-    manifest = _describe(chosen, photographs, calibration, phases)
+    artifact = assemble(model, _describe(chosen, photographs, calibration, phases))
     if output is not None:
-        write(Path(output), model, manifest)
-    return Artifact(manifest, model)
+        artifact.save(output)
+    return artifact
 
 
 def _check_shares(false_alarm_rate: float, calibration_fraction: float) -> None:
@@ -199,14 +200,12 @@ def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
 def _calibrate(model: bytes, images: Sequence[Path], false_alarm_rate: float, progress: Progress) -> CalibrationInfo:
     """Scores of held-out good images by the graph that is shipped."""
     session = open_session(model)
-    scores, map_maxima = [], []
+    scores = []
     for _, image in progress.track(prefetch(images, read_image), "setting the threshold", len(images)):
         if isinstance(image, Exception):
             raise image
-        anomaly_map, score = session.run(OUTPUTS, {"image": image[None]})
-        scores.append(float(score[0]))
-        map_maxima.append(float(anomaly_map.max()))
-    return calibrate(scores, map_maxima, false_alarm_rate)
+        scores.append(float(session.run(["score"], {"image": image[None]})[0][0]))
+    return calibrate(scores, false_alarm_rate)
 
 
 def _describe(
@@ -232,8 +231,8 @@ def _describe(
         ),
         calibration=calibration,
         parts=(_backbone_part(chosen.network, chosen.input_size), *method.parts()),
-        versions=_versions(),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        created=now("seconds"),
     )
 
 

@@ -1,0 +1,75 @@
+"""Many predictions as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flawspot.runtime.prediction import Prediction
+
+_COLUMNS = (
+    "path",
+    "severity",
+    "is_anomalous",
+    "score",
+    "threshold",
+    "p_value",
+    "regions",
+    "anomalous_share",
+    "box",
+    "width",
+    "height",
+    "seconds",
+)
+
+
+def table(predictions: Iterable[Prediction]) -> Any:
+    """Predictions as columns, a row for each: a pandas DataFrame where pandas is installed, else a dict of lists.
+
+        >>> columns = flawspot.table(detector.predict(["new.png", "photos/test/good/0.png"]))
+        >>> list(columns["severity"])
+        [2.3, 0.4]
+        >>> list(columns)[:5]
+        ['path', 'severity', 'is_anomalous', 'score', 'threshold']
+
+    Both take ``columns["severity"]``. Without pandas a list of dicts may be handier: `flawspot.runtime.table.rows`.
+
+    Args:
+        predictions: of one detector or of several.
+
+    Returns:
+        Columns ``path`` (None for a photograph from memory), ``severity``, ``is_anomalous``, ``score``, ``threshold``,
+        ``p_value``, ``regions`` (how many), ``anomalous_share`` (of the photograph's area, in [0, 1]), ``box`` (of the
+        most anomalous region, in pixels; None where there is none), ``width`` and ``height`` (pixels) and ``seconds``.
+    """
+    listed = rows(predictions)
+    columns = {name: [row[name] for row in listed] for name in _COLUMNS}
+    try:
+        import pandas
+    except ModuleNotFoundError:
+        return columns
+    return pandas.DataFrame(columns)
+
+
+def rows(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
+    """The same as a list of dicts, whether pandas is there or not."""
+    return [dict(zip(_COLUMNS, _values(prediction), strict=True)) for prediction in predictions]
+
+
+def _values(prediction: Prediction) -> tuple[Any, ...]:
+    regions = prediction.regions
+    width, height = prediction.image_size
+    return (
+        None if prediction.path is None else str(prediction.path),
+        prediction.severity,
+        prediction.is_anomalous,
+        prediction.score,
+        prediction.threshold,
+        prediction.p_value,
+        len(regions),
+        min(sum(region.area for region in regions) / (width * height), 1.0),
+        regions[0].box if regions else None,
+        width,
+        height,
+        prediction.seconds,
+    )

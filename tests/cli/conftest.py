@@ -1,0 +1,69 @@
+"""Running commands, and artifacts to run them on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from flawspot.backbones.registry import family
+from flawspot.backbones.weights import find
+from flawspot.cli import main
+from flawspot.runtime.artifact import write
+
+
+@pytest.fixture(scope="session")
+def mobilenet():
+    """For tests that train: skipped where MobileNetV2's weights are not at hand."""
+    if find("mobilenet_v2", family("mobilenet_v2").weights) is None:
+        pytest.skip("flawspot weights pull mobilenet_v2")
+
+
+@pytest.fixture
+def flawspot(capsys, monkeypatch):
+    """Run a command in this process: (exit code, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["flawspot", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(mobilenet, product_folder, tmp_path_factory):
+    """A PaDiM artifact of the small part, made by the command line in a process of its own, and what that printed."""
+    path = tmp_path_factory.mktemp("cli") / "small part.onnx"
+    command = [sys.executable, "-m", "flawspot", "train", str(product_folder), "-o", str(path)]
+    command += ["--method", "padim", "--input-size", "64", "--set", "channels=20", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return path, json.loads(done.stdout)
+
+
+@pytest.fixture
+def tiny(tmp_path, tiny_model, tiny_manifest):
+    """An artifact that needs no training; above grey level 100 in the first 8 x 8 pixels is anomalous."""
+    path = tmp_path / "tiny.onnx"
+    write(path, tiny_model, tiny_manifest)
+    return path
+
+
+@pytest.fixture(scope="session")
+def save():
+    """``save(path, level, size)``: write a photograph of one red level, folders included."""
+
+    def write_photograph(path: Path, level: int, size: tuple[int, int] = (20, 16)) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, (level, 0, 0)).save(path)
+        return path
+
+    return write_photograph

@@ -1,0 +1,49 @@
+"""``flawspot evaluate`` as its users meet it."""
+
+import json
+import shutil
+
+import pytest
+
+
+@pytest.mark.weights
+def test_evaluate(trained, product_folder, flawspot):
+    code, out, _ = flawspot("evaluate", trained[0], product_folder, "--json")
+    assert code == 0
+    figures = json.loads(out)
+    wanted = [
+        "image_auroc",
+        "image_ap",
+        "image_f1_max",
+        "pixel_auroc",
+        "pixel_ap",
+        "pixel_f1_max",
+        "pixel_aupro",
+        "image_f1",
+        "image_precision",
+        "image_recall",
+        "image_false_alarm_rate",
+    ]
+    assert set(wanted) <= figures.keys()
+    assert figures["images"] == 8
+    assert figures["image_auroc"] == 1.0
+    code, out, _ = flawspot("evaluate", trained[0], product_folder)
+    assert code == 0
+    assert "4 good, 4 defective" in out
+    assert "F1 max" in out
+
+
+@pytest.mark.weights
+def test_a_mask_of_another_size(trained, product_folder, flawspot, tmp_path, save):
+    folder = shutil.copytree(product_folder, tmp_path / "part")
+    save(folder / "ground_truth" / "spot" / "001_mask.png", 255, (10, 10))
+    code, _, err = flawspot("evaluate", trained[0], folder)
+    assert code == 1
+    assert "001_mask.png is 10 x 10 pixels" in err
+
+
+def test_evaluating_a_folder_without_test_images(tiny, flawspot, tmp_path, save):
+    save(tmp_path / "good" / "a.png", 1)
+    code, _, err = flawspot("evaluate", tiny, tmp_path / "good")
+    assert code == 1
+    assert "no test images" in err

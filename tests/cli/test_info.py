@@ -1,0 +1,14 @@
+"""``flawspot info`` as its users meet it."""
+
+import json
+
+import pytest
+
+
+@pytest.mark.weights
+def test_info(trained, flawspot):
+    code, out, _ = flawspot("info", trained[0])
+    assert code == 0
+    for part in ("small part", "padim (channels=20", "[3, 8, 14]", "19 to learn from", "cost: total", "intact"):
+        assert part in out
+    assert json.loads(flawspot("info", trained[0], "--json")[1]) == trained[1]["manifest"]
