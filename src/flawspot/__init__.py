@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flawspot.errors import FlawspotError as FlawspotError
+    from flawspot.evaluation import Evaluation as Evaluation
     from flawspot.evaluation import evaluate as evaluate
     from flawspot.runtime.artifact import Artifact as Artifact
     from flawspot.runtime.detector import Detector as Detector
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Artifact": "flawspot.runtime.artifact",
     "Detector": "flawspot.runtime.detector",
+    "Evaluation": "flawspot.evaluation",
     "FlawspotError": "flawspot.errors",
     "Prediction": "flawspot.runtime.prediction",
     "Region": "flawspot.runtime.regions",
@@ -39,6 +41,7 @@ _TRAINING_HALF = ("torch", "onnx", "onnxscript", "platformdirs")
 __all__ = [
     "Artifact",
     "Detector",
+    "Evaluation",
     "FlawspotError",
     "Prediction",
     "Region",
