@@ -170,6 +170,17 @@ def file(tmp_path):
     return path
 
 
+@pytest.mark.parametrize("rate", [0.01, 0.5, 0.9])
+def test_one_decision_of_an_artifact(tiny_model, tiny_manifest, rate):
+    detector = flawspot.load(assemble(tiny_model, tiny_manifest).recalibrated(rate))
+    photographs = np.random.default_rng(0).integers(0, 110, (12, 16, 24, 3), dtype=np.uint8)
+    photographs[:6] //= 2
+    predictions = detector.predict(photographs)
+    assert {prediction.is_anomalous for prediction in predictions} == {True, False} or rate == 0.9
+    for prediction in predictions:
+        one_decision(prediction)
+
+
 def test_a_photograph_given_alone_can_be_plotted(detector, file):
     pixels = np.asarray(Image.open(file))
     pictures = [detector.predict(image).plot() for image in (file, str(file), pixels, Image.open(file))]
