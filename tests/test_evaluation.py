@@ -2,19 +2,26 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from flawspot.data.folders import read_sample_mask
-from flawspot.errors import DataError, ImageError
+from flawspot.errors import ArtifactError, DataError, ImageError
 from flawspot.evaluation import evaluate
 from flawspot.metrics import rank_pixels
+from flawspot.progress import Silent
+from flawspot.runtime.artifact import Artifact, assemble
+from flawspot.runtime.detector import load
 from flawspot.runtime.images import read_image
 from flawspot.runtime.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
 from flawspot.runtime.reduced import Decoded
+
+T = TypeVar("T")
 
 
 class Brightness:
@@ -121,3 +128,54 @@ def test_a_mask_of_another_size_names_both(folder: Path) -> None:
 def test_a_folder_without_test_images(product_folder: Path) -> None:
     with pytest.raises(DataError, match="no test images"):
         evaluate(Brightness(), product_folder / "train" / "good")
+
+
+@pytest.fixture
+def artifact(tiny_model: bytes, tiny_manifest: Manifest) -> Artifact:
+    return assemble(tiny_model, tiny_manifest)
+
+
+def test_a_file_an_artifact_and_a_detector_give_the_same(folder: Path, artifact: Artifact, tmp_path: Path) -> None:
+    path = tmp_path / "part.onnx"
+    artifact.save(path)
+    figures = [evaluate(source, folder).metrics for source in (path, str(path), artifact, load(path))]
+    assert all(one == figures[0] for one in figures)
+    with pytest.raises(ArtifactError, match="there is no file"):
+        evaluate(tmp_path / "missing.onnx", folder)
+
+
+def test_progress_may_be_one_of_your_own_or_none(folder: Path) -> None:
+    class Told(Silent):
+        def __init__(self) -> None:
+            self.tracked: list[str] = []
+
+        def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+            self.tracked.append(description)
+            yield from items
+
+    told = Told()
+    assert evaluate(Brightness(), folder, progress=told).scores == evaluate(Brightness(), folder, progress=False).scores
+    assert told.tracked == ["evaluating"]
+
+
+def test_progress_false_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    evaluate(Brightness(), folder, progress=False)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_maps_and_masks_are_kept_when_asked_for(folder: Path) -> None:
+    kept, plain = evaluate(Brightness(), folder, keep_maps=True), evaluate(Brightness(), folder)
+    assert plain.maps is None and plain.masks is None
+    assert kept.maps.shape == kept.masks.shape == (8, 64, 64)
+    assert kept.maps.max(axis=(1, 2)).tolist() == list(kept.scores)
+    assert kept.metrics == plain.metrics
+
+
+def test_repr_is_a_line(folder: Path) -> None:
+    assert repr(evaluate(Brightness(), folder, keep_maps=True)) == (
+        "Evaluation(8 images: image AUROC 1.000, pixel AUROC 1.000; at the threshold: recall 1.000, false alarms 0.000)"
+    )
+    (folder / "test" / "spot" / "001.png").write_bytes(b"nothing")
+    shutil.rmtree(folder / "ground_truth")
+    assert "pixel AUROC undefined" in repr(evaluate(Brightness(), folder))
+    assert repr(evaluate(Brightness(), folder)).endswith("; 1 unreadable)")

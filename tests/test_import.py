@@ -14,7 +14,7 @@ import flawspot
 from flawspot.runtime.artifact import write
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "onnx", "onnxscript", "numba", "sklearn", "scipy", "platformdirs")
+HEAVY = ("torch", "onnx", "onnxscript", "numba", "sklearn", "scipy", "platformdirs", "pandas")
 
 
 @pytest.fixture
@@ -37,6 +37,12 @@ def test_importing_flawspot_imports_next_to_nothing(tmp_path):
     assert not modules & {*HEAVY, "numpy", "PIL", "onnxruntime", "typer", "rich"}
 
 
+def test_importing_flawspot_is_quick(tmp_path):
+    code = "import time; begin = time.perf_counter(); import flawspot; print(time.perf_counter() - begin)"
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    assert min(float(run.stdout) for run in runs) < 0.2
+
+
 def test_predicting_needs_neither_torch_nor_onnx(line):
     code = "import flawspot; assert flawspot.load('part.onnx').predict('photo.png').is_anomalous"
     assert not imported(code, line) & set(HEAVY)
@@ -54,7 +60,8 @@ except SystemExit as end: assert not end.code
 
 
 def test_names():
-    assert {"train", "load", "evaluate", "Detector", "Prediction"} <= set(dir(flawspot))
+    assert {"train", "load", "evaluate", "Detector", "Prediction", "Region", "table"} <= set(dir(flawspot))
+    assert all(getattr(flawspot, name) is not None for name in dir(flawspot))
     assert flawspot.__version__
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = flawspot.trian

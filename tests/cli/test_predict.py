@@ -97,3 +97,43 @@ def test_a_reader_that_has_seen_enough(tiny, tmp_path, save):
         process.stdout.readline()
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()
+
+
+def test_severity_comes_first_and_is_explained_with_p(tiny, flawspot, tmp_path, save):
+    _, out, err = flawspot("predict", tiny, save(tmp_path / "a.png", 150))
+    assert out.split()[:7] == ["anomalous", "severity", "1.5", "score", "150", "p", "0.2000"]
+    assert "severity: score / threshold, anomalous above 1;  p: the share of good parts as anomalous" in err
+
+
+def test_json_says_what_and_where(tiny, flawspot, tmp_path, save):
+    line = json.loads(flawspot("predict", tiny, save(tmp_path / "a.png", 150), "--json")[1])
+    assert (line["severity"], line["threshold"], line["is_anomalous"]) == (1.5, 100.0, True)
+    assert line["boxes"] == [[0, 0, 20, 16]]
+    assert line["regions"] == [{"box": [0, 0, 20, 16], "area": 320, "peak": 150.0, "mean": 150.0}]
+
+
+@pytest.mark.parametrize("again", ["found", "found again", "."])
+def test_pictures_among_the_photographs_are_not_predicted(again, tiny, flawspot, tmp_path, save):
+    """The next run, into the same folder or another, sees the photographs alone."""
+    folder = tmp_path / "in"
+    for name in ("a.png", "b.jpg", "sub/a.png"):
+        save(folder / name, 200)
+    _, first, err = flawspot("predict", tiny, folder, "--out", folder / "found", "--json")
+    assert "passed over" not in err
+    code, second, err = flawspot("predict", tiny, folder, "--out", folder / again, "--json")
+    assert code == 0
+    assert "note: passed over 3 pictures that flawspot drew itself" in err
+    assert [json.loads(line)["path"] for line in second.splitlines()] == [
+        json.loads(line)["path"] for line in first.splitlines()
+    ]
+    _, third, _ = flawspot("predict", tiny, f"{folder}/**/*.png", "--json")
+    assert len(third.splitlines()) == 2
+
+
+def test_training_and_evaluating_leave_pictures_out_too(tiny, flawspot, tmp_path, save):
+    for name in ("train/good/a.png", "test/good/a.png", "test/spot/a.png"):
+        save(tmp_path / "part" / name, 200)
+    assert flawspot("predict", tiny, tmp_path / "part", "--out", tmp_path / "part" / "test" / "spot")[0] == 0
+    code, out, _ = flawspot("evaluate", tiny, tmp_path / "part", "--json")
+    assert code == 0
+    assert json.loads(out)["images"] == 2

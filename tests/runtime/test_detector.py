@@ -91,6 +91,10 @@ def test_the_most_anomalous_region_comes_first(detector):
     assert detector.predict(image).boxes == [(0, 12, 3, 14), (9, 4, 18, 8)]
 
 
+def test_repr_is_a_line(detector):
+    assert repr(detector) == "Detector(paste on mobilenet_v2, layers 7, 10, 14, input 8 x 8, threshold 100)"
+
+
 def test_what_is_no_photograph(detector, tmp_path):
     for wrong in (np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(3, np.uint8), tmp_path / "missing.png"):
         with pytest.raises(ImageError):

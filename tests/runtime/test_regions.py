@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from flawspot.runtime.regions import bounding_boxes, label_regions
+from flawspot.runtime.regions import above, bounding_boxes, find_regions, label_regions, photograph_mask
 
 EIGHT = np.ones((3, 3))
 
@@ -55,3 +55,44 @@ def test_boxes_equal_scipy(mask: np.ndarray) -> None:
     labels, count = label_regions(mask)
     slices = ndimage.find_objects(labels)
     assert bounding_boxes(labels, count) == [(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in slices]
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
+def test_regions_equal_scipy(mask: np.ndarray) -> None:
+    values = np.where(mask, 1 + np.random.default_rng(0).random(mask.shape), 0.5).astype(np.float32)
+    height, width = mask.shape
+    found = find_regions(values, 1.0, (width, height))
+    labels, count = ndimage.label(mask, structure=EIGHT)
+    numbers = range(1, count + 1)
+    peaks = ndimage.maximum(values, labels, numbers) if count else []
+    assert [region.peak for region in found] == sorted(map(float, peaks), reverse=True)
+    expected = {
+        (float(peak), round(float(mean), 5), int(area))
+        for peak, mean, area in zip(
+            peaks,
+            ndimage.mean(values.astype(float), labels, numbers) if count else [],
+            np.bincount(labels.ravel())[1:],
+            strict=True,
+        )
+    }
+    assert {(region.peak, round(region.mean, 5), region.area) for region in found} == expected
+
+
+def test_above_is_exact() -> None:
+    value = np.float32(0.1)
+    for threshold in (float(value), float(np.nextafter(float(value), 0)), float(np.nextafter(float(value), 1))):
+        assert above(np.array([value]), threshold).tolist() == [float(value) > threshold]
+    assert above(np.array([np.nan, np.inf], np.float32), 1.0).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("size", [(3, 2), (9, 7), (10, 20), (13, 5), (1, 1), (100, 101)])
+def test_every_cell_has_its_pixels_in_the_photograph(size: tuple[int, int]) -> None:
+    width, height = size
+    for row, column in np.ndindex(7, 9):
+        mask = np.zeros((7, 9), bool)
+        mask[row, column] = True
+        large = photograph_mask(mask, size)
+        assert large.shape == (height, width)
+        assert large.any()
+    assert photograph_mask(np.ones((7, 9), bool), size).all()
+    assert not photograph_mask(np.zeros((7, 9), bool), size).any()

@@ -78,10 +78,8 @@ def _print_prediction(path: Path, prediction: Prediction, as_json: bool) -> None
         print_json(prediction.to_dict())
         return
     verdict = "[bold red]anomalous[/] " if prediction.is_anomalous else "[green]good[/]      "
-    out.print(
-        f"{verdict}  severity {prediction.severity:<7.4g} score {prediction.score:<10.5g} p {prediction.p_value:.4f}  "
-        f"{escape(str(path))}"
-    )
+    figures = f"severity {prediction.severity_text:<7} score {prediction.score:<10.5g} p {prediction.p_value:.4f}"
+    out.print(f"{verdict}  {figures}  {escape(str(path))}")
 
 
 def _print_unreadable(path: Path, error: ImageError, as_json: bool) -> None:

@@ -37,7 +37,7 @@ class Artifact:
     """A verified artifact in memory: what `flawspot.train` returns, and `flawspot.load` takes.
 
         >>> artifact
-        Artifact(padim on mobilenet_v2, layers 3, 8, 14, input 64 x 64, 0.0 MiB)
+        Artifact(padim on mobilenet_v2, layers 3, 8, 14, input 64 x 64, 3.3 MiB)
         >>> artifact.manifest.calibration.threshold
         100.0
         >>> artifact.save("copy.onnx")

@@ -38,7 +38,7 @@ OPACITY = np.interp(np.linspace(0, 1, 256), [0.40, 0.49, 0.51, 0.70, 1.0], [0.0,
 Normal places stay clear; just below the threshold a shade; above it the heat covers, but the part shines through.
 """
 
-TICKS = ((1 / 3, "½"), (0.5, "1"), (2 / 3, "2"), (0.8, "4"))
+TICKS = ((1 / 3, "0.5"), (0.5, "1"), (2 / 3, "2"), (0.8, "4"))
 """Places on the colour scale, and the severity of each."""
 
 

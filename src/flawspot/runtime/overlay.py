@@ -228,13 +228,13 @@ def _draw_scale(strip: Image.Image, place: tuple[int, int, int, int], text_size:
     draw = ImageDraw.Draw(strip)
     font = ImageFont.load_default(round(max(0.6 * text_size, 9)))
     line = max(round(text_size / 12), 1)
+    below = top + height
     for at, severity in TICKS:
         x = left + round(at * width)
         limit = severity == "1"
-        draw.line(
-            [(x, top - 2 if limit else top + height - 1), (x, top + height + 1)], _TEXT if limit else _QUIET, line
-        )
-        draw.text((x, top + height + 2), severity, font=font, fill=_TEXT if limit else _QUIET, anchor="mt")
+        colour = _TEXT if limit else _QUIET
+        draw.line([(x, top - 2 if limit else below), (x, below + line)], colour, line)
+        draw.text((x, below + 3 * line), severity, font=font, fill=colour, anchor="mt")
 
 
 def _draw_text(

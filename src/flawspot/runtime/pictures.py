@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def picture(image: NDArray[np.uint8], prediction: Prediction) -> Image.Image:
     """The photograph, (H, W, 3), beside its heat map, with boxes, severity and verdict."""
     caption = (
-        f"severity {prediction.severity:.3g}   {prediction.verdict}   "
+        f"severity {prediction.severity_text} (limit 1) · {prediction.verdict} · "
         f"score {prediction.score:.4g}, threshold {prediction.threshold:.4g}"
     )
     return overlay(

@@ -34,9 +34,9 @@ class Prediction:
         >>> prediction.is_anomalous, prediction.severity
         (True, 2.3)
         >>> prediction.regions
-        [Region(box=(40, 24, 60, 44), area=400, peak=230.0, mean=230.0)]
+        [Region(box=(10, 20, 25, 30), area=150, peak=230.0, mean=230.0)]
         >>> prediction.mask.shape
-        (80, 100)
+        (64, 64)
         >>> prediction.save("found.png")
 
     In a notebook it shows itself as the picture that `plot` draws.
@@ -63,7 +63,7 @@ class Prediction:
         count = len(self._regions)
         parts = [
             self.verdict,
-            f"severity {self.severity:.4g}",
+            f"severity {self.severity_text}",
             f"score {self.score:.4g}",
             f"{count} region{'' if count == 1 else 's'}",
         ]
@@ -94,6 +94,13 @@ class Prediction:
         if self.threshold > 0:
             return self.score / self.threshold
         return math.inf if self.is_anomalous else 0.0
+
+    @property
+    def severity_text(self) -> str:
+        """The severity in few digits, but never so few that it would be shown on the other side of 1."""
+        severity = self.severity
+        texts = (f"{severity:.{digits}g}" for digits in (3, 5, 8, 12, 17))
+        return next(text for text in texts if (float(text) > 1) == (severity > 1))
 
     @property
     def p_value(self) -> float:

@@ -1,0 +1,56 @@
+"""Many predictions as one table, with pandas and without."""
+
+import sys
+
+import numpy as np
+import pandas
+import pytest
+
+import flawspot
+from flawspot.runtime.artifact import assemble
+from flawspot.runtime.table import rows
+
+COLUMNS = [
+    *("path", "severity", "is_anomalous", "score", "threshold", "p_value"),
+    *("regions", "anomalous_share", "box", "width", "height", "seconds"),
+]
+
+
+@pytest.fixture
+def predictions(tiny_model, tiny_manifest):
+    """Of a good photograph, and one that is anomalous in a quarter."""
+    detector = flawspot.load(assemble(tiny_model, tiny_manifest), threads=1)
+    images = np.full((2, 8, 8, 3), 50, np.uint8)
+    images[1, :4, 4:] = 200
+    return detector.predict(images)
+
+
+def expected(table) -> None:
+    assert list(table) == COLUMNS
+    assert list(table["severity"]) == [0.5, 2.0]
+    assert list(table["is_anomalous"]) == [False, True]
+    assert list(table["regions"]) == [0, 1]
+    assert list(table["anomalous_share"]) == [0.0, 0.25]
+    assert list(table["box"])[1] == (4, 0, 8, 4)
+
+
+def test_a_data_frame_where_pandas_is_there(predictions):
+    table = flawspot.table(predictions)
+    assert isinstance(table, pandas.DataFrame)
+    expected(table)
+    assert table.is_anomalous.dtype == bool
+    assert len(flawspot.table([])) == 0
+
+
+def test_columns_where_it_is_not(predictions, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    table = flawspot.table(predictions)
+    assert isinstance(table, dict)
+    expected(table)
+    assert flawspot.table([]) == {name: [] for name in COLUMNS}
+
+
+def test_rows(predictions):
+    good, bad = rows(iter(predictions))
+    assert list(good) == COLUMNS
+    assert (good["severity"], bad["severity"], good["box"]) == (0.5, 2.0, None)
