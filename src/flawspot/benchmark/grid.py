@@ -140,7 +140,7 @@ class Grid:
                 except ConfigurationError as error:
                     where = f"{method.label} on layers {cell.layers} of {cell.backbone}"
                     method.entry.fail(f"{where} cannot be: {error}. Or leave it out by a rule under `exclude`")
-            cells.setdefault(repr(sorted(cell.as_dict().items())), cell)
+            cells.setdefault(cell.identity, cell)
         if idle:
             idle[0].entry.fail("this rule matches no cell of the grid: check its spelling, or remove it")
         return list(cells.values())

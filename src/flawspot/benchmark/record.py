@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,28 @@ class Cell:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
         return dataclasses.asdict(self)
+
+    @property
+    def identity(self) -> str:
+        """All of it in one line, the same for equal cells."""
+        return json.dumps(self.as_dict(), sort_keys=True)
+
+    @property
+    def settings_text(self) -> str:
+        """The settings in one line; empty where all are at their defaults."""
+        return ", ".join(f"{name}={value}" for name, value in sorted(self.settings.items()))
+
+    @property
+    def variation(self) -> str:
+        """What is done to the photographs, in a few words; empty for nothing."""
+        said = []
+        if self.corruption is not None and self.severity:
+            said.append(f"{self.corruption} {self.severity}")
+        if self.contamination:
+            said.append(f"{100 * self.contamination:g} % defective")
+        if self.shots is not None:
+            said.append(f"{self.shots} good photographs")
+        return ", ".join(said)
 
 
 def run_key(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_version: str) -> str:
@@ -156,6 +179,18 @@ class Record:
         for name in ("taps", "defect_sizes", "examples"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
+
+
+def newest(records: Sequence[Record]) -> list[Record]:
+    """Of each cell the run that stands for it: the newest that is done, or if none is, the newest. In the order given.
+
+    A cell has several where data, weights or code have changed since.
+    """
+    chosen: dict[str, Record] = {}
+    for record in sorted(records, key=lambda r: (r.status == DONE, r.finished, r.started, r.key)):
+        chosen[record.cell.identity] = record
+    places = {id(record) for record in chosen.values()}
+    return [record for record in records if id(record) in places]
 
 
 def _known(kind: Any, values: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from flawspot.benchmark.owner import HEARTBEAT_SECONDS, Owner, host_name, this_process
-from flawspot.benchmark.record import DONE, Record
+from flawspot.benchmark.record import DONE, Record, newest
 from flawspot.errors import FlawspotError
 
 SCHEMA_VERSION = 1
@@ -159,8 +159,8 @@ class Store:
         """The stored runs, in the order they were stored.
 
         Args:
-            every: also those that a later one of the same cell stands for, with other data, weights or code. Without
-                it, each cell has the newest run that is done, or if none is, the newest.
+            every: also those that a later one of the same cell stands for, with other data, weights or code; without
+                it, those that `newest` chooses.
 
         Raises:
             StoreError: the store cannot be read.
@@ -173,15 +173,7 @@ class Store:
             raise StoreError(
                 f"{self.path} holds a run that cannot be read ({error}): was another program at it?"
             ) from None
-        if every:
-            return found
-        chosen: dict[str, Record] = {}
-        for record in found:
-            cell = repr(sorted(record.cell.as_dict().items()))
-            if cell not in chosen or record.status == DONE or chosen[cell].status != DONE:
-                chosen.pop(cell, None)  # the newer one takes a place of its own
-                chosen[cell] = record
-        return list(chosen.values())
+        return found if every else newest(found)
 
     def record(self, key: str) -> Record | None:
         """The run whose key begins with `key`; None if there is none, or several."""

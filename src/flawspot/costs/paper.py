@@ -16,22 +16,12 @@ from flawspot.costs.configuration import plan_costs
 from flawspot.costs.detector_costs import DetectorCosts
 from flawspot.costs.method_parts import padim_channels
 from flawspot.costs.plan import Plan, make_plan
-from flawspot.costs.tables import paper_tables
-from flawspot.runtime.manifest import Manifest, Scalar
+from flawspot.costs.tables import BANK_SIZE, INPUT_SIZE, paper_settings, paper_tables
+from flawspot.runtime.manifest import Manifest
 
 MIB = 2**20
-INPUT_SIZE = 224
 IMAGES = 200
 """That training memory is told for: MVTec AD has 60 to 391 a product."""
-BANK_SIZE = 30_000
-SETTINGS: dict[tuple[str, str], dict[str, Scalar]] = {
-    ("wide_resnet50_2", "patchcore"): {"bank_size": BANK_SIZE},
-    ("mobilenet_v2", "patchcore"): {"bank_size": BANK_SIZE},
-    ("wide_resnet50_2", "padim"): {"channels": 550},
-}
-"""Hyperparameters of the paper that are not flawspot's defaults, by backbone and method."""
-METHOD_SETTINGS: dict[str, dict[str, Scalar]] = {"stfpm": {"recipe": "paper"}, "paste": {"recipe": "paper"}}
-"""Likewise, for every backbone."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +121,7 @@ def paper_plan(backbone: str, method: str) -> Plan:
         backbone=backbone,
         layers="paste" if method == "paste" else "equiv",
         method=method,
-        settings=SETTINGS.get((backbone, method)) or METHOD_SETTINGS.get(method),
+        settings=paper_settings(backbone, method),
         input_size=INPUT_SIZE,
         images=IMAGES,
     )

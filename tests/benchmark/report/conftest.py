@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Cell, Record, run_key
+from flawspot.costs.tables import paper_settings
 from flawspot.runtime.manifest import Part
 
 AREAS = {  # thousandths of the photograph
@@ -48,7 +49,7 @@ def chance(*parts: object) -> float:
 
 
 def cell(**changes: object) -> Cell:
-    """A cell of the paper's grid."""
+    """A cell of the paper's grid, with the paper's settings unless others are given."""
     chosen: dict = {
         "data": "mvtec_ad",
         "category": "bottle",
@@ -56,7 +57,8 @@ def cell(**changes: object) -> Cell:
         "layers": "equiv",
         "method": "patchcore",
     } | changes
-    return Cell(**{"label": chosen["method"]} | chosen)
+    settings = paper_settings(chosen["backbone"], chosen["method"])
+    return Cell(**{"label": chosen["method"], "settings": settings} | chosen)
 
 
 def record(of: Cell, status: str = DONE, **changes: object) -> Record:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from flawspot.benchmark.record import FAILED, Record
+from flawspot.benchmark.report.drawing import FAINT, INK, PAPER, QUIET
 from flawspot.benchmark.report.figure_cost import cost_figure, pareto, points
-from flawspot.benchmark.report.figure_layers import ALL, bars
+from flawspot.benchmark.report.figure_curves import sizes_figure
+from flawspot.benchmark.report.figure_layers import ALL, bars, layers_figure
 from flawspot.benchmark.report.figure_paste import pairs, paste_figure
-from flawspot.benchmark.report.names import METHODS, method_colours
+from flawspot.benchmark.report.names import METHODS, backbone_markers, method_colours, method_name
 from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.summary import findings
 from flawspot.runtime.manifest import Part
@@ -46,14 +50,41 @@ def test_random_weights_are_on_no_front() -> None:
     assert [(point.setup.random_weights, point.front) for point in found] == [(False, True), (True, False)]
 
 
-def test_the_cost_figure_compares_the_papers_layers_where_there_are_any() -> None:
-    records = [run(0.5), run(0.6, layers="low"), run(0.7, method="paste", layers="paste")]
-    found, _, _ = points(Results(records), "mvtec_ad")
-    assert [(p.setup.method, p.setup.layers) for p in found] == [("patchcore", "equiv"), ("paste", "paste")]
-    assert len(points(Results(records), "mvtec_ad", every_layer=True)[0]) == 3
-    found, _, _ = points(Results([run(0.5, layers="1,2"), run(0.6, layers="low")]), "mvtec_ad")
-    assert len(found) == 2
+def test_the_cost_figure_shows_every_group_of_layers() -> None:
+    records = [run(0.5), run(0.6, layers="low"), run(0.4, layers="1,2"), run(0.7, method="paste", layers="paste")]
+    found, _, notes = points(Results(records), "mvtec_ad")
+    assert {(p.setup.method, p.setup.layers) for p in found} == {
+        ("patchcore", "low"), ("patchcore", "equiv"), ("patchcore", "1,2"), ("paste", "paste"),
+    }  # fmt: skip
+    assert notes == []
+    drawn = cost_figure(Results(records), "mvtec_ad", "f")
+    assert drawn is not None
+    assert "those of the 4 detectors drawn that no other one beats in both, each with its layers beside it" in (
+        drawn.caption
+    )
     assert cost_figure(Results([record(cell(), FAILED, error="x")]), "mvtec_ad", "f") is None
+
+
+def test_as_the_paper_it_compares_its_layers_and_names_what_is_left_out() -> None:
+    records = [run(0.5), run(0.6, layers="low"), run(0.7, method="paste", layers="paste")]
+    # Nothing is on the paper's layers with that method, so what there is stands for it.
+    records += [run(0.5, layers="1,2", method="padim"), run(0.6, layers="low", method="padim")]
+    found, _, notes = points(Results(records), "mvtec_ad", as_paper=True)
+    assert {(p.setup.method, p.setup.layers) for p in found} == {
+        ("patchcore", "equiv"), ("paste", "paste"), ("padim", "low"), ("padim", "1,2"),
+    }  # fmt: skip
+    assert notes == [
+        "Not drawn: 1 detector on other layers (low) whose method and backbone are drawn on the layers that the paper "
+        "compares methods on. The tables have them."
+    ]
+
+
+def test_lines_that_are_left_out_are_told() -> None:
+    results = Results([record(cell()), record(cell(layers="low")), record(cell(method="new", layers="low"))])
+    drawn = sizes_figure(results, "mvtec_ad", "f")
+    assert drawn is not None
+    assert [note.partition(" whose")[0] for note in drawn.notes] == ["Not drawn: 1 detector on other layers (low)"]
+    assert "Lines of 2 detectors" in drawn.inline
 
 
 def test_bars_are_means_and_variances_over_methods() -> None:
@@ -72,6 +103,14 @@ def test_bars_are_means_and_variances_over_methods() -> None:
     assert places[ALL]["equiv"].variance == pytest.approx(np.var([0.4, 0.65]))
     assert "low" not in places[ALL]
     assert "paste" not in places["a"]
+    drawn = layers_figure(Results(records), "mvtec_ad", "f")
+    assert drawn is not None
+    assert drawn.notes == ("Not drawn: PaSTe on layers that no other method is compared on.",)
+    assert "for the layer groups low (L), equiv (E);" in drawn.caption
+    # Another method on the same layers is not PaSTe's alone.
+    records.append(run(0.9, category="a", method="cfa", layers="paste"))
+    ((_, places),) = bars(Results(records), "mvtec_ad")[0].items()
+    assert places["a"]["paste"].mean == pytest.approx(0.9)
 
 
 def test_a_mean_over_fewer_categories_is_not_whole() -> None:
@@ -114,6 +153,17 @@ def test_colours_and_markers_keep_apart() -> None:
     colours = method_colours(labels)
     assert len(set(colours.values())) == len(labels)
     assert colours["patchcore"] == method_colours({"patchcore": "patchcore"})["patchcore"]
+
+
+def test_new_methods_and_backbones_have_a_name_and_looks_by_themselves() -> None:
+    labels = {f"new {number}": f"new {number}" for number in range(40)}
+    colours = method_colours(labels)
+    assert len(set(colours.values())) == 40
+    assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in colours.values())
+    assert not set(colours.values()) & {colour.upper() for colour in (INK, QUIET, FAINT, PAPER)}
+    assert method_name("new 1") == "new 1"
+    markers = backbone_markers(["mobilenet_v2", "a", "b", "c"])
+    assert len(set(markers.values())) == 4
 
 
 def test_the_paper_grid_leaves_out_a_category_rather_than_a_backbone() -> None:

@@ -115,7 +115,7 @@ def test_the_latest_of_several_runs_of_a_cell_counts() -> None:
     failed = dataclasses.replace(record(cell(), FAILED, error="x"), key="2", finished="2024-03-01T00:00:00Z")
     results = Results([new, failed, old])
     assert [r.key for r in results.records] == ["0"]
-    assert (results.older, len(results.every)) == (2, 3)
+    assert ([r.key for r in results.older], len(results.every)) == (["1", "2"], 3)
 
 
 def test_categories_stand_in_the_order_of_their_defects() -> None:

@@ -10,9 +10,9 @@ from flawspot.benchmark.record import FAILED, MISSING
 from flawspot.benchmark.report.axis_analysis import axes as find_axes
 from flawspot.benchmark.report.axis_analysis import axis_table, curves
 from flawspot.benchmark.report.detector_tables import categories_table, detectors, seeds
-from flawspot.benchmark.report.paper_comparison import paper_table
+from flawspot.benchmark.report.paper_comparison import beside_the_paper, paper_table
 from flawspot.benchmark.report.results import Results
-from flawspot.benchmark.report.run_tables import gaps_table, runs_table, sources_table
+from flawspot.benchmark.report.run_tables import gaps_table, older_table, runs_table, sources_table
 from flawspot.benchmark.report.size_analysis import bands, defects, size_figures, size_table
 from flawspot.benchmark.report.tables import DASH, Table, three_digits
 from flawspot.costs.tables import paper_tables
@@ -55,11 +55,38 @@ def test_a_difference_is_formed_over_all_categories_only() -> None:
     assert row["difference"].endswith(" %")
 
 
-def test_what_was_not_run_is_a_dash_beside_the_papers_figure() -> None:
-    table = paper_table(Results([record(cell())]), 3)
+def test_only_what_was_run_stands_beside_the_paper() -> None:
+    run, failed = record(cell()), record(cell(backbone="wide_resnet50_2", method="padim"), FAILED, error="no memory")
+    (table,), note = beside_the_paper(Results([run, failed]))
+    assert {(row[0].text, row[1].text) for row in table.rows} == {
+        ("MobileNetV2", "PatchCore"), ("WideResNet50", "PaDiM"),
+    }  # fmt: skip
+    assert note == ""
     row = find(table, "WideResNet50", "PaDiM", "memory, MiB")
     assert (row["paper"], row["ours"], row["difference"]) == ("3,720", DASH, DASH)
-    assert "not run" in table.notes
+    assert "failed: no memory" in table.notes
+    # On other photographs costs can be compared, accuracy cannot.
+    (table,), _ = beside_the_paper(Results([record(cell(data="my parts"))]))
+    assert [row[2].text for row in table.rows] == ["memory, MiB", "inference, MMAC"]
+
+
+def test_other_settings_are_not_compared_with_the_papers() -> None:
+    diagonal = record(cell(method="padim", label="PaDiM, diagonal", settings={"covariance": "diagonal"}))
+    small = record(cell(settings={"bank_size": 1000}))
+    tables, note = beside_the_paper(Results([diagonal, small]))
+    assert tables == []
+    assert note == (
+        "None of the detectors of the paper's tables was run with its settings. Not compared, for the settings are not "
+        "the paper's: PatchCore on MobileNetV2 (bank_size=1000); PaDiM, diagonal on MobileNetV2 (covariance=diagonal)."
+    )
+    # Of one name, the runs with the paper's settings are.
+    mixed = [record(cell(category="bottle")), record(cell(category="screw", settings={"bank_size": 1000}))]
+    (table,), note = beside_the_paper(Results(mixed))
+    assert note.endswith("the settings are not the paper's: PatchCore on MobileNetV2 (bank_size=1000).")
+    row = find(table, "MobileNetV2", "PatchCore", "pixel F1")
+    assert float(row["ours"]) == pytest.approx(mixed[0].metrics["pixel_f1_max"], abs=5e-4)
+    nothing, note = beside_the_paper(Results([record(cell(layers="low", backbone="phinet"))]))
+    assert (nothing, note) == ([], "None of the detectors of the paper's tables was run with its settings.")
 
 
 def test_random_weights_are_not_compared_with_the_paper() -> None:
@@ -163,6 +190,24 @@ def test_gaps_are_listed_by_reason() -> None:
         ["missing", "no weights", "3"],
     ]
     assert gaps_table([record(cell())]) is None
+
+
+def test_older_runs_are_listed_with_what_has_changed() -> None:
+    new = record(cell())
+    other = {"finished": "2023-01-01T00:00:00Z"}
+    old = [
+        dataclasses.replace(new, key="a", code_version="0.0.9", **other),
+        dataclasses.replace(new, key="b", weights_sha256="x", data_fingerprint="y", **other),
+        dataclasses.replace(new, key="c", status=FAILED, error="x"),
+    ]
+    results = Results([*old, new])
+    table = older_table(results.records, results.older)
+    assert table is not None
+    assert [find(table, key)["which has"] for key in "abc"] == [
+        "other code", "other data, other weights", "been run again",
+    ]  # fmt: skip
+    assert find(table, "a")["replaced by"] == new.key[:12]
+    assert older_table([new], []) is None
 
 
 def test_sources_are_numbered_and_counted() -> None:

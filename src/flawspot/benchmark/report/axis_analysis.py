@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from flawspot.benchmark.report.detector_tables import IDENTITY, identity
 from flawspot.benchmark.report.names import data_name, plain, rank
-from flawspot.benchmark.report.results import CLEAN, Condition, Results, Setup, why_missing
+from flawspot.benchmark.report.results import CLEAN, Condition, Results, Setup, flat, why_missing
 from flawspot.benchmark.report.statistics import metric, seed_mean
 from flawspot.benchmark.report.tables import Column, Entry, Table, number, words
 from flawspot.data.corruptions import CORRUPTIONS
@@ -152,8 +152,7 @@ def axis_table(results: Results, axis: Axis, data: str) -> Table:
         row = [*identity(results, curve.setup), words(heading)]
         for level, figure in zip(axis.levels, curve.figures, strict=True):
             if figure is None:
-                runs = results.runs(data, curve.setup, level.condition)
-                records = [record for by_seed in runs.values() for record in by_seed.values()]
+                records = flat(results.runs(data, curve.setup, level.condition))
                 row.append(table.missing(why_missing(records, name)))
             else:
                 row.append(dataclasses.replace(number(figure), shade=min(max(figure, 0.0), 1.0)))

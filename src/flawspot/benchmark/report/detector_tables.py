@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from flawspot.benchmark.record import DONE, Record
 from flawspot.benchmark.report.names import data_name, plain
-from flawspot.benchmark.report.results import Results, Runs, Setup, why_missing
+from flawspot.benchmark.report.results import Results, Runs, Setup, flat, why_missing
 from flawspot.benchmark.report.statistics import HOW, Estimate, Value, estimate, metric, seed_mean, values
 from flawspot.benchmark.report.tables import (
     Column,
@@ -206,7 +206,7 @@ def _mark_comparable(table: Table, column: int, largest: bool) -> None:
 
 
 def _no_cost(runs: dict[str, Runs], name: str) -> str:
-    records = [record for by_seed in runs.values() for record in by_seed.values()]
+    records = flat(runs)
     if any(record.status == DONE for record in records):
         return f"{name} was not measured"
     return why_missing(records)

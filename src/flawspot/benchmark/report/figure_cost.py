@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from flawspot.benchmark.report.detector_tables import IDENTITY, identity, memory, mmac, shared
 from flawspot.benchmark.report.drawing import FAINT, INK, PAPER, QUIET, Drawing, draw, finish
-from flawspot.benchmark.report.names import backbone_markers, data_name, legend_name, method_colours, short
+from flawspot.benchmark.report.names import backbone_markers, data_name, legend_name, method_colours, plain, short
 from flawspot.benchmark.report.paper_comparison import paper_memory, paper_mmac
 from flawspot.benchmark.report.results import Results, Setup, on_own_layers
 from flawspot.benchmark.report.statistics import comparable, estimate, metric
@@ -33,18 +33,17 @@ class Point:
     front: bool
 
 
-def points(
-    results: Results, data: str, *, as_paper: bool = False, every_layer: bool = False
-) -> tuple[list[Point], tuple[str, ...], list[str]]:
-    """The detectors that can be compared, the categories of their means, and notes on the others.
+def points(results: Results, data: str, *, as_paper: bool = False) -> tuple[list[Point], tuple[str, ...], list[str]]:
+    """The detectors that can be compared, the categories of their means, and notes on all others.
 
-    Only the layers that the paper compares methods on, where any detector has them; else, or with `every_layer`, all
-    there are.
+    Args:
+        results: of all runs.
+        data: the data set.
+        as_paper: costs as the paper counts them, and each method on the layers that the paper compares it on.
     """
-    setups = results.setups(data)
-    own = setups if every_layer else on_own_layers(setups)
-    chosen = comparable(results, data, own, _F1)
-    notes = list(chosen.notes)
+    setups, left_out = on_own_layers(results.setups(data)) if as_paper else (results.setups(data), None)
+    chosen = comparable(results, data, setups, _F1)
+    notes = [*([left_out] if left_out else []), *chosen.notes]
     count_macs, count_bytes = (paper_mmac, paper_memory) if as_paper else (mmac, memory)
     found = []
     for setup in chosen.setups:
@@ -82,21 +81,28 @@ def cost_figure(results: Results, data: str, key: str, *, as_paper: bool = False
     every = len(results.categories(data))
     mean = f"mean over {len(categories)} of {every} categories" if every > 1 else f"category {categories[0]}"
     way = "as the paper counts" if as_paper else "everything counted, the search of a memory bank included"
+    title = "Accuracy against the cost of inference" + (", as the paper counts and compares" if as_paper else "")
     front = "; ".join(results.name(p.setup, layers=False) for p in _front(found))
     caption = (
         f"Pixel F1 ({mean}) against multiply-accumulates for one photograph; {way}. Area of a symbol: memory. "
-        "Ringed and joined: the Pareto front, detectors that none beats in both. Hollow: random weights, which stand "
-        "on no front."
+        f"Ringed and joined: the Pareto front, those of the {len(found)} detectors drawn that no other one beats in "
+        f"both{', each with its layers beside it' if _layers_vary(found) else ''}. "
+        "Hollow: random weights, which stand on no front."
     )
     return draw(
         key,
-        f"Accuracy against the cost of inference, {data_name(data)}",
+        f"{title}, {data_name(data)}",
         caption,
         (8.6, 5.0),
         lambda figure: _paint(figure, results, found, mean),
         description=f"Scatter plot of {len(found)} detectors. On the Pareto front from cheap to dear: {front}.",
         notes=notes,
     )
+
+
+def _layers_vary(found: Sequence[Point]) -> bool:
+    """Whether a method was run on several groups of layers, which its symbol does not tell apart."""
+    return len({(point.setup.network, point.setup.label) for point in found}) < len(found)
 
 
 def front_table(results: Results, data: str, key: str, *, as_paper: bool = False) -> Table | None:
@@ -139,6 +145,12 @@ def _paint(figure: Figure, results: Results, found: list[Point], mean: str) -> N
                 point.mmac, point.f1, s=_area(point.mib) * 1.6 + 60, marker="o", facecolor="none", edgecolor=INK,
                 linewidth=1.1, zorder=4,
             )  # fmt: skip
+            if _layers_vary(found):
+                above = (0, 9 + 0.5 * _area(point.mib) ** 0.5)
+                axes.annotate(
+                    plain(point.setup.layers, 12), (point.mmac, point.f1), above, textcoords="offset points",
+                    ha="center", fontsize=7.5, color=INK, zorder=5,
+                )  # fmt: skip
         hollow = point.setup.random_weights
         axes.scatter(
             point.mmac, point.f1, s=_area(point.mib), marker=marker, zorder=3, alpha=0.9,

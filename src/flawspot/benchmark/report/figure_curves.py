@@ -62,13 +62,13 @@ class Looks:
 
 
 def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
-    """Recall and F1 by the size of the defects, for the layers that the paper compares on; None without them."""
+    """Recall and F1 by the size of the defects, a line for each method and network; None without any."""
     every = bands(results, data)
-    setups = results.setups(data)
-    figures = {s: size_figures(results, data, s) for s in on_own_layers(setups)}
-    figures = {setup: found for setup, found in figures.items() if any(f.regions for f in found.values())}
-    if not figures:
+    every_setup = {s: size_figures(results, data, s) for s in results.setups(data)}
+    drawn, note = on_own_layers([s for s, found in every_setup.items() if any(f.regions for f in found.values())])
+    if not drawn:
         return None
+    figures = {setup: every_setup[setup] for setup in drawn}
     looks = Looks(results, list(figures))
 
     def paint(figure: Figure) -> None:
@@ -94,6 +94,7 @@ def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
         (9.6, 3.6),
         paint,
         description=f"Lines of {len(figures)} detectors over {len(every)} sizes; all figures are in the table below.",
+        notes=[note] if note else [],
     )
 
 
@@ -109,7 +110,7 @@ def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, ti
         for name, _ in METRICS
         for axis in group
     }
-    setups = on_own_layers([curve.setup for lines in found.values() for curve in lines])
+    setups, note = on_own_layers(list(dict.fromkeys(curve.setup for lines in found.values() for curve in lines)))
     if not setups:
         return None
     found = {place: [curve for curve in lines if curve.setup in setups] for place, lines in found.items()}
@@ -147,5 +148,6 @@ def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, ti
         f"{', '.join(categories[:6])}{' …' if len(categories) > 6 else ''}). All figures are in the tables below.",
         size,
         paint,
-        description=f"Lines of {len(set(setups))} detectors; all figures are in the tables below.",
+        description=f"Lines of {len(setups)} detectors; all figures are in the tables below.",
+        notes=[note] if note else [],
     )

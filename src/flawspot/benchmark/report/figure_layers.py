@@ -12,23 +12,19 @@ from matplotlib.figure import Figure
 
 from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, draw, finish
 from flawspot.benchmark.report.names import (
-    BACKBONES,
     LAYERS,
     LETTERS,
     METHODS,
-    backbone_name,
+    OWN_LAYERS,
     data_name,
     method_name,
     plain,
     rank,
 )
-from flawspot.benchmark.report.results import Results, Setup
+from flawspot.benchmark.report.results import Network, Results, Setup
 from flawspot.benchmark.report.statistics import metric, seed_mean
 
 ALL = "all"
-
-Row = tuple[str, bool, int, str]
-"""Backbone, whether its weights are random, input size, normalisation."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +43,19 @@ class Bar:
     whole: bool
 
 
-def bars(results: Results, data: str) -> tuple[dict[Row, dict[str, dict[str, Bar]]], dict[Row, list[str]]]:
-    """Bars by row, category (`ALL` last) and layer group; and the groups of each row.
+def bars(results: Results, data: str) -> tuple[dict[Network, dict[str, dict[str, Bar]]], dict[Network, list[str]]]:
+    """Bars by network, category (`ALL` last) and layer group; and the groups of each network.
 
-    PaSTe is not among the methods unless it ran on the group, as it brings layers of its own.
+    A method on layers that are its own alone is not among them: there is nothing to take a mean with.
     """
-    rows: dict[Row, dict[str, dict[str, Setup]]] = {}
+    rows: dict[Network, dict[str, dict[str, Setup]]] = {}
     for setup in results.setups(data):
-        if setup.layers != "paste":
-            row = (setup.backbone, setup.random_weights, setup.input_size, setup.normalization)
-            rows.setdefault(row, {}).setdefault(setup.layers, {})[setup.label] = setup
-    found: dict[Row, dict[str, dict[str, Bar]]] = {}
-    groups: dict[Row, list[str]] = {}
+        if not _alone(setup):
+            rows.setdefault(setup.network, {}).setdefault(setup.layers, {})[setup.label] = setup
+    found: dict[Network, dict[str, dict[str, Bar]]] = {}
+    groups: dict[Network, list[str]] = {}
     categories = results.categories(data)
-    for row, by_group in sorted(rows.items(), key=lambda item: (item[0][1], rank(item[0][0], BACKBONES), item[0][2:])):
+    for row, by_group in sorted(rows.items(), key=lambda item: item[0].order):
         labels = {label for setups in by_group.values() for label in setups}
         figures = {
             (group, label, category): figure
@@ -88,6 +83,11 @@ def bars(results: Results, data: str) -> tuple[dict[Row, dict[str, dict[str, Bar
     return found, groups
 
 
+def _alone(setup: Setup) -> bool:
+    """Whether the paper gives the method layers of its own, and it ran on these."""
+    return setup.own_layers and setup.method in OWN_LAYERS
+
+
 def layers_figure(results: Results, data: str, key: str) -> Drawing | None:
     """Figure 5; None where nothing can be drawn."""
     found, groups = bars(results, data)
@@ -101,9 +101,9 @@ def layers_figure(results: Results, data: str, key: str) -> Drawing | None:
     every = [bar for row in found.values() for place in row.values() for bar in place.values()]
     methods = sorted({label for bar in every for label in bar.methods}, key=lambda label: rank(label, METHODS))
     caption = (
-        f"Bars: mean pixel F1 over the methods ({', '.join(map(method_name, methods))}), for the layer groups low (L), "
-        "middle (M), high (H) and equivalent (E); the best of each category has its figure above. Categories from the "
-        "smallest defects to the largest; their mean area, in thousandths of the photograph, is below."
+        f"Bars: mean pixel F1 over the methods ({', '.join(map(method_name, methods))}), for the layer groups "
+        f"{_named_groups(groups)}; the best of each category has its figure above. Categories from the smallest "
+        "defects to the largest; their mean area, in thousandths of the photograph, is below."
     )
     if len(methods) > 1:
         caption += " Colour: variance over the methods."
@@ -122,7 +122,20 @@ def layers_figure(results: Results, data: str, key: str) -> Drawing | None:
         lambda figure: _paint(figure, results, data, found, groups),
         description=f"Bar charts for {len(found)} backbones over {len(results.categories(data))} categories; all "
         "figures are in the table by category.",
+        notes=_notes(results, data),
     )
+
+
+def _named_groups(groups: dict[Network, list[str]]) -> str:
+    """The groups that are drawn, with their letters."""
+    names = sorted({group for those in groups.values() for group in those}, key=lambda group: rank(group, LAYERS))
+    return ", ".join(f"{plain(name)} ({LETTERS[name]})" if name in LETTERS else f"“{plain(name)}”" for name in names)
+
+
+def _notes(results: Results, data: str) -> list[str]:
+    """What is not drawn."""
+    names = sorted({setup.method_name for setup in results.setups(data) if _alone(setup)})
+    return [f"Not drawn: {', '.join(names)} on layers that no other method is compared on."] if names else []
 
 
 def _columns(results: Results, data: str) -> list[str]:
@@ -140,8 +153,8 @@ def _paint(
     figure: Figure,
     results: Results,
     data: str,
-    found: dict[Row, dict[str, dict[str, Bar]]],
-    groups: dict[Row, list[str]],
+    found: dict[Network, dict[str, dict[str, Bar]]],
+    groups: dict[Network, list[str]],
 ) -> None:
     categories = _columns(results, data)
     every = [bar for row in found.values() for place in row.values() for bar in place.values()]
@@ -178,7 +191,7 @@ def _paint(
         axes.set_ylim(0, min(1.0, top * 1.02) + 0.12)
         axes.set_yticks([tick for tick in (0, 0.25, 0.5, 0.75, 1.0) if tick <= top + 0.12])
         axes.set_ylabel("pixel F1")
-        axes.set_title(_row_name(results, row))
+        axes.set_title(", ".join(filter(None, [row.name, plain(results.details(row), 40)])))
         finish(axes, grid="y")
         axes.tick_params(axis="x", length=0, pad=1)
     names = panels[-1].secondary_xaxis(-0.14)
@@ -192,15 +205,6 @@ def _paint(
         )
         scale.set_label("variance of the pixel F1\nover methods")
         scale.outline.set_visible(False)
-
-
-def _row_name(results: Results, row: Row) -> str:
-    parts = [backbone_name(row[0], row[1])]
-    if results.varied_size:
-        parts.append(f"{row[2]} px")
-    if results.varied_normalization:
-        parts.append(f"{plain(row[3], 20)} normalisation")
-    return ", ".join(parts)
 
 
 def _category_name(results: Results, data: str, category: str) -> str:

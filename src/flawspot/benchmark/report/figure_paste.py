@@ -9,13 +9,12 @@ from matplotlib.ticker import FuncFormatter
 from flawspot.benchmark.report.detector_tables import shared
 from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, draw, finish
 from flawspot.benchmark.report.names import (
-    BACKBONES,
-    backbone_name,
     data_name,
     legend_name,
     method_colours,
+    method_name,
     plain,
-    rank,
+    short,
 )
 from flawspot.benchmark.report.paper_comparison import (
     paper_memory,
@@ -23,7 +22,7 @@ from flawspot.benchmark.report.paper_comparison import (
     training_mmac,
     training_ram,
 )
-from flawspot.benchmark.report.results import Results, Setup, why_missing
+from flawspot.benchmark.report.results import Network, Results, Setup, why_missing
 from flawspot.benchmark.report.statistics import estimate, metric, seed_mean
 from flawspot.benchmark.report.tables import three_digits
 
@@ -35,22 +34,20 @@ _COSTS = (
     ("Training", "MMAC per photograph\nand epoch", training_mmac),
     ("Training RAM", "MiB", training_ram),
 )
-_Row = tuple[str, bool, int, str]
 
 
-def pairs(results: Results, data: str) -> tuple[dict[_Row, dict[str, tuple[float | None, ...]]], list[str]]:
+def pairs(results: Results, data: str) -> tuple[dict[Network, dict[str, tuple[float | None, ...]]], list[str]]:
     """F1, memory, inference, training, training RAM of both methods by backbone; and notes.
 
     A backbone is there when both methods were asked for on it and either has any figure.
     """
     setups = [s for s in results.setups(data) if s.method in PAIR and s.own_layers and s.label == s.method]
-    found: dict[_Row, dict[str, tuple[float | None, ...]]] = {}
+    found: dict[Network, dict[str, tuple[float | None, ...]]] = {}
     lacking: dict[tuple[Setup, str], list[str]] = {}
-    rows: dict[_Row, dict[str, Setup]] = {}
+    rows: dict[Network, dict[str, Setup]] = {}
     for setup in setups:
-        row = (setup.backbone, setup.random_weights, setup.input_size, setup.normalization)
-        rows.setdefault(row, {})[setup.method] = setup
-    for row, pair in sorted(rows.items(), key=lambda item: (item[0][1], rank(item[0][0], BACKBONES), item[0][2:])):
+        rows.setdefault(setup.network, {})[setup.method] = setup
+    for row, pair in sorted(rows.items(), key=lambda item: item[0].order):
         if len(pair) < len(PAIR):
             continue
         done = [
@@ -87,8 +84,8 @@ def paste_figure(results: Results, data: str, key: str) -> Drawing | None:
         f"{'the categories' if every > 1 else 'the one category'} that both have done. A dash: not measured."
     )
     words = "; ".join(
-        f"{backbone_name(row[0], row[1])}: pixel F1 {_shown(f['stfpm'][0])} and {_shown(f['paste'][0])}"
-        for row, f in found.items()
+        f"{row.name}: pixel F1 {' and '.join(_shown(figures[method][0]) for method in PAIR)}"
+        for row, figures in found.items()
     )
     return draw(
         key,
@@ -105,7 +102,7 @@ def _shown(figure: float | None) -> str:
     return "not measured" if figure is None else f"{figure:.3f}"
 
 
-def _paint(figure: Figure, results: Results, found: dict[_Row, dict[str, tuple[float | None, ...]]]) -> None:
+def _paint(figure: Figure, results: Results, found: dict[Network, dict[str, tuple[float | None, ...]]]) -> None:
     colours = method_colours({method: method for method in PAIR})
     panels = figure.subplots(1, 1 + len(_COSTS), sharey=True)
     headings = [("Pixel F1", "best F1, 0 to 1"), *((name, unit) for name, unit, _ in _COSTS)]
@@ -131,16 +128,9 @@ def _paint(figure: Figure, results: Results, found: dict[_Row, dict[str, tuple[f
         finish(axes, grid="x")
         axes.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(found)), [_name(results, row) for row in found])
-    handles = [
-        Patch(color=colours[method], label=label) for method, label in zip(PAIR, ("STFPM", "PaSTe"), strict=True)
-    ]
+    handles = [Patch(color=colours[method], label=method_name(method)) for method in PAIR]
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
 
 
-def _name(results: Results, row: _Row) -> str:
-    parts = [legend_name(backbone_name(row[0], row[1]))]
-    if results.varied_size:
-        parts.append(f"{row[2]} px")
-    if results.varied_normalization:
-        parts.append(plain(row[3], 12))
-    return "\n".join(parts)
+def _name(results: Results, row: Network) -> str:
+    return "\n".join(filter(None, [legend_name(row.name), short(results.details(row))]))

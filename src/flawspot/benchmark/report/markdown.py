@@ -8,9 +8,9 @@ from flawspot.benchmark.record import Record
 from flawspot.benchmark.report.axis_analysis import axes, axis_table, data_of
 from flawspot.benchmark.report.detector_tables import categories_table, detectors, seeds
 from flawspot.benchmark.report.names import data_name
-from flawspot.benchmark.report.paper_comparison import PAPER_DATA, paper_table
+from flawspot.benchmark.report.paper_comparison import beside_the_paper
 from flawspot.benchmark.report.results import Results
-from flawspot.benchmark.report.run_tables import gaps_table
+from flawspot.benchmark.report.run_tables import gaps_table, older_table
 from flawspot.benchmark.report.size_analysis import size_table
 from flawspot.benchmark.report.tables import Table, escape_markdown
 
@@ -31,9 +31,10 @@ def markdown_tables(records: Sequence[Record]) -> str:
         tables.append(size_table(results, data))
         tables += [axis_table(results, axis, data) for axis in axes(results) if data in data_of(results, axis)]
         blocks += [table.markdown() for table in tables if table is not None]
-        if data == PAPER_DATA:
-            blocks += ["## Beside the paper\n", paper_table(results, 2).markdown(), paper_table(results, 3).markdown()]
-    gaps = gaps_table(results.records)
-    if gaps is not None:
-        blocks += [gaps.markdown()]
+    beside, note = beside_the_paper(results)
+    blocks += ["## Beside the paper\n", *([f"{escape_markdown(note)}\n"] if note else [])]
+    blocks += [table.markdown() for table in beside]
+    last = [gaps_table(results.records), older_table(results.records, results.older)]
+    if any(last):
+        blocks += ["## Runs\n", *(table.markdown() for table in last if table is not None)]
     return "\n".join(blocks)

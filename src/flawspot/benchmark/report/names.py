@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import colorsys
+import itertools
+from collections.abc import Iterable, Iterator
 
 BACKBONES = {
     "mobilenet_v2": "MobileNetV2",
@@ -14,6 +16,8 @@ BACKBONES = {
 }
 METHODS = {"patchcore": "PatchCore", "padim": "PaDiM", "cfa": "CFA", "stfpm": "STFPM", "paste": "PaSTe"}
 LAYERS = {"low": "low", "mid": "mid", "high": "high", "equiv": "equiv", "paste": "paste"}
+OWN_LAYERS = {"paste": "paste"}
+"""Of methods that the paper compares on other layers than the equivalent ones."""
 LETTERS = {"low": "L", "mid": "M", "high": "H", "equiv": "E"}
 DATA = {
     "mvtec_ad": "MVTec AD",
@@ -37,7 +41,8 @@ _BACKBONE_MARKERS = {
     "efficientnet_lite0": "v",
     "wide_resnet50_2": "P",
 }
-_OTHER_MARKERS = ("X", "h", "<", ">", "p", "8")
+_OTHER_MARKERS = ("X", "h", "<", ">", "p", "8", "*", "d", "H")
+_GOLDEN = 0.618033988749895
 
 
 def plain(text: object, limit: int | None = None) -> str:
@@ -68,6 +73,11 @@ def method_name(label: str) -> str:
     return METHODS.get(label, plain(label))
 
 
+def own_layers(method: str) -> str:
+    """The group of layers that the paper compares a method on."""
+    return OWN_LAYERS.get(method, "equiv")
+
+
 def data_name(data: str) -> str:
     """For people."""
     return DATA.get(data, plain(data))
@@ -86,16 +96,24 @@ def method_colours(labels: dict[str, str]) -> dict[str, str]:
     for label in ordered:
         own = _METHOD_COLOURS.get(labels[label])
         if own is None or own in colours.values():
-            free = [colour for colour in _OTHER_COLOURS if colour not in colours.values()]
-            own = free[0] if free else _OTHER_COLOURS[len(colours) % len(_OTHER_COLOURS)]
+            own = next(colour for colour in _other_colours() if colour not in colours.values())
         colours[label] = own
     return colours
+
+
+def _other_colours() -> Iterator[str]:
+    """For methods without one of their own; after the chosen ones, hues that lie far from each other, without end."""
+    yield from _OTHER_COLOURS
+    for number in itertools.count():
+        # By the golden ratio, no two hues come near each other for long; darker ones with every turn.
+        rgb = colorsys.hls_to_rgb(number * _GOLDEN % 1, 0.30 + 0.12 * (number % 3), 0.55)
+        yield "#" + "".join(f"{round(255 * part):02X}" for part in rgb)
 
 
 def backbone_markers(backbones: Iterable[str]) -> dict[str, str]:
     """A marker of matplotlib for each backbone."""
     markers: dict[str, str] = {}
+    others = itertools.cycle(_OTHER_MARKERS)
     for backbone in sorted(set(backbones), key=lambda name: rank(name, BACKBONES)):
-        free = [m for m in _OTHER_MARKERS if m not in markers.values()] or list(_OTHER_MARKERS)
-        markers[backbone] = _BACKBONE_MARKERS.get(backbone, free[0])
+        markers[backbone] = _BACKBONE_MARKERS.get(backbone) or next(others)
     return markers

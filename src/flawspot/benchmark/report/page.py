@@ -20,14 +20,17 @@ from flawspot.benchmark.report.figure_curves import axis_figure, sizes_figure
 from flawspot.benchmark.report.figure_layers import layers_figure
 from flawspot.benchmark.report.figure_paste import paste_figure
 from flawspot.benchmark.report.names import data_name, plain
-from flawspot.benchmark.report.paper_comparison import paper_table
+from flawspot.benchmark.report.paper_comparison import beside_the_paper
 from flawspot.benchmark.report.pictures import Gallery, galleries
 from flawspot.benchmark.report.results import Results
-from flawspot.benchmark.report.run_tables import gaps_table, runs_table, sources_table, tracebacks
+from flawspot.benchmark.report.run_tables import gaps_table, older_table, runs_table, sources_table, tracebacks
 from flawspot.benchmark.report.size_analysis import size_table
 from flawspot.benchmark.report.tables import Table
 from flawspot.errors import DataError
 from flawspot.files import write_bytes
+
+TITLE = "flawspot benchmark"
+"""Of a page of runs whose grid has none."""
 
 
 @dataclass
@@ -81,7 +84,7 @@ def write_report(
         records: of a store; their texts are shown as they are, whatever they hold.
         folder: gets ``report.html`` and ``figures/``; made where missing. Files of these names are replaced.
         store_folder: that the records' pictures are relative to; None leaves the pictures out.
-        title: of the page.
+        title: of the page; None for that of the grid.
 
     Returns:
         The path of the page.
@@ -100,7 +103,7 @@ def write_report(
                 write_bytes(folder / "figures" / f"{item.figure.key}.svg", item.figure.svg)
                 write_bytes(folder / "figures" / f"{item.figure.key}.png", item.figure.png)
     page = folder / "report.html"
-    write_bytes(page, render(results, parts, title or "flawspot benchmark").encode("utf-8", "replace"))
+    write_bytes(page, render(results, parts, title or results.title or TITLE).encode("utf-8", "replace"))
     return page
 
 
@@ -123,9 +126,11 @@ def sections(results: Results, store_folder: Path | None = None) -> list[Section
         section.add(sizes_figure(results, data, f"defect-sizes-{slug}"))
         section.add(size_table(results, data), folded=True)
         found.append(section)
-    comparison = Section("paper", "Beside the paper", "Barusco et al., PaSTe, 2024 (arXiv 2410.11591), tables 2 and 3.")
-    comparison.add(paper_table(results, 2))
-    comparison.add(paper_table(results, 3))
+    tables, note = beside_the_paper(results)
+    source = "Barusco et al., PaSTe, 2024 (arXiv 2410.11591), tables 2 and 3."
+    comparison = Section("paper", "Beside the paper", " ".join(filter(None, [source, note])))
+    for table in tables:
+        comparison.add(table)
     found.insert(1 if found else 0, comparison)
     found += _beyond(results, slugs)
     shown, note = galleries(results, store_folder)
@@ -139,6 +144,7 @@ def sections(results: Results, store_folder: Path | None = None) -> list[Section
         found.append(pictures)
     runs = Section("provenance", "Where every figure comes from")
     runs.add(gaps_table(results.records))
+    runs.add(older_table(results.records, results.older), folded=True)
     runs.add(sources_table(results.every), folded=True)
     runs.add(runs_table(results.every), folded=True, printed=len(results.every) <= 300)
     found.append(runs)

@@ -6,15 +6,14 @@ from typing import Any
 
 from flawspot.benchmark.record import Record
 from flawspot.benchmark.report.detector_tables import MIB, memory, mmac, shared
-from flawspot.benchmark.report.names import backbone_name, method_name
-from flawspot.benchmark.report.results import Results, Runs, Setup, why_missing
+from flawspot.benchmark.report.names import method_name, plain
+from flawspot.benchmark.report.results import Results, Runs, Setup, flat, why_missing
 from flawspot.benchmark.report.statistics import Value, estimate, metric
 from flawspot.benchmark.report.tables import Column, Entry, Table, number, signed, three_digits, words
-from flawspot.costs.tables import paper_tables
+from flawspot.costs.tables import INPUT_SIZE, paper_settings, paper_tables
 
 PAPER_DATA = "mvtec_ad"
 PAPER_CATEGORIES = 15
-PAPER_SIZE = 224
 
 TITLES = {
     2: "Table 2 of the paper: STFPM and PaSTe on MobileNetV2",
@@ -51,9 +50,22 @@ QUANTITIES: dict[str, tuple[str, str, Value, Value | None]] = {
 """By the name in the paper's table: name, unit, as the paper counts, and as it is where that differs."""
 
 
+def beside_the_paper(results: Results) -> tuple[list[Table], str]:
+    """The paper's tables, as far as anything of them was run, and a sentence on what is not in them."""
+    tables = [table for table in (paper_table(results, number_) for number_ in TITLES) if table.rows]
+    others = _other_settings(results)
+    said = [] if tables else ["None of the detectors of the paper's tables was run with its settings."]
+    if others:
+        said.append(f"Not compared, for the settings are not the paper's: {'; '.join(others)}.")
+    return tables, " ".join(said)
+
+
 def paper_table(results: Results, number_: int) -> Table:
-    """Table 2 or 3. Costs are compared with the median of any run of the detector; the F1 only with the mean over all
-    15 categories of MVTec AD at 224 x 224, pretrained."""
+    """Table 2 or 3, the columns of it that were run: on the paper's layers and input size, with its hyperparameters.
+
+    Costs are compared with the median of any run of the detector; the F1 only with the mean over all 15 categories of
+    MVTec AD, pretrained.
+    """
     columns = [
         Column("backbone", numeric=False, identity=True),
         Column("method", numeric=False),
@@ -70,44 +82,76 @@ def paper_table(results: Results, number_: int) -> Table:
         TITLES[number_],
         columns,
         intro="“Ours” counts costs as the paper does; “as it is” counts everything at the precision it is stored in. "
-        "Megabytes are 2^20 bytes. F1 is the best pixel F1, its mean over the 15 categories of MVTec AD.",
+        "Megabytes are 2^20 bytes. F1 is the best pixel F1, its mean over the 15 categories of MVTec AD. What was not "
+        "run is left out.",
     )
-    published: dict[str, dict[str, dict[str, Any]]] = paper_tables()[f"table{number_}"]
-    for backbone, methods in published.items():
-        for method, figures in methods.items():
-            setup, runs = _find(results, backbone, method)
-            for quantity, (heading, unit, counted, honest) in QUANTITIES.items():
-                if quantity in figures:
-                    row = [_named(backbone, setup), words(method_name(method)), words(f"{heading}, {unit}")]
-                    row += _cost(table, float(figures[quantity]), runs, counted, honest)
-                    table.rows.append(row)
-            row = [_named(backbone, setup), words(method_name(method)), words("pixel F1")]
+    for (backbone, method), figures in _published_columns(number_).items():
+        found = _find(results, backbone, method)
+        if found is None:
+            continue
+        data, setup, runs = found
+        for quantity, (heading, unit, counted, honest) in QUANTITIES.items():
+            if quantity in figures:
+                row = [words(setup.backbone_name), words(method_name(method)), words(f"{heading}, {unit}")]
+                table.rows.append(row + _cost(table, float(figures[quantity]), runs, counted, honest))
+        if data == PAPER_DATA:
+            row = [words(setup.backbone_name), words(method_name(method)), words("pixel F1")]
             table.rows.append(row + _accuracy(table, results, float(figures["f1_pixel"]), setup, runs))
     return table
 
 
-def _find(results: Results, backbone: str, method: str) -> tuple[Setup | None, dict[str, Runs]]:
-    """The detector that the paper's column is of: pretrained before random, on MVTec AD before other data."""
+def _published_columns(number_: int) -> dict[tuple[str, str], dict[str, Any]]:
+    """The figures of a table by backbone and method."""
+    published: dict[str, dict[str, dict[str, Any]]] = paper_tables()[f"table{number_}"]
+    return {(b, method): figures for b, methods in published.items() for method, figures in methods.items()}
+
+
+def _candidates(results: Results, data: str, backbone: str, method: str) -> list[Setup]:
+    """Detectors of a column of the paper, whatever their hyperparameters."""
+    found = [
+        setup
+        for setup in results.setups(data)
+        if (setup.backbone, setup.method, setup.input_size) == (backbone, method, INPUT_SIZE) and setup.own_layers
+    ]
+    # Setups come with pretrained weights first; the method under its own name before a variant of it.
+    return sorted(
+        found, key=lambda setup: (setup.random_weights, setup.label != method, setup.normalization != "paper")
+    )
+
+
+def _find(results: Results, backbone: str, method: str) -> tuple[str, Setup, dict[str, Runs]] | None:
+    """The detector that the paper's column is of, with its data set: pretrained before random, on MVTec AD before other
+    data. Of its runs those with the paper's hyperparameters; None where there are none."""
+    wanted = paper_settings(backbone, method)
     for data in results.data():
-        candidates = [
-            setup
-            for setup in results.setups(data)
-            if (setup.backbone, setup.method, setup.input_size) == (backbone, method, PAPER_SIZE) and setup.own_layers
-        ]
-        # Setups come with pretrained weights first; the method under its own name before a variant of it.
-        candidates.sort(key=lambda setup: (setup.random_weights, setup.label != method, setup.normalization != "paper"))
-        if candidates:
-            return candidates[0], results.runs(data, candidates[0])
-    return None, {}
+        for setup in _candidates(results, data, backbone, method):
+            runs = {
+                category: {seed: record for seed, record in by_seed.items() if record.cell.settings == wanted}
+                for category, by_seed in results.runs(data, setup).items()
+            }
+            runs = {category: by_seed for category, by_seed in runs.items() if by_seed}
+            if runs:
+                return data, setup, runs
+    return None
 
 
-def _named(backbone: str, setup: Setup | None) -> Entry:
-    return words(backbone_name(backbone, setup is not None and setup.random_weights))
+def _other_settings(results: Results) -> list[str]:
+    """Runs of the paper's columns with other hyperparameters than the paper's, a few words each."""
+    found: dict[str, None] = {}
+    for backbone, method in dict.fromkeys(column for number_ in TITLES for column in _published_columns(number_)):
+        wanted = paper_settings(backbone, method)
+        for data in results.data():
+            for setup in _candidates(results, data, backbone, method):
+                for record in flat(results.runs(data, setup)):
+                    if record.cell.settings != wanted:
+                        name = f"{setup.method_name} on {setup.backbone_name}"
+                        found[f"{name} ({plain(record.cell.settings_text or 'all at their defaults')})"] = None
+    return list(found)
 
 
 def _cost(table: Table, paper: float, runs: dict[str, Runs], counted: Value, honest: Value | None) -> list[Entry]:
     ours, real = shared(runs, counted), shared(runs, honest) if honest else None
-    records = [record for by_seed in runs.values() for record in by_seed.values()]
+    records = flat(runs)
     fields = [Entry(_published(paper), paper)]
     if ours is None:
         done = any(record.status == "done" for record in records)
@@ -119,10 +163,8 @@ def _cost(table: Table, paper: float, runs: dict[str, Runs], counted: Value, hon
     return fields
 
 
-def _accuracy(table: Table, results: Results, paper: float, setup: Setup | None, runs: dict[str, Runs]) -> list[Entry]:
+def _accuracy(table: Table, results: Results, paper: float, setup: Setup, runs: dict[str, Runs]) -> list[Entry]:
     fields = [Entry(f"{paper:.2f}", paper)]
-    if setup is None or setup not in results.setups(PAPER_DATA):
-        return [*fields, *[table.missing("not run on MVTec AD")] * 2, Entry("", None)]
     found = estimate(runs, results.categories(PAPER_DATA), metric("pixel_f1_max"), "pixel_f1_max")
     if found.mean is None:
         reason = next(iter(found.missing.values()), "not run")

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from flawspot.benchmark.record import DONE, FAILED, Record
-from flawspot.benchmark.report.names import BACKBONES, LAYERS, METHODS, backbone_name, method_name, plain, rank
+from flawspot.benchmark.record import DONE, FAILED, Record, newest
+from flawspot.benchmark.report.names import (
+    BACKBONES,
+    LAYERS,
+    METHODS,
+    backbone_name,
+    method_name,
+    own_layers,
+    plain,
+    rank,
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,25 @@ class Condition:
 
 
 CLEAN = Condition()
+
+
+class Network(NamedTuple):
+    """The network of a detector as figures tell it apart: a row of theirs."""
+
+    backbone: str
+    random_weights: bool
+    input_size: int
+    normalization: str
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """A sort key: pretrained ones first."""
+        return (self.random_weights, rank(self.backbone, BACKBONES), self.input_size, self.normalization)
+
+    @property
+    def name(self) -> str:
+        """The backbone's, with the mark of random weights."""
+        return backbone_name(self.backbone, self.random_weights)
 
 
 @dataclass(frozen=True)
@@ -50,9 +78,14 @@ class Setup:
         )
 
     @property
+    def network(self) -> Network:
+        """Without method and layers."""
+        return Network(self.backbone, self.random_weights, self.input_size, self.normalization)
+
+    @property
     def backbone_name(self) -> str:
         """With the mark of random weights."""
-        return backbone_name(self.backbone, self.random_weights)
+        return self.network.name
 
     @property
     def method_name(self) -> str:
@@ -61,34 +94,39 @@ class Setup:
 
     @property
     def own_layers(self) -> bool:
-        """Whether these are the layers that the paper compares methods on: the equivalent ones, PaSTe's for PaSTe."""
-        return self.layers == ("paste" if self.method == "paste" else "equiv")
+        """Whether these are the layers that the paper compares methods on."""
+        return self.layers == own_layers(self.method)
 
 
 Runs = dict[int, Record]
 """By seed."""
 
 
+def flat(runs: Mapping[str, Runs]) -> list[Record]:
+    """The runs of all categories and seeds in one list."""
+    return [record for by_seed in runs.values() for record in by_seed.values()]
+
+
 class Results:
     """The current records, by what they are of.
 
-    Where several records are of one cell (an older code version, other weights), the latest finished one counts, and
-    a done one before a failed or missing one.
+    Where several records are of one cell (an older code version, other weights), `newest` says which one counts.
 
     Attributes:
         records: the current ones, sorted.
         every: all of them, sorted.
-        older: how many are not current.
+        older: those that are not current, sorted.
+        title: of the grids that the current ones were asked for in; empty where none has one.
         varied_size, varied_normalization: whether a detector's name must tell its input size or normalisation.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
-        latest: dict[str, Record] = {}
-        for record in sorted(records, key=lambda r: (r.status == DONE, r.finished, r.started, r.key)):
-            latest[json.dumps(record.cell.as_dict(), sort_keys=True)] = record
-        self.records = sorted(latest.values(), key=_order)
+        self.records = sorted(newest(records), key=_order)
         self.every = sorted(records, key=_order)
-        self.older = len(records) - len(self.records)
+        current = {id(record) for record in self.records}
+        self.older = [record for record in self.every if id(record) not in current]
+        by_age = sorted(self.records, key=lambda r: (r.finished, r.key))
+        self.title = " · ".join(dict.fromkeys(record.grid for record in by_age if record.grid))
         self._runs: dict[Condition, dict[str, dict[Setup, dict[str, Runs]]]] = defaultdict(
             lambda: defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
         )
@@ -136,13 +174,16 @@ class Results:
 
     def names(self, setups: Sequence[Setup]) -> str:
         """Several detectors in one line, backbone by backbone."""
-        by_backbone: dict[str, list[str]] = {}
+        by_backbone: dict[str, dict[str, list[str]]] = {}
         for setup in setups:
             head = " ".join([setup.backbone_name, *filter(None, [self.details(setup)])])
-            by_backbone.setdefault(head, []).append(f"{setup.method_name} {plain(setup.layers)}")
-        return "; ".join(f"{head} with {', '.join(rest)}" for head, rest in by_backbone.items())
+            by_backbone.setdefault(head, {}).setdefault(setup.method_name, []).append(plain(setup.layers))
+        return "; ".join(
+            f"{head} with " + ", ".join(f"{method} {_listed(layers)}" for method, layers in methods.items())
+            for head, methods in by_backbone.items()
+        )
 
-    def details(self, setup: Setup) -> str:
+    def details(self, setup: Setup | Network) -> str:
         """What tells detectors of one backbone, method and layers apart; mostly nothing."""
         parts = []
         if self.varied_size:
@@ -159,9 +200,28 @@ class Results:
         return " · ".join([*parts, *filter(None, [self.details(setup)])])
 
 
-def on_own_layers(setups: Sequence[Setup]) -> list[Setup]:
-    """Those on the layers that the paper compares methods on, which figures show; all if there are none."""
-    return [setup for setup in setups if setup.own_layers] or list(setups)
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+
+def on_own_layers(setups: Sequence[Setup]) -> tuple[list[Setup], str | None]:
+    """One group of layers for each method and network, for figures that cannot tell groups apart.
+
+    Returns:
+        Those on the layers that the paper compares methods on, and all layers of what was not run there; and a note on
+        the others, None where all are there.
+    """
+    there = {(setup.network, setup.label) for setup in setups if setup.own_layers}
+    chosen = [setup for setup in setups if setup.own_layers or (setup.network, setup.label) not in there]
+    rest = [setup for setup in setups if setup not in chosen]
+    if not rest:
+        return chosen, None
+    groups = ", ".join(sorted({plain(setup.layers) for setup in rest}, key=lambda layers: rank(layers, LAYERS)))
+    count = "1 detector" if len(rest) == 1 else f"{len(rest)} detectors"
+    return chosen, (
+        f"Not drawn: {count} on other layers ({groups}) whose method and backbone are drawn on the layers that the "
+        "paper compares methods on. The tables have them."
+    )
 
 
 def condition_of(record: Record) -> Condition:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from flawspot.benchmark.record import DONE, FAILED, Record
 from flawspot.benchmark.report.names import RANDOM, backbone_name, data_name, method_name, plain
-from flawspot.benchmark.report.results import CLEAN, condition_of
 from flawspot.benchmark.report.tables import DASH, Column, Entry, Table, amount, words
 
 _SHOWN = 12
@@ -33,22 +32,13 @@ def runs_table(records: Sequence[Record]) -> Table:
     numbered = _numbered(records)
     for record in records:
         cell = record.cell
-        taps = f" [{', '.join(map(str, record.taps))}]" if record.taps else ""
-        settings = ", ".join(f"{name}={value}" for name, value in sorted(cell.settings.items()))
         more = f"{cell.input_size} px, {cell.normalization} normalisation"
         key = plain(record.key)
         table.rows.append(
             [
                 Entry(key[:_SHOWN], key, hint=key),
-                words(record.status),
-                words(data_name(cell.data)),
-                words(cell.category),
-                words(backbone_name(cell.backbone, cell.random_weights)),
-                words(cell.layers + taps),
-                words(method_name(cell.label)),
-                Entry(str(cell.seed), float(cell.seed)),
-                words(condition_name(record)),
-                words(f"{more}, {settings}" if settings else more),
+                *_identity(record),
+                words(", ".join(filter(None, [more, cell.settings_text]))),
                 words(" ".join(numbered[source] for source in _sources(record))),
                 words(record.started[:19].replace("T", " ") or DASH),
                 _measured(record, "training_seconds", 1),
@@ -58,6 +48,47 @@ def runs_table(records: Sequence[Record]) -> Table:
             ]
         )
     return table
+
+
+def older_table(records: Sequence[Record], older: Sequence[Record]) -> Table | None:
+    """Runs that newer ones of the same cell stand for, with what differs; None where there are none.
+
+    Args:
+        records: the current runs.
+        older: the others.
+    """
+    columns = [
+        Column("run", numeric=False, hint="first digits of the key", identity=True),
+        Column("status", numeric=False),
+        *(Column(name, numeric=False) for name in ("data", "category", "backbone", "layers", "method")),
+        Column("seed"),
+        Column("condition", numeric=False),
+        Column("finished", "UTC", numeric=False),
+        Column("replaced by", numeric=False, hint="first digits of the key"),
+        Column("which has", numeric=False),
+    ]
+    table = Table("older", "Older runs, which are in no other table or figure", columns)
+    current = {record.cell.identity: record for record in records}
+    for record in older:
+        newer = current[record.cell.identity]
+        key, newer_key = plain(record.key), plain(newer.key)
+        table.rows.append(
+            [
+                Entry(key[:_SHOWN], key, hint=key),
+                *_identity(record),
+                words(record.finished[:19].replace("T", " ") or DASH),
+                Entry(newer_key[:_SHOWN], newer_key, hint=newer_key),
+                words(_differences(record, newer)),
+            ]
+        )
+    return table if table.rows else None
+
+
+def _differences(record: Record, newer: Record) -> str:
+    """Why the two have different keys."""
+    names = {"data_fingerprint": "other data", "weights_sha256": "other weights", "code_version": "other code"}
+    said = [text for name, text in names.items() if getattr(record, name) != getattr(newer, name)]
+    return ", ".join(said) or "been run again"
 
 
 def sources_table(records: Sequence[Record]) -> Table:
@@ -107,17 +138,20 @@ def tracebacks(records: Sequence[Record]) -> list[tuple[str, str]]:
     return list(found.items())[:20]
 
 
-def condition_name(record: Record) -> str:
-    """What was done to the photographs of a run; a dash for nothing."""
-    condition = condition_of(record)
-    parts = []
-    if condition.corruption:
-        parts.append(f"{condition.corruption} {condition.severity}")
-    if condition.contamination:
-        parts.append(f"{100 * condition.contamination:g} % defective")
-    if condition.shots is not None:
-        parts.append(f"{condition.shots} good photographs")
-    return DASH if condition == CLEAN else ", ".join(parts)
+def _identity(record: Record) -> list[Entry]:
+    """Status, data, category, backbone, layers, method, seed and condition of a run."""
+    cell = record.cell
+    taps = f" [{', '.join(map(str, record.taps))}]" if record.taps else ""
+    return [
+        words(record.status),
+        words(data_name(cell.data)),
+        words(cell.category),
+        words(backbone_name(cell.backbone, cell.random_weights)),
+        words(cell.layers + taps),
+        words(method_name(cell.label)),
+        Entry(str(cell.seed), float(cell.seed)),
+        words(cell.variation or DASH),
+    ]
 
 
 def _measured(record: Record, name: str, unit: float) -> Entry:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flawspot.benchmark.record import DONE, Record
 from flawspot.benchmark.report.detector_tables import IDENTITY, identity
 from flawspot.benchmark.report.names import data_name
-from flawspot.benchmark.report.results import Results, Setup, why_missing
+from flawspot.benchmark.report.results import Results, Setup, flat, why_missing
 from flawspot.benchmark.report.tables import Column, Table, mark_best, number
 
 Band = tuple[float, float]
@@ -36,7 +36,7 @@ class SizeFigures:
 def bands(results: Results, data: str) -> list[Band]:
     """All bands of area that any run of a data set was analysed in, ascending."""
     found = {
-        (float(item["smallest"] or 0), float(item["largest"] or 0))
+        _band(item)
         for setup in results.setups(data)
         for record in _done(results, data, setup)
         for item in record.defect_sizes
@@ -55,7 +55,7 @@ def defects(results: Results, data: str, band: Band) -> int:
     for setup in results.setups(data):
         for record in _done(results, data, setup):
             for item in record.defect_sizes:
-                if (float(item["smallest"] or 0), float(item["largest"] or 0)) == band:
+                if _band(item) == band:
                     category = record.cell.category
                     most[category] = max(most.get(category, 0), int(item["regions"] or 0))
     return sum(most.values())
@@ -68,7 +68,7 @@ def size_figures(results: Results, data: str, setup: Setup) -> dict[Band, SizeFi
     f1: dict[Band, list[float]] = {}
     for record in _done(results, data, setup):
         for item in record.defect_sizes:
-            band = (float(item["smallest"] or 0), float(item["largest"] or 0))
+            band = _band(item)
             regions[band] = regions.get(band, 0) + int(item["regions"] or 0)
             hits[band] = hits.get(band, 0) + int(item["found"] or 0)
             if item["f1_max"] is not None:
@@ -120,11 +120,12 @@ def size_table(results: Results, data: str) -> Table | None:
 def _why(results: Results, data: str, setup: Setup) -> str:
     if any(_done(results, data, setup)):
         return "defects were not analysed by size"
-    return why_missing([record for runs in results.runs(data, setup).values() for record in runs.values()])
+    return why_missing(flat(results.runs(data, setup)))
 
 
-def _done(results: Results, data: str, setup: Setup) -> Iterable[Record]:
-    for runs in results.runs(data, setup).values():
-        for record in runs.values():
-            if record.status == DONE:
-                yield record
+def _done(results: Results, data: str, setup: Setup) -> list[Record]:
+    return [record for record in flat(results.runs(data, setup)) if record.status == DONE]
+
+
+def _band(item: Mapping[str, float | int | None]) -> Band:
+    return float(item["smallest"] or 0), float(item["largest"] or 0)

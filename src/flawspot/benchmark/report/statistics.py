@@ -10,7 +10,7 @@ import numpy as np
 
 from flawspot.benchmark.record import DONE, Record
 from flawspot.benchmark.report.names import plain
-from flawspot.benchmark.report.results import CLEAN, Condition, Results, Runs, Setup, why_missing
+from flawspot.benchmark.report.results import CLEAN, Condition, Results, Runs, Setup, flat, why_missing
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -199,5 +199,5 @@ def _count(categories: int) -> str:
 def _why(results: Results, data: str, setup: Setup, condition: Condition, category: str | None = None) -> str:
     runs = results.runs(data, setup, condition)
     if category is None:
-        return why_missing([record for by_seed in runs.values() for record in by_seed.values()], "metric")
+        return why_missing(flat(runs), "metric")
     return f"{plain(category)}: {why_missing(runs.get(category, {}).values(), 'metric')}"

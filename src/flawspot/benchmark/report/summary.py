@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flawspot.benchmark.record import DONE, FAILED, MISSING
 from flawspot.benchmark.report.figure_cost import Point, points
-from flawspot.benchmark.report.figure_paste import pairs
+from flawspot.benchmark.report.figure_paste import PAIR, pairs
 from flawspot.benchmark.report.names import RANDOM, backbone_name, data_name
 from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.tables import three_digits
@@ -44,7 +44,7 @@ def findings(results: Results) -> list[str]:
     """Sentences drawn from the figures, each on detectors that may be compared."""
     found = []
     for data in results.data():
-        at, categories, _ = points(results, data, every_layer=True)
+        at, categories, _ = points(results, data)
         at = [point for point in at if not point.setup.random_weights]
         if not at:
             continue
@@ -59,7 +59,7 @@ def findings(results: Results) -> list[str]:
                 f"{saved:.3g} times less computation."
             )
         for row, figures in pairs(results, data)[0].items():
-            stfpm, paste = figures["stfpm"], figures["paste"]
+            stfpm, paste = (figures[method] for method in PAIR)
             changes = [
                 f"{name} {100 * (new - old) / old:+.0f} %"
                 for name, old, new in zip(
@@ -67,9 +67,9 @@ def findings(results: Results) -> list[str]:
                 )
                 if old and new is not None
             ]
-            if stfpm[0] is not None and paste[0] is not None and changes and not row[1]:
+            if stfpm[0] is not None and paste[0] is not None and changes and not row.random_weights:
                 text = ", ".join([f"pixel F1 {paste[0] - stfpm[0]:+.3f}", *changes]).replace("-", "−")
-                found.append(f"PaSTe instead of STFPM on {backbone_name(row[0])}, {data_name(data)}: {text}.")
+                found.append(f"PaSTe instead of STFPM on {row.name}, {data_name(data)}: {text}.")
     return found
 
 
@@ -91,7 +91,8 @@ def warnings(results: Results) -> list[str]:
         )
     if results.older:
         found.append(
-            f"{results.older:,} older runs of the same cells are in the list of runs, but in no table or figure."
+            f"{len(results.older):,} older runs of the same cells, with other data, weights or code, are in a list of "
+            "their own, and in no other table or figure."
         )
     return found
 
