@@ -25,7 +25,8 @@ from threadpoolctl import threadpool_limits
 
 from flawspot.methods.base import embed
 from flawspot.methods.patchcore.coreset import Coreset, farthest_first
-from flawspot.runtime.images import find_images, read_image
+from flawspot.runtime.images import read_image
+from flawspot.runtime.listing import find_images
 from flawspot.runtime.prefetch import prefetch
 
 TAPS = (3, 8, 14)

@@ -12,6 +12,7 @@ and with the next ones decoded meanwhile; the scores must be equal.
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import statistics
 import tempfile
@@ -32,9 +33,10 @@ from flawspot.methods.smoothing import bilinear_matrix
 from flawspot.methods.stfpm.method import StudentTeacherHead
 from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.runtime.detector import OUTPUTS, Detector, open_session
-from flawspot.runtime.images import find_images, read_image
+from flawspot.runtime.images import read_image
+from flawspot.runtime.listing import find_images
 from flawspot.runtime.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
-from flawspot.runtime.reduced import read_reduced
+from flawspot.runtime.reduced import read_photograph
 from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
 
 TAPS = (7, 10, 14)
@@ -197,8 +199,10 @@ def time_jpeg(photograph: NDArray[np.uint8], folder: Path, runs: int) -> None:
     for width, height in ((1920, 1920), (4000, 3000), (4608, 3456), (8000, 6000)):
         path = folder / f"{width}.jpg"
         Image.fromarray(photograph).resize((width, height), Image.Resampling.BICUBIC).save(path, quality=90)
-        full, reduced = turn_by_turn([lambda p=path: read_image(p), lambda p=path: read_reduced(p, SIZE)], runs)  # type: ignore[misc]
-        decoded = read_reduced(path, SIZE).pixels
+        whole = functools.partial(read_image, path)
+        fast = functools.partial(read_photograph, path, SIZE, fast_jpeg=True)
+        full, reduced = turn_by_turn([whole, fast], runs)
+        decoded = read_photograph(path, SIZE, fast_jpeg=True).pixels
         difference = float(np.abs(resized(decoded) - resized(read_image(path))).max())
         size = f"{decoded.shape[1]} × {decoded.shape[0]}"
         cells = f"{1000 * full:.1f} | {1000 * reduced:.1f} | {size} | {full / reduced:.2f} | {difference:.2f}"

@@ -18,7 +18,9 @@ from flawspot.metrics import Curves, Metrics, PixelScores, measure
 from flawspot.progress import Progress, as_progress
 from flawspot.runtime.artifact import Artifact
 from flawspot.runtime.detector import Detector, load
+from flawspot.runtime.images import read_image
 from flawspot.runtime.prefetch import prefetch
+from flawspot.runtime.reduced import prepare
 
 MEMORY = 1 << 30
 """Bytes for the scores of pixels: 4000 maps of 224 x 224. A smaller set takes less."""
@@ -173,12 +175,17 @@ def _reader(detector: Detector, alter: Alteration | None, *, with_masks: bool) -
     size = detector.manifest.input_size
 
     def read(sample: Sample) -> _Read:
-        photograph = detector.read(sample.path)
-        image, (width, height) = photograph.pixels, photograph.size
+        if alter is None:
+            photograph = detector.read(sample.path)
+            image, (width, height) = photograph.pixels, photograph.size
+        else:  # which needs the photograph itself, however large
+            image = read_image(sample.path)
+            height, width = image.shape[:2]
         try:
             mask = read_sample_mask(sample, (height, width)) if with_masks else None
             if alter is not None:
                 image, altered = alter(sample, image, np.zeros((height, width), np.bool_) if mask is None else mask)
+                image = prepare(image, size).pixels
                 mask = None if mask is None else altered
             return image, None if mask is None else resize_mask(mask, size)
         except FlawspotError as error:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from flawspot.errors import ImageError
-from flawspot.runtime.images import find_images, read_image, read_mask, to_rgb
+from flawspot.runtime.images import read_image, read_mask, to_rgb
+from flawspot.runtime.listing import find_images
 
 # Pillow warns about odd metadata; what matters is what comes out.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

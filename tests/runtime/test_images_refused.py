@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from flawspot.errors import ImageError
-from flawspot.runtime.images import IMAGE_SUFFIXES, read_image, read_mask, to_rgb
+from flawspot.runtime.images import read_image, read_mask, to_rgb
+from flawspot.runtime.listing import IMAGE_SUFFIXES
 
 # Pillow warns about odd metadata in the damaged files; what matters is what comes out of them.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from flawspot.errors import ConfigurationError
-from flawspot.runtime.images import find_images, list_images
+from flawspot.runtime.listing import find_images, list_images
 from flawspot.runtime.marks import is_marked, save_marked
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8))

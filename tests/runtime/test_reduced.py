@@ -8,9 +8,11 @@ from PIL import Image
 
 import flawspot
 from flawspot.errors import ImageError
+from flawspot.runtime import reduced
 from flawspot.runtime.artifact import assemble
-from flawspot.runtime.images import find_images, read_image
-from flawspot.runtime.reduced import REDUCTION, read_reduced
+from flawspot.runtime.images import read_image
+from flawspot.runtime.listing import find_images
+from flawspot.runtime.reduced import REDUCTION, prepare, read_photograph
 
 SIZE = 64
 LARGE = 2 * REDUCTION * SIZE
@@ -31,7 +33,11 @@ def resized(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def difference(path: Path, size: int) -> float:
-    return float(np.abs(resized(read_reduced(path, size).pixels, size) - resized(read_image(path), size)).max())
+    return float(
+        np.abs(
+            resized(read_photograph(path, size, fast_jpeg=True).pixels, size) - resized(read_image(path), size)
+        ).max()
+    )
 
 
 @pytest.mark.parametrize(("factor", "quality", "subsampling"), [(2, 95, 0), (2, 70, 2), (4, 85, 2), (8, 85, 1)])
@@ -39,7 +45,7 @@ def test_within_two_grey_levels(tmp_path, factor, quality, subsampling):
     side = factor * REDUCTION * SIZE
     path = tmp_path / "a.jpg"
     scene(side, side).save(path, quality=quality, subsampling=subsampling)
-    decoded = read_reduced(path, SIZE)
+    decoded = read_photograph(path, SIZE, fast_jpeg=True)
     assert decoded.pixels.shape == (side // factor, side // factor, 3)
     assert decoded.size == (side, side)
     assert difference(path, SIZE) <= 2
@@ -60,7 +66,7 @@ def test_real_photographs_within_two_grey_levels(real_data, tmp_path, noise):
         path = tmp_path / f"{index}.jpg"
         quality, subsampling = [(95, 0), (85, 2), (60, 2)][index % 3]
         Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path, quality=quality, subsampling=subsampling)
-        assert min(read_reduced(path, 224).pixels.shape[:2]) < min(width, height) / 3
+        assert min(read_photograph(path, 224, fast_jpeg=True).pixels.shape[:2]) < min(width, height) / 3
         assert difference(path, 224) <= 2
 
 
@@ -77,9 +83,9 @@ def test_real_photographs_within_two_grey_levels(real_data, tmp_path, noise):
 def test_all_else_is_read_in_full(tmp_path, suffix, width, height):
     path = tmp_path / f"a{suffix}"
     scene(width, height).save(path)
-    decoded = read_reduced(path, SIZE)
+    decoded = read_photograph(path, SIZE, fast_jpeg=True)
     np.testing.assert_array_equal(decoded.pixels, read_image(path))
-    np.testing.assert_array_equal(decoded.full(), decoded.pixels)
+    assert decoded.drawable() is decoded.pixels
     assert decoded.size == (width, height)
 
 
@@ -87,7 +93,7 @@ def test_all_else_is_read_in_full(tmp_path, suffix, width, height):
 def test_grey_and_cmyk(tmp_path, mode):
     path = tmp_path / "a.jpg"
     scene(LARGE, LARGE).convert(mode).save(path, quality=90)
-    assert read_reduced(path, SIZE).pixels.shape == (LARGE // 2, LARGE // 2, 3)
+    assert read_photograph(path, SIZE, fast_jpeg=True).pixels.shape == (LARGE // 2, LARGE // 2, 3)
     assert difference(path, SIZE) <= 2
 
 
@@ -96,10 +102,9 @@ def test_turned_by_exif(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     scene(LARGE + 400, LARGE).save(path, exif=exif)
-    decoded = read_reduced(path, SIZE)
+    decoded = read_photograph(path, SIZE, fast_jpeg=True)
     assert decoded.pixels.shape == (LARGE // 2 + 200, LARGE // 2, 3)
     assert decoded.size == (LARGE, LARGE + 400)
-    assert decoded.full().shape == (LARGE + 400, LARGE, 3)
     assert difference(path, SIZE) <= 2
 
 
@@ -107,10 +112,10 @@ def test_limits_hold_for_the_whole_photograph(tmp_path):
     path = tmp_path / "a.jpg"
     scene(LARGE, LARGE).save(path)
     with pytest.raises(ImageError, match="above the limit"):
-        read_reduced(path, SIZE, max_pixels=LARGE * LARGE - 1)
+        read_photograph(path, SIZE, fast_jpeg=True, max_pixels=LARGE * LARGE - 1)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(ImageError, match="damaged"):
-        read_reduced(path, SIZE)
+        read_photograph(path, SIZE, fast_jpeg=True)
 
 
 def test_a_detector_reduces_only_when_asked_and_boxes_stay_in_pixels_of_the_photograph(
@@ -130,3 +135,74 @@ def test_a_detector_reduces_only_when_asked_and_boxes_stay_in_pixels_of_the_phot
         assert detector.predict([path])[0].score == detector.predict(detector.read(path)).score
     assert exact.predict(path).boxes == [(0, 0, 192, 128)]
     assert fast.predict(path).boxes == [(0, 0, 96, 64)]
+
+
+@pytest.fixture
+def small_limits(monkeypatch):
+    """As if 40,000 pixels were many, and a strip had two rows."""
+    monkeypatch.setattr(reduced, "DIRECT_PIXELS", 40_000)
+    monkeypatch.setattr(reduced, "_STRIP_PIXELS", 700)
+    monkeypatch.setattr(reduced, "VIEW_SIDE", 100)
+
+
+IMAGES = {
+    "noise": lambda: Image.fromarray(np.random.default_rng(0).integers(0, 256, (250, 300, 3), dtype=np.uint8)),
+    "checks": lambda: Image.fromarray(np.indices((300, 301)).sum(0).astype(np.uint8) % 2 * 255).convert("RGB"),
+    "grey": lambda: scene(301, 222).convert("L"),
+    "palette": lambda: scene(301, 222).convert("P"),
+    "transparent": lambda: scene(301, 222).convert("RGBA"),
+    "bilevel": lambda: scene(301, 222).convert("1"),
+    "16 bits": lambda: Image.fromarray(np.asarray(scene(301, 222).convert("L")).astype(np.uint16) * 251),
+    "long": lambda: scene(4000, 70),
+}
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_a_large_photograph_is_resized_as_the_graph_would(tmp_path, kind, small_limits):
+    image, path = IMAGES[kind](), tmp_path / "a.png"
+    image.save(path)
+    whole = read_image(path)
+    for found in (read_photograph(path, SIZE), prepare(whole, SIZE), prepare(image, SIZE)):
+        assert found.size == image.size
+        assert found.pixels.shape == (SIZE, SIZE, 3)
+        assert np.abs(found.pixels - resized(whole, SIZE)).max() <= 1
+        assert max(found.view.shape) == 100
+        assert found.drawable() is found.view
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_photograph_is_turned_upright(tmp_path, orientation, small_limits):
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    scene(320, 240).save(path, exif=exif, quality=95)
+    found, whole = read_photograph(path, SIZE), read_image(path)
+    assert found.size == whole.shape[1::-1]
+    assert np.abs(found.pixels - resized(whole, SIZE)).max() <= 1.5
+    assert found.view.shape == ((75, 100, 3) if orientation < 5 else (100, 75, 3))
+
+
+def test_boxes_and_pictures_of_a_large_photograph(tmp_path, tiny_model, tiny_manifest, small_limits):
+    image = np.zeros((400, 600, 3), np.uint8)
+    image[:, 300:] = 255
+    path = tmp_path / "a.png"
+    Image.fromarray(image).save(path)
+    prediction = flawspot.load(assemble(tiny_model, tiny_manifest)).predict(path)
+    assert prediction.image_size == (600, 400)
+    assert prediction.boxes == [(300, 0, 600, 400)]
+    assert prediction.mask.shape == (400, 600)
+    small = prediction.plot()
+    assert prediction.plot(path).tobytes() == small.tobytes()
+    left_half = np.asarray(small)[:200, : small.width // 2]
+    orange = (np.abs(left_half.astype(int) - (255, 150, 40)).sum(axis=2) < 30).any(axis=0).nonzero()[0]
+    assert orange.min() > small.width // 5  # the box is drawn where it is in the small copy
+
+
+def test_shapes_that_no_camera_makes(tmp_path):
+    path = tmp_path / "a.png"
+    for width, height in ((1, 65), (10_000, 100)):
+        Image.new("L", (width, height)).save(path)
+        with pytest.raises(ImageError, match="cut it into pieces"):
+            read_photograph(path, SIZE)
+        with pytest.raises(ImageError, match="cut it into pieces"):
+            prepare(np.zeros((height, width), np.uint8), SIZE)

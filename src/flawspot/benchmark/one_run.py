@@ -35,6 +35,7 @@ from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, read
 from flawspot.runtime.detector import THREADS, load
 from flawspot.runtime.manifest import Manifest
+from flawspot.runtime.reduced import prepare
 from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.road import train
 
@@ -92,6 +93,7 @@ def _measured(task: Task) -> dict[str, Any]:
     if os.environ.get(THREADS) != str(LATENCY_THREADS):
         del detector  # two sessions at once would take twice the memory
         detector = load(path, threads=LATENCY_THREADS)
+    photographs = [prepare(seen.photograph(sample.path), manifest.input_size).pixels for sample in for_latency]
     return {
         **of_detector,
         "metrics": evaluation.metrics.as_dict(),
@@ -101,7 +103,7 @@ def _measured(task: Task) -> dict[str, Any]:
             "training_seconds": round(sum(manifest.training.seconds.values()), 3),
             **{f"seconds_{name}": value for name, value in manifest.training.seconds.items()},
             "evaluation_seconds": round(evaluation_seconds, 3),
-            **latency(detector, [seen.photograph(sample.path) for sample in for_latency]),
+            **latency(detector, photographs),
             "latency_threads": LATENCY_THREADS,
             "peak_rss_bytes": max(peak, peak_resident_bytes() or 0),
         },

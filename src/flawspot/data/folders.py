@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import DataError
-from flawspot.runtime.images import find_images, natural_key, read_mask
+from flawspot.runtime.images import read_mask
+from flawspot.runtime.listing import find_images, natural_key
 
 GOOD = "good"
 _MASK_ENDING = "_mask"

@@ -26,7 +26,7 @@ from flawspot.data.demo_set import PRODUCTS, VERSION, make_demo_set
 from flawspot.data.folders import GOOD, ImageFolder, Sample, fingerprint, open_folder
 from flawspot.errors import ConfigurationError, DataError
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.images import find_images, natural_key
+from flawspot.runtime.listing import find_images, natural_key
 from flawspot.runtime.manifest import Scalar
 
 MVTEC_AD = (

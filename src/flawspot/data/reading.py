@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from flawspot.errors import ImageError
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.images import read_image
 from flawspot.runtime.prefetch import prefetch
+from flawspot.runtime.reduced import read_photograph
+
+_ANY_SIZE = 32
 
 
 def readable(
@@ -39,7 +41,7 @@ def readable(
 
 def _check(path: Path) -> None:
     """Decode and let go: only whether it can be read is asked."""
-    read_image(path)
+    read_photograph(path, _ANY_SIZE)
 
 
 def resize_mask(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:

@@ -29,10 +29,10 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
     from flawspot.measuring.latency import milliseconds, timed, warm_up
     from flawspot.measuring.peak_memory import peak_resident_bytes
     from flawspot.runtime.detector import open_session
-    from flawspot.runtime.images import read_image
+    from flawspot.runtime.reduced import read_photograph
 
     if order["photographs"]:
-        images = [read_image(Path(path)) for path in order["photographs"]]
+        images = [read_photograph(Path(path), order["size"]).pixels for path in order["photographs"]]
     else:
         size = order["size"]
         images = [np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)]

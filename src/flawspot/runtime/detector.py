@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from flawspot.errors import ArtifactError
 from flawspot.runtime.artifact import Artifact, read
-from flawspot.runtime.images import read_image, to_rgb
 from flawspot.runtime.manifest import Manifest
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.prefetch import WORKERS, prefetch
-from flawspot.runtime.reduced import Decoded, read_reduced
+from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -99,15 +98,12 @@ class Detector:
         Raises:
             ImageError: it cannot be read.
         """
-        path = Path(path)
-        if self._fast_jpeg:
-            return read_reduced(path, self.manifest.input_size)
-        return _whole(read_image(path), path)
+        return read_photograph(Path(path), self.manifest.input_size, fast_jpeg=self._fast_jpeg)
 
     def _decoded(self, image: Photograph) -> Decoded:
         if isinstance(image, Decoded):
             return image
-        return self.read(image) if isinstance(image, str | os.PathLike) else _whole(to_rgb(image))
+        return self.read(image) if isinstance(image, str | os.PathLike) else prepare(image, self.manifest.input_size)
 
     def _look_at(self, photograph: Decoded, keep: bool) -> Prediction:
         begin = time.perf_counter()
@@ -131,10 +127,6 @@ class Detector:
         return anomaly_map, score
 
 
-def _whole(pixels: NDArray[np.uint8], path: Path | None = None) -> Decoded:
-    return Decoded(pixels, (pixels.shape[1], pixels.shape[0]), path)
-
-
 def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = None, fast_jpeg: bool = False) -> Detector:
     """Load an artifact, verified.
 
@@ -147,7 +139,7 @@ def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = Non
         threads: how many the detector may use; None takes as many as FLAWSPOT_THREADS says, else one for each physical
             core.
         fast_jpeg: decode large JPEGs at reduced size, where that changes the resized photograph by 2 of 255 grey levels
-            at most, as measured; see `flawspot.runtime.reduced.read_reduced`.
+            at most, as measured; see `flawspot.runtime.reduced.read_photograph`.
 
     Raises:
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flawspot.errors import DataError
-from flawspot.runtime.images import list_images
+from flawspot.runtime.listing import list_images
 from flawspot.runtime.marks import is_marked
 
 

@@ -13,13 +13,19 @@ from PIL import Image
 from flawspot.files import replacing
 from flawspot.runtime.marks import is_marked, save_marked
 from flawspot.runtime.overlay import overlay
+from flawspot.runtime.regions import Box
 
 if TYPE_CHECKING:
     from flawspot.runtime.prediction import Prediction
 
 
 def picture(image: NDArray[np.uint8], prediction: Prediction) -> Image.Image:
-    """The photograph, (H, W, 3), beside its heat map, with boxes, severity and verdict."""
+    """The photograph beside its heat map, with boxes, severity and verdict.
+
+    Args:
+        image: (H, W, 3), the photograph, or a smaller copy in the same proportions.
+        prediction: what was found in it.
+    """
     caption = (
         f"severity {prediction.severity_text} (limit 1) · {prediction.verdict} · "
         f"score {prediction.score:.4g}, threshold {prediction.threshold:.4g}"
@@ -28,9 +34,20 @@ def picture(image: NDArray[np.uint8], prediction: Prediction) -> Image.Image:
         image,
         prediction.map,
         prediction.calibration.region_threshold,
-        boxes=prediction.boxes,
+        boxes=[_scaled(box, prediction.image_size, (image.shape[1], image.shape[0])) for box in prediction.boxes],
         caption=caption,
         is_anomalous=prediction.is_anomalous,
+    )
+
+
+def _scaled(box: Box, size: tuple[int, int], shown: tuple[int, int]) -> Box:
+    """A box in a picture of another size, rounded outwards."""
+    (left, top, right, bottom), (width, height), (new_width, new_height) = box, size, shown
+    return (
+        left * new_width // width,
+        top * new_height // height,
+        -(-right * new_width // width),
+        -(-bottom * new_height // height),
     )
 
 

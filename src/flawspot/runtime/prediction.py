@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from flawspot.errors import ImageError
 from flawspot.runtime.calibration import p_value
-from flawspot.runtime.images import read_image, to_rgb
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.pictures import picture, write_picture
-from flawspot.runtime.reduced import Decoded
+from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.regions import Box, Region, above, find_regions, photograph_mask
 
 if TYPE_CHECKING:
@@ -189,11 +188,12 @@ class Prediction:
         if image is None:
             image = self.path
             if self.photograph is not None:
-                return self.photograph.full()
+                return self.photograph.drawable()
         if image is None:
             raise ImageError("the photograph was not kept: predict with keep_image=True, or give it to plot")
-        pixels = read_image(Path(image)) if isinstance(image, str | os.PathLike) else to_rgb(image)
-        if pixels.shape[1::-1] != self.image_size:
-            sizes = [" x ".join(map(str, size)) for size in (pixels.shape[1::-1], self.image_size)]
+        side = len(self.map)
+        found = read_photograph(Path(image), side) if isinstance(image, str | os.PathLike) else prepare(image, side)
+        if found.size != self.image_size:
+            sizes = [" x ".join(map(str, size)) for size in (found.size, self.image_size)]
             raise ImageError(f"this is another photograph: it has {sizes[0]} pixels, the one predicted had {sizes[1]}")
-        return pixels
+        return found.drawable()

@@ -1,22 +1,39 @@
-"""Reading large JPEGs at reduced size: an approximation that has to be asked for.
+"""Photographs as a detector takes them: small ones whole, large ones reduced before they enter the graph.
 
-The decoder leaves out the high frequencies of each block of 8 x 8 pixels before it computes any pixel, and so has a
-quarter, a sixteenth or a sixty-fourth of the pixels to make.
+The graph holds a photograph in float32, several times: 12 megapixels take half a gigabyte there, which ONNX Runtime
+keeps for the next one. So what is larger than `DIRECT_PIXELS` is resized by Pillow to the size that the graph would
+resize it to, by the same rule (bilinear, antialiased), strip by strip. Pillow rounds to whole grey levels twice where
+the graph rounds nowhere, so the resized photograph differs by at most one of 255 grey levels, whatever the photograph.
+
+Beyond that JPEGs may be decoded at reduced size, an approximation that has to be asked for: the decoder leaves out the
+high frequencies of each block of 8 x 8 pixels before it computes any pixel, and so has a quarter, a sixteenth or a
+sixty-fourth of the pixels to make.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from flawspot.runtime.images import MAX_FILE_BYTES, MAX_PIXELS, decode, to_rgb
+from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, check_aspect, decode
+from flawspot.runtime.images import colours, to_rgb, upright
+
+DIRECT_PIXELS = 1 << 21
+"""Pixels of a photograph that enters the graph as it is."""
+
+VIEW_SIDE = 1024
+"""Longest side of the small copy of a large photograph that is kept for pictures."""
 
 REDUCTION = 4
-"""How many times the size that it is resized to a reduced JPEG keeps at least; see `read_reduced`."""
+"""How many times the size that it is resized to a JPEG decoded at reduced size keeps at least."""
+
+_STRIP_PIXELS = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,47 +41,117 @@ class Decoded:
     """A photograph as it was decoded, perhaps reduced.
 
     Attributes:
-        pixels: (H, W, 3) uint8 RGB, upright.
-        size: (width, height) of the photograph itself, upright; a multiple of W and H.
+        pixels: (H, W, 3) uint8 RGB, upright: what enters the graph.
+        size: (width, height) of the photograph itself, upright.
         path: the file that it was read from; None for one from memory.
+        view: (H', W', 3), what to draw where the photograph was too large for `pixels` to show it; None elsewhere.
     """
 
     pixels: NDArray[np.uint8]
     size: tuple[int, int]
     path: Path | None = None
+    view: NDArray[np.uint8] | None = field(default=None, repr=False)
 
-    def full(self) -> NDArray[np.uint8]:
-        """The pixels at the photograph's own size, for looking at: interpolated where it was reduced."""
-        if self.pixels.shape[1::-1] == self.size:
-            return self.pixels
-        return np.array(Image.fromarray(self.pixels).resize(self.size, Image.Resampling.BILINEAR))
+    def drawable(self) -> NDArray[np.uint8]:
+        """(H, W, 3) for looking at, in the photograph's proportions; it may be smaller than `size`."""
+        if self.view is not None:
+            return self.view
+        return self.pixels
 
 
-def read_reduced(
-    path: Path, input_size: int, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_FILE_BYTES
+def read_photograph(
+    path: Path,
+    input_size: int,
+    *,
+    fast_jpeg: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_FILE_BYTES,
 ) -> Decoded:
-    """Read a photograph as `read_image`, a large JPEG at a half, a quarter or an eighth of its size.
+    """Read a photograph for a detector of `input_size`; see the module for what is reduced.
 
-    To leave out frequencies is not quite what antialiasing does. So it is done only where width and height are
-    divisible and the result keeps `REDUCTION` times `input_size` in both. Resized to `input_size`, photographs then
-    differ by at most 2 of 255 grey levels from those read in full, as measured; nothing promises it for every image:
-    pure noise or a fine grating differs by up to 3.
+    With `fast_jpeg` a large JPEG is decoded at a half, a quarter or an eighth of its size. To leave out frequencies is
+    not quite what antialiasing does. So it is done only where width and height are divisible and the result keeps
+    `REDUCTION` times `input_size` in both. Resized to `input_size`, photographs then differ by at most 2 of 255 grey
+    levels from those read in full, as measured; nothing promises it for every image: pure noise or a fine grating
+    differs by up to 3.
 
     Args:
-        path: of any format; all but JPEG are read in full.
-        input_size: to which side the photograph is going to be resized.
-        max_pixels, max_bytes: as for `read_image`, before the reduction.
+        path: of any format that `flawspot.runtime.images.read_image` reads.
+        input_size: to which side the graph resizes the photograph, in pixels.
+        fast_jpeg: decode large JPEGs at reduced size.
+        max_pixels, max_bytes: as for `read_image`, before any reduction.
 
     Raises:
         ImageError: as `read_image`.
     """
 
     def convert(image: Image.Image) -> Decoded:
-        factor = _reduce(image, REDUCTION * input_size)
-        pixels = to_rgb(image)
-        return Decoded(pixels, (pixels.shape[1] * factor, pixels.shape[0] * factor), Path(path))
+        factor = _reduce(image, REDUCTION * input_size) if fast_jpeg else 1
+        image.load()
+        found = _prepared(image, input_size)
+        width, height = found.size
+        return Decoded(found.pixels, (width * factor, height * factor), Path(path), found.view)
 
     return decode(Path(path), convert, max_pixels, max_bytes)
+
+
+def prepare(image: NDArray[Any] | Image.Image, input_size: int) -> Decoded:
+    """The same of a photograph in memory: whatever `flawspot.runtime.images.to_rgb` takes.
+
+    Raises:
+        ImageError: as `to_rgb`, or of a shape that no camera makes.
+    """
+    if isinstance(image, Image.Image) and image.width * image.height > DIRECT_PIXELS:
+        image.load()
+        return _prepared(image, input_size)
+    pixels = to_rgb(image)
+    height, width = pixels.shape[:2]
+    check_aspect(width, height)
+    if height * width <= DIRECT_PIXELS:
+        return Decoded(pixels, (width, height))
+    strips = (pixels[top:bottom] for top, bottom in _strips(width, height))
+    small, view = _squeezed(strips, (width, height), input_size)
+    return Decoded(small, (width, height), view=view)
+
+
+def _prepared(image: Image.Image, input_size: int) -> Decoded:
+    """Of a decoded Pillow image, whose pixels are never unpacked as a whole where they are many."""
+    if image.width * image.height <= DIRECT_PIXELS:
+        pixels = to_rgb(image)
+        return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+    width, height = image.size
+    strips = (colours(image.crop((0, top, width, bottom))) for top, bottom in _strips(width, height))
+    small, view = (upright(pixels, image) for pixels in _squeezed(strips, image.size, input_size))
+    turned = upright(np.empty((2, 1)), image).shape == (1, 2)
+    return Decoded(small, (height, width) if turned else (width, height), view=view)
+
+
+def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
+    rows = max(_STRIP_PIXELS // width, 1)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
+
+
+def _squeezed(
+    strips: Iterator[NDArray[np.uint8]], size: tuple[int, int], input_size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Strips of a photograph of `size` -> (S, S, 3), and a copy for pictures.
+
+    Pillow resizes rows first and columns then, so rows may as well be resized strip by strip.
+    """
+    width, height = size
+    scale = min(VIEW_SIDE / max(width, height), 1)
+    targets = [(input_size, input_size), (max(round(width * scale), 1), max(round(height * scale), 1))]
+    rows: list[list[NDArray[np.uint8]]] = [[], []]
+    for strip in strips:
+        for found, (across, _) in zip(rows, targets, strict=True):
+            found.append(_resized(strip, (across, len(strip))))
+    small, view = (_resized(np.concatenate(found), target) for found, target in zip(rows, targets, strict=True))
+    return small, view
+
+
+def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
 
 
 def _reduce(image: Image.Image, at_least: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,9 +27,9 @@ from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
 from flawspot.runtime.detector import OUTPUTS, open_session
-from flawspot.runtime.images import read_image
 from flawspot.runtime.manifest import CalibrationInfo, Manifest, Part, TrainingInfo
 from flawspot.runtime.prefetch import prefetch
+from flawspot.runtime.reduced import read_photograph
 from flawspot.training.configuration import Configuration, configure
 from flawspot.training.feature_cache import FeatureCache, FeatureSource
 from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
@@ -132,7 +133,7 @@ def train(
     with phases.time("export"), told.step("writing the graph"):
         model = _export(chosen, photographs)
     with phases.time("calibration"):
-        calibration = _calibrate(model, photographs.held_out(), false_alarm_rate, told)
+        calibration = _calibrate(model, photographs.held_out(), input_size, false_alarm_rate, told)
     warning = shortfall(calibration)
     if warning:
         told.note(warning)
@@ -186,7 +187,7 @@ def _export(chosen: Configuration, photographs: Photographs) -> bytes:
 
 def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
     """Hold the exported graph against the module it came from, on one photograph."""
-    pixels = read_image(image)[None]
+    pixels = read_photograph(image, graph.preprocess.size).pixels[None]
     with torch.no_grad():
         expected = [output.numpy() for output in graph(torch.from_numpy(pixels))]
     for name, want, got in zip(OUTPUTS, expected, open_session(model).run(OUTPUTS, {"image": pixels}), strict=True):
@@ -197,14 +198,17 @@ def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
             raise TrainingError(f"the exported graph disagrees with its torch module in {name}: please report this")
 
 
-def _calibrate(model: bytes, images: Sequence[Path], false_alarm_rate: float, progress: Progress) -> CalibrationInfo:
+def _calibrate(
+    model: bytes, images: Sequence[Path], input_size: int, false_alarm_rate: float, progress: Progress
+) -> CalibrationInfo:
     """Scores of held-out good images by the graph that is shipped."""
     session = open_session(model)
+    read = functools.partial(read_photograph, input_size=input_size)
     scores = []
-    for _, image in progress.track(prefetch(images, read_image), "setting the threshold", len(images)):
-        if isinstance(image, Exception):
-            raise image
-        scores.append(float(session.run(["score"], {"image": image[None]})[0][0]))
+    for _, photograph in progress.track(prefetch(images, read), "setting the threshold", len(images)):
+        if isinstance(photograph, Exception):
+            raise photograph
+        scores.append(float(session.run(["score"], {"image": photograph.pixels[None]})[0][0]))
     return calibrate(scores, false_alarm_rate)
 
 

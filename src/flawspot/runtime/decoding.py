@@ -1,0 +1,181 @@
+"""Opening the file of a photograph without trusting it.
+
+A file is known by its first bytes, not by its suffix, and handed to exactly one decoder of Pillow: the formats that
+photographs come in, and no other of Pillow's forty. What it claims is looked at before anything is decoded
+(`file_checks`): its size, the memory that it will take, the work it asks for. Every way in which decoding can fail
+becomes an `ImageError` of one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TypeVar
+
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from flawspot.errors import ImageError
+from flawspot.runtime.file_checks import check_bmp, check_jpeg, check_png, check_ppm, check_tiff, check_webp
+from flawspot.runtime.netpbm import read_scaled
+
+MAX_PIXELS = 100_000_000
+"""Pixels (width x height) that a photograph may have; 300 MB once decoded."""
+
+MAX_ASPECT = 64
+"""How many times longer than the other the longer side may be. No camera goes beyond, and a graph that resizes one side
+first would need memory for a picture as wide as it is long."""
+
+BYTES_PER_PIXEL = 4.6
+"""Of memory that decoding may take, for each pixel of the largest photograph that is allowed: 460 MB. Pillow keeps four
+bytes a pixel; progressive JPEG, WebP and TIFF in one piece need more, so that they must be smaller."""
+
+MAX_FILE_BYTES = 512 * 2**20
+"""Bytes that a file may have."""
+
+_T = TypeVar("_T")
+_Check = Callable[[IO[bytes]], None]
+_Decoder = Callable[[IO[bytes]], Image.Image]
+
+# Pillow's decoder classes rather than Image.open: that one warns and refuses by a limit that is global to the process
+# and belongs to the host program. JPEG is JpegImageFile, so that of a multi-picture file (MPO) the first is read.
+_FORMATS: tuple[tuple[re.Pattern[bytes], _Check, _Decoder], ...] = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), check_png, PngImagePlugin.PngImageFile),
+    (re.compile(rb"\xff\xd8\xff"), check_jpeg, JpegImagePlugin.JpegImageFile),
+    (re.compile(rb"BM"), check_bmp, BmpImagePlugin.BmpImageFile),
+    (re.compile(rb"II[*+]\x00|MM\x00[*+]"), check_tiff, TiffImagePlugin.TiffImageFile),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), check_webp, WebPImagePlugin.WebPImageFile),
+    (re.compile(rb"P[1-6]\s"), check_ppm, PpmImagePlugin.PpmImageFile),
+)
+
+
+def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, max_bytes: int) -> _T:
+    """What `convert` makes of the image in a file, opened with the checks of `read_image`, but not yet decoded.
+
+    Raises:
+        ImageError: as `read_image`; in the place of whatever `convert` raises, too.
+    """
+    try:
+        if path.is_dir():
+            raise ImageError("it is a folder, not an image")
+        if not path.exists():
+            raise ImageError("there is no such file")
+        if not path.is_file():
+            raise ImageError("it is not a regular file")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                raise ImageError("the file is empty")
+            if size > max_bytes:
+                raise ImageError(f"the file has {size:,} bytes, above the limit of {max_bytes:,}: save it smaller")
+            start = file.read(16)
+            file.seek(0)
+            check, decoder = _format(start)
+            check(file)
+            file.seek(0)
+            image = decoder(file)
+            needed = _check_size(image, max_pixels)
+            with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
+                return convert(read_scaled(file) or image if image.format == "PPM" else image)
+    except ImageError as error:
+        raise ImageError(one_line(f"cannot read {path}: {error}")) from error.__cause__
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:  # from the operating system, not from Pillow
+            raise ImageError(one_line(f"cannot read {path}: {error.strerror}")) from error
+        # On damaged files Pillow raises nearly anything: OSError, SyntaxError, ValueError, struct.error, zlib.error,
+        # EOFError, KeyError, OverflowError, MemoryError, DecompressionBombError, ...
+        raise ImageError(one_line(f"cannot read {path}: {damaged(error)}")) from error
+
+
+def _format(start: bytes) -> tuple[_Check, _Decoder]:
+    for signature, check, decoder in _FORMATS:
+        if signature.match(start):
+            return check, decoder
+    raise ImageError("it is not a PNG, JPEG, BMP, TIFF, WebP or PPM file: save it as one of these")
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> int:
+    """Bytes of memory that decoding will take; refuses what is too large or of a shape that no camera makes."""
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"the image is {width} x {height} pixels, above the limit of {max_pixels:,} pixels: "
+            "shrink it, or raise max_pixels if you trust the file"
+        )
+    check_aspect(width, height)
+    needed = int(width * height * _bytes_per_pixel(image))
+    if needed > BYTES_PER_PIXEL * max_pixels:
+        raise ImageError(
+            f"decoding this {image.format} of {width} x {height} pixels takes {needed / 1e6:,.0f} MB, more than the "
+            f"{BYTES_PER_PIXEL * max_pixels / 1e6:,.0f} allowed: save it as PNG or baseline JPEG, or shrink it"
+        )
+    return needed
+
+
+def check_aspect(width: int, height: int) -> None:
+    """Raises ImageError where one side is more than `MAX_ASPECT` times the other."""
+    if max(width, height) > MAX_ASPECT * max(min(width, height), 1):
+        raise ImageError(
+            f"the image is {width} x {height} pixels, one side over {MAX_ASPECT} times the other: cut it into pieces"
+        )
+
+
+def _bytes_per_pixel(image: Image.Image) -> float:
+    """What Pillow and the decoder behind it keep, at most, for each pixel."""
+    stored = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}.get(image.mode, 4)
+    bands = len(image.getbands())
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.info.get("progressive"):
+        return stored + 2 * bands  # the coefficients of the whole picture
+    if isinstance(image, WebPImagePlugin.WebPImageFile):
+        return stored + 10  # two canvases, and the decoder's own planes
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.info.get("compression", "raw") != "raw":
+        rows = image.tag_v2.get(278, image.height)
+        in_one = min(rows if isinstance(rows, int) else image.height, image.height) / image.height
+        return stored + in_one * stored
+    return stored
+
+
+class _Memory:
+    """What all threads that decode have taken: they wait for each other where it would be too much."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def taken(self, size: int, bound: float) -> Iterator[None]:
+        """Take `size` bytes for the length of a ``with`` block, once there are so many left of `bound`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + size <= bound)
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
+
+
+_memory = _Memory()
+
+
+def damaged(error: Exception) -> str:
+    """What to say of an image that a decoder fails on."""
+    reason = str(error) or type(error).__name__
+    return f"the image is damaged ({reason[:200]}): copy it again, or take the photograph again"
+
+
+def one_line(message: str) -> str:
+    """`message` without line breaks and whatever else a hostile file name or file may put into a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in message)
