@@ -28,6 +28,8 @@ from PIL import (
 
 from flawspot.errors import ImageError
 from flawspot.runtime.file_checks import check_bmp, check_jpeg, check_png, check_ppm, check_tiff, check_webp
+from flawspot.runtime.libtiff import quieten
+from flawspot.runtime.memory import give_back_freed_memory
 from flawspot.runtime.netpbm import read_scaled
 
 MAX_PIXELS = 100_000_000
@@ -40,6 +42,9 @@ first would need memory for a picture as wide as it is long."""
 BYTES_PER_PIXEL = 4.6
 """Of memory that decoding may take, for each pixel of the largest photograph that is allowed: 460 MB. Pillow keeps four
 bytes a pixel; progressive JPEG, WebP and TIFF in one piece need more, so that they must be smaller."""
+
+LARGE = 32 << 20
+"""Bytes of a decoded photograph after which memory is given back to the system."""
 
 MAX_FILE_BYTES = 512 * 2**20
 """Bytes that a file may have."""
@@ -84,10 +89,16 @@ def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, ma
             check, decoder = _format(start)
             check(file)
             file.seek(0)
+            if decoder is TiffImagePlugin.TiffImageFile:
+                quieten()
             image = decoder(file)
             needed = _check_size(image, max_pixels)
             with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
-                return convert(read_scaled(file) or image if image.format == "PPM" else image)
+                result = convert(read_scaled(file) or image if image.format == "PPM" else image)
+                del image
+                if needed > LARGE:
+                    give_back_freed_memory()
+            return result
     except ImageError as error:
         raise ImageError(one_line(f"cannot read {path}: {error}")) from error.__cause__
     except Exception as error:

@@ -127,9 +127,16 @@ def _prepared(image: Image.Image, input_size: int) -> Decoded:
 
 
 def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
-    rows = max(_STRIP_PIXELS // width, 1)
+    """First row and end of each strip; all but the last have a multiple of `_view_factor` rows."""
+    factor = _view_factor(width, height)
+    rows = max(_STRIP_PIXELS // width // factor, 1) * factor
     for top in range(0, height, rows):
         yield top, min(top + rows, height)
+
+
+def _view_factor(width: int, height: int) -> int:
+    """By what a photograph is shrunk at once for the small copy, which then has at least `VIEW_SIDE` pixels."""
+    return max(max(width, height) // VIEW_SIDE, 1)
 
 
 def _squeezed(
@@ -137,17 +144,19 @@ def _squeezed(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Strips of a photograph of `size` -> (S, S, 3), and a copy for pictures.
 
-    Pillow resizes rows first and columns then, so rows may as well be resized strip by strip.
+    Pillow resizes rows first and columns then, so rows may as well be resized strip by strip. The copy for pictures
+    need not be exact: blocks of pixels are averaged first.
     """
     width, height = size
-    scale = min(VIEW_SIDE / max(width, height), 1)
-    targets = [(input_size, input_size), (max(round(width * scale), 1), max(round(height * scale), 1))]
-    rows: list[list[NDArray[np.uint8]]] = [[], []]
+    factor = _view_factor(width, height)
+    rows: list[NDArray[np.uint8]] = []
+    blocks: list[NDArray[np.uint8]] = []
     for strip in strips:
-        for found, (across, _) in zip(rows, targets, strict=True):
-            found.append(_resized(strip, (across, len(strip))))
-    small, view = (_resized(np.concatenate(found), target) for found, target in zip(rows, targets, strict=True))
-    return small, view
+        rows.append(_resized(strip, (input_size, len(strip))))
+        blocks.append(np.array(Image.fromarray(strip).reduce(factor)))
+    scale = min(VIEW_SIDE / max(width, height), 1)
+    view = _resized(np.concatenate(blocks), (max(round(width * scale), 1), max(round(height * scale), 1)))
+    return _resized(np.concatenate(rows), (input_size, input_size)), view
 
 
 def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -1,0 +1,123 @@
+"""Memory, work and messages of decoders are bounded."""
+
+import io
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawspot.errors import ImageError
+from flawspot.runtime import decoding
+from flawspot.runtime.decoding import decode
+from flawspot.runtime.images import read_image
+
+WATCHED = """
+import sys
+from pathlib import Path
+from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.prefetch import prefetch
+def taken(name):
+    return [int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith(name)][0]
+def read(path):
+    return read_photograph(Path(path), 224)
+read(sys.argv[1])  # the libraries' own
+before = taken("VmRSS")
+for _, photograph in prefetch(sys.argv[2:], read):
+    assert not isinstance(photograph, Exception), photograph
+print(taken("VmHWM"), taken("VmRSS") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_photographs_of_a_hundred_megapixels_take_less_than_600_mb_and_keep_less_than_100(tmp_path):
+    small, large, grey = (tmp_path / name for name in ("small.png", "large.jpg", "grey.png"))
+    Image.new("RGB", (64, 64)).save(small)
+    Image.new("RGB", (10_000, 10_000), (90, 80, 70)).save(large, quality=40)
+    Image.new("L", (10_000, 10_000), 90).save(grey, compress_level=1)
+    arguments = [sys.executable, "-c", WATCHED, *map(str, [small, large, grey, large, large])]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    peak, kept = map(int, done.stdout.split())
+    assert peak < 600 * 1e6 / 2**20
+    assert kept < 100
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.jpg", {"progressive": True}), ("a.webp", {"lossless": True}), ("a.tif", {"compression": "tiff_lzw"})],
+)
+def test_what_a_decoder_needs_beside_the_pixels_counts(tmp_path, name, options):
+    path = tmp_path / name
+    image = Image.new("RGB", (300, 200))
+    image.save(path, **options)
+    with pytest.raises(ImageError, match="save it as PNG or baseline JPEG"):
+        read_image(path, max_pixels=300 * 200)
+    image.save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", max_pixels=300 * 200).shape == (200, 300, 3)
+
+
+def test_threads_wait_for_each_other_s_memory(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (100, 100)).save(path)
+    inside, most = [], []
+
+    def convert(image: Image.Image) -> None:
+        inside.append(image)
+        most.append(len(inside))
+        time.sleep(0.05)
+        inside.pop()
+
+    threads = [threading.Thread(target=decode, args=(path, convert, 100 * 100, 10**6)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]
+
+
+def test_memory_is_given_back_after_an_error(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (100, 100)).save(path)
+    for _ in range(3):
+        with pytest.raises(ImageError):
+            decode(path, lambda image: 1 / 0, 100 * 100, 10**6)
+    assert decoding._memory._taken == 0
+
+
+def test_libtiff_says_nothing_to_the_terminal(tmp_path, capfd):
+    out = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 2, (200, 300)).astype(bool)
+    Image.fromarray(noise).save(out, "TIFF", compression="group4")
+    generator = np.random.default_rng(1)
+    path = tmp_path / "a.tif"
+    for _ in range(20):
+        data = bytearray(out.getvalue())
+        for place in generator.integers(200, len(data), 5):
+            data[place] ^= 255
+        path.write_bytes(data)
+        try:
+            read_image(path)
+        except ImageError as error:
+            assert "\n" not in str(error)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_progressive_jpeg_of_two_thousand_scans_is_refused_at_once(tmp_path):
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)).save(
+        out, "JPEG", progressive=True
+    )
+    data = bytearray(out.getvalue())
+    start = data.find(b"\xff\xc2")
+    data[start + 5 : start + 9] = struct.pack(">HH", 6000, 6000)
+    scan = bytes(data[data.rfind(b"\xff\xda") : -2])
+    path = tmp_path / "a.jpg"
+    path.write_bytes(bytes(data[:-2]) + scan[:14] * 2000 + b"\xff\xd9")
+    begin = time.process_time()
+    with pytest.raises(ImageError, match="scans"):
+        read_image(path)
+    assert time.process_time() - begin < 2
