@@ -16,7 +16,7 @@ DEFAULT_CACHE_MEMORY = 1024
 def train(
     data: Annotated[Path, typer.Argument(help="Photographs of good parts: a folder of them, or the MVTec layout.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The artifact to write, an .onnx file.")],
-    method: Annotated[str, typer.Option(help="patchcore, padim, cfa, stfpm or paste.")] = "paste",
+    method: Annotated[str, typer.Option(help="`flawspot methods` lists them.")] = "paste",
     backbone: Annotated[str, typer.Option(help="The pretrained network that features come from.")] = "mobilenet_v2",
     layers: Annotated[
         str | None,

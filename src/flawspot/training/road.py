@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.layer_groups import equivalent, resolve
-from flawspot.backbones.macs import module_macs
+from flawspot.backbones.macs import module_bytes, module_macs
 from flawspot.backbones.registry import create_pretrained, create_random
 from flawspot.data.folders import ImageFolder, fingerprint, open_folder
 from flawspot.data.reading import readable
@@ -30,6 +30,7 @@ from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.registry import create_method
+from flawspot.methods.shapes import check_input_size
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.artifact import Artifact, write
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
@@ -114,8 +115,7 @@ def train(
         FlawspotError: the artifact or the features cannot be written.
     """
     # All that can be wrong is found before the long work begins.
-    if not 32 <= input_size <= 1024:
-        raise ConfigurationError(f"input size {input_size} is out of range: give 32 to 1024 pixels, 224 as a rule")
+    check_input_size(input_size)
     if random_weights and weights is not None:
         raise ConfigurationError(f"give either the weights {weights} or random weights, not both")
     if normalization not in ("weights", "paper"):
@@ -261,8 +261,7 @@ def _calibrate(model: bytes, images: Sequence[Path], false_alarm_rate: float, pr
 
 def _backbone_part(network: BlockList, input_size: int) -> Part:
     """The trimmed backbone; its batch norms' statistics count, as in the PaSTe paper's memory figures."""
-    size = sum(t.numel() * t.element_size() for t in network.state_dict().values() if t.is_floating_point())
-    return Part("backbone", size, module_macs(network, torch.zeros(1, 3, input_size, input_size)))
+    return Part("backbone", module_bytes(network), module_macs(network, torch.zeros(1, 3, input_size, input_size)))
 
 
 def _versions() -> dict[str, str]:
