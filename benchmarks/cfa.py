@@ -25,9 +25,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.data.folders import open_folder
-from flawspot.methods.base import Upsample, embed
-from flawspot.methods.cfa.method import CFA, Descriptor
+from flawspot.methods.cfa.costs import levels
+from flawspot.methods.cfa.descriptor import Descriptor
+from flawspot.methods.cfa.method import CFA
 from flawspot.methods.features import FeatureSet
+from flawspot.methods.patches import join, pool
+from flawspot.methods.smoothing import Upsample
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.images import read_image
 
@@ -59,13 +62,13 @@ class PlainHead(nn.Module):
 
     def __init__(self, fitted: CFA) -> None:
         super().__init__()
-        self.nearest, self.grid = fitted.nearest, fitted.grid_
+        self.nearest, self.grid = fitted.nearest, fitted.shapes_.grid
         self.descriptor = PlainDescriptor(fitted.descriptor_)
         self.register_buffer("centres", fitted.centres_)
-        self.upsample = Upsample(fitted.grid_, fitted.input_size_, fitted.sigma)
+        self.upsample = Upsample(self.grid, fitted.shapes_.input_size, fitted.sigma)
 
     def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
-        flat = self.descriptor(embed([maps[tap] for tap in TAPS], pool=True, mode="bilinear"))
+        flat = self.descriptor(join([pool(maps[tap]) for tap in TAPS], self.grid, "bilinear"))
         partial = self.centres.square().sum(1) - 2 * flat @ self.centres.T
         index = partial.topk(self.nearest, dim=1, largest=False).indices
         distance = (flat[:, None] - self.centres[index]).square().sum(2).sqrt()
@@ -76,15 +79,15 @@ class PlainHead(nn.Module):
 
 def plain_epochs(features: FeatureSet, method: CFA) -> list[float]:
     """Train as the paper's formulas read: pool and interpolate in every step, then compare at full width."""
-    descriptor = PlainDescriptor(Descriptor([(features.shape(t)[0], features.shape(t)[1]) for t in TAPS], method.seed))
+    descriptor = PlainDescriptor(Descriptor(levels(features.shapes), method.seed))
 
     def described(rows: NDArray[np.int64]) -> Tensor:
         maps = [torch.from_numpy(features.batch(tap, rows)) for tap in TAPS]
-        flat: Tensor = descriptor(embed(maps, pool=True, mode="bilinear"))
+        flat: Tensor = descriptor(join([pool(m) for m in maps], features.shapes.grid, "bilinear"))
         return flat
 
     with torch.no_grad():
-        total = torch.zeros(features.grid**2, features.channels)
+        total = torch.zeros(features.shapes.positions, features.shapes.channels)
         for row in range(len(features)):
             total += described(np.array([row]))
         centres = total / len(features)
@@ -146,7 +149,7 @@ def main() -> None:
     apart = max(abs(a / b - 1) for a, b in zip(method.training_losses_, losses, strict=True))
 
     maps = {tap: defective.batch(tap, slice(None)) for tap in TAPS}
-    shapes = {tap: defective.shape(tap)[:2] for tap in TAPS}
+    shapes = {tap: defective.shapes.maps[tap][:2] for tap in TAPS}
     sessions, models = {}, {}
     for name, head in (("plain", PlainHead(method)), ("factorized", method.head())):
         sessions[name], models[name] = compile_head(head, shapes, options.threads)
@@ -160,7 +163,7 @@ def main() -> None:
             times[name].append(time.perf_counter() - start)
             found[name].append(output[0])
     difference = max(float(np.max(np.abs(a - b) / b)) for a, b in zip(found["factorized"], found["plain"], strict=True))
-    channels, positions = features.channels, features.grid**2
+    channels, positions = features.shapes.channels, features.shapes.positions
     smoothing = method.parts()[-1].macs
     plain_macs = positions * (channels + 2) * channels + positions * positions * channels + 3 * positions * channels
     counted = {"plain": plain_macs + smoothing, "factorized": sum(part.macs for part in method.parts())}

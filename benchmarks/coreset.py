@@ -23,8 +23,8 @@ from compiled import compile_backbone
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from flawspot.methods.base import embed
 from flawspot.methods.patchcore.coreset import Coreset, farthest_first
+from flawspot.methods.patches import join, pool
 from flawspot.runtime.images import read_image
 from flawspot.runtime.listing import find_images
 from flawspot.runtime.prefetch import prefetch
@@ -41,7 +41,7 @@ def patches_of(folder: Path) -> NDArray[np.float32]:
         if isinstance(image, Exception):
             raise image
         maps = [torch.from_numpy(output) for output in session.run(None, {"image": image[None]})]
-        embedded = embed(maps, pool=True, mode="nearest")[0]  # (248, 56, 56)
+        embedded = join([pool(m) for m in maps], maps[0].shape[2])[0]  # (248, 56, 56)
         rows = embedded.flatten(1).T.numpy()
         if not index:
             patches = np.empty((len(images) * len(rows), rows.shape[1]), np.float32)

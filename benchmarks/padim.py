@@ -32,9 +32,10 @@ from torch import Tensor, nn
 import flawspot
 from flawspot.backbones.registry import create
 from flawspot.evaluation import evaluate
-from flawspot.methods.base import Upsample, embed
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.padim.method import PaDiM
+from flawspot.methods.patches import join
+from flawspot.methods.smoothing import Upsample
 from flawspot.runtime.detector import OUTPUTS
 
 SHAPES = {3: (24, 56), 8: (64, 14), 14: (160, 7)}
@@ -58,14 +59,14 @@ class WholeMatrices(nn.Module):
 
     def __init__(self, fitted: PaDiM) -> None:
         super().__init__()
-        self.grid = fitted.grid_
+        self.grid = fitted.shapes_.grid
         self.selected = nn.Buffer(torch.from_numpy(fitted.selected_))
         self.mean = nn.Buffer(torch.from_numpy(fitted.mean_.T[..., None].copy()))  # (d, P, 1)
         self.whitening = nn.Buffer(torch.from_numpy(fitted.whitening_))  # (P, d, d)
-        self.upsample = Upsample(fitted.grid_, fitted.input_size_, fitted.sigma)
+        self.upsample = Upsample(self.grid, fitted.shapes_.input_size, fitted.sigma)
 
     def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
-        embedded = embed([maps[tap] for tap in TAPS], pool=False, mode="nearest")[:, self.selected]
+        embedded = join([maps[tap] for tap in TAPS], self.grid)[:, self.selected]
         difference = embedded.flatten(2).permute(1, 2, 0) - self.mean
         distance = (self.whitening @ difference.permute(1, 0, 2)).square().sum(1).sqrt()
         anomaly_map = self.upsample(distance.T.reshape(-1, self.grid, self.grid))

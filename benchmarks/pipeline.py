@@ -29,8 +29,9 @@ from torch import Tensor, nn
 
 from flawspot.backbones.block_list import BlockList, initialise
 from flawspot.backbones.registry import create_pretrained
+from flawspot.methods.shapes import Shapes
 from flawspot.methods.smoothing import bilinear_matrix
-from flawspot.methods.stfpm.method import StudentTeacherHead
+from flawspot.methods.stfpm.head import StudentTeacherHead
 from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.runtime.detector import OUTPUTS, Detector, open_session
 from flawspot.runtime.images import read_image
@@ -74,8 +75,9 @@ def make_paste() -> tuple[bytes, bytes, bytes, Preprocess]:
     with torch.no_grad():
         maps = network(torch.zeros(1, 3, SIZE, SIZE))
     fitted = PaSTe()
-    fitted.student_, fitted.taps_, fitted.source_, fitted.input_size_ = student.frozen(), TAPS, SOURCE, SIZE
-    fitted.grids_ = {tap: maps[tap].shape[2] for tap in TAPS}
+    fitted.student_, fitted.source_ = student.frozen(), SOURCE
+    shapes = {layer: (m.shape[1], m.shape[2], m.shape[3]) for layer, m in maps.items()}
+    fitted.shapes_ = Shapes("mobilenet_v2", TAPS, shapes, SIZE, 1)
     graph = to_onnx(DetectorGraph(preprocess, network, StudentTeacherHead(fitted)), OUTPUTS)
     return (
         graph,

@@ -31,11 +31,11 @@ from torch import nn
 import flawspot
 from flawspot.data.folders import open_folder
 from flawspot.evaluation import evaluate
-from flawspot.methods.base import embed
 from flawspot.methods.patchcore.coreset import Coreset, farthest_first
 from flawspot.methods.patchcore.hierarchical import HierarchicalSearch
 from flawspot.methods.patchcore.nearest import NearestNeighbour
 from flawspot.methods.patchcore.product_quantizer import subspaces, train_quantizer
+from flawspot.methods.patches import join
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.images import read_image
 from flawspot.training.road import train
@@ -196,7 +196,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = open_folder(options.data / "mvtec_ad" / "bottle")
     features = pooled_features([Path(path) for path in folder.train])
-    patches = embed([torch.from_numpy(m) for m in features], pool=False, mode="nearest")
+    patches = join([torch.from_numpy(m) for m in features], features[0].shape[2])
     points = patches.permute(0, 2, 3, 1).reshape(-1, sum(CHANNELS)).numpy()
     selected = points[farthest_first(points, max(options.banks)).indices]
     del features, patches, points

@@ -31,7 +31,7 @@ from flawspot.backbones.registry import create, create_pretrained
 from flawspot.costs.configuration import configuration_costs
 from flawspot.data.folders import open_folder
 from flawspot.methods.features import FeatureSet
-from flawspot.methods.stfpm.method import half_squared_distance
+from flawspot.methods.stfpm.head import half_squared_distance
 from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.progress import Silent
 from flawspot.runtime.detector import open_session

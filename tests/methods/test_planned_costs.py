@@ -3,7 +3,7 @@
 import pytest
 
 from flawspot.costs.configuration import configuration_costs
-from flawspot.methods.registry import create_method, methods
+from flawspot.methods.registry import methods
 
 IMAGES = 12  # as the fixtures fit
 SMALL = {
@@ -25,7 +25,7 @@ SMALL = {
 
 
 def settings_of(name):
-    return SMALL.get(name, [{"epochs": 1} if hasattr(create_method(name), "epochs") else {}])
+    return SMALL.get(name, [dict(methods()[name].shortest_fit)])
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_batches_are_channels_last_without_a_copy(source, expected):
     with FeatureCache(memory=0) as cache:
         maps = cache.maps(source, backbone())
         features = FeatureSet(backbone(), (3, 8), 64, maps, np.array([4, 0, 3]))
-        assert features.shape(3) == expected[3].shape[1:]
+        assert features.shapes.maps[3] == expected[3].shape[1:]
         for rows in (np.array([2, 1]), slice(1, 3)):
             batch = torch.from_numpy(features.batch(3, rows))
             assert batch.is_contiguous(memory_format=torch.channels_last)

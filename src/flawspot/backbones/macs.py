@@ -1,4 +1,4 @@
-"""Multiply-accumulates of a network, counted while it runs once."""
+"""Multiply-accumulates of a network, counted while it runs once, and the bytes it holds."""
 
 from __future__ import annotations
 
@@ -35,3 +35,12 @@ def module_macs(module: nn.Module, example: Tensor) -> int:
         for hook in hooks:
             hook.remove()
     return total
+
+
+def module_bytes(module: nn.Module) -> int:
+    """Of the parameters and buffers of `module`, but not of batch norms' counters of batches, which nobody ships."""
+    return sum(
+        tensor.numel() * tensor.element_size()
+        for name, tensor in module.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    )

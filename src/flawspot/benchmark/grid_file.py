@@ -11,6 +11,7 @@ from typing import Any
 from flawspot.benchmark.grid import NONE, RULE_KEYS, Departure, Grid, MethodEntry, Rule, Vocabulary, shown
 from flawspot.benchmark.yaml_reader import Entry, open_yaml
 from flawspot.data.layouts import LAYOUTS, DataSource
+from flawspot.methods.shapes import LARGEST_INPUT, SMALLEST_INPUT
 from flawspot.runtime.manifest import Scalar
 
 KEYS = (
@@ -35,7 +36,6 @@ KEYS = (
 OVERRIDES = ("settings", "input_size", "normalization", "random_weights")
 NORMALIZATIONS = ("weights", "paper")
 ALL = "all"
-SMALLEST_INPUT, LARGEST_INPUT = 32, 1024
 PAPER = "paper"
 """The name of the grid that ships with flawspot."""
 

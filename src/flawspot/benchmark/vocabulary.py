@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.registry import families
 from flawspot.benchmark.grid import Vocabulary
 from flawspot.benchmark.record import Cell
 from flawspot.data.corruptions import CORRUPTIONS
 from flawspot.methods.registry import create_method, methods
+from flawspot.methods.settings import hyperparameters_of
 
 
 def vocabulary() -> Vocabulary:
     """The registered backbones, methods and corruptions, and what goes together."""
-    hyperparameters = {
-        name: tuple(f.name for f in dataclasses.fields(cls) if f.init and f.name != "seed")
-        for name, cls in methods().items()
-    }
+    hyperparameters = {name: tuple(known.name for known in hyperparameters_of(cls)) for name, cls in methods().items()}
     return Vocabulary(tuple(families()), hyperparameters, CORRUPTIONS, layers_of)
 
 

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from flawspot.cli.console import out, print_json
+from flawspot.methods.shapes import LARGEST_INPUT, SMALLEST_INPUT
 
 
 def backbones(
@@ -24,7 +25,9 @@ def backbones(
             "not PhiNet's."
         ),
     ] = None,
-    input_size: Annotated[int, typer.Option(min=32, max=1024, help="Side of the photographs in pixels.")] = 224,
+    input_size: Annotated[
+        int, typer.Option(min=SMALLEST_INPUT, max=LARGEST_INPUT, help="Side of the photographs in pixels.")
+    ] = 224,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the backbones with their layer groups, or the layers of one with shapes and costs."""

@@ -13,6 +13,7 @@ from flawspot.cli import (
     demo,
     evaluate,
     info,
+    methods,
     predict,
     reproduce,
     threshold,
@@ -58,6 +59,7 @@ app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
 app.command(name="threshold")(threshold.threshold)
 app.command(name="backbones")(backbones.backbones)
+app.command(name="methods")(methods.methods)
 app.command(name="costs")(costs.costs)
 app.add_typer(weights.app, name="weights")
 app.add_typer(reproduce.app, name="reproduce")

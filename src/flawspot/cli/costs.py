@@ -30,7 +30,7 @@ def costs(
         Path | None, typer.Argument(help="A trained detector, an .onnx file. Default: --backbone and --method.")
     ] = None,
     backbone: Annotated[str, typer.Option(help="Of a detector that has not been trained.")] = "mobilenet_v2",
-    method: Annotated[str, typer.Option(help="patchcore, padim, cfa, stfpm or paste.")] = "paste",
+    method: Annotated[str, typer.Option(help="`flawspot methods` lists them.")] = "paste",
     layers: Annotated[
         str | None,
         typer.Option(help="A layer group, equiv:REFERENCE or indices such as 3,8,14. Default: the method's."),
@@ -145,12 +145,14 @@ def _measure_training(data: Path, subject: dict[str, Any], settings: dict[str, A
     from flawspot.backbones.registry import family
     from flawspot.backbones.weights import find
     from flawspot.measuring.processes import measure_training
-    from flawspot.methods.registry import create_method
+    from flawspot.methods.registry import method_class
 
     backbone, method = subject["backbone"], subject["method"]
-    if hasattr(create_method(method), "epochs"):
-        settings = {**settings, "epochs": 1}
-        note("training is measured for one epoch, in which it reaches its peak")
+    shortest = method_class(method).shortest_fit
+    if shortest:
+        settings = {**settings, **shortest}
+        shown = ", ".join(f"{name}={value}" for name, value in shortest.items())
+        note(f"training is measured with {shown}, which takes the same memory in less time")
     untrained = find(backbone, family(backbone).weights) is None
     if untrained:
         note(f"no weights of {backbone} at hand: measured with random ones, which take the same memory")

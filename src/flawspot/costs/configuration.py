@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
+import math
 from collections.abc import Mapping, Sequence
 
+from flawspot.backbones.macs import module_bytes
 from flawspot.costs.detector_costs import DetectorCosts
 from flawspot.costs.folding import folded_numbers
-from flawspot.costs.method_parts import method_parts, number_bytes
-from flawspot.costs.paper_counting import paper_bytes, paper_macs
 from flawspot.costs.plan import Plan, make_plan
 from flawspot.costs.precision import part_memory
-from flawspot.costs.student import planned_student
-from flawspot.costs.training_costs import training_costs
-from flawspot.methods.stfpm.method import STFPM
+from flawspot.costs.training_costs import TrainingCosts
+from flawspot.errors import ConfigurationError
+from flawspot.methods.costs import FLOAT, MemoryItem, PaperCosts
 from flawspot.runtime.manifest import Manifest, Part, Scalar
 
 __all__ = ["DetectorCosts", "artifact_costs", "configuration_costs", "plan_costs"]
@@ -58,21 +57,51 @@ def configuration_costs(
 
 
 def plan_costs(plan: Plan) -> DetectorCosts:
-    """The costs of a plan."""
-    size = sum(t.numel() * t.element_size() for t in plan.network.state_dict().values() if t.is_floating_point())
-    return _costs(plan, (Part("backbone", size, plan.backbone_macs()), *method_parts(plan)))
+    """The costs of a plan.
+
+    Raises:
+        ConfigurationError: the method does not tell before it is fitted.
+    """
+    parts = plan.method.planned_parts(plan.shapes)
+    if parts is None:
+        raise ConfigurationError(
+            f"what {plan.method.name} costs is known once it is fitted: train it and run `flawspot costs` on the "
+            "artifact"
+        )
+    return _costs(plan, (Part("backbone", module_bytes(plan.network), plan.backbone.macs), *parts))
 
 
 def _costs(plan: Plan, parts: tuple[Part, ...]) -> DetectorCosts:
-    folded = {"backbone": folded_numbers(plan.network)}
-    if isinstance(plan.method, STFPM):
-        folded["student"] = folded_numbers(planned_student(plan).blocks)
+    networks = {"backbone": plan.network, **plan.method.planned_networks(plan.shapes)}
+    paper = plan.method.paper_costs(plan.shapes, plan.backbone) or PaperCosts()
     return DetectorCosts(
         parts=parts,
-        memory=part_memory(parts, folded, functools.partial(number_bytes, plan)),
-        paper_bytes=paper_bytes(plan),
-        paper_macs=paper_macs(plan),
-        training=training_costs(plan),
+        memory=part_memory(
+            parts, {name: folded_numbers(network) for name, network in networks.items()}, plan.method.stored_width
+        ),
+        paper_bytes=paper.bytes,
+        paper_macs=paper.macs,
+        training=_training(plan, paper),
+    )
+
+
+def _training(plan: Plan, paper: PaperCosts) -> TrainingCosts | None:
+    found = plan.method.training_costs(plan.shapes)
+    if found is None:
+        return None
+    cache = plan.shapes.images * sum(FLOAT * math.prod(plan.shapes.maps[layer]) for layer in plan.required)
+    return TrainingCosts(
+        backbone_macs=plan.backbone.macs,
+        forward_macs=found.forward_macs,
+        backward_input_macs=found.backward_input_macs,
+        backward_weight_macs=found.backward_weight_macs,
+        epochs=found.epochs,
+        batch_size=found.batch_size,
+        cached_layers=plan.required,
+        cache_bytes=cache,
+        ram_paper=paper.training_ram,
+        items=(MemoryItem("cached features", cache, per_image=True), *found.items),
+        selection_macs=found.selection_macs,
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.layer_groups import resolve
@@ -14,7 +14,9 @@ from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create
 from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
+from flawspot.methods.costs import BackboneCounts
 from flawspot.methods.registry import create_method
+from flawspot.methods.shapes import Shapes, check_input_size
 from flawspot.runtime.manifest import Scalar
 
 
@@ -25,48 +27,23 @@ class Plan:
     Attributes:
         method: with its hyperparameters, not fitted.
         network: the backbone trimmed to its last tap, on torch's meta device: shapes and no numbers.
-        taps: the layers that are compared.
-        required: those and the others that the method asks for, ascending.
-        shapes: {layer: (C, H, W)} of every required layer.
-        input_size: side of the photographs in pixels.
-        images: how many the method is fitted on.
+        required: the taps and the other layers that the method asks for, ascending.
+        shapes: of all these layers.
     """
 
     method: Method
     network: BlockList
-    taps: tuple[int, ...]
     required: tuple[int, ...]
-    shapes: Mapping[int, tuple[int, int, int]]
-    input_size: int
-    images: int
+    shapes: Shapes
 
-    @property
-    def backbone(self) -> str:
-        """Its name."""
-        return self.network.name
-
-    @property
-    def channels(self) -> int:
-        """Of all taps together."""
-        return sum(self.shapes[tap][0] for tap in self.taps)
-
-    @property
-    def grid(self) -> int:
-        """The side of the finest tap's map."""
-        return max(self.shapes[tap][1] for tap in self.taps)
-
-    @property
-    def positions(self) -> int:
-        """P, of the finest tap's map."""
-        return self.grid**2
-
-    def input(self, batch: int = 1) -> Tensor:
-        """Photographs for `network`: (B, 3, S, S), without numbers."""
-        return torch.zeros(batch, 3, self.input_size, self.input_size, device="meta")
-
-    def backbone_macs(self) -> int:
-        """Multiply-accumulates of the trimmed backbone for one photograph."""
-        return module_macs(self.network, self.input())
+    @functools.cached_property
+    def backbone(self) -> BackboneCounts:
+        """What the trimmed backbone stores and computes."""
+        size = self.shapes.input_size
+        parameters = sum(p.numel() for p in self.network.parameters())
+        statistics = sum(b.numel() for b in self.network.buffers() if b.is_floating_point())
+        macs = module_macs(self.network, torch.zeros(1, 3, size, size, device="meta"))
+        return BackboneCounts(parameters, parameters + statistics, macs)
 
 
 def make_plan(
@@ -84,8 +61,7 @@ def make_plan(
     Raises:
         ConfigurationError: an unknown backbone, layer group, method or setting, or a value out of its range.
     """
-    if not 32 <= input_size <= 1024:
-        raise ConfigurationError(f"input size {input_size} is out of range: give 32 to 1024 pixels, 224 as a rule")
+    check_input_size(input_size)
     if images < 1:
         raise ConfigurationError(f"images must be at least 1, not {images}")
     chosen = create_method(method, settings, seed=seed)
@@ -95,4 +71,4 @@ def make_plan(
         network = create(backbone, required).frozen()
         outputs = network(torch.zeros(1, 3, input_size, input_size))
     shapes = {layer: (output.shape[1], output.shape[2], output.shape[3]) for layer, output in outputs.items()}
-    return Plan(chosen, network, taps, required, shapes, input_size, images)
+    return Plan(chosen, network, required, Shapes(backbone, taps, shapes, input_size, images))

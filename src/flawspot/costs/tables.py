@@ -9,20 +9,20 @@ from typing import Any
 from flawspot.runtime.manifest import Scalar
 
 INPUT_SIZE = 224
-BANK_SIZE = 30_000
-SETTINGS: dict[tuple[str, str], dict[str, Scalar]] = {
-    ("wide_resnet50_2", "patchcore"): {"bank_size": BANK_SIZE},
-    ("mobilenet_v2", "patchcore"): {"bank_size": BANK_SIZE},
-    ("wide_resnet50_2", "padim"): {"channels": 550},
+ANY = "any backbone"
+SETTINGS: dict[str, dict[str, dict[str, Scalar]]] = {
+    "patchcore": {"wide_resnet50_2": {"bank_size": 30_000}, "mobilenet_v2": {"bank_size": 30_000}},
+    "padim": {"wide_resnet50_2": {"channels": 550}},
+    "stfpm": {ANY: {"recipe": "paper"}},
+    "paste": {ANY: {"recipe": "paper"}},
 }
-"""Hyperparameters of the paper that are not flawspot's defaults, by backbone and method."""
-METHOD_SETTINGS: dict[str, dict[str, Scalar]] = {"stfpm": {"recipe": "paper"}, "paste": {"recipe": "paper"}}
-"""Likewise, for every backbone."""
+"""Hyperparameters of the paper that are not flawspot's defaults, by method and backbone."""
 
 
 def paper_settings(backbone: str, method: str) -> dict[str, Scalar]:
-    """The hyperparameters of a column of the tables that are not flawspot's defaults."""
-    return dict(SETTINGS.get((backbone, method)) or METHOD_SETTINGS.get(method) or {})
+    """The hyperparameters of the paper's detector that are not flawspot's defaults."""
+    of_method = SETTINGS.get(method, {})
+    return dict(of_method.get(backbone) or of_method.get(ANY) or {})
 
 
 def paper_tables() -> dict[str, Any]:

@@ -1,44 +1,71 @@
-"""What a method is: fit on features of good images, then a head from feature maps to an anomaly map and a score."""
+"""What a method is: fit on features of good images, then a head from feature maps to an anomaly map and a score.
+
+A method may tell what it costs before it is fitted. What it tells belongs to the class that says how it fits and
+predicts: a subclass with a `required`, `fit` or `head` of its own starts with costs that nobody knows, whatever its
+parent tells. It tells its own, or says which of its parent's still hold: ``training_costs = Parent.training_costs``.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
+from flawspot.methods.costs import FLOAT, BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
-from flawspot.methods.smoothing import upsampling_matrix
+from flawspot.methods.settings import check_settings, hyperparameters_of, setting
+from flawspot.methods.shapes import Shapes
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part, Scalar
 
-SIGMA = 4.0
-"""Standard deviation of the Gaussian over the map, in pixels of a 224-pixel map; scaled with other input sizes."""
+_DESCRIBED = ("required", "fit", "head")
+_COSTS = ("planned_parts", "parts", "stored_width", "planned_networks", "training_costs", "paper_costs")
+"""What is told of the above."""
 
 
 @dataclass(kw_only=True)
 class Method(ABC):
     """A way to tell anomalous from good, given the feature maps of a frozen backbone.
 
-    A subclass is a dataclass whose fields are its hyperparameters; attributes learned in `fit` end in ``_``.
+    A subclass is a dataclass whose fields are its hyperparameters (`flawspot.methods.settings`); attributes learned in
+    `fit` end in ``_``. It tells what it stores and computes by `planned_parts`, by `parts`, or by both.
 
     Attributes:
         seed: of every random choice.
+        shapes_: of what it was fitted on; set by `fit`.
     """
 
     name: ClassVar[str]
+    """As given on the command line: small letters, digits and underscores."""
     source: ClassVar[str]
     """The paper the method is from."""
     default_layers: ClassVar[str] = "equiv"
     validation_fraction: ClassVar[float] = 0.0
     """The share of the good images that `fit` wants held out to choose its epoch."""
+    shortest_fit: ClassVar[Mapping[str, Scalar]] = {}
+    """Hyperparameters with which `fit` needs the same memory in the least time, where there are such."""
+    planned_at_most: ClassVar[bool] = False
+    """Whether parts depend on the photographs, so that `planned_parts` are the most they can be."""
 
-    seed: int = 0
+    seed: int = setting(0, low=0)
+
+    shapes_: Shapes = field(init=False, repr=False)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _keep_own_costs(cls)
+
+    def __post_init__(self) -> None:
+        """Check every hyperparameter. A subclass with more to check calls this first.
+
+        Raises:
+            ConfigurationError: one is out of its range.
+        """
+        check_settings(self)
 
     def required(self, taps: tuple[int, ...], backbone: str) -> tuple[int, ...]:
         """The layers whose outputs `fit` and the head need, ascending; the taps unless a method says otherwise.
@@ -50,7 +77,7 @@ class Method(ABC):
 
     @abstractmethod
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
-        """Learn from the features of good images. Sets the learned attributes and returns itself.
+        """Learn from the features of good images. Sets `shapes_` and the learned attributes, and returns itself.
 
         Args:
             features: of the images to learn from.
@@ -58,6 +85,7 @@ class Method(ABC):
             progress: told of epochs and other long loops.
 
         Raises:
+            ConfigurationError: hyperparameters and features do not go together.
             DataError: too few images.
             TrainingError: the training diverged.
         """
@@ -66,43 +94,43 @@ class Method(ABC):
     def head(self) -> nn.Module:
         """The fitted head: ``forward({layer: (N, C, H, W)}) -> (anomaly_map (N, S, S), score (N,))``, both float32.
 
-        It is exported into the artifact's graph behind the backbone.
+        The score is the maximum of the map. It is exported into the artifact's graph behind the backbone.
         """
 
-    @abstractmethod
     def parts(self) -> list[Part]:
-        """What the fitted head stores and computes for one image, by named part."""
+        """What the fitted head stores and computes for one image, by named part; as planned unless a method counts."""
+        planned = self.planned_parts(self.shapes_)
+        if planned is None:
+            raise NotImplementedError(f"{type(self).__name__} tells its parts neither when planned nor when fitted")
+        return planned
+
+    def planned_parts(self, shapes: Shapes) -> list[Part] | None:
+        """`parts`, before the fit; None where they are only known after it.
+
+        Raises:
+            ConfigurationError: hyperparameters and shapes do not go together.
+        """
+        return None
+
+    def stored_width(self, part: str) -> int | None:
+        """Bytes of one stored number of the part of that name; None for codes, which have no other precision."""
+        return FLOAT
+
+    def planned_networks(self, shapes: Shapes) -> Mapping[str, nn.Module]:
+        """The parts that are networks, by name, on torch's meta device: their batch norms can be folded."""
+        return {}
+
+    def training_costs(self, shapes: Shapes) -> FittingCosts | None:
+        """What `fit` takes; None where that is not known."""
+        return None
+
+    def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts | None:
+        """The detector's costs as the PaSTe paper counts them; None for a method that the paper does not have."""
+        return None
 
     def hyperparameters(self) -> dict[str, Scalar]:
-        """Every field by name but the seed."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.init and field.name != "seed"
-        }
-
-
-def embed(maps: Sequence[Tensor], *, pool: bool, mode: str) -> Tensor:
-    """Concatenate the taps on the finest grid.
-
-    Args:
-        maps: (N, C_k, H_k, W_k) each.
-        pool: average each over 3 x 3 first, as PatchCore and CFA do; beyond the border are zeros.
-        mode: how coarse maps come to the finest grid: ``nearest`` repeats them, ``bilinear`` interpolates.
-
-    Returns:
-        (N, sum of C_k, G, G) with G the largest side.
-    """
-    grid = max(m.shape[2] for m in maps)
-    resized = []
-    for features in maps:
-        if pool:
-            features = F.avg_pool2d(features, 3, stride=1, padding=1)
-        if features.shape[2] != grid:
-            align = None if mode == "nearest" else False
-            features = F.interpolate(features, size=(grid, grid), mode=mode, align_corners=align)
-        resized.append(features)
-    return torch.cat(resized, dim=1)
+        """Every hyperparameter's value by name."""
+        return {known.name: getattr(self, known.name) for known in hyperparameters_of(type(self))}
 
 
 def training_device() -> torch.device:
@@ -110,21 +138,25 @@ def training_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-class Upsample(nn.Module):
-    """(N, G, G) -> (N, S, S): bilinear, then a Gaussian of `sigma` (in pixels of 224); see `methods.smoothing`."""
+def _keep_own_costs(cls: type[Method]) -> None:
+    """Undo what a class inherits of costs that tell of another fit or head than its own.
 
-    matrix: Tensor
+    Raises:
+        TypeError: a class that can be fitted and tells its parts in neither way.
+    """
+    order = cls.__mro__
 
-    def __init__(self, grid: int, size: int, sigma: float = 0.0) -> None:
-        super().__init__()
-        matrix = upsampling_matrix(grid, size, sigma * size / 224)
-        self.register_buffer("matrix", torch.from_numpy(matrix).float())
+    def age(name: str) -> int:
+        return next(index for index, base in enumerate(order) if name in vars(base))
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Two small matrix products."""
-        return self.matrix @ maps @ self.matrix.T
-
-    def part(self, name: str = "smoothing") -> Part:
-        """Its matrix and its multiply-accumulates for one map."""
-        size, grid = self.matrix.shape
-        return Part(name, self.matrix.numel() * 4, size * grid * grid + size * size * grid)
+    newest = min(map(age, _DESCRIBED))
+    lost = [name for name in _COSTS if newest < age(name) and order[age(name)] is not Method]
+    for name in lost:
+        setattr(cls, name, vars(Method)[name])
+    fitted = not getattr(cls.head, "__isabstractmethod__", False)
+    if fitted and cls.planned_parts is Method.planned_parts and cls.parts is Method.parts:
+        parents = f", or say which of its parent's still hold: {', '.join(lost)}" if lost else ""
+        raise TypeError(
+            f"{cls.__name__} has a head and does not say what it stores and computes: define planned_parts, from "
+            f"shapes alone, or parts, once it is fitted{parents}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.backbones.block_list import BlockList
+from flawspot.methods.shapes import Shapes
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class FeatureSet:
     def __len__(self) -> int:
         return len(next(iter(self.maps.values())) if self.rows is None else self.rows)
 
+    @functools.cached_property
+    def shapes(self) -> Shapes:
+        """The same without its numbers."""
+        maps = {layer: (m.shape[1], m.shape[2], m.shape[3]) for layer, m in self.maps.items()}
+        return Shapes(self.backbone.name, self.taps, maps, self.input_size, len(self))
+
     def batch(self, layer: int, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """The maps of `layer` of some of the images: (B, C, H, W) float32, a copy or a view not to be written to.
 
@@ -44,18 +52,3 @@ class FeatureSet:
         selected = selected.astype(np.float32, copy=False)
         # torch warns of arrays that it could write to and must not, such as views of a file.
         return selected if selected.flags.writeable else selected.copy("K")
-
-    def shape(self, layer: int) -> tuple[int, int, int]:
-        """(C, H, W) of one image's map of `layer`."""
-        channels, height, width = self.maps[layer].shape[1:]
-        return channels, height, width
-
-    @property
-    def channels(self) -> int:
-        """Of all taps together."""
-        return sum(self.shape(tap)[0] for tap in self.taps)
-
-    @property
-    def grid(self) -> int:
-        """The side of the finest tap's map."""
-        return max(self.shape(tap)[1] for tap in self.taps)

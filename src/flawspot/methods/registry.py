@@ -1,35 +1,78 @@
-"""The methods by name. A method's file registers its own with the `method` decorator."""
+"""The methods by name. A method's file registers its own with the `method` decorator.
+
+Known are those in this package, those that the program has imported, and those of installed packages that name their
+module under the entry point group ``flawspot.methods``:
+
+    [project.entry-points."flawspot.methods"]
+    mymethod = "my_package.my_method"
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import importlib
 import pkgutil
-import types
-import typing
+import re
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any, TypeVar
 
 from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
+from flawspot.methods.settings import hyperparameters_of
 
 M = TypeVar("M", bound=type[Method])
 
+ENTRY_POINTS = "flawspot.methods"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _METHODS: dict[str, type[Method]] = {}
 
 
 def method(cls: M) -> M:
-    """Register a `Method` under its name."""
+    """Register a `Method` under its name. It stands above ``@dataclass(kw_only=True)``.
+
+    Raises:
+        ConfigurationError: the name is taken by another class, or is none; or the class is no dataclass of its own.
+    """
+    where = f"{cls.__module__}.{cls.__qualname__}"
+    if not _NAME.fullmatch(getattr(cls, "name", "")):
+        raise ConfigurationError(f"the method {where} needs a `name` of small letters, digits and underscores")
+    if "__dataclass_fields__" not in vars(cls):
+        raise ConfigurationError(f"the method {where} is no dataclass: put @dataclass(kw_only=True) below @method")
+    known = _METHODS.get(cls.name)
+    # A module that is imported anew registers its class anew.
+    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise ConfigurationError(
+            f"a method called {cls.name!r} is registered already, {known.__module__}.{known.__qualname__}: give "
+            f"{where} another name"
+        )
     _METHODS[cls.name] = cls
     return cls
 
 
 def methods() -> dict[str, type[Method]]:
-    """Every registered method by name: each module beside this one has been imported."""
+    """Every known method by name.
+
+    Raises:
+        ConfigurationError: a method of an installed package cannot be imported.
+    """
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{__package__}.{module.name}")
+    _import_installed()
     return dict(sorted(_METHODS.items()))
+
+
+def method_class(name: str) -> type[Method]:
+    """The method called `name`.
+
+    Raises:
+        ConfigurationError: an unknown name; the known ones are listed.
+    """
+    known = methods()
+    if name not in known:
+        raise ConfigurationError(f"unknown method {name!r}: the known ones are {', '.join(known)}")
+    return known[name]
 
 
 def create_method(name: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0) -> Method:
@@ -38,49 +81,28 @@ def create_method(name: str, settings: Mapping[str, Any] | None = None, *, seed:
     Text values, as the command line has them, are converted to the field's type.
 
     Raises:
-        ConfigurationError: an unknown method or hyperparameter (the known ones are listed), or a value of another type.
+        ConfigurationError: an unknown method or hyperparameter (the known ones are listed), or a value of another type
+            or out of its range.
     """
-    known = methods()
-    if name not in known:
-        raise ConfigurationError(f"unknown method {name!r}: the known ones are {', '.join(known)}")
-    cls = known[name]
-    fields = {f.name for f in dataclasses.fields(cls) if f.init} - {"seed"}
-    hints = typing.get_type_hints(cls)
+    cls = method_class(name)
+    known = {known.name: known for known in hyperparameters_of(cls)}
     values = {}
     for key, value in (settings or {}).items():
-        if key not in fields:
-            raise ConfigurationError(f"{name} has no hyperparameter {key!r}: it has {', '.join(sorted(fields))}")
-        values[key] = _convert(value, hints[key], f"{key} of {name}")
+        if key not in known:
+            raise ConfigurationError(f"{name} has no hyperparameter {key!r}: it has {', '.join(sorted(known))}")
+        values[key] = known[key].convert(value)
     return cls(seed=seed, **values)
 
 
-def _convert(value: Any, kind: Any, what: str) -> Any:
-    """`value` as one of the types in `kind`, a plain type or a union of such."""
-    options = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
-    for option in options:
-        if isinstance(value, option) and not (isinstance(value, bool) and option is not bool):
-            if not (isinstance(value, str) and len(options) > 1):  # "6" may be meant as a number
-                return value
-        elif option is float and type(value) is int:
-            return float(value)
-    if isinstance(value, str):
-        for option in sorted(options, key=lambda o: o is str):
-            try:
-                return _parse(value, option)
-            except ValueError:
-                continue
-    wanted = " or ".join("none" if o is type(None) else o.__name__ for o in options)
-    raise ConfigurationError(f"{what} must be {wanted}, not {value!r}")
-
-
-def _parse(text: str, kind: Any) -> Any:
-    if kind is type(None):
-        if text.lower() in ("none", "null"):
-            return None
-        raise ValueError(text)
-    if kind is bool:
-        truth = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if text.lower() in truth:
-            return truth[text.lower()]
-        raise ValueError(text)
-    return kind(text)
+@functools.cache
+def _import_installed() -> None:
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            entry.load()
+        except Exception as error:
+            package = entry.dist.name if entry.dist is not None else entry.value
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise ConfigurationError(
+                f"the method {entry.name!r} of the package {package} cannot be imported: {reason}. Update or uninstall "
+                "the package"
+            ) from error

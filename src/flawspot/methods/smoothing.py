@@ -5,9 +5,17 @@ Bilinear upsampling and a Gaussian blur are linear and separable, so together th
 costs 3.5 M multiply-accumulates in two small matrix products.
 """
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from flawspot.runtime.manifest import Part
+
+SIGMA = 4.0
+"""Standard deviation of the Gaussian over the map, in pixels of a 224-pixel map; scaled with other input sizes."""
 TRUNCATE = 4.0
 """The Gaussian is cut off at this many standard deviations, as scipy.ndimage.gaussian_filter does by default."""
 
@@ -52,3 +60,23 @@ def upsampling_matrix(grid: int, size: int, sigma: float = 0.0) -> NDArray[np.fl
         sigma: standard deviation of the Gaussian in pixels of the result; 0 blurs nothing.
     """
     return gaussian_matrix(size, sigma) @ bilinear_matrix(grid, size)
+
+
+class Upsample(nn.Module):
+    """(N, G, G) -> (N, S, S): bilinear, then a Gaussian of `sigma` (in pixels of 224), in two small matrix products."""
+
+    matrix: Tensor
+
+    def __init__(self, grid: int, size: int, sigma: float = 0.0) -> None:
+        super().__init__()
+        matrix = upsampling_matrix(grid, size, sigma * size / 224)
+        self.register_buffer("matrix", torch.from_numpy(matrix).float())
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, G, G) -> (N, S, S)."""
+        return self.matrix @ maps @ self.matrix.T
+
+
+def upsampling_part(grid: int, size: int, name: str = "smoothing") -> Part:
+    """The matrix of an `Upsample` and its multiply-accumulates for one map."""
+    return Part(name, 4 * size * grid, size * grid * grid + size * size * grid)

@@ -12,6 +12,7 @@ from flawspot.backbones.registry import LoadedWeights, create_pretrained, create
 from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
 from flawspot.methods.registry import create_method, methods
+from flawspot.methods.shapes import check_input_size
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import BackboneInfo
 
@@ -77,8 +78,7 @@ def configure(
         ConfigurationError: an unknown name, a value out of its range, or things that do not go together.
         WeightsError: the pretrained weights are not at hand.
     """
-    if not 32 <= input_size <= 1024:
-        raise ConfigurationError(f"input size {input_size} is out of range: give 32 to 1024 pixels, 224 as a rule")
+    check_input_size(input_size)
     if random_weights and weights is not None:
         raise ConfigurationError(f"give either the weights {weights} or random weights, not both")
     if normalization not in NORMALIZATIONS:

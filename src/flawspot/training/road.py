@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from flawspot.backbones.block_list import BlockList
-from flawspot.backbones.macs import module_macs
+from flawspot.backbones.macs import module_bytes, module_macs
 from flawspot.data.folders import ImageFolder
 from flawspot.errors import ConfigurationError, TrainingError
 from flawspot.files import check_writable
@@ -242,5 +242,4 @@ def _describe(
 
 def _backbone_part(network: BlockList, input_size: int) -> Part:
     """The trimmed backbone; its batch norms' statistics count, as in the PaSTe paper's memory figures."""
-    size = sum(t.numel() * t.element_size() for t in network.state_dict().values() if t.is_floating_point())
-    return Part("backbone", size, module_macs(network, torch.zeros(1, 3, input_size, input_size)))
+    return Part("backbone", module_bytes(network), module_macs(network, torch.zeros(1, 3, input_size, input_size)))

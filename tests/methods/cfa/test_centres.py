@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from flawspot.methods.cfa.centres import CentreCosts, NearestCentres
+from flawspot.methods.cfa.centres import NearestCentres
+from flawspot.methods.cfa.costs import CentreCosts
 from flawspot.methods.cfa.nearest_by_layer import coordinates, nearest_by_layer
 
 SHAPES = [

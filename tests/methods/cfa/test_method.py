@@ -7,16 +7,19 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
 
 from flawspot.errors import ConfigurationError
-from flawspot.methods.base import embed
-from flawspot.methods.cfa.method import CFA, Descriptor
+from flawspot.methods.cfa.costs import levels
+from flawspot.methods.cfa.descriptor import Descriptor
+from flawspot.methods.cfa.method import CFA
 from flawspot.methods.cfa.nearest_by_layer import squared_distances
+from flawspot.methods.patches import join, pool
+from flawspot.methods.shapes import Shapes
 
 
 def plain_description(fitted, images):
     """(N, P, C) float64: pooled, interpolated, and through the descriptor as one product with coordinates appended."""
     method = fitted.method
     maps = fitted.maps(images)
-    pooled = [F.avg_pool2d(maps[tap].double(), 3, 1, 1) for tap in method.taps_]
+    pooled = [F.avg_pool2d(maps[tap].double(), 3, 1, 1) for tap in method.shapes_.taps]
     grid = pooled[0].shape[2]
     patches = torch.cat([F.interpolate(p, size=(grid, grid), mode="bilinear") for p in pooled], 1)
     axis = torch.linspace(-1, 1, grid).double()
@@ -76,8 +79,8 @@ def test_training_is_the_plain_loop(fitted, fit_method, make_photographs, one_th
     """Pooled, interpolated, described anew in every step, and all distances differentiated: the same losses."""
     method = fit_method("cfa", epochs=3).method
     maps = fitted("cfa").maps(make_photographs(12))
-    patches = embed([maps[tap] for tap in method.taps_], pool=True, mode="bilinear")  # (N, C, G, G)
-    descriptor = Descriptor(method.shapes_, 0)
+    patches = join([pool(maps[tap]) for tap in method.shapes_.taps], 16, "bilinear")  # (N, C, G, G)
+    descriptor = Descriptor(levels(method.shapes_), 0)
     axis = torch.linspace(-1, 1, 16)
     where = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))[None]
 
@@ -105,10 +108,8 @@ def test_training_is_the_plain_loop(fitted, fit_method, make_photographs, one_th
 
 def test_it_takes_at_most_six_hundred_million_macs_at_224():
     """MobileNetV2, layers 3, 8 and 14, with its backbone of 225.5 M: 2,861 M as one product with the centres."""
-    method = CFA()
-    method.shapes_, method.grid_, method.input_size_ = ((24, 56), (64, 14), (160, 7)), 56, 224
-    method.descriptor_, method.centres_ = Descriptor(method.shapes_, 0), torch.randn(3136, 248)
-    total = 225.5e6 + sum(part.macs for part in method.parts())
+    maps = {3: (24, 56, 56), 8: (64, 14, 14), 14: (160, 7, 7)}
+    total = 225.5e6 + sum(part.macs for part in CFA().planned_parts(Shapes("mobilenet_v2", (3, 8, 14), maps, 224, 200)))
     assert 0.55e9 < total < 0.6e9
 
 
@@ -118,7 +119,7 @@ def test_training_lowers_the_loss(fit_method, one_thread):
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("settings", [{"nearest": 0}, {"repelled": -1}, {"nu": 0.0}, {"epochs": 0}])
+@pytest.mark.parametrize("settings", [{"nearest": 0}, {"repelled": -1}, {"nu": 0.0}, {"epochs": 0}, {"alpha": -1.0}])
 def test_settings_out_of_range(settings):
     with pytest.raises(ConfigurationError):
         CFA(**settings)

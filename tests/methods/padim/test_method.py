@@ -6,8 +6,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from flawspot.errors import ConfigurationError
-from flawspot.methods.padim.bands import band_rows
 from flawspot.methods.padim.method import PaDiM
+from flawspot.methods.shapes import Shapes
 
 
 def plain_embedding(maps, taps, selected):
@@ -43,8 +43,8 @@ def predict(fitted, images):
 def test_equals_the_formula(covariance, fitted, make_photographs, judged, one_thread):
     detector = fitted(f"padim covariance={covariance}")
     method = detector.method
-    train = plain_embedding(detector.maps(make_photographs(12)), method.taps_, method.selected_)
-    test = plain_embedding(detector.maps(judged), method.taps_, method.selected_)
+    train = plain_embedding(detector.maps(make_photographs(12)), method.shapes_.taps, method.selected_)
+    test = plain_embedding(detector.maps(judged), method.shapes_.taps, method.selected_)
     grid = train.shape[2]
     distance = np.empty((3, grid, grid))
     for i in range(grid):
@@ -67,7 +67,7 @@ def test_the_head_is_its_whitening(variant, fitted, judged, one_thread):
     """Bands, scales and factors multiply as the matrix they stand for."""
     detector = fitted("padim" + variant)
     method = detector.method
-    test = plain_embedding(detector.maps(judged), method.taps_, method.selected_)
+    test = plain_embedding(detector.maps(judged), method.shapes_.taps, method.selected_)
     difference = test.transpose(2, 3, 1, 0).reshape(256, -1, 3) - method.mean_[..., None]  # (P, d, N)
     distance = np.linalg.norm(method.whitening_.astype(np.float64) @ difference, axis=1)
     got, _ = predict(detector, judged)
@@ -96,13 +96,25 @@ def test_half_precision_changes_little(fitted, judged, one_thread):
 )
 def test_what_it_stores_at_224(settings, mebibytes):
     """62 channels at 56 x 56 positions, which are 46.7 MiB with whole matrices."""
-    method = PaDiM(**settings)
-    dtype = np.dtype(method.precision)
-    method.grid_, method.input_size_ = 56, 224
-    method.mean_ = np.zeros((3136, 62), np.float32)
-    method.bands_ = [np.zeros((3136, stop - start, stop), dtype) for start, stop in band_rows(62)]
-    method.scale_, method.factors_ = np.zeros((3136, 62), dtype), np.zeros((3136, 62, method.rank), dtype)
-    assert sum(part.bytes for part in method.parts()) <= mebibytes * 2**20
+    maps = {3: (24, 56, 56), 8: (64, 14, 14), 14: (160, 7, 7)}
+    parts = PaDiM(**settings).planned_parts(Shapes("mobilenet_v2", (3, 8, 14), maps, 224, 200))
+    assert sum(part.bytes for part in parts) <= mebibytes * 2**20
+
+
+@pytest.mark.parametrize("covariance", ["full", "low_rank", "diagonal"])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_the_parts_are_what_is_stored(covariance, precision, fit_method, one_thread):
+    """Down to the byte: arrays as `fit` leaves them, and the smoothing's matrix."""
+    method = fit_method("padim", covariance=covariance, precision=precision).method
+    stored = {"means": method.mean_.nbytes, "smoothing": 4 * 64 * 16}
+    if covariance == "full":
+        stored["precision"] = sum(band.nbytes for band in method.bands_)
+    else:
+        stored["deviations"] = method.scale_.nbytes
+    if covariance == "low_rank":
+        stored["factors"] = method.factors_.nbytes
+    assert {part.name: part.bytes for part in method.parts()} == stored
+    assert len(method.mean_[0]) == method.kept(method.shapes_) == 62
 
 
 def test_a_finest_layer_without_selected_channels(fit_method, make_photographs, one_thread):

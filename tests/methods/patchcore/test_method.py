@@ -27,7 +27,7 @@ def plain_patches(maps, taps):
 def plain(fitted, images):
     """Maps (N, S, S) and scores."""
     method = fitted.method
-    patches = plain_patches(fitted.maps(images), method.taps_)
+    patches = plain_patches(fitted.maps(images), method.shapes_.taps)
     bank = method.bank_.astype(np.float64)
     maps, scores = [], []
     for image in patches:
@@ -78,7 +78,7 @@ def test_the_second_search_of_the_reweighting_is_counted(layers, fit_method, one
 
 def test_the_bank_holds_patches_of_the_training_images(fitted, make_photographs):
     method = fitted("patchcore").method
-    everything = plain_patches(fitted("patchcore").maps(make_photographs(12)), method.taps_).reshape(-1, 248)
+    everything = plain_patches(fitted("patchcore").maps(make_photographs(12)), method.shapes_.taps).reshape(-1, 248)
     for row in method.bank_[:20]:
         assert np.abs(everything - row).max(axis=1).min() < 1e-4
 

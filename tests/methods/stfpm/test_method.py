@@ -31,7 +31,7 @@ def test_equals_the_formula(name, fitted, make_photographs, one_thread):
             x = block(x)
             student[index] = x
         want = np.ones((3, 64, 64))
-        for tap in method.taps_:
+        for tap in method.shapes_.taps:
             t, s = maps[tap].double().numpy(), student[tap].double().numpy()
             t = t / np.linalg.norm(t, axis=1, keepdims=True)
             s = s / np.linalg.norm(s, axis=1, keepdims=True)
@@ -56,7 +56,7 @@ def test_training_on_cached_features_is_the_plain_loop(fitted, fit_method, make_
     method = fit_method("paste", epochs=2, recipe=recipe, learning_rate=0.02).method
     network, preprocess = fitted("paste").network, fitted("paste").preprocess
     images = preprocess(torch.from_numpy(make_photographs(12)))
-    student = create("mobilenet_v2", method.taps_).split(6)[1]
+    student = create("mobilenet_v2", method.shapes_.taps).split(6)[1]
     initialise(student, 0)
     optimizer = torch.optim.SGD(student.parameters(), 0.02, momentum=0.9, weight_decay=1e-4)
     # Six steps, of which 0.6 are for warming up and 2.4 for cooling down.
@@ -72,7 +72,7 @@ def test_training_on_cached_features_is_the_plain_loop(fitted, fit_method, make_
             with torch.no_grad():
                 teacher = network(images[rows])
             outputs = student(teacher[6])
-            loss = sum(half_squared_distance(teacher[tap], outputs[tap]).mean() for tap in method.taps_)
+            loss = sum(half_squared_distance(teacher[tap], outputs[tap]).mean() for tap in method.shapes_.taps)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -91,8 +91,8 @@ def test_features_may_lie_channels_last_in_files_and_rows(fitted, make_photograp
         mapped[layer] = np.moveaxis(np.load(tmp_path / f"{layer}.npy", mmap_mode="r"), 3, 1)
     students = []
     for kept in (maps, mapped):
-        features = FeatureSet(detector.network, detector.method.taps_, 64, kept, np.arange(6))
-        held_out = FeatureSet(detector.network, detector.method.taps_, 64, kept, np.array([7, 6]))
+        features = FeatureSet(detector.network, detector.method.shapes_.taps, 64, kept, np.arange(6))
+        held_out = FeatureSet(detector.network, detector.method.shapes_.taps, 64, kept, np.array([7, 6]))
         students.append(PaSTe(epochs=2).fit(features, held_out).student_.state_dict())
     assert all(torch.equal(students[0][key], students[1][key]) for key in students[0])
 
@@ -104,7 +104,7 @@ def test_the_best_epoch_on_held_out_images_is_kept(fitted, make_photographs):
     maps = fitted("paste").maps(make_photographs(4, seed=1))
     with torch.no_grad():
         outputs = method.student_(maps[6])
-        loss = sum(half_squared_distance(maps[tap], outputs[tap]).mean() for tap in method.taps_)
+        loss = sum(half_squared_distance(maps[tap], outputs[tap]).mean() for tap in method.shapes_.taps)
     assert loss.item() == pytest.approx(min(losses), rel=1e-4)
 
 
@@ -132,14 +132,15 @@ def test_what_is_shared_is_stored_once(fitted):
     assert sum(p.numel() for p in student.parameters()) == 642_304
 
 
-@pytest.mark.parametrize("share", [7, 14, -1])
+@pytest.mark.parametrize("share", [7, 14])
 def test_a_tap_within_the_shared_blocks_is_refused(share):
     with pytest.raises(ConfigurationError, match="share at most 6"):
         PaSTe(share=share).required((7, 10, 14), "mobilenet_v2")
 
 
 @pytest.mark.parametrize(
-    "settings", [{"share": "some"}, {"recipe": "slow"}, {"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}]
+    "settings",
+    [{"share": "some"}, {"recipe": "slow"}, {"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"share": -1}],
 )
 def test_settings_out_of_range(settings):
     with pytest.raises(ConfigurationError):
@@ -149,14 +150,14 @@ def test_settings_out_of_range(settings):
 def test_without_held_out_images_it_says_so(fitted, make_photographs):
     detector = fitted("paste")
     maps = {layer: m.numpy() for layer, m in detector.maps(make_photographs(3)).items()}
-    features = FeatureSet(detector.network, detector.method.taps_, 64, maps)
+    features = FeatureSet(detector.network, detector.method.shapes_.taps, 64, maps)
     with pytest.raises(DataError, match="held-out"):
         PaSTe(epochs=1).fit(features)
 
 
 def test_divergence_is_an_error_not_a_detector(fit_method, one_thread):
     with pytest.raises(TrainingError, match="lower learning_rate"):
-        fit_method("paste", learning_rate=float("inf"), epochs=1)
+        fit_method("paste", learning_rate=1e30, epochs=1)
 
 
 def test_the_teacher_is_not_changed(fitted, fit_method, one_thread):

@@ -17,8 +17,7 @@ expanded square loses its digits where distances are small.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -171,62 +170,6 @@ class NearestCentres(nn.Module):
         if len(coarse) == 2:
             total = total + columns
         return torch.addmm(total.reshape(-1, stop - start), fine, centres[:, :reach].T)
-
-
-@dataclass(frozen=True)
-class CentreCosts:
-    """What a `NearestCentres` stores and computes for one photograph, from its shapes alone.
-
-    Attributes:
-        shapes: (C_l, side) of each map.
-        count: M, how many centres.
-        nearest: K, how many distances are returned.
-    """
-
-    shapes: Sequence[tuple[int, int]]
-    count: int
-    nearest: int
-
-    @property
-    def sides(self) -> list[int]:
-        """Of the resolutions, finest first."""
-        return sorted({side for _, side in self.shapes}, reverse=True)
-
-    @property
-    def channels(self) -> list[int]:
-        """Of each resolution."""
-        return [sum(channels for channels, own in self.shapes if own == side) for side in self.sides]
-
-    @property
-    def reaches(self) -> list[int]:
-        """Components of each resolution: its channels and those of all finer ones."""
-        return list(accumulate(self.channels))
-
-    def describing_macs(self) -> int:
-        """Of the described patches: products at each resolution, interpolation (two for each value), coordinates."""
-        grid, total = self.sides[0], 2 * self.sides[0] * self.reaches[-1]
-        for side, channels, reach in zip(self.sides, self.channels, self.reaches, strict=True):
-            total += side * side * channels * reach
-            if side != grid:
-                total += 2 * (side + grid) * grid * reach
-        return total
-
-    def comparing_macs(self) -> int:
-        """Of the products with all centres, their interpolation (two for each value), and the K distances."""
-        grid = self.sides[0]
-        total = grid * grid * (self.reaches[0] * self.count + self.nearest * self.reaches[-1])
-        for side, reach in zip(self.sides[1:], self.reaches[1:], strict=True):
-            total += side * side * (reach - self.reaches[0]) * self.count + 2 * (side + grid) * grid * self.count
-        return total + (2 * grid * self.count if len(self.sides) > 1 else 0)
-
-    def describing_bytes(self) -> int:
-        """Of the description: its products, its bias, the coordinates' vectors and their axis."""
-        products = sum(c * r for c, r in zip(self.channels, self.reaches, strict=True))
-        return 4 * (products + 3 * self.reaches[-1] + self.sides[0])
-
-    def comparing_bytes(self) -> int:
-        """Of the centres, their squared lengths and their products with the coordinates' vectors."""
-        return 4 * self.count * (self.reaches[-1] + 3)
 
 
 def _float(array: NDArray[np.floating]) -> Tensor:

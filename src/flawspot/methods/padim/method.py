@@ -16,24 +16,27 @@ from typing import ClassVar, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.errors import ConfigurationError
-from flawspot.methods.base import SIGMA, Method, Upsample
+from flawspot.methods.base import Method
+from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
-from flawspot.methods.padim.bands import band_numbers, unpack
+from flawspot.methods.padim import costs
+from flawspot.methods.padim.bands import unpack
 from flawspot.methods.padim.gaussian import PositionGaussians
 from flawspot.methods.padim.low_rank import principal_factors
+from flawspot.methods.patches import join
 from flawspot.methods.registry import method
+from flawspot.methods.settings import setting
+from flawspot.methods.shapes import Shapes
+from flawspot.methods.smoothing import SIGMA, Upsample
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part
 
 COVARIANCES = ("full", "low_rank", "diagonal")
 PRECISIONS: dict[str, type[np.floating]] = {"float32": np.float32, "float16": np.float16}
-BATCH = 16
-"""Images taken in at once."""
 
 
 @method
@@ -66,54 +69,48 @@ class PaDiM(Method):
     name: ClassVar[str] = "padim"
     source: ClassVar[str] = "Defard et al., ICPR 2020 (arXiv 2011.08785)"
 
-    channels: int | None = None
-    ridge: float = 0.01
-    covariance: str = "full"
-    rank: int = 8
-    precision: str = "float32"
-    sigma: float = SIGMA
+    channels: int | None = setting(None, low=1)
+    ridge: float = setting(0.01, above=0)
+    covariance: str = setting("full", choices=COVARIANCES)
+    rank: int = setting(8, low=1)
+    precision: str = setting("float32", choices=PRECISIONS)
+    sigma: float = setting(SIGMA, low=0, high=224)
 
     selected_: NDArray[np.int64] = field(init=False, repr=False)
     mean_: NDArray[np.float32] = field(init=False, repr=False)
     bands_: list[NDArray[np.floating]] = field(init=False, repr=False)
     scale_: NDArray[np.floating] = field(init=False, repr=False)
     factors_: NDArray[np.floating] = field(init=False, repr=False)
-    taps_: tuple[int, ...] = field(init=False, repr=False)
     chosen_: tuple[tuple[int, NDArray[np.int64]], ...] = field(init=False, repr=False)
-    grid_: int = field(init=False, repr=False)
-    input_size_: int = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        if self.channels is not None and self.channels < 1:
-            raise ConfigurationError(f"channels must be at least 1, not {self.channels}")
-        if self.ridge <= 0:
-            raise ConfigurationError(f"ridge must be above 0, not {self.ridge:g}")
-        if self.rank < 1:
-            raise ConfigurationError(f"rank must be at least 1, not {self.rank}")
-        if self.covariance not in COVARIANCES:
-            raise ConfigurationError(f"unknown covariance {self.covariance!r}: take one of {', '.join(COVARIANCES)}")
-        if self.precision not in PRECISIONS:
-            raise ConfigurationError(f"unknown precision {self.precision!r}: take one of {', '.join(PRECISIONS)}")
+    def kept(self, shapes: Shapes) -> int:
+        """d, how many channels are kept.
+
+        Raises:
+            ConfigurationError: more are asked for than there are, or more factors than channels are kept.
+        """
+        total = shapes.channels
+        count = max(total // 4, 1) if self.channels is None else self.channels
+        if count > total:
+            raise ConfigurationError(f"channels is {count}, but the layers {list(shapes.taps)} have {total} in all")
+        if self.covariance == "low_rank" and self.rank > count:
+            raise ConfigurationError(f"rank is {self.rank}, but only {count} channels are kept: take a lower rank")
+        return count
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Mean and covariance at each position, accumulated over the images; then the inverse Cholesky factors."""
-        self.taps_, self.grid_, self.input_size_ = features.taps, features.grid, features.input_size
-        total = features.channels
-        count = self.channels if self.channels is not None else max(total // 4, 1)
-        if count > total:
-            raise ConfigurationError(f"channels is {count}, but the layers {list(self.taps_)} have {total} in all")
-        if self.covariance == "low_rank" and self.rank > count:
-            raise ConfigurationError(f"rank is {self.rank}, but only {count} channels are kept: take a lower rank")
+        shapes = self.shapes_ = features.shapes
+        count = self.kept(shapes)
         generator = np.random.default_rng(self.seed)
-        self.selected_ = np.sort(generator.choice(total, count, replace=False))
-        self.chosen_ = _by_tap(self.selected_, [(tap, features.shape(tap)[0]) for tap in self.taps_])
-        gaussians = PositionGaussians(self.grid_**2, count, diagonal=self.covariance == "diagonal")
-        batches = range(0, len(features), BATCH)
+        self.selected_ = np.sort(generator.choice(shapes.channels, count, replace=False))
+        self.chosen_ = _by_tap(self.selected_, shapes)
+        gaussians = PositionGaussians(shapes.positions, count, diagonal=self.covariance == "diagonal")
+        batches = range(0, len(features), costs.BATCH)
         for start in progress.track(batches, "fitting a Gaussian at each position"):
-            rows = slice(start, start + BATCH)
+            rows = slice(start, start + costs.BATCH)
             # Channels are selected before anything is repeated over the fine grid.
             maps = [torch.from_numpy(features.batch(tap, rows)[:, own]) for tap, own in self.chosen_]
-            embedded = _repeat(maps, self.grid_)  # (B, d, G, G)
+            embedded = join(maps, shapes.grid)  # (B, d, G, G)
             gaussians.add(embedded.flatten(2).permute(2, 0, 1).numpy())  # (P, B, d)
         dtype = PRECISIONS[self.precision]
         with progress.step("inverting the covariances"):
@@ -144,19 +141,21 @@ class PaDiM(Method):
         """A few small matrix-vector products at each position; the image score is the smoothed map's maximum."""
         return PaDiMHead(self)
 
-    def parts(self) -> list[Part]:
+    def planned_parts(self, shapes: Shapes) -> list[Part]:
         """Means, what whitens, and the smoothing."""
-        positions, channels = self.mean_.shape
-        once = positions * channels
-        parts = [Part("means", self.mean_.nbytes, 0)]
-        if self.covariance == "full":
-            size = sum(band.nbytes for band in self.bands_)
-            parts.append(Part("precision", size, positions * band_numbers(channels) + once))
-        else:
-            parts.append(Part("deviations", self.scale_.nbytes, 2 * once))
-        if self.covariance == "low_rank":
-            parts.append(Part("factors", self.factors_.nbytes, 2 * self.factors_.size))
-        return [*parts, Upsample(self.grid_, self.input_size_, self.sigma).part()]
+        return costs.parts(self, shapes)
+
+    def stored_width(self, part: str) -> int | None:
+        """That of `precision` for all but the means and the smoothing."""
+        return costs.width(self, part)
+
+    def training_costs(self, shapes: Shapes) -> FittingCosts:
+        """Sums, and the matrices that are inverted at a time."""
+        return costs.fitting(self, shapes)
+
+    def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
+        """Whole matrices."""
+        return costs.of_paper(self, shapes, backbone)
 
 
 class PaDiMHead(nn.Module):
@@ -168,7 +167,8 @@ class PaDiMHead(nn.Module):
 
     def __init__(self, fitted: PaDiM) -> None:
         super().__init__()
-        self.grid, self.covariance = fitted.grid_, fitted.covariance
+        shapes = fitted.shapes_
+        self.grid, self.covariance = shapes.grid, fitted.covariance
         self.taps = [tap for tap, _ in fitted.chosen_]
         for tap, own in fitted.chosen_:
             self.register_buffer(f"channels{tap}", torch.from_numpy(own))
@@ -180,12 +180,12 @@ class PaDiMHead(nn.Module):
             self.register_buffer("scale", torch.from_numpy(fitted.scale_.T.copy()))  # (d, P)
         if fitted.covariance == "low_rank":
             self.register_buffer("factors", torch.from_numpy(fitted.factors_))  # (P, d, rank)
-        self.upsample = Upsample(fitted.grid_, fitted.input_size_, fitted.sigma)
+        self.upsample = Upsample(shapes.grid, shapes.input_size, fitted.sigma)
 
     def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
         """{tap: (N, C, H, W)} -> (N, S, S), (N,)."""
         selected = [torch.index_select(maps[tap], 1, self.get_buffer(f"channels{tap}")) for tap in self.taps]
-        difference = _repeat(selected, self.grid).flatten(2) - self.mean  # (N, d, P)
+        difference = join(selected, self.grid).flatten(2) - self.mean  # (N, d, P)
         squared = self._squared(difference)  # (N, P)
         anomaly_map = self.upsample(squared.sqrt().reshape(-1, self.grid, self.grid))
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
@@ -204,10 +204,10 @@ class PaDiMHead(nn.Module):
         return _squared_length(scaled.permute(2, 1, 0) - factors @ explained).T
 
 
-def _by_tap(selected: NDArray[np.int64], taps: list[tuple[int, int]]) -> tuple[tuple[int, NDArray[np.int64]], ...]:
+def _by_tap(selected: NDArray[np.int64], shapes: Shapes) -> tuple[tuple[int, NDArray[np.int64]], ...]:
     """Which channels of each tap are selected, without taps of which none are."""
     chosen, start = [], 0
-    for tap, channels in taps:
+    for tap, channels in zip(shapes.taps, shapes.tap_channels, strict=True):
         own = selected[(selected >= start) & (selected < start + channels)] - start
         if len(own):
             chosen.append((tap, own))
@@ -218,9 +218,3 @@ def _by_tap(selected: NDArray[np.int64], taps: list[tuple[int, int]]) -> tuple[t
 def _squared_length(vectors: Tensor) -> Tensor:
     """Of the vectors along axis 1; ``square`` would be exported as ``Pow``, several times slower."""
     return (vectors * vectors).sum(1)
-
-
-def _repeat(maps: list[Tensor], grid: int) -> Tensor:
-    """(N, C_l, H_l, W_l) each -> (N, sum of C_l, grid, grid), coarse maps repeated."""
-    size = (grid, grid)
-    return torch.cat([m if m.shape[2] == grid else F.interpolate(m, size=size, mode="nearest") for m in maps], dim=1)

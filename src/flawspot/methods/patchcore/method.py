@@ -16,22 +16,28 @@ from typing import ClassVar, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flawspot.errors import ConfigurationError
-from flawspot.methods.base import SIGMA, Method, Upsample, embed
+from flawspot.methods.base import Method
+from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
+from flawspot.methods.patchcore import costs
 from flawspot.methods.patchcore.coreset import farthest_first
 from flawspot.methods.patchcore.hierarchical import HierarchicalSearch
 from flawspot.methods.patchcore.nearest import NearestNeighbour
 from flawspot.methods.patchcore.nested_bank import nests
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer, subspaces, train_quantizer
+from flawspot.methods.patches import join, pool
 from flawspot.methods.registry import method
+from flawspot.methods.settings import setting
+from flawspot.methods.shapes import Shapes
+from flawspot.methods.smoothing import SIGMA, Upsample
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part
 
+BATCH = 16
+"""Images pooled at once."""
 TYPICAL_IMAGES = 8
 """Training images that the search's typical cost is counted on."""
 
@@ -49,7 +55,7 @@ class PatchCore(Method):
             layer to another, so there is at least one for each.
         reweight: weigh the photograph by how crowded the bank is around its worst patch's nearest member (equation 7);
             the factor, in 0..1, scales the whole map, so that the score stays the map's maximum.
-        neighbours: b of equation 7, the paper's default 9.
+        neighbours: b of equation 7, the nearest member itself among them; the paper's default 9.
         sigma: of the Gaussian over the map, in pixels of 224 (section 3.3).
         bank_: (M, C) float32, as selected, not quantized.
         quantizer_: None without quantization.
@@ -60,63 +66,50 @@ class PatchCore(Method):
     name: ClassVar[str] = "patchcore"
     source: ClassVar[str] = "Roth et al., CVPR 2022 (arXiv 2106.08265)"
 
-    bank_size: int = 10_000
-    bank_ratio: float | None = None
-    quantization: str | None = None
-    subspaces: int = 8
-    bits: int = 8
+    planned_at_most: ClassVar[bool] = True
+
+    bank_size: int = setting(10_000, low=1)
+    bank_ratio: float | None = setting(None, above=0, high=1)
+    quantization: str | None = setting(None, choices=["product"])
+    subspaces: int = setting(8, low=1)
+    bits: int = setting(8, low=1, high=8)
     reweight: bool = False
-    neighbours: int = 9
-    sigma: float = SIGMA
+    neighbours: int = setting(9, low=2)
+    sigma: float = setting(SIGMA, low=0, high=224)
 
     bank_: NDArray[np.float32] = field(init=False, repr=False)
     quantizer_: ProductQuantizer | None = field(init=False, repr=False)
     unproved_: list[float] = field(init=False, repr=False)
-    taps_: tuple[int, ...] = field(init=False, repr=False)
-    channels_: dict[int, int] = field(init=False, repr=False)
-    grids_: dict[int, int] = field(init=False, repr=False)
-    input_size_: int = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        if self.bank_size < 1:
-            raise ConfigurationError(f"bank_size must be at least 1, not {self.bank_size}")
-        if self.bank_ratio is not None and not 0 < self.bank_ratio <= 1:
-            raise ConfigurationError(f"bank_ratio must be above 0 and at most 1, not {self.bank_ratio:g}")
-        if self.quantization not in (None, "product"):
-            raise ConfigurationError(f"quantization must be product or none, not {self.quantization!r}")
-        if self.subspaces < 1:
-            raise ConfigurationError(f"subspaces must be at least 1, not {self.subspaces}")
-        if not 1 <= self.bits <= 8:
-            raise ConfigurationError(f"bits must be 1 to 8, not {self.bits}")
-        if self.neighbours < 1:
-            raise ConfigurationError(f"neighbours must be at least 1, not {self.neighbours}")
+    def kept(self, shapes: Shapes) -> int:
+        """How many patches are kept; never more than there are."""
+        patches = shapes.images * shapes.positions
+        wanted = self.bank_size if self.bank_ratio is None else max(round(self.bank_ratio * patches), 1)
+        return min(wanted, patches)
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Pool the patches of all images and keep a farthest-first coreset of them."""
-        self.taps_, self.input_size_ = features.taps, features.input_size
-        self.channels_ = {tap: features.shape(tap)[0] for tap in self.taps_}
-        self.grids_ = {tap: features.shape(tap)[1] for tap in self.taps_}
-        positions = features.grid**2
-        patches = np.empty((len(features) * positions, features.channels), np.float32)
-        for start in range(0, len(features), 16):
-            batch = [torch.from_numpy(features.batch(tap, slice(start, start + 16))) for tap in self.taps_]
-            embedded = embed(batch, pool=True, mode="nearest")  # (B, C, G, G)
-            rows = embedded.permute(0, 2, 3, 1).reshape(-1, embedded.shape[1])  # (B * G * G, C)
-            patches[start * positions : start * positions + len(rows)] = rows.numpy()
-        count = self.bank_size if self.bank_ratio is None else max(round(self.bank_ratio * len(patches)), 1)
+        shapes = self.shapes_ = features.shapes
+        patches = np.empty((len(features) * shapes.positions, shapes.channels), np.float32)
+        for start in range(0, len(features), BATCH):
+            batch = [torch.from_numpy(features.batch(tap, slice(start, start + BATCH))) for tap in shapes.taps]
+            joined = join([pool(maps) for maps in batch], shapes.grid)  # (B, C, G, G)
+            rows = joined.permute(0, 2, 3, 1).reshape(-1, shapes.channels)  # (B * P, C)
+            patches[start * shapes.positions :][: len(rows)] = rows.numpy()
+        count = self.kept(shapes)
         coreset = farthest_first(patches, count, seed=self.seed, progress=progress)
         self.bank_ = patches[coreset.indices]
         del patches
         self.quantizer_ = None
         if self.quantization:
             with progress.step("quantizing the bank"):
-                columns = subspaces(list(self.channels_.values()), self.subspaces)
+                columns = subspaces(list(shapes.tap_channels), self.subspaces)
                 self.quantizer_ = train_quantizer(self.bank_, columns, bits=self.bits, seed=self.seed)
         head = PatchCoreHead(self)
         self.unproved_ = []
         if isinstance(head.search, HierarchicalSearch):
             typical = np.linspace(0, len(features) - 1, min(TYPICAL_IMAGES, len(features))).astype(np.int64)
-            maps = {tap: torch.from_numpy(features.batch(tap, typical)) for tap in self.taps_}
+            maps = {tap: torch.from_numpy(features.batch(tap, typical)) for tap in shapes.taps}
             with torch.no_grad():
                 counts = head.search.unproved(head.pooled(maps))
             self.unproved_ = [count / len(typical) for count in counts]
@@ -128,12 +121,23 @@ class PatchCore(Method):
 
     def parts(self) -> list[Part]:
         """The bank with its search as it is on good images, and the smoothing."""
-        head = PatchCoreHead(self)
-        macs = head.search.macs(self.unproved_) if isinstance(head.search, HierarchicalSearch) else head.search.macs()
-        if self.reweight:
-            macs += head.search.member_macs() + head.neighbours * self.bank_.shape[1]
-        stored = sum(t.numel() * t.element_size() for t in head.search.state_dict().values())
-        return [Part("memory bank", stored, round(macs)), head.upsample.part()]
+        return costs.parts(self, PatchCoreHead(self))
+
+    def planned_parts(self, shapes: Shapes) -> list[Part]:
+        """The same for a bank that shares nothing and is searched whole."""
+        return costs.planned_parts(self, shapes)
+
+    def stored_width(self, part: str) -> int | None:
+        """None for a quantized bank."""
+        return None if self.quantization and part == costs.BANK else super().stored_width(part)
+
+    def training_costs(self, shapes: Shapes) -> FittingCosts:
+        """The patches of all images, and what their selection takes."""
+        return costs.fitting(self, shapes)
+
+    def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
+        """The search of the bank is not counted."""
+        return costs.of_paper(self, shapes, backbone)
 
 
 class PatchCoreHead(nn.Module):
@@ -144,23 +148,23 @@ class PatchCoreHead(nn.Module):
     def __init__(self, fitted: PatchCore) -> None:
         super().__init__()
         self.reweight, self.neighbours = fitted.reweight, min(fitted.neighbours, len(fitted.bank_))
-        taps, grids = fitted.taps_, fitted.grids_
+        shapes = fitted.shapes_
+        sides = dict(zip(shapes.taps, shapes.tap_sides, strict=True))
         # Taps of one resolution are searched together.
-        self.taps_of = {grid: [tap for tap in taps if grids[tap] == grid] for grid in sorted(set(grids.values()))[::-1]}
-        self.grid = max(self.taps_of)
-        if nests(list(grids.values())):
-            channels = [fitted.channels_[tap] for tap in taps]
-            self.search = HierarchicalSearch(fitted.bank_, channels, [grids[tap] for tap in taps], fitted.quantizer_)
+        self.taps_of = {
+            side: [t for t in shapes.taps if sides[t] == side] for side in sorted(set(sides.values()))[::-1]
+        }
+        self.grid = shapes.grid
+        if nests(shapes.tap_sides):
+            channels, grids = shapes.tap_channels, shapes.tap_sides
+            self.search = HierarchicalSearch(fitted.bank_, channels, grids, fitted.quantizer_)
         else:
             self.search = NearestNeighbour(fitted.bank_, list(self.taps_of), fitted.quantizer_)
-        self.upsample = Upsample(self.grid, fitted.input_size_, fitted.sigma)
+        self.upsample = Upsample(self.grid, shapes.input_size, fitted.sigma)
 
     def pooled(self, maps: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """{tap: (N, C, g, g)} -> {grid: (N, C, g, g)}: averaged over 3 x 3 patches, at each tap's own resolution."""
-        return {
-            grid: torch.cat([F.avg_pool2d(maps[tap], 3, stride=1, padding=1) for tap in taps], dim=1)
-            for grid, taps in self.taps_of.items()
-        }
+        return {grid: torch.cat([pool(maps[tap]) for tap in taps], dim=1) for grid, taps in self.taps_of.items()}
 
     def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
         """{tap: (N, C, H, W)} -> (N, S, S), (N,)."""

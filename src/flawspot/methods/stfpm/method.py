@@ -10,25 +10,28 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.backbones.block_list import INPUT, BlockList, initialise
-from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create, family
 from flawspot.errors import ConfigurationError, DataError, TrainingError
-from flawspot.methods.base import Method, Upsample, training_device
+from flawspot.methods.base import Method, training_device
+from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.registry import method
+from flawspot.methods.settings import setting
+from flawspot.methods.shapes import Shapes
+from flawspot.methods.stfpm import costs
 from flawspot.methods.stfpm.allocation import keeping_freed_memory
-from flawspot.methods.stfpm.recipes import recipe
+from flawspot.methods.stfpm.head import StudentTeacherHead, half_squared_distance
+from flawspot.methods.stfpm.recipes import RECIPES, recipe
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part, Scalar
 
@@ -63,36 +66,24 @@ class STFPM(Method):
     source: ClassVar[str] = "Wang et al., BMVC 2021 (arXiv 2103.04257)"
     validation_fraction: ClassVar[float] = 0.2
 
-    share: int | str | None = None
-    recipe: str = "paper"
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
+    shortest_fit: ClassVar[Mapping[str, Scalar]] = {"epochs": 1}
+
+    share: int | str | None = setting(None, low=0, choices=["auto"])
+    recipe: str = setting("paper", choices=RECIPES)
+    epochs: int | None = setting(None, low=1)
+    batch_size: int | None = setting(None, low=1)
+    learning_rate: float | None = setting(None, above=0)
+    momentum: float = setting(0.9, low=0, below=1)
+    weight_decay: float = setting(1e-4, low=0)
 
     student_: BlockList = field(init=False, repr=False)
-    taps_: tuple[int, ...] = field(init=False, repr=False)
     source_: int = field(init=False, repr=False)
     epochs_: int = field(init=False, repr=False)
     batch_size_: int = field(init=False, repr=False)
     learning_rate_: float = field(init=False, repr=False)
-    input_size_: int = field(init=False, repr=False)
-    grids_: dict[int, int] = field(init=False, repr=False)
-    input_shape_: tuple[int, ...] = field(init=False, repr=False)
     best_epoch_: int = field(init=False, repr=False)
     training_losses_: list[float] = field(init=False, repr=False)
     validation_losses_: list[float] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if isinstance(self.share, str) and self.share != "auto":
-            raise ConfigurationError(f"share must be a block index, auto or none, not {self.share!r}")
-        recipe(self.recipe)
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.learning_rate is not None and self.learning_rate <= 0:
-            raise ConfigurationError(f"learning_rate must be above 0, not {self.learning_rate:g}")
 
     def source_layer(self, taps: Sequence[int], backbone: str) -> int:
         """The layer that the student starts from: the last shared block, or `INPUT`, the photograph itself.
@@ -117,26 +108,34 @@ class STFPM(Method):
         """The taps, and the layer the student starts from."""
         return (self.source_layer(taps, backbone), *taps)
 
+    def student(self, taps: tuple[int, ...], backbone: str) -> BlockList:
+        """The blocks that are trained, fresh: all up to the last tap, or those behind the shared ones."""
+        source = self.source_layer(taps, backbone)
+        blocks = create(backbone, taps)
+        return blocks if source == INPUT else blocks.split(source)[1]
+
+    def steps(self, backbone: str, images: int) -> tuple[int, int]:
+        """How often each of so many images is looked at, and how many of them in a step."""
+        schedule = recipe(self.recipe)
+        batch_size = self.batch_size or schedule.batch_size
+        usual = schedule.epochs(images, batch_size) * family(backbone).student_patience
+        return self.epochs or usual, batch_size
+
     @keeping_freed_memory()
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Train the student on cached outputs of the teacher; the shared blocks are neither run nor held."""
-        self.taps_, self.input_size_ = features.taps, features.input_size
-        source = self.source_ = self.source_layer(features.taps, features.backbone.name)
-        patience = family(features.backbone.name).student_patience
+        shapes = self.shapes_ = features.shapes
+        source = self.source_ = self.source_layer(shapes.taps, shapes.backbone)
         schedule = recipe(self.recipe)
-        self.batch_size_ = self.batch_size or schedule.batch_size
-        self.epochs_ = self.epochs or schedule.epochs(len(features), self.batch_size_) * patience
+        self.epochs_, self.batch_size_ = self.steps(shapes.backbone, shapes.images)
+        patience = family(shapes.backbone).student_patience
         self.learning_rate_ = self.learning_rate or schedule.learning_rate / patience
-        self.input_shape_ = features.shape(source)
-        self.grids_ = {tap: features.shape(tap)[1] for tap in features.taps}
         if validation is None or not len(validation):
             raise DataError(
                 f"{self.name} chooses its epoch on held-out good images, and there are none: give more images"
             )
 
-        student = create(features.backbone.name, features.taps)
-        if source != INPUT:
-            student = student.split(source)[1]
+        student = self.student(shapes.taps, shapes.backbone)
         initialise(student, self.seed)
         student = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.SGD(
@@ -209,38 +208,21 @@ class STFPM(Method):
         used = {"epochs": self.epochs_, "batch_size": self.batch_size_, "learning_rate": self.learning_rate_}
         return {**fields, "share": share, **used}
 
-    def parts(self) -> list[Part]:
+    def planned_parts(self, shapes: Shapes) -> list[Part]:
         """The student, and the comparison with its upsampling."""
-        size = sum(t.numel() * t.element_size() for t in self.student_.state_dict().values() if t.is_floating_point())
-        student = Part("student", size, module_macs(self.student_, torch.zeros(1, *self.input_shape_)))
-        upsampling = [Upsample(grid, self.input_size_).part() for grid in self.grids_.values()]
-        compared = Part("upsampling", sum(p.bytes for p in upsampling), sum(p.macs for p in upsampling))
-        return [student, compared]
+        return costs.parts(self, shapes)
 
+    def planned_networks(self, shapes: Shapes) -> Mapping[str, nn.Module]:
+        """The student."""
+        return {costs.STUDENT: costs.planned_student(self, shapes)[0]}
 
-class StudentTeacherHead(nn.Module):
-    """Feature maps of the teacher -> anomaly map and score."""
+    def training_costs(self, shapes: Shapes) -> FittingCosts:
+        """A step of the student, with what autograd keeps."""
+        return costs.fitting(self, shapes)
 
-    def __init__(self, fitted: STFPM) -> None:
-        super().__init__()
-        self.student = fitted.student_
-        self.taps, self.source = fitted.taps_, fitted.source_
-        self.upsample = nn.ModuleList(Upsample(fitted.grids_[tap], fitted.input_size_) for tap in self.taps)
-
-    def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """{layer: (N, C, H, W)} -> (N, S, S), (N,)."""
-        outputs = self.student(maps[self.source])
-        distances = [half_squared_distance(maps[tap], outputs[tap]) for tap in self.taps]  # (N, H, W) each
-        anomaly_map = torch.ones(())
-        for upsample, distance in zip(self.upsample, distances, strict=True):
-            anomaly_map = anomaly_map * upsample(distance)
-        return anomaly_map, anomaly_map.amax(dim=(1, 2))
-
-
-def half_squared_distance(teacher: Tensor, student: Tensor) -> Tensor:
-    """(N, C, H, W) twice -> (N, H, W): ``1/2 |t/|t| - s/|s||^2`` at each position, in [0, 2]."""
-    difference = F.normalize(teacher, dim=1) - F.normalize(student, dim=1)
-    return 0.5 * difference.square().sum(dim=1)
+    def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
+        """Parameters alone."""
+        return costs.of_paper(self, shapes, backbone)
 
 
 def _batch(features: FeatureSet, layer: int, rows: NDArray[np.int64]) -> Tensor:

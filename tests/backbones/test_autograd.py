@@ -5,9 +5,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from flawspot.backbones.autograd import step_costs
 from flawspot.backbones.registry import create, families, family
-from flawspot.costs.autograd import step_costs
-from flawspot.costs.folding import folded_numbers
 
 
 class Small(nn.Module):
@@ -60,10 +59,3 @@ def test_the_mode_is_left_as_it_was() -> None:
     step_costs(network, torch.zeros(2, 3, 10, 10))
     assert not network.training
     assert not network.net[0]._forward_hooks
-
-
-def test_batch_norms_fold_into_one_bias_a_channel() -> None:
-    network = Small()
-    assert folded_numbers(network) == 3 * 9 * 8 + 8 + 8 * 4
-    fused = torch.nn.utils.fusion.fuse_conv_bn_eval(network.net[0].eval(), network.net[1].eval())
-    assert sum(p.numel() for p in fused.parameters()) == 3 * 9 * 8 + 8

@@ -1,0 +1,70 @@
+"""What PaDiM stores, computes and takes in training, told from shapes alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flawspot.methods.costs import DOUBLE, FLOAT, BackboneCounts, FittingCosts, MemoryItem, PaperCosts
+from flawspot.methods.padim.bands import band_numbers
+from flawspot.methods.padim.gaussian import POSITIONS
+from flawspot.methods.shapes import Shapes
+from flawspot.methods.smoothing import upsampling_part
+from flawspot.runtime.manifest import Part
+
+if TYPE_CHECKING:
+    from flawspot.methods.padim.method import PaDiM
+
+BATCH = 16
+"""Images taken in at once."""
+
+
+def parts(method: PaDiM, shapes: Shapes) -> list[Part]:
+    """Means, what whitens, and the smoothing."""
+    once = shapes.positions * method.kept(shapes)
+    found = [Part("means", FLOAT * once, 0)]
+    if method.covariance == "full":
+        size = shapes.positions * band_numbers(method.kept(shapes))
+        found.append(Part("precision", width(method, "precision") * size, size + once))
+    else:
+        found.append(Part("deviations", width(method, "deviations") * once, 2 * once))
+    if method.covariance == "low_rank":
+        size = once * method.rank
+        found.append(Part("factors", width(method, "factors") * size, 2 * size))
+    return [*found, upsampling_part(shapes.grid, shapes.input_size)]
+
+
+def width(method: PaDiM, part: str) -> int:
+    """Bytes of one number."""
+    half = method.precision == "float16" and part in ("precision", "deviations", "factors")
+    return FLOAT // 2 if half else FLOAT
+
+
+def fitting(method: PaDiM, shapes: Shapes) -> FittingCosts:
+    """Of one batch, of all sums, and of the matrices of some positions."""
+    d, positions = method.kept(shapes), shapes.positions
+    whole = method.covariance != "diagonal"
+    squares = band_numbers(d) if whole else d
+    return FittingCosts(
+        (
+            # Repeated, by position, shifted, turned.
+            MemoryItem("batch", 4 * FLOAT * min(BATCH, shapes.images) * positions * d),
+            MemoryItem("sums", DOUBLE * positions * (squares + d)),
+            # Of some positions at a time: covariances, their factors, the factors' inverses, and one on its way.
+            MemoryItem("inversion", 4 * DOUBLE * min(POSITIONS, positions) * d * d if whole else 0),
+            MemoryItem("result", sum(part.bytes for part in parts(method, shapes))),
+        )
+    )
+
+
+def of_paper(method: PaDiM, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
+    """d x d + d numbers at each position. How multiply-accumulates were counted could not be derived; the paper speaks
+    of a cubic cost for each photograph."""
+    d = method.kept(shapes)
+    return PaperCosts(
+        bytes=FLOAT * (shapes.positions * (d * d + d) + backbone.numbers),
+        supposed_macs=backbone.macs + shapes.positions * (d**3 // 3 + d * d),
+        notes={
+            "inference_mmac": "the paper's way could not be derived, computed: a Cholesky factorization at each "
+            "position and photograph; honest: once, in training"
+        },
+    )
