@@ -28,7 +28,7 @@ def train(
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="Which pretrained weights, as `weights list` shows. Default: the first at hand."),
+        typer.Option(help="Which pretrained weights, as `weights list` shows. Default: the first there."),
     ] = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Leave the backbone untrained: only to try things out.")

@@ -210,8 +210,8 @@ class FeatureCache:
                     stack.enter_context(_telling_of_temporary_files())
                     spilled[layer] = stack.enter_context(tempfile.TemporaryFile(prefix="flawspot-"))
                     put[layer] = _appending(spilled[layer])
-            photographs = progress.track(prefetch(source.images, read_image), "computing features", len(source.images))
-            for row, (_, image) in enumerate(photographs):
+            read_ahead = prefetch(source.images, read_image)
+            for row, (_, image) in enumerate(progress.track(read_ahead, "computing features", len(source.images))):
                 if isinstance(image, Exception):
                     raise image
                 outputs = session.run(names, {"image": image[None]})

@@ -88,7 +88,7 @@ def train(
         backbone: a backbone's name.
         layers: a layer group's name or block indices; None takes the method's own group.
         output: where to write the artifact, an .onnx file; None writes nothing.
-        weights: which pretrained weights; None takes the first at hand.
+        weights: which pretrained weights; None takes the backbone's default.
         random_weights: leave the backbone untrained, where no weights can be had; the manifest says so.
         input_size: side of the square the photographs are resized to, in pixels.
         normalization: of the photographs: ``weights`` for that which the weights were trained with, ``paper`` for
