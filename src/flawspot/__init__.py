@@ -68,7 +68,6 @@ _HOMES = {
     ),
 }
 _CALLABLE_PACKAGES = ("backbones", "methods")
-_TRAINING_HALF = ("torch", "onnx", "onnxscript", "platformdirs")
 
 __all__ = ["__version__", "backbones", "methods", *_HOMES]  # strings all of them
 
@@ -85,11 +84,9 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
-        if error.name not in _TRAINING_HALF:
-            raise
-        raise ModuleNotFoundError(
-            f"training needs {error.name}, which is not installed: run `pip install 'flawspot[train]'`", name=error.name
-        ) from None
+        from flawspot.extras import missing_package
+
+        raise missing_package(error, f"flawspot.{name}") or error from None
 
 
 def __dir__() -> list[str]:

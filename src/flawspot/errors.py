@@ -29,5 +29,9 @@ class WeightsError(FlawspotError):
     """Pretrained weights are not at hand, cannot be fetched, or are not the file they should be."""
 
 
+class MissingPackageError(FlawspotError, ModuleNotFoundError):
+    """An optional package is not installed; the message names the extra that brings it, ``name`` the package."""
+
+
 class TrainingError(FlawspotError):
     """Training or export came to a result that must not be shipped."""

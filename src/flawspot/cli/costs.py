@@ -13,6 +13,7 @@ from rich.table import Table
 from flawspot.cli.console import err, note, out, print_json
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.errors import ConfigurationError
+from flawspot.extras import install_command
 
 if TYPE_CHECKING:
     from flawspot.costs.detector_costs import DetectorCosts
@@ -104,7 +105,7 @@ def _artifact_costs(manifest: Manifest) -> DetectorCosts:
     from flawspot.costs.detector_costs import stored_costs
 
     if not _can_train():
-        note("without torch this is what the artifact says of itself: `pip install 'flawspot[train]'` for the rest")
+        note(f"without torch this is what the artifact says of itself: `{install_command('train')}` for the rest")
         return stored_costs(manifest)
     from flawspot.costs.configuration import artifact_costs
 

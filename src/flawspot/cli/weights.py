@@ -12,13 +12,13 @@ from flawspot.progress.display import DISPLAY
 app = typer.Typer(no_args_is_help=True, help="Pretrained weights: fetch them, list them, say where they lie.")
 
 Backbone = Annotated[str, typer.Argument(help="The backbone, such as mobilenet_v2.")]
-Name = Annotated[str | None, typer.Option("--weights", help="Which of its weights. Default: in the order listed.")]
+Name = Annotated[str | None, typer.Option("--weights", help="Which of its weights. Default: the first listed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command()
 def pull(backbone: Backbone, weights: Name = None, as_json: AsJson = False) -> None:
-    """Fetch pretrained weights into the cache, checked against their checksum. Sources are tried in order."""
+    """Fetch pretrained weights into the cache, checked against their checksum."""
     from flawspot.backbones.registry import family
     from flawspot.backbones.weights import pull as run
 
@@ -31,7 +31,7 @@ def pull(backbone: Backbone, weights: Name = None, as_json: AsJson = False) -> N
 
 @app.command(name="list")
 def list_(as_json: AsJson = False) -> None:
-    """List every backbone's weights and whether they are at hand."""
+    """List every backbone's weights, which are taken by default, and whether they are at hand."""
     from flawspot.backbones.registry import families
     from flawspot.backbones.weights import find
 
@@ -43,6 +43,7 @@ def list_(as_json: AsJson = False) -> None:
                 {
                     "backbone": backbone,
                     "weights": file.name,
+                    "default": file is known.weights[0],
                     "path": None if found is None else str(found[1]),
                     "file": file.filename,
                     "checksum": file.checksum,
@@ -55,7 +56,8 @@ def list_(as_json: AsJson = False) -> None:
         return
     for row in rows:
         at_hand = "[green]at hand[/]" if row["path"] else "absent "
-        out.print(f"{row['backbone']:<18}  {row['weights']:<20}  {at_hand}  {row['license']}")
+        default = "default" if row["default"] else ""
+        out.print(f"{row['backbone']:<18}  {row['weights']:<20}  {at_hand}  {default:<7}  {row['license']}")
 
 
 @app.command()

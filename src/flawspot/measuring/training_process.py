@@ -14,11 +14,17 @@ from typing import Any
 def main() -> None:
     """Train, and print the result; a user's mistake is one line on standard error."""
     from flawspot.errors import FlawspotError
+    from flawspot.extras import missing_package
 
     try:
         result = measure(json.load(sys.stdin))
     except FlawspotError as error:
         sys.exit(str(error))
+    except ModuleNotFoundError as error:
+        missing = missing_package(error, "training")
+        if missing is None:
+            raise
+        sys.exit(str(missing))
     sys.stdout.write(json.dumps(result))
 
 

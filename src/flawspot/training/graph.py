@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flawspot.backbones.block_list import BlockList
+from flawspot.extras import require
 
 EXAMPLE_SHAPE = (2, 40, 48, 3)
 """What the exporter traces with. All but the channels differ from 0 and 1, which it would take for constants."""
@@ -81,7 +82,11 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str]) -> bytes:
 
     Returns:
         The bytes of an ONNX model without any trace of the machine it was made on.
+
+    Raises:
+        MissingPackageError: onnxscript, which torch's exporter needs, is not installed.
     """
+    require("onnxscript", "writing the graph")
     generator = torch.Generator().manual_seed(0)
     example = torch.randint(0, 256, EXAMPLE_SHAPE, dtype=torch.uint8, generator=generator)
     dimension = torch.export.Dim

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flawspot.benchmark.record import Record
 from flawspot.benchmark.report.markdown import markdown_tables
-from flawspot.errors import ConfigurationError
+from flawspot.extras import missing_package
 from flawspot.files import write_bytes
 
 __all__ = ["markdown_tables", "write_report"]
@@ -24,18 +24,14 @@ def write_report(
     See `flawspot.benchmark.report.page.write_report` for the page and `markdown_tables` for the tables.
 
     Raises:
-        ConfigurationError: matplotlib or Jinja2 is not installed.
+        MissingPackageError: matplotlib or Jinja2 is not installed.
         DataError: no records.
         FlawspotError: a file cannot be written.
     """
     try:
         from flawspot.benchmark.report import page
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("matplotlib", "jinja2", "markupsafe"):
-            raise
-        raise ConfigurationError(
-            f"the report needs {error.name}, which is not installed: pip install 'flawspot[benchmark]'"
-        ) from None
+        raise missing_package(error, "the report") or error from None
     written = page.write_report(records, folder, store_folder=store_folder, title=title)
     write_bytes(folder / "tables.md", markdown_tables(records).encode("utf-8", "replace"))
     return written
