@@ -81,12 +81,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"flawspot.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'flawspot' has no attribute {name!r}")
-    try:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    except ModuleNotFoundError as error:
-        from flawspot.extras import missing_package
+    from flawspot.extras import import_module
 
-        raise missing_package(error, f"flawspot.{name}") or error from None
+    return getattr(import_module(_HOMES[name], f"flawspot.{name}"), name)
 
 
 def __dir__() -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import shlex
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 from flawspot.errors import MissingPackageError
 
@@ -31,6 +33,18 @@ def missing_package(error: ModuleNotFoundError, what: str) -> MissingPackageErro
                 f"{what} needs {package}, which is not installed: run `{install_command(extra)}`", name=package
             )
     return None
+
+
+def import_module(name: str, what: str) -> ModuleType:
+    """Import a module of flawspot's own.
+
+    Raises:
+        MissingPackageError: it needs an optional package that is not here; names the extra.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise missing_package(error, what) or error from None
 
 
 def require(package: str, what: str) -> None:

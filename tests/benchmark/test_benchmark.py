@@ -137,7 +137,26 @@ def test_the_runs_are_listed_shown_exported_and_reported(finished, tmp_path):
     flawspot("export", finished, "--out", tmp_path / "runs.csv")
     assert len((tmp_path / "runs.csv").read_text().splitlines()) == RUNS + 1
     page = flawspot("report", finished, "--out", tmp_path / "report")[0].strip()
-    assert "washer" in Path(page).read_text(encoding="utf-8")
+    text = Path(page).read_text(encoding="utf-8")
+    assert "washer" in text
+    assert "<h1>tiny</h1>" in text
+
+
+def test_the_report_has_the_runs_that_newer_ones_replace(tmp_path, record):
+    store = tmp_path / "runs.sqlite"
+    with Store(store) as opened:
+        for day, version in enumerate(("1", "2", "3"), 1):
+            opened.finish(
+                record(version, code_version=version, grid="Ours", defect_sizes=(), finished=f"2026-01-0{day}")
+            )
+    flawspot("report", store, "--out", tmp_path / "report")
+    for page in ("report.html", "tables.md"):
+        text = (tmp_path / "report" / page).read_text(encoding="utf-8")
+        assert "Older runs, which are in no other table or figure" in text
+        assert text.count("other code") == 2
+    html = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "2 older runs of the same cells" in html
+    assert "<h1>Ours</h1>" in html
 
 
 def test_what_cannot_be_run_does_not_stop_the_rest(grid, tmp_path):

@@ -6,6 +6,8 @@ import sys
 import types
 from typing import TYPE_CHECKING
 
+from flawspot.extras import import_module
+
 if TYPE_CHECKING:
     from flawspot.backbones.registry import BackboneFamily
 
@@ -13,9 +15,8 @@ if TYPE_CHECKING:
 class _Package(types.ModuleType):
     def __call__(self) -> dict[str, BackboneFamily]:
         """What is known of every registered backbone, by its name."""
-        from flawspot.backbones.registry import families
-
-        return families()
+        known: dict[str, BackboneFamily] = import_module(f"{__name__}.registry", "flawspot.backbones").families()
+        return known
 
 
 sys.modules[__name__].__class__ = _Package

@@ -31,47 +31,58 @@ def backbones(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the backbones with their layer groups, or the layers of one with shapes and costs."""
-    from flawspot.backbones.layer_costs import layer_costs
-    from flawspot.backbones.layer_groups import equivalent, resolve
-    from flawspot.backbones.registry import families, family
-    from flawspot.backbones.weights import find
-
     if layers is not None:
         if backbone is None:
             raise typer.BadParameter("--layers goes with the name of a backbone")
-        costs = layer_costs(backbone, input_size)
-        taps = [costs[tap] for tap in resolve(backbone, layers)]
-        stands_for = equivalent(backbone, layers, input_size)
-        if as_json:
-            entry = {"backbone": backbone, "input_size": input_size, "layers": [tap.as_dict() for tap in taps]}
-            print_json({**entry, **({} if stands_for is None else {"equivalent": dataclasses.asdict(stands_for)})})
-            return
-        for tap in taps:
-            out.print(f"layer {tap.index:<3} {'x'.join(map(str, tap.shape)):<14} {tap.percent:6.2f} % of all MACs")
-        if stands_for is not None:
-            out.print(str(stands_for))
+        _show_taps(backbone, layers, input_size, as_json)
+    elif backbone is not None:
+        _show_layers(backbone, input_size, as_json)
+    else:
+        _list_all(input_size, as_json)
+
+
+def _show_taps(backbone: str, layers: str, input_size: int, as_json: bool) -> None:
+    """What a layer group comes to."""
+    from flawspot.backbones.layer_costs import layer_costs
+    from flawspot.backbones.layer_groups import equivalent, resolve
+
+    costs = layer_costs(backbone, input_size)
+    taps = [costs[tap] for tap in resolve(backbone, layers)]
+    stands_for = equivalent(backbone, layers, input_size)
+    if as_json:
+        entry = {"backbone": backbone, "input_size": input_size, "layers": [tap.as_dict() for tap in taps]}
+        print_json({**entry, **({} if stands_for is None else {"equivalent": dataclasses.asdict(stands_for)})})
         return
-    if backbone is not None:
-        costs = layer_costs(backbone, input_size)
-        if as_json:
-            print_json({"backbone": backbone, "input_size": input_size, "layers": [layer.as_dict() for layer in costs]})
-            return
-        table = Table(
-            "layer", "output", "MACs", "MACs so far", "% of all", "parameters so far", box=None, pad_edge=False
-        )
-        for layer in costs:
-            shape = "x".join(map(str, layer.shape))
-            figures = (
-                f"{layer.macs:,}",
-                f"{layer.macs_so_far:,}",
-                f"{layer.percent:.2f}",
-                f"{layer.parameters_so_far:,}",
-            )
-            table.add_row(str(layer.index), shape, *figures)
-        out.print(table)
-        named = "   ".join(f"{name} {list(taps)}" for name, taps in family(backbone).layer_groups.items())
-        out.print(f"groups: {named}")
+    for tap in taps:
+        out.print(f"layer {tap.index:<3} {'x'.join(map(str, tap.shape)):<14} {tap.percent:6.2f} % of all MACs")
+    if stands_for is not None:
+        out.print(str(stands_for))
+
+
+def _show_layers(backbone: str, input_size: int, as_json: bool) -> None:
+    """Every layer of one backbone."""
+    from flawspot.backbones.layer_costs import layer_costs
+    from flawspot.backbones.registry import family
+
+    costs = layer_costs(backbone, input_size)
+    if as_json:
+        print_json({"backbone": backbone, "input_size": input_size, "layers": [layer.as_dict() for layer in costs]})
         return
+    table = Table("layer", "output", "MACs", "MACs so far", "% of all", "parameters so far", box=None, pad_edge=False)
+    for layer in costs:
+        shape = "x".join(map(str, layer.shape))
+        figures = (f"{layer.macs:,}", f"{layer.macs_so_far:,}", f"{layer.percent:.2f}", f"{layer.parameters_so_far:,}")
+        table.add_row(str(layer.index), shape, *figures)
+    out.print(table)
+    named = "   ".join(f"{name} {list(taps)}" for name, taps in family(backbone).layer_groups.items())
+    out.print(f"groups: {named}")
+
+
+def _list_all(input_size: int, as_json: bool) -> None:
+    """Every backbone."""
+    from flawspot.backbones.layer_costs import layer_costs
+    from flawspot.backbones.registry import families
+    from flawspot.backbones.weights import find
 
     rows = []
     for name, known in families().items():

@@ -1,4 +1,4 @@
-"""``flawspot benchmark``: plan, run, report and export a grid of runs."""
+"""``flawspot benchmark``: plan and run a grid; what is stored is looked at by `flawspot.cli.benchmark_store`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from flawspot.cli import INTERRUPTED
-from flawspot.cli.console import fail, note, out, print_json, print_pairs
+from flawspot.cli.benchmark_store import JSON, export, list_runs, report, show
+from flawspot.cli.console import fail, out, print_json, print_pairs
 from flawspot.errors import ConfigurationError
 from flawspot.progress import duration
 from flawspot.progress.display import DISPLAY
 
 if TYPE_CHECKING:
-    from flawspot.benchmark.record import Record
+    from flawspot.benchmark.engines.board import Counts
+    from flawspot.benchmark.forecast import BenchmarkPlan
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,12 +26,9 @@ app = typer.Typer(
 )
 
 REASONS_SHOWN = 8
-TABLE_WIDTH = 200
-"""Of a table that goes to a file, in characters."""
 
 GRID = Annotated[str, typer.Argument(help="The grid's YAML file, or `paper` for that of the PaSTe paper.")]
 STORE = Annotated[Path, typer.Option("--store", help="The SQLite file of the runs; made if it is not there.")]
-EXISTING = Annotated[Path, typer.Argument(help="The SQLite file that `benchmark run --store` wrote.")]
 DATA = Annotated[
     list[str] | None,
     typer.Option("--data", metavar="NAME=FOLDER", help="Where a data set of the grid lies here; repeatable."),
@@ -37,7 +36,6 @@ DATA = Annotated[
 WORKERS = Annotated[
     int | None, typer.Option(help="Runs at once. Default: one for each core, fewer where memory is short.")
 ]
-JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command()
@@ -60,31 +58,7 @@ def plan(
     if as_json:
         print_json(planned.as_dict())
         return
-    table = Table("method", box=None, pad_edge=False)
-    for heading in ("runs", "done", "failed", "missing", "to do", "time", "memory at most"):
-        table.add_column(heading, justify="right")
-    rows = [*planned.methods, planned.total] if len(planned.methods) > 1 else [planned.total]
-    for row in rows:
-        table.add_row(
-            escape(row.label),
-            *(str(number) for number in (row.runs, row.done, row.failed, row.missing, row.open)),
-            f"about {duration(row.seconds)}" if row.open else "",
-            f"{row.memory_bytes / 2**30:.1f} GiB" if row.open else "",
-        )
-    out.print(table)
-    reasons = list(planned.reasons.items())
-    for reason, count in reasons[:REASONS_SHOWN]:
-        out.print(f"missing for {count} runs: {escape(reason)}")
-    if len(reasons) > REASONS_SHOWN:
-        out.print(f"and {len(reasons) - REASONS_SHOWN} more reasons, which --json lists")
-    if planned.total.failed:
-        out.print("failed runs are begun again with `benchmark run --retry-failed`")
-    if planned.total.open:
-        at_once = "one run at a time" if planned.workers == 1 else f"{planned.workers} runs at once"
-        out.print(
-            f"about {duration(planned.wall_seconds)} on this machine, {at_once} with {planned.threads} "
-            f"thread{'s' if planned.threads > 1 else ''} each"
-        )
+    _print_plan(planned)
 
 
 @app.command()
@@ -128,117 +102,12 @@ def run(
                 ray_address=ray_address,
                 progress=DISPLAY,
             )
-    left = counts.left + counts.running
     if as_json:
-        print_json(
-            {
-                "done": counts.done,
-                "failed": counts.failed,
-                "missing": counts.missing,
-                "done_before": counts.stored,
-                "elsewhere": counts.elsewhere,
-                "left": left,
-                "store": str(store),
-            }
-        )
+        print_json(_counted(counts, store))
     else:
-        print_pairs(
-            [
-                ("done", f"{counts.done}, and {counts.stored} before"),
-                ("failed", f"{counts.failed}{', see `flawspot benchmark list`' if counts.failed else ''}"),
-                ("missing", f"{counts.missing}{', see `flawspot benchmark plan`' if counts.missing else ''}"),
-                *([("elsewhere", f"{counts.elsewhere}, by another process")] if counts.elsewhere else []),
-                *([("left", f"{left}, by the same command")] if left else []),
-                ("store", str(store)),
-            ]
-        )
+        _print_counts(counts, store)
     if interrupts.count:
         fail("interrupted; what was done is stored, and the same command goes on", INTERRUPTED)
-
-
-@app.command(name="list")
-def list_runs(store: EXISTING, as_json: JSON = False) -> None:
-    """List the runs in a store, failed and missing ones with their reason."""
-    found = _records(store)
-    if as_json:
-        print_json({"runs": [_short(record) for record in found]})
-        return
-    table = Table("run", "status", "data", "backbone", "layers", "method", box=None, pad_edge=False)
-    for heading in ("seed", "pixel F1", "image AUROC", "ms"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
-    for record in found:
-        cell = record.cell
-        table.add_row(
-            record.key[:10],
-            record.status,
-            escape(f"{cell.data}/{cell.category}"),
-            cell.backbone,
-            escape(cell.layers),
-            escape(cell.label),
-            str(cell.seed),
-            _figure(record.metrics.get("pixel_f1_max"), 3),
-            _figure(record.metrics.get("image_auroc"), 3),
-            _figure(record.measured.get("latency_ms"), 1),
-            escape(record.error or _variation(record)),
-        )
-    if not out.is_terminal:
-        out.width = TABLE_WIDTH
-    out.print(table)
-
-
-@app.command()
-def show(
-    store: EXISTING,
-    key: Annotated[str, typer.Argument(help="The run's key, or its first digits, as `benchmark list` shows it.")],
-    as_json: JSON = False,
-) -> None:
-    """Show everything about one run; of a failed one, the traceback."""
-    import dataclasses
-
-    from flawspot.benchmark.export import rows
-    from flawspot.benchmark.store import Store
-
-    with Store(store, create=False) as opened:
-        record = opened.record(key)
-    if record is None:
-        raise ConfigurationError(f"{store} has no run, or several, whose key begins with {key!r}: see `benchmark list`")
-    if as_json:
-        print_json(dataclasses.asdict(record))
-        return
-    print_pairs((name, str(value)) for name, value in rows([record])[0].items() if value not in (None, ""))
-    if record.traceback:
-        out.print(escape(record.traceback))
-
-
-@app.command()
-def export(
-    store: EXISTING,
-    output: Annotated[Path, typer.Option("--out", help="The table to write: a .csv or .parquet file.")],
-    every: Annotated[bool, typer.Option("--every", help="Also runs that newer ones of the same cell replace.")] = False,
-) -> None:
-    """Write all runs as one flat table."""
-    from flawspot.benchmark.export import export as write
-
-    found = _records(store, every=every)
-    write(found, output)
-    out.print(f"{len(found)} runs in {escape(str(output))}")
-
-
-@app.command()
-def report(
-    store: EXISTING,
-    output: Annotated[Path, typer.Option("--out", help="The folder to write them into.")],
-    title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
-) -> None:
-    """Write the paper's figures and tables as one self-contained HTML page, and as SVG, PNG and Markdown."""
-    from flawspot.benchmark.report import write_report
-    from flawspot.benchmark.store import Store
-
-    with Store(store, create=False) as opened:
-        found, folder = opened.records(), opened.folder
-    page = write_report(found, output, store_folder=folder, title=title)
-    out.print(escape(str(page)))
 
 
 def _folders(data: list[str] | None) -> dict[str, Path]:
@@ -251,38 +120,61 @@ def _folders(data: list[str] | None) -> dict[str, Path]:
     return folders
 
 
-def _records(store: Path, *, every: bool = False) -> list[Record]:
-    from flawspot.benchmark.store import Store
+def _print_plan(planned: BenchmarkPlan) -> None:
+    table = Table("method", box=None, pad_edge=False)
+    for heading in ("runs", "done", "failed", "missing", "to do", "time", "memory at most"):
+        table.add_column(heading, justify="right")
+    rows = [*planned.methods, planned.total] if len(planned.methods) > 1 else [planned.total]
+    for row in rows:
+        table.add_row(
+            escape(row.label),
+            *(str(number) for number in (row.runs, row.done, row.failed, row.missing, row.open)),
+            f"about {duration(row.seconds)}" if row.open else "",
+            f"{row.memory_bytes / 2**30:.1f} GiB" if row.open else "",
+        )
+    out.print(table)
+    reasons = list(planned.reasons.items())
+    for reason, count in reasons[:REASONS_SHOWN]:
+        out.print(f"missing for {count} runs: {escape(reason)}")
+    if len(reasons) > REASONS_SHOWN:
+        out.print(f"and {len(reasons) - REASONS_SHOWN} more reasons, which --json lists")
+    if planned.total.failed:
+        out.print("failed runs are begun again with `benchmark run --retry-failed`")
+    if planned.total.open:
+        at_once = "one run at a time" if planned.workers == 1 else f"{planned.workers} runs at once"
+        out.print(
+            f"about {duration(planned.wall_seconds)} on this machine, {at_once} with {planned.threads} "
+            f"thread{'s' if planned.threads > 1 else ''} each"
+        )
 
-    with Store(store, create=False) as opened:
-        found = opened.records(every=every)
-    if not found:
-        note(f"{store} holds no runs yet")
-    return found
 
-
-def _short(record: Record) -> dict[str, object]:
+def _counted(counts: Counts, store: Path) -> dict[str, object]:
     return {
-        "key": record.key,
-        "status": record.status,
-        **record.cell.as_dict(),
-        "metrics": record.metrics,
-        "measured": record.measured,
-        "error": record.error,
+        "done": counts.done,
+        "failed": counts.failed,
+        "missing": counts.missing,
+        "done_before": counts.stored,
+        "elsewhere": counts.elsewhere,
+        "left": counts.left + counts.running,
+        "store": str(store),
     }
 
 
-def _figure(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
+def _print_counts(counts: Counts, store: Path) -> None:
+    left = counts.left + counts.running
+    print_pairs(
+        [
+            ("done", f"{counts.done}, and {counts.stored} before"),
+            ("failed", f"{counts.failed}{', see `flawspot benchmark list`' if counts.failed else ''}"),
+            ("missing", f"{counts.missing}{', see `flawspot benchmark plan`' if counts.missing else ''}"),
+            *([("elsewhere", f"{counts.elsewhere}, by another process")] if counts.elsewhere else []),
+            *([("left", f"{left}, by the same command")] if left else []),
+            ("store", str(store)),
+        ]
+    )
 
 
-def _variation(record: Record) -> str:
-    cell = record.cell
-    said = []
-    if cell.corruption is not None:
-        said.append(f"{cell.corruption} {cell.severity}")
-    if cell.contamination:
-        said.append(f"contamination {cell.contamination:g}")
-    if cell.shots is not None:
-        said.append(f"{cell.shots} shots")
-    return ", ".join(said)
+app.command(name="list")(list_runs)
+app.command()(show)
+app.command()(export)
+app.command()(report)

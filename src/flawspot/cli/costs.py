@@ -66,9 +66,7 @@ def costs(
         from flawspot.runtime.artifact import read
 
         manifest = read(artifact).manifest
-        found = _artifact_costs(manifest)
-        subject: dict[str, Any] = {"artifact": str(artifact), "file_bytes": artifact.stat().st_size}
-        subject |= _named(manifest.backbone.name, manifest.method, manifest.backbone.layers, manifest.input_size)
+        found, subject = _artifact_costs(manifest), _named_artifact(artifact, manifest)
         chosen: dict[str, Any] = dict(manifest.hyperparameters)
     else:
         from flawspot.costs.configuration import configuration_costs
@@ -83,22 +81,18 @@ def costs(
     training = _measure_training(data, subject, chosen) if measure and data is not None else None
 
     if as_json:
-        measured: dict[str, Any] = {name: [each.as_dict() for each in runs] for name, runs in latencies.items()}
-        if training is not None:
-            measured["training"] = training.as_dict()
-        print_json({**subject, **found.as_dict(), **({"measured": measured} if measure else {})})
+        print_json({**subject, **found.as_dict(), **({"measured": _measured(latencies, training)} if measure else {})})
         return
     _print_parts(found, stored=artifact is not None)
-    if found.training is not None:
-        _print_training(found.training)
-    for name, runs in latencies.items():
-        _print_latencies(name, runs)
+    _print_training(found.training)
+    _print_measured(latencies, training)
+
+
+def _measured(latencies: dict[str, list[Latency]], training: TrainingRun | None) -> dict[str, Any]:
+    measured: dict[str, Any] = {name: [each.as_dict() for each in runs] for name, runs in latencies.items()}
     if training is not None:
-        own = f", {_mib(training.peak_bytes_before)} of it before training began" if training.peak_bytes_before else ""
-        out.print(
-            f"\n[bold]training, measured[/]  peak memory {_mib(training.peak_bytes)}{own}; "
-            f"{training.images} photographs, {training.seconds:.1f} s"
-        )
+        measured["training"] = training.as_dict()
+    return measured
 
 
 def _artifact_costs(manifest: Manifest) -> DetectorCosts:
@@ -118,6 +112,12 @@ def _artifact_costs(manifest: Manifest) -> DetectorCosts:
 
 def _can_train() -> bool:
     return importlib.util.find_spec("torch") is not None
+
+
+def _named_artifact(artifact: Path, manifest: Manifest) -> dict[str, Any]:
+    backbone = manifest.backbone
+    named = _named(backbone.name, manifest.method, backbone.layers, manifest.input_size)
+    return {"artifact": str(artifact), "file_bytes": artifact.stat().st_size, **named}
 
 
 def _named(backbone: str, method: str, layers: str | None, input_size: int) -> dict[str, Any]:
@@ -192,7 +192,9 @@ def _print_parts(found: DetectorCosts, *, stored: bool) -> None:
     )
 
 
-def _print_training(training: TrainingCosts) -> None:
+def _print_training(training: TrainingCosts | None) -> None:
+    if training is None:
+        return
     out.print("\n[bold]training, predicted[/]")
     kept = ", ".join("the photograph" if layer < 0 else f"layer {layer}" for layer in training.cached_layers)
     rows = [
@@ -223,6 +225,18 @@ def _print_latencies(name: str, runs: Sequence[Latency]) -> None:
         energy = "" if run.joules is None else f"  {run.joules:.3f} J a photograph"
         memory = f"peak memory {_mib(run.peak_bytes)} ({_mib(run.peak_bytes_before)} before loading)"
         out.print(f"{threads:<12} p50 {run.p50_ms:8.2f} ms  p95 {run.p95_ms:8.2f} ms  {memory}{energy}")
+
+
+def _print_measured(latencies: dict[str, list[Latency]], training: TrainingRun | None) -> None:
+    for name, runs in latencies.items():
+        _print_latencies(name, runs)
+    if training is None:
+        return
+    own = f", {_mib(training.peak_bytes_before)} of it before training began" if training.peak_bytes_before else ""
+    out.print(
+        f"\n[bold]training, measured[/]  peak memory {_mib(training.peak_bytes)}{own}; "
+        f"{training.images} photographs, {training.seconds:.1f} s"
+    )
 
 
 def _mib(size: int | None) -> str:

@@ -5,10 +5,11 @@ The classes are imported when first used; importing this package is quick and ne
 
 from __future__ import annotations
 
-import importlib
 import sys
 import types
 from typing import TYPE_CHECKING, Any
+
+from flawspot.extras import import_module
 
 if TYPE_CHECKING:
     from flawspot.methods.base import Method as Method
@@ -33,9 +34,8 @@ __all__ = ["CFA", "STFPM", "Method", "PaDiM", "PaSTe", "PatchCore"]
 class _Package(types.ModuleType):
     def __call__(self) -> dict[str, type[Method]]:
         """Every registered method's class by its name."""
-        from flawspot.methods.registry import methods
-
-        return methods()
+        known: dict[str, type[Method]] = import_module(f"{__name__}.registry", "flawspot.methods").methods()
+        return known
 
 
 sys.modules[__name__].__class__ = _Package
@@ -44,4 +44,4 @@ sys.modules[__name__].__class__ = _Package
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES[name], f"flawspot.{name}"), name)

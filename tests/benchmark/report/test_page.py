@@ -154,6 +154,15 @@ def test_random_weights_are_marked_wherever_they_stand(tmp_path: Path) -> None:
         assert "random weights" in path.read_text(encoding="utf-8")
 
 
+def test_an_example_says_how_far_it_is_from_the_limit(tmp_path: Path) -> None:
+    example = {"kind": "worst", "image": "a.png", "defective": True, "score": 3.0, "threshold": 4.0, "picture": "a.jpg"}
+    (tmp_path / "store").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "store" / "a.jpg")
+    run = record(cell(), examples=(example,))
+    page = Page(write_report([run], tmp_path, store_folder=tmp_path / "store").read_text(encoding="utf-8"))
+    assert "a.png, defective, severity 0.75 (score 3, threshold 4)" in page.text
+
+
 def test_every_run_has_its_provenance(tmp_path: Path) -> None:
     run = record(cell(settings={"bank_size": 5000}))
     older = dataclasses.replace(run, key="an older key", code_version="0.0.9", finished="2023-01-01T00:00:00Z")

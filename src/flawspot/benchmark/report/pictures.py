@@ -29,7 +29,7 @@ class Example:
 
     Attributes:
         kind: ``best`` or ``worst``.
-        caption: the photograph's name, whether it is defective, and its score.
+        caption: the photograph's name, whether it is defective, and how far its score is above or below the limit.
         source: the picture as a data URL; None where it cannot be shown.
         reason: why not.
     """
@@ -87,12 +87,13 @@ def _example(example: dict[str, object], folder: Path | None) -> Example:
     caption = plain(example.get("image", ""), 80)
     if "defective" in example:
         caption += ", defective" if example["defective"] else ", good"
-    score = example.get("score")
+    score, threshold = example.get("score"), example.get("threshold")
     if isinstance(score, int | float):
-        caption += f", score {score:.4g}"
-    threshold = example.get("threshold")
-    if isinstance(threshold, int | float):
-        caption += f" (threshold {threshold:.4g})"
+        if isinstance(threshold, int | float) and threshold > 0:
+            # The limit is 1 for every method; a score's scale is the method's own.
+            caption += f", severity {score / threshold:.2f} (score {score:.4g}, threshold {threshold:.4g})"
+        else:
+            caption += f", score {score:.4g}"
     if folder is None:
         return Example(kind, caption, None, "the store's folder was not given")
     path = _inside(folder, str(example.get("picture", "")))

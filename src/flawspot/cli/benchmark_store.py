@@ -1,0 +1,128 @@
+"""``flawspot benchmark list``, ``show``, ``export`` and ``report``: what is in a store of runs. No torch is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from flawspot.cli.console import note, out, print_json, print_pairs
+from flawspot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from flawspot.benchmark.record import Record
+
+TABLE_WIDTH = 200
+"""Of a table that goes to a file, in characters."""
+
+EXISTING = Annotated[Path, typer.Argument(help="The SQLite file that `benchmark run --store` wrote.")]
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def list_runs(store: EXISTING, as_json: JSON = False) -> None:
+    """List the runs in a store, failed and missing ones with their reason."""
+    found = _records(store)
+    if as_json:
+        print_json({"runs": [_short(record) for record in found]})
+        return
+    table = Table("run", "status", "data", "backbone", "layers", "method", box=None, pad_edge=False)
+    for heading in ("seed", "pixel F1", "image AUROC", "ms"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for record in found:
+        cell = record.cell
+        table.add_row(
+            record.key[:10],
+            record.status,
+            escape(f"{cell.data}/{cell.category}"),
+            cell.backbone,
+            escape(cell.layers),
+            escape(cell.label),
+            str(cell.seed),
+            _figure(record.metrics.get("pixel_f1_max"), 3),
+            _figure(record.metrics.get("image_auroc"), 3),
+            _figure(record.measured.get("latency_ms"), 1),
+            escape(record.error or cell.variation),
+        )
+    if not out.is_terminal:
+        out.width = TABLE_WIDTH
+    out.print(table)
+
+
+def show(
+    store: EXISTING,
+    key: Annotated[str, typer.Argument(help="The run's key, or its first digits, as `benchmark list` shows it.")],
+    as_json: JSON = False,
+) -> None:
+    """Show everything about one run; of a failed one, the traceback."""
+    import dataclasses
+
+    from flawspot.benchmark.export import rows
+    from flawspot.benchmark.store import Store
+
+    with Store(store, create=False) as opened:
+        record = opened.record(key)
+    if record is None:
+        raise ConfigurationError(f"{store} has no run, or several, whose key begins with {key!r}: see `benchmark list`")
+    if as_json:
+        print_json(dataclasses.asdict(record))
+        return
+    print_pairs((name, str(value)) for name, value in rows([record])[0].items() if value not in (None, ""))
+    if record.traceback:
+        out.print(escape(record.traceback))
+
+
+def export(
+    store: EXISTING,
+    output: Annotated[Path, typer.Option("--out", help="The table to write: a .csv or .parquet file.")],
+    every: Annotated[bool, typer.Option("--every", help="Also runs that newer ones of the same cell replace.")] = False,
+) -> None:
+    """Write all runs as one flat table."""
+    from flawspot.benchmark.export import export as write
+
+    found = _records(store, every=every)
+    write(found, output)
+    out.print(f"{len(found)} runs in {escape(str(output))}")
+
+
+def report(
+    store: EXISTING,
+    output: Annotated[Path, typer.Option("--out", help="The folder to write them into.")],
+    title: Annotated[str | None, typer.Option(help="The page's title. Default: the grid's.")] = None,
+) -> None:
+    """Write the paper's figures and tables as one self-contained HTML page, and as SVG, PNG and Markdown."""
+    from flawspot.benchmark.report import write_report
+    from flawspot.benchmark.store import Store
+
+    with Store(store, create=False) as opened:
+        found, folder = opened.records(every=True), opened.folder
+    page = write_report(found, output, store_folder=folder, title=title)
+    out.print(escape(str(page)))
+
+
+def _records(store: Path, *, every: bool = False) -> list[Record]:
+    from flawspot.benchmark.store import Store
+
+    with Store(store, create=False) as opened:
+        found = opened.records(every=every)
+    if not found:
+        note(f"{store} holds no runs yet")
+    return found
+
+
+def _short(record: Record) -> dict[str, object]:
+    return {
+        "key": record.key,
+        "status": record.status,
+        **record.cell.as_dict(),
+        "metrics": record.metrics,
+        "measured": record.measured,
+        "error": record.error,
+    }
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
