@@ -17,6 +17,14 @@ class ImageError(FlawspotError):
     """A photograph cannot be read: missing, truncated, of an unknown format, or too large to be safe."""
 
 
+class InspectionError(FlawspotError):
+    """A photograph was read but could not be inspected: the detector failed on it, or its result is not finite."""
+
+
+class SignatureError(FlawspotError):
+    """An artifact is not signed by a trusted key, its signature does not fit, or a key cannot be read."""
+
+
 class DataError(FlawspotError):
     """A folder of photographs cannot serve: no images, too few, a mask that does not fit its image."""
 

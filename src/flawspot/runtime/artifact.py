@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +21,18 @@ from flawspot.errors import ArtifactError
 from flawspot.files import write_bytes
 from flawspot.runtime.calibration import recalibrate
 from flawspot.runtime.manifest import Manifest
+from flawspot.runtime.onnx_checks import check_model
+from flawspot.runtime.protobuf import delimited, fields
 
 MANIFEST_KEY = "flawspot.manifest"
 CHECKSUM_KEY = "flawspot.sha256"
+SIGNATURE_KEY = "flawspot.signature"
+_OWN = (MANIFEST_KEY, CHECKSUM_KEY, SIGNATURE_KEY)
 
 MAX_BYTES = 2**31 - 1
 """A protobuf message cannot be larger."""
 
 _METADATA_PROPS = 14
-_GRAPH = 7
-_LENGTH_DELIMITED = 2
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,27 +77,39 @@ class Artifact:
 
 
 def assemble(model: bytes, manifest: Manifest) -> Artifact:
-    """Put `manifest` and a checksum into the metadata of ONNX model `model`.
+    """Put `manifest`, bound to the graph by its hash, and a checksum into the metadata of ONNX model `model`.
 
-    A manifest that `model` already carries is replaced; other metadata are kept.
+    A manifest and a signature that `model` already carries are left out; other metadata are kept.
     """
+    if manifest.schema_version > 1:
+        manifest = dataclasses.replace(manifest, graph_sha256=graph_sha256(model))
     text = manifest.to_json()
-    checksum = _sha256([*_own_left_out(model), b"\0", text.encode()])
-    own = [_metadata_entry(MANIFEST_KEY, text), _metadata_entry(CHECKSUM_KEY, checksum)]
+    own = [metadata_entry(MANIFEST_KEY, text), metadata_entry(CHECKSUM_KEY, _checksum(model, text))]
     return Artifact(manifest, b"".join([*_own_left_out(model), *own]))
+
+
+def signed(artifact: Artifact, signature: str) -> Artifact:
+    """The artifact with `signature`, in the place of any that it has."""
+    entries = own_metadata(artifact.model)
+    own = [metadata_entry(key, entries[key]) for key in (MANIFEST_KEY, CHECKSUM_KEY)]
+    own.append(metadata_entry(SIGNATURE_KEY, signature))
+    return Artifact(artifact.manifest, b"".join([*_own_left_out(artifact.model), *own]))
 
 
 def read(path: str | Path) -> Artifact:
     """Read and verify the artifact at `path`.
 
     Raises:
-        ArtifactError: no such file, not an ONNX model, not ours, of a newer schema, or damaged.
+        ArtifactError: no such file, not an ONNX model, not ours, of a newer schema, or damaged; or a model that asks
+            for what no detector has (`flawspot.runtime.onnx_checks`).
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ArtifactError(f"{path} is not a flawspot artifact: {size} bytes are more than an ONNX file can have")
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ArtifactError(f"{path} is not a file: give the .onnx file that `flawspot train` wrote with -o")
+        if found.st_size > MAX_BYTES:
+            raise ArtifactError(f"{path} is no flawspot artifact: {found.st_size} bytes are more than an ONNX file has")
         model = path.read_bytes()
     except FileNotFoundError:
         raise ArtifactError(
@@ -122,24 +137,30 @@ def graph_sha256(model: bytes) -> str:
     return _sha256(_own_left_out(model))
 
 
+def own_metadata(model: bytes) -> dict[str, str]:
+    """Manifest, checksum and signature as they stand in the file, by their keys; the last of each."""
+    entries = (_read_entry(payload) for number, _, _, payload in fields(model) if number == _METADATA_PROPS)
+    return {key: value for key, value in entries if key in _OWN}
+
+
 def _verify(model: bytes) -> Manifest:
-    metadata = {}
-    has_graph = False
-    for number, _, payload in _fields(model):
-        has_graph |= number == _GRAPH
-        if number == _METADATA_PROPS:
-            key, value = _read_entry(payload)
-            metadata[key] = value
-    if not has_graph:
-        raise ArtifactError("it is not an ONNX model, or only the beginning of one: copy or train it again")
+    # First of all, for what follows takes time and memory by the number of fields.
+    check_model(model)
+    metadata = own_metadata(model)
     if MANIFEST_KEY not in metadata:
         raise ArtifactError("it is an ONNX model, but not one of flawspot: it holds no manifest")
     text = metadata[MANIFEST_KEY]
     # First the schema, then the checksum: a newer flawspot may compute it in another way.
     manifest = Manifest.from_json(text)
-    if metadata.get(CHECKSUM_KEY) != _sha256([*_own_left_out(model), b"\0", text.encode()]):
+    if metadata.get(CHECKSUM_KEY) != _checksum(model, text):
         raise ArtifactError("it is damaged, its checksum does not fit its content: copy or train it again")
+    if manifest.schema_version > 1 and manifest.graph_sha256 != graph_sha256(model):
+        raise ArtifactError("its manifest belongs to another graph: train it again")
     return manifest
+
+
+def _checksum(model: bytes, manifest: str) -> str:
+    return _sha256([*_own_left_out(model), b"\0", manifest.encode()])
 
 
 def _sha256(pieces: Iterable[bytes | memoryview]) -> str:
@@ -153,74 +174,19 @@ def _own_left_out(model: bytes) -> Iterator[memoryview]:
     """The file but for flawspot's metadata, in pieces that lie in `model`: it is large, and memory may be little."""
     view = memoryview(model)
     start = 0
-    for number, field, payload in _fields(model):
-        if number == _METADATA_PROPS and _read_entry(payload)[0] in (MANIFEST_KEY, CHECKSUM_KEY):
+    for number, _, field, payload in fields(model):
+        if number == _METADATA_PROPS and _read_entry(payload)[0] in _OWN:
             yield view[start : field.start]
             start = field.stop
     yield view[start:]
 
 
-def _fields(message: bytes | memoryview) -> Iterator[tuple[int, slice, memoryview]]:
-    """Walk the fields of a protobuf message: field number, where it lies, and its payload.
-
-    Raises:
-        ArtifactError: this is no protobuf message, or it ends too early.
-    """
-    view = memoryview(message)
-    position = 0
-    while position < len(view):
-        start = position
-        tag, position = _varint(view, position)
-        wire_type = tag & 7
-        begin = position
-        if wire_type == 0:
-            _, position = _varint(view, position)
-        elif wire_type == 1:
-            position += 8
-        elif wire_type == _LENGTH_DELIMITED:
-            length, begin = _varint(view, position)
-            position = begin + length
-        elif wire_type == 5:
-            position += 4
-        else:
-            raise ArtifactError("it is not an ONNX model, or it is damaged: copy or train it again")
-        if position > len(view) or tag >> 3 == 0:
-            raise ArtifactError("it is not an ONNX model, or it is damaged or cut off: copy or train it again")
-        yield tag >> 3, slice(start, position), view[begin:position]
-
-
-def _varint(view: memoryview, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(view):
-            break
-        byte = view[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise ArtifactError("it is not an ONNX model, or it is damaged or cut off: copy or train it again")
-
-
 def _read_entry(payload: memoryview) -> tuple[str, str]:
     """Key (field 1) and value (field 2) of a StringStringEntryProto."""
-    parts = {number: bytes(value) for number, _, value in _fields(payload)}
+    parts = {number: bytes(value) for number, _, _, value in fields(payload)}
     return parts.get(1, b"").decode(errors="replace"), parts.get(2, b"").decode(errors="replace")
 
 
-def _metadata_entry(key: str, value: str) -> bytes:
-    entry = _delimited(1, key.encode()) + _delimited(2, value.encode())
-    return _delimited(_METADATA_PROPS, entry)
-
-
-def _delimited(number: int, payload: bytes) -> bytes:
-    return _to_varint(number << 3 | _LENGTH_DELIMITED) + _to_varint(len(payload)) + payload
-
-
-def _to_varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+def metadata_entry(key: str, value: str) -> bytes:
+    """A metadata_props field of a ModelProto."""
+    return delimited(_METADATA_PROPS, delimited(1, key.encode()) + delimited(2, value.encode()))

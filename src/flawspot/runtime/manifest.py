@@ -17,6 +17,9 @@ SCHEMA_VERSION = 2
 Schema 1 had a threshold of its own for the map. Such artifacts load, keep it, and stay of schema 1 when rewritten.
 """
 
+MAX_NUMBER = 2.0**63
+"""No number of a manifest is larger."""
+
 Scalar = bool | int | float | str | None
 
 
@@ -107,6 +110,21 @@ class Part:
 
 
 @dataclass(frozen=True)
+class SelfTest:
+    """What the detector says of a generated picture; see `flawspot.runtime.self_test`.
+
+    Attributes:
+        score: of it.
+        map_means: of the map, in equal squares row by row.
+        tolerance: how far another machine may be from it, relative to the largest of these.
+    """
+
+    score: float
+    map_means: tuple[float, ...]
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything about a detector that is not a tensor.
 
@@ -118,6 +136,9 @@ class Manifest:
         parts: what the detector stores and computes.
         versions: of the packages that made it.
         created: when, in ISO 8601, UTC.
+        self_test: what a machine must compute to be trusted with it; None in artifacts that are older than that.
+        graph_sha256: of the model without flawspot's metadata, so that the manifest belongs to this graph alone; empty
+            in artifacts of schema 1.
         schema_version: see `SCHEMA_VERSION`.
     """
 
@@ -132,6 +153,8 @@ class Manifest:
     parts: tuple[Part, ...]
     versions: dict[str, str]
     created: str
+    self_test: SelfTest | None = None
+    graph_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
 
     def as_dict(self) -> dict[str, Any]:
@@ -160,9 +183,9 @@ class Manifest:
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ArtifactError(f"its manifest is not readable JSON ({error})") from None
+            raise ArtifactError(f"its manifest is not readable JSON ({str(error)[:100]})") from None
         version = data.get("schema_version") if isinstance(data, dict) else None
-        if not isinstance(version, int):
+        if type(version) is not int or version < 1:
             raise ArtifactError("its manifest names no schema version")
         if version > SCHEMA_VERSION:
             raise ArtifactError(
@@ -172,11 +195,44 @@ class Manifest:
         manifest: Manifest = _read(cls, data, "manifest")
         if version == 1 and manifest.calibration.pixel_threshold is None:
             raise ArtifactError("its manifest is damaged: manifest.calibration.pixel_threshold is missing")
+        check_values(manifest)
         return manifest
+
+
+def check_values(manifest: Manifest) -> None:
+    """Refuse values that no detector has, whatever their type.
+
+    Raises:
+        ArtifactError: a value out of its range; names it.
+    """
+    calibration, backbone = manifest.calibration, manifest.backbone
+    scores, maxima = calibration.scores, calibration.map_maxima
+    taps = backbone.taps
+    wrong = {
+        "input_size": not 1 <= manifest.input_size <= 4096,
+        "backbone.taps": not taps or len(taps) > 100 or list(taps) != sorted(set(taps)) or not 0 <= taps[0] <= 10_000,
+        "backbone.mean": len(backbone.mean) != 3,
+        "backbone.std": len(backbone.std) != 3 or min(backbone.std, default=0) <= 0,
+        "calibration.false_alarm_rate": not 0 < calibration.false_alarm_rate < 1,
+        "calibration.promised_rate": not 0 < calibration.promised_rate <= 1,
+        "calibration.scores": not scores or list(scores) != sorted(scores),
+        "calibration.threshold": calibration.threshold not in scores,
+        "calibration.map_maxima": list(maxima) != sorted(maxima),
+        "calibration.pixel_threshold": calibration.pixel_threshold is not None
+        and calibration.pixel_threshold not in maxima,
+        "parts": len(manifest.parts) > 1000 or any(part.bytes < 0 or part.macs < 0 for part in manifest.parts),
+        "training": min(manifest.training.images, manifest.training.calibration_images) < 0,
+        "self_test": manifest.self_test is not None and not 0 < manifest.self_test.tolerance < 1,
+    }
+    for where, is_wrong in wrong.items():
+        if is_wrong:
+            raise ArtifactError(f"its manifest is damaged: manifest.{where} has a value that no detector has")
 
 
 def _read(kind: Any, value: Any, where: str) -> Any:
     """Turn parsed JSON into `kind`, checking every type on the way."""
+    if isinstance(value, str) and not _is_text(value):
+        raise ArtifactError(f"its manifest is damaged: {where} is no text")
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise ArtifactError(f"its manifest is damaged: {where} is not an object")
@@ -194,6 +250,10 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     if origin is dict and isinstance(value, dict):
         return {key: _read(inner[1], item, f"{where}.{key}") for key, item in value.items()}
     options = inner if origin in (typing.Union, types.UnionType) else (kind,)
+    if type(value) in (int, float) and not abs(value) <= MAX_NUMBER:
+        raise ArtifactError(f"its manifest is damaged: {where} is not a finite number of ordinary size")
+    if any(dataclasses.is_dataclass(option) for option in options) and isinstance(value, dict):
+        return _read(next(option for option in options if dataclasses.is_dataclass(option)), value, where)
     if any(_is(option, value) for option in options):
         return value
     if float in options and _is(int, value):
@@ -204,3 +264,12 @@ def _read(kind: Any, value: Any, where: str) -> Any:
 def _is(kind: Any, value: Any) -> bool:
     """Whether JSON value `value` is exactly of `kind`; True is no int here."""
     return type(value) is (type(None) if kind in (None, type(None)) else kind)
+
+
+def _is_text(value: str) -> bool:
+    """Whether there are no halves of surrogate pairs, which JSON can name and no encoding has."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
