@@ -12,6 +12,7 @@ from PIL import Image
 
 from flawspot.errors import ConfigurationError
 from flawspot.methods.registry import create_method, methods
+from flawspot.methods.settings import hyperparameters_of
 from flawspot.runtime.artifact import graph_sha256, write
 from flawspot.runtime.detector import OUTPUTS, load, open_session
 from flawspot.training.graph import to_onnx
@@ -144,6 +145,22 @@ def test_hyperparameters_are_plain_fields_with_defaults(name):
     }
     assert type(method).__doc__
     assert method.source
+
+
+def test_every_hyperparameter_has_a_range_and_a_description(name):
+    cls = methods()[name.split()[0]]
+    for known in hyperparameters_of(cls):
+        known.check(known.default)
+        assert known.description, known.name
+        if str in known.kinds:
+            assert known.range.choices
+        if int in known.kinds or float in known.kinds:
+            assert known.range.bounds
+            for value in (float("nan"), float("inf"), -float("inf"), "nan", "-inf"):
+                with pytest.raises(ConfigurationError, match=f"{known.name} must be"):
+                    create_method(cls.name, {known.name: value})
+                with pytest.raises(ConfigurationError, match=f"{known.name} must be"):
+                    cls(**{known.name: value})
 
 
 def test_an_unknown_setting_lists_the_known_ones(name):

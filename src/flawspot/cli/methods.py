@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.padding import Padding
 
 from flawspot.cli.console import out, print_json
 
@@ -70,12 +70,12 @@ def _print_heading(cls: type[Method]) -> None:
 
 
 def _print_hyperparameters(hyperparameters: tuple[Hyperparameter, ...]) -> None:
-    table = Table("--set", "type", "default", "allowed", "", box=None, pad_edge=False)
-    for column in table.columns[:4]:
-        column.no_wrap = True
+    width = max((len(known.name) for known in hyperparameters), default=0) + 2
     for known in hyperparameters:
-        table.add_row(known.name, known.type_name, _text(known.default), known.allowed, escape(known.description))
-    out.print(table)
+        allowed = f"{known.type_name}: {known.allowed}" if known.allowed != known.type_name else known.allowed
+        out.print(f"\n{known.name:<{width}}[bold]{escape(_text(known.default))}[/]  ({escape(allowed)})")
+        description = escape(known.description.replace("``", ""))
+        out.print(Padding(f"[dim]{description}[/]", (0, 0, 0, width)), soft_wrap=False)
 
 
 def _text(value: Scalar) -> str:

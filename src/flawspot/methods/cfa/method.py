@@ -48,8 +48,10 @@ class CFA(Method):
         nearest: K, the centres that attract a patch (the paper's 3).
         repelled: J, the next ones that are pushed away (the paper's 3).
         nu, alpha: of the soft boundary, as in the paper.
-        epochs, batch_size, learning_rate, weight_decay: of AdamW with amsgrad, as in the authors' implementation. The
-            last epoch is kept: the authors choose theirs on the test set, which nobody has who needs a detector.
+        epochs: of which the last is kept: the authors choose theirs on the test set, which nobody has who needs a
+            detector.
+        batch_size: images in a step.
+        learning_rate, weight_decay: of AdamW with amsgrad, as in the authors' implementation.
         sigma: of the Gaussian over the map, in pixels of 224.
         descriptor_: the trained descriptor.
         centres_: (P, C): the mean descriptor at each position, before training.

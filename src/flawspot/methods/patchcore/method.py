@@ -51,8 +51,9 @@ class PatchCore(Method):
         bank_size: patches kept. The PaSTe paper keeps 30,000; a third of that is three times smaller and faster.
         bank_ratio: patches kept as a share of all, in the place of `bank_size`; the PatchCore paper's default is 0.1.
         quantization: None keeps the patches as they are; ``product`` keeps codes of `subspaces` bytes (PatchCore-Lite).
-        subspaces, bits: m and the bits of a code, 8 and 8 in the PatchCore-Lite paper. No subspace crosses from one
-            layer to another, so there is at least one for each.
+        subspaces: bytes of a quantized patch, m; 8 in the PatchCore-Lite paper. No subspace crosses from one layer to
+            another, so there is at least one for each.
+        bits: of a code, 8 in the PatchCore-Lite paper; 2^bits centroids are kept for each subspace.
         reweight: weigh the photograph by how crowded the bank is around its worst patch's nearest member (equation 7);
             the factor, in 0..1, scales the whole map, so that the score stays the map's maximum.
         neighbours: b of equation 7, the nearest member itself among them; the paper's default 9.

@@ -54,7 +54,7 @@ class STFPM(Method):
         batch_size: images in a step; None takes the recipe's.
         learning_rate: of stochastic gradient descent, at its highest; None takes the recipe's, 0.4 as in the paper,
             for MicroNet a tenth.
-        momentum, weight_decay: of the same, as in the paper.
+        momentum, weight_decay: of stochastic gradient descent, as in the paper.
         student_: the trained blocks, in evaluation mode: all up to the last tap, or those behind `share`.
         source_: the layer the student starts from.
         epochs_, batch_size_, learning_rate_: as used.

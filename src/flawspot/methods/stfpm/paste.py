@@ -22,7 +22,7 @@ class PaSTe(STFPM):
     Attributes:
         share: the last block in common. The paper shares blocks 0 to 6 of MobileNetV2 and taps [7, 10, 14], that is
             all before the first tap (table 1, section 4.5): ``auto``.
-        recipe: ``fast``, which is as good here; ``paper`` is the published schedule.
+        recipe: the schedule, by name: ``fast``, which is as good here, or ``paper``, the published one.
     """
 
     name: ClassVar[str] = "paste"
