@@ -4,6 +4,7 @@ import pytest
 
 from flawspot.benchmark.grid import Vocabulary
 from flawspot.benchmark.grid_file import grid_file, read_grid
+from flawspot.costs.tables import paper_settings, paper_tables
 from flawspot.errors import ConfigurationError
 
 PLAIN = """\
@@ -158,3 +159,10 @@ def test_the_paper_s_grid_ships_and_fits_the_registries():
     assert {c.layers for c in cells if c.backbone == "wide_resnet50_2"} == {"equiv"}
     assert all(c.settings["bank_size"] == 30_000 for c in cells if c.method == "patchcore")
     assert len({(c.category, c.backbone) for c in cells}) == 75
+    # Its columns in the paper's tables have the paper's settings, and so are compared with them.
+    for columns in (paper_tables()["table2"], paper_tables()["table3"]):
+        for backbone, methods in columns.items():
+            for method in methods:
+                of_column = [c for c in cells if (c.backbone, c.method) == (backbone, method)]
+                assert of_column
+                assert all(c.settings == paper_settings(backbone, method) for c in of_column), (backbone, method)

@@ -1,6 +1,7 @@
 """The store: nothing is lost, nothing done twice, whatever is killed."""
 
 import dataclasses
+import json
 import multiprocessing
 import os
 import signal
@@ -37,6 +38,13 @@ def test_a_record_comes_back_as_it_was(path, record):
 def test_a_record_of_a_newer_flawspot_is_read(record):
     text = record().to_json()[:-1] + ', "invented_later": 1}'
     assert Record.from_json(text) == record()
+
+
+def test_a_record_of_an_older_flawspot_is_read(record):
+    values = json.loads(record(trained=True, training_images=9, grid="a title").to_json())
+    for name in ("trained", "training_images", "grid"):
+        del values[name]
+    assert Record.from_json(json.dumps(values)) == record()
 
 
 def test_a_claimed_run_cannot_be_claimed_again(path):

@@ -61,13 +61,13 @@ def costs(
         raise ConfigurationError("--data goes with --measure")
     if artifact is None and measure and data is None:
         raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
-    settings = parse_settings(setting)
+    settings: dict[str, Any] = dict(parse_settings(setting))
     if artifact is not None:
         from flawspot.runtime.artifact import read
 
         manifest = read(artifact).manifest
         found, subject = _artifact_costs(manifest), _named_artifact(artifact, manifest)
-        chosen: dict[str, Any] = dict(manifest.hyperparameters)
+        settings = dict(manifest.hyperparameters)
     else:
         from flawspot.costs.configuration import configuration_costs
 
@@ -76,9 +76,8 @@ def costs(
             backbone=backbone, layers=layers, method=method, settings=settings, input_size=input_size, images=images
         )
         subject = _named(backbone, method, layers, input_size)
-        chosen = dict(settings)
     latencies = {} if not measure or artifact is None else _measure_artifact(artifact, manifest, data)
-    training = _measure_training(data, subject, chosen) if measure and data is not None else None
+    training = _measure_training(data, subject, settings) if measure and data is not None else None
 
     if as_json:
         print_json({**subject, **found.as_dict(), **({"measured": _measured(latencies, training)} if measure else {})})
