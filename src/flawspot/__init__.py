@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from flawspot.errors import DataError as DataError
     from flawspot.errors import FlawspotError as FlawspotError
     from flawspot.errors import ImageError as ImageError
+    from flawspot.errors import InspectionError as InspectionError
+    from flawspot.errors import SignatureError as SignatureError
     from flawspot.errors import TrainingError as TrainingError
     from flawspot.errors import WeightsError as WeightsError
     from flawspot.evaluation import Evaluation as Evaluation
@@ -61,6 +63,8 @@ _HOMES = {
             "DataError",
             "FlawspotError",
             "ImageError",
+            "InspectionError",
+            "SignatureError",
             "TrainingError",
             "WeightsError",
         ),

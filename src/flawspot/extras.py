@@ -15,6 +15,7 @@ EXTRAS = {
     "train": ("torch", "onnx", "onnxscript", "numba", "platformdirs"),
     "benchmark": ("yaml", "psutil", "pandas", "pyarrow", "matplotlib", "jinja2", "markupsafe"),
     "ray": ("ray",),
+    "sign": ("cryptography",),
 }
 """What is installed with which extra, by the names that are imported."""
 

@@ -21,11 +21,12 @@ _swept: set[Path] = set()
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `path`, and put that file in the place of `path` when the block ends well.
 
     On any error, Ctrl-C included, the temporary file is removed and `path` stays as it was. A missing parent folder is
-    made. What killed processes have left in that folder is removed, once by each process.
+    made. What killed processes have left in that folder is removed, once by each process. A `private` file can be read
+    by its owner alone.
 
     Raises:
         FlawspotError: the file cannot be written (full disk, no permission, a folder in the way); says which and why.
@@ -44,7 +45,8 @@ def replacing(path: Path) -> Iterator[Path]:
         # mkstemp makes the file private to its owner; give it the rights that an ordinary new file has.
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        if not private:
+            temporary.chmod(0o666 & ~umask)
         if sys.platform == "win32":  # where an open file cannot be moved
             os.close(handle)
             handle = None

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from flawspot.data.folders import Sample, fingerprint, open_folder, read_sample_mask
-from flawspot.data.reading import readable, resize_mask
+from flawspot.data.reading import check_photographs, resize_mask
 from flawspot.errors import DataError, ImageError
 
 
@@ -169,11 +169,40 @@ def test_readable_names_what_it_skips(tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(good[0].read_bytes()[:40])
     paths = [good[0], bad, *good[1:]]
-    kept, skipped = readable(paths)
-    assert kept == good
-    assert [path for path, _ in skipped] == [bad] and str(bad) in skipped[0][1]
+    checked = check_photographs(paths)
+    assert checked.readable == good
+    assert [path for path, _ in checked.skipped] == [bad] and str(bad) in checked.skipped[0][1]
     with pytest.raises(ImageError, match=r"bad\.png"):
-        readable(paths, strict=True)
+        check_photographs(paths, strict=True)
+
+
+def test_photographs_that_show_nothing_or_do_not_differ(tmp_path):
+    def saved(*pictures: Image.Image) -> list[Path]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for index, each in enumerate(pictures):
+            each.save(folder / f"{index}.png")
+        return sorted(folder.iterdir())
+
+    noise = [Image.fromarray(np.random.default_rng(s).integers(0, 9, (50, 60), dtype=np.uint8)) for s in range(3)]
+    black, grey = Image.new("L", (50, 60)), Image.new("RGB", (50, 60), (90, 80, 70))
+    found = {
+        name: check_photographs(saved(*pictures))
+        for name, pictures in {
+            "usual": noise,
+            "the same": noise[:1] * 3,
+            "black": [black] * 3,
+            "colours": [black, grey],
+            "one with something": [black, noise[0]],
+        }.items()
+    }
+    assert {name: (checked.differ, checked.empty) for name, checked in found.items()} == {
+        "usual": (True, False),
+        "the same": (False, False),
+        "black": (False, True),
+        "colours": (True, True),
+        "one with something": (True, False),
+    }
 
 
 # Fingerprints

@@ -23,7 +23,7 @@ from flawspot.benchmark.task import Task
 from flawspot.benchmark.variations import alteration, vary
 from flawspot.costs.configuration import artifact_costs
 from flawspot.data.folders import ImageFolder, Sample
-from flawspot.data.reading import readable
+from flawspot.data.reading import check_photographs
 from flawspot.errors import ArtifactError, FlawspotError, TrainingError, WeightsError
 from flawspot.evaluation import Evaluation, evaluate
 from flawspot.files import write_bytes
@@ -134,7 +134,7 @@ def _trained(task: Task, folder: ImageFolder, path: Path) -> _Found:
     cell = task.cell
     features = task.folder / "features"
     # One that cannot be read fails the run: with fewer photographs it would be another experiment.
-    readable([sample.path for sample in folder.test], strict=True)
+    check_photographs([sample.path for sample in folder.test], strict=True)
     with FeatureCache(features) as cache:
         artifact = train(
             folder,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,32 +18,56 @@ from flawspot.runtime.reduced import read_photograph
 _ANY_SIZE = 32
 
 
-def readable(
-    paths: Sequence[Path], *, strict: bool = False, progress: Progress = SILENT
-) -> tuple[list[Path], list[tuple[Path, str]]]:
-    """Decode every photograph and tell those that can be read from those that cannot.
+@dataclass(frozen=True)
+class Checked:
+    """Photographs that were all decoded once.
 
-    Returns:
-        The readable ones, and each other one with the reason, one line that names it; both in the order of `paths`.
+    Attributes:
+        readable: those that can be read, in the order given.
+        skipped: each other one with the reason, one line that names it; likewise.
+        differ: whether there are two among the readable ones with different pixels.
+        empty: whether each of the readable ones is of a single colour.
+    """
+
+    readable: list[Path]
+    skipped: list[tuple[Path, str]]
+    differ: bool
+    empty: bool
+
+
+def check_photographs(paths: Sequence[Path], *, strict: bool = False, progress: Progress = SILENT) -> Checked:
+    """Decode every photograph and tell those that can be read from those that cannot.
 
     Raises:
         ImageError: with `strict`, the first photograph that cannot be read.
     """
     good: list[Path] = []
     skipped: list[tuple[Path, str]] = []
-    for path, error in progress.track(prefetch(paths, _check), "checking photographs", len(paths)):
-        if error is None:
+    pixels: set[int] = set()
+    empty = True
+    for path, seen in progress.track(prefetch(paths, _look), "checking photographs", len(paths)):
+        if isinstance(seen, _Seen):
             good.append(path)
-        elif strict or not isinstance(error, ImageError):
-            raise error
+            pixels.add(seen.checksum)
+            empty = empty and seen.is_empty
+        elif strict or not isinstance(seen, ImageError):
+            raise seen
         else:
-            skipped.append((path, str(error)))
-    return good, skipped
+            skipped.append((path, str(seen)))
+    return Checked(good, skipped, len(pixels) > 1, empty)
 
 
-def _check(path: Path) -> None:
-    """Decode and let go: only whether it can be read is asked."""
-    read_photograph(path, _ANY_SIZE)
+@dataclass(frozen=True)
+class _Seen:
+    checksum: int
+    is_empty: bool
+
+
+def _look(path: Path) -> _Seen:
+    """Decode and let go: only whether it can be read is asked, and whether it is like the others."""
+    photograph = read_photograph(path, _ANY_SIZE)
+    pixels = photograph.pixels
+    return _Seen(zlib.crc32(pixels.tobytes(), hash(photograph.size) & 0xFFFFFFFF), bool((pixels == pixels[0, 0]).all()))
 
 
 def resize_mask(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:

@@ -137,6 +137,11 @@ def graph_sha256(model: bytes) -> str:
     return _sha256(_own_left_out(model))
 
 
+def content_sha256(model: bytes) -> str:
+    """The sha256 over the graph and the manifest of an artifact's file: its checksum, computed anew."""
+    return _checksum(model, own_metadata(model)[MANIFEST_KEY])
+
+
 def own_metadata(model: bytes) -> dict[str, str]:
     """Manifest, checksum and signature as they stand in the file, by their keys; the last of each."""
     entries = (_read_entry(payload) for number, _, _, payload in fields(model) if number == _METADATA_PROPS)

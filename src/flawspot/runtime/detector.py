@@ -12,12 +12,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from flawspot.errors import ArtifactError
+from flawspot.errors import ArtifactError, InspectionError, SignatureError
 from flawspot.runtime.artifact import Artifact, read
 from flawspot.runtime.manifest import Manifest
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.prefetch import WORKERS, prefetch
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
+from flawspot.runtime.self_test import check
+from flawspot.runtime.signature import Key, trusted_keys_of_environment, verify
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -79,6 +81,7 @@ class Detector:
 
         Raises:
             ImageError: a photograph that cannot be read.
+            InspectionError: one that was read, and that the detector failed on.
         """
         if isinstance(image, np.ndarray) and image.ndim == 4:
             return [self._look_at(self._decoded(each), bool(keep_image)) for each in image]
@@ -122,12 +125,33 @@ class Detector:
         """Run the graph on (N, H, W, 3) uint8 RGB -> anomaly maps (N, S, S) and scores (N,), float32.
 
         A photograph at a time is as fast on a CPU, and takes less memory.
+
+        Raises:
+            InspectionError: ONNX Runtime fails, or maps and scores are not finite numbers of these shapes.
         """
-        anomaly_map, score = self._session.run(OUTPUTS, {"image": np.ascontiguousarray(batch)})
+        try:
+            anomaly_map, score = self._session.run(OUTPUTS, {"image": np.ascontiguousarray(batch)})
+        except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
+            raise InspectionError(f"not inspected: ONNX Runtime failed on it ({_reason(error)})") from None
+        size, count = self.manifest.input_size, len(batch)
+        if anomaly_map.shape != (count, size, size) or score.shape != (count,):
+            raise InspectionError(
+                f"not inspected: the detector gave a map of {list(anomaly_map.shape)} and a score of "
+                f"{list(score.shape)} where {[count, size, size]} and {[count]} are right"
+            )
+        if not (np.isfinite(score).all() and np.isfinite(anomaly_map).all()):
+            raise InspectionError("not inspected: the detector's score or map is not a finite number")
         return anomaly_map, score
 
 
-def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = None, fast_jpeg: bool = False) -> Detector:
+def load(
+    source: str | os.PathLike[str] | Artifact,
+    *,
+    threads: int | None = None,
+    fast_jpeg: bool = False,
+    trusted_keys: Sequence[Key] | None = None,
+    self_test: bool = False,
+) -> Detector:
     """Load an artifact, verified.
 
         >>> detector = flawspot.load("part.onnx")
@@ -140,27 +164,51 @@ def load(source: str | os.PathLike[str] | Artifact, *, threads: int | None = Non
             core.
         fast_jpeg: decode large JPEGs at reduced size, where that changes the resized photograph by 2 of 255 grey levels
             at most, as measured; see `flawspot.runtime.reduced.read_photograph`.
+        trusted_keys: files of public keys; the artifact must be signed by one of them. None takes those that
+            FLAWSPOT_TRUSTED_KEYS names, and asks for no signature where it names none.
+        self_test: see first whether this machine computes what the detector was made with, on a generated picture; it
+            takes as long as one photograph. Artifacts made before there was a self-test pass.
 
     Raises:
-        ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged.
+        ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged; or, with `self_test`,
+            this machine computes something else.
+        SignatureError: no trusted key has signed it.
     """
     artifact = source if isinstance(source, Artifact) else read(Path(source))
+    what = "the artifact" if isinstance(source, Artifact) else str(source)
+    keys = trusted_keys_of_environment() if trusted_keys is None else trusted_keys
+    if keys or trusted_keys is not None:
+        try:
+            verify(artifact, keys)
+        except SignatureError as error:
+            raise SignatureError(f"{what} cannot be used: {error}") from None
     try:
         session = open_session(artifact.model, threads=threads)
-    except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        what = "the artifact" if isinstance(source, Artifact) else source
+    except Exception as error:  # as in `Detector.run`
         raise ArtifactError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {reason}. "
+            f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {_reason(error)}. "
             "Update it with `pip install -U onnxruntime`"
         ) from None
-    return Detector(artifact.manifest, session, fast_jpeg=fast_jpeg)
+    detector = Detector(artifact.manifest, session, fast_jpeg=fast_jpeg)
+    if self_test and artifact.manifest.self_test is not None:
+        try:
+            check(artifact.manifest.self_test, detector.run)
+        except (ArtifactError, InspectionError) as error:
+            raise ArtifactError(f"{what} cannot be used: {error}") from None
+    return detector
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what ONNX Runtime says."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
 
 
 def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session on `model`: the GPU where ONNX Runtime has one, else the CPU."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Bytes that begin as ONNX Runtime's own format does would else be read as that, past all checks.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     if threads is None and os.environ.get(THREADS, "").isdecimal():
         threads = int(os.environ[THREADS])
     # Patterns of memory are planned from the first photograph; where later ones need other sizes, as PatchCore's search

@@ -76,7 +76,8 @@ class Prediction:
     @property
     def is_anomalous(self) -> bool:
         """The verdict at the threshold of the artifact."""
-        return self.score > self.calibration.threshold
+        # So that a score that is no number, which no detector gives, is never good.
+        return not self.score <= self.calibration.threshold
 
     @property
     def verdict(self) -> str:

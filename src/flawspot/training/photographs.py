@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.data.folders import ImageFolder, fingerprint, open_folder
-from flawspot.data.reading import readable
+from flawspot.data.reading import check_photographs
 from flawspot.data.splits import split
 from flawspot.errors import DataError
 from flawspot.methods.base import Method
@@ -65,19 +65,27 @@ def read_photographs(
     """Open every good photograph of `data` once, and split them for `method`.
 
     Raises:
-        DataError: no or too few photographs.
+        DataError: no or too few photographs, or they do not differ from each other.
         ImageError: with `strict`, a photograph that cannot be read.
     """
     folder = data if isinstance(data, ImageFolder) else open_folder(Path(data))
-    images, skipped = readable(folder.train, strict=strict, progress=progress)
-    for _, reason in skipped:
+    checked = check_photographs(folder.train, strict=strict, progress=progress)
+    images = checked.readable
+    for _, reason in checked.skipped:
         progress.note(f"left out: {reason}")
     fit, validation, calibration = _split(images, folder, method, calibration_fraction, seed)
+    if checked.empty:
+        raise DataError(f"the {len(images)} photographs in {folder.root} are of one colour each: is the lens covered?")
+    if not checked.differ:
+        raise DataError(
+            f"the {len(images)} photographs in {folder.root} are one and the same picture, so nothing can be learned "
+            "of how good parts differ: take photographs of many parts"
+        )
     return Photographs(
         product=folder.name,
         root=folder.root,
         images=tuple(images),
-        skipped=tuple(path.name for path, _ in skipped),
+        skipped=tuple(path.name for path, _ in checked.skipped),
         fingerprint=fingerprint(images, folder.root),
         fit=fit,
         validation=validation,

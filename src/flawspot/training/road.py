@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from onnxruntime import InferenceSession
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.macs import module_bytes, module_macs
 from flawspot.data.folders import ImageFolder
-from flawspot.errors import ConfigurationError, TrainingError
+from flawspot.errors import ArtifactError, ConfigurationError, TrainingError
 from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
@@ -27,9 +28,11 @@ from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
 from flawspot.runtime.detector import OUTPUTS, open_session
-from flawspot.runtime.manifest import CalibrationInfo, Manifest, Part, TrainingInfo
+from flawspot.runtime.manifest import CalibrationInfo, Manifest, Part, SelfTest, TrainingInfo
+from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.self_test import record
 from flawspot.training.configuration import Configuration, configure
 from flawspot.training.feature_cache import FeatureCache, FeatureSource
 from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
@@ -133,11 +136,13 @@ def train(
     with phases.time("export"), told.step("writing the graph"):
         model = _export(chosen, photographs)
     with phases.time("calibration"):
-        calibration = _calibrate(model, photographs.held_out(), input_size, false_alarm_rate, told)
+        session = open_session(model)
+        calibration = _calibrate(session, photographs.held_out(), input_size, false_alarm_rate, told)
+        tested = record(lambda batch: session.run(OUTPUTS, {"image": batch}))
     warning = shortfall(calibration)
     if warning:
         told.note(warning)
-    artifact = assemble(model, _describe(chosen, photographs, calibration, phases))
+    artifact = assemble(model, _describe(chosen, photographs, calibration, tested, phases))
     if output is not None:
         artifact.save(output)
     return artifact
@@ -182,6 +187,10 @@ def _export(chosen: Configuration, photographs: Photographs) -> bytes:
     model = to_onnx(graph, OUTPUTS)
     # Not a photograph that was learned from: PatchCore's distances to itself are nothing but rounding errors.
     _verify(graph, model, photographs.held_out()[0])
+    try:
+        check_model(model)
+    except ArtifactError as error:
+        raise TrainingError(f"the head of {chosen.method.name} cannot be shipped: {error}") from None
     return model
 
 
@@ -199,10 +208,9 @@ def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
 
 
 def _calibrate(
-    model: bytes, images: Sequence[Path], input_size: int, false_alarm_rate: float, progress: Progress
+    session: InferenceSession, images: Sequence[Path], input_size: int, false_alarm_rate: float, progress: Progress
 ) -> CalibrationInfo:
     """Scores of held-out good images by the graph that is shipped."""
-    session = open_session(model)
     read = functools.partial(read_photograph, input_size=input_size)
     scores = []
     for _, photograph in progress.track(prefetch(images, read), "setting the threshold", len(images)):
@@ -213,7 +221,7 @@ def _calibrate(
 
 
 def _describe(
-    chosen: Configuration, photographs: Photographs, calibration: CalibrationInfo, phases: _Phases
+    chosen: Configuration, photographs: Photographs, calibration: CalibrationInfo, tested: SelfTest, phases: _Phases
 ) -> Manifest:
     """Everything about the detector that is not a tensor."""
     method = chosen.method
@@ -237,6 +245,7 @@ def _describe(
         parts=(_backbone_part(chosen.network, chosen.input_size), *method.parts()),
         versions=versions(),
         created=now("seconds"),
+        self_test=tested,
     )
 
 

@@ -1,0 +1,74 @@
+"""Whether this machine computes what the detector was made with: a generated picture, its score and a coarse map.
+
+Runtimes that are wrong are wrong silently: integer kernels that saturate, a provider that leaves out antialiasing,
+bfloat16 in the place of float32. They change the map by several per cent and more; two that are right differ by a few
+millionths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ArtifactError
+from flawspot.runtime.manifest import SelfTest
+
+TOLERANCE = 0.01
+"""Relative to the largest value. Fifty times what CPUs of different kinds are apart, a fifth of what bfloat16 does."""
+SQUARES = 8
+"""In a row of the coarse map."""
+_HEIGHT, _WIDTH = 150, 200
+
+Run = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""(1, H, W, 3) uint8 -> maps (1, S, S) and scores (1,)."""
+
+
+def probe() -> NDArray[np.uint8]:
+    """(150, 200, 3) uint8: gradients, edges of two sizes and a fine grain, in integers and so the same everywhere."""
+    y, x = np.mgrid[:_HEIGHT, :_WIDTH].astype(np.int64)
+    gradient = (x + y) * 255 // (_HEIGHT + _WIDTH)
+    coarse = ((x // 50 + y // 50) % 2) * 60
+    fine = ((x // 3 + y // 5) % 2) * 25
+    grain = (x * x * 7 + y * y * 13 + x * y * 5) % 17
+    disc = ((x - 120) ** 2 + (y - 70) ** 2 < 40**2) * 70
+    channels = [gradient + fine + grain, 255 - gradient + disc // 2, coarse + disc + fine + grain + gradient // 3]
+    return np.stack([np.clip(channel, 0, 255) for channel in channels], axis=2).astype(np.uint8)
+
+
+def record(run: Run) -> SelfTest:
+    """What `run` says of the probe, for the manifest."""
+    anomaly_map, score = run(probe()[None])
+    return SelfTest(float(score[0]), tuple(map(float, _means(anomaly_map[0]))), TOLERANCE)
+
+
+def check(expected: SelfTest, run: Run) -> None:
+    """Run the probe and compare.
+
+    Raises:
+        ArtifactError: this machine computes something else; says by how much.
+    """
+    anomaly_map, score = run(probe()[None])
+    want = np.array([expected.score, *expected.map_means])
+    got = np.array([float(score[0]), *_means(anomaly_map[0])])
+    if want.shape != got.shape:
+        raise ArtifactError("it fails its self-test: its map has another size than where it was made")
+    worst = float(np.abs(got - want).max() / max(float(np.abs(want).max()), 1e-30))
+    if not worst <= expected.tolerance:
+        raise ArtifactError(
+            f"it fails its self-test: ONNX Runtime on this machine computes something else than where it was made, "
+            f"by {100 * worst:.3g} % (allowed: {100 * expected.tolerance:g} %). "
+            "Update ONNX Runtime, or use another machine: verdicts would be wrong"
+        )
+
+
+def _means(anomaly_map: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(S, S) -> means over squares, row by row; fewer where the map is smaller."""
+    size = len(anomaly_map)
+    edges = np.unique(np.linspace(0, size, SQUARES + 1).astype(int))
+    rows = np.add.reduceat(anomaly_map.astype(np.float64), edges[:-1], axis=0)
+    sums = np.add.reduceat(rows, edges[:-1], axis=1)
+    lengths = np.diff(edges)
+    means: NDArray[np.float64] = (sums / (lengths[:, None] * lengths[None])).ravel()
+    return means

@@ -1,0 +1,198 @@
+"""Signed artifacts: Ed25519 (RFC 8032) over graph and manifest, kept in the model's metadata.
+
+A checksum tells of accidents; whoever can replace the file can replace it too. A device that names trusted keys refuses
+every artifact that none of them has signed. Needs the extra ``sign``, which brings the cryptography package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flawspot.errors import SignatureError
+from flawspot.extras import require
+from flawspot.files import replacing
+from flawspot.runtime.artifact import SIGNATURE_KEY, Artifact, content_sha256, own_metadata, signed
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+TRUSTED_KEYS = "FLAWSPOT_TRUSTED_KEYS"
+"""Names files of public keys, separated as paths are in PATH, that every artifact must be signed by one of."""
+_CONTEXT = b"flawspot artifact, version 1\0"
+_MAX_KEY_BYTES = 1 << 16
+
+Key = str | os.PathLike[str]
+"""The file of a public key, as `make_key` or ``openssl pkey -pubout`` writes it (PEM)."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What stands in an artifact.
+
+    Attributes:
+        key: the public key, 32 bytes.
+        signature: 64 bytes.
+    """
+
+    key: bytes
+    signature: bytes
+
+    @property
+    def key_id(self) -> str:
+        """16 hexadecimal digits that name the key."""
+        return key_id(self.key)
+
+
+def key_id(public: bytes) -> str:
+    """The first 16 hexadecimal digits of the sha256 of a public key's 32 bytes."""
+    return hashlib.sha256(public).hexdigest()[:16]
+
+
+def make_key(path: Path) -> str:
+    """Make a key: the private one at `path`, readable by its owner alone, the public one beside it with ``.pub``.
+
+    Returns:
+        The key's id.
+
+    Raises:
+        SignatureError: one of the files exists.
+        MissingPackageError: the extra ``sign`` is not installed.
+        FlawspotError: they cannot be written.
+    """
+    require("cryptography", "making a key")
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    public_path = path.with_name(path.name + ".pub")
+    for each in (path, public_path):
+        if each.exists():
+            raise SignatureError(f"{each} exists: a key is never overwritten, give another name")
+    private = Ed25519PrivateKey.generate()
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    secret = private.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    public = private.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    with replacing(path, private=True) as temporary:
+        temporary.write_bytes(secret)
+    with replacing(public_path) as temporary:
+        temporary.write_bytes(public)
+    return key_id(private.public_key().public_bytes_raw())
+
+
+def sign(artifact: Artifact, key: Key) -> Artifact:
+    """The artifact signed with the private key in file `key` (PEM, not encrypted).
+
+    Raises:
+        SignatureError: the key cannot be read, or is no Ed25519 key.
+        MissingPackageError: the extra ``sign`` is not installed.
+    """
+    require("cryptography", "signing")
+    private = _private_key(Path(key))
+    text = json.dumps(
+        {
+            "algorithm": "ed25519",
+            "key": private.public_key().public_bytes_raw().hex(),
+            "signature": private.sign(_message(artifact)).hex(),
+        }
+    )
+    return signed(artifact, text)
+
+
+def signature_of(artifact: Artifact) -> Signature | None:
+    """The signature that an artifact carries, not verified; None without one.
+
+    Raises:
+        SignatureError: what stands there is no signature.
+    """
+    text = own_metadata(artifact.model).get(SIGNATURE_KEY)
+    if text is None:
+        return None
+    try:
+        data = json.loads(text)
+        found = Signature(bytes.fromhex(data["key"]), bytes.fromhex(data["signature"]))
+        known = data["algorithm"] == "ed25519"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise SignatureError("its signature is damaged: sign it again") from None
+    if not known or len(found.key) != 32 or len(found.signature) != 64:
+        raise SignatureError("its signature is of a kind that this flawspot does not know: update it, or sign again")
+    return found
+
+
+def verify(artifact: Artifact, trusted_keys: Sequence[Key]) -> str:
+    """See that one of the trusted keys has signed the artifact as it is.
+
+    Returns:
+        The id of that key.
+
+    Raises:
+        SignatureError: it is unsigned, signed by another key, or changed since.
+        MissingPackageError: the extra ``sign`` is not installed.
+    """
+    require("cryptography", "verifying a signature")
+    from cryptography.exceptions import InvalidSignature
+
+    known = {public.public_bytes_raw(): public for public in (_public_key(Path(key)) for key in trusted_keys)}
+    found = signature_of(artifact)
+    trusted = ", ".join(key_id(raw) for raw in known) or "none"
+    if found is None:
+        raise SignatureError(f"it is not signed, and only what a trusted key has signed may run ({trusted})")
+    if found.key not in known:
+        raise SignatureError(f"it is signed by key {found.key_id}, which is not trusted ({trusted})")
+    try:
+        known[found.key].verify(found.signature, _message(artifact))
+    except InvalidSignature:
+        raise SignatureError(f"it was changed after key {found.key_id} signed it: get it anew, or sign again") from None
+    return found.key_id
+
+
+def trusted_keys_of_environment() -> list[str]:
+    """The files that FLAWSPOT_TRUSTED_KEYS names."""
+    return [name for name in os.environ.get(TRUSTED_KEYS, "").split(os.pathsep) if name]
+
+
+def _message(artifact: Artifact) -> bytes:
+    """What is signed: graph and manifest, by their hash."""
+    return _CONTEXT + content_sha256(artifact.model).encode()
+
+
+def _key_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_KEY_BYTES)
+    except OSError as error:
+        raise SignatureError(f"cannot read the key {path}: {error.strerror or error}") from None
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(_key_bytes(path), None)
+    except SignatureError:
+        raise
+    except Exception:  # the library raises ValueError, TypeError and classes of its own
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SignatureError(f"{path} is no private Ed25519 key without password: make one with `flawspot make-key`")
+    return key
+
+
+def _public_key(path: Path) -> Ed25519PublicKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(_key_bytes(path))
+    except SignatureError:
+        raise
+    except Exception:  # as above
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise SignatureError(f"{path} is no public Ed25519 key: give the .pub file that `flawspot make-key` wrote")
+    return key

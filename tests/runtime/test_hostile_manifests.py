@@ -1,0 +1,96 @@
+"""Manifests whose checksum fits and whose values no detector has are refused when they are read."""
+
+import dataclasses
+import hashlib
+import json
+import math
+
+import pytest
+
+import flawspot
+from flawspot.errors import ArtifactError
+from flawspot.runtime.artifact import CHECKSUM_KEY, MANIFEST_KEY, assemble, graph_sha256, metadata_entry, read
+
+
+def written(path, model: bytes, text: str):
+    """An artifact with this manifest and the checksum that goes with it, as whoever has the file can make it."""
+    checksum = hashlib.sha256(model + b"\0" + text.encode()).hexdigest()
+    path.write_bytes(model + metadata_entry(MANIFEST_KEY, text) + metadata_entry(CHECKSUM_KEY, checksum))
+    return path
+
+
+@pytest.fixture
+def manifest(tiny_model, tiny_manifest):
+    return dataclasses.replace(tiny_manifest, graph_sha256=graph_sha256(tiny_model)).as_dict()
+
+
+def test_the_fixture_is_read(tmp_path, tiny_model, manifest):
+    read(written(tmp_path / "a.onnx", tiny_model, json.dumps(manifest)))
+
+
+WRONG = [
+    ("calibration.threshold", math.nan),
+    ("calibration.threshold", math.inf),
+    ("calibration.threshold", 99.5),
+    ("calibration.threshold", 10**400),
+    ("calibration.threshold", "9"),
+    ("calibration.scores", []),
+    ("calibration.scores", [math.nan]),
+    ("calibration.scores", [100.0, 90.0]),
+    ("calibration.false_alarm_rate", 0.0),
+    ("calibration.false_alarm_rate", math.nan),
+    ("calibration.promised_rate", 1.5),
+    ("input_size", 0),
+    ("input_size", -5),
+    ("input_size", 10**30),
+    ("backbone.taps", []),
+    ("backbone.taps", [7, 3]),
+    ("backbone.taps", list(range(1000))),
+    ("backbone.std", [0.0, 0.0, 0.0]),
+    ("backbone.mean", [0.5]),
+    ("parts", [{"name": "x", "bytes": -1, "macs": 0}]),
+    ("hyperparameters", {"a": math.inf}),
+    ("hyperparameters", {"a": 10**400}),
+    ("seed", 10**400),
+    ("schema_version", -7),
+    ("schema_version", True),
+    ("schema_version", 99),
+    ("graph_sha256", ""),
+    ("graph_sha256", "0" * 64),
+    ("self_test", {"score": 1.0, "map_means": [1.0], "tolerance": 5.0}),
+    ("self_test", {"score": math.nan, "map_means": [1.0], "tolerance": 0.1}),
+    ("product", "\ud800"),
+    ("product", None),
+]
+
+
+@pytest.mark.parametrize(("where", "value"), WRONG, ids=[f"{where}-{ascii(value)[:20]}" for where, value in WRONG])
+def test_values_that_no_detector_has(tmp_path, tiny_model, manifest, where, value):
+    inner = manifest
+    *outer, last = where.split(".")
+    for name in outer:
+        inner = inner[name]
+    inner[last] = value
+    path = written(tmp_path / "a.onnx", tiny_model, json.dumps(manifest))
+    with pytest.raises(ArtifactError) as error:
+        flawspot.load(path)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "null", "1", "{", '{"schema_version": 2}', '{"x": ' + "[" * 100_000 + "]" * 100_000 + "}", "9" * 5000],
+    ids=lambda text: text[:20],
+)
+def test_texts_that_are_no_manifest(tmp_path, tiny_model, text):
+    with pytest.raises(ArtifactError) as error:
+        read(written(tmp_path / "a.onnx", tiny_model, text))
+    assert len(str(error.value)) < 600
+
+
+def test_a_manifest_belongs_to_its_graph(tmp_path, tiny_model, tiny_manifest):
+    other = tiny_model + b"\x08\x0a"  # the IR version once more: the same model, other bytes
+    theirs = assemble(other, tiny_manifest).manifest
+    with pytest.raises(ArtifactError, match="belongs to another graph"):
+        read(written(tmp_path / "a.onnx", tiny_model, theirs.to_json()))
