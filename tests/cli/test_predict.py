@@ -54,7 +54,7 @@ def test_what_cannot_be_read_does_not_stop_a_batch(tiny, flawspot, tmp_path, sav
     assert "score" in lines[0]
     assert "b.png" in lines[1]["error"]
     assert "there is no such file" in lines[2]["error"]
-    assert "2 of 3 files could not be read" in err
+    assert "2 of 3 photographs were not inspected" in err
 
 
 def test_anomalies_can_end_with_a_code_of_their_own(tiny, flawspot, tmp_path, save):

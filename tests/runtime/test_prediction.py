@@ -145,6 +145,7 @@ def test_to_dict_is_json():
     told = json.loads(json.dumps(predicted(values, path=Path("a.png")).to_dict(), allow_nan=False))
     assert told == {
         "path": "a.png",
+        "verdict": "anomalous",
         "severity": 2.0,
         "is_anomalous": True,
         "score": 2.0,

@@ -1,7 +1,7 @@
 """The command line: parses, calls, prints. Every command's work is done elsewhere in the package.
 
-Exit codes: 0 done; 1 an error, told in one line; 2 wrong usage; 3 done, but some images could not be read; 4 anomalies
-found (`predict --fail-on-anomaly`); 130 interrupted.
+Exit codes: 0 done; 1 an error, told in one line; 2 wrong usage; 3 done, but some photographs were not inspected; 4
+anomalies found (`predict --fail-on-anomaly`); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,11 +12,6 @@ import sys
 UNREADABLE_IMAGES = 3
 ANOMALIES_FOUND = 4
 INTERRUPTED = 130
-
-FAST_JPEG = (
-    "Decode large JPEGs at reduced size: faster, but the resized photograph may differ by 2 of 255 grey levels, "
-    "and so scores a little."
-)
 
 
 def main() -> None:

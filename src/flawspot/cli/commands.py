@@ -16,13 +16,14 @@ from flawspot.cli import (
     methods,
     predict,
     reproduce,
+    sign,
     threshold,
     train,
     weights,
 )
 
 EPILOG = (
-    "Exit codes: 0 done, 1 an error (told in one line), 2 wrong usage, 3 done but some images could not be read, "
+    "Exit codes: 0 done, 1 an error (told in one line), 2 wrong usage, 3 done but some photographs were not inspected, "
     "4 anomalies found (predict --fail-on-anomaly), 130 interrupted."
 )
 
@@ -58,6 +59,9 @@ app.command(name="predict")(predict.predict)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
 app.command(name="threshold")(threshold.threshold)
+app.command(name="make-key")(sign.make_key)
+app.command(name="sign")(sign.sign)
+app.command(name="verify")(sign.verify)
 app.command(name="backbones")(backbones.backbones)
 app.command(name="methods")(methods.methods)
 app.command(name="costs")(costs.costs)

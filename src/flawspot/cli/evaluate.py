@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flawspot.cli import FAST_JPEG, UNREADABLE_IMAGES
+from flawspot.cli import UNREADABLE_IMAGES
 from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.cli.detectors import FAST_JPEG, THREADS, TRUSTED_KEYS, load_tested
 from flawspot.progress.display import DISPLAY
 
 if TYPE_CHECKING:
@@ -19,15 +20,15 @@ def evaluate(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
     data: Annotated[Path, typer.Argument(help="A folder in the MVTec layout, with test and ground_truth.")],
     strict: Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="How many threads to use. Default: all cores.")] = None,
-    fast_jpeg: Annotated[bool, typer.Option("--fast-jpeg", help=FAST_JPEG)] = False,
+    threads: THREADS = None,
+    fast_jpeg: FAST_JPEG = False,
+    trusted_keys: TRUSTED_KEYS = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a detector on labelled photographs that it has never seen."""
     from flawspot.evaluation import evaluate as run
-    from flawspot.runtime.detector import load
 
-    detector = load(file, threads=threads, fast_jpeg=fast_jpeg)
+    detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
     evaluation = run(detector, data, strict=strict, progress=DISPLAY)
     manifest = detector.manifest
     if as_json:

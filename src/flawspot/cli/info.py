@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flawspot.cli.console import print_json, print_pairs
+
+if TYPE_CHECKING:
+    from flawspot.runtime.artifact import Artifact
 
 
 def info(
@@ -25,7 +28,8 @@ def info(
     backbone, training, calibration = manifest.backbone, manifest.training, manifest.calibration
     settings = ", ".join(f"{name}={value}" for name, value in manifest.hyperparameters.items())
     rows = [
-        ("artifact", f"{file} ({len(artifact.model) / 2**20:.1f} MiB), intact"),
+        ("artifact", f"{file} ({len(artifact.model) / 2**20:.1f} MiB)"),
+        ("signed", _signed(artifact)),
         ("product", manifest.product),
         ("method", f"{manifest.method} ({settings}), seed {manifest.seed}"),
         ("backbone", f"{backbone.name}, layers {backbone.layers} {list(backbone.taps)}, weights {backbone.weights}"),
@@ -51,3 +55,19 @@ def info(
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     rows.append(("made", f"{manifest.created} with {versions}"))
     print_pairs(rows)
+
+
+def _signed(artifact: Artifact) -> str:
+    from flawspot.errors import FlawspotError
+    from flawspot.runtime.signature import signature_of, trusted_keys_of_environment, verify
+
+    try:
+        found = signature_of(artifact)
+        keys = trusted_keys_of_environment()
+        if found is None:
+            return "no: whoever can replace the file can change the verdict"
+        if not keys:
+            return f"by key {found.key_id}, not verified: `flawspot verify` does, with the public key"
+        return f"by key {verify(artifact, keys)}, which is trusted"
+    except FlawspotError as error:
+        return f"not as it should be: {error}"

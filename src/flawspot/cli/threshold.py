@@ -21,11 +21,15 @@ def threshold(
     """Show the threshold, or choose another false-alarm rate, without training again."""
     from flawspot.runtime.artifact import read
     from flawspot.runtime.calibration import shortfall
+    from flawspot.runtime.signature import signature_of
 
     artifact = read(file)
     if false_alarm_rate is not None:
+        was_signed = signature_of(artifact) is not None
         artifact = artifact.recalibrated(false_alarm_rate)
         artifact.save(file)
+        if was_signed:
+            note("its signature no longer fits, for the threshold is signed too: sign it again with `flawspot sign`")
         warning = shortfall(artifact.manifest.calibration)
         if warning:
             note(warning)

@@ -161,6 +161,7 @@ class Prediction:
         """Everything but map and pixels as plain values that JSON has; an infinite severity is None."""
         return {
             "path": None if self.path is None else str(self.path),
+            "verdict": self.verdict,
             "severity": self.severity if math.isfinite(self.severity) else None,
             "is_anomalous": self.is_anomalous,
             "score": self.score,

@@ -1,0 +1,44 @@
+"""Options and steps of every command that runs a detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from flawspot.runtime.detector import Detector
+
+TRUSTED_KEYS = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trusted-key",
+        metavar="FILE",
+        help="Refuse an artifact that is not signed by this public key; repeatable. Default: the keys that "
+        "FLAWSPOT_TRUSTED_KEYS names.",
+    ),
+]
+THREADS = Annotated[int | None, typer.Option(min=1, help="How many threads to use. Default: all cores.")]
+FAST_JPEG = Annotated[
+    bool,
+    typer.Option(
+        "--fast-jpeg",
+        help="Decode large JPEGs at reduced size: faster, but the resized photograph may differ by 2 of 255 grey "
+        "levels, and so scores a little.",
+    ),
+]
+
+
+def load_tested(
+    file: Path, *, threads: int | None = None, fast_jpeg: bool = False, trusted_keys: list[Path] | None = None
+) -> Detector:
+    """Load an artifact as the command line does: with its self-test.
+
+    Raises:
+        ArtifactError: as `flawspot.load`.
+        SignatureError: likewise.
+    """
+    from flawspot.runtime.detector import load
+
+    return load(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys or None, self_test=True)

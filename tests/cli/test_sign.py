@@ -1,0 +1,86 @@
+"""Keys, signing and verifying, as a person at a terminal does."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from flawspot.cli.commands import app
+from flawspot.errors import ArtifactError, ConfigurationError, SignatureError
+from flawspot.runtime.artifact import assemble, read, write
+from flawspot.runtime.detector import load
+from flawspot.runtime.self_test import record
+
+
+@pytest.fixture
+def line(tmp_path, tiny_model, tiny_manifest, monkeypatch):
+    """An artifact with a self-test, a photograph and a key, in the folder where the commands run."""
+    monkeypatch.chdir(tmp_path)
+    tested = record(load(assemble(tiny_model, tiny_manifest)).run)
+    write("part.onnx", tiny_model, dataclasses.replace(tiny_manifest, self_test=tested))
+    Image.fromarray(np.full((9, 9, 3), 20, np.uint8)).save("photo.png")
+    run("make-key", "line")
+    return tmp_path
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_sign_and_verify(line):
+    assert "no: whoever can replace the file" in run("info", "part.onnx").stdout
+    assert "signed by" in run("sign", "part.onnx", "--key", "line").stdout
+    key = json.loads(run("sign", "part.onnx", "--key", "line", "--json").stdout)["key"]
+    assert f"by key {key}, not verified" in run("info", "part.onnx").stdout
+    shown = run("verify", "part.onnx", "--trusted-key", "line.pub").stdout
+    assert f"key {key}, trusted" in shown
+    assert "passed" in shown
+    checked = json.loads(run("verify", "part.onnx", "--trusted-key", "line.pub", "--json").stdout)
+    assert checked == {"artifact": "part.onnx", "key": key, "self_test": "passed"}
+
+
+def test_a_line_that_trusts_a_key(line, monkeypatch):
+    assert run("predict", "part.onnx", "photo.png").exit_code == 0
+    with pytest.raises(SignatureError, match="not signed"):
+        run("predict", "part.onnx", "photo.png", "--trusted-key", "line.pub")
+    monkeypatch.setenv("FLAWSPOT_TRUSTED_KEYS", "line.pub")
+    with pytest.raises(SignatureError, match="not signed"):
+        run("predict", "part.onnx", "photo.png")
+    run("sign", "part.onnx", "--key", "line")
+    assert run("predict", "part.onnx", "photo.png").exit_code == 0
+    assert "which is trusted" in run("info", "part.onnx").stdout
+
+
+def test_another_threshold_wants_another_signature(line):
+    run("sign", "part.onnx", "--key", "line")
+    done = run("threshold", "part.onnx", "--false-alarm-rate", "0.5")
+    assert "sign it again" in done.stderr
+    assert "no: whoever" in run("info", "part.onnx").stdout
+
+
+def test_verify_wants_a_key(line):
+    with pytest.raises(ConfigurationError, match="--trusted-key"):
+        run("verify", "part.onnx")
+
+
+def test_what_fails_its_self_test_predicts_nothing(line):
+    artifact = read("part.onnx")
+    tested = dataclasses.replace(artifact.manifest.self_test, score=1e9)
+    write("part.onnx", artifact.model, dataclasses.replace(artifact.manifest, self_test=tested))
+    with pytest.raises(ArtifactError, match="self-test"):
+        run("predict", "part.onnx", "photo.png")
+
+
+def test_not_inspected_is_not_good(line):
+    (line / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
+    done = run("predict", "part.onnx", "photo.png", "broken.png")
+    assert done.exit_code == 3
+    assert [text.split("  ")[0].strip() for text in done.stdout.splitlines()] == ["good", "not inspected"]
+    assert "1 of 2 photographs were not inspected" in done.stderr
+    told = run("predict", "part.onnx", "photo.png", "broken.png", "--json").stdout
+    lines = [json.loads(text) for text in told.splitlines()]
+    assert [each["verdict"] for each in lines] == ["good", "not inspected"]
+    assert lines[1]["is_anomalous"] is None
