@@ -21,6 +21,11 @@ def _detector() -> flawspot.Detector:
 
 EXAMPLES = [
     (flawspot.load, {}),
+    (flawspot.train, {}),
+    (flawspot.FeatureCache, {}),
+    (type(flawspot.methods).__call__, {}),
+    (type(flawspot.backbones).__call__, {}),
+    *((method, {}) for method in (flawspot.PatchCore, flawspot.PaDiM, flawspot.CFA, flawspot.STFPM, flawspot.PaSTe)),
     (flawspot.evaluate, {}),
     (flawspot.Artifact, {"artifact": lambda: read("part.onnx")}),
     (flawspot.Detector, {"detector": _detector}),
@@ -63,6 +68,7 @@ def workplace(tmp_path, monkeypatch, tiny_model, tiny_manifest):
     save("new.png", SIDE, SIDE, spot)
     for index in range(4):
         save(f"photos/train/good/{index}.png", SIDE, SIDE)
+        save(f"photos/train/good/{index + 4}.png", SIDE, SIDE, (slice(index, index + 1), slice(0, 1)))
         save(f"photos/test/good/{index}.png", SIDE, SIDE)
         save(f"photos/test/scratch/{index}.png", SIDE, SIDE, spot)
         mask = np.zeros((SIDE, SIDE), np.uint8)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 class _Package(types.ModuleType):
     def __call__(self) -> dict[str, BackboneFamily]:
-        """What is known of every registered backbone, by its name."""
+        """What is known of every registered backbone, by its name.
+
+        >>> flawspot.backbones()["mobilenet_v2"].layer_groups["equiv"]
+        (3, 8, 14)
+        """
         known: dict[str, BackboneFamily] = import_module(f"{__name__}.registry", "flawspot.backbones").families()
         return known
 

@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -32,12 +32,12 @@ class BackboneFamily:
     """
 
     name: str
-    build: Callable[[], list[nn.Module]]
+    build: Callable[[], list[nn.Module]] = field(repr=False)
     last: int
     layer_groups: Mapping[str, tuple[int, ...]]
-    weights: tuple[WeightsFile, ...]
-    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
-    source: str
+    weights: tuple[WeightsFile, ...] = field(repr=False)
+    rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = field(repr=False)
+    source: str = field(repr=False)
     student_patience: int = 1
 
 

@@ -33,7 +33,11 @@ __all__ = ["CFA", "STFPM", "Method", "PaDiM", "PaSTe", "PatchCore"]
 
 class _Package(types.ModuleType):
     def __call__(self) -> dict[str, type[Method]]:
-        """Every registered method's class by its name."""
+        """Every registered method's class by its name.
+
+        >>> list(flawspot.methods())
+        ['cfa', 'padim', 'paste', 'patchcore', 'stfpm']
+        """
         known: dict[str, type[Method]] = import_module(f"{__name__}.registry", "flawspot.methods").methods()
         return known
 

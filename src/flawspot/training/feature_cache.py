@@ -73,6 +73,11 @@ class FeatureSource:
 class FeatureCache:
     """Where features stay. Used in a ``with`` block, or closed by hand.
 
+        >>> with flawspot.FeatureCache("features") as cache:
+        ...     for seed in (0, 1):
+        ...         options = {"method": "padim", "input_size": 64, "random_weights": True, "progress": False}
+        ...         artifact = flawspot.train("photos", cache=cache, seed=seed, **options)
+
     Without a folder they are held in memory up to a budget, and beyond it in nameless temporary files that vanish with
     the process, however it ends; TMPDIR says on which disk. With a folder every layer is an .npy file there, mapped
     into memory by any number of processes and kept for the next run; the operating system holds in memory what fits.

@@ -78,6 +78,14 @@ def train(
 ) -> Artifact:
     """Train a detector on photographs of good parts.
 
+        >>> artifact = flawspot.train(
+        ...     "photos", method="padim", input_size=64, random_weights=True, output="new.onnx", progress=False
+        ... )
+        >>> artifact.manifest.training.calibration_images
+        2
+        >>> flawspot.load("new.onnx").predict("photos/test/scratch/0.png").verdict
+        'anomalous'
+
     Args:
         data: a folder in the MVTec layout (its ``train/good``), or a plain folder of photographs of good parts.
         method: a method's name, or a `Method` with its hyperparameters.

@@ -44,6 +44,9 @@ from flawspot.runtime.manifest import Part, Scalar
 class CFA(Method):
     """Distance to memorized centres in an adapted feature space.
 
+        >>> flawspot.CFA(epochs=10).nearest
+        3
+
     Attributes:
         nearest: K, the centres that attract a patch (the paper's 3).
         repelled: J, the next ones that are pushed away (the paper's 3).

@@ -44,6 +44,9 @@ PRECISIONS: dict[str, type[np.floating]] = {"float32": np.float32, "float16": np
 class PaDiM(Method):
     """Mahalanobis distance to a Gaussian at each position. The parts must lie alike in every photograph.
 
+        >>> flawspot.PaDiM(covariance="low_rank").rank
+        8
+
     With P positions, d channels and w bytes a number (4, or 2 at float16), the means take 4 P d bytes; beside them
     ``full`` stores w P times the numbers in the bands of a triangle (about d (d + 9) / 2: 2,164 for d = 62), each of
     them one multiply-accumulate; ``low_rank`` w P d (rank + 1), 2 P d rank multiply-accumulates; ``diagonal`` w P d.

@@ -47,6 +47,9 @@ TYPICAL_IMAGES = 8
 class PatchCore(Method):
     """Distance to the nearest patch of a memory bank.
 
+        >>> flawspot.PatchCore(bank_size=2000).bank_size
+        2000
+
     Attributes:
         bank_size: patches kept. The PaSTe paper keeps 30,000; a third of that is three times smaller and faster.
         bank_ratio: patches kept as a share of all, in the place of `bank_size`; the PatchCore paper's default is 0.1.

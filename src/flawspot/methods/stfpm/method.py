@@ -44,6 +44,9 @@ VALIDATION_BATCH = 16
 class STFPM(Method):
     """Where a student fails to follow its teacher.
 
+        >>> flawspot.STFPM(recipe="fast").momentum
+        0.9
+
     Attributes:
         share: the last block that teacher and student have in common (PaSTe), ``auto`` for the one before the first
             tap of the backbone's paste group, or before the first tap if that is earlier; None shares nothing, which

@@ -19,6 +19,9 @@ from flawspot.methods.stfpm.method import STFPM
 class PaSTe(STFPM):
     """STFPM with a shared beginning.
 
+        >>> flawspot.PaSTe(epochs=10).share
+        'auto'
+
     Attributes:
         share: the last block in common. The paper shares blocks 0 to 6 of MobileNetV2 and taps [7, 10, 14], that is
             all before the first tap (table 1, section 4.5): ``auto``.
