@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: demo test benchmark-small lint format bench clean
+.PHONY: demo test test-minimum benchmark-small lint format bench clean
 .DELETE_ON_ERROR:
 
 # The stamp is made last, so that an interrupted installation is done again.
@@ -24,6 +24,10 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2
 	$(BIN)/python -m pytest
+
+# Trains and predicts in environments of the lowest versions that pyproject.toml declares. Some minutes.
+test-minimum:
+	$(PYTHON) tests/minimum_versions.py
 
 # On real photographs: make benchmark-small DATA=FOLDER [OUT=FOLDER]. It goes on where it was ended.
 OUT ?= benchmark-small

@@ -27,12 +27,15 @@ def missing_package(error: ModuleNotFoundError, what: str) -> MissingPackageErro
         error: as raised by ``import``.
         what: needs the package, such as ``this command``; begins the sentence.
     """
-    package = (error.name or "").partition(".")[0]
+    package, dot, _ = (error.name or "").partition(".")
     for extra, packages in EXTRAS.items():
-        if package in packages:
-            return MissingPackageError(
-                f"{what} needs {package}, which is not installed: run `{install_command(extra)}`", name=package
-            )
+        if package not in packages:
+            continue
+        if dot and importlib.util.find_spec(package) is not None:
+            told = f"another {package}, this one has no {error.name}: run `pip install -U {package}`"
+        else:
+            told = f"{package}, which is not installed: run `{install_command(extra)}`"
+        return MissingPackageError(f"{what} needs {told}", name=package)
     return None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flawspot.benchmark.record import Record
 from flawspot.errors import ConfigurationError
+from flawspot.extras import require
 from flawspot.files import replacing
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ def export(records: Sequence[Record], path: Path) -> None:
 
     Raises:
         ConfigurationError: another suffix than `FORMATS`.
+        MissingPackageError: pyarrow is not installed.
         FlawspotError: the file cannot be written.
     """
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise ConfigurationError(f"cannot export to {path}: give a name that ends in {' or '.join(FORMATS)}")
     if suffix == ".parquet":
+        require("pyarrow", "a .parquet file")
         table = frame(records)
         with replacing(path) as temporary:
             table.to_parquet(temporary, engine="pyarrow", index=False)
