@@ -115,7 +115,7 @@ def calls(monkeypatch, *names):
 def test_nothing_is_loaded_read_or_planned_twice(make, monkeypatch, one_thread, threads, sessions):
     monkeypatch.setenv("FLAWSPOT_THREADS", threads)
     artifact, costs = "flawspot.runtime.detector.read", "flawspot.costs.configuration.make_plan"
-    session, test_photograph = "flawspot.benchmark.one_run.load", "flawspot.runtime.detector.read_image"
+    session, test_photograph = "flawspot.benchmark.one_run.load", "flawspot.evaluation.read_image"
     again = "flawspot.benchmark.seen_photographs.read_image"
     counts = calls(monkeypatch, artifact, costs, session, test_photograph, again)
     record = execute(make())
@@ -259,7 +259,7 @@ def test_features_on_disk_keep_within_their_bound(tmp_path):
     assert prune(tmp_path, 250) == 200
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "b.npy"]
     (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / ".a.npy.xyz.part.npy").write_bytes(b"")
+    (tmp_path / "deep" / ".flawspot-a.npy.abcdefgh.part.npy").write_bytes(b"")
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*.npy")) == ["a.npy", "b.npy"]
 
