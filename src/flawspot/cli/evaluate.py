@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flawspot.cli import FAST_JPEG, UNREADABLE_IMAGES
+from flawspot.cli import FAST_JPEG, MAX_THREADS, UNREADABLE_IMAGES
 from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.progress.display import DISPLAY
 
@@ -19,7 +19,9 @@ def evaluate(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
     data: Annotated[Path, typer.Argument(help="A folder in the MVTec layout, with test and ground_truth.")],
     strict: Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="How many threads to use. Default: all cores.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MAX_THREADS, help="How many threads to use. Default: all cores.")
+    ] = None,
     fast_jpeg: Annotated[bool, typer.Option("--fast-jpeg", help=FAST_JPEG)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

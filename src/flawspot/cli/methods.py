@@ -6,10 +6,9 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from flawspot.cli.console import out, print_json
+from flawspot.cli.console import out, print_json, styled
 
 if TYPE_CHECKING:
     from flawspot.methods.base import Method
@@ -65,8 +64,8 @@ def _as_dict(known: Hyperparameter) -> dict[str, Any]:
 
 def _print_heading(cls: type[Method]) -> None:
     described = _described(cls)
-    out.print(f"[bold]{cls.name:<12}[/] {escape(described['summary'])}")
-    out.print(f"{'':<12} [dim]{escape(cls.source)}; layers {cls.default_layers} unless others are given[/]")
+    out.print(styled(f"{cls.name:<12}", "bold"), described["summary"])
+    out.print(f"{'':<12}", styled(f"{cls.source}; layers {cls.default_layers} unless others are given", "dim"))
 
 
 def _print_hyperparameters(hyperparameters: tuple[Hyperparameter, ...]) -> None:
@@ -74,7 +73,7 @@ def _print_hyperparameters(hyperparameters: tuple[Hyperparameter, ...]) -> None:
     for column in table.columns[:4]:
         column.no_wrap = True
     for known in hyperparameters:
-        table.add_row(known.name, known.type_name, _text(known.default), known.allowed, escape(known.description))
+        table.add_row(known.name, known.type_name, _text(known.default), known.allowed, known.description)
     out.print(table)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flawspot.errors import ArtifactError
-from flawspot.files import write_bytes
+from flawspot.files import special_kind, write_bytes
 from flawspot.runtime.calibration import recalibrate
 from flawspot.runtime.manifest import Manifest
 
@@ -92,6 +92,7 @@ def read(path: str | Path) -> Artifact:
     """
     path = Path(path)
     try:
+        _check_kind(path)
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ArtifactError(f"{path} is not a flawspot artifact: {size} bytes are more than an ONNX file can have")
@@ -106,6 +107,13 @@ def read(path: str | Path) -> Artifact:
         return Artifact(_verify(model), model)
     except ArtifactError as error:
         raise ArtifactError(f"{path} cannot be used: {error}") from None
+
+
+def _check_kind(path: Path) -> None:
+    """Reading a pipe may take for ever, and a device all memory."""
+    kind = special_kind(path)
+    if kind is not None:
+        raise ArtifactError(f"{path} is {kind}: give the .onnx file that `flawspot train` wrote with -o")
 
 
 def write(path: str | Path, model: bytes, manifest: Manifest) -> None:
