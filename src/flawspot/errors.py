@@ -4,9 +4,17 @@ The command line prints the message alone, without a traceback; the Python API r
 bug of flawspot.
 """
 
+from flawspot.texts import visible
+
 
 class FlawspotError(Exception):
-    """Base of every error that is the user's to cure. ``str(error)`` is one line, fit to be shown as it stands."""
+    """Base of every error that is the user's to cure. ``str(error)`` is one line, fit to be shown as it stands.
+
+    File names in it are escaped where they are not printable; see `flawspot.texts.visible`.
+    """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class ArtifactError(FlawspotError):

@@ -1,10 +1,12 @@
-"""Writing files so that nothing half-written is ever left behind, not even by a process that was killed."""
+"""Writing files so that nothing half-written is ever left behind, not even by a process that was killed; and refusing
+what is called like a file and is none."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -34,6 +36,7 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
     temporary: Path | None = None
     handle: int | None = None
     try:
+        _refuse_special(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_unfinished(path.parent)
         prefix = f"{_PREFIX}{path.name[:_NAME_LENGTH]}."
@@ -107,11 +110,52 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise FlawspotError(f"cannot write {path}: it is a folder. Give the name of a file in it.")
     try:
+        _refuse_special(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         raise FlawspotError(f"cannot write {path}: {error.strerror or error}. Choose another place.") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Find out before long work whether files can be written into `folder`, which need not exist; leaves nothing
+    behind.
+
+    Raises:
+        FlawspotError: they cannot, as where it or one above it is a file; says why.
+    """
+    there = next(above for above in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(above))
+    if not there.is_dir():
+        raise FlawspotError(f"cannot write into {folder}: {there} is no folder. Choose another one.")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise FlawspotError(f"cannot write into {folder}: {error.strerror or error}. Choose another folder.") from error
+
+
+def special_kind(path: Path) -> str | None:
+    """What lies at `path` where it is no ordinary file: ``a folder``, ``a pipe``, ``a device`` or ``a socket``.
+
+    Of these a pipe may keep its reader waiting for ever, and a device never end. None for a file.
+
+    Raises:
+        OSError: as `Path.stat`.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode):
+        return None
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _refuse_special(path: Path) -> None:
+    """What is no file is not replaced by one."""
+    with contextlib.suppress(FileNotFoundError):
+        kind = special_kind(path)
+        if kind is not None:
+            raise FlawspotError(f"cannot write {path}: it is {kind}. Give the name of a file.")
 
 
 def write_bytes(path: Path, data: bytes) -> None:

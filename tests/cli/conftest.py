@@ -1,8 +1,11 @@
 """Running commands, and artifacts to run them on."""
 
 import json
+import logging
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,15 @@ def mobilenet():
 @pytest.fixture
 def flawspot(capsys, monkeypatch):
     """Run a command in this process: (exit code, standard output, standard error)."""
+    # What the command line changes in its own process is put back afterwards.
+    for owner, hook in (
+        (sys, "excepthook"),
+        (sys, "unraisablehook"),
+        (threading, "excepthook"),
+        (logging, "lastResort"),
+    ):
+        monkeypatch.setattr(owner, hook, getattr(owner, hook))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["flawspot", *map(str, arguments)])
@@ -35,7 +47,9 @@ def flawspot(capsys, monkeypatch):
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
-    return run
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def test_train_from_kept_features(product_folder, flawspot, tmp_path, monkeypatc
     assert kept == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept features").iterdir()}
     code, _, err = flawspot(*command, "--recipe", "slow")
     assert code == 1
-    assert "the known ones are paper, fast" in err
+    assert "recipe must be paper or fast, not 'slow'" in err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from flawspot.benchmark.record import Record
 from flawspot.errors import ConfigurationError
 from flawspot.extras import require
-from flawspot.files import replacing
+from flawspot.files import check_writable, replacing
+from flawspot.texts import spreadsheet_cell, visible
 
 if TYPE_CHECKING:
     import pandas
@@ -26,8 +27,9 @@ _ORIGIN = (
 
 def rows(records: Sequence[Record]) -> list[dict[str, Any]]:
     """A flat mapping for each run, all with the same columns: the cell's fields, status, metrics, costs (in all and by
-    part, ``bytes_backbone``), times, provenance. Settings and defect sizes are JSON text."""
-    found = [_row(record) for record in records]
+    part, ``bytes_backbone``), times, provenance. Settings and defect sizes are JSON text. Texts and the names of
+    columns are as `flawspot.texts.visible` gives them."""
+    found = [{visible(name): _value(value) for name, value in _row(record).items()} for record in records]
     columns = dict.fromkeys(name for row in found for name in row)
     return [{name: row.get(name) for name in columns} for row in found]
 
@@ -42,6 +44,8 @@ def frame(records: Sequence[Record]) -> pandas.DataFrame:
 def export(records: Sequence[Record], path: Path) -> None:
     """Write the table to `path`, as a whole or not at all; its suffix says in which format.
 
+    In CSV a text that a spreadsheet would take for a formula has an apostrophe before it.
+
     Raises:
         ConfigurationError: another suffix than `FORMATS`.
         MissingPackageError: pyarrow is not installed.
@@ -50,6 +54,7 @@ def export(records: Sequence[Record], path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise ConfigurationError(f"cannot export to {path}: give a name that ends in {' or '.join(FORMATS)}")
+    check_writable(path)
     if suffix == ".parquet":
         require("pyarrow", "a .parquet file")
         table = frame(records)
@@ -58,9 +63,14 @@ def export(records: Sequence[Record], path: Path) -> None:
         return
     flat = rows(records)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(flat[0]) if flat else ["key"])
-        writer.writeheader()
-        writer.writerows(flat)
+        writer = csv.writer(file)
+        writer.writerow([spreadsheet_cell(name) for name in (flat[0] if flat else ["key"])])
+        for row in flat:
+            writer.writerow(spreadsheet_cell(value) if isinstance(value, str) else value for value in row.values())
+
+
+def _value(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) else value
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from flawspot.benchmark.yaml_reader import Entry, open_yaml
 from flawspot.data.layouts import LAYOUTS, DataSource
 from flawspot.methods.shapes import LARGEST_INPUT, SMALLEST_INPUT
 from flawspot.runtime.manifest import Scalar
+from flawspot.seeds import MAX_SEED
 
 KEYS = (
     "title",
@@ -82,7 +83,7 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
         backbones=backbones,
         layers=layers,
         methods=methods,
-        seeds=_distinct(found["seeds"], lambda e: e.integer("a seed", 0)) if "seeds" in found else (0,),
+        seeds=_distinct(found["seeds"], lambda e: e.integer("a seed", 0, MAX_SEED)) if "seeds" in found else (0,),
         input_size=_input_size(found["input_size"]) if "input_size" in found else 224,
         normalization=_normalization(found["normalization"]) if "normalization" in found else "weights",
         random_weights="random_weights" in found and found["random_weights"].truth("random_weights"),

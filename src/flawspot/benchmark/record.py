@@ -163,8 +163,8 @@ class Record:
         return sum(part.macs for part in self.parts)
 
     def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        """One line of JSON in ASCII, so that a name that is not UTF-8 comes back as it was."""
+        return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Record:

@@ -19,6 +19,8 @@ from typing import Self
 from flawspot.benchmark.owner import HEARTBEAT_SECONDS, Owner, host_name, this_process
 from flawspot.benchmark.record import DONE, Record, newest
 from flawspot.errors import FlawspotError
+from flawspot.files import special_kind
+from flawspot.texts import visible
 
 SCHEMA_VERSION = 1
 _APPLICATION = 0x666C7370  # "flsp", so that another program's database is not taken for a store
@@ -64,6 +66,9 @@ class Store:
         if not create and not path.is_file():
             raise StoreError(f"there is no store {path}: give the file that `flawspot benchmark run --store` wrote")
         with self._telling():
+            for place, wanted in ((path, None), (self.folder, "a folder")):
+                if place.exists() and special_kind(place) != wanted:
+                    raise StoreError(f"{place} is no {wanted or 'file'}: choose another name for the store")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
             try:
@@ -137,10 +142,13 @@ class Store:
             row = db.execute("SELECT status FROM runs WHERE key = ?", (record.key,)).fetchone()
             if row is not None and row[0] == DONE:
                 return False
-            named = (cell.data, cell.category, cell.backbone, cell.layers, cell.method, cell.label, cell.seed)
+            texts = (cell.data, cell.category, cell.backbone, cell.layers, cell.method, cell.label)
             db.execute(
                 "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (record.key, record.status, *named, record.finished, record.error, record.to_json()),
+                (
+                    *(record.key, record.status, *map(visible, texts), cell.seed, record.finished),
+                    *(None if record.error is None else visible(record.error), record.to_json()),
+                ),
             )
             return True
 

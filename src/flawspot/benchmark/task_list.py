@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,10 +123,12 @@ def data_fingerprint(source: DataSource, category: str, store: Store) -> str:
     paths = [*folder.train]
     for sample in folder.test:
         paths += [sample.path, *sample.masks]
-    listing = hashlib.sha256(f"{source.layout}\0{folder.root.resolve()}\0".encode(errors="surrogateescape"))
+    listing = hashlib.sha256(
+        f"{source.layout}\0{folder.root.resolve()}\0".encode(errors=sys.getfilesystemencodeerrors())
+    )
     for path in paths:
         stat = path.stat()
-        listing.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
+        listing.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors=sys.getfilesystemencodeerrors()))
     known = store.fingerprint(listing.hexdigest())
     if known is None:
         known = source.fingerprint(category)

@@ -15,9 +15,13 @@ from typing import NoReturn
 import yaml
 
 from flawspot.errors import ConfigurationError
+from flawspot.files import special_kind
 from flawspot.runtime.manifest import Scalar
+from flawspot.texts import counted_digits, shortened
 
 MAX_BYTES = 1 << 20
+_LARGEST = 2**31 - 1
+"""Of a whole number that has no other bound."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Entry:
             key = Entry(self.file, key_node)
             name = key.text("a key")
             if name not in known:
-                key.fail(f"{what} has no key {name!r}: the known ones are {', '.join(known)}")
+                key.fail(f"{what} has no key {shortened(name)!r}: the known ones are {', '.join(known)}")
             if name in found:
                 key.fail(f"{name!r} stands here a second time (first in line {found[name].line}): remove one of them")
             found[name] = Entry(self.file, value_node)
@@ -91,7 +95,7 @@ class Entry:
         """One of the `known` values."""
         text = self.text(what)
         if text not in known:
-            self.fail(f"unknown {what} {text!r}: the known ones are {', '.join(known)}")
+            self.fail(f"unknown {what} {shortened(text)!r}: the known ones are {', '.join(known)}")
         return text
 
     def integer(self, what: str, low: int, high: int | None = None) -> int:
@@ -101,9 +105,9 @@ class Entry:
         try:
             value = int(text)
         except ValueError:
-            self.fail(f"{what} must be a whole number, {limits}, not {text!r}")
-        if value < low or (high is not None and value > high):
-            self.fail(f"{what} must be {limits}, not {value}")
+            self.fail(f"{what} must be a whole number, {limits}, not {shortened(text)!r}")
+        if not low <= value <= (_LARGEST if high is None else high):
+            self.fail(f"{what} must be {limits}, not {counted_digits(value)}")
         return value
 
     def share(self, what: str) -> float:
@@ -114,7 +118,7 @@ class Entry:
         except ValueError:
             value = math.nan
         if not 0 <= value < 1:
-            self.fail(f"{what} must be a share from 0 to below 1, not {text!r}: five percent are 0.05")
+            self.fail(f"{what} must be a share from 0 to below 1, not {shortened(text)!r}: five percent are 0.05")
         return value
 
     def truth(self, what: str) -> bool:
@@ -155,6 +159,9 @@ def open_yaml(path: Path) -> Entry:
         ConfigurationError: it is missing, too large, empty, or no YAML; names the line.
     """
     try:
+        kind = special_kind(path)
+        if kind is not None:
+            raise ConfigurationError(f"{path} is {kind}: give the YAML file of a grid")
         if path.stat().st_size > MAX_BYTES:
             raise ConfigurationError(f"{path} is larger than {MAX_BYTES} bytes: give the YAML file of a grid")
         text = path.read_text(encoding="utf-8")

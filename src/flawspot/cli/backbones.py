@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from flawspot.cli.console import out, print_json
+from flawspot.cli.console import out, print_json, styled
 from flawspot.methods.shapes import LARGEST_INPUT, SMALLEST_INPUT
 
 
@@ -104,7 +104,7 @@ def _list_all(input_size: int, as_json: bool) -> None:
         if not as_json:
             size = f"{last.parameters_so_far / 1e6:7.3f} M parameters  {last.macs_so_far / 1e6:10.2f} MMAC"
             weights = f"weights {at_hand}" if at_hand else "no weights at hand"
-            out.print(f"[bold]{name:<20}[/] layers 0 to {known.last:<3} {size}  {weights}")
+            out.print(styled(f"{name:<20}", "bold"), f"layers 0 to {known.last:<3} {size}  {weights}")
             out.print(f"{'':<20} {'   '.join(f'{group} {taps}' for group, taps in groups.items())}")
     if as_json:
         print_json({"input_size": input_size, "backbones": rows})

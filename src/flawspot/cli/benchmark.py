@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from flawspot.cli import INTERRUPTED
+from flawspot.cli import MAX_THREADS
 from flawspot.cli.benchmark_store import JSON, export, list_runs, report, show
 from flawspot.cli.console import fail, out, print_json, print_pairs
 from flawspot.errors import ConfigurationError
@@ -26,6 +25,7 @@ app = typer.Typer(
 )
 
 REASONS_SHOWN = 8
+MAX_CACHE_GIB = 2**20
 
 GRID = Annotated[str, typer.Argument(help="The grid's YAML file, or `paper` for that of the PaSTe paper.")]
 STORE = Annotated[Path, typer.Option("--store", help="The SQLite file of the runs; made if it is not there.")]
@@ -34,7 +34,8 @@ DATA = Annotated[
     typer.Option("--data", metavar="NAME=FOLDER", help="Where a data set of the grid lies here; repeatable."),
 ]
 WORKERS = Annotated[
-    int | None, typer.Option(help="Runs at once. Default: one for each core, fewer where memory is short.")
+    int | None,
+    typer.Option(max=MAX_THREADS, help="Runs at once. Default: one for each core, fewer where memory is short."),
 ]
 
 
@@ -85,8 +86,8 @@ def run(
     from flawspot.benchmark.store import Store
     from flawspot.cli.benchmark_progress import LiveProgress
 
-    if cache_gib <= 0:
-        raise ConfigurationError(f"--cache-gib must be above 0, not {cache_gib:g}")
+    if not 0 < cache_gib <= MAX_CACHE_GIB:
+        raise ConfigurationError(f"--cache-gib must be above 0 and at most {MAX_CACHE_GIB}, not {cache_gib:g}")
     with Store(store) as opened:
         tasks = tasks_of(grid, opened, data=_folders(data), cache_bytes=int(cache_gib * 2**30), progress=DISPLAY)
         with Interrupts() as interrupts, LiveProgress() as live:
@@ -107,7 +108,7 @@ def run(
     else:
         _print_counts(counts, store)
     if interrupts.count:
-        fail("interrupted; what was done is stored, and the same command goes on", INTERRUPTED)
+        fail("interrupted; what was done is stored, and the same command goes on", interrupts.exit_code)
 
 
 def _folders(data: list[str] | None) -> dict[str, Path]:
@@ -127,7 +128,7 @@ def _print_plan(planned: BenchmarkPlan) -> None:
     rows = [*planned.methods, planned.total] if len(planned.methods) > 1 else [planned.total]
     for row in rows:
         table.add_row(
-            escape(row.label),
+            row.label,
             *(str(number) for number in (row.runs, row.done, row.failed, row.missing, row.open)),
             f"about {duration(row.seconds)}" if row.open else "",
             f"{row.memory_bytes / 2**30:.1f} GiB" if row.open else "",
@@ -135,7 +136,7 @@ def _print_plan(planned: BenchmarkPlan) -> None:
     out.print(table)
     reasons = list(planned.reasons.items())
     for reason, count in reasons[:REASONS_SHOWN]:
-        out.print(f"missing for {count} runs: {escape(reason)}")
+        out.print(f"missing for {count} runs: {reason}")
     if len(reasons) > REASONS_SHOWN:
         out.print(f"and {len(reasons) - REASONS_SHOWN} more reasons, which --json lists")
     if planned.total.failed:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from rich.markup import escape
-
-from flawspot.cli.console import err, note
+from flawspot.cli.console import err, note, styled
 from flawspot.progress import duration
 from flawspot.progress.display import DISPLAY
 
@@ -40,10 +38,9 @@ class LiveProgress:
             f1, auroc = record.metrics.get("pixel_f1_max"), record.metrics.get("image_auroc")
             figures = [f"pixel F1 {f1:.3f}"] if f1 is not None else []
             figures += [f"image AUROC {auroc:.3f}"] if auroc is not None else []
-            result = f"{', '.join(figures)} in {duration(record.measured.get('run_seconds', 0.0))}"
+            err.print(f"{what}: {', '.join(figures)} in {duration(record.measured.get('run_seconds', 0.0))}")
         else:
-            result = f"[red]{record.status}[/]: {escape(record.error)}"
-        err.print(f"{escape(what)}: {result}")
+            err.print(f"{what}:", styled(f"{record.status}:", "red"), record.error)
         if not err.is_terminal:
             err.print(f"  {said(counts)}, about {duration(counts.seconds_left)} to go")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from flawspot.cli.console import note, out, print_json, print_pairs
+from flawspot.cli.console import note, out, print_json, print_lines, print_pairs
 from flawspot.errors import ConfigurationError
+from flawspot.files import check_folder
 
 if TYPE_CHECKING:
     from flawspot.benchmark.record import Record
@@ -37,15 +37,15 @@ def list_runs(store: EXISTING, as_json: JSON = False) -> None:
         table.add_row(
             record.key[:10],
             record.status,
-            escape(f"{cell.data}/{cell.category}"),
+            f"{cell.data}/{cell.category}",
             cell.backbone,
-            escape(cell.layers),
-            escape(cell.label),
+            cell.layers,
+            cell.label,
             str(cell.seed),
             _figure(record.metrics.get("pixel_f1_max"), 3),
             _figure(record.metrics.get("image_auroc"), 3),
             _figure(record.measured.get("latency_ms"), 1),
-            escape(record.error or cell.variation),
+            record.error or cell.variation,
         )
     if not out.is_terminal:
         out.width = TABLE_WIDTH
@@ -72,7 +72,7 @@ def show(
         return
     print_pairs((name, str(value)) for name, value in rows([record])[0].items() if value not in (None, ""))
     if record.traceback:
-        out.print(escape(record.traceback))
+        print_lines(record.traceback)
 
 
 def export(
@@ -85,7 +85,7 @@ def export(
 
     found = _records(store, every=every)
     write(found, output)
-    out.print(f"{len(found)} runs in {escape(str(output))}")
+    out.print(f"{len(found)} runs in {output}")
 
 
 def report(
@@ -97,10 +97,11 @@ def report(
     from flawspot.benchmark.report import write_report
     from flawspot.benchmark.store import Store
 
+    check_folder(output)
     with Store(store, create=False) as opened:
         found, folder = opened.records(every=True), opened.folder
     page = write_report(found, output, store_folder=folder, title=title)
-    out.print(escape(str(page)))
+    out.print(str(page))
 
 
 def _records(store: Path, *, every: bool = False) -> list[Record]:

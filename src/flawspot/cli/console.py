@@ -1,4 +1,9 @@
-"""What the terminal shows: results on standard output, everything else (bars, notes, errors) on standard error."""
+"""What the terminal shows: results on standard output, everything else (bars, notes, errors) on standard error.
+
+A string that is printed is a text, whatever it holds: see `flawspot.progress.console.PlainConsole`. JSON is ASCII, so
+that no terminal obeys it and every encoding holds it. A file name that is not UTF-8 has its odd bytes as ``\\udc80`` to
+``\\udcff`` there, the form that Python itself has for them: ``os.fsencode(json.loads(line)["path"])`` is the name.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, NoReturn, cast
 
-from rich.console import Console
-from rich.markup import escape
-
+from flawspot.progress.console import PlainConsole, styled
 from flawspot.progress.display import DISPLAY
 from flawspot.progress.terminal import console
+from flawspot.texts import visible
+
+__all__ = ["err", "fail", "note", "out", "print_json", "print_lines", "print_pairs", "styled", "tell"]
 
 
 class _StandardOutput:
@@ -27,7 +33,8 @@ class _StandardOutput:
 
     def isatty(self) -> bool:
         """Whether it is a terminal, which the proxy may deny."""
-        return bool(getattr(sys.stdout, "rich_proxied_file", sys.stdout).isatty())
+        stream = getattr(sys.stdout, "rich_proxied_file", sys.stdout)
+        return stream is not None and bool(stream.isatty())
 
     def __getattr__(self, name: str) -> Any:
         if name == "rich_proxied_file":
@@ -35,15 +42,20 @@ class _StandardOutput:
         return getattr(sys.stdout, name)
 
 
-out = Console(file=cast("IO[str]", _StandardOutput()), highlight=False, soft_wrap=True)
+out = PlainConsole(file=cast("IO[str]", _StandardOutput()), highlight=False, soft_wrap=True)
 err = console
 
 
-def fail(message: str, code: int = 1) -> NoReturn:
-    """Say what went wrong in one line, below what is left of any bars, and end with `code`."""
+def tell(message: str, code: int = 1) -> int:
+    """Say what went wrong in one line, below what is left of any bars, and return `code`."""
     DISPLAY.clear()
-    err.print(f"[bold red]error:[/] {escape(message)}")
-    sys.exit(code)
+    err.print(styled("error:", "bold red"), message)
+    return code
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """As `tell`, and end with `code`."""
+    sys.exit(tell(message, code))
 
 
 def note(message: str) -> None:
@@ -53,13 +65,19 @@ def note(message: str) -> None:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One object in one line, for other programs; on standard output, unstyled."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
 def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
     """Print names and values, a line each; a terminal wraps long lines, a file keeps them whole."""
-    rows = list(rows)
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        out.print(f"[dim]{escape(name):<{width}}[/]  {escape(value)}")
+    shown = [(visible(name), value) for name, value in rows]
+    width = max(len(name) for name, _ in shown)
+    for name, value in shown:
+        out.print(styled(f"{name:<{width}}", "dim"), value, sep="  ")
+
+
+def print_lines(text: str) -> None:
+    """Print a text of several lines, such as a traceback."""
+    for line in text.rstrip().split("\n"):
+        out.print(line)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from flawspot.cli.console import err, note, out, print_json
+from flawspot.cli.console import err, note, out, print_json, styled
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.errors import ConfigurationError
 from flawspot.extras import install_command
@@ -38,7 +38,7 @@ def costs(
     ] = None,
     input_size: Annotated[int, typer.Option(help="Side of the photographs in pixels.")] = 224,
     setting: Settings = None,
-    images: Annotated[int, typer.Option(help="How many photographs the method is fitted on.")] = 200,
+    images: Annotated[int, typer.Option(max=10**9, help="How many photographs the method is fitted on.")] = 200,
     measure: Annotated[
         bool,
         typer.Option(
@@ -181,20 +181,19 @@ def _print_parts(found: DetectorCosts, *, stored: bool) -> None:
         rows.append(sizes)
         table.add_row(part.name, *(f"{size / MIB:,.3f}" for size in sizes), f"{part.macs / 1e6:,.2f}")
     totals = [f"{sum(column) / MIB:,.3f}" for column in zip(*rows, strict=True)]
-    table.add_row("[bold]total[/]", *(f"[bold]{total}[/]" for total in totals), f"[bold]{found.macs / 1e6:,.2f}[/]")
+    table.add_row("total", *totals, f"{found.macs / 1e6:,.2f}", style="bold")
     if found.paper_bytes is not None:
         macs = "not derived" if found.paper_macs is None else f"{found.paper_macs / 1e6:,.2f}"
         table.add_row("by the paper", *([""] * stored), f"{found.paper_bytes / MIB:,.3f}", "", "", "", macs)
     out.print(table)
-    out.print(
-        "[dim]folded: batch norms folded into the convolutions, so too float16 and int8. MMAC: one photograph.[/]"
-    )
+    explained = "folded: batch norms folded into the convolutions, so too float16 and int8. MMAC: one photograph."
+    out.print(styled(explained, "dim"))
 
 
 def _print_training(training: TrainingCosts | None) -> None:
     if training is None:
         return
-    out.print("\n[bold]training, predicted[/]")
+    _print_heading("training, predicted")
     kept = ", ".join("the photograph" if layer < 0 else f"layer {layer}" for layer in training.cached_layers)
     rows = [
         ("backbone", f"{training.backbone_macs / 1e6:,.2f} MMAC a photograph, once"),
@@ -214,11 +213,11 @@ def _print_training(training: TrainingCosts | None) -> None:
     if training.ram_paper is not None:
         rows.append(("", f"{_mib(training.ram_paper)} by the paper"))
     for name, value in rows:
-        out.print(f"[dim]{name:<9}[/] {value}")
+        out.print(styled(f"{name:<9}", "dim"), value)
 
 
 def _print_latencies(name: str, runs: Sequence[Latency]) -> None:
-    out.print(f"\n[bold]{name}, measured[/]")
+    _print_heading(f"{name}, measured")
     for run in runs:
         threads = "all threads" if run.threads is None else f"{run.threads} thread{'s' if run.threads > 1 else ''}"
         energy = "" if run.joules is None else f"  {run.joules:.3f} J a photograph"
@@ -232,10 +231,13 @@ def _print_measured(latencies: dict[str, list[Latency]], training: TrainingRun |
     if training is None:
         return
     own = f", {_mib(training.peak_bytes_before)} of it before training began" if training.peak_bytes_before else ""
-    out.print(
-        f"\n[bold]training, measured[/]  peak memory {_mib(training.peak_bytes)}{own}; "
-        f"{training.images} photographs, {training.seconds:.1f} s"
-    )
+    _print_heading("training, measured")
+    out.print(f"peak memory {_mib(training.peak_bytes)}{own}; {training.images} photographs, {training.seconds:.1f} s")
+
+
+def _print_heading(text: str) -> None:
+    out.print()
+    out.print(styled(text, "bold"))
 
 
 def _mib(size: int | None) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flawspot.cli.console import out, print_json
+from flawspot.files import check_folder
 from flawspot.progress.display import DISPLAY
 
 
@@ -19,6 +20,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a synthetic product set, train on it, evaluate, and draw what was found."""
+    check_folder(output)
     from flawspot.demo.page import figures
     from flawspot.demo.run import run_demo
 
@@ -35,5 +37,7 @@ def demo(
         return
     for name, value in figures(done.metrics):
         out.print(f"  {name:<34} {value}")
-    out.print(f"the detector:  {done.artifact}\npictures:      {done.pictures}\nthe summary:   {done.summary}")
+    out.print(f"the detector:  {done.artifact}")
+    out.print(f"pictures:      {done.pictures}")
+    out.print(f"the summary:   {done.summary}")
     out.print(f"next:          flawspot predict {done.artifact} YOUR_PHOTOGRAPHS --out found")

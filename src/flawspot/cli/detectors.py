@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flawspot.cli import MAX_THREADS
+
 if TYPE_CHECKING:
     from flawspot.runtime.detector import Detector
 
@@ -19,7 +21,9 @@ TRUSTED_KEYS = Annotated[
         "FLAWSPOT_TRUSTED_KEYS names.",
     ),
 ]
-THREADS = Annotated[int | None, typer.Option(min=1, help="How many threads to use. Default: all cores.")]
+THREADS = Annotated[
+    int | None, typer.Option(min=1, max=MAX_THREADS, help="How many threads to use. Default: all cores.")
+]
 FAST_JPEG = Annotated[
     bool,
     typer.Option(

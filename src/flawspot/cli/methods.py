@@ -6,10 +6,11 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.padding import Padding
+from rich.text import Text
 
-from flawspot.cli.console import out, print_json
+from flawspot.cli.console import out, print_json, styled
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
     from flawspot.methods.base import Method
@@ -65,17 +66,18 @@ def _as_dict(known: Hyperparameter) -> dict[str, Any]:
 
 def _print_heading(cls: type[Method]) -> None:
     described = _described(cls)
-    out.print(f"[bold]{cls.name:<12}[/] {escape(described['summary'])}")
-    out.print(f"{'':<12} [dim]{escape(cls.source)}; layers {cls.default_layers} unless others are given[/]")
+    out.print(styled(f"{cls.name:<12}", "bold"), described["summary"])
+    out.print(f"{'':<12}", styled(f"{cls.source}; layers {cls.default_layers} unless others are given", "dim"))
 
 
 def _print_hyperparameters(hyperparameters: tuple[Hyperparameter, ...]) -> None:
     width = max((len(known.name) for known in hyperparameters), default=0) + 2
     for known in hyperparameters:
         allowed = f"{known.type_name}: {known.allowed}" if known.allowed != known.type_name else known.allowed
-        out.print(f"\n{known.name:<{width}}[bold]{escape(_text(known.default))}[/]  ({escape(allowed)})")
-        description = escape(known.description.replace("``", ""))
-        out.print(Padding(f"[dim]{description}[/]", (0, 0, 0, width)), soft_wrap=False)
+        out.print()
+        out.print(f"{known.name:<{width}}", styled(_text(known.default), "bold"), f" ({allowed})", sep="")
+        description = Text(visible(known.description.replace("``", "")), style="dim")
+        out.print(Padding(description, (0, 0, 0, width)), soft_wrap=False)
 
 
 def _text(value: Scalar) -> str:

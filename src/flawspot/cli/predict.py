@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from flawspot.cli import ANOMALIES_FOUND, UNREADABLE_IMAGES
-from flawspot.cli.console import err, note, out, print_json
+from flawspot.cli.console import err, note, out, print_json, styled
 from flawspot.cli.detectors import FAST_JPEG, THREADS, TRUSTED_KEYS, load_tested
-from flawspot.errors import ImageError, InspectionError
+from flawspot.cli.streams import OutputError
+from flawspot.errors import FlawspotError, ImageError, InspectionError
+from flawspot.files import check_folder
 from flawspot.progress.display import DISPLAY
 
 if TYPE_CHECKING:
+    from flawspot.runtime.detector import Detector
     from flawspot.runtime.prediction import Prediction
+
+EXPLAINED = "severity: score / threshold, anomalous above 1;  p: the share of good parts as anomalous"
 
 
 def predict(
@@ -36,8 +42,9 @@ def predict(
     """Find the defects in new photographs."""
     from flawspot.runtime.photographs import find_photographs
     from flawspot.runtime.pictures import picture_paths
-    from flawspot.runtime.prefetch import prefetch
 
+    if output is not None:
+        check_folder(output)
     detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
     photographs = find_photographs(images)
     if photographs.drawn:
@@ -45,43 +52,70 @@ def predict(
         note(f"passed over {count} that flawspot drew itself")
     paths = [path for path, _ in photographs.found]
     pictures = picture_paths(photographs.found, output) if output is not None else {}
-    anomalous = missed = 0
-    seconds = 0.0
+    for folder in {picture.parent for picture in pictures.values()}:
+        check_folder(folder)
     if not as_json:
-        err.print("[dim]severity: score / threshold, anomalous above 1;  p: the share of good parts as anomalous[/]")
+        err.print(styled(EXPLAINED, "dim"))
+    counts = _Counts()
+    try:
+        _predict(detector, paths, pictures, counts, as_json)
+    except OutputError as error:
+        if error.reader_is_gone and fail_on_anomaly:  # whose exit code 0 would mean that all is good
+            raise FlawspotError(f"{error}: not all photographs were inspected") from error
+        raise
+    if not as_json and counts.predicted:
+        where = f"; pictures in {output}" if output else ""
+        said = (
+            f"{counts.predicted} photographs: {counts.anomalous} anomalous, {counts.predicted - counts.anomalous} good"
+        )
+        err.print(f"{said}; {1000 * counts.seconds / counts.predicted:.1f} ms each{where}")
+    if counts.not_inspected:
+        note(f"{counts.not_inspected} of {len(paths)} photographs were not inspected")
+        raise typer.Exit(UNREADABLE_IMAGES)
+    if fail_on_anomaly and counts.anomalous:
+        raise typer.Exit(ANOMALIES_FOUND)
+
+
+@dataclass
+class _Counts:
+    """What has been found so far, and the seconds that the detector took."""
+
+    predicted: int = 0
+    anomalous: int = 0
+    not_inspected: int = 0
+    seconds: float = 0.0
+
+
+def _predict(
+    detector: Detector, paths: Sequence[Path], pictures: Mapping[Path, Path], counts: _Counts, as_json: bool
+) -> None:
+    """Predict, print and draw one photograph after the other."""
+    from flawspot.runtime.prefetch import prefetch
+
     for path, image in DISPLAY.track(prefetch(paths, detector.read), "predicting", len(paths)):
         try:
             if isinstance(image, Exception):
                 raise image
             prediction = detector.predict(image)
         except (ImageError, InspectionError) as error:
-            missed += 1
+            counts.not_inspected += 1
             _print_not_inspected(path, error, as_json)
             continue
-        anomalous += prediction.is_anomalous
-        seconds += prediction.seconds
+        counts.predicted += 1
+        counts.anomalous += prediction.is_anomalous
+        counts.seconds += prediction.seconds
         _print_prediction(path, prediction, as_json)
         if path in pictures:
             prediction.save(pictures[path])
-    predicted = len(paths) - missed
-    if not as_json and predicted:
-        where = f"; pictures in {output}" if output else ""
-        counts = f"{predicted} photographs: {anomalous} anomalous, {predicted - anomalous} good"
-        err.print(f"{counts}; {1000 * seconds / predicted:.1f} ms each{where}")
-    if missed:
-        note(f"{missed} of {len(paths)} photographs were not inspected")
-        raise typer.Exit(UNREADABLE_IMAGES)
-    if fail_on_anomaly and anomalous:
-        raise typer.Exit(ANOMALIES_FOUND)
 
 
 def _print_prediction(path: Path, prediction: Prediction, as_json: bool) -> None:
     if as_json:
         print_json(prediction.to_dict())
         return
-    verdict = "[bold red]anomalous[/] " if prediction.is_anomalous else "[green]good[/]      "
+    verdict = styled("anomalous ", "bold red") if prediction.is_anomalous else styled("good      ", "green")
     figures = f"severity {prediction.severity_text:<7} score {prediction.score:<10.5g} p {prediction.p_value:.4f}"
-    out.print(f"{verdict}  {figures}  {escape(str(path))}")
+    out.print(verdict, figures, str(path), sep="  ")
 
 
 def _print_not_inspected(path: Path, error: ImageError | InspectionError, as_json: bool) -> None:
@@ -90,4 +124,4 @@ def _print_not_inspected(path: Path, error: ImageError | InspectionError, as_jso
         print_json({"path": str(path), "verdict": "not inspected", "is_anomalous": None, "error": reason})
     else:
         named = "" if str(path) in reason else f"{path}: "
-        out.print(f"[bold yellow]not inspected[/]  {escape(named + reason)}")
+        out.print(styled("not inspected", "bold yellow"), named + reason, sep="  ")

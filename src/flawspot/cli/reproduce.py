@@ -65,7 +65,7 @@ def costs(
     for figure in figures:
         column = f"table {figure.table}  {figure.backbone}  {figure.method}"
         if column != previous:
-            table.add_row(f"[bold]{column}[/]")
+            table.add_row(column, style="bold")
             previous = column
         cells = [f"{figure.paper:,.2f}", _number(figure.computed)]
         cells += ["" if figure.difference is None else f"{figure.difference:+.2f} %", _number(figure.honest)]

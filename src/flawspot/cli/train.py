@@ -59,7 +59,8 @@ CACHE = Annotated[
     ),
 ]
 CACHE_MEMORY = Annotated[
-    int, typer.Option(metavar="MIB", min=0, help="Without --cache: features beyond this go to a temporary file.")
+    int,
+    typer.Option(metavar="MIB", min=0, max=2**30, help="Without --cache: features beyond this go to a temporary file."),
 ]
 CACHE_DTYPE = Annotated[str, typer.Option(help="float32, or float16: half the size, rounded to 11 bits.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

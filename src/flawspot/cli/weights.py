@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flawspot.cli.console import out, print_json
+from flawspot.cli.console import out, print_json, styled
 from flawspot.progress.display import DISPLAY
 
 app = typer.Typer(no_args_is_help=True, help="Pretrained weights: fetch them, list them, say where they lie.")
@@ -55,9 +55,10 @@ def list_(as_json: AsJson = False) -> None:
         print_json({"weights": rows})
         return
     for row in rows:
-        at_hand = "[green]at hand[/]" if row["path"] else "absent "
+        named = f"{row['backbone']:<18}  {row['weights']:<20}"
         default = "default" if row["default"] else ""
-        out.print(f"{row['backbone']:<18}  {row['weights']:<20}  {at_hand}  {default:<7}  {row['license']}")
+        at_hand = styled("at hand", "green") if row["path"] else "absent "
+        out.print(named, at_hand, f"{default:<7}", row["license"], sep="  ")
 
 
 @app.command()
@@ -74,4 +75,4 @@ def path(
     if as_json:
         print_json({"path": str(found)})
     else:
-        typer.echo(found)
+        out.print(str(found))

@@ -19,6 +19,8 @@ from flawspot.data.demo_products import PRODUCTS as _PRODUCTS
 from flawspot.data.demo_products import Array, grid
 from flawspot.errors import ConfigurationError, DataError, FlawspotError
 from flawspot.progress import SILENT, Progress
+from flawspot.seeds import check_seed
+from flawspot.texts import counted_digits
 
 PRODUCTS: tuple[str, ...] = tuple(_PRODUCTS)
 DEFECTS: tuple[str, ...] = tuple(_DEFECTS)
@@ -30,7 +32,9 @@ Shot = tuple[str, str, int]
 """Of one photograph: ``train`` or ``test``, ``good`` or a defect, and its number."""
 
 _LABEL = "demo_set.json"
-_SMALLEST = 32
+_SMALLEST, _LARGEST = 32, 4096
+_MOST = 100_000
+"""Photographs of one kind."""
 _REFERENCE_SIZE = 256  # the sizes of defects are given for it
 
 
@@ -117,11 +121,10 @@ def make_demo_set(
         DataError: a folder of that name that this function did not make.
         FlawspotError: a file cannot be written.
     """
+    counts = {"train": train, "test_good": test_good, "test_per_defect": test_per_defect}
+    check_parameters(**counts, size=size, seed=seed)
     for product in products:
         _check(product, size)
-    if min(train, test_good, test_per_defect, seed) < 0:
-        raise ConfigurationError("the numbers of photographs and the seed of a demo set cannot be negative")
-    counts = {"train": train, "test_good": test_good, "test_per_defect": test_per_defect}
     parameters = {"version": VERSION, **counts, "size": size, "seed": seed}
     shots = [("train", "good", index) for index in range(train)]
     shots += [("test", "good", index) for index in range(test_good)]
@@ -159,11 +162,29 @@ def _make_product(target: Path, parameters: dict[str, int], shots: list[Shot], p
         unfinished.rename(target)
 
 
+def check_parameters(*, size: int, seed: int, **counts: int) -> None:
+    """Refuse what `make_demo_set` cannot make; `counts` are its numbers of photographs.
+
+    Raises:
+        ConfigurationError: names what is out of its range.
+    """
+    check_seed(seed)
+    _check_size(size)
+    for name, count in counts.items():
+        if not 0 <= count <= _MOST:
+            raise ConfigurationError(f"{name} of a demo set must be 0 to {_MOST}, not {counted_digits(count)}")
+
+
 def _check(product: str, size: int) -> None:
     if product not in _PRODUCTS:
         raise ConfigurationError(f"unknown product {product!r}: the known ones are {', '.join(PRODUCTS)}")
-    if size < _SMALLEST:
-        raise ConfigurationError(f"a demo photograph of {size} pixels is too small: choose {_SMALLEST} or more")
+    _check_size(size)
+
+
+def _check_size(size: int) -> None:
+    if not _SMALLEST <= size <= _LARGEST:
+        shown = counted_digits(size)
+        raise ConfigurationError(f"size of a demo set must be {_SMALLEST} to {_LARGEST} pixels, not {shown}")
 
 
 def _seed(seed: int, product: str, subset: str, defect: str | None, index: int) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ for a photograph of a good part; there is nothing to test on.
 from __future__ import annotations
 
 import hashlib
+import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import DataError
+from flawspot.files import special_kind
 from flawspot.runtime.images import read_mask
 from flawspot.runtime.listing import find_images, natural_key
 
@@ -160,12 +162,15 @@ def fingerprint(paths: Sequence[Path], root: Path) -> str:
     total = hashlib.sha256()
     for name, path in sorted((_portable_name(path, root), path) for path in paths):
         try:
+            kind = special_kind(path)
+            if kind is not None:
+                raise DataError(f"{path} is {kind}: put a photograph there, or take it away")
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256")
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
         # Every part has a length of its own or a fixed one, so no two sets of files give the same bytes.
-        encoded = name.encode("utf-8", "surrogateescape")
+        encoded = name.encode("utf-8", sys.getfilesystemencodeerrors())
         total.update(len(encoded).to_bytes(8, "big") + encoded + content.digest())
     return total.hexdigest()
 

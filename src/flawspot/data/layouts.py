@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from flawspot.data.demo_set import PRODUCTS, VERSION, make_demo_set
+from flawspot.data.demo_set import PRODUCTS, VERSION, check_parameters, make_demo_set
 from flawspot.data.folders import GOOD, ImageFolder, Sample, fingerprint, open_folder
 from flawspot.errors import ConfigurationError, DataError
 from flawspot.progress import SILENT, Progress
@@ -129,7 +129,9 @@ class DataSource:
         for name, value in values.items():
             if type(value) is not int:
                 raise ConfigurationError(f"{name} of the synthetic set must be a whole number, not {value!r}")
-        return {name: int(value or 0) for name, value in values.items()}
+        numbers = {name: int(value or 0) for name, value in values.items()}
+        check_parameters(**numbers)
+        return numbers
 
 
 def _product(path: Path, category: str) -> Path:

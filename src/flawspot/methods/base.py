@@ -21,6 +21,7 @@ from flawspot.methods.settings import check_settings, hyperparameters_of, settin
 from flawspot.methods.shapes import Shapes
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part, Scalar
+from flawspot.seeds import MAX_SEED
 
 _DESCRIBED = ("required", "fit", "head")
 _COSTS = ("planned_parts", "parts", "stored_width", "planned_networks", "training_costs", "paper_costs")
@@ -51,7 +52,7 @@ class Method(ABC):
     planned_at_most: ClassVar[bool] = False
     """Whether parts depend on the photographs, so that `planned_parts` are the most they can be."""
 
-    seed: int = setting(0, low=0)
+    seed: int = setting(0, low=0, high=MAX_SEED)
 
     shapes_: Shapes = field(init=False, repr=False)
 

@@ -19,7 +19,10 @@ from typing import Any
 
 from flawspot.errors import ConfigurationError
 from flawspot.runtime.manifest import Scalar
+from flawspot.texts import counted_digits, shortened
 
+LARGEST = 2**63 - 1
+"""Of a whole number: larger ones fit no array and no file."""
 SEED = "seed"
 """The field that is no hyperparameter."""
 _RANGE = "flawspot.range"
@@ -43,9 +46,9 @@ class Range:
     choices: tuple[str, ...] = ()
 
     def holds(self, number: float) -> bool:
-        """Whether a number is within the bounds; NaN and infinities never are."""
+        """Whether a number is within the bounds; NaN and infinities never are, nor what 64 bits do not hold."""
         return (
-            math.isfinite(number)
+            (math.isfinite(number) if isinstance(number, float) else abs(number) <= LARGEST)
             and (self.low is None or number >= self.low)
             and (self.high is None or number <= self.high)
             and (self.above is None or number > self.above)
@@ -56,9 +59,9 @@ class Range:
     def bounds(self) -> str:
         """In words, such as ``above 0 and at most 1``; empty without any."""
         if self.low is not None and self.high is not None:
-            return f"{self.low:g} to {self.high:g}"
+            return f"{self.low:.12g} to {self.high:.12g}"
         words = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
-        return " and ".join(f"{word} {bound:g}" for word, bound in words if bound is not None)
+        return " and ".join(f"{word} {bound:.12g}" for word, bound in words if bound is not None)
 
 
 def setting(
@@ -118,13 +121,13 @@ class Hyperparameter:
             ConfigurationError: says what it may be.
         """
         if not self._is_of_a_kind(value):
-            raise ConfigurationError(f"{self.name} must be {self.type_name}, not {value!r}")
+            raise ConfigurationError(f"{self.name} must be {self.type_name}, not {_shown(value)}")
         number = isinstance(value, int | float) and not isinstance(value, bool)
         good = self.range.holds(typing.cast(float, value)) if number else True
         if isinstance(value, str) and self.range.choices:
             good = value in self.range.choices
         if not good:
-            raise ConfigurationError(f"{self.name} must be {self.allowed}, not {_shown(value)}")
+            raise ConfigurationError(f"{self.name} must be {self._allowed_for(value)}, not {_shown(value)}")
 
     def convert(self, value: object) -> Any:
         """`value`, or what a text stands for, as the command line has them all; then as `check`.
@@ -141,10 +144,15 @@ class Hyperparameter:
                     break
                 except ValueError:
                     continue
-        elif type(value) is int and float in self.kinds and int not in self.kinds:
+        elif type(value) is int and float in self.kinds and int not in self.kinds and abs(value) <= LARGEST:
             found = float(value)
         self.check(found)
         return found
+
+    def _allowed_for(self, value: object) -> str:
+        """Its values in words; of a number that fits no range that there is, the largest that does."""
+        huge = isinstance(value, int) and abs(value) > LARGEST and self.range.high is None
+        return f"{LARGEST} at most" if huge else self.allowed
 
     def _is_of_a_kind(self, value: object) -> bool:
         if isinstance(value, bool):
@@ -222,7 +230,9 @@ def _descriptions(cls: type) -> dict[str, str]:
 
 
 def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else repr(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return counted_digits(value)
+    return f"{value:g}" if isinstance(value, float) else shortened(repr(value))
 
 
 def _type_name(kind: type) -> str:

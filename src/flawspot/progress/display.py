@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from flawspot.progress import length_of
 from flawspot.progress.work import Surface, Work
+from flawspot.texts import visible
 
 T = TypeVar("T")
 
@@ -20,12 +21,13 @@ class Display:
     """A `flawspot.progress.Progress` that shows bars on a terminal and in notebooks, else lines on standard error.
 
     A bar vanishes when its work is done. Work within work is shown below it. All displays of a process share one
-    surface, so that two of them never draw over each other; any thread may call it.
+    surface, so that two of them never draw over each other; any thread may call it. Words that hold file names may be
+    anything: what is not printable in them is shown escaped.
     """
 
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
         """Show how many of `items` are done while they are worked on."""
-        work = Work(description, total if total is not None else length_of(items))
+        work = Work(visible(description), total if total is not None else length_of(items))
         with _shown(work) as surface:
             for item in items:
                 yield item
@@ -34,7 +36,7 @@ class Display:
 
     def step(self, description: str) -> AbstractContextManager[None]:
         """Show a moving bar for work that cannot be counted."""
-        return _step(Work(description, counted=False))
+        return _step(Work(visible(description), counted=False))
 
     def line(self) -> AbstractContextManager[Line]:
         """A line on a terminal or in a notebook whose words are the caller's; elsewhere nothing."""
@@ -42,7 +44,7 @@ class Display:
 
     def note(self, message: str) -> None:
         """Print a line that stays, above the bar."""
-        surface().note(message)
+        surface().note(visible(message))
 
     def clear(self) -> None:
         """End whatever is shown: after an error or Ctrl-C, before a line that says so."""
@@ -57,7 +59,7 @@ class Line:
 
     def say(self, words: str) -> None:
         """Show `words` from now on."""
-        self._work.line = words
+        self._work.line = visible(words)
         self._surface.advanced(self._work)
 
 

@@ -6,9 +6,8 @@ import sys
 import threading
 from collections.abc import Iterable
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.constrain import Constrain
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,9 +20,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from flawspot.progress.console import ErrorConsole, styled
 from flawspot.progress.work import Work
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = ErrorConsole(stderr=True, highlight=False, soft_wrap=True)
 """Standard error, as it is when something is written. What is printed here while bars are drawn stands above them."""
 
 SPARE_COLUMNS = 3
@@ -66,7 +66,7 @@ class TerminalBars:
 
     def note(self, message: str) -> None:
         """A line above the bars."""
-        console.print(f"[yellow]note:[/] {escape(message)}")
+        console.print(styled("note:", "yellow"), message)
 
 
 class _Bars(Progress):

@@ -12,13 +12,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from flawspot.errors import ArtifactError
-from flawspot.files import write_bytes
+from flawspot.files import special_kind, write_bytes
 from flawspot.runtime.calibration import recalibrate
 from flawspot.runtime.manifest import Manifest
 from flawspot.runtime.onnx_checks import check_model
@@ -105,11 +104,10 @@ def read(path: str | Path) -> Artifact:
     """
     path = Path(path)
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise ArtifactError(f"{path} is not a file: give the .onnx file that `flawspot train` wrote with -o")
-        if found.st_size > MAX_BYTES:
-            raise ArtifactError(f"{path} is no flawspot artifact: {found.st_size} bytes are more than an ONNX file has")
+        _check_kind(path)
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ArtifactError(f"{path} is no flawspot artifact: {size} bytes are more than an ONNX file has")
         model = path.read_bytes()
     except FileNotFoundError:
         raise ArtifactError(
@@ -121,6 +119,13 @@ def read(path: str | Path) -> Artifact:
         return Artifact(_verify(model), model)
     except ArtifactError as error:
         raise ArtifactError(f"{path} cannot be used: {error}") from None
+
+
+def _check_kind(path: Path) -> None:
+    """Reading a pipe may take for ever, and a device all memory."""
+    kind = special_kind(path)
+    if kind is not None:
+        raise ArtifactError(f"{path} is {kind}: give the .onnx file that `flawspot train` wrote with -o")
 
 
 def write(path: str | Path, model: bytes, manifest: Manifest) -> None:

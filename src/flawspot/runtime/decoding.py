@@ -100,13 +100,13 @@ def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, ma
                     give_back_freed_memory()
             return result
     except ImageError as error:
-        raise ImageError(one_line(f"cannot read {path}: {error}")) from error.__cause__
+        raise ImageError(f"cannot read {path}: {error}") from error.__cause__
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:  # from the operating system, not from Pillow
-            raise ImageError(one_line(f"cannot read {path}: {error.strerror}")) from error
+            raise ImageError(f"cannot read {path}: {error.strerror}") from error
         # On damaged files Pillow raises nearly anything: OSError, SyntaxError, ValueError, struct.error, zlib.error,
         # EOFError, KeyError, OverflowError, MemoryError, DecompressionBombError, ...
-        raise ImageError(one_line(f"cannot read {path}: {damaged(error)}")) from error
+        raise ImageError(f"cannot read {path}: {damaged(error)}") from error
 
 
 def _format(start: bytes) -> tuple[_Check, _Decoder]:
@@ -185,8 +185,3 @@ def damaged(error: Exception) -> str:
     """What to say of an image that a decoder fails on."""
     reason = str(error) or type(error).__name__
     return f"the image is damaged ({reason[:200]}): copy it again, or take the photograph again"
-
-
-def one_line(message: str) -> str:
-    """`message` without line breaks and whatever else a hostile file name or file may put into a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in message)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flawspot.errors import ImageError
-from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, damaged, decode, one_line
+from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, damaged, decode
 
 _EXIF_ORIENTATION = 0x0112
 _MASK_LEVEL_JPEG = 128
@@ -66,7 +66,7 @@ def to_rgb(image: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
     except ImageError:
         raise
     except Exception as error:  # as in decode
-        raise ImageError(one_line(damaged(error))) from error
+        raise ImageError(damaged(error)) from error
 
 
 def colours(image: Image.Image) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from flawspot.errors import ConfigurationError
+from flawspot.files import special_kind
 
 _MARK = "flawspot"
 _JPEG_QUALITY = 90
@@ -44,6 +45,8 @@ def save_marked(image: Image.Image, path: Path) -> None:
 def is_marked(path: Path) -> bool:
     """Whether the file is a picture that flawspot has drawn; False where that cannot be found out."""
     try:
+        if special_kind(path) is not None:  # a pipe would keep us waiting
+            return False
         with path.open("rb") as file:
             start = file.read(_LOOK)
     except OSError:

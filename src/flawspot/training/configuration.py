@@ -15,6 +15,7 @@ from flawspot.methods.registry import create_method, methods
 from flawspot.methods.shapes import check_input_size
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import BackboneInfo
+from flawspot.seeds import check_seed
 
 NORMALIZATIONS = ("weights", "paper")
 PAPER_NORMALIZATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -79,6 +80,7 @@ def configure(
         WeightsError: the pretrained weights are not at hand.
     """
     check_input_size(input_size)
+    check_seed(seed)
     if random_weights and weights is not None:
         raise ConfigurationError(f"give either the weights {weights} or random weights, not both")
     if normalization not in NORMALIZATIONS:

@@ -16,6 +16,7 @@ from flawspot.data.splits import split
 from flawspot.errors import DataError
 from flawspot.methods.base import Method
 from flawspot.progress import SILENT, Progress
+from flawspot.texts import visible
 
 Rows = NDArray[np.int64]
 
@@ -25,10 +26,10 @@ class Photographs:
     """The good photographs of a product.
 
     Attributes:
-        product: its name.
+        product: its name, as `flawspot.texts.visible`.
         root: the folder they lie in.
         images: all that can be read.
-        skipped: names of the files that cannot.
+        skipped: names of the files that cannot, likewise.
         fingerprint: sha256 over names and contents of `images`.
         fit: rows of `images` to learn from, ascending.
         validation: rows to choose the epoch by; empty for methods without epochs.
@@ -82,10 +83,10 @@ def read_photographs(
             "of how good parts differ: take photographs of many parts"
         )
     return Photographs(
-        product=folder.name,
+        product=visible(folder.name),
         root=folder.root,
         images=tuple(images),
-        skipped=tuple(path.name for path, _ in checked.skipped),
+        skipped=tuple(visible(path.name) for path, _ in checked.skipped),
         fingerprint=fingerprint(images, folder.root),
         fit=fit,
         validation=validation,

@@ -18,10 +18,12 @@ class Interrupts:
 
     Attributes:
         count: 0: go on; 1: begin nothing new and end soon; 2: end at once.
+        number: of the first signal; None before it.
     """
 
     def __init__(self) -> None:
         self.count = 0
+        self.number: int | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -34,8 +36,15 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @property
+    def exit_code(self) -> int:
+        """As shells have it for the first signal."""
+        return 128 + (signal.SIGINT if self.number is None else self.number)
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+        if self.number is None:
+            self.number = number
 
 
 class Grace:

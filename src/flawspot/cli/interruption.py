@@ -1,0 +1,117 @@
+"""Ctrl-C and SIGTERM end a command cleanly, with one line and never a traceback. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+IMPATIENT_SECONDS = 1.0
+"""What comes sooner after the first signal is the same one, sent by a shell and a supervisor alike."""
+_AGAIN_SECONDS = 0.05
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
+class Interruption:
+    """What the signals of this process have asked for.
+
+    The first one raises KeyboardInterrupt in the main thread, so that every ``finally`` cleans up; one that comes while
+    that lasts ends the process at once.
+
+    Attributes:
+        number: of the first signal; None before it.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._noted = 0.0
+        self._over = False
+
+    def install(self) -> None:
+        """Answer the signals from now on, but for those that whoever started this process has set to be ignored."""
+        for number in _WORDS:
+            with contextlib.suppress(ValueError):  # not in the main thread
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, self._note)
+        self._hush()
+
+    def finish(self) -> None:
+        """The work is done and told: a signal from now on finds nothing to clean up."""
+        self._over = True
+
+    def tell(self) -> int:
+        """Say in one line that the work was ended, and return the exit code."""
+        words = f"{self._word}; nothing half-written was left"
+        console = sys.modules.get("flawspot.cli.console")
+        tell = getattr(console, "tell", None)  # where the signal came before that is imported, a plain line must do
+        if tell is not None:
+            tell(words)
+        elif sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(f"error: {words}\n")
+        return self._code
+
+    @property
+    def _word(self) -> str:
+        return _WORDS[signal.Signals(self._number)]
+
+    @property
+    def _code(self) -> int:
+        return 128 + self._number
+
+    @property
+    def _number(self) -> int:
+        return signal.SIGINT if self.number is None else self.number
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.number is not None and not self._over and time.monotonic() - self._noted < IMPATIENT_SECONDS:
+            return
+        first, self.number, self._noted = self.number is None, number, time.monotonic()
+        if self._over or not first:
+            self._leave()
+        raise KeyboardInterrupt
+
+    def _leave(self) -> NoReturn:
+        with contextlib.suppress(OSError):
+            os.write(2, f"error: {self._word}\n".encode())
+        os._exit(self._code)
+
+    def _hush(self) -> None:
+        """No traceback of what an interruption has broken, wherever Python prints one."""
+        excepthook, unraisablehook, thread_hook = sys.excepthook, sys.unraisablehook, threading.excepthook
+
+        def exception(*arguments: Any) -> None:
+            if self.number is None:
+                excepthook(*arguments)
+
+        def unraisable(problem: UnraisableHookArgs) -> None:
+            if self.number is None:
+                unraisablehook(problem)
+            elif problem.exc_type is KeyboardInterrupt:
+                self._ask_again()
+
+        def in_thread(arguments: threading.ExceptHookArgs) -> None:
+            if self.number is None:
+                thread_hook(arguments)
+
+        sys.excepthook, sys.unraisablehook, threading.excepthook = exception, unraisable, in_thread
+
+    def _ask_again(self) -> None:
+        """The signal came where nothing can be raised, as while an object is deleted: answer it elsewhere."""
+        number = self._number
+
+        def again() -> None:
+            self.number = None
+            signal.raise_signal(number)
+
+        timer = threading.Timer(_AGAIN_SECONDS, again)
+        timer.daemon = True
+        timer.start()

@@ -1,0 +1,40 @@
+"""Texts that others chose, file names and manifests among them, in a form that harms neither reader nor file."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def visible(text: str) -> str:
+    """`text` in one line of printable characters; every other one becomes the escape that Python has for it.
+
+    A line break becomes ``\\n``, ESC ``\\x1b``, the override of the writing direction ``\\u202e``, and a byte of a file
+    name that is not UTF-8 ``\\udcff``. Spaces of any width stay. What is returned is valid Unicode, and applying it
+    twice changes nothing. A backslash of the text itself stays as it is, so it is no code to be read back.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escape(c) for c in text)
+
+
+def spreadsheet_cell(text: str) -> str:
+    """`text` as `visible`, with an apostrophe before what a spreadsheet would take for a formula."""
+    return f"'{visible(text)}" if text.startswith(_FORMULA) else visible(text)
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """The beginning of a text that may be long, for messages."""
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+def counted_digits(number: int) -> str:
+    """`number` as it is, or about how many digits it has: Python itself writes no more than 4,300."""
+    digits = int(number.bit_length() * math.log10(2)) + 1
+    return str(number) if digits <= 30 else f"a number of about {digits} digits"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
