@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -121,3 +122,26 @@ def test_a_progressive_jpeg_of_two_thousand_scans_is_refused_at_once(tmp_path):
     with pytest.raises(ImageError, match="scans"):
         read_image(path)
     assert time.process_time() - begin < 2
+
+
+def test_pillow_s_warnings_reach_nobody_and_the_host_s_filters_stay(tmp_path):
+    out = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(out, "JPEG")
+    tags = b"".join(struct.pack("<HHII", 1000 + index, 7, 5000, 8) for index in range(3))
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x03\0" + tags + bytes(5)
+    segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    path = tmp_path / "a.jpg"
+    path.write_bytes(out.getvalue()[:2] + segment + out.getvalue()[2:])
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        Image.open(path).getexif()
+        assert found, "Pillow no longer warns of this file"
+        found.clear()
+        before = list(warnings.filters)
+        threads = [threading.Thread(target=read_image, args=(path,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not found
+        assert warnings.filters == before

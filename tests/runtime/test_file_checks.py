@@ -49,8 +49,11 @@ def scans(count: int) -> bytes:
     return data[:-2] + data[last:-2] * count + b"\xff\xd9"
 
 
+EXIF_SEGMENT = b"\xff\xe1\x75\x30Exif\0\0" + bytes(30_000 - 8)
+
 ORDINARY = {
     "jpeg": (check_jpeg, saved("JPEG")),
+    "jpeg with exif": (check_jpeg, b"\xff\xd8" + EXIF_SEGMENT * 2 + saved("JPEG")[2:]),
     "jpeg with a profile": (check_jpeg, saved("JPEG", icc_profile=b"y" * 200_000)),
     "jpeg with restarts": (check_jpeg, saved("JPEG", restart_marker_blocks=1)),
     "progressive": (check_jpeg, saved("JPEG", progressive=True)),
@@ -99,15 +102,24 @@ HOSTILE = {
     "segments": (check_jpeg, b"\xff\xd8" + b"\xff\xe5\0\2" * 6000 + b"\xff\xd9", "segments"),
     "png chunks": (check_png, PNG[:33] + chunk(b"abCd") * 2000 + PNG[33:], "too many chunks"),
     "png of empty pixels": (check_png, PNG[:33] + chunk(b"IDAT") * 200_000, "too many chunks"),
-    "a long png chunk": (check_png, PNG[:33] + chunk(b"tEXt", b"a\0" + bytes(17 << 20)), "no pixels"),
+    "a long png chunk": (check_png, PNG[:33] + chunk(b"tEXt", b"a\0" + bytes(33 << 20)), "no pixels"),
+    "long png chunks": (check_png, PNG[:33] + chunk(b"abCd", bytes(10 << 20)) * 4, "no pixels"),
+    "long segments": (check_jpeg, b"\xff\xd8" + (b"\xff\xe5\xff\xff" + bytes(65_533)) * 600, "no pixels"),
+    "png with much exif": (check_png, PNG[:33] + chunk(b"eXIf", bytes(70_000)), "EXIF"),
+    "webp with much exif": (check_webp, b"RIFF\0\0\0\0WEBPEXIF" + struct.pack("<I", 70_000), "EXIF"),
+    "jpeg with exif in pieces": (check_jpeg, b"\xff\xd8" + EXIF_SEGMENT * 3, "EXIF"),
+    "a long webp": (check_webp, b"RIFF\0\0\0\0WEBP" + bytes(65 << 20), "more than 67,108,864 bytes"),
     "webp chunks": (check_webp, b"RIFF\0\0\0\0WEBP" + b"abcd\0\0\0\0" * 2000, "too many chunks"),
     "tags": (check_tiff, tiff(*[(300 + i, 1, 0xFFFFFFF0, 8) for i in range(1500)]), "1,500 tags"),
     "a long tag": (check_tiff, tiff((300, 1, 0xFFFFFFF0, 8)), "tag 300"),
+    "tags of the same bytes": (check_tiff, tiff(*[(300 + i, 1, 1 << 20, 8) for i in range(20)]), "tags of the TIFF"),
     "strips": (check_tiff, tiff((256, 4, 1, 100), (273, 4, 20_000_000, 200)), "20,000,000 strips"),
     "tiles": (check_tiff, tiff((322, 4, 1, 1), (324, 4, 5_000_000, 400)), "5,000,000 tiles"),
     "a huge tile": (check_tiff, tiff((322, 4, 1, 2**31 - 16), (323, 4, 1, 2**31 - 16)), "tiles of"),
     "run lengths": (check_bmp, b"BM" + bytes(12) + struct.pack("<IiiHHI", 40, 10000, -10000, 1, 8, 1), "run-length"),
     "text": (check_ppm, b"P3 4000 3000 255\n" + b"0 " * 100, "as text"),
+    "comments": (check_ppm, b"P2 9 9 255\n" + b"#a\n" * 3000 + b"0 " * 81, "more text"),
+    "spaces": (check_ppm, b"P2 9 9 255\n" + b" " * 100_000 + b"0 " * 81, "more text"),
     "a long comment": (check_ppm, b"P6 #" + b"x" * 200_000, "header"),
     "a long number": (check_ppm, b"P6 " + b"1" * 200_000, "header"),
 }

@@ -12,9 +12,10 @@ import contextlib
 import os
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from PIL import (
     BmpImagePlugin,
@@ -91,13 +92,14 @@ def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, ma
             file.seek(0)
             if decoder is TiffImagePlugin.TiffImageFile:
                 quieten()
-            image = decoder(file)
-            needed = _check_size(image, max_pixels)
-            with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
-                result = convert(read_scaled(file) or image if image.format == "PPM" else image)
-                del image
-                if needed > LARGE:
-                    give_back_freed_memory()
+            with _pillow.silent():
+                image = decoder(file)
+                needed = _check_size(image, max_pixels)
+                with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
+                    result = convert(read_scaled(file) or image if image.format == "PPM" else image)
+                    del image
+                    if needed > LARGE:
+                        give_back_freed_memory()
             return result
     except ImageError as error:
         raise ImageError(f"cannot read {path}: {error}") from error.__cause__
@@ -179,6 +181,38 @@ class _Memory:
 
 
 _memory = _Memory()
+
+
+class _Pillow:
+    """Warnings of Pillow itself, as of broken EXIF data; they are turned off while any thread decodes.
+
+    `warnings.catch_warnings` would put back the filters of another time where threads overlap.
+    """
+
+    def __init__(self) -> None:
+        self._decoding = 0
+        self._lock = threading.Lock()
+        self._filter: Any = None
+
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """For the length of a ``with`` block; the host program's own filters stay."""
+        with self._lock:
+            self._decoding += 1
+            if self._decoding == 1:
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+                self._filter = warnings.filters[0]
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._decoding -= 1
+                if not self._decoding:
+                    with contextlib.suppress(ValueError):  # the host program has put others in their place
+                        warnings.filters.remove(self._filter)  # type: ignore[attr-defined]
+
+
+_pillow = _Pillow()
 
 
 def damaged(error: Exception) -> str:

@@ -22,16 +22,25 @@ MAX_CHUNKS = 100_000
 """Of a PNG; writers put as little as 8 KiB of pixels into one."""
 MAX_OTHER_CHUNKS = 1_000
 """Of a PNG or WebP, those without pixels."""
-MAX_CHUNK_BYTES = 16 << 20
-"""Of a chunk without pixels."""
+MAX_OTHER_BYTES = 32 << 20
+"""Of what is no pixels in a JPEG, PNG or WebP, all together."""
+MAX_EXIF_BYTES = 1 << 16
+"""As much as one segment of a JPEG holds. Its directory can name the same bytes thousands of times."""
+MAX_WEBP_BYTES = 64 << 20
+"""Pillow reads a WebP as a whole."""
 MAX_TAGS = 1_000
 """In the directory of a TIFF."""
 MAX_PIECES = 100_000
 """Strips or tiles of a TIFF."""
 MAX_TILE_PIXELS = 1 << 24
 MAX_TAG_BYTES = 16 << 20
+"""Of all tags of a TIFF together."""
 MAX_PLAIN_PIXELS = 2_000_000
 """Of a PPM whose numbers are written out as text."""
+MAX_TEXT_BYTES = 16
+"""For each of these numbers."""
+MAX_COMMENTS = 1_000
+"""Between them; Pillow copies what is left of a megabyte for each."""
 MAX_RLE_PIXELS = 16_000_000
 """Of a run-length coded BMP, which is decoded slowly."""
 MAX_HEADER = 1 << 16
@@ -42,17 +51,17 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 def check_jpeg(file: IO[bytes]) -> None:
-    """Count scans and segments.
+    """Count scans and segments, and the bytes of the latter.
 
     Raises:
-        ImageError: there are more than `MAX_SCANS` or `MAX_SEGMENTS`.
+        ImageError: there are more than `MAX_SCANS`, `MAX_SEGMENTS`, `MAX_OTHER_BYTES` or `MAX_EXIF_BYTES`.
     """
     size = _size(file)
-    scans = segments = 0
+    scans = segments = others = exif = 0
     position = 2
     while position < size:
         file.seek(position)
-        marker = file.read(4)
+        marker = file.read(10)
         if len(marker) < 4 or marker[0] != 0xFF:
             return  # damaged, or the end
         code = marker[1]
@@ -64,6 +73,9 @@ def check_jpeg(file: IO[bytes]) -> None:
         segments += 1
         length = int.from_bytes(marker[2:4], "big")
         position += 2 + max(length, 2)
+        others += length
+        if code == 0xE1 and marker[4:] == b"Exif\0\0":
+            exif += length
         if code == 0xDA:
             scans += 1
             position = _end_of_scan(file, position, size)
@@ -71,6 +83,7 @@ def check_jpeg(file: IO[bytes]) -> None:
             raise ImageError(f"the JPEG has more than {MAX_SCANS} scans, which no camera writes: save it again")
         if segments > MAX_SEGMENTS:
             raise ImageError(f"the JPEG has more than {MAX_SEGMENTS} segments, which no camera writes: save it again")
+        _check_others("JPEG", others, exif)
 
 
 def _end_of_scan(file: IO[bytes], position: int, size: int) -> int:
@@ -89,11 +102,18 @@ def _end_of_scan(file: IO[bytes], position: int, size: int) -> int:
     return size
 
 
+def _check_others(kind: str, others: int, exif: int) -> None:
+    if others > MAX_OTHER_BYTES:
+        raise ImageError(f"the {kind} holds over {MAX_OTHER_BYTES:,} bytes that are no pixels: save it without them")
+    if exif > MAX_EXIF_BYTES:
+        raise ImageError(f"the EXIF data of the {kind} have more than {MAX_EXIF_BYTES:,} bytes: save it without them")
+
+
 def check_png(file: IO[bytes]) -> None:
     """Count the chunks, and look at the length of those without pixels.
 
     Raises:
-        ImageError: there are too many, or one is too long.
+        ImageError: there are too many, or they are too long.
     """
     _check_chunks(file, 8, "PNG", ">I4s", 12, (b"IDAT", b"fdAT"), end=b"IEND", length_first=True)
 
@@ -102,8 +122,10 @@ def check_webp(file: IO[bytes]) -> None:
     """As `check_png`, for a RIFF file.
 
     Raises:
-        ImageError: there are too many chunks, or one without pixels is too long.
+        ImageError: there are too many chunks, those without pixels are too long, or the file is.
     """
+    if _size(file) > MAX_WEBP_BYTES:
+        raise ImageError(f"the WebP has more than {MAX_WEBP_BYTES:,} bytes: save it as PNG or JPEG")
     _check_chunks(file, 12, "WebP", "<4sI", 8, (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"), end=None, length_first=False)
 
 
@@ -119,7 +141,7 @@ def _check_chunks(
     length_first: bool,
 ) -> None:
     size = _size(file)
-    chunks = others = 0
+    chunks = others = other_bytes = exif = 0
     while position + 8 <= size:
         file.seek(position)
         one, two = struct.unpack(layout, file.read(8))
@@ -129,8 +151,9 @@ def _check_chunks(
         chunks += 1
         if name not in of_pixels:
             others += 1
-            if length > MAX_CHUNK_BYTES:
-                raise ImageError(f"a chunk of the {kind} has {length:,} bytes that are no pixels: save it without them")
+            other_bytes += length
+            exif += length if name in (b"eXIf", b"EXIF") else 0
+            _check_others(kind, other_bytes, exif)
         if chunks > MAX_CHUNKS or others > MAX_OTHER_CHUNKS:
             raise ImageError(f"the {kind} has too many chunks, more than any camera writes: save it again")
         position += overhead + length + (0 if length_first else length % 2)
@@ -157,17 +180,23 @@ def check_ppm(file: IO[bytes]) -> None:
     """Look at the header.
 
     Raises:
-        ImageError: it does not end early, or the numbers are written out as text and many.
+        ImageError: it does not end early, or the numbers are written out as text and many, or much stands between them.
     """
     file.seek(0)
     header = ppm_header(file.read(MAX_HEADER))
     if header is None:
         raise ImageError(f"the header of the PPM is not complete within {MAX_HEADER:,} bytes: save it again")
-    kind, width, height, _, _ = header
-    if kind in b"P1 P2 P3".split() and width * height > MAX_PLAIN_PIXELS:
+    kind, width, height, _, begin = header
+    if kind not in b"P1 P2 P3".split():
+        return
+    if width * height > MAX_PLAIN_PIXELS:
         raise ImageError(
             f"the PPM is written as text and larger than {MAX_PLAIN_PIXELS:,} pixels: save it in the binary form"
         )
+    file.seek(begin)
+    text = file.read(MAX_TEXT_BYTES * (3 if kind == b"P3" else 1) * width * height + MAX_HEADER)
+    if file.read(1) or text.count(b"#") > MAX_COMMENTS:
+        raise ImageError("the PPM holds more text than its numbers need: save it in the binary form")
 
 
 def ppm_header(start: bytes) -> tuple[bytes, int, int, int, int] | None:
@@ -226,15 +255,18 @@ def check_tiff(file: IO[bytes]) -> None:
     entry = 20 if big else 12
     table = file.read(entry * count)
     tile = [0, 0]
+    claimed = 0
     for index in range(len(table) // entry):
         tag, kind, values = struct.unpack_from(order + entry_format, table, entry * index)
         value = _small_value(table, entry * index + (12 if big else 8), kind, order)
-        if tag in (273, 279, 324, 325):
-            if values > MAX_PIECES:
-                what = "strips" if tag in (273, 279) else "tiles"
-                raise ImageError(f"the TIFF has {values:,} {what}, more than any camera writes: save it again")
-        elif values * _TIFF_BYTES.get(kind, 1) > MAX_TAG_BYTES:
-            raise ImageError(f"tag {tag} of the TIFF claims {values:,} values: save it again without it")
+        if tag in (273, 279, 324, 325) and values > MAX_PIECES:
+            what = "strips" if tag in (273, 279) else "tiles"
+            raise ImageError(f"the TIFF has {values:,} {what}, more than any camera writes: save it again")
+        claimed += values * _TIFF_BYTES.get(kind, 1)
+        if claimed > MAX_TAG_BYTES:
+            raise ImageError(
+                f"tags of the TIFF, such as tag {tag}, claim over {MAX_TAG_BYTES:,} bytes: save it without them"
+            )
         if tag in (322, 323):
             tile[tag - 322] = value
     if tile[0] * tile[1] > MAX_TILE_PIXELS:
