@@ -13,6 +13,8 @@ from PIL import Image
 
 from flawspot.backbones.registry import family
 from flawspot.backbones.weights import find
+from flawspot.benchmark.record import DONE, Cell, Record
+from flawspot.benchmark.store import Store
 from flawspot.cli import main
 from flawspot.runtime.artifact import write
 
@@ -69,6 +71,52 @@ def tiny(tmp_path, tiny_model, tiny_manifest):
     path = tmp_path / "tiny.onnx"
     write(path, tiny_model, tiny_manifest)
     return path
+
+
+GRID = """\
+title: tiny
+data:
+  - name: demo
+    layout: synthetic
+    categories: [washer]
+    settings: {train: 12, test_good: 3, test_per_defect: 1, size: 64}
+backbones: [mobilenet_v2]
+layers: ["1"]
+methods:
+  - padim
+input_size: 64
+random_weights: true
+"""
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """A grid of one run."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(GRID, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store of benchmark runs that holds one, whose key is k."""
+    cell = Cell(data="d", category="c", backbone="b", layers="equiv", method="padim", label="padim")
+    with Store(tmp_path / "some.sqlite") as opened:
+        opened.finish(Record(key="k", cell=cell, status=DONE, metrics={"pixel_f1_max": 0.5, "image_auroc": 0.9}))
+    return tmp_path / "some.sqlite"
+
+
+@pytest.fixture
+def places(tiny, product_folder, grid, store, save, tmp_path):
+    """What the arguments of `every_command.ARGUMENTS` name."""
+    return {
+        "tiny": tiny,
+        "photograph": save(tmp_path / "a.png", 50),
+        "data": product_folder,
+        "grid": grid,
+        "store": store,
+        "new": tmp_path / "new",
+    }
 
 
 @pytest.fixture(scope="session")

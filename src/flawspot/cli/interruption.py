@@ -18,13 +18,20 @@ IMPATIENT_SECONDS = 1.0
 """What comes sooner after the first signal is the same one, sent by a shell and a supervisor alike."""
 _AGAIN_SECONDS = 0.05
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_IMPORTS = "<frozen importlib._bootstrap>"
+_COMMANDS = os.path.dirname(__file__)  # noqa: PTH120  # pathlib would be the largest import here
+
+
+class Interrupted(KeyboardInterrupt):
+    """Not KeyboardInterrupt itself: Python may end by SIGINT after that one, whoever has caught it."""
 
 
 class Interruption:
     """What the signals of this process have asked for.
 
     The first one raises KeyboardInterrupt in the main thread, so that every ``finally`` cleans up; one that comes while
-    that lasts ends the process at once.
+    that lasts ends the process at once. So does one that meets a command which still imports what it needs, for there
+    is nothing to clean up. Later imports are waited for: compiled code may end the process where it meets an exception.
 
     Attributes:
         number: of the first signal; None before it.
@@ -33,6 +40,7 @@ class Interruption:
     def __init__(self) -> None:
         self.number: int | None = None
         self._noted = 0.0
+        self._asked_again = False
         self._over = False
 
     def install(self) -> None:
@@ -72,12 +80,23 @@ class Interruption:
         return signal.SIGINT if self.number is None else self.number
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.number is not None and not self._over and time.monotonic() - self._noted < IMPATIENT_SECONDS:
-            return
-        first, self.number, self._noted = self.number is None, number, time.monotonic()
-        if self._over or not first:
+        if self.number is None:
+            self.number, self._noted = number, time.monotonic()
+            self._answer(frame)
+        elif self._asked_again:
+            self._asked_again = False
+            self._answer(frame)
+        elif self._over or time.monotonic() - self._noted >= IMPATIENT_SECONDS:
             self._leave()
-        raise KeyboardInterrupt
+
+    def _answer(self, frame: FrameType | None) -> None:
+        importer = _importer(frame)
+        if self._over or (importer is not None and importer.f_code.co_filename.startswith(_COMMANDS)):
+            self._leave()
+        if importer is not None:
+            self._ask_again()
+            return
+        raise Interrupted
 
     def _leave(self) -> NoReturn:
         with contextlib.suppress(OSError):
@@ -95,7 +114,7 @@ class Interruption:
         def unraisable(problem: UnraisableHookArgs) -> None:
             if self.number is None:
                 unraisablehook(problem)
-            elif problem.exc_type is KeyboardInterrupt:
+            elif issubclass(problem.exc_type, KeyboardInterrupt):
                 self._ask_again()
 
         def in_thread(arguments: threading.ExceptHookArgs) -> None:
@@ -105,13 +124,26 @@ class Interruption:
         sys.excepthook, sys.unraisablehook, threading.excepthook = exception, unraisable, in_thread
 
     def _ask_again(self) -> None:
-        """The signal came where nothing can be raised, as while an object is deleted: answer it elsewhere."""
-        number = self._number
+        """Nothing can be raised here, as while an object is deleted: answer a little later."""
 
         def again() -> None:
-            self.number = None
-            signal.raise_signal(number)
+            self._asked_again = True
+            main = threading.main_thread().ident
+            if sys.platform != "win32" and main is not None:
+                signal.pthread_kill(main, self._number)  # so that it wakes where it waits
+            else:
+                signal.raise_signal(self._number)
 
         timer = threading.Timer(_AGAIN_SECONDS, again)
         timer.daemon = True
         timer.start()
+
+
+def _importer(frame: FrameType | None) -> FrameType | None:
+    """Where the outermost import that is under way was asked for; None where there is none."""
+    found = None
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTS:
+            found = frame.f_back
+        frame = frame.f_back
+    return found

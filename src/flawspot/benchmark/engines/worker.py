@@ -6,8 +6,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from flawspot.benchmark.record import Record
@@ -40,7 +42,7 @@ class Worker:
         self.last: Task | None = None
         self.connection, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_serve, args=(theirs, work), name="flawspot-worker")
-        with _thread_variables(threads):
+        with _environment(threads), _deaf_to_ctrl_c():
             self._process.start()
         theirs.close()  # so that this end reads its end when the process is gone
 
@@ -86,6 +88,8 @@ def _serve(connection: Connection, work: Work) -> None:
     """The loop of the process."""
     # Ctrl-C reaches every process of a terminal; the starter decides what is to happen.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_die_with_the_starter, daemon=True).start()
     while True:
         try:
@@ -103,10 +107,26 @@ def _die_with_the_starter() -> None:
 
 
 @contextlib.contextmanager
-def _thread_variables(threads: int) -> Iterator[None]:
-    """Environment variables that a process started meanwhile inherits."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A process started meanwhile does not hear Ctrl-C until it can ignore it, so that it prints no traceback."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # which would let the signal through again, were it started by the process below
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextlib.contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """Environment variables that a process started meanwhile inherits: its threads, and that libraries warn nobody."""
+    given = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    given.setdefault("PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS", "ignore"))
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
     try:
         yield
     finally:

@@ -1,0 +1,76 @@
+"""Every command that there is, found by walking the application, with arguments it can work with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from flawspot.cli.commands import app
+
+DETECTOR = ["--method", "padim", "--random-weights", "--input-size", "32", "--layers", "1", "--set", "channels=4"]
+
+ARGUMENTS: dict[str, list[str]] = {
+    "train": ["{data}", "-o", "{new}/part.onnx", *DETECTOR],
+    "predict": ["{tiny}", "{photograph}", "--out", "{new}/found"],
+    "evaluate": ["{tiny}", "{data}"],
+    "info": ["{tiny}"],
+    "threshold": ["{tiny}", "--false-alarm-rate", "0.5"],
+    "backbones": ["mobilenet_v2"],
+    "methods": [],
+    "costs": ["--method", "padim", "--input-size", "32"],
+    "weights list": [],
+    "weights path": [],
+    "weights pull": ["mobilenet_v2"],
+    "reproduce costs": [],
+    "benchmark plan": ["{grid}", "--store", "{new}/runs.sqlite"],
+    "benchmark run": ["{grid}", "--store", "{new}/runs.sqlite", "--workers", "1"],
+    "benchmark list": ["{store}"],
+    "benchmark show": ["{store}", "k"],
+    "benchmark export": ["{store}", "--out", "{new}/runs.csv"],
+    "benchmark report": ["{store}", "--out", "{new}/report"],
+    "demo": ["--out", "{new}/demo"],
+}
+
+SLOW = ("demo",)
+"""Takes minutes: only what happens before its work is tried."""
+
+
+def commands() -> dict[str, Any]:
+    """Name and command of Typer's, of all that do something."""
+    return dict(_walk(typer.main.get_command(app), ()))
+
+
+def _walk(command: Any, name: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    for part, child in getattr(command, "commands", {}).items():
+        yield from _walk(child, (*name, part))
+    if not hasattr(command, "commands"):
+        yield " ".join(name), command
+
+
+def groups() -> list[str]:
+    """Names of the groups of commands, the application itself as an empty one."""
+    return ["", *sorted({name.rpartition(" ")[0] for name in commands()} - {""})]
+
+
+def command_line(name: str, places: dict[str, Any]) -> list[str]:
+    """A command with its arguments, `places` put in."""
+    return [*name.split(), *(argument.format(**places) for argument in ARGUMENTS[name])]
+
+
+def start(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
+    """The command line in a process of its own, whose Ctrl-C works even where ours is ignored."""
+    if os.name != "nt":
+        options.setdefault("preexec_fn", _hear)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    command = [sys.executable, "-m", "flawspot", *map(os.fspath, arguments)]
+    return subprocess.Popen(command, text=True, errors="surrogateescape", **options)
+
+
+def _hear() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
