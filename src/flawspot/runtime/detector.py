@@ -206,7 +206,7 @@ def _reason(error: Exception) -> str:
 def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session on `model`: the GPU where ONNX Runtime has one, else the CPU."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it logs as errors it raises as well
     # Bytes that begin as ONNX Runtime's own format does would else be read as that, past all checks.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     if threads is None and os.environ.get(THREADS, "").isdecimal():
@@ -218,7 +218,7 @@ def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.Inf
         options.intra_op_num_threads = threads
     available = onnxruntime.get_available_providers()
     providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]
-    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
     if len(providers) == 1:  # the session keeps all weights a second time, for the day that it must change providers
         session._model_bytes = None
     return session
