@@ -69,7 +69,7 @@ def test_a_damaged_photograph_of_a_hundred_megapixels_keeps_nothing(tmp_path):
     paths = [tmp_path / "small.png", tmp_path / "large.png"]
     for path, side in zip(paths, (100, 10_000), strict=True):
         Image.new("L", (side, side), 90).save(path, compress_level=1)
-        path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 5])
     arguments = [sys.executable, "-c", TRUNCATED, *map(str, paths)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     kept, errors = map(int, done.stdout.split())
@@ -95,7 +95,11 @@ def test_what_pillow_logs_stays_off_the_terminal(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("a.jpg", {"progressive": True}), ("a.webp", {"lossless": True}), ("a.tif", {"compression": "tiff_lzw"})],
+    [
+        ("a.jpg", {"progressive": True}),
+        ("a.webp", {"lossless": True}),
+        ("a.tif", {"compression": "tiff_lzw"}),
+    ],
 )
 def test_what_a_decoder_needs_beside_the_pixels_counts(tmp_path, name, options):
     path = tmp_path / name

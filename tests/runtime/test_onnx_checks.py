@@ -64,7 +64,31 @@ def function(domain: str = "mine") -> onnx.FunctionProto:
 
 LEAK = constant("leak", np.ones(1, np.float32))
 HUGE = constant("shape", np.array([2**20, 2**20], np.int64))
+LEAST = constant("least", np.array([-(2**63)], np.int64))
+MINUS_ONE = constant("minus", np.array([-1], np.int64))
 HOSTILE = {
+    "a division that ends the process": (
+        model(
+            [
+                helper.make_node("Div", ["least", "minus"], ["n"]),
+                helper.make_node("Cast", ["n"], ["leak"], to=TensorProto.FLOAT),
+            ],
+            [LEAST, MINUS_ONE],
+        ),
+        "divides integers",
+    ),
+    "the same of the photograph": (
+        model(
+            [
+                helper.make_node("Cast", ["image"], ["i"], to=TensorProto.INT64),
+                helper.make_node("Add", ["i", "least"], ["j"]),
+                helper.make_node("Div", ["j", "minus"], ["n"]),
+            ],
+            [LEAST, MINUS_ONE, LEAK],
+        ),
+        "divides integers",
+    ),
+    "a long name": (model([helper.make_node("Identity", ["a" * 2000], ["leak"])]), "longer names"),
     "external": (model(constants=[outside()]), "outside of the file"),
     "external, absolute": (model(constants=[outside("/etc/hostname")]), "outside of the file"),
     "external, in memory": (model(constants=[outside("*/_ORT_MEM_ADDR_/*")]), "outside of the file"),

@@ -206,3 +206,13 @@ def test_shapes_that_no_camera_makes(tmp_path):
             read_photograph(path, SIZE)
         with pytest.raises(ImageError, match="cut it into pieces"):
             prepare(np.zeros((height, width), np.uint8), SIZE)
+        with pytest.raises(ImageError, match="cut it into pieces"):
+            prepare(Image.new("RGB", (width, height)), SIZE)
+
+
+def test_a_large_pillow_image_that_is_damaged(tmp_path, small_limits):
+    path = tmp_path / "a.jpg"
+    scene(300, 300).save(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with Image.open(path) as image, pytest.raises(ImageError, match="damaged"):
+        prepare(image, SIZE)

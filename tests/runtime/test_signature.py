@@ -81,6 +81,11 @@ def test_a_device_that_names_keys(artifact, keys, tmp_path, monkeypatch):
     assert flawspot.load(path)
     with pytest.raises(SignatureError, match="not signed"):
         flawspot.load(artifact)
+    monkeypatch.setenv(TRUSTED_KEYS, os.pathsep)
+    with pytest.raises(SignatureError, match="names no file"):
+        flawspot.load(path)
+    monkeypatch.setenv(TRUSTED_KEYS, "")
+    assert flawspot.load(path)
     monkeypatch.setenv(TRUSTED_KEYS, str(tmp_path / "gone.pub"))
     with pytest.raises(SignatureError, match=r"cannot read the key .*gone\.pub"):
         flawspot.load(path)

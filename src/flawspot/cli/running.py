@@ -33,7 +33,7 @@ def run(interruption: Interruption) -> int:
     """
     if not sys.warnoptions:  # libraries say nothing by themselves
         warnings.simplefilter("ignore")
-    logging.lastResort = None
+    logging.getLogger().addHandler(logging.NullHandler())
     with ready():
         code = _told(_invoke, interruption)
         return code or _told(_write_out, interruption)

@@ -113,8 +113,8 @@ def read(path: str | Path) -> Artifact:
         raise ArtifactError(
             f"there is no file {path}: give the .onnx file that `flawspot train` wrote with -o"
         ) from None
-    except OSError as error:
-        raise ArtifactError(f"cannot read {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a name may hold what the system refuses
+        raise ArtifactError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     try:
         return Artifact(_verify(model), model)
     except ArtifactError as error:

@@ -30,10 +30,11 @@ from PIL import (
 )
 
 from flawspot.errors import ImageError
-from flawspot.runtime.file_checks import check_bmp, check_jpeg, check_png, check_ppm, check_tiff, check_webp
+from flawspot.runtime.file_checks import check_bmp, check_jpeg, check_png, check_ppm, check_webp
 from flawspot.runtime.libtiff import quieten
 from flawspot.runtime.memory import give_back_freed_memory
 from flawspot.runtime.netpbm import read_scaled
+from flawspot.runtime.tiff_checks import check_tiff
 
 MAX_PIXELS = 100_000_000
 """Pixels (width x height) that a photograph may have; 300 MB once decoded."""
@@ -56,7 +57,7 @@ MAX_FILE_BYTES = 512 * 2**20
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _T = TypeVar("_T")
-_Check = Callable[[IO[bytes]], None]
+_Check = Callable[[IO[bytes]], bool | None]
 _Decoder = Callable[[IO[bytes]], Image.Image]
 
 # Pillow's decoder classes rather than Image.open: that one warns and refuses by a limit that is global to the process
@@ -93,12 +94,12 @@ def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, ma
             start = file.read(16)
             file.seek(0)
             check, decoder = _format(start)
-            check(file)
+            buffered = bool(check(file))
             file.seek(0)
             if decoder is TiffImagePlugin.TiffImageFile:
                 quieten()
             with _pillow.silent():
-                return _converted(decoder(file), file, convert, max_pixels)
+                return _converted(decoder(file), file, convert, max_pixels, buffered)
     except ImageError as error:
         _let_go(error)
         raise ImageError(f"cannot read {path}: {error}") from error.__cause__
@@ -111,8 +112,10 @@ def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, ma
         raise ImageError(f"cannot read {path}: {damaged(error)}") from error
 
 
-def _converted(image: Image.Image, file: IO[bytes], convert: Callable[[Image.Image], _T], max_pixels: int) -> _T:
-    needed = _check_size(image, max_pixels)
+def _converted(
+    image: Image.Image, file: IO[bytes], convert: Callable[[Image.Image], _T], max_pixels: int, buffered: bool
+) -> _T:
+    needed = _check_size(image, max_pixels, buffered)
     with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
         result = convert(read_scaled(file) or image if image.format == "PPM" else image)
         del image
@@ -137,7 +140,7 @@ def _format(start: bytes) -> tuple[_Check, _Decoder]:
     raise ImageError("it is not a PNG, JPEG, BMP, TIFF, WebP or PPM file: save it as one of these")
 
 
-def _check_size(image: Image.Image, max_pixels: int) -> int:
+def _check_size(image: Image.Image, max_pixels: int, buffered: bool) -> int:
     """Bytes of memory that decoding will take; refuses what is too large or of a shape that no camera makes."""
     width, height = image.size
     if width * height > max_pixels:
@@ -146,7 +149,7 @@ def _check_size(image: Image.Image, max_pixels: int) -> int:
             "shrink it, or raise max_pixels if you trust the file"
         )
     check_aspect(width, height)
-    needed = int(width * height * _bytes_per_pixel(image))
+    needed = int(width * height * _bytes_per_pixel(image, buffered))
     if needed > BYTES_PER_PIXEL * max_pixels:
         raise ImageError(
             f"decoding this {image.format} of {width} x {height} pixels takes {needed / 1e6:,.0f} MB, more than the "
@@ -163,18 +166,22 @@ def check_aspect(width: int, height: int) -> None:
         )
 
 
-def _bytes_per_pixel(image: Image.Image) -> float:
+def _bytes_per_pixel(image: Image.Image, buffered: bool) -> float:
     """What Pillow and the decoder behind it keep, at most, for each pixel."""
     stored = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}.get(image.mode, 4)
     bands = len(image.getbands())
-    if isinstance(image, JpegImagePlugin.JpegImageFile) and image.info.get("progressive"):
+    if buffered:
         return stored + 2 * bands  # the coefficients of the whole picture
     if isinstance(image, WebPImagePlugin.WebPImageFile):
         return stored + 10  # two canvases, and the decoder's own planes
+    if isinstance(image, PpmImagePlugin.PpmImageFile) and image.tile and image.tile[0][0] == "ppm":
+        return stored + (2 if image.mode == "I" else bands)  # scaled values, before they are an image
     if isinstance(image, TiffImagePlugin.TiffImageFile) and image.info.get("compression", "raw") != "raw":
         rows = image.tag_v2.get(278, image.height)
         in_one = min(rows if isinstance(rows, int) else image.height, image.height) / image.height
-        return stored + in_one * stored
+        bits = image.tag_v2.get(258, (8,))
+        deep = max(bits) if isinstance(bits, tuple) and bits else 8
+        return stored + in_one * max(stored, bands * deep / 8)
     return stored
 
 

@@ -28,45 +28,46 @@ MAX_EXIF_BYTES = 1 << 16
 """As much as one segment of a JPEG holds. Its directory can name the same bytes thousands of times."""
 MAX_WEBP_BYTES = 64 << 20
 """Pillow reads a WebP as a whole."""
-MAX_TAGS = 1_000
-"""In the directory of a TIFF."""
-MAX_PIECES = 100_000
-"""Strips or tiles of a TIFF."""
-MAX_TILE_PIXELS = 1 << 24
-MAX_TAG_BYTES = 16 << 20
-"""Of all tags of a TIFF together."""
 MAX_PLAIN_PIXELS = 2_000_000
 """Of a PPM whose numbers are written out as text."""
 MAX_TEXT_BYTES = 16
 """For each of these numbers."""
 MAX_COMMENTS = 1_000
 """Between them; Pillow copies what is left of a megabyte for each."""
-MAX_RLE_PIXELS = 16_000_000
+MAX_RLE_PIXELS = 4_000_000
 """Of a run-length coded BMP, which is decoded slowly."""
 MAX_HEADER = 1 << 16
 """Bytes in which the header of a PPM must end, comments included."""
 
+_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+"""Markers of a frame (ITU T.81, B.1.1.3)."""
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """In the coded pixels of a JPEG 0xFF is followed by 0x00 or a restart marker (ITU T.81, B.1.1)."""
 
 
-def check_jpeg(file: IO[bytes]) -> None:
+def check_jpeg(file: IO[bytes]) -> bool:
     """Count scans and segments, and the bytes of the latter.
+
+    Returns:
+        Whether the decoder must keep the coefficients of the whole picture: it is progressive, or its components come
+        in scans of their own.
 
     Raises:
         ImageError: there are more than `MAX_SCANS`, `MAX_SEGMENTS`, `MAX_OTHER_BYTES` or `MAX_EXIF_BYTES`.
     """
-    size = _size(file)
-    scans = segments = others = exif = 0
+    size = file_size(file)
+    scans = segments = others = exif = components = 0
+    buffered = False
     position = 2
     while position < size:
         file.seek(position)
         marker = file.read(10)
         if len(marker) < 4 or marker[0] != 0xFF:
-            return  # damaged, or the end
+            break  # damaged, or the end
         code = marker[1]
         if code == 0xD9:
-            return
+            break
         if code == 0xFF or code == 0x01 or 0xD0 <= code <= 0xD7:  # filling, or a marker without content
             position += 1 if code == 0xFF else 2
             continue
@@ -76,14 +77,19 @@ def check_jpeg(file: IO[bytes]) -> None:
         others += length
         if code == 0xE1 and marker[4:] == b"Exif\0\0":
             exif += length
+        if code in _FRAMES:
+            components = marker[9] if len(marker) == 10 else 0
+            buffered = buffered or code in _PROGRESSIVE
         if code == 0xDA:
             scans += 1
+            buffered = buffered or scans > 1 or marker[4] != components
             position = _end_of_scan(file, position, size)
         if scans > MAX_SCANS:
             raise ImageError(f"the JPEG has more than {MAX_SCANS} scans, which no camera writes: save it again")
         if segments > MAX_SEGMENTS:
             raise ImageError(f"the JPEG has more than {MAX_SEGMENTS} segments, which no camera writes: save it again")
         _check_others("JPEG", others, exif)
+    return buffered
 
 
 def _end_of_scan(file: IO[bytes], position: int, size: int) -> int:
@@ -124,7 +130,7 @@ def check_webp(file: IO[bytes]) -> None:
     Raises:
         ImageError: there are too many chunks, those without pixels are too long, or the file is.
     """
-    if _size(file) > MAX_WEBP_BYTES:
+    if file_size(file) > MAX_WEBP_BYTES:
         raise ImageError(f"the WebP has more than {MAX_WEBP_BYTES:,} bytes: save it as PNG or JPEG")
     _check_chunks(file, 12, "WebP", "<4sI", 8, (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"), end=None, length_first=False)
 
@@ -140,7 +146,7 @@ def _check_chunks(
     end: bytes | None,
     length_first: bool,
 ) -> None:
-    size = _size(file)
+    size = file_size(file)
     chunks = others = other_bytes = exif = 0
     while position + 8 <= size:
         file.seek(position)
@@ -170,9 +176,12 @@ def check_bmp(file: IO[bytes]) -> None:
     if len(header) == 20 and struct.unpack_from("<I", header)[0] >= 20:
         width, height = struct.unpack_from("<ii", header, 4)
         compression = struct.unpack_from("<I", header, 16)[0]
-        if compression in (1, 2) and abs(width * height) > MAX_RLE_PIXELS:
+        pixels, rows = abs(width * height), abs(height)
+        # A run takes two bytes for at least one pixel, and a row ends with two more.
+        if compression in (1, 2) and (pixels > MAX_RLE_PIXELS or file_size(file) > 2 * pixels + 4 * rows + (1 << 16)):
             raise ImageError(
-                f"the BMP is run-length coded and larger than {MAX_RLE_PIXELS:,} pixels: save it as PNG or uncompressed"
+                f"the BMP is run-length coded, and larger than {MAX_RLE_PIXELS:,} pixels or than its pixels can be: "
+                "save it as PNG or uncompressed"
             )
 
 
@@ -229,60 +238,5 @@ def ppm_header(start: bytes) -> tuple[bytes, int, int, int, int] | None:
     return words[0], width, height, rest[0] if rest else 1, position + 1
 
 
-def check_tiff(file: IO[bytes]) -> None:
-    """Look at the first directory: how many tags, strips and tiles, and how large a tile.
-
-    Raises:
-        ImageError: more than any camera or editor writes.
-    """
-    file.seek(0)
-    start = file.read(16)
-    order = "<" if start[:2] == b"II" else ">"
-    big = len(start) == 16 and start[2:4] in (b"+\0", b"\0+")
-    if len(start) < (16 if big else 8):
-        return
-    offset = struct.unpack_from(order + "Q", start, 8)[0] if big else struct.unpack_from(order + "I", start, 4)[0]
-    count_format, entry_format = ("Q", "HHQ") if big else ("H", "HHI")
-    if offset >= _size(file):
-        return
-    file.seek(offset)
-    counted = file.read(struct.calcsize(order + count_format))
-    if len(counted) < struct.calcsize(order + count_format):
-        return
-    count = struct.unpack(order + count_format, counted)[0]
-    if count > MAX_TAGS:
-        raise ImageError(f"the TIFF has {count:,} tags, more than any camera writes: save it again")
-    entry = 20 if big else 12
-    table = file.read(entry * count)
-    tile = [0, 0]
-    claimed = 0
-    for index in range(len(table) // entry):
-        tag, kind, values = struct.unpack_from(order + entry_format, table, entry * index)
-        value = _small_value(table, entry * index + (12 if big else 8), kind, order)
-        if tag in (273, 279, 324, 325) and values > MAX_PIECES:
-            what = "strips" if tag in (273, 279) else "tiles"
-            raise ImageError(f"the TIFF has {values:,} {what}, more than any camera writes: save it again")
-        claimed += values * _TIFF_BYTES.get(kind, 1)
-        if claimed > MAX_TAG_BYTES:
-            raise ImageError(
-                f"tags of the TIFF, such as tag {tag}, claim over {MAX_TAG_BYTES:,} bytes: save it without them"
-            )
-        if tag in (322, 323):
-            tile[tag - 322] = value
-    if tile[0] * tile[1] > MAX_TILE_PIXELS:
-        raise ImageError(f"the TIFF has tiles of {tile[0]} x {tile[1]} pixels: save it with smaller tiles, or strips")
-
-
-_TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-
-
-def _small_value(table: bytes, position: int, kind: int, order: str) -> int:
-    """The one value of a tag that stands in the directory itself; 0 for other types."""
-    layout = {3: "H", 4: "I", 16: "Q"}.get(kind)
-    if layout is None or position + struct.calcsize(layout) > len(table):
-        return 0
-    return int(struct.unpack_from(order + layout, table, position)[0])
-
-
-def _size(file: IO[bytes]) -> int:
+def file_size(file: IO[bytes]) -> int:
     return os.fstat(file.fileno()).st_size

@@ -17,6 +17,8 @@ SCHEMA_VERSION = 2
 Schema 1 had a threshold of its own for the map. Such artifacts load, keep it, and stay of schema 1 when rewritten.
 """
 
+MAX_ITEMS = 20_000
+"""Of a list or an object in a manifest: scores of held-out photographs, names of skipped files."""
 MAX_NUMBER = 2.0**63
 """No number of a manifest is larger."""
 
@@ -245,6 +247,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
                 raise ArtifactError(f"its manifest is damaged: {where}.{field.name} is missing")
         return typing.cast(Any, kind)(**arguments)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if isinstance(value, list | dict) and len(value) > MAX_ITEMS:
+        raise ArtifactError(f"its manifest is damaged: {where} has more than {MAX_ITEMS:,} items")
     if origin is tuple and isinstance(value, list):
         return tuple(_read(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if origin is dict and isinstance(value, dict):

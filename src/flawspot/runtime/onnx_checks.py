@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flawspot.errors import ArtifactError
+from flawspot.runtime.operators import ALLOWED, FLOAT_TYPES, FLOATING, SAME_AS_ANY, SAME_AS_FIRST
 from flawspot.runtime.protobuf import LENGTH_DELIMITED, VARINT, fields, signed, varint
 
 MAX_FIELDS = 500_000
 """Protobuf fields in all; the largest detectors have some 50,000."""
 MAX_NODES = 10_000
+MAX_NAME = 1024
+"""Bytes of the name of a value."""
 MAX_METADATA = 64
 MAX_METADATA_BYTES = 4 << 20
 MAX_TYPED_NUMBERS = 4096
@@ -25,14 +28,7 @@ MAX_EXPANDED = 1 << 27
 """Numbers of a tensor whose shape is a constant of the graph."""
 
 DOMAINS = (b"", b"ai.onnx")
-_REFUSED = frozenset(
-    b"If Loop Scan SequenceMap SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
-    b"SplitToSequence ConcatFromSequence Optional OptionalGetElement OptionalHasElement StringConcat StringNormalizer "
-    b"StringSplit RegexFullMatch TfIdfVectorizer LabelEncoder RandomNormal RandomNormalLike RandomUniform "
-    b"RandomUniformLike Bernoulli Multinomial ImageDecoder".split()
-)
-"""Operators that no detector has: control flow, sequences, text, chance, files in files."""
-_SIZED_BY_A_CONSTANT = {b"ConstantOfShape": 0, b"Expand": 1, b"Tile": 1, b"Reshape": 1}
+_SIZED_BY_A_CONSTANT = {b"Expand": 1, b"Tile": 1, b"Reshape": 1}
 
 _ITEM_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
 """Of TensorProto.DataType, those that a detector may have: floats and integers of whole bytes, and truth values."""
@@ -41,8 +37,6 @@ _UINT8, _FLOAT, _INT64 = 2, 1, 7
 
 @dataclass
 class _Budget:
-    """What is left of the fields that are looked at."""
-
     fields: int = MAX_FIELDS
 
     def walk(self, message: memoryview) -> Iterator[tuple[int, int, memoryview]]:
@@ -65,6 +59,10 @@ class _Graph:
     """Values of the small int64 constants, by name."""
     sized: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Operator, and the name of what gives its result a size."""
+    floating: set[bytes] = field(default_factory=set)
+    """Names of values that are known to be floating-point numbers."""
+    messages: list[memoryview] = field(default_factory=list)
+    """The nodes, which are looked at once all constants are known."""
 
 
 def check_model(model: bytes | memoryview) -> None:
@@ -114,7 +112,7 @@ def _check_graph(budget: _Budget, message: memoryview) -> None:
             graph.nodes += 1
             if graph.nodes > MAX_NODES:
                 raise ArtifactError(f"it has more than {MAX_NODES:,} operators, which no detector has")
-            _check_node(budget, payload, graph)
+            graph.messages.append(payload)
         elif number == 5:
             _check_tensor(budget, payload, graph)
         elif number == 11:
@@ -123,6 +121,8 @@ def _check_graph(budget: _Budget, message: memoryview) -> None:
             graph.outputs.append(payload)
         elif number == 15:
             raise ArtifactError("it has sparse tensors, which no detector has")
+    for node in graph.messages:
+        _check_node(budget, node, graph)
     for operator, name in graph.sized:
         shape = graph.shapes.get(name, ())
         if math.prod(abs(length) for length in shape if length) > MAX_EXPANDED:
@@ -134,41 +134,70 @@ def _check_graph(budget: _Budget, message: memoryview) -> None:
 
 def _check_node(budget: _Budget, node: memoryview, graph: _Graph) -> None:
     inputs: list[bytes] = []
+    outputs: list[bytes] = []
     operator = domain = b""
+    types: list[int] = []
     for number, wire_type, payload in budget.walk(node):
         if wire_type != LENGTH_DELIMITED:
             continue
-        if number == 1:
-            inputs.append(bytes(payload[:256]))
+        if number in (1, 2):
+            if len(payload) > MAX_NAME:
+                raise ArtifactError("it has longer names than any detector")
+            (inputs if number == 1 else outputs).append(bytes(payload))
         elif number == 4:
             operator = bytes(payload[:64])
         elif number == 7:
             domain = bytes(payload[:64])
         elif number == 5:
-            _check_attribute(budget, payload, graph)
+            types += _check_attribute(budget, payload, graph)
     if domain not in DOMAINS:
         raise ArtifactError(f"it has an operator of the domain {_shown(domain)}, which no detector has")
-    if operator in _REFUSED:
+    if operator not in ALLOWED:
         raise ArtifactError(f"it has the operator {_shown(operator)}, which no detector has")
     place = _SIZED_BY_A_CONSTANT.get(operator)
     if place is not None and len(inputs) > place:
         graph.sized.append((operator, inputs[place]))
+    floating = _is_floating(operator, inputs, types, graph.floating)
+    if operator == b"Div" and not floating:
+        # The processor itself ends a program that divides the smallest integer by -1.
+        raise ArtifactError("it divides integers, which no detector does")
+    if floating:
+        graph.floating.update(outputs[:1] if operator == b"TopK" else outputs)
 
 
-def _check_attribute(budget: _Budget, attribute: memoryview, graph: _Graph) -> None:
+def _is_floating(operator: bytes, inputs: list[bytes], types: list[int], floating: set[bytes]) -> bool:
+    """Whether an operator's result is known to be floating-point numbers."""
+    if operator in FLOATING:
+        return True
+    if operator in SAME_AS_FIRST:
+        return inputs[:1] != [] and inputs[0] in floating
+    if operator in SAME_AS_ANY:
+        return any(name in floating for name in inputs)
+    return operator in (b"Cast", b"Constant") and bool(types) and all(kind in FLOAT_TYPES for kind in types)
+
+
+def _check_attribute(budget: _Budget, attribute: memoryview, graph: _Graph) -> list[int]:
+    """Returns the types it names: that of a tensor, or the one that ``to`` gives a Cast."""
+    types: list[int] = []
+    name, number_value = b"", 0
     for number, wire_type, payload in budget.walk(attribute):
+        if number == 3 and wire_type == VARINT:
+            number_value = _last_varint(payload)
         if wire_type != LENGTH_DELIMITED:
             continue
+        if number == 1:
+            name = bytes(payload[:64])
         if number in (6, 11):  # g, graphs
             raise ArtifactError("it has graphs within graphs, which no detector has")
         if number in (22, 23):  # sparse_tensor, sparse_tensors
             raise ArtifactError("it has sparse tensors, which no detector has")
         if number in (5, 10):  # t, tensors
-            _check_tensor(budget, payload, graph)
+            types.append(_check_tensor(budget, payload, graph))
+    return [*types, number_value] if name == b"to" else types
 
 
-def _check_tensor(budget: _Budget, tensor: memoryview, graph: _Graph) -> None:
-    """Its numbers lie in the file, and are as many as its shape says."""
+def _check_tensor(budget: _Budget, tensor: memoryview, graph: _Graph) -> int:
+    """Its numbers lie in the file, and are as many as its shape says. Returns its type."""
     dims: list[int] = []
     kind = typed = raws = 0
     raw = memoryview(b"")
@@ -181,7 +210,7 @@ def _check_tensor(budget: _Budget, tensor: memoryview, graph: _Graph) -> None:
         elif number == 2 and wire_type == VARINT:
             kind = _last_varint(payload)
         elif number == 8 and wire_type == LENGTH_DELIMITED:
-            name = bytes(payload[:256])
+            name = bytes(payload[: MAX_NAME + 1])
         elif number == 9 and wire_type == LENGTH_DELIMITED:
             raw, raws = payload, raws + 1
         elif number in (4, 5, 6, 7, 10, 11):
@@ -198,6 +227,9 @@ def _check_tensor(budget: _Budget, tensor: memoryview, graph: _Graph) -> None:
     if kind == _INT64 and count <= 16 and raws:
         values = (int.from_bytes(raw[at : at + 8], "little", signed=True) for at in range(0, len(raw), 8))
         graph.shapes[name] = tuple(values)
+    if kind in FLOAT_TYPES:
+        graph.floating.add(name)
+    return kind
 
 
 def _check_interface(budget: _Budget, graph: _Graph) -> None:

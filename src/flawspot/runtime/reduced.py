@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, check_aspect, decode
+from flawspot.errors import ImageError
+from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, check_aspect, damaged, decode
 from flawspot.runtime.images import colours, to_rgb, upright
 
 DIRECT_PIXELS = 1 << 21
@@ -101,9 +102,10 @@ def prepare(image: NDArray[Any] | Image.Image, input_size: int) -> Decoded:
     Raises:
         ImageError: as `to_rgb`, or of a shape that no camera makes.
     """
-    if isinstance(image, Image.Image) and image.width * image.height > DIRECT_PIXELS:
-        image.load()
-        return _prepared(image, input_size)
+    if isinstance(image, Image.Image):
+        check_aspect(image.width, image.height)
+        if image.width * image.height > DIRECT_PIXELS:
+            return _large(image, input_size)
     pixels = to_rgb(image)
     height, width = pixels.shape[:2]
     check_aspect(width, height)
@@ -112,6 +114,16 @@ def prepare(image: NDArray[Any] | Image.Image, input_size: int) -> Decoded:
     strips = (pixels[top:bottom] for top, bottom in _strips(width, height))
     small, view = _squeezed(strips, (width, height), input_size)
     return Decoded(small, (width, height), view=view)
+
+
+def _large(image: Image.Image, input_size: int) -> Decoded:
+    try:
+        image.load()
+        return _prepared(image, input_size)
+    except ImageError:
+        raise
+    except Exception as error:  # as in `decode`
+        raise ImageError(damaged(error)) from error
 
 
 def _prepared(image: Image.Image, input_size: int) -> Decoded:

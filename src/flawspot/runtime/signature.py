@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from flawspot.errors import SignatureError
 from flawspot.extras import require
-from flawspot.files import replacing
+from flawspot.files import replacing, special_kind
 from flawspot.runtime.artifact import SIGNATURE_KEY, Artifact, content_sha256, own_metadata, signed
 
 if TYPE_CHECKING:
@@ -151,8 +151,16 @@ def verify(artifact: Artifact, trusted_keys: Sequence[Key]) -> str:
 
 
 def trusted_keys_of_environment() -> list[str]:
-    """The files that FLAWSPOT_TRUSTED_KEYS names."""
-    return [name for name in os.environ.get(TRUSTED_KEYS, "").split(os.pathsep) if name]
+    """The files that FLAWSPOT_TRUSTED_KEYS names.
+
+    Raises:
+        SignatureError: it is set, and names none: a device that meant to trust somebody must not trust everybody.
+    """
+    value = os.environ.get(TRUSTED_KEYS, "")
+    names = [name for name in value.split(os.pathsep) if name]
+    if value and not names:
+        raise SignatureError(f"{TRUSTED_KEYS} is set and names no file: name the public keys, or unset it")
+    return names
 
 
 def _message(artifact: Artifact) -> bytes:
@@ -162,10 +170,13 @@ def _message(artifact: Artifact) -> bytes:
 
 def _key_bytes(path: Path) -> bytes:
     try:
+        kind = special_kind(path)
+        if kind is not None:
+            raise SignatureError(f"cannot read the key {path}: it is {kind}")
         with path.open("rb") as file:
             return file.read(_MAX_KEY_BYTES)
-    except OSError as error:
-        raise SignatureError(f"cannot read the key {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise SignatureError(f"cannot read the key {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:
