@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,6 +52,25 @@ def _walk(command: Any, name: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         yield from _walk(child, (*name, part))
     if not hasattr(command, "commands"):
         yield " ".join(name), command
+
+
+def parameters(*kinds: type) -> list[tuple[str, Any]]:
+    """Command and parameter of all that take one of these types, alone, optional or in a list."""
+    found = []
+    for name, command in commands().items():
+        hints = typing.get_type_hints(command.callback)
+        for option in command.params:
+            if set(kinds) & set(_plain(hints.get(option.name))):
+                found.append((name, option))
+    return found
+
+
+def _plain(hint: Any) -> Iterator[Any]:
+    inner = typing.get_args(hint)
+    if not inner:
+        yield hint
+    for part in inner:
+        yield from _plain(part)
 
 
 def groups() -> list[str]:

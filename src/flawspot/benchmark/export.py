@@ -58,8 +58,9 @@ def export(records: Sequence[Record], path: Path) -> None:
     if suffix == ".parquet":
         require("pyarrow", "a .parquet file")
         table = frame(records)
-        with replacing(path) as temporary:
-            table.to_parquet(temporary, engine="pyarrow", index=False)
+        # pyarrow opens no file whose name is not UTF-8.
+        with replacing(path) as temporary, temporary.open("wb") as binary:
+            table.to_parquet(binary, engine="pyarrow", index=False)
         return
     flat = rows(records)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,10 @@ KEYS = (
 )
 OVERRIDES = ("settings", "input_size", "normalization", "random_weights")
 NORMALIZATIONS = ("weights", "paper")
+MAX_RUNS = 50_000
+"""Of a grid, for each data set and category."""
+MAX_MATCHES = 2_000_000
+"""Runs times rules."""
 ALL = "all"
 PAPER = "paper"
 """The name of the grid that ships with flawspot."""
@@ -76,7 +81,7 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
     for key, values in (("backbones", backbones), ("layers", layers), ("methods", methods), ("data", data)):
         if not values:
             found[key].fail(f"`{key}` is an empty list: name at least one")
-    return Grid(
+    grid = Grid(
         file=path,
         title=found["title"].text("title") if "title" in found else path.stem,
         data=data,
@@ -92,6 +97,10 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
         exclude=tuple(_rule(entry, "exclude") for entry in _rules(found.get("exclude"))),
         override=tuple(_override(entry) for entry in _rules(found.get("override"))),
     )
+    runs = math.prod(map(len, (backbones, grid.seeds, grid.departures))) * sum(len(m.layers or layers) for m in methods)
+    if runs > MAX_RUNS or runs * (len(grid.exclude) + len(grid.override)) > MAX_MATCHES:
+        root.fail(f"the grid crosses to {runs:,} runs for each category: split it into grids of at most {MAX_RUNS:,}")
+    return grid
 
 
 def _distinct(entry: Entry, read: Callable[[Entry], Any]) -> tuple[Any, ...]:
@@ -182,6 +191,8 @@ def _departures(found: Mapping[str, Entry], known: Vocabulary) -> tuple[Departur
     numbers = axis("shots", shots, None)
     combine = found["combine"].choice(("one", "all"), "combine") if "combine" in found else "one"
     if combine == "all":
+        if len(shares) * len(numbers) * len(noises) > MAX_RUNS:
+            found["combine"].fail(f"all combinations are more than {MAX_RUNS:,}: leave some out")
         return tuple(
             Departure(name, severity, share, number)
             for share, number, (name, severity) in itertools.product(shares, numbers, noises)

@@ -19,7 +19,8 @@ from flawspot.files import special_kind
 from flawspot.runtime.manifest import Scalar
 from flawspot.texts import counted_digits, shortened
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 16
+"""PyYAML takes a second for that."""
 _LARGEST = 2**31 - 1
 """Of a whole number that has no other bound."""
 

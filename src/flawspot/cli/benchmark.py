@@ -35,7 +35,7 @@ DATA = Annotated[
 ]
 WORKERS = Annotated[
     int | None,
-    typer.Option(max=MAX_THREADS, help="Runs at once. Default: one for each core, fewer where memory is short."),
+    typer.Option(min=1, max=MAX_THREADS, help="Runs at once. Default: one for each core, fewer where memory is short."),
 ]
 
 

@@ -62,6 +62,10 @@ def costs(
     if artifact is None and measure and data is None:
         raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
     settings: dict[str, Any] = dict(parse_settings(setting))
+    if data is not None:
+        from flawspot.data.folders import open_folder
+
+        open_folder(data)  # whatever is wrong with it is told before the rest is computed
     if artifact is not None:
         from flawspot.runtime.artifact import read
 
