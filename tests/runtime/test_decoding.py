@@ -17,6 +17,23 @@ from flawspot.runtime import decoding
 from flawspot.runtime.decoding import decode
 from flawspot.runtime.images import read_image
 
+TRUNCATED = """
+import sys
+from pathlib import Path
+from flawspot.errors import ImageError
+from flawspot.runtime.images import read_image
+def taken():
+    return [int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith("VmRSS")][0]
+errors = []
+for path in sys.argv[1:]:
+    before = taken()
+    try:
+        read_image(Path(path))
+    except ImageError as error:
+        errors.append(error)  # kept, as a report of a batch keeps them
+print(taken() - before, len(errors))
+"""
+
 WATCHED = """
 import sys
 from pathlib import Path
@@ -45,6 +62,35 @@ def test_photographs_of_a_hundred_megapixels_take_less_than_600_mb_and_keep_less
     peak, kept = map(int, done.stdout.split())
     assert peak < 600 * 1e6 / 2**20
     assert kept < 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_damaged_photograph_of_a_hundred_megapixels_keeps_nothing(tmp_path):
+    paths = [tmp_path / "small.png", tmp_path / "large.png"]
+    for path, side in zip(paths, (100, 10_000), strict=True):
+        Image.new("L", (side, side), 90).save(path, compress_level=1)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 5])
+    arguments = [sys.executable, "-c", TRUNCATED, *map(str, paths)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    kept, errors = map(int, done.stdout.split())
+    assert kept < 30
+    assert errors == 2
+
+
+def test_what_pillow_logs_stays_off_the_terminal(tmp_path):
+    out = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(out, "TIFF")
+    data = bytearray(out.getvalue())
+    start = struct.unpack_from("<I", data, 4)[0]
+    places = range(start + 2, start + 2 + 12 * struct.unpack_from("<H", data, start)[0], 12)
+    samples = next(place for place in places if struct.unpack_from("<H", data, place)[0] == 277)
+    struct.pack_into("<H", data, samples + 8, 32_771)
+    path = tmp_path / "a.tif"
+    path.write_bytes(data)
+    read = "import sys, pathlib, flawspot.runtime.images as i; i.read_image(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", read, str(path)], capture_output=True, text=True, check=False)
+    assert "ImageError" in done.stderr
+    assert "\nMore samples" not in "\n" + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ becomes an `ImageError` of one line.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +51,9 @@ LARGE = 32 << 20
 
 MAX_FILE_BYTES = 512 * 2**20
 """Bytes that a file may have."""
+
+# What Pillow logs reaches whoever has set up logging, and not the terminal by default.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _T = TypeVar("_T")
 _Check = Callable[[IO[bytes]], None]
@@ -93,22 +98,36 @@ def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, ma
             if decoder is TiffImagePlugin.TiffImageFile:
                 quieten()
             with _pillow.silent():
-                image = decoder(file)
-                needed = _check_size(image, max_pixels)
-                with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
-                    result = convert(read_scaled(file) or image if image.format == "PPM" else image)
-                    del image
-                    if needed > LARGE:
-                        give_back_freed_memory()
-            return result
+                return _converted(decoder(file), file, convert, max_pixels)
     except ImageError as error:
+        _let_go(error)
         raise ImageError(one_line(f"cannot read {path}: {error}")) from error.__cause__
     except Exception as error:
+        _let_go(error)
         if isinstance(error, OSError) and error.strerror:  # from the operating system, not from Pillow
             raise ImageError(one_line(f"cannot read {path}: {error.strerror}")) from error
         # On damaged files Pillow raises nearly anything: OSError, SyntaxError, ValueError, struct.error, zlib.error,
         # EOFError, KeyError, OverflowError, MemoryError, DecompressionBombError, ...
         raise ImageError(one_line(f"cannot read {path}: {damaged(error)}")) from error
+
+
+def _converted(image: Image.Image, file: IO[bytes], convert: Callable[[Image.Image], _T], max_pixels: int) -> _T:
+    needed = _check_size(image, max_pixels)
+    with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
+        result = convert(read_scaled(file) or image if image.format == "PPM" else image)
+        del image
+        if needed > LARGE:
+            give_back_freed_memory()
+    return result
+
+
+def _let_go(error: Exception) -> None:
+    """The pixels that were decoded so far live in the frames that `error` names, and so as long as it does."""
+    chain: BaseException | None = error
+    while chain is not None:
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__
+    give_back_freed_memory()
 
 
 def _format(start: bytes) -> tuple[_Check, _Decoder]:
