@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: demo test benchmark-small lint format bench clean
+.PHONY: demo test fuzz benchmark-small lint format bench clean
 .DELETE_ON_ERROR:
 
 # The stamp is made last, so that an interrupted installation is done again.
@@ -24,6 +24,12 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2
 	$(BIN)/python -m pytest
+
+# Hostile inputs, see docs/trust.md: make fuzz [MINUTES=10] [SEED=1] [JOBS=1]. What fails is kept in tests/fuzz/cases.
+MINUTES ?= 10
+JOBS ?= 1
+fuzz: .venv/installed
+	$(BIN)/python tests/fuzz --minutes $(MINUTES) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 # On real photographs: make benchmark-small DATA=FOLDER [OUT=FOLDER]. It goes on where it was ended.
 OUT ?= benchmark-small
