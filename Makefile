@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: demo test test-minimum benchmark-small lint format bench clean
+.PHONY: demo test test-minimum fuzz benchmark-small lint format bench clean
 .DELETE_ON_ERROR:
 
 # The stamp is made last, so that an interrupted installation is done again.
@@ -28,6 +28,12 @@ test: .venv/installed
 # Trains and predicts in environments of the lowest versions that pyproject.toml declares. Some minutes.
 test-minimum:
 	$(PYTHON) tests/minimum_versions.py
+
+# Hostile inputs, see docs/trust.md: make fuzz [MINUTES=10] [SEED=1] [JOBS=1]. What fails is kept in tests/fuzz/cases.
+MINUTES ?= 10
+JOBS ?= 1
+fuzz: .venv/installed
+	$(BIN)/python tests/fuzz --minutes $(MINUTES) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 # On real photographs: make benchmark-small DATA=FOLDER [OUT=FOLDER]. It goes on where it was ended.
 OUT ?= benchmark-small

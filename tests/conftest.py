@@ -73,6 +73,11 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny_model() -> bytes:
+    """`make_tiny_model`."""
+    return make_tiny_model()
+
+
+def make_tiny_model() -> bytes:
     """An ONNX model that keeps the artifact's contract: the map is the red channel of the first 8 x 8 pixels."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -108,7 +113,12 @@ def tiny_model() -> bytes:
 
 @pytest.fixture(scope="session")
 def tiny_manifest() -> object:
-    """A manifest to go with `tiny_model`; scores are grey levels, above 100 is anomalous."""
+    """`make_tiny_manifest`."""
+    return make_tiny_manifest()
+
+
+def make_tiny_manifest() -> object:
+    """A manifest to go with `make_tiny_model`; scores are grey levels, above 100 is anomalous."""
     from flawspot.runtime.manifest import BackboneInfo, CalibrationInfo, Manifest, Part, TrainingInfo
 
     return Manifest(

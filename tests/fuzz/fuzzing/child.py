@@ -23,8 +23,9 @@ from fuzzing.targets import TARGETS, NotFiniteError
 
 def main(answers: int) -> None:
     """Serve until standard input ends; `answers` is the descriptor to answer on."""
-    with contextlib.suppress(ImportError, ValueError, OSError), os.fdopen(answers, "w") as out:
+    with contextlib.suppress(ImportError, ValueError, OSError):
         _limit_address_space()
+    with os.fdopen(answers, "w") as out:
         for line in sys.stdin:
             case = json.loads(line)
             out.write(json.dumps(_tried(case)) + "\n")
