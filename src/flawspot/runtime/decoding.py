@@ -133,25 +133,6 @@ def _let_go(error: Exception) -> None:
     give_back_freed_memory()
 
 
-def _converted(image: Image.Image, file: IO[bytes], convert: Callable[[Image.Image], _T], max_pixels: int) -> _T:
-    needed = _check_size(image, max_pixels)
-    with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
-        result = convert(read_scaled(file) or image if image.format == "PPM" else image)
-        del image
-        if needed > LARGE:
-            give_back_freed_memory()
-    return result
-
-
-def _let_go(error: Exception) -> None:
-    """The pixels that were decoded so far live in the frames that `error` names, and so as long as it does."""
-    chain: BaseException | None = error
-    while chain is not None:
-        traceback.clear_frames(chain.__traceback__)
-        chain = chain.__cause__ or chain.__context__
-    give_back_freed_memory()
-
-
 def _format(start: bytes) -> tuple[_Check, _Decoder]:
     for signature, check, decoder in _FORMATS:
         if signature.match(start):
