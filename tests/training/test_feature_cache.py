@@ -14,6 +14,7 @@ from flawspot.data.folders import fingerprint, open_folder
 from flawspot.errors import ConfigurationError, FlawspotError, TrainingError
 from flawspot.methods.features import FeatureSet
 from flawspot.runtime.images import read_image
+from flawspot.runtime.reduced import read_photograph
 from flawspot.training import feature_cache
 from flawspot.training.feature_cache import FeatureCache, FeatureSource
 from flawspot.training.graph import Preprocess, to_onnx
@@ -206,21 +207,21 @@ def test_broken_off_it_leaves_nothing(source, tmp_path, monkeypatch, error, fold
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     read = []
 
-    def breaks_off(path):
+    def breaks_off(path, input_size):
         read.append(path)
         if len(read) == 3:
             raise error
-        return read_image(path)
+        return read_photograph(path, input_size)
 
     kept = tmp_path / "kept"
     cache = FeatureCache(kept if folder else None, memory=1)
-    monkeypatch.setattr(feature_cache, "read_image", breaks_off)
+    monkeypatch.setattr(feature_cache, "read_photograph", breaks_off)
     wanted = FlawspotError if isinstance(error, OSError) else error
     with pytest.raises(wanted, match="No space left" if isinstance(error, OSError) else None):
         cache.maps(source, backbone())
     assert not [*temporary.iterdir(), *(kept.iterdir() if folder else ())]
     assert len(cache) == 0
-    monkeypatch.setattr(feature_cache, "read_image", read_image)
+    monkeypatch.setattr(feature_cache, "read_photograph", read_photograph)
     assert len(cache.maps(source, backbone())) == 3  # and it can be used again
 
 
@@ -228,13 +229,13 @@ def test_two_at_once_both_end_up_right(source, expected, tmp_path, monkeypatch):
     """The second begins and ends while the first is under way."""
     others = []
 
-    def read(path):
+    def read(path, input_size):
         if path == source.images[3] and not others:
             others.append(None)
             others.append(FeatureCache(tmp_path).maps(source, backbone()))
-        return read_image(path)
+        return read_photograph(path, input_size)
 
-    monkeypatch.setattr(feature_cache, "read_image", read)
+    monkeypatch.setattr(feature_cache, "read_photograph", read)
     close(FeatureCache(tmp_path).maps(source, backbone()), expected)
     close(others[1], expected)
     assert len(list(tmp_path.iterdir())) == 3
