@@ -135,6 +135,15 @@ def test_a_method_with_its_own_settings(product_folder):
     assert trained.manifest.seed == 4
 
 
+def test_the_manifest_s_seed_tells_everything(product_folder):
+    """Whoever trains with the method and seed of a manifest gets the same detector."""
+    by_hand = train(product_folder, method=create_method("padim", seed=4), input_size=64, layers=[3, 8])
+    by_name = train(product_folder, method="padim", seed=4, input_size=64, layers=[3, 8])
+    replaced = train(product_folder, method=create_method("padim"), seed=4, input_size=64, layers=[3, 8])
+    assert {trained.manifest.seed for trained in (by_hand, by_name, replaced)} == {4}
+    assert len({graph_sha256(trained.model) for trained in (by_hand, by_name, replaced)}) == 1
+
+
 def test_settings_beside_a_method_replace_its_own(product_folder):
     method = create_method("padim", {"channels": 8, "rank": 3}, seed=4)
     trained = train(product_folder, method=method, settings={"channels": "6"}, input_size=64, layers=[3, 8])
@@ -200,7 +209,7 @@ def test_mistakes_are_found_before_any_photograph_is_read(
 ):
     if error is WeightsError and find("mobilenet_v2", family("mobilenet_v2").weights, arguments["weights"]):
         pytest.skip("these weights happen to be at hand")
-    monkeypatch.setattr("flawspot.training.photographs.readable", None)
+    monkeypatch.setattr("flawspot.training.photographs.check_photographs", None)
     output = tmp_path / "new" / "part.onnx"
     arguments = {"method": "patchcore", **arguments}
     with pytest.raises(error, match=message):
@@ -209,7 +218,7 @@ def test_mistakes_are_found_before_any_photograph_is_read(
 
 
 def test_an_output_that_cannot_be_written_is_found_first(product_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("flawspot.training.photographs.readable", None)
+    monkeypatch.setattr("flawspot.training.photographs.check_photographs", None)
     with pytest.raises(FlawspotError, match="it is a folder"):
         train(product_folder, output=tmp_path)
 

@@ -51,11 +51,7 @@ def method(cls: M) -> M:
 
 
 def methods() -> dict[str, type[Method]]:
-    """Every known method by name.
-
-    Raises:
-        ConfigurationError: a method of an installed package cannot be imported.
-    """
+    """Every known method by name; one of an installed package that cannot be imported is left out."""
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{__package__}.{module.name}")
@@ -71,7 +67,8 @@ def method_class(name: str) -> type[Method]:
     """
     known = methods()
     if name not in known:
-        raise ConfigurationError(f"unknown method {name!r}: the known ones are {', '.join(known)}")
+        broken = "".join(f"; {reason}" for reason in _import_installed())
+        raise ConfigurationError(f"unknown method {name!r}: the known ones are {', '.join(known)}{broken}")
     return known[name]
 
 
@@ -95,14 +92,14 @@ def create_method(name: str, settings: Mapping[str, Any] | None = None, *, seed:
 
 
 @functools.cache
-def _import_installed() -> None:
+def _import_installed() -> tuple[str, ...]:
+    """Import the methods of installed packages, and tell why some could not be: they must not be in the others' way."""
+    broken = []
     for entry in metadata.entry_points(group=ENTRY_POINTS):
         try:
             entry.load()
         except Exception as error:
             package = entry.dist.name if entry.dist is not None else entry.value
             reason = str(error).partition("\n")[0] or type(error).__name__
-            raise ConfigurationError(
-                f"the method {entry.name!r} of the package {package} cannot be imported: {reason}. Update or uninstall "
-                "the package"
-            ) from error
+            broken.append(f"the method {entry.name!r} of the package {package} cannot be imported ({reason})")
+    return tuple(broken)

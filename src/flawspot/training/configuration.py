@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +71,7 @@ def configure(
     random_weights: bool,
     input_size: int,
     normalization: str,
-    seed: int,
+    seed: int | None,
     progress: Progress = SILENT,
 ) -> Configuration:
     """Check the arguments of `flawspot.train` that say what is trained, and build the backbone.
@@ -80,7 +81,8 @@ def configure(
         WeightsError: the pretrained weights are not at hand.
     """
     check_input_size(input_size)
-    check_seed(seed)
+    if seed is not None:
+        check_seed(seed)
     if random_weights and weights is not None:
         raise ConfigurationError(f"give either the weights {weights} or random weights, not both")
     if normalization not in NORMALIZATIONS:
@@ -94,7 +96,7 @@ def configure(
         progress.note(str(stands_for))
     required = chosen.required(taps, backbone)
     if random_weights:
-        network, loaded = create_random(backbone, required, seed)
+        network, loaded = create_random(backbone, required, chosen.seed)
         progress.note(
             f"{backbone} has random weights: its features are not those of any photograph, expect poor figures"
         )
@@ -102,18 +104,19 @@ def configure(
         network, loaded = create_pretrained(backbone, required, weights)
     mean, std = PAPER_NORMALIZATION if normalization == "paper" else (loaded.mean, loaded.std)
     text = asked if isinstance(asked, str) else ",".join(map(str, asked))
-    identity = loaded.sha256 or f"random weights of seed {seed}"
+    identity = loaded.sha256 or f"random weights of seed {chosen.seed}"
     return Configuration(chosen, network, loaded, identity, text, taps, input_size, mean, std)
 
 
-def _method(method: str | Method, settings: Mapping[str, Any] | None, seed: int) -> Method:
-    """The method by its name, or one that is given, with the settings changed that are given beside it."""
+def _method(method: str | Method, settings: Mapping[str, Any] | None, seed: int | None) -> Method:
+    """The method by its name, or one that is given, with the settings and the seed that are given beside it."""
     if isinstance(method, str):
-        return create_method(method, settings, seed=seed)
+        return create_method(method, settings, seed=seed or 0)
+    seed = method.seed if seed is None else seed
     if not settings:
-        return method
+        return method if seed == method.seed else dataclasses.replace(method, seed=seed)
     if methods().get(method.name) is not type(method):
         raise ConfigurationError(
             f"{type(method).__name__} is not registered, so settings cannot be checked for it: set its fields instead"
         )
-    return create_method(method.name, {**method.hyperparameters(), **settings}, seed=method.seed)
+    return create_method(method.name, {**method.hyperparameters(), **settings}, seed=seed)

@@ -59,11 +59,10 @@ def read_photographs(
     method: Method,
     *,
     calibration_fraction: float,
-    seed: int,
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> Photographs:
-    """Open every good photograph of `data` once, and split them for `method`.
+    """Open every good photograph of `data` once, and split them for `method`, by its seed.
 
     Raises:
         DataError: no or too few photographs, or they do not differ from each other.
@@ -74,7 +73,7 @@ def read_photographs(
     images = checked.readable
     for _, reason in checked.skipped:
         progress.note(f"left out: {reason}")
-    fit, validation, calibration = _split(images, folder, method, calibration_fraction, seed)
+    fit, validation, calibration = _split(images, folder, method, calibration_fraction)
     if checked.empty:
         raise DataError(f"the {len(images)} photographs in {folder.root} are of one colour each: is the lens covered?")
     if not checked.differ:
@@ -95,7 +94,7 @@ def read_photographs(
 
 
 def _split(
-    images: Sequence[Path], folder: ImageFolder, method: Method, calibration_fraction: float, seed: int
+    images: Sequence[Path], folder: ImageFolder, method: Method, calibration_fraction: float
 ) -> tuple[Rows, Rows, Rows]:
     validates = method.validation_fraction > 0
     least = 3 if validates else 2
@@ -104,8 +103,8 @@ def _split(
             f"{len(images)} readable good image{'' if len(images) == 1 else 's'} in {folder.root}: {method.name} needs "
             f"at least {least}, of which some only set the threshold; 100 or more are advisable"
         )
-    fit, calibration = split(len(images), [calibration_fraction], seed)
+    fit, calibration = split(len(images), [calibration_fraction], method.seed)
     if not validates:
         return fit, np.empty(0, np.int64), calibration
-    rest, validation = split(len(fit), [method.validation_fraction], seed + 1)
+    rest, validation = split(len(fit), [method.validation_fraction], method.seed + 1)
     return fit[rest], fit[validation], calibration

@@ -71,7 +71,7 @@ def train(
     normalization: str = "weights",
     false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
     calibration_fraction: float = DEFAULT_CALIBRATION_FRACTION,
-    seed: int = 0,
+    seed: int | None = None,
     strict: bool = False,
     cache: FeatureCache | None = None,
     progress: Progress | bool = True,
@@ -101,7 +101,7 @@ def train(
         false_alarm_rate: the share of good parts that may be called anomalous, in (0, 1).
         calibration_fraction: the share of the good photographs held out for the threshold, and for nothing else, in
             (0, 1).
-        seed: of every random choice; a `Method` has its own, and this one is that of the splits.
+        seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
         strict: fail at the first photograph that cannot be read, instead of leaving it out.
         cache: where the features of all good photographs are kept for other methods, seeds and splits; None keeps them
             no longer than needed.
@@ -138,7 +138,7 @@ def train(
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(
-            data, chosen.method, calibration_fraction=calibration_fraction, seed=seed, strict=strict, progress=told
+            data, chosen.method, calibration_fraction=calibration_fraction, strict=strict, progress=told
         )
     _fit(chosen, photographs, cache, phases, told)
     with phases.time("export"), told.step("writing the graph"):
