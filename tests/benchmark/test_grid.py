@@ -108,7 +108,7 @@ override:
         (("layers: [low", "layer: [low"), 7, "no key 'layer': the known ones are title, data"),
         (("[low, equiv]", "[low, low]"), 7, "'low' stands in line 7 already"),
         (("  - padim\n", "  - padim\n  - padim\n"), 10, "a second method is called 'padim'"),
-        (("layers: [low", "seeds: [0, one]\nlayers: [low"), 7, "a whole number, 0 or more, not 'one'"),
+        (("layers: [low", "seeds: [0, one]\nlayers: [low"), 7, "a whole number, 0 to 4294967295, not 'one'"),
         (("layers: [low", "input_size: 2000\nlayers: [low"), 7, "must be 32 to 1024, not 2000"),
         (("layers: [low", "contamination: [5]\nlayers: [low"), 7, "five percent are 0.05"),
         (("layers: [low", "corruptions: [fog]\nlayers: [low"), 7, "unknown corruption 'fog'"),
