@@ -43,7 +43,12 @@ for words in walk(get_command(app), []):
     done = subprocess.run([sys.executable, "-m", "flawspot", *words, "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "Usage" in done.stdout, (words, done.stderr)
 """
-TESTS = ("tests/training/test_graph.py", "tests/backbones/test_export.py", "tests/cli/test_cli.py")
+TESTS = (
+    "tests/training/test_graph.py",
+    "tests/backbones/test_export.py",
+    "tests/cli/test_train.py",
+    "tests/cli/test_predict.py",
+)
 """What older exporters, and older parsers of command lines, have been seen to get wrong without an error."""
 
 PREDICT = """

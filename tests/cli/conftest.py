@@ -16,7 +16,8 @@ from flawspot.backbones.weights import find
 from flawspot.benchmark.record import DONE, Cell, Record
 from flawspot.benchmark.store import Store
 from flawspot.cli import main
-from flawspot.runtime.artifact import write
+from flawspot.runtime.artifact import read, write
+from flawspot.runtime.signature import make_key, sign
 
 
 @pytest.fixture(scope="session")
@@ -109,8 +110,13 @@ def store(tmp_path):
 @pytest.fixture
 def places(tiny, product_folder, grid, store, save, tmp_path):
     """What the arguments of `every_command.ARGUMENTS` name."""
+    key, signed = tmp_path / "key", tmp_path / "signed.onnx"
+    make_key(key)
+    sign(read(tiny), key).save(signed)
     return {
         "tiny": tiny,
+        "signed": signed,
+        "key": key,
         "photograph": save(tmp_path / "a.png", 50),
         "data": product_folder,
         "grid": grid,
