@@ -51,7 +51,7 @@ def test_train_from_kept_features(product_folder, flawspot, tmp_path, monkeypatc
         (["--layers", "8,3"], "must be in ascending order: write 3, 8"),
         (["--layers", "3,99"], "has no layer 99: its layers are 0 to 18"),
         (["--set", "banks=3", "--method", "patchcore"], "has no hyperparameter 'banks': it has"),
-        (["--set", "bank_size=many", "--method", "patchcore"], "bank_size of patchcore must be int, not 'many'"),
+        (["--set", "bank_size=many", "--method", "patchcore"], "bank_size must be int, not 'many'"),
         (["--set", "bank_size"], "--set takes NAME=VALUE"),
         (["--input-size", "5"], "give 32 to 1024 pixels"),
         (["--false-alarm-rate", "7"], "is not between 0 and 1"),
