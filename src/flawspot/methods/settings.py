@@ -121,7 +121,9 @@ class Hyperparameter:
             ConfigurationError: says what it may be.
         """
         if not self._is_of_a_kind(value):
-            raise ConfigurationError(f"{self.name} must be {self.type_name}, not {_shown(value)}")
+            raise ConfigurationError(
+                f"{self.name} must be {self.type_name}, not {_shown(value) if isinstance(value, int) else shortened(repr(value))}"
+            )
         number = isinstance(value, int | float) and not isinstance(value, bool)
         good = self.range.holds(typing.cast(float, value)) if number else True
         if isinstance(value, str) and self.range.choices:
