@@ -122,7 +122,8 @@ class Hyperparameter:
         """
         if not self._is_of_a_kind(value):
             raise ConfigurationError(
-                f"{self.name} must be {self.type_name}, not {_shown(value) if isinstance(value, int) else shortened(repr(value))}"
+            shown = _shown(value) if isinstance(value, int) else shortened(repr(value))
+            raise ConfigurationError(f"{self.name} must be {self.type_name}, not {shown}")
             )
         number = isinstance(value, int | float) and not isinstance(value, bool)
         good = self.range.holds(typing.cast(float, value)) if number else True
