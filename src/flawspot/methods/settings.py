@@ -121,10 +121,8 @@ class Hyperparameter:
             ConfigurationError: says what it may be.
         """
         if not self._is_of_a_kind(value):
-            raise ConfigurationError(
             shown = _shown(value) if isinstance(value, int) else shortened(repr(value))
             raise ConfigurationError(f"{self.name} must be {self.type_name}, not {shown}")
-            )
         number = isinstance(value, int | float) and not isinstance(value, bool)
         good = self.range.holds(typing.cast(float, value)) if number else True
         if isinstance(value, str) and self.range.choices:
