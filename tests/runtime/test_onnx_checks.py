@@ -88,6 +88,43 @@ HOSTILE = {
         ),
         "divides integers",
     ),
+    "a rest that ends the process": (
+        model([helper.make_node("Mod", ["least", "minus"], ["n"])], [LEAST, MINUS_ONE, LEAK]),
+        "divides integers",
+    ),
+    "a division behind a tensor that lends its name": (
+        model(
+            [
+                helper.make_node("Constant", [], ["c"], value=constant("least", np.zeros(1, np.float32))),
+                helper.make_node("Div", ["least", "minus"], ["n"]),
+            ],
+            [LEAST, MINUS_ONE, LEAK],
+        ),
+        "divides integers",
+    ),
+    "a division by places": (
+        model(
+            [
+                helper.make_node("MaxPool", ["zero"], ["most", "places"], kernel_shape=[1]),
+                helper.make_node("Div", ["least", "places"], ["n"]),
+            ],
+            [LEAST, LEAK],
+        ),
+        "divides integers",
+    ),
+    "two constants of one name": (model(constants=[LEAK, MINUS_ONE, LEAK]), "the same name"),
+    "a constant that is worked out": (
+        model([helper.make_node("Neg", ["zero"], ["minus"])], [LEAK, MINUS_ONE]),
+        "the same name",
+    ),
+    "a negative setting": (model([helper.make_node("GatherND", ["zero", "i"], ["leak"], batch_dims=-1)]), "batch_dims"),
+    "groups of nothing": (
+        model([helper.make_node("GroupNormalization", ["zero"], ["leak"], num_groups=0)]),
+        "num_groups",
+    ),
+    "a large setting": (model([helper.make_node("Relu", ["zero"], ["leak"], axis=-(10**6))]), "axis"),
+    "large settings": (model([helper.make_node("Relu", ["zero"], ["leak"], pads=[0, 2**40])]), "pads"),
+    "many settings": (model([helper.make_node("Relu", ["zero"], ["leak"], pads=[0] * 17)]), "pads"),
     "a long name": (model([helper.make_node("Identity", ["a" * 2000], ["leak"])]), "longer names"),
     "external": (model(constants=[outside()]), "outside of the file"),
     "external, absolute": (model(constants=[outside("/etc/hostname")]), "outside of the file"),
@@ -140,6 +177,7 @@ HOSTILE = {
 def test_a_detector_passes(tiny_model):
     check_model(tiny_model)
     check_model(model(constants=[LEAK]))
+    check_model(model([helper.make_node("Constant", [], ["leak"], value_ints=[2**63 - 1])]))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

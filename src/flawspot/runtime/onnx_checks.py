@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flawspot.errors import ArtifactError
-from flawspot.runtime.operators import ALLOWED, FLOAT_TYPES, FLOATING, SAME_AS_ANY, SAME_AS_FIRST
+from flawspot.runtime.operators import ALLOWED, FLOAT_TYPES, is_floating
 from flawspot.runtime.protobuf import LENGTH_DELIMITED, VARINT, fields, signed, varint
 
 MAX_FIELDS = 500_000
@@ -24,6 +24,9 @@ MAX_METADATA = 64
 MAX_METADATA_BYTES = 4 << 20
 MAX_TYPED_NUMBERS = 4096
 """Numbers of a constant that are not stored as raw bytes."""
+LEAST_SETTING, MOST_SETTING = -16, 65_536
+"""Of the whole numbers among the attributes of an operator: axes, lengths, flags. Kernels do not check all of them."""
+_LEAST = {b"batch_dims": 0, b"num_groups": 1}
 MAX_EXPANDED = 1 << 27
 """Numbers of a tensor whose shape is a constant of the graph."""
 
@@ -59,6 +62,8 @@ class _Graph:
     """Values of the small int64 constants, by name."""
     sized: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Operator, and the name of what gives its result a size."""
+    names: set[bytes] = field(default_factory=lambda: {b"image"})
+    """Of all values; each stands for one."""
     floating: set[bytes] = field(default_factory=set)
     """Names of values that are known to be floating-point numbers."""
     messages: list[memoryview] = field(default_factory=list)
@@ -114,7 +119,7 @@ def _check_graph(budget: _Budget, message: memoryview) -> None:
                 raise ArtifactError(f"it has more than {MAX_NODES:,} operators, which no detector has")
             graph.messages.append(payload)
         elif number == 5:
-            _check_tensor(budget, payload, graph)
+            _remember(graph, *_check_tensor(budget, payload))
         elif number == 11:
             graph.inputs.append(payload)
         elif number == 12:
@@ -149,7 +154,7 @@ def _check_node(budget: _Budget, node: memoryview, graph: _Graph) -> None:
         elif number == 7:
             domain = bytes(payload[:64])
         elif number == 5:
-            types += _check_attribute(budget, payload, graph)
+            types += _check_attribute(budget, payload)
     if domain not in DOMAINS:
         raise ArtifactError(f"it has an operator of the domain {_shown(domain)}, which no detector has")
     if operator not in ALLOWED:
@@ -157,32 +162,24 @@ def _check_node(budget: _Budget, node: memoryview, graph: _Graph) -> None:
     place = _SIZED_BY_A_CONSTANT.get(operator)
     if place is not None and len(inputs) > place:
         graph.sized.append((operator, inputs[place]))
-    floating = _is_floating(operator, inputs, types, graph.floating)
-    if operator == b"Div" and not floating:
+    for name in outputs:
+        _name(graph, name)
+    floating = is_floating(operator, inputs, types, graph.floating)
+    if operator in (b"Div", b"Mod") and not floating:
         # The processor itself ends a program that divides the smallest integer by -1.
         raise ArtifactError("it divides integers, which no detector does")
     if floating:
-        graph.floating.update(outputs[:1] if operator == b"TopK" else outputs)
+        graph.floating.update(outputs if operator == b"Split" else outputs[:1])
 
 
-def _is_floating(operator: bytes, inputs: list[bytes], types: list[int], floating: set[bytes]) -> bool:
-    """Whether an operator's result is known to be floating-point numbers."""
-    if operator in FLOATING:
-        return True
-    if operator in SAME_AS_FIRST:
-        return inputs[:1] != [] and inputs[0] in floating
-    if operator in SAME_AS_ANY:
-        return any(name in floating for name in inputs)
-    return operator in (b"Cast", b"Constant") and bool(types) and all(kind in FLOAT_TYPES for kind in types)
-
-
-def _check_attribute(budget: _Budget, attribute: memoryview, graph: _Graph) -> list[int]:
+def _check_attribute(budget: _Budget, attribute: memoryview) -> list[int]:
     """Returns the types it names: that of a tensor, or the one that ``to`` gives a Cast."""
     types: list[int] = []
-    name, number_value = b"", 0
+    name = b""
+    whole: list[int] = []
     for number, wire_type, payload in budget.walk(attribute):
-        if number == 3 and wire_type == VARINT:
-            number_value = _last_varint(payload)
+        if number in (3, 8):  # i, ints
+            whole += _integers(payload, wire_type)
         if wire_type != LENGTH_DELIMITED:
             continue
         if number == 1:
@@ -192,12 +189,16 @@ def _check_attribute(budget: _Budget, attribute: memoryview, graph: _Graph) -> l
         if number in (22, 23):  # sparse_tensor, sparse_tensors
             raise ArtifactError("it has sparse tensors, which no detector has")
         if number in (5, 10):  # t, tensors
-            types.append(_check_tensor(budget, payload, graph))
-    return [*types, number_value] if name == b"to" else types
+            types.append(_check_tensor(budget, payload)[1])
+    least = _LEAST.get(name, LEAST_SETTING)
+    in_range = len(whole) <= 16 and all(least <= value <= MOST_SETTING for value in whole)
+    if not in_range and not name.startswith(b"value"):  # a constant may hold any numbers
+        raise ArtifactError(f"an operator of it has a setting {_shown(name)} out of the range that detectors have")
+    return [*types, *whole] if name == b"to" else types
 
 
-def _check_tensor(budget: _Budget, tensor: memoryview, graph: _Graph) -> int:
-    """Its numbers lie in the file, and are as many as its shape says. Returns its type."""
+def _check_tensor(budget: _Budget, tensor: memoryview) -> tuple[bytes, int, memoryview]:
+    """Its numbers lie in the file, and are as many as its shape says. Returns its name, type and raw bytes."""
     dims: list[int] = []
     kind = typed = raws = 0
     raw = memoryview(b"")
@@ -224,12 +225,23 @@ def _check_tensor(budget: _Budget, tensor: memoryview, graph: _Graph) -> int:
         raise ArtifactError("a tensor of it has another size than its shape says: copy or train it again")
     if not raws and count > MAX_TYPED_NUMBERS:
         raise ArtifactError("a tensor of it has no numbers for its shape: copy or train it again")
-    if kind == _INT64 and count <= 16 and raws:
+    return name, kind, raw
+
+
+def _remember(graph: _Graph, name: bytes, kind: int, raw: memoryview) -> None:
+    """A constant of the graph; a tensor in an attribute has a name that means nothing."""
+    _name(graph, name)
+    if kind == _INT64 and 0 < len(raw) <= 16 * 8:
         values = (int.from_bytes(raw[at : at + 8], "little", signed=True) for at in range(0, len(raw), 8))
         graph.shapes[name] = tuple(values)
     if kind in FLOAT_TYPES:
         graph.floating.add(name)
-    return kind
+
+
+def _name(graph: _Graph, name: bytes) -> None:
+    if name and name in graph.names:
+        raise ArtifactError("two values of it have the same name: copy or train it again")
+    graph.names.add(name)
 
 
 def _check_interface(budget: _Budget, graph: _Graph) -> None:

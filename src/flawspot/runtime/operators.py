@@ -26,3 +26,20 @@ ALLOWED = SAME_AS_FIRST | SAME_AS_ANY | FLOATING | OTHER
 large tensors of a few numbers."""
 FLOAT_TYPES = (1, 10, 11, 16)
 """Of TensorProto.DataType, the floating-point ones."""
+
+
+def is_floating(operator: bytes, inputs: list[bytes], types: list[int], floating: set[bytes]) -> bool:
+    """Whether an operator's first result is known to be floating-point numbers.
+
+    Args:
+        operator, inputs: their names.
+        types: TensorProto.DataType that its attributes name.
+        floating: names of values that are known to be floating-point numbers.
+    """
+    if operator in FLOATING:
+        return True
+    if operator in SAME_AS_FIRST:
+        return inputs[:1] != [] and inputs[0] in floating
+    if operator in SAME_AS_ANY:
+        return any(name in floating for name in inputs)
+    return operator in (b"Cast", b"Constant") and bool(types) and all(kind in FLOAT_TYPES for kind in types)

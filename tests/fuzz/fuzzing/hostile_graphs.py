@@ -108,6 +108,10 @@ def _sizes() -> Iterator[tuple[str, bytes, str]]:
     for dims in ([2**31, 2**31], [2**36], [2**62, 8]):
         tensor = TensorProto(name="b", data_type=TensorProto.FLOAT, dims=dims)
         yield f"a tensor of {dims} without numbers", model(score("b"), [tensor, ZERO]), "no numbers for its shape"
+    for batch in (-1, -(10**6)):
+        gathered = _node("GatherND", ["zero", "i"], ["g"], batch_dims=batch)
+        places = constant("i", np.zeros((1, 3), np.int64))
+        yield f"GatherND by {batch} dimensions", model([gathered, *score("g")], [places, ZERO]), "batch_dims"
     negative = TensorProto(name="b", data_type=TensorProto.FLOAT, dims=[-5], raw_data=b"1234")
     yield "a negative length", model(score("b"), [negative, ZERO]), "another size"
     maximum = [
