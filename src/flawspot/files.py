@@ -77,10 +77,11 @@ def remove_unfinished(folder: Path) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         left = [Path(entry.path) for entry in entries if _UNFINISHED.fullmatch(entry.name)]
         for path in left:
-            _remove_if_left(path)
+            remove_if_left(path)
 
 
-def _remove_if_left(path: Path) -> None:
+def remove_if_left(path: Path) -> None:
+    """Remove an unfinished file unless its maker lives; see `remove_unfinished`."""
     with contextlib.suppress(OSError):  # gone by now, or its maker lives
         handle = os.open(path, os.O_RDWR)
         try:

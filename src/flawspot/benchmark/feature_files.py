@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from flawspot.files import remove_if_left
+
 
 def prune(folder: Path, bound: int) -> int:
     """Remove the files in `folder` that have not been used for the longest time, until the rest has `bound` bytes.
@@ -32,8 +34,7 @@ def prune(folder: Path, bound: int) -> int:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the unfinished files that a killed process has left below `folder`; only while nobody works there."""
+    """Remove the unfinished files that killed processes have left anywhere below `folder`."""
     for path in folder.rglob(".flawspot-*.part*"):
         if path.is_file():
-            with contextlib.suppress(OSError):
-                path.unlink()
+            remove_if_left(path)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def assemble(model: bytes, manifest: Manifest) -> Artifact:
     if manifest.schema_version > 1:
         manifest = dataclasses.replace(manifest, graph_sha256=graph_sha256(model))
     text = manifest.to_json()
-    own = [metadata_entry(MANIFEST_KEY, text), metadata_entry(CHECKSUM_KEY, _checksum(model, text))]
+    own = [metadata_entry(MANIFEST_KEY, text), metadata_entry(CHECKSUM_KEY, _hashes(model, text)[1])]
     return Artifact(manifest, b"".join([*_own_left_out(model), *own]))
 
 
@@ -139,12 +139,12 @@ def write(path: str | Path, model: bytes, manifest: Manifest) -> None:
 
 def graph_sha256(model: bytes) -> str:
     """The sha256 of an ONNX model without flawspot's metadata: equal exactly where two detectors compute the same."""
-    return _sha256(_own_left_out(model))
+    return _hashes(model, "")[0]
 
 
 def content_sha256(model: bytes) -> str:
     """The sha256 over the graph and the manifest of an artifact's file: its checksum, computed anew."""
-    return _checksum(model, own_metadata(model)[MANIFEST_KEY])
+    return _hashes(model, own_metadata(model)[MANIFEST_KEY])[1]
 
 
 def own_metadata(model: bytes) -> dict[str, str]:
@@ -162,22 +162,22 @@ def _verify(model: bytes) -> Manifest:
     text = metadata[MANIFEST_KEY]
     # First the schema, then the checksum: a newer flawspot may compute it in another way.
     manifest = Manifest.from_json(text)
-    if metadata.get(CHECKSUM_KEY) != _checksum(model, text):
+    graph, checksum = _hashes(model, text)
+    if metadata.get(CHECKSUM_KEY) != checksum:
         raise ArtifactError("it is damaged, its checksum does not fit its content: copy or train it again")
-    if manifest.schema_version > 1 and manifest.graph_sha256 != graph_sha256(model):
+    if manifest.schema_version > 1 and manifest.graph_sha256 != graph:
         raise ArtifactError("its manifest belongs to another graph: train it again")
     return manifest
 
 
-def _checksum(model: bytes, manifest: str) -> str:
-    return _sha256([*_own_left_out(model), b"\0", manifest.encode()])
-
-
-def _sha256(pieces: Iterable[bytes | memoryview]) -> str:
+def _hashes(model: bytes, manifest: str) -> tuple[str, str]:
+    """The sha256 of the graph, and the checksum of graph and manifest, in one pass: a device may be slow."""
     digest = hashlib.sha256()
-    for piece in pieces:
+    for piece in _own_left_out(model):
         digest.update(piece)
-    return digest.hexdigest()
+    graph = digest.hexdigest()
+    digest.update(b"\0" + manifest.encode())
+    return graph, digest.hexdigest()
 
 
 def _own_left_out(model: bytes) -> Iterator[memoryview]:

@@ -7,6 +7,8 @@ import ctypes
 import platform
 from collections.abc import Iterator
 
+from flawspot.runtime.memory import give_back_freed_memory
+
 # From glibc's malloc.h, with the defaults of mallopt(3).
 _M_TRIM_THRESHOLD, _TRIM_DEFAULT, _NEVER = -1, 128 * 1024, 2**31 - 1
 _M_MMAP_MAX, _MMAP_MAX_DEFAULT = -4, 65536
@@ -30,4 +32,4 @@ def keeping_freed_memory() -> Iterator[None]:
     finally:
         library.mallopt(_M_MMAP_MAX, _MMAP_MAX_DEFAULT)
         library.mallopt(_M_TRIM_THRESHOLD, _TRIM_DEFAULT)
-        library.malloc_trim(0)
+        give_back_freed_memory()
