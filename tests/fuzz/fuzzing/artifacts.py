@@ -15,7 +15,7 @@ from flawspot.runtime.artifact import (
     CHECKSUM_KEY,
     MANIFEST_KEY,
     SIGNATURE_KEY,
-    _checksum,
+    _hashes,
     _own_left_out,
     graph_sha256,
     metadata_entry,
@@ -49,7 +49,7 @@ def sealed(graph: bytes, manifest: str) -> bytes:
     Raises:
         ArtifactError: the graph is no protobuf message, so that nobody could.
     """
-    entries = [metadata_entry(MANIFEST_KEY, manifest), metadata_entry(CHECKSUM_KEY, _checksum(graph, manifest))]
+    entries = [metadata_entry(MANIFEST_KEY, manifest), metadata_entry(CHECKSUM_KEY, _hashes(graph, manifest)[1])]
     return b"".join([*_own_left_out(graph), *entries])
 
 
