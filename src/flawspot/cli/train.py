@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flawspot.cli.calibration import scored, threshold_rows
 from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.progress.display import DISPLAY
@@ -46,8 +47,21 @@ RECIPE = Annotated[
     typer.Option(help="For methods that train a student: `--set recipe=NAME` in short. fast, or paper as published."),
 ]
 FALSE_ALARM_RATE = Annotated[float, typer.Option(help="The share of good parts that may be called anomalous.")]
-CALIBRATION_FRACTION = Annotated[
-    float, typer.Option(help="The share of the good photographs that only set the threshold.")
+CALIBRATION = Annotated[
+    str,
+    typer.Option(
+        help="split: a share of the good photographs only sets the threshold. cross: all serve for both, each scored "
+        "by a detector that has not seen it; the fit is repeated. auto: cross where that is quick and needed."
+    ),
+]
+CALIBRATION_FRACTION = Annotated[float, typer.Option(help="The share that `--calibration split` holds out.")]
+GROUP = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help="Photographs of one part: folder, number:GAP or time:SECONDS between them, a regular expression on names "
+        "(its first group is the part), or none. Default: near-duplicates, found by themselves.",
+    ),
 ]
 STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")]
 CACHE = Annotated[
@@ -80,7 +94,9 @@ def train(
     recipe: RECIPE = None,
     setting: Settings = None,
     false_alarm_rate: FALSE_ALARM_RATE = 0.01,
+    calibration: CALIBRATION = "auto",
     calibration_fraction: CALIBRATION_FRACTION = 0.2,
+    group: GROUP = None,
     strict: STRICT = False,
     cache: CACHE = None,
     cache_memory: CACHE_MEMORY = DEFAULT_CACHE_MEMORY,
@@ -106,7 +122,9 @@ def train(
                 input_size=input_size,
                 normalization=normalization,
                 false_alarm_rate=false_alarm_rate,
+                calibration=calibration,
                 calibration_fraction=calibration_fraction,
+                group=group,
                 seed=seed,
                 strict=strict,
                 settings=settings,
@@ -134,11 +152,8 @@ def _print(output: Path, artifact: Artifact) -> None:
         [
             ("artifact", f"{output} ({len(artifact.model) / 2**20:.1f} MiB)"),
             ("detector", f"{manifest.method} on {manifest.backbone.name} {list(manifest.backbone.taps)}"),
-            (
-                "images",
-                f"{training.images} to learn from{held_out}, {training.calibration_images} for the threshold{skipped}",
-            ),
-            ("threshold", f"{calibration.threshold:.6g} for a false-alarm rate of {calibration.promised_rate:.2g}"),
+            ("images", f"{training.images} to learn from{held_out}, {scored(calibration)} for the threshold{skipped}"),
+            *threshold_rows(calibration),
             ("seconds", f"{sum(training.seconds.values()):.1f} ({seconds_by_phase})"),
         ]
     )

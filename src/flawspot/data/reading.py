@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flawspot.data.near_duplicates import descriptor
 from flawspot.errors import ImageError
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.prefetch import prefetch
@@ -27,12 +28,14 @@ class Checked:
         skipped: each other one with the reason, one line that names it; likewise.
         differ: whether there are two among the readable ones with different pixels.
         empty: whether each of the readable ones is of a single colour.
+        descriptors: (N, D) float32 of the readable ones, see `flawspot.data.near_duplicates`.
     """
 
     readable: list[Path]
     skipped: list[tuple[Path, str]]
     differ: bool
     empty: bool
+    descriptors: NDArray[np.float32]
 
 
 def check_photographs(paths: Sequence[Path], *, strict: bool = False, progress: Progress = SILENT) -> Checked:
@@ -44,30 +47,34 @@ def check_photographs(paths: Sequence[Path], *, strict: bool = False, progress: 
     good: list[Path] = []
     skipped: list[tuple[Path, str]] = []
     pixels: set[int] = set()
+    descriptors: list[NDArray[np.float32]] = []
     empty = True
     for path, seen in progress.track(prefetch(paths, _look), "checking photographs", len(paths)):
         if isinstance(seen, _Seen):
             good.append(path)
             pixels.add(seen.checksum)
+            descriptors.append(seen.descriptor)
             empty = empty and seen.is_empty
         elif strict or not isinstance(seen, ImageError):
             raise seen
         else:
             skipped.append((path, str(seen)))
-    return Checked(good, skipped, len(pixels) > 1, empty)
+    return Checked(good, skipped, len(pixels) > 1, empty, np.array(descriptors))
 
 
 @dataclass(frozen=True)
 class _Seen:
     checksum: int
     is_empty: bool
+    descriptor: NDArray[np.float32]
 
 
 def _look(path: Path) -> _Seen:
     """Decode and let go: only whether it can be read is asked, and whether it is like the others."""
     photograph = read_photograph(path, _ANY_SIZE)
     pixels = photograph.pixels
-    return _Seen(zlib.crc32(pixels.tobytes(), hash(photograph.size) & 0xFFFFFFFF), bool((pixels == pixels[0, 0]).all()))
+    checksum = zlib.crc32(pixels.tobytes(), hash(photograph.size) & 0xFFFFFFFF)
+    return _Seen(checksum, bool((pixels == pixels[0, 0]).all()), descriptor(pixels))
 
 
 def resize_mask(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from flawspot.errors import ArtifactError
 from flawspot.files import special_kind, write_bytes
-from flawspot.runtime.calibration import recalibrate
-from flawspot.runtime.manifest import Manifest
+from flawspot.runtime.calibration import recalibrate, set_threshold
+from flawspot.runtime.manifest import CalibrationInfo, Manifest
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.protobuf import delimited, fields
 
@@ -65,13 +65,27 @@ class Artifact:
         """
         write_bytes(Path(path), self.model)
 
-    def recalibrated(self, false_alarm_rate: float) -> Artifact:
-        """The same detector with the threshold for another false-alarm rate, from the same held-out photographs.
+    def recalibrated(self, false_alarm_rate: float, *, rule: str = "conformal") -> Artifact:
+        """The same detector with the threshold for another false-alarm rate, from the same good photographs.
+
+        Args:
+            false_alarm_rate: the share of good parts that may be called anomalous, in (0, 1).
+            rule: ``conformal``, or ``pareto``: an estimate by a smooth tail, where no proof reaches.
 
         Raises:
-            ConfigurationError: a rate outside (0, 1).
+            ConfigurationError: a rate outside (0, 1), an unknown rule, or too few photographs for it.
         """
-        calibration = recalibrate(self.manifest.calibration, false_alarm_rate)
+        return self._with(recalibrate(self.manifest.calibration, false_alarm_rate, rule=rule))
+
+    def with_threshold(self, threshold: float) -> Artifact:
+        """The same detector with a threshold that was chosen in another way.
+
+        Raises:
+            ConfigurationError: it is not a finite number.
+        """
+        return self._with(set_threshold(self.manifest.calibration, threshold))
+
+    def _with(self, calibration: CalibrationInfo) -> Artifact:
         return assemble(self.model, dataclasses.replace(self.manifest, calibration=calibration))
 
 

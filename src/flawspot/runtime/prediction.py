@@ -105,7 +105,7 @@ class Prediction:
     @property
     def p_value(self) -> float:
         """The share of good parts that look at least as anomalous, in (0, 1]; see `flawspot.runtime.calibration`."""
-        return p_value(self.score, self.calibration.scores)
+        return p_value(self.score, self.calibration)
 
     @property
     def regions(self) -> list[Region]:
