@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.progress.display import DISPLAY
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CACHE_MEMORY = 1024
 
-DATA = Annotated[Path, typer.Argument(help="Photographs of good parts: a folder of them, or the MVTec layout.")]
+DATA = Annotated[Path | None, typer.Argument(help="Photographs of good parts: a folder of them, or the MVTec layout.")]
 OUTPUT = Annotated[Path, typer.Option("--output", "-o", help="The artifact to write, an .onnx file.")]
 METHOD = Annotated[str, typer.Option(help="How anomalies are found: `flawspot methods` lists the methods.")]
 BACKBONE = Annotated[
@@ -49,7 +50,7 @@ FALSE_ALARM_RATE = Annotated[float, typer.Option(help="The share of good parts t
 CALIBRATION_FRACTION = Annotated[
     float, typer.Option(help="The share of the good photographs that only set the threshold.")
 ]
-STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")]
+STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")]
 CACHE = Annotated[
     Path | None,
     typer.Option(
@@ -67,8 +68,10 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def train(
-    data: DATA,
     output: OUTPUT,
+    data: DATA = None,
+    from_list: LIST = None,
+    good: GOOD = None,
     method: METHOD = "paste",
     backbone: BACKBONE = "mobilenet_v2",
     layers: LAYERS = None,
@@ -89,6 +92,7 @@ def train(
 ) -> None:
     """Learn what good parts look like, and write one .onnx file that finds what differs."""
     settings = parse_settings(setting) | ({} if recipe is None else {"recipe": recipe})
+    folder = open_given(data, from_list, good)
     from flawspot.training import train as run
     from flawspot.training.feature_cache import FeatureCache
 
@@ -96,7 +100,7 @@ def train(
     with FeatureCache(cache, memory=cache_memory << 20, dtype=cache_dtype, shared=cache is not None) as features:
         try:
             artifact = run(
-                data,
+                folder,
                 method=method,
                 backbone=backbone,
                 layers=layers,
@@ -119,8 +123,10 @@ def train(
             raise
     if as_json:
         manifest = artifact.manifest
-        print_json({"artifact": str(output), "seconds": manifest.training.seconds, "manifest": manifest.as_dict()})
+        seconds, data_used = manifest.training.seconds, folder.as_dict()
+        print_json({"artifact": str(output), "seconds": seconds, "manifest": manifest.as_dict(), "data": data_used})
     else:
+        print_data(folder)
         _print(output, artifact)
 
 
