@@ -169,7 +169,7 @@ class _Seen:
             tuple(self.samples),
             tuple(self.scores),
             tuple(self.skipped),
-            self.folder,
+            self.folder.without(path for path, _ in self.skipped),
             np.stack(self.maps) if self.maps else None,
             np.stack(self.masks) if self.masks else None,
         )

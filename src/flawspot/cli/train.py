@@ -11,6 +11,7 @@ from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.progress.display import DISPLAY
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
     from flawspot.runtime.artifact import Artifact
@@ -121,6 +122,8 @@ def train(
             if cache is not None and len(features):
                 note(f"the features are kept in {cache}: the next run with it starts from them")
             raise
+    skipped = set(artifact.manifest.training.skipped)
+    folder = folder.without(path for path in folder.train if visible(path.name) in skipped)
     if as_json:
         manifest = artifact.manifest
         seconds, data_used = manifest.training.seconds, folder.as_dict()

@@ -65,7 +65,7 @@ def read_table(text: str, path: Path, good: Sequence[str]) -> list[Entry]:
         if len(rows[0]) > 1 and not columns.keys() & {"label", "anomalous", "good", "mask", "split"}:
             raise DataError(f"{path} has the columns {listed(rows[0])}: call the one with the verdicts label")
     else:
-        columns = dict(zip(("path", "label", "mask"), range(len(rows[0])), strict=False))
+        columns = dict(zip(("path", "label", "mask"), range(max(map(len, rows))), strict=False))
         body = list(enumerate(rows, 1))
     table = _Table(path, columns, good)
     _check_one_product([table.cell(row, "product") for _, row in body], path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,12 @@ class ImageFolder:
         """Whether photographs serve for training and for testing."""
         learned = set(self.train)
         return any(sample.path in learned for sample in self.test)
+
+    def without(self, unreadable: Iterable[Path]) -> ImageFolder:
+        """The same, with the unreadable among what was left out; `taken` says what they were found as."""
+        paths = tuple(unreadable)
+        left_out = (*self.left_out, LeftOut(".", "cannot be read", paths)) if paths else self.left_out
+        return dataclasses.replace(self, left_out=left_out)
 
     def as_dict(self) -> dict[str, Any]:
         """What was taken for what and what was left out, as JSON has it."""

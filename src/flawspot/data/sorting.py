@@ -238,9 +238,9 @@ def _sort_classes(found: Sorted) -> None:
 def _sort_plain(found: Sorted) -> None:
     """No name says anything: all are good parts, unless there is more than one kind of them."""
     own = role_of(found.root.resolve().name)
-    kinds = {_meant(place) for place in found.photographs}
+    kinds = list(dict.fromkeys(_meant(place) for place in found.photographs))
     while len(kinds) > 1 and () not in kinds and len({kind[0] for kind in kinds}) == 1:
-        kinds = {kind[1:] for kind in kinds}  # one folder in the other
+        kinds = [kind[1:] for kind in kinds]  # one folder in the other
     firsts = dict.fromkeys("/".join(kind[:1]) or "photographs in no folder" for kind in kinds)
     if own is Role.DEFECTIVE:
         raise DataError(
