@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flawspot.cli.console import out, styled
+from flawspot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from flawspot.data.folders import ImageFolder
@@ -39,15 +40,15 @@ def open_given(data: Path | None, from_list: Path | None, good: list[str] | None
 
     Raises:
         DataError: as `flawspot.data.folders.open_data`.
-        BadParameter: both were given, or none.
+        ConfigurationError: both were given, or none.
     """
     from flawspot.data.folders import open_data
     from flawspot.data.lists import open_list
 
     if data is None and from_list is None:
-        raise typer.BadParameter("give a folder of photographs, or --list FILE", param_hint="DATA")
+        raise ConfigurationError("no photographs were named: give a folder of them, or --list FILE")
     if data is not None and from_list is not None:
-        raise typer.BadParameter("give a folder or a list, not both", param_hint="--list")
+        raise ConfigurationError(f"give a folder or a list, not both: {data} or --list {from_list}")
     return open_list(from_list, good or ()) if from_list is not None else open_data(data or Path(), good or ())
 
 

@@ -16,10 +16,11 @@ from flawspot.cli.streams import OutputError
 from flawspot.errors import FlawspotError, ImageError, InspectionError
 from flawspot.files import check_folder
 from flawspot.progress.display import DISPLAY
-from flawspot.texts import listed
+from flawspot.texts import counted, listed
 
 if TYPE_CHECKING:
     from flawspot.runtime.detector import Detector
+    from flawspot.runtime.photographs import Photographs
     from flawspot.runtime.prediction import Prediction
 
 EXPLAINED = "severity: score / threshold, anomalous above 1;  p: the share of good parts as anomalous"
@@ -53,12 +54,7 @@ def predict(
         check_folder(output)
     detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
     photographs = find_photographs(images)
-    if photographs.drawn:
-        count = f"{photographs.drawn} picture{'' if photographs.drawn == 1 else 's'}"
-        note(f"passed over {count} that flawspot drew itself")
-    if photographs.companions:
-        names = listed((path.name for path in photographs.companions), 5)
-        note(f"passed over {len(photographs.companions)} files that are no photographs: {names}")
+    _tell_passed_over(photographs)
     paths = [path for path, _ in photographs.found]
     pictures = picture_paths(photographs.found, output) if output is not None else {}
     for folder in {picture.parent for picture in pictures.values()}:
@@ -125,6 +121,15 @@ def _predict(
         _print_prediction(path, prediction, as_json)
         if path in pictures:
             prediction.save(pictures[path])
+
+
+def _tell_passed_over(photographs: Photographs) -> None:
+    """What lies in a folder and is no photograph."""
+    if photographs.drawn:
+        note(f"passed over {counted(photographs.drawn, 'picture')} that flawspot drew itself")
+    if photographs.companions:
+        names = listed((path.name for path in photographs.companions), 5)
+        note(f"passed over {counted(len(photographs.companions), 'file')} of texts and tables: {names}")
 
 
 def _tell_unread(paths: Sequence[Path], counts: _Counts, as_json: bool, strict: bool) -> None:

@@ -14,6 +14,7 @@ from flawspot.progress.display import DISPLAY
 from flawspot.texts import visible
 
 if TYPE_CHECKING:
+    from flawspot.data.folders import ImageFolder
     from flawspot.runtime.artifact import Artifact
 
 DEFAULT_CACHE_MEMORY = 1024
@@ -122,12 +123,16 @@ def train(
             if cache is not None and len(features):
                 note(f"the features are kept in {cache}: the next run with it starts from them")
             raise
-    skipped = set(artifact.manifest.training.skipped)
+    _show(output, artifact, folder, as_json)
+
+
+def _show(output: Path, artifact: Artifact, folder: ImageFolder, as_json: bool) -> None:
+    manifest = artifact.manifest
+    skipped = set(manifest.training.skipped)
     folder = folder.without(path for path in folder.train if visible(path.name) in skipped)
     if as_json:
-        manifest = artifact.manifest
-        seconds, data_used = manifest.training.seconds, folder.as_dict()
-        print_json({"artifact": str(output), "seconds": seconds, "manifest": manifest.as_dict(), "data": data_used})
+        seconds, data = manifest.training.seconds, folder.as_dict()
+        print_json({"artifact": str(output), "seconds": seconds, "manifest": manifest.as_dict(), "data": data})
     else:
         print_data(folder)
         _print(output, artifact)
