@@ -1,5 +1,6 @@
 """GIF, JPEG 2000, AVIF and HEIC: read where Pillow reads them, and refused by what they claim."""
 
+import importlib.util
 import re
 import struct
 from pathlib import Path
@@ -10,7 +11,8 @@ from PIL import Image, features
 
 from flawspot.errors import ImageError
 from flawspot.runtime import decoding
-from flawspot.runtime.avif_checks import BYTES_PER_CODED_PIXEL, check_avif
+from flawspot.runtime.avif_checks import BYTES_PER_CODED_PIXEL, BYTES_PER_PIXEL, check_avif
+from flawspot.runtime.heic_checks import check_heic
 from flawspot.runtime.images import read_image
 from flawspot.runtime.jpeg2000_checks import check_jpeg2000
 
@@ -76,10 +78,13 @@ def test_avif(tmp_path):
     assert np.abs(read.astype(int) - picture()).mean() < 3
 
 
-def test_heic_says_what_it_is_and_what_to_do(tmp_path):
+def test_heic_says_what_it_is_and_what_to_do(tmp_path, monkeypatch):
     path = tmp_path / "a.heic"
     path.write_bytes(struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + bytes(100))
-    assert "it is a HEIC file" in refusal(path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "it is a HEIC file, which takes a plug-in: pip install pillow-heif" in refusal(path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    assert "holds no picture" in refusal(path)
     path.write_bytes(struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 0, b"mp41") + bytes(100))
     assert "a film" in refusal(path)
 
@@ -90,6 +95,44 @@ def test_where_pillow_lacks_a_decoder_it_is_said(tmp_path, monkeypatch):
         assert "does not read JPEG 2000" in refusal(saved(tmp_path / "a.jp2", picture()))
     if features.check("avif"):
         assert "install Pillow 11.3" in refusal(saved(tmp_path / "a.avif", picture()))
+
+
+def parameters(width: int, height: int) -> bytes:
+    """Those of an HEVC sequence, as far as they are looked at: one layer, colours at half resolution."""
+
+    def golomb(number: int) -> str:
+        return f"{number + 1:b}".rjust(2 * (number + 1).bit_length() - 1, "0")
+
+    bits = "0000" + "000" + "1" + "1" * 96 + golomb(0) + golomb(1) + golomb(width) + golomb(height)
+    return bytes([33 << 1, 1]) + int(bits.ljust(-len(bits) % 8 + len(bits), "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + sum(map(len, content)), kind) + b"".join(content)
+
+
+def heic(width: int, height: int, inside: bytes = b"") -> bytes:
+    """The boxes of a HEIC whose container tells of 64 x 64 pixels, with a coded picture that is none."""
+    unit = parameters(width, height)
+    described = bytes(21) + b"\x03\x01" + struct.pack(">BHH", 33, 1, len(unit)) + unit
+    sizes = box(b"ipco", box(b"hvcC", described), box(b"ispe", struct.pack(">III", 0, 64, 64)))
+    kinds = box(b"iinf", struct.pack(">IH", 0, 1), box(b"infe", struct.pack(">IHH4s", 2 << 24, 1, 0, b"hvc1")))
+    places = struct.pack(">IHHHHHII", 0, 0x4400, 1, 1, 0, 1, 0, 0)  # the rest of the file from its beginning
+    coded = struct.pack(">I", len(inside)) + inside if inside else b""
+    where = struct.pack(">I4s4sI", 16, b"ftyp", b"heic", 0)
+    meta = box(b"meta", bytes(4), kinds, box(b"iloc", places), box(b"iprp", sizes))
+    begin = len(where) + len(meta) + 8
+    meta = meta.replace(places, struct.pack(">IHHHHHII", 0, 0x4400, 1, 1, 0, 1, begin, len(coded)))
+    return where + meta + box(b"mdat", coded)
+
+
+@pytest.mark.parametrize("inside", [b"", parameters(9000, 8000)])
+def test_the_coded_picture_of_a_heic_counts_too(tmp_path, inside):
+    path = tmp_path / "a.heic"
+    path.write_bytes(heic(800, 600, inside))
+    with path.open("rb") as file:
+        coded = 9000 * 8000 if inside else 800 * 600
+        assert check_heic(file) == BYTES_PER_CODED_PIXEL * coded + BYTES_PER_PIXEL * 64 * 64
 
 
 # What they claim
@@ -165,7 +208,7 @@ def test_the_coded_picture_counts_and_not_what_the_container_says(tmp_path):
     place = path.read_bytes().index(b"ispe") + 8
     patched(path, place, struct.pack(">II", 100, 100))
     with path.open("rb") as file:
-        assert check_avif(file) == BYTES_PER_CODED_PIXEL * 1000 * 1000
+        assert check_avif(file) == BYTES_PER_CODED_PIXEL * 1000 * 1000 + BYTES_PER_PIXEL * 100 * 100
     assert "decoding this AVIF" in refusal(path, max_pixels=100_000)
 
 

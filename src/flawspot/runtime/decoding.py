@@ -33,7 +33,7 @@ from PIL import (
 )
 
 from flawspot.errors import ImageError
-from flawspot.runtime.avif_checks import check_avif
+from flawspot.runtime.boxed_pictures import check_boxed, open_boxed
 from flawspot.runtime.file_checks import check_bmp, check_jpeg, check_png, check_ppm, check_webp
 from flawspot.runtime.gif_checks import check_gif
 from flawspot.runtime.jpeg2000_checks import check_jpeg2000
@@ -68,14 +68,6 @@ _Check = Callable[[IO[bytes]], bool | float | None]
 _Decoder = Callable[[IO[bytes]], Image.Image]
 
 
-def _avif(file: IO[bytes]) -> Image.Image:
-    if not features.check("avif"):
-        raise ImageError("this Pillow does not read AVIF: install Pillow 11.3 or newer, or save it as PNG or JPEG")
-    from PIL import AvifImagePlugin
-
-    return AvifImagePlugin.AvifImageFile(file)
-
-
 def _jpeg2000(file: IO[bytes]) -> Image.Image:
     if not features.check("jpg_2000"):
         raise ImageError("this Pillow does not read JPEG 2000: save it as PNG or JPEG")
@@ -93,7 +85,7 @@ _FORMATS: tuple[tuple[re.Pattern[bytes], _Check, _Decoder], ...] = (
     (re.compile(rb"P[1-6]\s"), check_ppm, PpmImagePlugin.PpmImageFile),
     (re.compile(rb"GIF8[79]a"), check_gif, GifImagePlugin.GifImageFile),
     (re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n"), check_jpeg2000, _jpeg2000),
-    (re.compile(rb"....ftyp", re.DOTALL), check_avif, _avif),
+    (re.compile(rb"....ftyp", re.DOTALL), check_boxed, open_boxed),
 )
 
 
