@@ -9,17 +9,35 @@ import typer
 
 from flawspot.cli import UNREADABLE_IMAGES
 from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.detectors import FAST_JPEG, THREADS, TRUSTED_KEYS, load_tested
 from flawspot.progress.display import DISPLAY
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
     from flawspot.metrics import Metrics
 
+_TITLES = {
+    "auroc": "AUROC",
+    "ap": "AP",
+    "f1_max": "F1 max",
+    "aupro_normalized": "AUPRO",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "false_alarm_rate": "false alarm rate",
+}
+
 
 def evaluate(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
-    data: Annotated[Path, typer.Argument(help="A folder in the MVTec layout, with test and ground_truth.")],
-    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="A folder in the MVTec layout, or of good and of defective parts."),
+    ] = None,
+    from_list: LIST = None,
+    good: GOOD = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")] = False,
     threads: THREADS = None,
     fast_jpeg: FAST_JPEG = False,
     trusted_keys: TRUSTED_KEYS = None,
@@ -29,46 +47,52 @@ def evaluate(
     from flawspot.evaluation import evaluate as run
 
     detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
-    evaluation = run(detector, data, strict=strict, progress=DISPLAY)
-    manifest = detector.manifest
+    evaluation = run(detector, open_given(data, from_list, good), strict=strict, progress=DISPLAY)
+    manifest, folder = detector.manifest, evaluation.data
     if as_json:
-        skipped = len(evaluation.skipped)
-        print_json({**evaluation.metrics.as_dict(), "skipped": skipped, "weights": manifest.backbone.weights})
+        print_json(
+            {
+                **evaluation.metrics.as_dict(),
+                "undefined": evaluation.metrics.undefined,
+                "skipped": len(evaluation.skipped),
+                "skipped_names": [visible(path.name) for path, _ in evaluation.skipped],
+                "data": folder.as_dict(),
+                "weights": manifest.backbone.weights,
+            }
+        )
     else:
         if manifest.backbone.weights == "random":
             note("the backbone of this detector has random weights")
+        print_data(folder)
         print_pairs(_rows(evaluation.metrics, manifest.calibration.threshold))
-    if evaluation.skipped:
+    if folder.tested_on_what_is_learned:
+        note("good photographs serve for training and testing here: were these learned from, false alarms look rarer")
+    if evaluation.skipped or folder.unread:
         raise typer.Exit(UNREADABLE_IMAGES)
 
 
 def _rows(metrics: Metrics, threshold: float) -> list[tuple[str, str]]:
+    images, pixels = ("auroc", "ap", "f1_max"), ("auroc", "ap", "f1_max", "aupro_normalized")
+    at_threshold = ("f1", "precision", "recall", "false_alarm_rate")
     return [
         ("images", f"{metrics.good_images} good, {metrics.defective_images} defective"),
-        ("image level", _line(AUROC=metrics.image_auroc, AP=metrics.image_ap, F1_max=metrics.image_f1_max)),
+        ("image level", _line(metrics, "image", images)),
+        ("pixel level", _line(metrics, "pixel", pixels)),
+        (f"at the threshold {threshold:.5g}", _line(metrics, "image", at_threshold)),
         (
-            "pixel level",
-            _line(
-                AUROC=metrics.pixel_auroc,
-                AP=metrics.pixel_ap,
-                F1_max=metrics.pixel_f1_max,
-                AUPRO=metrics.pixel_aupro_normalized,
-            ),
-        ),
-        (
-            f"at the threshold {threshold:.5g}",
-            _line(
-                F1=metrics.image_f1,
-                precision=metrics.image_precision,
-                recall=metrics.image_recall,
-                false_alarm_rate=metrics.image_false_alarm_rate,
-            ),
+            "called anomalous",
+            f"{metrics.false_positives} of {metrics.good_images} good, "
+            f"{metrics.true_positives} of {metrics.defective_images} defective",
         ),
     ]
 
 
-def _line(**figures: float | None) -> str:
-    return "   ".join(
-        f"{name.replace('_', ' ')} {'undefined' if value is None else f'{value:.4f}'}"
-        for name, value in figures.items()
-    )
+def _line(metrics: Metrics, level: str, names: tuple[str, ...]) -> str:
+    """The figures that are known, and why the others are not."""
+    values, undefined = metrics.as_dict(), metrics.undefined
+    known = [f"{_TITLES[name]} {value:.4f}" for name in names if (value := values[f"{level}_{name}"]) is not None]
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        if (reason := undefined.get(f"{level}_{name}")) is not None:
+            reasons.setdefault(reason, []).append(_TITLES[name])
+    return "   ".join([*known, *(f"no {', '.join(which)}: {reason}" for reason, which in reasons.items())])

@@ -16,9 +16,11 @@ from flawspot.cli.streams import OutputError
 from flawspot.errors import FlawspotError, ImageError, InspectionError
 from flawspot.files import check_folder
 from flawspot.progress.display import DISPLAY
+from flawspot.texts import counted, listed
 
 if TYPE_CHECKING:
     from flawspot.runtime.detector import Detector
+    from flawspot.runtime.photographs import Photographs
     from flawspot.runtime.prediction import Prediction
 
 EXPLAINED = "severity: score / threshold, anomalous above 1;  p: the share of good parts as anomalous"
@@ -35,8 +37,13 @@ def predict(
     fast_jpeg: FAST_JPEG = False,
     trusted_keys: TRUSTED_KEYS = None,
     fail_on_anomaly: Annotated[
-        bool, typer.Option("--fail-on-anomaly", help="End with exit code 4 if any photograph is anomalous.")
+        bool,
+        typer.Option(
+            "--fail-on-anomaly",
+            help="End with exit code 4 if any photograph is anomalous; with 3, as always, if one was not inspected.",
+        ),
     ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be inspected.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each photograph.")] = False,
 ) -> None:
     """Find the defects in new photographs."""
@@ -47,9 +54,7 @@ def predict(
         check_folder(output)
     detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
     photographs = find_photographs(images)
-    if photographs.drawn:
-        count = f"{photographs.drawn} picture{'' if photographs.drawn == 1 else 's'}"
-        note(f"passed over {count} that flawspot drew itself")
+    _tell_passed_over(photographs)
     paths = [path for path, _ in photographs.found]
     pictures = picture_paths(photographs.found, output) if output is not None else {}
     for folder in {picture.parent for picture in pictures.values()}:
@@ -58,7 +63,8 @@ def predict(
         err.print(styled(EXPLAINED, "dim"))
     counts = _Counts()
     try:
-        _predict(detector, paths, pictures, counts, as_json)
+        _tell_unread(photographs.unread, counts, as_json, strict)
+        _predict(detector, paths, pictures, counts, as_json, strict)
     except OutputError as error:
         if error.reader_is_gone and fail_on_anomaly:  # whose exit code 0 would mean that all is good
             raise FlawspotError(f"{error}: not all photographs were inspected") from error
@@ -70,7 +76,8 @@ def predict(
         )
         err.print(f"{said}; {1000 * counts.seconds / counts.predicted:.1f} ms each{where}")
     if counts.not_inspected:
-        note(f"{counts.not_inspected} of {len(paths)} photographs were not inspected")
+        whole = len(paths) + len(photographs.unread)
+        note(f"{counts.not_inspected} of {whole} photographs were not inspected")
         raise typer.Exit(UNREADABLE_IMAGES)
     if fail_on_anomaly and counts.anomalous:
         raise typer.Exit(ANOMALIES_FOUND)
@@ -87,7 +94,12 @@ class _Counts:
 
 
 def _predict(
-    detector: Detector, paths: Sequence[Path], pictures: Mapping[Path, Path], counts: _Counts, as_json: bool
+    detector: Detector,
+    paths: Sequence[Path],
+    pictures: Mapping[Path, Path],
+    counts: _Counts,
+    as_json: bool,
+    strict: bool,
 ) -> None:
     """Predict, print and draw one photograph after the other."""
     from flawspot.runtime.prefetch import prefetch
@@ -98,6 +110,8 @@ def _predict(
                 raise image
             prediction = detector.predict(image)
         except (ImageError, InspectionError) as error:
+            if strict:
+                raise
             counts.not_inspected += 1
             _print_not_inspected(path, error, as_json)
             continue
@@ -107,6 +121,26 @@ def _predict(
         _print_prediction(path, prediction, as_json)
         if path in pictures:
             prediction.save(pictures[path])
+
+
+def _tell_passed_over(photographs: Photographs) -> None:
+    """What lies in a folder and is no photograph."""
+    if photographs.drawn:
+        note(f"passed over {counted(photographs.drawn, 'picture')} that flawspot drew itself")
+    if photographs.companions:
+        names = listed((path.name for path in photographs.companions), 5)
+        note(f"passed over {counted(len(photographs.companions), 'file')} of texts and tables: {names}")
+
+
+def _tell_unread(paths: Sequence[Path], counts: _Counts, as_json: bool, strict: bool) -> None:
+    """What lies in a folder and is not read has not been judged."""
+    for path in paths:
+        kind = path.suffix or "no suffix"
+        error = ImageError(f"{path} is of a kind that is not read ({kind}): save it as PNG or JPEG")
+        if strict:
+            raise error
+        counts.not_inspected += 1
+        _print_not_inspected(path, error, as_json)
 
 
 def _print_prediction(path: Path, prediction: Prediction, as_json: bool) -> None:

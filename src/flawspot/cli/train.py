@@ -9,15 +9,18 @@ import typer
 
 from flawspot.cli.calibration import scored, threshold_rows
 from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.progress.display import DISPLAY
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
+    from flawspot.data.folders import ImageFolder
     from flawspot.runtime.artifact import Artifact
 
 DEFAULT_CACHE_MEMORY = 1024
 
-DATA = Annotated[Path, typer.Argument(help="Photographs of good parts: a folder of them, or the MVTec layout.")]
+DATA = Annotated[Path | None, typer.Argument(help="Photographs of good parts: a folder of them, or the MVTec layout.")]
 OUTPUT = Annotated[Path, typer.Option("--output", "-o", help="The artifact to write, an .onnx file.")]
 METHOD = Annotated[str, typer.Option(help="How anomalies are found: `flawspot methods` lists the methods.")]
 BACKBONE = Annotated[
@@ -63,7 +66,7 @@ GROUP = Annotated[
         "(its first group is the part), or none. Default: near-duplicates, found by themselves.",
     ),
 ]
-STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")]
+STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")]
 CACHE = Annotated[
     Path | None,
     typer.Option(
@@ -81,8 +84,10 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def train(
-    data: DATA,
     output: OUTPUT,
+    data: DATA = None,
+    from_list: LIST = None,
+    good: GOOD = None,
     method: METHOD = "paste",
     backbone: BACKBONE = "mobilenet_v2",
     layers: LAYERS = None,
@@ -105,6 +110,7 @@ def train(
 ) -> None:
     """Learn what good parts look like, and write one .onnx file that finds what differs."""
     settings = parse_settings(setting) | ({} if recipe is None else {"recipe": recipe})
+    folder = open_given(data, from_list, good)
     from flawspot.training import train as run
     from flawspot.training.feature_cache import FeatureCache
 
@@ -112,7 +118,7 @@ def train(
     with FeatureCache(cache, memory=cache_memory << 20, dtype=cache_dtype, shared=cache is not None) as features:
         try:
             artifact = run(
-                data,
+                folder,
                 method=method,
                 backbone=backbone,
                 layers=layers,
@@ -135,10 +141,18 @@ def train(
             if cache is not None and len(features):
                 note(f"the features are kept in {cache}: the next run with it starts from them")
             raise
+    _show(output, artifact, folder, as_json)
+
+
+def _show(output: Path, artifact: Artifact, folder: ImageFolder, as_json: bool) -> None:
+    manifest = artifact.manifest
+    skipped = set(manifest.training.skipped)
+    folder = folder.without(path for path in folder.train if visible(path.name) in skipped)
     if as_json:
-        manifest = artifact.manifest
-        print_json({"artifact": str(output), "seconds": manifest.training.seconds, "manifest": manifest.as_dict()})
+        seconds, data = manifest.training.seconds, folder.as_dict()
+        print_json({"artifact": str(output), "seconds": seconds, "manifest": manifest.as_dict(), "data": data})
     else:
+        print_data(folder)
         _print(output, artifact)
 
 

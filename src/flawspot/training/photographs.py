@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flawspot.data.folders import ImageFolder, fingerprint, open_folder
+from flawspot.data.folders import Data, ImageFolder, fingerprint, open_data
 from flawspot.data.groups import grouping, merged
+from flawspot.data.learned import check_unread
 from flawspot.data.near_duplicates import near_duplicates
 from flawspot.data.reading import check_photographs
 from flawspot.data.splits import folds, split_groups
@@ -110,10 +110,11 @@ class Division:
 
 
 def read_photographs(
-    data: str | os.PathLike[str] | ImageFolder,
+    data: Data,
     method: Method,
     division: Division,
     *,
+    good: str | Sequence[str] = (),
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> Photographs:
@@ -124,7 +125,10 @@ def read_photographs(
             fit them.
         ImageError: with `strict`, a photograph that cannot be read.
     """
-    folder = data if isinstance(data, ImageFolder) else open_folder(Path(data))
+    folder = open_data(data, good)
+    if not folder.train:
+        raise DataError(f"no good photographs to learn from in {folder.root}: give the folder of good parts")
+    check_unread(folder, strict, progress)
     checked = check_photographs(folder.train, strict=strict, progress=progress)
     images = checked.readable
     for _, reason in checked.skipped:

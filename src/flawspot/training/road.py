@@ -16,7 +16,7 @@ import torch
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.macs import module_bytes, module_macs
-from flawspot.data.folders import ImageFolder
+from flawspot.data.folders import Data
 from flawspot.errors import ArtifactError, TrainingError
 from flawspot.files import check_writable
 from flawspot.methods.base import Method
@@ -56,8 +56,9 @@ class _Phases:
 
 
 def train(
-    data: str | os.PathLike[str] | ImageFolder,
+    data: Data,
     *,
+    good: str | Sequence[str] = (),
     method: str | Method = "paste",
     settings: Mapping[str, Any] | None = None,
     backbone: str = "mobilenet_v2",
@@ -87,7 +88,10 @@ def train(
         'anomalous'
 
     Args:
-        data: a folder in the MVTec layout (its ``train/good``), or a plain folder of photographs of good parts.
+        data: a folder in the MVTec layout (its ``train/good``), with folders such as ``OK`` and ``NG``, or a plain one
+            of photographs of good parts; a list in a file, text, CSV or JSON Lines; or paths of photographs. See
+            ``docs/data.md``.
+        good: names of the folders or labels that are good; empty for the usual ones.
         method: a method's name, or a `Method` with its hyperparameters.
         settings: hyperparameters of the method by name; of a `Method` they replace its own.
         backbone: a backbone's name.
@@ -107,7 +111,8 @@ def train(
         group: which photographs show one part: ``folder``, ``number:GAP``, ``time:SECONDS``, ``none`` or a regular
             expression on names; None takes only near-duplicates together. See `flawspot.data.groups`.
         seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
-        strict: fail at the first photograph that cannot be read, instead of leaving it out.
+        strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
+            instead of leaving them out.
         cache: where the features of all good photographs are kept for other methods, seeds and splits; None keeps them
             no longer than needed.
         progress: shown on standard error, a bar on a terminal and in notebooks; False for silence, or your own
@@ -118,7 +123,7 @@ def train(
 
     Raises:
         ConfigurationError: an unknown method, backbone, layer group or setting, or a value out of its range.
-        DataError: no or too few photographs.
+        DataError: no or too few photographs, or it cannot be told which of them are good.
         ImageError: with `strict`, a photograph that cannot be read.
         WeightsError: the pretrained weights are not at hand.
         TrainingError: training diverged, or the exported graph disagrees with what was trained.
@@ -142,7 +147,7 @@ def train(
     )
     phases = _Phases()
     with phases.time("reading"):
-        photographs = read_photographs(data, chosen.method, division, strict=strict, progress=told)
+        photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
     scores = _fit(chosen, photographs, cache, phases, told)
     with phases.time("export"), told.step("writing the graph"):
         model = _export(chosen, photographs)
