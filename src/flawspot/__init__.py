@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flawspot.backbones.registry import families as backbones
+    from flawspot.checking import Check as Check
+    from flawspot.checking import check as check
     from flawspot.errors import ArtifactError as ArtifactError
     from flawspot.errors import ConfigurationError as ConfigurationError
     from flawspot.errors import DataError as DataError
@@ -46,11 +48,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Artifact": "flawspot.runtime.artifact",
+    "Check": "flawspot.checking",
     "Detector": "flawspot.runtime.detector",
     "Evaluation": "flawspot.evaluation",
     "FeatureCache": "flawspot.training.feature_cache",
     "Prediction": "flawspot.runtime.prediction",
     "Region": "flawspot.runtime.regions",
+    "check": "flawspot.checking",
     "evaluate": "flawspot.evaluation",
     "load": "flawspot.runtime.detector",
     "table": "flawspot.runtime.table",

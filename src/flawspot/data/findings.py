@@ -14,6 +14,8 @@ from flawspot.data.near_duplicates import near_duplicates
 
 BLANK = 4.0
 """Deviation of grey levels below which a photograph shows nothing."""
+_NAMED = 3
+"""Photographs named in one line."""
 _SHARPNESS = math.log(2)
 _LIGHT = 12.0
 _CLIPPED = 0.2
@@ -38,6 +40,19 @@ class Finding:
     rows: tuple[int, ...] = ()
     is_problem: bool = False
 
+    def line(self, names: Sequence[str]) -> str:
+        """The finding with the photographs it is about, in one line.
+
+        Args:
+            names: of all photographs, fit to be printed.
+        """
+        if not self.rows:
+            return self.text
+        named = ", ".join(names[row] for row in self.rows[:_NAMED])
+        count = f"{len(self.rows)} of {len(names)} photographs" if len(self.rows) > 1 else "1 photograph"
+        more = ", ..." if len(self.rows) > _NAMED else ""
+        return f"{count} ({named}{more}): {self.text}"
+
 
 def find_oddities(looks: Sequence[Look]) -> list[Finding]:
     """All findings of a set of photographs, problems first.
@@ -61,7 +76,7 @@ def parts(looks: Sequence[Look]) -> NDArray[np.int64]:
 def _blank(looks: Sequence[Look]) -> list[Finding]:
     rows = _where(looks, lambda look: look.deviation < BLANK)
     return (
-        [Finding("blank", "show nothing but one tone: is the lens covered, or the lamp off?", rows, True)]
+        [Finding("blank", "nothing but one tone is seen; is the lens covered, or the lamp off?", rows, True)]
         if rows
         else []
     )
@@ -73,11 +88,11 @@ def _copies(looks: Sequence[Look]) -> list[Finding]:
     identical = tuple(row for row, look in enumerate(looks) if first.setdefault(look.checksum, row) != row)
     frozen = tuple(row for row in identical if looks[row - 1].checksum == looks[row].checksum)
     if frozen:
-        text = "are pixel by pixel the photograph before them: a frozen camera, or copies"
+        text = "pixel by pixel the same as the photograph before, a frozen camera or a copy"
         found.append(Finding("frozen", text, frozen, True))
     if set(identical) - set(frozen):
         rows = tuple(sorted(set(identical) - set(frozen)))
-        found.append(Finding("identical", "are copies of other photographs: they count as one part", rows))
+        found.append(Finding("identical", "copies of other photographs, which count as one part", rows))
     groups = parts(looks)
     seen: set[int] = set()
     near = []
@@ -86,7 +101,7 @@ def _copies(looks: Sequence[Look]) -> list[Finding]:
             near.append(row)
         seen.add(group)
     if near:
-        text = "are nearly the same as others, frames of one part perhaps: they count as one part"
+        text = "nearly the same as others, frames of one part perhaps; they count as one part (see --group)"
         found.append(Finding("near-duplicate", text, tuple(near)))
     return found
 
@@ -94,16 +109,14 @@ def _copies(looks: Sequence[Look]) -> list[Finding]:
 def _blurred(looks: Sequence[Look]) -> list[Finding]:
     sharp = np.log([max(look.sharpness, 1e-3) for look in looks])
     rows = _below(sharp, _SHARPNESS)
-    return [Finding("blurred", "are less sharp by far than the others: out of focus, or moved", rows)] if rows else []
+    return [Finding("blurred", "less sharp by far than the others, out of focus or moved", rows)] if rows else []
 
 
 def _light(looks: Sequence[Look]) -> list[Finding]:
     mean = np.array([look.mean for look in looks])
     rows = tuple(sorted({*_below(mean, _LIGHT), *_below(-mean, _LIGHT)}))
     return (
-        [Finding("light", "are darker or lighter by far than the others: light or exposure differ", rows)]
-        if rows
-        else []
+        [Finding("light", "darker or lighter by far than the others; light or exposure differ", rows)] if rows else []
     )
 
 
@@ -113,7 +126,7 @@ def _clipped(looks: Sequence[Look]) -> list[Finding]:
         share = np.array([getattr(look, kind) for look in looks])
         rows = _below(-share, _CLIPPED)
         if rows:
-            found.append(Finding("clipped", f"have much more pure {word} than the others: nothing is seen there", rows))
+            found.append(Finding("clipped", f"much more pure {word} than in the others; nothing is seen there", rows))
     return found
 
 
@@ -122,13 +135,13 @@ def _sizes(looks: Sequence[Look]) -> list[Finding]:
     ratios = np.log([look.size[0] / look.size[1] for look in looks])
     rows = tuple(np.flatnonzero(np.abs(ratios - np.median(ratios)) > _ASPECT).tolist())
     if rows:
-        text = "have other proportions than the others, and are squeezed to the same square: crop all alike"
+        text = "other proportions than the others, and squeezed to the same square; crop all alike"
         found.append(Finding("aspect ratio", text, rows, len(rows) > len(looks) / 20))
     usual = max((sizes := [look.size for look in looks]), key=sizes.count)
     others = tuple(row for row, size in enumerate(sizes) if size != usual and row not in rows)
     if others:
         width, height = usual
-        found.append(Finding("size", f"are not {width} x {height} pixels, as most are", others))
+        found.append(Finding("size", f"not {width} x {height} pixels, as most are", others))
     return found
 
 
@@ -136,7 +149,7 @@ def _depths(looks: Sequence[Look]) -> list[Finding]:
     deep = _where(looks, lambda look: look.bits == 16)
     if not 0 < len(deep) < len(looks):
         return []
-    return [Finding("depth", "have 16 bits and the others 8: take them all with one setting", deep, True)]
+    return [Finding("depth", "16 bits where the others have 8; take them all with one setting", deep, True)]
 
 
 def _colours(looks: Sequence[Look]) -> list[Finding]:
@@ -145,8 +158,8 @@ def _colours(looks: Sequence[Look]) -> list[Finding]:
         return []
     if len(coloured) * 2 > len(looks):
         grey = _where(looks, lambda look: not look.has_colour)
-        return [Finding("colour", "are grey, and most have colours", grey)]
-    return [Finding("colour", "have colours, and most are grey", coloured)]
+        return [Finding("colour", "grey, where most have colours", grey)]
+    return [Finding("colour", "in colours, where most are grey", coloured)]
 
 
 def _range(looks: Sequence[Look]) -> list[Finding]:

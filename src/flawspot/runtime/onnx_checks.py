@@ -165,11 +165,17 @@ def _check_node(budget: _Budget, node: memoryview, graph: _Graph) -> None:
     for name in outputs:
         _name(graph, name)
     floating = is_floating(operator, inputs, types, graph.floating)
-    if operator in (b"Div", b"Mod") and not floating:
-        # The processor itself ends a program that divides the smallest integer by -1.
-        raise ArtifactError("it divides integers, which no detector does")
+    if operator in (b"Div", b"Mod") and not floating and not _divides_safely(inputs, graph):
+        # The processor itself ends a program that divides the smallest integer by -1, or any by 0.
+        raise ArtifactError("it divides integers by what may be 0 or less, which no detector does")
     if floating:
         graph.floating.update(outputs if operator == b"Split" else outputs[:1])
+
+
+def _divides_safely(inputs: list[bytes], graph: _Graph) -> bool:
+    """Whether the divisor is a constant of the graph, and its numbers are above 0."""
+    divisor = graph.shapes.get(inputs[1], ()) if len(inputs) == 2 else ()
+    return min(divisor, default=0) > 0
 
 
 def _check_attribute(budget: _Budget, attribute: memoryview) -> list[int]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flawspot.data.findings import find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, fingerprint, open_data
 from flawspot.data.groups import grouping, merged
 from flawspot.data.learned import check_unread
-from flawspot.data.near_duplicates import near_duplicates
 from flawspot.data.reading import check_photographs
 from flawspot.data.splits import folds, split_groups
 from flawspot.errors import ConfigurationError, DataError
@@ -141,7 +141,9 @@ def read_photographs(
             f"the {len(images)} photographs in {folder.root} are one and the same picture, so nothing can be learned "
             "of how good parts differ: take photographs of many parts"
         )
-    groups = _groups(images, folder, checked.descriptors, division, progress)
+    for finding in find_oddities(checked.looks):
+        progress.note(finding.line([visible(path.name) for path in images]))
+    groups = _groups(images, folder, parts(checked.looks), division, progress)
     _check_number(
         int(groups.max()) + 1, "good part that was photographed", "good parts that were photographed", folder, method
     )
@@ -160,22 +162,9 @@ def read_photographs(
     )
 
 
-def _groups(
-    images: Sequence[Path],
-    folder: ImageFolder,
-    descriptors: NDArray[np.float32],
-    division: Division,
-    progress: Progress,
-) -> Rows:
+def _groups(images: Sequence[Path], folder: ImageFolder, alike: Rows, division: Division, progress: Progress) -> Rows:
     if division.group == "none":
         return np.arange(len(images), dtype=np.int64)
-    alike = near_duplicates(descriptors)
-    copies = len(alike) - (int(alike.max()) + 1)
-    if copies:
-        progress.note(
-            f"{copies} of {len(images)} photographs are nearly the same as others: taken for the same parts "
-            "(--group says it otherwise)"
-        )
     if division.group is None:
         return alike
     groups = merged(grouping(division.group)(images, folder.root), alike)
