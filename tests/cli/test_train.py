@@ -11,7 +11,7 @@ def test_train_prints_artifact_seconds_and_manifest(trained):
     assert list(printed) == ["artifact", "seconds", "manifest", "data"]
     assert printed["artifact"] == str(path)
     assert printed["manifest"]["hyperparameters"]["channels"] == 20
-    assert printed["manifest"]["training"]["images"] == 19
+    assert printed["manifest"]["training"]["images"] == 24
 
 
 @pytest.mark.weights

@@ -67,6 +67,13 @@ def test_many_photographs_in_blocks() -> None:
     assert len(set(found.tolist())) == 2499
 
 
+def test_groups_do_not_grow_along_a_chain() -> None:
+    """A part that turns a little from one photograph to the next: a ring, of which no two halves are one part."""
+    angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    ring = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+    assert len(set(near_duplicates(ring).tolist())) > 10
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_few(count: int) -> None:
     assert near_duplicates(np.zeros((count, 4), np.float32)).tolist() == list(range(count))

@@ -9,16 +9,13 @@ from PIL import Image
 import flawspot
 from flawspot.backbones.registry import family
 from flawspot.backbones.weights import find
-from flawspot.data.folders import ImageFolder, open_folder
-from flawspot.data.splits import folds
+from flawspot.data.folders import open_folder
 from flawspot.errors import ConfigurationError, DataError, FlawspotError, ImageError, WeightsError
-from flawspot.methods.patchcore.method import PatchCore
 from flawspot.methods.registry import create_method
 from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.runtime.artifact import graph_sha256, read
 from flawspot.runtime.images import read_image
 from flawspot.training.feature_cache import FeatureCache
-from flawspot.training.photographs import Division
 from flawspot.training.road import train
 
 needs_weights = pytest.mark.skipif(
@@ -231,69 +228,3 @@ def test_another_rate_needs_no_training(artifact, product_folder):
     detector = flawspot.load(artifact[1].recalibrated(0.5))
     verdicts = [detector.predict(read_image(path)) for path in open_folder(product_folder).train]
     assert all(v.is_anomalous == (v.score > scores[2]) for v in verdicts)
-
-
-def test_every_photograph_serves_for_both(product_folder):
-    """Cross-conformal: each score is that of an artifact which never saw the photograph's fold."""
-    paths = list(open_folder(product_folder).train)
-    trained = flawspot.train(product_folder, **{**QUICK, "calibration": "cross"})
-    calibration = trained.manifest.calibration
-    assert (trained.manifest.training.images, trained.manifest.training.calibration_images) == (24, 0)
-    assert (len(calibration.scores), calibration.folds) == (24, 5)
-    assert sorted(calibration.names) == sorted(f"train/good/{path.name}" for path in paths)
-    assert calibration.promised_rate == 1 / 25
-    fold_of = folds(np.arange(24), 5, seed=0)
-    for fold in (0, 3):
-        left_out = [path for path, own in zip(paths, fold_of, strict=True) if own == fold]
-        rest = ImageFolder("part", product_folder, tuple(p for p in paths if p not in left_out), ())
-        without = flawspot.load(flawspot.train(rest, **{**QUICK, "calibration": "cross"}))
-        for path in left_out:
-            score = calibration.scores[calibration.names.index(f"train/good/{path.name}")]
-            assert without.predict(path).score == pytest.approx(score, rel=1e-3)
-
-
-def test_cross_where_it_is_cheap_and_a_split_promises_less(product_folder):
-    options = {**QUICK, "calibration": "auto"}
-    assert flawspot.train(product_folder, **options).manifest.calibration.folds == 5
-    # A fifth of 24 photographs can promise 0.5.
-    assert flawspot.train(product_folder, **options, false_alarm_rate=0.5).manifest.calibration.folds == 0
-    division = Division("auto")
-    assert not division.crosses(24, PaSTe())
-    assert division.crosses(400, PatchCore())
-    assert not division.crosses(495, PatchCore())
-
-
-def test_photographs_of_one_part_are_never_on_both_sides(product_folder, tmp_path):
-    """Every photograph twice: half of them are not new, and no copy is scored by a detector that has seen the other."""
-    root = tmp_path / "twice"
-    shutil.copytree(product_folder / "train", root / "train")
-    for path in list((root / "train" / "good").iterdir()):
-        shutil.copy(path, path.with_name(f"copy of {path.name}"))
-    for calibration in ("split", "cross"):
-        found = flawspot.train(root, **{**QUICK, "calibration": calibration}).manifest.calibration
-        count = len(found.scores)
-        assert (count, len(set(found.groups))) == ((10, 5) if calibration == "split" else (48, 24))
-        assert found.promised_rate == 1 / (len(set(found.groups)) + 1)
-        assert min(found.scores) > 1e-3
-        by_hash: dict[str, set[int]] = {}
-        for digest, own in zip(found.hashes, found.groups, strict=True):
-            by_hash.setdefault(digest, set()).add(own)
-        assert all(len(own) == 1 for own in by_hash.values())
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"calibration": "best"}, "auto, split, cross"),
-        ({"group": "number:no"}, "--group"),
-        ({"group": "("}, "no regular expression"),
-    ],
-)
-def test_wrong_divisions_are_refused_before_anything_is_read(tmp_path, options, message):
-    with pytest.raises(ConfigurationError, match=message):
-        flawspot.train(tmp_path / "nowhere", **{**QUICK, **options})
-
-
-def test_one_group_alone_cannot_be_divided(product_folder):
-    with pytest.raises(DataError, match="1 good part that was photographed"):
-        flawspot.train(product_folder, **QUICK, group="folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,10 @@ from flawspot.progress.display import DISPLAY
 from flawspot.texts import visible
 
 if TYPE_CHECKING:
+    from flawspot.evaluation import Evaluation
+    from flawspot.evaluation.outcomes import Outcome
     from flawspot.metrics import Metrics
+    from flawspot.runtime.manifest import Manifest
 
 _TITLES = {
     "auroc": "AUROC",
@@ -27,6 +31,16 @@ _TITLES = {
     "recall": "recall",
     "false_alarm_rate": "false alarm rate",
 }
+
+PAGE = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE.html", help="Write one page with the pictures of what was called wrongly."),
+]
+SCORES = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the score and verdict of each photograph: .csv or .json.")
+]
+_NAMED = 5
+"""Photographs named for each kind of mistake."""
 
 
 def evaluate(
@@ -41,14 +55,30 @@ def evaluate(
     threads: THREADS = None,
     fast_jpeg: FAST_JPEG = False,
     trusted_keys: TRUSTED_KEYS = None,
+    page: PAGE = None,
+    scores: SCORES = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a detector on labelled photographs that it has never seen."""
     from flawspot.evaluation import evaluate as run
+    from flawspot.evaluation.outcomes import write_scores
+    from flawspot.evaluation.page import write_page
 
     detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
     evaluation = run(detector, open_given(data, from_list, good), strict=strict, progress=DISPLAY)
-    manifest, folder = detector.manifest, evaluation.data
+    if scores is not None:
+        write_scores(evaluation, scores)
+    if page is not None:
+        write_page(evaluation, detector, page, progress=DISPLAY)
+    _show(evaluation, detector.manifest, as_json)
+    if evaluation.skipped or evaluation.data.unread:
+        raise typer.Exit(UNREADABLE_IMAGES)
+
+
+def _show(evaluation: Evaluation, manifest: Manifest, as_json: bool) -> None:
+    from flawspot.evaluation.outcomes import by_kind, outcomes
+
+    folder, found = evaluation.data, outcomes(evaluation)
     if as_json:
         print_json(
             {
@@ -58,17 +88,32 @@ def evaluate(
                 "skipped_names": [visible(path.name) for path, _ in evaluation.skipped],
                 "data": folder.as_dict(),
                 "weights": manifest.backbone.weights,
+                "kinds": [dataclasses.asdict(kind) for kind in by_kind(found)],
+                "wrong": [each.name for each in found if not each.is_right],
             }
         )
     else:
         if manifest.backbone.weights == "random":
             note("the backbone of this detector has random weights")
         print_data(folder)
-        print_pairs(_rows(evaluation.metrics, manifest.calibration.threshold))
+        print_pairs([*_rows(evaluation.metrics, manifest.calibration.threshold), *_outcomes(found)])
     if folder.tested_on_what_is_learned:
         note("good photographs serve for training and testing here: were these learned from, false alarms look rarer")
-    if evaluation.skipped or folder.unread:
-        raise typer.Exit(UNREADABLE_IMAGES)
+
+
+def _outcomes(found: list[Outcome]) -> list[tuple[str, str]]:
+    """What was called anomalous by kind, and what wrongly."""
+    from flawspot.evaluation.outcomes import by_kind, wrong
+
+    rows = [
+        (f"anomalous: {kind.name}", f"{kind.anomalous} of {kind.total} ({kind.low:.3f} to {kind.high:.3f}, 95 %)")
+        for kind in by_kind(found)
+    ]
+    for title, mistakes in zip(("missed", "false alarms"), wrong(found), strict=True):
+        named = ", ".join(each.name for each in mistakes[:_NAMED])
+        more = f" and {len(mistakes) - _NAMED} more" if len(mistakes) > _NAMED else ""
+        rows += [(title, f"{named}{more}")] if mistakes else []
+    return rows
 
 
 def _rows(metrics: Metrics, threshold: float) -> list[tuple[str, str]]:
@@ -79,11 +124,6 @@ def _rows(metrics: Metrics, threshold: float) -> list[tuple[str, str]]:
         ("image level", _line(metrics, "image", images)),
         ("pixel level", _line(metrics, "pixel", pixels)),
         (f"at the threshold {threshold:.5g}", _line(metrics, "image", at_threshold)),
-        (
-            "called anomalous",
-            f"{metrics.false_positives} of {metrics.good_images} good, "
-            f"{metrics.true_positives} of {metrics.defective_images} defective",
-        ),
     ]
 
 

@@ -66,6 +66,13 @@ GROUP = Annotated[
         "(its first group is the part), or none. Default: near-duplicates, found by themselves.",
     ),
 ]
+DROP_SUSPECTS = Annotated[
+    bool,
+    typer.Option(
+        "--drop-suspects",
+        help="Leave out good photographs that score far above the others, and learn again. Default: name them.",
+    ),
+]
 STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")]
 CACHE = Annotated[
     Path | None,
@@ -102,6 +109,7 @@ def train(
     calibration: CALIBRATION = "auto",
     calibration_fraction: CALIBRATION_FRACTION = 0.2,
     group: GROUP = None,
+    drop_suspects: DROP_SUSPECTS = False,
     strict: STRICT = False,
     cache: CACHE = None,
     cache_memory: CACHE_MEMORY = DEFAULT_CACHE_MEMORY,
@@ -131,6 +139,7 @@ def train(
                 calibration=calibration,
                 calibration_fraction=calibration_fraction,
                 group=group,
+                drop_suspects=drop_suspects,
                 seed=seed,
                 strict=strict,
                 settings=settings,

@@ -32,7 +32,9 @@ def descriptor(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def near_duplicates(descriptors: NDArray[np.float32], *, near: float = NEAR) -> NDArray[np.int64]:
-    """Put photographs together that are alike, or alike to others of the same group.
+    """Put each photograph with the nearest of those before it that began a group, if that is near enough.
+
+    Groups do not grow along a chain: parts that turn a little from one photograph to the next stay different parts.
 
     Args:
         descriptors: (N, D), of `descriptor`.
@@ -42,20 +44,34 @@ def near_duplicates(descriptors: NDArray[np.float32], *, near: float = NEAR) -> 
         (N,) group of each, numbered from 0 in the order of appearance.
     """
     count = len(descriptors)
-    groups = Groups(count)
     if count < 2:
-        return groups.numbered()
+        return np.arange(count, dtype=np.int64)
     squared = np.square(descriptors).sum(1)
-    sample = np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)
-    usual = _squared_distances(descriptors[sample], squared[sample], descriptors[sample], squared[sample])
-    limit = near**2 * float(np.median(usual[np.triu_indices(len(sample), 1)]))
+    limit = near**2 * _usual(descriptors, squared)
+    leaders: list[int] = []
+    group = np.empty(count, np.int64)
     for start in range(0, count, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        # Only with itself and later ones: every pair once.
-        distances = _squared_distances(descriptors[rows], squared[rows], descriptors[start:], squared[start:])
-        for first, second in np.argwhere(distances <= limit):
-            groups.join(start + int(first), start + int(second))
-    return groups.numbered()
+        rows = np.arange(start, min(start + _BLOCK, count))
+        known = np.array([*leaders, *rows], np.int64)
+        distances = _squared_distances(descriptors[rows], squared[rows], descriptors[known], squared[known])
+        before = len(leaders)
+        for place, row in enumerate(rows.tolist()):
+            # Columns of the leaders: those of earlier blocks, then those that began in this one.
+            columns = [*range(before), *(before + leader - start for leader in leaders[before:])]
+            nearest = int(np.argmin(distances[place, columns])) if columns else -1
+            if nearest >= 0 and distances[place, columns[nearest]] <= limit:
+                group[row] = nearest
+            else:
+                group[row] = len(leaders)
+                leaders.append(row)
+    return group
+
+
+def _usual(descriptors: NDArray[np.float32], squared: NDArray[np.float32]) -> float:
+    """The median squared distance of two photographs, from a sample of them."""
+    sample = np.linspace(0, len(descriptors) - 1, min(len(descriptors), _SAMPLE)).astype(np.int64)
+    distances = _squared_distances(descriptors[sample], squared[sample], descriptors[sample], squared[sample])
+    return float(np.median(distances[np.triu_indices(len(sample), 1)]))
 
 
 class Groups:

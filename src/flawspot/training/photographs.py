@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,33 @@ class Photographs:
     def held_out(self) -> list[Path]:
         """The photographs that set the threshold and serve for nothing else."""
         return [self.images[row] for row in self.calibration]
+
+    def without(self, names: Sequence[str], division: Division, method: Method) -> Photographs:
+        """The same less some, divided anew; those are listed as skipped.
+
+        Raises:
+            DataError: too few are left.
+        """
+        every = np.arange(len(self.images), dtype=np.int64)
+        kept = np.array(
+            [row for row, name in zip(every, self.names(every), strict=True) if name not in names], np.int64
+        )
+        groups = np.unique(self.groups[kept], return_inverse=True)[1].astype(np.int64)
+        if int(groups.max(initial=-1)) < 2:
+            raise DataError(f"too few photographs are left of {self.root} without those that are suspected")
+        images = tuple(self.images[row] for row in kept)
+        fit, validation, calibration, fold_of = divide(groups, division, method)
+        return dataclasses.replace(
+            self,
+            images=images,
+            skipped=(*self.skipped, *names),
+            fingerprint=fingerprint(images, self.root),
+            groups=groups,
+            fit=fit,
+            validation=validation,
+            calibration=calibration,
+            folds=fold_of,
+        )
 
     def names(self, rows: Rows) -> list[str]:
         """Of some of the photographs: below the folder, with forward slashes, as `flawspot.texts.visible`."""

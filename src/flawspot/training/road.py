@@ -24,7 +24,7 @@ from flawspot.methods.features import FeatureSet
 from flawspot.progress import Progress, as_progress
 from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, assemble
-from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, remarks
+from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, outlying, remarks
 from flawspot.runtime.detector import OUTPUTS, open_session
 from flawspot.runtime.manifest import CalibrationInfo, Manifest, Part, SelfTest, TrainingInfo
 from flawspot.runtime.onnx_checks import check_model
@@ -52,7 +52,7 @@ class _Phases:
     def time(self, name: str) -> Iterator[None]:
         begin = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - begin, 3)
+        self.seconds[name] = round(self.seconds.get(name, 0) + time.perf_counter() - begin, 3)
 
 
 def train(
@@ -72,6 +72,7 @@ def train(
     calibration: str = "auto",
     calibration_fraction: float = DEFAULT_CALIBRATION_FRACTION,
     group: str | None = None,
+    drop_suspects: bool = False,
     seed: int | None = None,
     strict: bool = False,
     cache: FeatureCache | None = None,
@@ -82,8 +83,8 @@ def train(
         >>> artifact = flawspot.train(
         ...     "photos", method="padim", input_size=64, random_weights=True, output="new.onnx", progress=False
         ... )
-        >>> artifact.manifest.training.calibration_images
-        2
+        >>> len(artifact.manifest.calibration.scores)
+        8
         >>> flawspot.load("new.onnx").predict("photos/test/scratch/0.png").verdict
         'anomalous'
 
@@ -110,6 +111,8 @@ def train(
             else, in (0, 1).
         group: which photographs show one part: ``folder``, ``number:GAP``, ``time:SECONDS``, ``none`` or a regular
             expression on names; None takes only near-duplicates together. See `flawspot.data.groups`.
+        drop_suspects: leave out good photographs that score far above the others, as bad parts among them do, and
+            learn again; see `flawspot.runtime.calibration.outlying`. Without it they are named.
         seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
         strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
             instead of leaving them out.
@@ -148,22 +151,40 @@ def train(
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
-    scores = _fit(chosen, photographs, cache, phases, told)
-    with phases.time("export"), told.step("writing the graph"):
-        model = _export(chosen, photographs)
-    with phases.time("calibration"):
-        session = open_session(model)
-        if scores is None:
-            scores = held_out_scores(session, photographs.held_out(), input_size, progress=told)
-        pasted = pasted_scores(session, photographs, input_size, chosen.method.seed, progress=told)
-        calibrated = _calibration(photographs, scores, pasted, false_alarm_rate)
-        tested = record(lambda batch: session.run(OUTPUTS, {"image": batch}))
+    model, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
+    suspects = outlying(calibrated) if drop_suspects else []
+    if suspects:
+        names = [calibrated.names[place] for place in suspects]
+        told.note(f"left out, for they score far above the other good photographs: {', '.join(names)}")
+        photographs = photographs.without(names, division, chosen.method)
+        model, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
     for remark in remarks(calibrated):
         told.note(remark)
     artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
     if output is not None:
         artifact.save(output)
     return artifact
+
+
+def _learn(
+    chosen: Configuration,
+    photographs: Photographs,
+    division: Division,
+    cache: FeatureCache | None,
+    phases: _Phases,
+    told: Progress,
+) -> tuple[bytes, CalibrationInfo, SelfTest]:
+    """Fit, export and calibrate."""
+    scores = _fit(chosen, photographs, cache, phases, told)
+    with phases.time("export"), told.step("writing the graph"):
+        model = _export(chosen, photographs)
+    with phases.time("calibration"):
+        session = open_session(model)
+        if scores is None:
+            scores = held_out_scores(session, photographs.held_out(), chosen.input_size, progress=told)
+        pasted = pasted_scores(session, photographs, chosen.input_size, chosen.method.seed, progress=told)
+        calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
+        return model, calibrated, record(lambda batch: session.run(OUTPUTS, {"image": batch}))
 
 
 def _fit(

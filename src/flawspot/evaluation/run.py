@@ -45,6 +45,7 @@ class Evaluation:
         scores: of each.
         skipped: test images that could not be read, with the reason.
         data: the photographs: what was taken for what, and what was left out.
+        threshold: of the detector; a photograph is anomalous where its score is above.
         maps: (N, S, S) float32, the anomaly map of each of the `samples`; None unless they were asked for.
         masks: (N, S, S) bool, where the defects are; None likewise, and where there is no ground truth.
     """
@@ -54,6 +55,7 @@ class Evaluation:
     scores: tuple[float, ...]
     skipped: tuple[tuple[Path, str], ...]
     data: ImageFolder
+    threshold: float
     maps: NDArray[np.float32] | None = None
     masks: NDArray[np.bool_] | None = None
 
@@ -170,6 +172,7 @@ class _Seen:
             tuple(self.scores),
             tuple(self.skipped),
             self.folder.without(path for path, _ in self.skipped),
+            threshold,
             np.stack(self.maps) if self.maps else None,
             np.stack(self.masks) if self.masks else None,
         )
