@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from flawspot.cli.commands import app
 from flawspot.errors import ArtifactError, ConfigurationError, SignatureError
-from flawspot.runtime.artifact import assemble, read, write
+from flawspot.runtime.artifact import assemble, read
 from flawspot.runtime.detector import load
 from flawspot.runtime.self_test import record
 
@@ -20,7 +20,7 @@ def line(tmp_path, tiny_model, tiny_manifest, monkeypatch):
     """An artifact with a self-test, a photograph and a key, in the folder where the commands run."""
     monkeypatch.chdir(tmp_path)
     tested = record(load(assemble(tiny_model, tiny_manifest)).run)
-    write("part.onnx", tiny_model, dataclasses.replace(tiny_manifest, self_test=tested))
+    assemble(tiny_model, dataclasses.replace(tiny_manifest, self_test=tested)).save("part.onnx")
     Image.fromarray(np.full((9, 9, 3), 20, np.uint8)).save("photo.png")
     run("make-key", "line")
     return tmp_path
@@ -69,7 +69,7 @@ def test_verify_wants_a_key(line):
 def test_what_fails_its_self_test_predicts_nothing(line):
     artifact = read("part.onnx")
     tested = dataclasses.replace(artifact.manifest.self_test, score=1e9)
-    write("part.onnx", artifact.model, dataclasses.replace(artifact.manifest, self_test=tested))
+    assemble(artifact.model, dataclasses.replace(artifact.manifest, self_test=tested)).save("part.onnx")
     with pytest.raises(ArtifactError, match="self-test"):
         run("predict", "part.onnx", "photo.png")
 

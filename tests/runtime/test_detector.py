@@ -9,7 +9,7 @@ from PIL import Image
 
 import flawspot
 from flawspot.errors import ImageError
-from flawspot.runtime.artifact import assemble, write
+from flawspot.runtime.artifact import assemble
 from flawspot.runtime.detector import open_session
 from flawspot.runtime.prediction import Prediction
 
@@ -27,7 +27,7 @@ def photograph(level: int, height: int = 16, width: int = 24) -> np.ndarray:
 
 def test_from_a_file_and_in_memory(tmp_path, tiny_model, tiny_manifest):
     path = tmp_path / "part.onnx"
-    write(path, tiny_model, tiny_manifest)
+    assemble(tiny_model, tiny_manifest).save(path)
     for source in (path, str(path), assemble(tiny_model, tiny_manifest)):
         assert flawspot.load(source).predict(photograph(120)).score == 120.0
 

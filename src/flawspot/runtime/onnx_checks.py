@@ -8,6 +8,7 @@ that the limits below bound whatever the file's size.
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -72,7 +73,7 @@ class _Graph:
     """The nodes, which are looked at once all constants are known."""
 
 
-def check_model(model: bytes | memoryview) -> None:
+def check_model(model: bytes | memoryview | mmap.mmap) -> None:
     """Refuse a model that is not like a detector's.
 
     Raises:
