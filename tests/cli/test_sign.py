@@ -54,10 +54,38 @@ def test_a_line_that_trusts_a_key(line, monkeypatch):
     assert "which is trusted" in run("info", "part.onnx").stdout
 
 
+READERS = {
+    "predict": ["part.onnx", "photo.png"],
+    "evaluate": ["part.onnx", "."],
+    "threshold": ["part.onnx", "--false-alarm-rate", "0.5"],
+    "costs": ["part.onnx"],
+}
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_every_command_that_uses_an_artifact_asks_for_the_signature(command, line, monkeypatch):
+    before = (line / "part.onnx").read_bytes()
+    with pytest.raises(SignatureError, match="not signed"):
+        run(command, *READERS[command], "--trusted-key", "line.pub")
+    monkeypatch.setenv("FLAWSPOT_TRUSTED_KEYS", "line.pub")
+    with pytest.raises(SignatureError, match=r"part\.onnx cannot be used: it is not signed"):
+        run(command, *READERS[command])
+    assert (line / "part.onnx").read_bytes() == before
+    with pytest.raises(SignatureError, match="not signed"):
+        run("reproduce", "costs", "--artifact", "part.onnx")
+
+
+def test_what_is_signed_is_used(line):
+    run("sign", "part.onnx", "--key", "line")
+    assert run("costs", "part.onnx", "--trusted-key", "line.pub").exit_code == 0
+    assert run("threshold", "part.onnx", "--trusted-key", "line.pub").exit_code == 0
+
+
 def test_another_threshold_wants_another_signature(line):
     run("sign", "part.onnx", "--key", "line")
     done = run("threshold", "part.onnx", "--false-alarm-rate", "0.5")
-    assert "sign it again" in done.stderr
+    assert "its signature is gone" in done.stderr
+    assert "sign it again" in " ".join(done.stderr.split())
     assert "no: whoever" in run("info", "part.onnx").stdout
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError, InspectionError, SignatureError
+from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError, InspectionError
 from flawspot.runtime.arena import allowed_megabytes, exhausted, exhausted_reason, limited
 from flawspot.runtime.artifact import Artifact, read
 from flawspot.runtime.environment import whole_number
@@ -22,7 +22,7 @@ from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.prefetch import WORKERS, prefetch
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.self_test import check
-from flawspot.runtime.signature import Key, trusted_keys_of_environment, verify
+from flawspot.runtime.signature import Key, check_trusted
 from flawspot.texts import counted_digits
 
 if TYPE_CHECKING:
@@ -184,12 +184,7 @@ def load(
     """
     artifact = source if isinstance(source, Artifact) else read(Path(source))
     what = "the artifact" if isinstance(source, Artifact) else str(source)
-    keys = trusted_keys_of_environment() if trusted_keys is None else trusted_keys
-    if keys or trusted_keys is not None:
-        try:
-            verify(artifact, keys)
-        except SignatureError as error:
-            raise SignatureError(f"{what} cannot be used: {error}") from None
+    check_trusted(artifact, what, trusted_keys)
     try:
         session = open_session(artifact.model, threads=threads, megabytes=allowed_megabytes())
     except FlawspotError:
