@@ -97,7 +97,7 @@ def test_what_asks_for_much_memory_does_not_get_it(tmp_path, tiny_model, tiny_ma
         [sys.executable, "-c", WATCHED, *map(str, paths)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 100
+    assert int(done.stdout) < 120
 
 
 @pytest.mark.parametrize("name", ASKING)
