@@ -7,6 +7,7 @@ import pandas
 import pytest
 
 import flawspot
+from flawspot.errors import ConfigurationError
 from flawspot.runtime.artifact import assemble
 from flawspot.runtime.table import rows
 
@@ -54,3 +55,15 @@ def test_rows(predictions):
     good, bad = rows(iter(predictions))
     assert list(good) == COLUMNS
     assert (good["severity"], bad["severity"], good["box"]) == (0.5, 2.0, None)
+
+
+def test_a_single_prediction_is_a_row(predictions):
+    assert rows(predictions[1]) == rows([predictions[1]])
+    assert len(flawspot.table(predictions[0])) == 1
+
+
+@pytest.mark.parametrize("wrong", [3, None, "a.png", [predictions, 3], [{"path": "a" * 1000}]])
+def test_what_is_no_prediction(wrong):
+    with pytest.raises(ConfigurationError, match="made of predictions") as error:
+        flawspot.table(wrong)
+    assert len(str(error.value)) < 200

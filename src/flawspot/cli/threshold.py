@@ -69,7 +69,7 @@ def threshold(
 ) -> None:
     """Show the threshold, or choose another one, without training again."""
     from flawspot.errors import ConfigurationError
-    from flawspot.runtime.artifact import read
+    from flawspot.runtime.signature import read_trusted
 
     choices = {"--best-f1": best_f1 or None, "--recall": recall, "--escape-rate": escape_rate}
     chosen = [name for name, given in choices.items() if given is not None]
@@ -84,7 +84,7 @@ def threshold(
     points: list[Point] | None = None
     if labelled is not None:
         points = _points(file, labelled, threads, trusted_keys)
-    artifact = read(file)
+    artifact = read_trusted(file, trusted_keys or None)
     changed = _changed(artifact, points, false_alarm_rate, rule, value, best_f1, recall, escape_rate)
     if changed is not None:
         _replace(file, artifact, changed)
@@ -140,7 +140,10 @@ def _replace(file: Path, before: Artifact, after: Artifact) -> None:
 
     after.save(file)
     if signature_of(before) is not None:
-        note("its signature no longer fits, for the threshold is signed too: sign it again with `flawspot sign`")
+        note(
+            "its signature is gone, for the threshold is signed too, and no device that trusts keys takes it: sign it "
+            "again with `flawspot sign`"
+        )
     warning = shortfall(after.manifest.calibration)
     if warning:
         note(warning)

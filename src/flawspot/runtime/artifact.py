@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from flawspot.errors import ArtifactError
 from flawspot.files import special_kind, write_bytes
@@ -31,7 +33,11 @@ _OWN = (MANIFEST_KEY, CHECKSUM_KEY, SIGNATURE_KEY)
 MAX_BYTES = 2**31 - 1
 """A protobuf message cannot be larger."""
 
+LARGE = 256 << 20
+"""Bytes of a file that is looked at before it is read. Detectors may have nearly 2 GB, as PaDiM on WideResNet-50-2."""
+
 _METADATA_PROPS = 14
+_NO_MANIFEST = "it is an ONNX model, but not one of flawspot: it holds no manifest"
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,7 +128,10 @@ def read(path: str | Path) -> Artifact:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ArtifactError(f"{path} is no flawspot artifact: {size} bytes are more than an ONNX file has")
-        model = path.read_bytes()
+        with path.open("rb") as file:
+            if size > LARGE:
+                _glance(file, path)
+            model = file.read(size)
     except FileNotFoundError:
         raise ArtifactError(
             f"there is no file {path}: give the .onnx file that `flawspot train` wrote with -o"
@@ -135,20 +144,28 @@ def read(path: str | Path) -> Artifact:
         raise ArtifactError(f"{path} cannot be used: {error}") from None
 
 
+def _glance(file: IO[bytes], path: Path) -> None:
+    """Refuse what is no artifact of ours before it is in memory. Of a file that claims gigabytes, as one with holes
+    does at no cost, nothing is read but the few pages that hold its structure. What is read later is checked again.
+    """
+    try:
+        view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):  # where a file cannot be mapped, it is read
+        return
+    # The views into it that an error's traceback holds would keep `close` from closing it; it goes with the last.
+    try:
+        check_model(view)
+        if MANIFEST_KEY not in own_metadata(view):
+            raise ArtifactError(_NO_MANIFEST)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} cannot be used: {error}") from None
+
+
 def _check_kind(path: Path) -> None:
     """Reading a pipe may take for ever, and a device all memory."""
     kind = special_kind(path)
     if kind is not None:
         raise ArtifactError(f"{path} is {kind}: give the .onnx file that `flawspot train` wrote with -o")
-
-
-def write(path: str | Path, model: bytes, manifest: Manifest) -> None:
-    """`assemble` an artifact and write it to `path`, as a whole or not at all.
-
-    Raises:
-        FlawspotError: the file cannot be written.
-    """
-    assemble(model, manifest).save(path)
 
 
 def graph_sha256(model: bytes) -> str:
@@ -161,7 +178,7 @@ def content_sha256(model: bytes) -> str:
     return _hashes(model, own_metadata(model)[MANIFEST_KEY])[1]
 
 
-def own_metadata(model: bytes) -> dict[str, str]:
+def own_metadata(model: bytes | mmap.mmap) -> dict[str, str]:
     """Manifest, checksum and signature as they stand in the file, by their keys; the last of each."""
     entries = (_read_entry(payload) for number, _, _, payload in fields(model) if number == _METADATA_PROPS)
     return {key: value for key, value in entries if key in _OWN}
@@ -172,7 +189,7 @@ def _verify(model: bytes) -> Manifest:
     check_model(model)
     metadata = own_metadata(model)
     if MANIFEST_KEY not in metadata:
-        raise ArtifactError("it is an ONNX model, but not one of flawspot: it holds no manifest")
+        raise ArtifactError(_NO_MANIFEST)
     text = metadata[MANIFEST_KEY]
     # First the schema, then the checksum: a newer flawspot may compute it in another way.
     manifest = Manifest.from_json(text)

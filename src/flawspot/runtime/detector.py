@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -12,14 +13,17 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from flawspot.errors import ArtifactError, InspectionError, SignatureError
+from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError, InspectionError
+from flawspot.runtime.arena import allowed_megabytes, exhausted, exhausted_reason, limited
 from flawspot.runtime.artifact import Artifact, read
+from flawspot.runtime.environment import whole_number
 from flawspot.runtime.manifest import Manifest
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.prefetch import WORKERS, prefetch
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.self_test import check
-from flawspot.runtime.signature import Key, trusted_keys_of_environment, verify
+from flawspot.runtime.signature import Key, check_trusted
+from flawspot.texts import counted_digits
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,6 +34,7 @@ OUTPUTS = ["anomaly_map", "score"]
 
 THREADS = "FLAWSPOT_THREADS"
 """Threads of a session that was not told how many, for processes that share a machine."""
+MAX_THREADS = 1024
 
 
 class Detector:
@@ -132,6 +137,8 @@ class Detector:
         try:
             anomaly_map, score = self._session.run(OUTPUTS, {"image": np.ascontiguousarray(batch)})
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
+            if exhausted(error):
+                raise InspectionError(f"not inspected: {exhausted_reason()}") from None
             raise InspectionError(f"not inspected: ONNX Runtime failed on it ({_reason(error)})") from None
         size, count = self.manifest.input_size, len(batch)
         if anomaly_map.shape != (count, size, size) or score.shape != (count,):
@@ -173,18 +180,18 @@ def load(
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged; or, with `self_test`,
             this machine computes something else.
         SignatureError: no trusted key has signed it.
+        ConfigurationError: a number of threads that no machine has, or FLAWSPOT_MEMORY is no number of megabytes.
     """
     artifact = source if isinstance(source, Artifact) else read(Path(source))
     what = "the artifact" if isinstance(source, Artifact) else str(source)
-    keys = trusted_keys_of_environment() if trusted_keys is None else trusted_keys
-    if keys or trusted_keys is not None:
-        try:
-            verify(artifact, keys)
-        except SignatureError as error:
-            raise SignatureError(f"{what} cannot be used: {error}") from None
+    check_trusted(artifact, what, trusted_keys)
     try:
-        session = open_session(artifact.model, threads=threads)
+        session = open_session(artifact.model, threads=threads, megabytes=allowed_megabytes())
+    except FlawspotError:
+        raise
     except Exception as error:  # as in `Detector.run`
+        if exhausted(error):
+            raise ArtifactError(f"{what} cannot be used: {exhausted_reason()}") from None
         raise ArtifactError(
             f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {_reason(error)}. "
             "Update it with `pip install -U onnxruntime`"
@@ -203,22 +210,43 @@ def _reason(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
 
 
-def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on `model`: the GPU where ONNX Runtime has one, else the CPU."""
+def open_session(
+    model: bytes, *, threads: int | None = None, megabytes: int | None = None
+) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session on `model`: the GPU where ONNX Runtime has one, else the CPU.
+
+    Args:
+        model: an ONNX file.
+        threads: as of `load`.
+        megabytes: what its operators may take of the memory beside the GPU's, weights not counted; None: anything.
+
+    Raises:
+        ConfigurationError: a number of threads that no machine has.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it logs as errors it raises as well
     # Bytes that begin as ONNX Runtime's own format does would else be read as that, past all checks.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    if threads is None and os.environ.get(THREADS, "").isdecimal():
-        threads = int(os.environ[THREADS])
+    if threads is None:
+        threads = whole_number(THREADS, 1, MAX_THREADS)
     # Patterns of memory are planned from the first photograph; where later ones need other sizes, as PatchCore's search
     # does, that keeps several times the memory.
     options.enable_mem_pattern = False
     if threads is not None:
+        if not 1 <= threads <= MAX_THREADS:
+            raise ConfigurationError(f"threads must be from 1 to {MAX_THREADS:,}, not {counted_digits(threads)}")
         options.intra_op_num_threads = threads
     available = onnxruntime.get_available_providers()
     providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]
-    session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    with contextlib.nullcontext() if megabytes is None else limited(options, megabytes):
+        session = onnxruntime.InferenceSession(
+            model,
+            options,
+            providers=providers,
+            enable_fallback=0,
+            # Constants would be worked out in advance, in memory that has no limit; exported graphs have none left.
+            disabled_optimizers=["ConstantFolding"],
+        )
     if len(providers) == 1:  # the session keeps all weights a second time, for the day that it must change providers
         session._model_bytes = None
     return session

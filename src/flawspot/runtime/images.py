@@ -12,8 +12,11 @@ from PIL import Image
 
 from flawspot.errors import ImageError
 from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, damaged, decode
+from flawspot.runtime.file_checks import MAX_EXIF_BYTES
 
 _EXIF_ORIENTATION = 0x0112
+_EXIF_AS_TEXT = "Raw profile type exif"
+"""Where older programs put EXIF data into a PNG, in hexadecimal digits."""
 _MASK_LEVEL_JPEG = 128
 
 
@@ -171,6 +174,8 @@ def _with_transparency(mask: NDArray[np.bool_], image: Image.Image) -> NDArray[n
 
 def upright(pixels: NDArray[Any], image: Image.Image) -> NDArray[Any]:
     """`pixels` (H, W, ...) turned and mirrored as the EXIF orientation of `image` says (CIPA DC-008, tag 0x0112)."""
+    if len(image.info.get(_EXIF_AS_TEXT, "")) > 2 * MAX_EXIF_BYTES:
+        raise ImageError(f"the EXIF data of the PNG have more than {MAX_EXIF_BYTES:,} bytes: save it without them")
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # broken EXIF data does not make the photograph unreadable

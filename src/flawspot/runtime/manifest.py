@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ SCHEMA_VERSION = 2
 
 Schema 1 had a threshold of its own for the map. Such artifacts load, keep it, and stay of schema 1 when rewritten.
 """
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Scalar = bool | int | float | str | None
 
@@ -179,8 +182,9 @@ class Manifest:
         return f"{self.method} on {self.backbone.name}, layers {taps}, input {self.input_size} x {self.input_size}"
 
     def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
+        """One line of JSON. Halves of surrogate pairs, as names of files that are not UTF-8 have, become text."""
+        text = json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
+        return _SURROGATE.sub(lambda found: rf"\\u{ord(found[0]):04x}", text)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:

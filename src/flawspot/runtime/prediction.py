@@ -19,6 +19,7 @@ from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.pictures import picture, write_picture
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.regions import Box, Region, above, find_regions, photograph_mask
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,7 +67,7 @@ class Prediction:
             f"score {self.score:.4g}",
             f"{count} region{'' if count == 1 else 's'}",
         ]
-        return f"Prediction({', '.join(parts + ([str(self.path)] if self.path else []))})"
+        return f"Prediction({', '.join(parts + ([visible(str(self.path))] if self.path else []))})"
 
     @property
     def threshold(self) -> float:

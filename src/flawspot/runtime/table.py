@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flawspot.errors import ConfigurationError
 from flawspot.runtime.prediction import Prediction
+from flawspot.texts import shortened
 
 _COLUMNS = (
     "path",
@@ -23,7 +25,7 @@ _COLUMNS = (
 )
 
 
-def table(predictions: Iterable[Prediction]) -> Any:
+def table(predictions: Iterable[Prediction] | Prediction) -> Any:
     """Predictions as columns, a row for each: a pandas DataFrame where pandas is installed, else a dict of lists.
 
         >>> columns = flawspot.table(detector.predict(["new.png", "photos/test/good/0.png"]))
@@ -35,12 +37,15 @@ def table(predictions: Iterable[Prediction]) -> Any:
     Both take ``columns["severity"]``. Without pandas a list of dicts may be handier: `flawspot.runtime.table.rows`.
 
     Args:
-        predictions: of one detector or of several.
+        predictions: of one detector or of several; a single one makes a table of one row.
 
     Returns:
         Columns ``path`` (None for a photograph from memory), ``severity``, ``is_anomalous``, ``score``, ``threshold``,
         ``p_value``, ``regions`` (how many), ``anomalous_share`` (of the photograph's area, in [0, 1]), ``box`` (of the
         most anomalous region, in pixels; None where there is none), ``width`` and ``height`` (pixels) and ``seconds``.
+
+    Raises:
+        ConfigurationError: it is given something that is no prediction.
     """
     listed = rows(predictions)
     columns = {name: [row[name] for row in listed] for name in _COLUMNS}
@@ -51,9 +56,15 @@ def table(predictions: Iterable[Prediction]) -> Any:
     return pandas.DataFrame(columns)
 
 
-def rows(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
+def rows(predictions: Iterable[Prediction] | Prediction) -> list[dict[str, Any]]:
     """The same as a list of dicts, whether pandas is there or not."""
-    return [dict(zip(_COLUMNS, _values(prediction), strict=True)) for prediction in predictions]
+    if isinstance(predictions, Prediction):
+        predictions = [predictions]
+    listed = list(predictions) if isinstance(predictions, Iterable) else [predictions]
+    for each in listed:
+        if not isinstance(each, Prediction):
+            raise ConfigurationError(f"a table is made of predictions, not of {shortened(repr(each))}")
+    return [dict(zip(_COLUMNS, _values(prediction), strict=True)) for prediction in listed]
 
 
 def _values(prediction: Prediction) -> tuple[Any, ...]:
