@@ -130,6 +130,12 @@ def test_what_a_layout_leaves_out_is_told(tmp_path):
     assert reasons["train/good"] == "depth, which is not looked at"
 
 
+def test_visa_as_a_whole_names_its_products(tmp_path):
+    visa(tmp_path)
+    with pytest.raises(DataError, match=r"VisA with 1 product \(candle\): give one of them"):
+        open_folder(tmp_path)
+
+
 def test_visa_without_its_table(tmp_path):
     visa(tmp_path)
     (tmp_path / "split_csv" / "1cls.csv").unlink()

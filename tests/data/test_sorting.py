@@ -83,6 +83,19 @@ def test_a_day_in_the_middle_above_or_below(tmp_path):
     assert len(open_folder(put(tmp_path / "nested", "left/x/1.png", "left/x/2.png")).train) == 2
 
 
+def test_the_order_is_the_natural_one_whatever_lies_in_folders(tmp_path):
+    put(tmp_path, "good/10.png", "good/9.png", "good/a/1.png", "good/b.png", "good/2024-05-01/2.png")
+    learned = names(open_folder(tmp_path), "learned")
+    assert learned == [f"good/{name}.png" for name in ("9", "10", "2024-05-01/2", "a/1", "b")]
+
+
+def test_products_are_not_learned_as_one(tmp_path):
+    put(tmp_path, "nut/OK/1.png", "bolt/OK/1.png", "bolt/NG/1.png")
+    message = refusal(tmp_path)
+    assert "in bolt, nut, which may be different products" in message
+    assert len(open_folder(tmp_path, ["OK"]).train) == 2
+
+
 def test_names_that_say_nothing_are_refused_with_all_of_them(tmp_path):
     message = refusal(put(tmp_path, "a/1.png", "b/1.png"))
     assert "there are a, b" in message

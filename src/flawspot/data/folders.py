@@ -32,6 +32,7 @@ from flawspot.data.sorting import sort_photographs
 from flawspot.errors import DataError
 from flawspot.files import special_kind
 from flawspot.runtime.listing import list_files
+from flawspot.texts import counted, listed
 
 __all__ = ["GOOD", "Data", "ImageFolder", "LeftOut", "Sample", "Taken", "fingerprint", "open_data", "open_folder"]
 __all__ += ["read_sample_mask"]
@@ -84,6 +85,11 @@ def open_folder(path: Path, good: Sequence[str] = ()) -> ImageFolder:
         known = ", ".join(LIST_SUFFIXES)
         raise DataError(f"{path} is a file: give the folder that holds the photographs, or a list of them ({known})")
     whole = path.resolve()
+    if not good and visa_table(path).is_file():
+        products = [child.name for child in sorted(path.iterdir()) if (child / "Data").is_dir()]
+        raise DataError(
+            f"{path} is VisA with {counted(len(products), 'product')} ({listed(products)}): give one of them"
+        )
     if not good and (path / "Data").is_dir() and visa_table(whole.parent).is_file():
         return open_visa(whole.parent, whole.name)
     if not good and role_of(whole.name) is Role.TEST and _holds_kinds(path):

@@ -63,8 +63,8 @@ _NAMES: dict[Role, str] = {
         non conformes, rebut, rebuts, anormale, anormaux, rejeté, rejetés, pas bon, pas ok, cassé
         cattivo, cattivi, difetto, difetti, difettoso, difettosi, difettosa, difettose, scarto, scarti, scartato,
         scartati, non ok, anomalo, anomali, anormali, guasto, guasti, rotto
-        scratch, scratches, crack, cracks, hole, holes, dent, dents, stain, stains, contamination, chip, chipped, burr,
-        spot, spots, bent, rust, corrosion, scratched, cracked, misplaced, kratzer, riss
+        scratch, scratches, crack, cracks, hole, holes, dent, dents, stain, stains, contamination, chipped, burr,
+        bent, rust, corrosion, scratched, cracked, misplaced, kratzer, riss
     """,
     Role.TRAIN: """
         train, training, trainset, train set, training set, learn, learning
@@ -105,6 +105,7 @@ _COUNTED = re.compile(
 _DATE = re.compile(r"(19|20)\d\d([ ]?\d\d){0,5}(t\d+)?|(19|20)\d\d [a-z]{3,9}|\d\d? \d\d? (19|20)\d\d")
 
 
+@functools.lru_cache(maxsize=10_000)
 def role_of(name: str) -> Role | None:
     """What a folder or a label of this name is for; None where nobody can tell.
 

@@ -49,6 +49,9 @@ class Sorted:
     def leave_files(self, folder: Parts, reason: str, paths: Iterable[Path]) -> None:
         self.left_out.setdefault(("/".join(folder) or ".", reason), []).extend(paths)
 
+    def _order(self, path: Path) -> tuple[list[list[str | int]], str]:
+        return natural_key(path.relative_to(self.root))
+
     def _take(self, place: Place, role: str) -> None:
         key = ("/".join(place.group) or ".", role)
         self.taken[key] = self.taken.get(key, 0) + len(self.photographs[place])
@@ -59,6 +62,8 @@ class Sorted:
         Raises:
             DataError: as `Masks.of`.
         """
+        self.train.sort(key=self._order)
+        self.test.sort(key=lambda placed: self._order(placed[1]))
         samples = self.masks.of(self.test)
         with_masks = [sample for sample in samples if sample.mask is not None]
         order = sorted(self.taken, key=lambda key: (key[1] not in (LEARN, BOTH), key[1] != TEST_GOOD))
@@ -213,6 +218,8 @@ def _cannot_tell(root: Path, names: Iterable[str]) -> str:
 
 def _sort_classes(found: Sorted) -> None:
     """Folders of good and of defective parts, and none for training and testing: the good ones may serve for both."""
+    if found.good is None:
+        _check_one_product(found)
     unknown = [place for place in found.photographs if place.verdict is None and not place.passed_by]
     if unknown and found.good is None:
         known = listed(dict.fromkeys("/".join(p.group) for p in found.photographs if p.verdict))
@@ -233,6 +240,21 @@ def _sort_classes(found: Sorted) -> None:
             found.leave(place, "in no folder: neither good nor a kind of defect")
         else:
             found.evaluate(place)
+
+
+def _check_one_product(found: Sorted) -> None:
+    """Days and cameras may hold folders of good parts, but names that say nothing are those of products."""
+    above = {}
+    for place in found.photographs:
+        if place.verdict is Role.GOOD:
+            at = next(i for i, part in enumerate(place.parts) if role_of(part) is Role.GOOD)
+            above["/".join(part for part in place.parts[:at] if role_of(part) is None)] = place.parts[at]
+    if len(above) > 1:
+        name = next(iter(above.values()))
+        raise DataError(
+            f"{found.root} holds good photographs in {listed(one or 'no folder' for one in above)}, which may be different "
+            f"products: give the folder of one, or say --good {name} to learn them all as one"
+        )
 
 
 def _sort_plain(found: Sorted) -> None:

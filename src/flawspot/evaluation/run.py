@@ -121,7 +121,7 @@ def evaluate(
     folder = without_what_was_learned(open_data(data, good), detector.manifest.training)
     check_unread(folder, strict, progress)
     if not folder.test:
-        raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect> beside train")
+        raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect>, or labels")
     size = detector.manifest.input_size
     pixels = _pixel_scores(folder, size, memory) if folder.has_masks else None
     seen = _Seen(keep_maps, folder)
