@@ -252,8 +252,8 @@ def _check_one_product(found: Sorted) -> None:
     if len(above) > 1:
         name = next(iter(above.values()))
         raise DataError(
-            f"{found.root} holds good photographs in {listed(one or 'no folder' for one in above)}, which may be different "
-            f"products: give the folder of one, or say --good {name} to learn them all as one"
+            f"{found.root} holds good photographs in {listed(one or 'no folder' for one in above)}, which may be "
+            f"different products: give the folder of one, or say --good {name} to learn them all as one"
         )
 
 
