@@ -101,3 +101,11 @@ def test_bad_parts_among_the_good_are_left_out_if_asked(product_folder, tmp_path
     assert set(dropped.training.skipped) == {"train/good/bad 0.png", "train/good/bad 1.png"}
     assert dropped.training.images == 24
     assert dropped.calibration.threshold < kept.calibration.threshold
+
+
+def test_students_can_cross_too(product_folder):
+    """Not their default: each fold is a training of its own, with an epoch chosen on its own photographs."""
+    options = {"method": "paste", "settings": {"epochs": 1}, "input_size": 64, "calibration": "cross"}
+    found = flawspot.train(product_folder, **options).manifest
+    assert (found.calibration.folds, len(found.calibration.scores)) == (5, 24)
+    assert found.training.images + found.training.validation_images == 24
