@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.data.folders import fingerprint, open_folder
-from flawspot.data.near_duplicates import descriptor, near_duplicates
+from flawspot.data.looking import look
+from flawspot.data.near_duplicates import near_duplicates
 from flawspot.methods.features import FeatureSet
 from flawspot.runtime.calibration import calibrate
-from flawspot.runtime.reduced import read_photograph
 from flawspot.training.calibration import cross_scores, scores_of
 from flawspot.training.configuration import Configuration, configure
 from flawspot.training.feature_cache import FeatureCache, FeatureSource
@@ -93,7 +93,7 @@ def open_product(name: str, method: str, options: argparse.Namespace) -> Product
         FeatureSet(chosen.network, chosen.taps, 224, maps),
         images,
         root,
-        np.array([descriptor(read_photograph(path, 224).pixels) for path in folder.train]),
+        np.array([look(path).descriptor for path in folder.train]),
         *(np.flatnonzero(kind == value) for value in range(3)),
     )
 

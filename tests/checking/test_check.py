@@ -86,7 +86,10 @@ def test_a_range_that_is_not_used(tmp_path: Path, bits: int, told: bool) -> None
         grey = part(index)[:, :, 0].astype(np.uint32) * (2**bits - 1) // 255
         grey[0, 0] = 2**bits - 1
         Image.fromarray(grey.astype(np.uint16)).save(tmp_path / f"{index}.tif")
-    lines = [f.text for f in flawspot.check(tmp_path, progress=False).findings if f.kind == "range"]
+    checked = flawspot.check(tmp_path, progress=False)
+    lines = [f.text for f in checked.findings if f.kind == "range"]
+    assert {f.kind for f in checked.findings} <= {"range", "few"}
+    assert checked.parts == 6
     assert bool(lines) == told
     assert not told or f"a camera of {bits} bits" in lines[0]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flawspot.data.looking import Look
+from flawspot.data.looking import DEEP, Look, white_of
 from flawspot.data.near_duplicates import near_duplicates
 
 BLANK = 4.0
@@ -74,7 +74,8 @@ def parts(looks: Sequence[Look]) -> NDArray[np.int64]:
 
 
 def _blank(looks: Sequence[Look]) -> list[Finding]:
-    rows = _where(looks, lambda look: look.deviation < BLANK)
+    stretch = DEEP / white_of(looks)
+    rows = _where(looks, lambda look: look.deviation * (stretch if look.bits == 16 else 1) < BLANK)
     return (
         [Finding("blank", "nothing but one tone is seen; is the lens covered, or the lamp off?", rows, True)]
         if rows
@@ -113,7 +114,8 @@ def _blurred(looks: Sequence[Look]) -> list[Finding]:
 
 
 def _light(looks: Sequence[Look]) -> list[Finding]:
-    mean = np.array([look.mean for look in looks])
+    stretch = DEEP / white_of(looks)
+    mean = np.array([look.mean * (stretch if look.bits == 16 else 1) for look in looks])
     rows = tuple(sorted({*_below(mean, _LIGHT), *_below(-mean, _LIGHT)}))
     return (
         [Finding("light", "darker or lighter by far than the others; light or exposure differ", rows)] if rows else []
@@ -163,17 +165,14 @@ def _colours(looks: Sequence[Look]) -> list[Finding]:
 
 
 def _range(looks: Sequence[Look]) -> list[Finding]:
-    highest = (
-        max(look.highest for look in looks if look.bits == 16) if any(look.bits == 16 for look in looks) else 65535
-    )
-    bits = max(highest.bit_length(), 1)
-    if bits >= 16:
+    white = white_of(looks)
+    if white == DEEP:
         return []
     text = (
-        f"the 16-bit photographs use no value above {highest}: they come from a camera of {bits} bits, and scaled by "
-        "65535 they are nearly black"
+        f"the 16-bit photographs use no value above {white}, those of a camera of {white.bit_length()} bits: "
+        f"{white} counts as white, for them and for those that a detector is given later"
     )
-    return [Finding("range", text, (), True)]
+    return [Finding("range", text)]
 
 
 def _where(looks: Sequence[Look], condition: Callable[[Look], bool]) -> tuple[int, ...]:

@@ -23,10 +23,10 @@ _SAMPLE = 500
 _BLOCK = 1024
 
 
-def descriptor(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(H, W, 3) RGB -> (1024,) float32: the photograph's pattern, of mean 0."""
-    grey = Image.fromarray(pixels).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    levels = np.asarray(grey, np.float32).ravel()
+def descriptor(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W) grey levels, 0..255 -> (1024,) float32: the photograph's pattern, of mean 0."""
+    small = Image.fromarray(np.ascontiguousarray(grey, np.float32)).resize((SIDE, SIDE), Image.Resampling.BOX)
+    levels = np.array(small, np.float32).ravel()
     levels -= levels.mean()
     return levels / max(float(levels.std()), _LEAST_DEVIATION)
 
