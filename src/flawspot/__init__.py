@@ -15,6 +15,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from flawspot.telemetry import switch_off
+
+switch_off()
+
 if TYPE_CHECKING:
     from flawspot.backbones.registry import families as backbones
     from flawspot.errors import ArtifactError as ArtifactError

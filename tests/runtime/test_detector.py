@@ -10,8 +10,8 @@ from PIL import Image
 import flawspot
 from flawspot.errors import ImageError
 from flawspot.runtime.artifact import assemble, write
-from flawspot.runtime.detector import open_session
 from flawspot.runtime.prediction import Prediction
+from flawspot.runtime.session import open_session
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.prefetch import WORKERS, prefetch
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.self_test import check
+from flawspot.runtime.session import open_session
 from flawspot.runtime.signature import Key, trusted_keys_of_environment, verify
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     Photograph = str | os.PathLike[str] | NDArray[np.generic] | Image.Image | Decoded
 
 OUTPUTS = ["anomaly_map", "score"]
-
-THREADS = "FLAWSPOT_THREADS"
-"""Threads of a session that was not told how many, for processes that share a machine."""
 
 
 class Detector:
@@ -201,24 +199,3 @@ def load(
 def _reason(error: Exception) -> str:
     """The first line of what ONNX Runtime says."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
-
-
-def open_session(model: bytes, *, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on `model`: the GPU where ONNX Runtime has one, else the CPU."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what it logs as errors it raises as well
-    # Bytes that begin as ONNX Runtime's own format does would else be read as that, past all checks.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    if threads is None and os.environ.get(THREADS, "").isdecimal():
-        threads = int(os.environ[THREADS])
-    # Patterns of memory are planned from the first photograph; where later ones need other sizes, as PatchCore's search
-    # does, that keeps several times the memory.
-    options.enable_mem_pattern = False
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    available = onnxruntime.get_available_providers()
-    providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]
-    session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
-    if len(providers) == 1:  # the session keeps all weights a second time, for the day that it must change providers
-        session._model_bytes = None
-    return session
