@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from flawspot.runtime.artifact import Artifact as Artifact
     from flawspot.runtime.detector import Detector as Detector
     from flawspot.runtime.detector import load as load
+    from flawspot.runtime.not_inspected import NotInspected as NotInspected
     from flawspot.runtime.prediction import Prediction as Prediction
     from flawspot.runtime.regions import Region as Region
     from flawspot.runtime.table import table as table
@@ -53,6 +54,7 @@ _HOMES = {
     "Detector": "flawspot.runtime.detector",
     "Evaluation": "flawspot.evaluation",
     "FeatureCache": "flawspot.training.feature_cache",
+    "NotInspected": "flawspot.runtime.not_inspected",
     "Prediction": "flawspot.runtime.prediction",
     "Region": "flawspot.runtime.regions",
     "evaluate": "flawspot.evaluation",

@@ -12,3 +12,7 @@ def test_info(trained, flawspot):
     for part in ("small part", "padim (channels=20", "[3, 8, 14]", "19 to learn from", "cost: total", "signed"):
         assert part in out
     assert json.loads(flawspot("info", trained[0], "--json")[1]) == trained[1]["manifest"]
+
+
+def test_info_says_what_it_runs_on(tiny, flawspot):
+    assert "CPU, with onnxruntime" in flawspot("info", tiny)[1]

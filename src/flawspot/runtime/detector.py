@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from flawspot.errors import ArtifactError, InspectionError, SignatureError
-from flawspot.runtime.artifact import Artifact, read
+from flawspot.errors import ArtifactError, ConfigurationError, ImageError, InspectionError, SignatureError
+from flawspot.runtime.artifact import Artifact, verified
+from flawspot.runtime.artifact import read as read_artifact
+from flawspot.runtime.decoding import MAX_PIXELS
 from flawspot.runtime.manifest import Manifest
+from flawspot.runtime.not_inspected import NotInspected
+from flawspot.runtime.origin import Origin, origin_of
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.prefetch import WORKERS, prefetch
-from flawspot.runtime.reduced import Decoded, prepare, read_photograph
+from flawspot.runtime.reduced import Decoded
 from flawspot.runtime.self_test import check
 from flawspot.runtime.session import open_session
 from flawspot.runtime.signature import Key, trusted_keys_of_environment, verify
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    Photograph = str | os.PathLike[str] | NDArray[np.generic] | Image.Image | Decoded
+from flawspot.runtime.sources import Photograph, decoded, path_of, several
 
 OUTPUTS = ["anomaly_map", "score"]
+
+OnError = Literal["raise", "record"]
 
 
 class Detector:
     """A trained detector, ready to predict. Made by `load`.
 
         >>> detector
-        Detector(padim on mobilenet_v2, layers 3, 8, 14, input 64 x 64, threshold 100)
+        Detector(padim on mobilenet_v2, layers 3, 8, 14, input 64 x 64, threshold 100, on CPU)
         >>> detector.manifest.training.images
         40
 
@@ -42,21 +44,55 @@ class Detector:
         manifest: everything the artifact says of itself.
     """
 
-    def __init__(self, manifest: Manifest, session: onnxruntime.InferenceSession, *, fast_jpeg: bool = False) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        session: onnxruntime.InferenceSession,
+        *,
+        fast_jpeg: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        origin: Origin | None = None,
+    ) -> None:
         self.manifest = manifest
         self._session = session
         self._fast_jpeg = fast_jpeg
+        self._max_pixels = max_pixels
+        self._origin = origin
 
     def __repr__(self) -> str:
-        return f"Detector({self.manifest.title()}, threshold {self.manifest.calibration.threshold:.6g})"
+        threshold = f"threshold {self.manifest.calibration.threshold:.6g}"
+        return f"Detector({self.manifest.title()}, {threshold}, on {self.provider})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By the artifact's own bytes and the options of `load`; it is verified again where it is unpickled."""
+        if self._origin is None:
+            raise TypeError("this detector was made from a session: make it by flawspot.load to pickle it")
+        return _loaded_again, (self._origin.content(), dict(self._origin.options))
+
+    @property
+    def provider(self) -> str:
+        """What it runs on, by ONNX Runtime's name without its ending: ``CPU`` or ``CUDA``."""
+        return str(self._session.get_providers()[0]).removesuffix("ExecutionProvider")
 
     @overload
-    def predict(self, image: Photograph, *, keep_image: bool | None = None) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a sequence
+    def predict(  # type: ignore[overload-overlap]  # a str is iterable, and a file an iterator
+        self, image: Photograph, *, keep_image: bool | None = None, on_error: None = None
+    ) -> Prediction: ...
     @overload
-    def predict(self, image: Sequence[Photograph], *, keep_image: bool | None = None) -> list[Prediction]: ...
+    def predict(  # type: ignore[overload-overlap]  # an iterator is iterable
+        self, image: Iterator[Photograph], *, keep_image: bool | None = None, on_error: OnError | None = None
+    ) -> Iterator[Prediction | NotInspected]: ...
+    @overload
     def predict(
-        self, image: Photograph | Sequence[Photograph], *, keep_image: bool | None = None
-    ) -> Prediction | list[Prediction]:
+        self, image: Iterable[Photograph], *, keep_image: bool | None = None, on_error: OnError | None = None
+    ) -> list[Prediction | NotInspected]: ...
+    def predict(
+        self,
+        image: Photograph | Iterable[Photograph],
+        *,
+        keep_image: bool | None = None,
+        on_error: OnError | None = None,
+    ) -> Prediction | NotInspected | list[Prediction | NotInspected] | Iterator[Prediction | NotInspected]:
         """Find the defects of one photograph or of several.
 
             >>> detector.predict("new.png")
@@ -65,46 +101,62 @@ class Detector:
             ['anomalous', 'good']
 
         Args:
-            image: a path; what `read` returned; a PIL image; an array (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA,
-                uint8 or uint16; or a sequence of those. An array (N, H, W, 3) is a batch as well. Beware that OpenCV's
-                arrays are BGR: pass ``image[..., ::-1]``.
+            image: a path; the bytes of a file, or a file open for reading; what `read` returned; a PIL image; an array
+                (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA, uint8 or uint16. Or several: a folder, a list or any other
+                iterable, an array (N, H, W, 3). Beware that OpenCV's arrays are BGR: pass ``image[..., ::-1]``.
             keep_image: whether a prediction keeps the pixels of its photograph for `Prediction.plot`, 3 bytes for each;
                 an array of yours is kept as it is, not copied. By default that of a photograph given alone does, those
-                of a sequence or batch do not: what came from a file is read again when it is plotted.
+                of several do not: what came from a file is read again when it is plotted.
+            on_error: ``raise`` at a photograph that cannot be inspected, or ``record`` it as `NotInspected` in its
+                place. By default one given alone raises, and among several it is recorded and the others go on.
 
         Returns:
-            A `Prediction`, or a list of them for a sequence or batch. Of a sequence of files the next ones are decoded
-            while the detector looks at the present one. Each holds its map, S x S float32: 10,000 of them at an input
-            size of 224 take 2 GB, so predict as many in parts, or one by one.
+            A `Prediction`; a list of them, in order, for several; for a generator or another iterator an iterator,
+            which asks for the next photograph only when the last prediction was taken, as a camera wants it. Of a list
+            of files the next ones are decoded while the detector looks at the present one. Each holds its map, S x S
+            float32: 10,000 of them at an input size of 224 take 2 GB, so predict as many in parts, or from an iterator.
 
         Raises:
             ImageError: a photograph that cannot be read.
             InspectionError: one that was read, and that the detector failed on.
+            DataError: a folder without photographs.
         """
-        if isinstance(image, np.ndarray) and image.ndim == 4:
-            return [self._look_at(self._decoded(each), bool(keep_image)) for each in image]
-        if isinstance(image, Sequence) and not isinstance(image, str):
-            files = any(isinstance(each, str | os.PathLike) for each in image)
-            predictions = []
-            for _, decoded in prefetch(image, self._decoded, workers=WORKERS if files else 0):
-                if isinstance(decoded, Exception):
-                    raise decoded
-                predictions.append(self._look_at(decoded, bool(keep_image)))
-            return predictions
-        return self._look_at(self._decoded(image), keep_image is not False)
+        photographs = several(image)
+        if photographs is not None:
+            found = self._each(photographs, bool(keep_image), on_error != "raise")
+            return found if isinstance(image, Iterator) else list(found)
+        photograph = cast(Photograph, image)
+        try:
+            return self._look_at(self._decoded(photograph), keep_image is not False)
+        except (ImageError, InspectionError) as error:
+            if on_error == "record":
+                return NotInspected(error, path_of(photograph))
+            raise
 
-    def read(self, path: str | os.PathLike[str]) -> Decoded:
+    def _each(self, images: Iterable[Photograph], keep: bool, record: bool) -> Iterator[Prediction | NotInspected]:
+        files = isinstance(images, Sequence) and any(isinstance(each, str | os.PathLike) for each in images)
+        for image, read in prefetch(images, self._decoded, workers=WORKERS if files else 0):
+            try:
+                if isinstance(read, Exception):
+                    raise read
+                found: Prediction | NotInspected = self._look_at(read, keep)
+            except (ImageError, InspectionError) as error:
+                if not record:
+                    raise
+                found = NotInspected(error, path_of(image))
+            yield found
+
+    def read(self, image: Photograph) -> Decoded:
         """Decode a photograph as this detector wants it, to be given to `predict`; may be called from other threads.
 
         Raises:
             ImageError: it cannot be read.
         """
-        return read_photograph(Path(path), self.manifest.input_size, fast_jpeg=self._fast_jpeg)
+        return self._decoded(image)
 
     def _decoded(self, image: Photograph) -> Decoded:
-        if isinstance(image, Decoded):
-            return image
-        return self.read(image) if isinstance(image, str | os.PathLike) else prepare(image, self.manifest.input_size)
+        size = self.manifest.input_size
+        return decoded(image, size, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
 
     def _look_at(self, photograph: Decoded, keep: bool) -> Prediction:
         begin = time.perf_counter()
@@ -149,6 +201,9 @@ def load(
     fast_jpeg: bool = False,
     trusted_keys: Sequence[Key] | None = None,
     self_test: bool = False,
+    spin: bool = False,
+    device: str | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Detector:
     """Load an artifact, verified.
 
@@ -166,13 +221,20 @@ def load(
             FLAWSPOT_TRUSTED_KEYS names, and asks for no signature where it names none.
         self_test: see first whether this machine computes what the detector was made with, on a generated picture; it
             takes as long as one photograph. Artifacts made before there was a self-test pass.
+        spin: let idle threads wait for the next photograph at full load; see `flawspot.runtime.session.open_session`.
+        device: ``cpu`` or ``cuda``; None takes the GPU where ONNX Runtime has one, else the CPU.
+        max_pixels: largest width x height of a photograph in a file. Decoding takes up to 4.6 bytes for each pixel.
+
+    Warns:
+        RuntimeWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU.
 
     Raises:
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged; or, with `self_test`,
             this machine computes something else.
         SignatureError: no trusted key has signed it.
+        ConfigurationError: another device.
     """
-    artifact = source if isinstance(source, Artifact) else read(Path(source))
+    artifact = source if isinstance(source, Artifact) else read_artifact(Path(source))
     what = "the artifact" if isinstance(source, Artifact) else str(source)
     keys = trusted_keys_of_environment() if trusted_keys is None else trusted_keys
     if keys or trusted_keys is not None:
@@ -181,19 +243,29 @@ def load(
         except SignatureError as error:
             raise SignatureError(f"{what} cannot be used: {error}") from None
     try:
-        session = open_session(artifact.model, threads=threads)
+        session = open_session(artifact.model, threads=threads, spin=spin, device=device)
+    except ConfigurationError:
+        raise
     except Exception as error:  # as in `Detector.run`
         raise ArtifactError(
             f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {_reason(error)}. "
             "Update it with `pip install -U onnxruntime`"
         ) from None
-    detector = Detector(artifact.manifest, session, fast_jpeg=fast_jpeg)
+    reading = {"fast_jpeg": fast_jpeg, "max_pixels": max_pixels}
+    options = {"threads": threads, "trusted_keys": trusted_keys, "spin": spin, "device": device, **reading}
+    origin = origin_of(artifact, None if isinstance(source, Artifact) else Path(source), options)
+    detector = Detector(artifact.manifest, session, origin=origin, fast_jpeg=fast_jpeg, max_pixels=max_pixels)
     if self_test and artifact.manifest.self_test is not None:
         try:
             check(artifact.manifest.self_test, detector.run)
         except (ArtifactError, InspectionError) as error:
             raise ArtifactError(f"{what} cannot be used: {error}") from None
     return detector
+
+
+def _loaded_again(model: bytes, options: dict[str, Any]) -> Detector:
+    """For `pickle`: verified as any other artifact."""
+    return load(verified(model), **options)
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flawspot.runtime.not_inspected import NotInspected
 from flawspot.runtime.prediction import Prediction
 
 _COLUMNS = (
@@ -20,10 +21,12 @@ _COLUMNS = (
     "width",
     "height",
     "seconds",
+    "verdict",
+    "error",
 )
 
 
-def table(predictions: Iterable[Prediction]) -> Any:
+def table(predictions: Iterable[Prediction | NotInspected]) -> Any:
     """Predictions as columns, a row for each: a pandas DataFrame where pandas is installed, else a dict of lists.
 
         >>> columns = flawspot.table(detector.predict(["new.png", "photos/test/good/0.png"]))
@@ -40,7 +43,9 @@ def table(predictions: Iterable[Prediction]) -> Any:
     Returns:
         Columns ``path`` (None for a photograph from memory), ``severity``, ``is_anomalous``, ``score``, ``threshold``,
         ``p_value``, ``regions`` (how many), ``anomalous_share`` (of the photograph's area, in [0, 1]), ``box`` (of the
-        most anomalous region, in pixels; None where there is none), ``width`` and ``height`` (pixels) and ``seconds``.
+        most anomalous region, in pixels; None where there is none), ``width`` and ``height`` (pixels), ``seconds``,
+        ``verdict`` (good, anomalous or not inspected) and ``error`` (why not; else None). What was not inspected has
+        None in all columns but path, verdict and error.
     """
     listed = rows(predictions)
     columns = {name: [row[name] for row in listed] for name in _COLUMNS}
@@ -51,12 +56,15 @@ def table(predictions: Iterable[Prediction]) -> Any:
     return pandas.DataFrame(columns)
 
 
-def rows(predictions: Iterable[Prediction]) -> list[dict[str, Any]]:
+def rows(predictions: Iterable[Prediction | NotInspected]) -> list[dict[str, Any]]:
     """The same as a list of dicts, whether pandas is there or not."""
     return [dict(zip(_COLUMNS, _values(prediction), strict=True)) for prediction in predictions]
 
 
-def _values(prediction: Prediction) -> tuple[Any, ...]:
+def _values(prediction: Prediction | NotInspected) -> tuple[Any, ...]:
+    if isinstance(prediction, NotInspected):
+        told = prediction.to_dict()
+        return tuple(told[name] if name in ("path", "verdict", "error") else None for name in _COLUMNS)
     regions = prediction.regions
     width, height = prediction.image_size
     return (
@@ -72,4 +80,6 @@ def _values(prediction: Prediction) -> tuple[Any, ...]:
         width,
         height,
         prediction.seconds,
+        prediction.verdict,
+        None,
     )
