@@ -36,7 +36,7 @@ class Prediction:
         [Region(box=(10, 20, 25, 30), area=150, peak=230.0, mean=230.0)]
         >>> prediction.mask.shape
         (64, 64)
-        >>> prediction.save("found.png")
+        >>> written = prediction.save("found.png")
 
     In a notebook it shows itself as the picture that `plot` draws.
 
@@ -199,9 +199,7 @@ class Prediction:
 
     def _pixels(self, image: str | os.PathLike[str] | NDArray[Any] | Image.Image | None) -> NDArray[np.uint8]:
         if isinstance(image, str | os.PathLike) and not Path(image).exists():
-            raise ImageError(
-                f"there is no photograph {image} to draw on; to write the picture call save({str(image)!r})"
-            )
+            raise ImageError(f"there is no photograph {image} to draw on; to write a picture call save({str(image)!r})")
         if image is None:
             image = self.path
             if self.photograph is not None:
