@@ -50,13 +50,13 @@ class Detector:
         session: onnxruntime.InferenceSession,
         *,
         fast_jpeg: bool = False,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int | None = None,
         origin: Origin | None = None,
     ) -> None:
         self.manifest = manifest
         self._session = session
         self._fast_jpeg = fast_jpeg
-        self._max_pixels = max_pixels
+        self._max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
         self._origin = origin
 
     def __repr__(self) -> str:
@@ -203,7 +203,7 @@ def load(
     self_test: bool = False,
     spin: bool = False,
     device: str | None = None,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
 ) -> Detector:
     """Load an artifact, verified.
 
@@ -223,7 +223,8 @@ def load(
             takes as long as one photograph. Artifacts made before there was a self-test pass.
         spin: let idle threads wait for the next photograph at full load; see `flawspot.runtime.session.open_session`.
         device: ``cpu`` or ``cuda``; None takes the GPU where ONNX Runtime has one, else the CPU.
-        max_pixels: largest width x height of a photograph in a file. Decoding takes up to 4.6 bytes for each pixel.
+        max_pixels: largest width x height of a photograph in a file; None: 100 million. Decoding takes up to 4.6 bytes
+            for each pixel.
 
     Warns:
         RuntimeWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU.
