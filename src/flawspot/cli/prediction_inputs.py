@@ -13,7 +13,7 @@ import typer
 
 from flawspot.errors import DataError, ImageError
 from flawspot.extras import require
-from flawspot.files import special_kind
+from flawspot.files import is_folder, special_kind
 from flawspot.runtime.detector import Detector
 from flawspot.runtime.feed import Shot, files, listed, streamed, watched
 from flawspot.runtime.listing import find_images
@@ -67,7 +67,7 @@ def open_feed(images: Sequence[str], from_list: Path | None, every: int, watch: 
     films = [name for name in images if name != STANDARD_INPUT and is_video(name)]
     names = [name for name in images if name != STANDARD_INPUT and name not in films]
     folders = [Path(name) for name in names]
-    if watch and not (folders and all(folder.is_dir() for folder in folders)):
+    if watch and not (folders and all(is_folder(folder) for folder in folders)):
         raise typer.BadParameter("give folders to watch, which are there", param_hint="--watch")
     if films:
         require("cv2", "reading a film or camera")

@@ -118,9 +118,9 @@ class Outputs:
             self.counts.not_inspected += 1
         if self._wanted.only_anomalous and found.verdict == "good":
             return
-        self._print(shot, found)
-        if self._table is not None:
+        if self._table is not None:  # whoever reads the verdict finds it there
             self._table.add(shot, found)
+        self._print(shot, found)
         picture = None
         if isinstance(found, Prediction):
             if self._maps is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flawspot.errors import ImageError
+from flawspot.files import is_folder
 from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS
 from flawspot.runtime.photographs import find_photographs
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
@@ -37,14 +38,6 @@ def several(source: Photograph | Iterable[Photograph]) -> Iterable[Photograph] |
     if isinstance(source, bytes | bytearray | memoryview | Image.Image | Decoded) or hasattr(source, "read"):
         return None
     return source if isinstance(source, Iterable) and not hasattr(source, "__array__") else None
-
-
-def is_folder(name: Name) -> bool:
-    """Whether a folder is called so."""
-    try:
-        return Path(name).is_dir()
-    except (OSError, ValueError):  # a name longer than the system has, or with a zero in it
-        return False
 
 
 def path_of(source: Photograph) -> Path | None:

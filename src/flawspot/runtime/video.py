@@ -11,6 +11,7 @@ import numpy as np
 
 from flawspot.errors import ImageError
 from flawspot.extras import missing_package
+from flawspot.files import is_there
 from flawspot.runtime.feed import Shot
 from flawspot.texts import visible
 
@@ -27,7 +28,11 @@ def is_video(name: str) -> bool:
     """Whether a camera's number, an address or a film is named; a file called ``0`` is a file."""
     if name.lower().startswith(SCHEMES):
         return True
-    return (name.isdecimal() and not Path(name).exists()) or Path(name).suffix.lower() in SUFFIXES
+    return (_is_camera(name) and not is_there(name)) or Path(name).suffix.lower() in SUFFIXES
+
+
+def _is_camera(name: str) -> bool:
+    return name.isdecimal() and name.isascii() and len(name) <= 3
 
 
 def frames(name: str, every: int = 1) -> Iterator[Shot]:
@@ -40,10 +45,10 @@ def frames(name: str, every: int = 1) -> Iterator[Shot]:
         ImageError: it cannot be opened.
     """
     cv2 = _opencv()
-    live = name.isdecimal() or name.lower().startswith(SCHEMES)
+    live = _is_camera(name) or name.lower().startswith(SCHEMES)
     if not live and not Path(name).is_file():
         raise ImageError(f"cannot read {name}: there is no such file")
-    capture = cv2.VideoCapture(int(name) if name.isdecimal() else name)
+    capture = cv2.VideoCapture(int(name) if _is_camera(name) else name)
     try:
         if not capture.isOpened():
             what = "camera or stream" if live else "film"
@@ -58,7 +63,7 @@ def frames(name: str, every: int = 1) -> Iterator[Shot]:
 
 
 def _each(capture: Any, name: str, every: int, promised: int, live: bool) -> Iterator[Shot]:
-    stem = f"camera_{name}" if name.isdecimal() else visible(Path(name.rpartition("/")[2]).stem) or "stream"
+    stem = f"camera_{name}" if _is_camera(name) else visible(Path(name.rpartition("/")[2]).stem) or "stream"
     number = 0
     while capture.grab():
         if number % every == 0:
@@ -72,10 +77,10 @@ def _each(capture: Any, name: str, every: int, promised: int, live: bool) -> Ite
 
 
 def _opencv() -> Any:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it writes to standard error past everything else
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "0")  # it writes to standard error past everything else
     try:
         import cv2
     except ModuleNotFoundError as error:
         raise missing_package(error, "reading a film or camera") or error from None
-    cv2.setLogLevel(0)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2
