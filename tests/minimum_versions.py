@@ -125,8 +125,8 @@ def train(folder: Path) -> tuple[Path, Path]:
 
 
 def predict(folder: Path, artifact: Path, product: Path) -> None:
-    """Predict at the lowest versions of the running half, which has no torch."""
-    home = Environment(folder)
+    """Predict and sign at the lowest versions of the running half, which has no torch."""
+    home = Environment(folder, "sign")
     photographs = sorted((product / "test").rglob("*.png"))
     lines = home.flawspot("predict", str(artifact), str(product / "test"), "--out", "found", "--threads", "1", "--json")
     if len([json.loads(line) for line in lines.splitlines()]) != len(photographs):
@@ -135,6 +135,10 @@ def predict(folder: Path, artifact: Path, product: Path) -> None:
     home.flawspot("evaluate", str(artifact), str(product), "--strict")
     home.flawspot("threshold", str(artifact), "--false-alarm-rate", "0.5")
     home.flawspot("info", str(artifact))
+    home.flawspot("make-key", "line")
+    home.flawspot("sign", str(artifact), "--key", "line")
+    home.flawspot("verify", str(artifact), "--trusted-key", "line.pub")
+    home.flawspot("predict", str(artifact), str(photographs[0]), "--trusted-key", "line.pub")
     home.run("-c", PREDICT, str(artifact), str(photographs[0]))
     home.run("-c", EVERY_HELP)
 

@@ -43,13 +43,13 @@ def without(tmp_path, tiny_model, tiny_manifest, product_folder):
     """Run Python as if a package were not installed."""
     from flawspot.benchmark.record import DONE, Cell, Record
     from flawspot.benchmark.store import Store
-    from flawspot.runtime.artifact import write
+    from flawspot.runtime.artifact import assemble
 
     (tmp_path / "start").mkdir()
     (tmp_path / "start" / "sitecustomize.py").write_text(HIDE, encoding="utf-8")
     (tmp_path / "grid.yaml").write_text(GRID, encoding="utf-8")
     (tmp_path / "photos").symlink_to(product_folder)
-    write(tmp_path / "tiny.onnx", tiny_model, tiny_manifest)
+    assemble(tiny_model, tiny_manifest).save(tmp_path / "tiny.onnx")
     with Store(tmp_path / "runs.sqlite") as store:
         store.claim("k")
         cell = Cell(

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import flawspot
-from flawspot.runtime.artifact import write
+from flawspot.runtime.artifact import assemble
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "onnx", "onnxscript", "numba", "sklearn", "scipy", "platformdirs", "pandas")
@@ -20,7 +20,7 @@ HEAVY = ("torch", "onnx", "onnxscript", "numba", "sklearn", "scipy", "platformdi
 @pytest.fixture
 def line(tmp_path, tiny_model, tiny_manifest):
     """An artifact and a photograph."""
-    write(tmp_path / "part.onnx", tiny_model, tiny_manifest)
+    assemble(tiny_model, tiny_manifest).save(tmp_path / "part.onnx")
     Image.fromarray(np.full((9, 9, 3), 120, np.uint8)).save(tmp_path / "photo.png")
     return tmp_path
 

@@ -21,6 +21,8 @@ switch_off()
 
 if TYPE_CHECKING:
     from flawspot.backbones.registry import families as backbones
+    from flawspot.checking import Check as Check
+    from flawspot.checking import check as check
     from flawspot.errors import ArtifactError as ArtifactError
     from flawspot.errors import ConfigurationError as ConfigurationError
     from flawspot.errors import DataError as DataError
@@ -51,12 +53,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Artifact": "flawspot.runtime.artifact",
+    "Check": "flawspot.checking",
     "Detector": "flawspot.runtime.detector",
     "Evaluation": "flawspot.evaluation",
     "FeatureCache": "flawspot.training.feature_cache",
     "NotInspected": "flawspot.runtime.not_inspected",
     "Prediction": "flawspot.runtime.prediction",
     "Region": "flawspot.runtime.regions",
+    "check": "flawspot.checking",
     "evaluate": "flawspot.evaluation",
     "load": "flawspot.runtime.detector",
     "table": "flawspot.runtime.table",

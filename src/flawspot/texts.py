@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Iterable
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -34,6 +35,18 @@ def counted_digits(number: int) -> str:
     """`number` as it is, or about how many digits it has: Python itself writes no more than 4,300."""
     digits = int(number.bit_length() * math.log10(2)) + 1
     return str(number) if digits <= 30 else f"a number of about {digits} digits"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 image``, ``2 images``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """Names with commas between them; of many, the first ones and how many there are more."""
+    every = list(names)
+    shown = ", ".join(every[:most])
+    return shown if len(every) <= most else f"{shown} and {len(every) - most} more"
 
 
 def _escape(character: str) -> str:

@@ -115,7 +115,7 @@ def calls(monkeypatch, *names):
 def test_nothing_is_loaded_read_or_planned_twice(make, monkeypatch, one_thread, threads, sessions):
     monkeypatch.setenv("FLAWSPOT_THREADS", threads)
     artifact, costs = "flawspot.runtime.detector.read", "flawspot.costs.configuration.make_plan"
-    session, test_photograph = "flawspot.benchmark.one_run.load", "flawspot.evaluation.read_image"
+    session, test_photograph = "flawspot.benchmark.one_run.load", "flawspot.evaluation.run.read_image"
     again = "flawspot.benchmark.seen_photographs.read_image"
     counts = calls(monkeypatch, artifact, costs, session, test_photograph, again)
     record = execute(make())

@@ -16,7 +16,7 @@ from flawspot.backbones.weights import find
 from flawspot.benchmark.record import DONE, Cell, Record
 from flawspot.benchmark.store import Store
 from flawspot.cli import main
-from flawspot.runtime.artifact import read, write
+from flawspot.runtime.artifact import assemble, read
 from flawspot.runtime.signature import make_key, sign
 
 
@@ -70,7 +70,7 @@ def trained(mobilenet, product_folder, tmp_path_factory):
 def tiny(tmp_path, tiny_model, tiny_manifest):
     """An artifact that needs no training; above grey level 100 in the first 8 x 8 pixels is anomalous."""
     path = tmp_path / "tiny.onnx"
-    write(path, tiny_model, tiny_manifest)
+    assemble(tiny_model, tiny_manifest).save(path)
     return path
 
 

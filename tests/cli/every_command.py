@@ -17,6 +17,7 @@ from flawspot.cli.commands import app
 DETECTOR = ["--method", "padim", "--random-weights", "--input-size", "32", "--layers", "1", "--set", "channels=4"]
 
 ARGUMENTS: dict[str, list[str]] = {
+    "check": ["{data}", "--out", "{new}/page.html"],
     "train": ["{data}", "-o", "{new}/part.onnx", *DETECTOR],
     "predict": ["{tiny}", "{photograph}", "--out", "{new}/found"],
     "evaluate": ["{tiny}", "{data}"],

@@ -47,3 +47,20 @@ def test_evaluating_a_folder_without_test_images(tiny, flawspot, tmp_path, save)
     code, _, err = flawspot("evaluate", tiny, tmp_path / "good")
     assert code == 1
     assert "no test images" in err
+
+
+def test_kinds_and_mistakes_are_told(tiny, flawspot, tmp_path, save):
+    for kind, levels in {"good": (10, 120), "scratch": (90, 140)}.items():
+        for index, level in enumerate(levels):
+            save(tmp_path / "part" / "test" / kind / f"{index}.png", level)
+    page, scores = tmp_path / "page.html", tmp_path / "scores.csv"
+    code, out, _ = flawspot("evaluate", tiny, tmp_path / "part", "--out", page, "--scores", scores)
+    assert code == 0
+    assert "anomalous: scratch" in out
+    assert "1 of 2 (0.095 to 0.905, 95 %)" in out
+    assert "test/scratch/0.png" in out
+    assert page.is_file()
+    assert scores.read_text().count("\n") == 5
+    told = json.loads(flawspot("evaluate", tiny, tmp_path / "part", "--json")[1])
+    assert told["wrong"] == ["test/good/1.png", "test/scratch/0.png"]
+    assert [kind["name"] for kind in told["kinds"]] == ["good", "scratch"]

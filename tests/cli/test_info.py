@@ -9,7 +9,15 @@ import pytest
 def test_info(trained, flawspot):
     code, out, _ = flawspot("info", trained[0])
     assert code == 0
-    for part in ("small part", "padim (channels=20", "[3, 8, 14]", "19 to learn from", "cost: total", "signed"):
+    for part in (
+        "small part",
+        "padim (channels=20",
+        "[3, 8, 14]",
+        "24 to learn from",
+        "the same 24, in 5 folds, for the threshold",
+        "cost: total",
+        "signed",
+    ):
         assert part in out
     assert json.loads(flawspot("info", trained[0], "--json")[1]) == trained[1]["manifest"]
 

@@ -13,7 +13,7 @@ from flawspot.benchmark.record import DONE, FAILED, Cell, Record
 from flawspot.benchmark.store import Store
 from flawspot.errors import FlawspotError
 from flawspot.progress.display import DISPLAY
-from flawspot.runtime.artifact import read, write
+from flawspot.runtime.artifact import assemble, read
 from flawspot.runtime.manifest import Part
 from flawspot.texts import spreadsheet_cell, visible
 
@@ -107,7 +107,7 @@ def test_a_manifest_that_forges(tiny_model, tiny_manifest, flawspot, save, tmp_p
         created=HOSTILE,
         backbone=dataclasses.replace(tiny_manifest.backbone, name=HOSTILE, layers=HOSTILE, weights=HOSTILE),
     )
-    write(tmp_path / "x.onnx", tiny_model, manifest)
+    assemble(tiny_model, manifest).save(tmp_path / "x.onnx")
     photograph = save(tmp_path / "a.png", 200)
     for command in (["info"], ["threshold"], ["costs"], ["predict", photograph]):
         for form in ([], ["--json"]):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from flawspot.cli.commands import app
 from flawspot.errors import ArtifactError, ConfigurationError, SignatureError
-from flawspot.runtime.artifact import assemble, read, write
+from flawspot.runtime.artifact import assemble, read
 from flawspot.runtime.detector import load
 from flawspot.runtime.self_test import record
 
@@ -20,7 +20,7 @@ def line(tmp_path, tiny_model, tiny_manifest, monkeypatch):
     """An artifact with a self-test, a photograph and a key, in the folder where the commands run."""
     monkeypatch.chdir(tmp_path)
     tested = record(load(assemble(tiny_model, tiny_manifest)).run)
-    write("part.onnx", tiny_model, dataclasses.replace(tiny_manifest, self_test=tested))
+    assemble(tiny_model, dataclasses.replace(tiny_manifest, self_test=tested)).save("part.onnx")
     Image.fromarray(np.full((9, 9, 3), 20, np.uint8)).save("photo.png")
     run("make-key", "line")
     return tmp_path
@@ -54,10 +54,38 @@ def test_a_line_that_trusts_a_key(line, monkeypatch):
     assert "which is trusted" in run("info", "part.onnx").stdout
 
 
+READERS = {
+    "predict": ["part.onnx", "photo.png"],
+    "evaluate": ["part.onnx", "."],
+    "threshold": ["part.onnx", "--false-alarm-rate", "0.5"],
+    "costs": ["part.onnx"],
+}
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_every_command_that_uses_an_artifact_asks_for_the_signature(command, line, monkeypatch):
+    before = (line / "part.onnx").read_bytes()
+    with pytest.raises(SignatureError, match="not signed"):
+        run(command, *READERS[command], "--trusted-key", "line.pub")
+    monkeypatch.setenv("FLAWSPOT_TRUSTED_KEYS", "line.pub")
+    with pytest.raises(SignatureError, match=r"part\.onnx cannot be used: it is not signed"):
+        run(command, *READERS[command])
+    assert (line / "part.onnx").read_bytes() == before
+    with pytest.raises(SignatureError, match="not signed"):
+        run("reproduce", "costs", "--artifact", "part.onnx")
+
+
+def test_what_is_signed_is_used(line):
+    run("sign", "part.onnx", "--key", "line")
+    assert run("costs", "part.onnx", "--trusted-key", "line.pub").exit_code == 0
+    assert run("threshold", "part.onnx", "--trusted-key", "line.pub").exit_code == 0
+
+
 def test_another_threshold_wants_another_signature(line):
     run("sign", "part.onnx", "--key", "line")
     done = run("threshold", "part.onnx", "--false-alarm-rate", "0.5")
-    assert "sign it again" in done.stderr
+    assert "its signature is gone" in done.stderr
+    assert "sign it again" in " ".join(done.stderr.split())
     assert "no: whoever" in run("info", "part.onnx").stdout
 
 
@@ -69,7 +97,7 @@ def test_verify_wants_a_key(line):
 def test_what_fails_its_self_test_predicts_nothing(line):
     artifact = read("part.onnx")
     tested = dataclasses.replace(artifact.manifest.self_test, score=1e9)
-    write("part.onnx", artifact.model, dataclasses.replace(artifact.manifest, self_test=tested))
+    assemble(artifact.model, dataclasses.replace(artifact.manifest, self_test=tested)).save("part.onnx")
     with pytest.raises(ArtifactError, match="self-test"):
         run("predict", "part.onnx", "photo.png")
 

@@ -165,3 +165,27 @@ def test_a_benchmark_ends_with_its_workers(number, delay, grid, tmp_path):
     if process.returncode:
         assert err.splitlines()[-1] == "error: interrupted; what was done is stored, and the same command goes on"
     assert not psutil.wait_procs(family, timeout=10)[1]
+
+
+LONG_FAREWELL = """
+import os, sys, time
+class Late:
+    def __del__(self):
+        os.write(1, b"down\\n")
+        time.sleep(0.5)
+late = Late()
+sys.argv = ["flawspot", "--version"]
+from flawspot.cli import main
+main()
+"""
+
+
+@NUMBERS
+def test_one_while_python_takes_itself_down_changes_nothing(number):
+    """The work is done and told by then, and Python has let go of whoever answered signals."""
+    process = subprocess.Popen([sys.executable, "-c", LONG_FAREWELL], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while process.stdout.readline() not in (b"down\n", b""):
+        pass
+    process.send_signal(number)
+    assert process.communicate(timeout=60)[1] == b""
+    assert process.returncode == 0

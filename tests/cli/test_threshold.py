@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from flawspot.runtime.artifact import read
+
 
 def test_show(tiny, flawspot):
     code, out, _ = flawspot("threshold", tiny, "--json")
@@ -50,3 +52,73 @@ def test_an_artifact_of_schema_1_keeps_both_thresholds(flawspot, tmp_path):
     manifest = json.loads(flawspot("info", path, "--json")[1])
     assert manifest["schema_version"] == 1
     assert manifest["calibration"]["pixel_threshold"] == 40.0
+
+
+@pytest.fixture
+def labelled(tmp_path, save):
+    """Ten good photographs of grey 50 to 95 and ten defective ones of 90 to 135; a score is a grey level."""
+    for index in range(10):
+        save(tmp_path / "part" / "test" / "good" / f"{index}.png", 50 + 5 * index)
+        save(tmp_path / "part" / "test" / "scratch" / f"{index}.png", 90 + 5 * index)
+    return tmp_path / "part"
+
+
+def test_what_thresholds_cost(tiny, flawspot, labelled):
+    code, out, _ = flawspot("threshold", tiny, "--from", labelled)
+    assert code == 0
+    row = next(line for line in out.splitlines() if line.startswith("this detector"))
+    assert "0 of 10 (0.000 to 0.278)" in row
+    assert "7 of 10 (0.397 to 0.892)" in row
+    assert "at most 0.1 of good" in out
+    points = json.loads(flawspot("threshold", tiny, "--from", labelled, "--json")[1])["trade_off"]
+    assert [point["found"] for point in points if point["threshold"] == 95] == [8]
+    assert read(tiny).manifest.calibration.threshold == 100.0  # looking changes nothing
+
+
+@pytest.mark.parametrize(
+    ("choice", "threshold"), [(["--best-f1"], 85.0), (["--recall", 0.75], 95.0), (["--escape-rate", 0.3], 85.0)]
+)
+def test_a_threshold_by_labels(tiny, flawspot, labelled, choice, threshold):
+    code, out, _ = flawspot("threshold", tiny, "--from", labelled, *choice, "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert (told["threshold"], told["rule"]) == (threshold, "value")
+    assert told["promised_rate"] == pytest.approx(3 / 5 if threshold == 85 else 2 / 5)
+    assert read(tiny).manifest.calibration.threshold == threshold
+
+
+def test_a_threshold_by_value(tiny, flawspot):
+    code, out, _ = flawspot("threshold", tiny, "--value", 85.5)
+    assert code == 0
+    assert "nothing is promised" in out
+    calibration = read(tiny).manifest.calibration
+    assert (calibration.threshold, calibration.rule, calibration.promised_rate) == (85.5, "value", 0.6)
+    assert flawspot("threshold", tiny, "--false-alarm-rate", 0.2)[0] == 0
+    assert read(tiny).manifest.calibration.rule == "conformal"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--value", "nan"], "finite"),
+        (["--recall", 0.9], "--from DATA"),
+        (["--value", 3, "--false-alarm-rate", 0.1], "exclude each other"),
+        (["--rule", "pareto"], "it takes 20"),
+        (["--rule", "guess"], "conformal, pareto"),
+    ],
+)
+def test_choices_that_cannot_be(tiny, flawspot, options, message):
+    before = tiny.read_bytes()
+    code, _, err = flawspot("threshold", tiny, *options)
+    assert code == 1
+    assert message in err
+    assert tiny.read_bytes() == before
+
+
+def test_labels_that_tell_nothing(tiny, flawspot, labelled):
+    shutil.rmtree(labelled / "test" / "good")
+    code, _, err = flawspot("threshold", tiny, "--from", labelled, "--best-f1")
+    assert code == 1
+    assert "no good photographs" in err
+    code, _, err = flawspot("threshold", tiny, "--from", labelled / "test", "--escape-rate", 0.01)
+    assert code == 1

@@ -8,10 +8,10 @@ import pytest
 @pytest.mark.weights
 def test_train_prints_artifact_seconds_and_manifest(trained):
     path, printed = trained
-    assert list(printed) == ["artifact", "seconds", "manifest"]
+    assert list(printed) == ["artifact", "seconds", "manifest", "data"]
     assert printed["artifact"] == str(path)
     assert printed["manifest"]["hyperparameters"]["channels"] == 20
-    assert printed["manifest"]["training"]["images"] == 19
+    assert printed["manifest"]["training"]["images"] == 24
 
 
 @pytest.mark.weights
@@ -84,4 +84,4 @@ def test_too_few_photographs(photographs, message, flawspot, tmp_path, save):
     assert code == 1
     assert err.startswith("error: ")
     assert message in err
-    assert not list((tmp_path / "out").iterdir())
+    assert not list((tmp_path / "out").glob("*"))

@@ -185,7 +185,7 @@ def test_unknown_names_list_the_known(tmp_path):
 
 
 def test_numbers_out_of_range(tmp_path):
-    with pytest.raises(ConfigurationError, match="32 or more"):
+    with pytest.raises(ConfigurationError, match="32 to 4096"):
         render("washer", 0, size=16)
     for wrong in ({"train": -1}, {"seed": -1}, {"size": 0}):
         with pytest.raises(ConfigurationError):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flawspot.data.folders import read_sample_mask
+from flawspot.data.folders import open_folder, read_sample_mask
 from flawspot.data.layouts import DataSource
 from flawspot.errors import DataError
 from flawspot.runtime.images import read_image
@@ -92,6 +92,63 @@ def test_a_published_layout_is_found_with_its_masks(make, tmp_path):
         expected = truth if sample.is_defective else np.zeros((8, 8), bool)
         assert np.array_equal(read_sample_mask(sample, read_image(sample.path).shape[:2]), expected)
     assert len(source.fingerprint(category)) == 64
+
+
+def mvtec_ad_2(root):
+    put(root, "can", "train", "good", "000_regular.png")
+    put(root, "can", "validation", "good", "000_regular.png")
+    put(root, "can", "test_public", "good", "000_regular.png")
+    put(root, "can", "test_public", "bad", "000_overexposed.png")
+    put(root, "can", "test_public", "ground_truth", "bad", "000_overexposed_mask.png", box=TOP)
+    for name in ("test_private", "test_private_mixed"):
+        put(root, "can", name, "000_regular.png")
+    return "can", TOP
+
+
+@pytest.mark.parametrize("make", [mvtec_ad, visa, btad, mvtec_loco, mvtec_3d, mvtec_ad_2], ids=lambda f: f.__name__)
+def test_a_published_layout_is_known_without_being_named(make, tmp_path):
+    category, box = make(tmp_path)
+    folder = open_folder(tmp_path / category)
+    assert len(folder.train) == 1
+    assert [sample.is_defective for sample in folder.test].count(False) == 1
+    (defective,) = (sample for sample in folder.test if sample.is_defective)
+    truth = np.zeros((8, 8), bool)
+    truth[box] = True
+    assert np.array_equal(read_sample_mask(defective, (8, 8)), truth)
+    assert sum(row.count for row in folder.taken if row.role == "masks") >= 1
+    assert not folder.tested_on_what_is_learned
+
+
+def test_what_a_layout_leaves_out_is_told(tmp_path):
+    mvtec_ad_2(tmp_path)
+    mvtec_3d(tmp_path)
+    reasons = {left.folder: left.reason for left in open_folder(tmp_path / "can").left_out}
+    assert "flawspot holds out its own" in reasons["validation/good"]
+    assert "without labels" in reasons["test_private"]
+    assert "without labels" in reasons["test_private_mixed"]
+    reasons = {left.folder: left.reason for left in open_folder(tmp_path / "bagel").left_out}
+    assert reasons["train/good"] == "depth, which is not looked at"
+
+
+def test_visa_as_a_whole_names_its_products(tmp_path):
+    visa(tmp_path)
+    with pytest.raises(DataError, match=r"VisA with 1 product \(candle\): give one of them"):
+        open_folder(tmp_path)
+
+
+def test_visa_without_its_table(tmp_path):
+    visa(tmp_path)
+    (tmp_path / "split_csv" / "1cls.csv").unlink()
+    folder = open_folder(tmp_path / "candle")
+    assert len(folder.train) == 2
+    assert folder.has_masks
+
+
+def test_photographs_are_not_tested_on_once_they_were_learned_from(tmp_path):
+    put(tmp_path, "part", "OK", "1.png")
+    put(tmp_path, "part", "NG", "1.png")
+    with pytest.raises(DataError, match="same good photographs for training and for testing"):
+        DataSource("mine", "folder", tmp_path / "part").open("part")
 
 
 @pytest.mark.parametrize("make", [mvtec_ad, btad, mvtec_loco, mvtec_3d, visa], ids=lambda f: f.__name__)

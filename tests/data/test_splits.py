@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from flawspot.data.splits import split
+from flawspot.data.splits import folds, split, split_groups
 from flawspot.errors import ConfigurationError
 
 
@@ -48,3 +48,28 @@ def test_the_seed_decides():
 def test_impossible_fractions(fractions):
     with pytest.raises(ConfigurationError, match="at most 1"):
         split(10, fractions, seed=0)
+
+
+def test_groups_are_never_cut():
+    groups = np.array([0, 1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 9, 9])
+    parts = split_groups(groups, [0.2, 0.1], seed=2)
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(len(groups)))
+    held = [set(groups[part].tolist()) for part in parts]
+    assert [len(group) for group in held] == [7, 2, 1]
+    assert not held[0] & held[1]
+
+
+def test_groups_of_one_are_split_as_what_they_hold():
+    for count in (2, 5, 209):
+        for one, other in zip(split_groups(np.arange(count), [0.2], 4), split(count, [0.2], 4), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("groups", [np.arange(23), np.arange(23) // 3, np.zeros(4, np.int64), np.array([0, 1])])
+def test_folds_hold_whole_groups_evenly(groups):
+    found = folds(groups, 5, seed=1)
+    numbers = [len(set(groups[found == fold].tolist())) for fold in range(found.max() + 1)]
+    assert sum(numbers) == groups.max() + 1
+    assert len(numbers) == min(5, groups.max() + 1)
+    assert max(numbers) - min(numbers) <= 1
+    np.testing.assert_array_equal(found, folds(groups, 5, seed=1))

@@ -13,7 +13,7 @@ from PIL import Image
 from flawspot.errors import ConfigurationError
 from flawspot.methods.registry import create_method, methods
 from flawspot.methods.settings import hyperparameters_of
-from flawspot.runtime.artifact import graph_sha256, write
+from flawspot.runtime.artifact import assemble, graph_sha256
 from flawspot.runtime.detector import OUTPUTS, load
 from flawspot.runtime.session import open_session
 from flawspot.training.graph import to_onnx
@@ -75,7 +75,7 @@ def test_the_same_seed_makes_the_same_bits(name, fitted, exported, fit_method):
 
 def test_saved_and_loaded_it_gives_the_same_bits(name, exported, make_photographs, tiny_manifest, tmp_path):
     image = make_photographs(1, seed=9)[0]
-    write(tmp_path / "part.onnx", exported(name), tiny_manifest)
+    assemble(exported(name), dataclasses.replace(tiny_manifest, input_size=64)).save(tmp_path / "part.onnx")
     anomaly_map, score = run(exported(name), image[None])
     for _ in range(2):
         prediction = load(tmp_path / "part.onnx", threads=1).predict(image)

@@ -32,15 +32,30 @@ def test_only_good_images() -> None:
     metrics = measure(np.array([0.0, 1.0]), np.zeros((2, 4, 4), np.float32), np.array([False, False]), masks, 0.5)
     assert metrics.image_auroc is None
     assert metrics.image_recall is None
-    assert metrics.image_precision == 0.0
+    assert metrics.image_precision is metrics.image_f1 is metrics.image_ap is metrics.image_f1_max is None
     assert metrics.image_false_alarm_rate == 0.5
-    assert metrics.pixel_aupro is None
+    assert metrics.pixel_aupro is metrics.pixel_ap is None
     assert metrics.regions == 0
+    assert set(metrics.undefined.values()) == {"there are no defective photographs"}
+    assert "image_false_alarm_rate" not in metrics.undefined
+
+
+def test_only_defective_images() -> None:
+    masks = np.zeros((2, 4, 4), bool)
+    masks[:, 0, 0] = True
+    metrics = measure(np.array([0.0, 1.0]), masks.astype(np.float32), np.array([True, True]), masks, 0.5)
+    assert metrics.image_recall == 0.5
+    known = {name for name, value in metrics.as_dict().items() if value is not None and type(value) is float}
+    assert known == {"image_recall"}
+    assert set(metrics.undefined.values()) == {"there are no good photographs"}
+    assert (metrics.true_positives, metrics.false_negatives, metrics.regions) == (1, 1, 2)
 
 
 def test_no_alarms_leave_precision_undefined() -> None:
     metrics = measure(np.array([0.0, 0.1]), None, np.array([False, True]), None, 0.5)
     assert metrics.image_precision is None
+    assert metrics.undefined["image_precision"] == "no photograph was called anomalous"
+    assert metrics.undefined["pixel_ap"] == "not every defective photograph has a mask"
     assert metrics.image_recall == 0.0
 
 

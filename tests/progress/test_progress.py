@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from flawspot.errors import ConfigurationError
 from flawspot.progress import SILENT, Silent, as_progress, duration, length_of
 from flawspot.progress.display import Display
 
@@ -14,6 +15,12 @@ def test_true_shows_false_is_silent_and_a_progress_is_itself():
     assert as_progress(mine) is mine
     assert as_progress(False) is SILENT
     assert isinstance(as_progress(True), Display)
+
+
+@pytest.mark.parametrize("wrong", [print, None, 1, "yes", Silent])
+def test_what_is_no_progress(wrong):
+    with pytest.raises(ConfigurationError, match="True, False or an object with track, step and note"):
+        as_progress(wrong)
 
 
 def test_silence_yields_everything(capsys):

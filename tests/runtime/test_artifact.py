@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import flawspot
 from flawspot.errors import ArtifactError, FlawspotError
-from flawspot.runtime.artifact import Artifact, assemble, graph_sha256, read, write
+from flawspot.runtime.artifact import Artifact, assemble, graph_sha256, read
 from flawspot.runtime.manifest import SCHEMA_VERSION, Manifest
 
 
@@ -28,7 +28,7 @@ def refused(path) -> str:
 @pytest.fixture
 def file(tmp_path, tiny_model, tiny_manifest):
     path = tmp_path / "a part.onnx"
-    write(path, tiny_model, tiny_manifest)
+    assemble(tiny_model, tiny_manifest).save(path)
     return path
 
 
@@ -41,7 +41,7 @@ def test_round_trip(file, tiny_model, tiny_manifest):
 
 
 def test_a_rewritten_manifest_changes_nothing_else(file, tiny_model, tiny_manifest):
-    write(file, read(file).model, dataclasses.replace(tiny_manifest, product="another"))
+    assemble(read(file).model, dataclasses.replace(tiny_manifest, product="another")).save(file)
     assert read(file).manifest.product == "another"
     assert graph_sha256(read(file).model) == graph_sha256(tiny_model)
     keys = [entry.key for entry in onnx.load(file).metadata_props]
@@ -51,8 +51,8 @@ def test_a_rewritten_manifest_changes_nothing_else(file, tiny_model, tiny_manife
 def test_other_metadata_are_kept(file, tiny_model, tiny_manifest):
     model = onnx.load_from_string(tiny_model)
     model.metadata_props.add(key="line", value="7")
-    write(file, model.SerializeToString(), tiny_manifest)
-    write(file, read(file).model, tiny_manifest)
+    assemble(model.SerializeToString(), tiny_manifest).save(file)
+    assemble(read(file).model, tiny_manifest).save(file)
     assert [e.value for e in onnx.load(file).metadata_props if e.key == "line"] == ["7"]
 
 
@@ -144,7 +144,7 @@ def test_fields_of_a_later_version_are_ignored(tiny_manifest):
 def test_a_manifest_with_numbers_that_json_lacks_is_not_written(tmp_path, tiny_model, tiny_manifest):
     broken = dataclasses.replace(tiny_manifest, hyperparameters={"rate": float("nan")})
     with pytest.raises(ValueError, match="JSON"):
-        write(tmp_path / "x.onnx", tiny_model, broken)
+        assemble(tiny_model, broken).save(tmp_path / "x.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -155,7 +155,7 @@ def test_a_full_disk_leaves_the_old_file(file, tiny_model, tiny_manifest, monkey
     before = file.read_bytes()
     monkeypatch.setattr("flawspot.files.os.fsync", full)
     with pytest.raises(FlawspotError, match="No space left on device"):
-        write(file, tiny_model, dataclasses.replace(tiny_manifest, product="another"))
+        assemble(tiny_model, dataclasses.replace(tiny_manifest, product="another")).save(file)
     assert file.read_bytes() == before
     assert [p.name for p in file.parent.iterdir()] == [file.name]
 
@@ -235,7 +235,7 @@ def large(tiny_model, tiny_manifest, tmp_path_factory):
     model.graph.initializer.append(numpy_helper.from_array(weights, "weights"))
     model.metadata_props.add(key="line", value="7")
     path = tmp_path_factory.mktemp("large") / "large.onnx"
-    write(path, model.SerializeToString(), tiny_manifest)
+    assemble(model.SerializeToString(), tiny_manifest).save(path)
     return path
 
 

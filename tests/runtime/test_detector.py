@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import flawspot
-from flawspot.errors import ImageError
-from flawspot.runtime.artifact import assemble, write
+from flawspot.errors import ConfigurationError, ImageError
+from flawspot.runtime.artifact import assemble
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.session import open_session
 
@@ -27,7 +27,7 @@ def photograph(level: int, height: int = 16, width: int = 24) -> np.ndarray:
 
 def test_from_a_file_and_in_memory(tmp_path, tiny_model, tiny_manifest):
     path = tmp_path / "part.onnx"
-    write(path, tiny_model, tiny_manifest)
+    assemble(tiny_model, tiny_manifest).save(path)
     for source in (path, str(path), assemble(tiny_model, tiny_manifest)):
         assert flawspot.load(source).predict(photograph(120)).score == 120.0
 
@@ -106,3 +106,15 @@ def test_no_box_leaves_the_photograph(size, tiny_manifest):
     everywhere = np.full((224, 224), 255, np.float32)
     prediction = Prediction(score=1.0, map=everywhere, image_size=(size, size), calibration=tiny_manifest.calibration)
     assert prediction.boxes == [(0, 0, size, size)]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1e3", "many", "1025", "9" * 400, "\u0665"])
+def test_a_number_of_threads_that_no_machine_has(value, tiny_model, tiny_manifest, monkeypatch):
+    monkeypatch.setenv("FLAWSPOT_THREADS", value)
+    artifact = assemble(tiny_model, tiny_manifest)
+    with pytest.raises(ConfigurationError, match=r"FLAWSPOT_THREADS is .* set it to a whole number from 1 to 1,024"):
+        flawspot.load(artifact)
+    assert flawspot.load(artifact, threads=1).predict(photograph(9)).score == 9
+    for threads in (0, -1, 10**30):
+        with pytest.raises(ConfigurationError, match="threads must be from 1 to 1,024"):
+            flawspot.load(artifact, threads=threads)

@@ -10,6 +10,7 @@ import pytest
 import flawspot
 from flawspot.errors import ArtifactError
 from flawspot.runtime.artifact import CHECKSUM_KEY, MANIFEST_KEY, assemble, graph_sha256, metadata_entry, read
+from flawspot.runtime.manifest import Manifest, Part
 
 
 def written(path, model: bytes, text: str):
@@ -94,3 +95,21 @@ def test_a_manifest_belongs_to_its_graph(tmp_path, tiny_model, tiny_manifest):
     theirs = assemble(other, tiny_manifest).manifest
     with pytest.raises(ArtifactError, match="belongs to another graph"):
         read(written(tmp_path / "a.onnx", tiny_model, theirs.to_json()))
+
+
+def test_texts_that_no_encoding_has_become_text(tmp_path, tiny_model, tiny_manifest):
+    """As names that are not UTF-8 have them, wherever they come in."""
+    odd = "a\udcffb"
+    manifest = dataclasses.replace(
+        tiny_manifest,
+        method=odd,
+        hyperparameters={odd: odd},
+        versions={odd: odd},
+        parts=(Part(odd, 1, 1),),
+        backbone=dataclasses.replace(tiny_manifest.backbone, layers=odd),
+    )
+    assemble(tiny_model, manifest).save(tmp_path / "a.onnx")
+    found = read(tmp_path / "a.onnx").manifest
+    assert (found.method, found.hyperparameters) == (r"a\udcffb", {r"a\udcffb": r"a\udcffb"})
+    assert (found.backbone.layers, found.parts[0].name) == (r"a\udcffb", r"a\udcffb")
+    assert Manifest.from_json(found.to_json()) == found

@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+import time
 import warnings
 import zlib
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from flawspot.errors import ImageError
 from flawspot.runtime.images import read_image, read_mask, to_rgb
@@ -119,7 +121,7 @@ def test_flipped_bytes_never_escape_as_another_error(tmp_path, photograph, suffi
 @pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
 def test_random_bytes_and_text_with_an_image_suffix(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
-    for data in [np.random.default_rng(0).bytes(3000), b"<html>\n</html>", b"\x00", b"GIF89a" + b"\0" * 50]:
+    for data in [np.random.default_rng(0).bytes(3000), b"<html>\n</html>", b"\x00", b"%PDF-1.7" + b"\0" * 50]:
         path.write_bytes(data)
         with pytest.raises(ImageError, match="not a PNG, JPEG") as error:
             read_image(path)
@@ -167,3 +169,22 @@ def test_a_damaged_pillow_image_in_memory(tmp_path, photograph, save):
     path.write_bytes(save(photograph, path).read_bytes()[:200])
     with Image.open(path) as image, pytest.raises(ImageError, match="damaged"):
         to_rgb(image)
+
+
+def test_exif_data_in_a_text_of_a_png(tmp_path):
+    """A directory whose entries all name the same bytes, written as older programs do."""
+    path = tmp_path / "a.png"
+    for entries, refused in ((30, False), (8_000, True)):
+        tags = b"".join(struct.pack("<HHII", tag, 7, 90_000, 8) for tag in range(1000, 1000 + entries))
+        exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", entries) + tags + bytes(4)
+        text = PngInfo()
+        text.add_text("Raw profile type exif", f"\nexif\n{len(exif)}\n{exif.hex()}", zip=True)
+        Image.new("RGB", (9, 9)).save(path, pnginfo=text)
+        if refused:
+            begin = time.process_time()
+            with pytest.raises(ImageError, match="EXIF data of the PNG") as error:
+                read_image(path)
+            one_line(error, path)
+            assert time.process_time() - begin < 0.5
+        else:
+            assert read_image(path).shape == (9, 9, 3)

@@ -198,3 +198,16 @@ def test_a_damaged_model_is_refused_or_passes_but_raises_nothing_else(tiny_model
             data[place] = generator.integers(256)
         with contextlib.suppress(ArtifactError):
             check_model(bytes(data[: generator.integers(1, len(data) + 1)]))
+
+
+@pytest.mark.parametrize("operator", ["Div", "Mod"])
+def test_a_division_by_a_constant_above_zero_is_a_detectors(operator: str) -> None:
+    """PatchCore's equation 7 finds the place of its worst patch so."""
+    places = helper.make_node("ArgMax", ["zero"], ["i"], axis=0, keepdims=1)
+    check_model(
+        model([places, helper.make_node(operator, ["i", "seven"], ["n"])], [LEAK, constant("seven", np.array(7))])
+    )
+    for wrong in (np.array(0), np.array([3, -1])):
+        divides = helper.make_node(operator, ["i", "seven"], ["n"])
+        with pytest.raises(ArtifactError, match="divides integers"):
+            check_model(model([places, divides], [LEAK, constant("seven", wrong)]))

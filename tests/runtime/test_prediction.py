@@ -137,6 +137,7 @@ def test_repr_is_a_line():
     values[1, 1] = 3
     shown = repr(predicted(values, path=Path("a part.png")))
     assert shown == "Prediction(anomalous, severity 3, score 3, 1 region, a part.png)"
+    assert repr(predicted(values, path=Path("a\ngood\x1b[2J.png"))).endswith(r"1 region, a\ngood\x1b[2J.png)")
 
 
 def test_to_dict_is_json():

@@ -14,7 +14,7 @@ import pytest
 
 import flawspot
 from flawspot.errors import ArtifactError, ConfigurationError, SignatureError
-from flawspot.runtime.artifact import assemble, write
+from flawspot.runtime.artifact import assemble
 from flawspot.runtime.detector import Detector
 from flawspot.runtime.session import open_session
 from flawspot.runtime.signature import make_key, sign
@@ -27,7 +27,7 @@ on_cpu_alone = pytest.mark.skipif(
 
 @pytest.fixture
 def part(tmp_path, tiny_model, tiny_manifest):
-    write(tmp_path / "part.onnx", tiny_model, tiny_manifest)
+    assemble(tiny_model, tiny_manifest).save(tmp_path / "part.onnx")
     return tmp_path / "part.onnx"
 
 

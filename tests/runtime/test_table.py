@@ -7,6 +7,7 @@ import pandas
 import pytest
 
 import flawspot
+from flawspot.errors import ConfigurationError
 from flawspot.runtime.artifact import assemble
 from flawspot.runtime.table import rows
 
@@ -65,3 +66,15 @@ def test_what_was_not_inspected_is_neither_good_nor_bad(tiny_model, tiny_manifes
     assert list(table["verdict"]) == ["good", "not inspected"]
     assert list(table["is_anomalous"]) == [False, None]
     assert "no such file" in list(table["error"])[1]
+
+
+def test_a_single_prediction_is_a_row(predictions):
+    assert rows(predictions[1]) == rows([predictions[1]])
+    assert len(flawspot.table(predictions[0])) == 1
+
+
+@pytest.mark.parametrize("wrong", [3, None, "a.png", [predictions, 3], [{"path": "a" * 1000}]])
+def test_what_is_no_prediction(wrong):
+    with pytest.raises(ConfigurationError, match="made of predictions") as error:
+        flawspot.table(wrong)
+    assert len(str(error.value)) < 200

@@ -22,7 +22,7 @@ needs_weights = pytest.mark.skipif(
     find("mobilenet_v2", family("mobilenet_v2").weights) is None, reason="flawspot weights pull mobilenet_v2"
 )
 pytestmark = [pytest.mark.weights, needs_weights]
-QUICK = {"method": "padim", "input_size": 64}
+QUICK = {"method": "padim", "input_size": 64, "calibration": "split"}
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_calibration_images_serve_for_nothing_else(product_folder, monkeypatch, 
     monkeypatch.setattr(FeatureCache, "maps", lambda *a, **k: sources.append(a[1]) or maps(*a, **k))
     monkeypatch.setattr(PaSTe, "fit", lambda *a, **k: sets.extend(a[1:]) or fit(*a, **k))
     calibrated = []
-    original = training._calibrate
-    monkeypatch.setattr(training, "_calibrate", lambda *a: calibrated.extend(a[1]) or original(*a))
+    original = training.held_out_scores
+    monkeypatch.setattr(training, "held_out_scores", lambda *a, **k: calibrated.extend(a[1]) or original(*a, **k))
     cache = None if shared is None else FeatureCache(shared=shared)
     trained = train(product_folder, method="paste", input_size=64, settings={"epochs": 1}, cache=cache)
     fitted, validated = ([sources[0].images[row] for row in features.rows] for features in sets)
@@ -116,7 +116,7 @@ def test_from_a_cache_comes_the_same_detector(artifact, product_folder, tmp_path
     assert graph_sha256(first.model) == graph_sha256(again.model) == graph_sha256(artifact[1].model)
     assert first.manifest.calibration == artifact[1].manifest.calibration
     assert len(list(tmp_path.iterdir())) == 3
-    other = train(product_folder, cache=FeatureCache(tmp_path), seed=1, method="patchcore", input_size=64)
+    other = train(product_folder, cache=FeatureCache(tmp_path), seed=1, **{**QUICK, "method": "patchcore"})
     assert other.manifest.training.images == 19
     assert len(list(tmp_path.iterdir())) == 3
 

@@ -148,6 +148,9 @@ def _trained(task: Task, folder: ImageFolder, path: Path) -> _Found:
             normalization=cell.normalization,
             seed=cell.seed,
             strict=True,
+            # As in the published runs, and one fit for each.
+            calibration="split",
+            group="none",
             settings=cell.settings,
             cache=cache,
             output=path,

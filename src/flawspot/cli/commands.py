@@ -9,6 +9,7 @@ import typer
 from flawspot.cli import (
     backbones,
     benchmark,
+    check,
     costs,
     demo,
     evaluate,
@@ -54,6 +55,7 @@ def _root(
     pass
 
 
+app.command(name="check")(check.check)
 app.command(name="train")(train.train)
 app.command(name="predict")(predict.predict)
 app.command(name="evaluate")(evaluate.evaluate)

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from flawspot.cli.console import err, note, out, print_json, styled
+from flawspot.cli.detectors import TRUSTED_KEYS
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.errors import ConfigurationError
 from flawspot.extras import install_command
@@ -51,6 +52,7 @@ def costs(
         Path | None,
         typer.Option(help="Photographs to measure with, in the MVTec layout or a plain folder of good ones."),
     ] = None,
+    trusted_keys: TRUSTED_KEYS = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """What a detector stores and computes, by part: a trained one, or one that is only thought of.
@@ -67,9 +69,9 @@ def costs(
 
         open_folder(data)  # whatever is wrong with it is told before the rest is computed
     if artifact is not None:
-        from flawspot.runtime.artifact import read
+        from flawspot.runtime.signature import read_trusted
 
-        manifest = read(artifact).manifest
+        manifest = read_trusted(artifact, trusted_keys or None).manifest
         found, subject = _artifact_costs(manifest), _named_artifact(artifact, manifest)
         settings = dict(manifest.hyperparameters)
     else:

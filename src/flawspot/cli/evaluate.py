@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,66 +10,129 @@ import typer
 
 from flawspot.cli import UNREADABLE_IMAGES
 from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.detectors import FAST_JPEG, THREADS, TRUSTED_KEYS, load_tested
 from flawspot.progress.display import DISPLAY
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
+    from flawspot.evaluation import Evaluation
+    from flawspot.evaluation.outcomes import Outcome
     from flawspot.metrics import Metrics
+    from flawspot.runtime.manifest import Manifest
+
+_TITLES = {
+    "auroc": "AUROC",
+    "ap": "AP",
+    "f1_max": "F1 max",
+    "aupro_normalized": "AUPRO",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "false_alarm_rate": "false alarm rate",
+}
+
+PAGE = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE.html", help="Write one page with the pictures of what was called wrongly."),
+]
+SCORES = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the score and verdict of each photograph: .csv or .json.")
+]
+_NAMED = 5
+"""Photographs named for each kind of mistake."""
 
 
 def evaluate(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
-    data: Annotated[Path, typer.Argument(help="A folder in the MVTec layout, with test and ground_truth.")],
-    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="A folder in the MVTec layout, or of good and of defective parts."),
+    ] = None,
+    from_list: LIST = None,
+    good: GOOD = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")] = False,
     threads: THREADS = None,
     fast_jpeg: FAST_JPEG = False,
     trusted_keys: TRUSTED_KEYS = None,
+    page: PAGE = None,
+    scores: SCORES = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a detector on labelled photographs that it has never seen."""
     from flawspot.evaluation import evaluate as run
+    from flawspot.evaluation.outcomes import write_scores
+    from flawspot.evaluation.page import write_page
 
     detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
-    evaluation = run(detector, data, strict=strict, progress=DISPLAY)
-    manifest = detector.manifest
-    if as_json:
-        skipped = len(evaluation.skipped)
-        print_json({**evaluation.metrics.as_dict(), "skipped": skipped, "weights": manifest.backbone.weights})
-    else:
-        if manifest.backbone.weights == "random":
-            note("the backbone of this detector has random weights")
-        print_pairs(_rows(evaluation.metrics, manifest.calibration.threshold))
-    if evaluation.skipped:
+    evaluation = run(detector, open_given(data, from_list, good), strict=strict, progress=DISPLAY)
+    if scores is not None:
+        write_scores(evaluation, scores)
+    if page is not None:
+        write_page(evaluation, detector, page, progress=DISPLAY)
+    _show(evaluation, detector.manifest, as_json)
+    if evaluation.skipped or evaluation.data.unread:
         raise typer.Exit(UNREADABLE_IMAGES)
 
 
+def _show(evaluation: Evaluation, manifest: Manifest, as_json: bool) -> None:
+    from flawspot.evaluation.outcomes import by_kind, outcomes
+
+    folder, found = evaluation.data, outcomes(evaluation)
+    if as_json:
+        print_json(
+            {
+                **evaluation.metrics.as_dict(),
+                "undefined": evaluation.metrics.undefined,
+                "skipped": len(evaluation.skipped),
+                "skipped_names": [visible(path.name) for path, _ in evaluation.skipped],
+                "data": folder.as_dict(),
+                "weights": manifest.backbone.weights,
+                "kinds": [dataclasses.asdict(kind) for kind in by_kind(found)],
+                "wrong": [each.name for each in found if not each.is_right],
+            }
+        )
+    else:
+        if manifest.backbone.weights == "random":
+            note("the backbone of this detector has random weights")
+        print_data(folder)
+        print_pairs([*_rows(evaluation.metrics, manifest.calibration.threshold), *_outcomes(found)])
+    if folder.tested_on_what_is_learned:
+        note("good photographs serve for training and testing here: were these learned from, false alarms look rarer")
+
+
+def _outcomes(found: list[Outcome]) -> list[tuple[str, str]]:
+    """What was called anomalous by kind, and what wrongly."""
+    from flawspot.evaluation.outcomes import by_kind, wrong
+
+    rows = [
+        (f"anomalous: {kind.name}", f"{kind.anomalous} of {kind.total} ({kind.low:.3f} to {kind.high:.3f}, 95 %)")
+        for kind in by_kind(found)
+    ]
+    for title, mistakes in zip(("missed", "false alarms"), wrong(found), strict=True):
+        named = ", ".join(each.name for each in mistakes[:_NAMED])
+        more = f" and {len(mistakes) - _NAMED} more" if len(mistakes) > _NAMED else ""
+        rows += [(title, f"{named}{more}")] if mistakes else []
+    return rows
+
+
 def _rows(metrics: Metrics, threshold: float) -> list[tuple[str, str]]:
+    images, pixels = ("auroc", "ap", "f1_max"), ("auroc", "ap", "f1_max", "aupro_normalized")
+    at_threshold = ("f1", "precision", "recall", "false_alarm_rate")
     return [
         ("images", f"{metrics.good_images} good, {metrics.defective_images} defective"),
-        ("image level", _line(AUROC=metrics.image_auroc, AP=metrics.image_ap, F1_max=metrics.image_f1_max)),
-        (
-            "pixel level",
-            _line(
-                AUROC=metrics.pixel_auroc,
-                AP=metrics.pixel_ap,
-                F1_max=metrics.pixel_f1_max,
-                AUPRO=metrics.pixel_aupro_normalized,
-            ),
-        ),
-        (
-            f"at the threshold {threshold:.5g}",
-            _line(
-                F1=metrics.image_f1,
-                precision=metrics.image_precision,
-                recall=metrics.image_recall,
-                false_alarm_rate=metrics.image_false_alarm_rate,
-            ),
-        ),
+        ("image level", _line(metrics, "image", images)),
+        ("pixel level", _line(metrics, "pixel", pixels)),
+        (f"at the threshold {threshold:.5g}", _line(metrics, "image", at_threshold)),
     ]
 
 
-def _line(**figures: float | None) -> str:
-    return "   ".join(
-        f"{name.replace('_', ' ')} {'undefined' if value is None else f'{value:.4f}'}"
-        for name, value in figures.items()
-    )
+def _line(metrics: Metrics, level: str, names: tuple[str, ...]) -> str:
+    """The figures that are known, and why the others are not."""
+    values, undefined = metrics.as_dict(), metrics.undefined
+    known = [f"{_TITLES[name]} {value:.4f}" for name in names if (value := values[f"{level}_{name}"]) is not None]
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        if (reason := undefined.get(f"{level}_{name}")) is not None:
+            reasons.setdefault(reason, []).append(_TITLES[name])
+    return "   ".join([*known, *(f"no {', '.join(which)}: {reason}" for reason, which in reasons.items())])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flawspot.cli.calibration import scored, threshold_rows
 from flawspot.cli.console import print_json, print_pairs
 
 if TYPE_CHECKING:
@@ -38,14 +39,10 @@ def info(
         (
             "photographs",
             f"{training.images} to learn from, {training.validation_images} to choose the epoch, "
-            f"{training.calibration_images} for the threshold, {len(training.skipped)} unreadable",
+            f"{scored(calibration)} for the threshold, {len(training.skipped)} unreadable",
         ),
         ("fingerprint", training.fingerprint[:16]),
-        (
-            "threshold",
-            f"{calibration.threshold:.6g} for a false-alarm rate of {calibration.promised_rate:.2g} "
-            f"(asked: {calibration.false_alarm_rate:g})",
-        ),
+        *threshold_rows(calibration),
     ]
     rows += [
         (f"cost: {part.name}", f"{part.bytes / 2**20:8.3f} MiB  {part.macs / 1e6:10.2f} MMAC")

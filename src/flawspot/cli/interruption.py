@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -49,6 +50,9 @@ class Interruption:
             with contextlib.suppress(ValueError):  # not in the main thread
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     signal.signal(number, self._note)
+        # Registered first and so called last, when nothing can hang any more: Python would let go of our answers next,
+        # and a signal that comes while it takes itself down would end a process whose work is done and told.
+        atexit.register(_ignore)
         self._hush()
 
     def finish(self) -> None:
@@ -137,6 +141,12 @@ class Interruption:
         timer = threading.Timer(_AGAIN_SECONDS, again)
         timer.daemon = True
         timer.start()
+
+
+def _ignore() -> None:
+    for number in _WORDS:
+        with contextlib.suppress(ValueError):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _importer(frame: FrameType | None) -> FrameType | None:

@@ -13,11 +13,13 @@ from flawspot.cli.detectors import DEVICE, FAST_JPEG, MAX_PIXELS, THREADS, TRUST
 from flawspot.cli.streams import OutputError
 from flawspot.errors import FlawspotError, ImageError, InspectionError
 from flawspot.progress.display import DISPLAY
+from flawspot.texts import counted, listed
 
 if TYPE_CHECKING:
     from flawspot.cli.prediction_inputs import Feed
     from flawspot.cli.prediction_outputs import Outputs
     from flawspot.runtime.detector import Detector
+    from flawspot.runtime.photographs import Photographs
 
 EXPLAINED = (
     "severity: score / threshold, anomalous above 1;  p-value: share of good parts that look at least as anomalous"
@@ -42,6 +44,7 @@ def predict(
     fast_jpeg: FAST_JPEG = False,
     trusted_keys: TRUSTED_KEYS = None,
     fail_on_anomaly: options.FAIL_ON_ANOMALY = False,
+    strict: options.STRICT = False,
     as_json: options.AS_JSON = False,
 ) -> None:
     """Find the defects in new photographs."""
@@ -55,14 +58,12 @@ def predict(
         file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys, device=device, max_pixels=max_pixels
     )
     feed = open_feed(images or [], from_list, every, watch)
-    if feed.still.drawn:
-        count = f"{feed.still.drawn} picture{'' if feed.still.drawn == 1 else 's'}"
-        note(f"passed over {count} that flawspot drew itself")
+    _tell_passed_over(feed.still)
     outputs = Outputs(wanted, detector.manifest.product, feed.shots, live=feed.live is not None)
     if not as_json:
         err.print(styled(EXPLAINED, "dim"))
     try:
-        _predict(detector, feed, outputs)
+        _predict(detector, feed, outputs, strict)
     except OutputError as error:
         if error.reader_is_gone and fail_on_anomaly:  # whose exit code 0 would mean that all is good
             raise FlawspotError(f"{error}: not all photographs were inspected") from error
@@ -73,7 +74,7 @@ def predict(
     _end(outputs, fail_on_anomaly)
 
 
-def _predict(detector: Detector, feed: Feed, outputs: Outputs) -> None:
+def _predict(detector: Detector, feed: Feed, outputs: Outputs, strict: bool) -> None:
     """Predict, print and draw one photograph after the other."""
     from flawspot.runtime.not_inspected import NotInspected
     from flawspot.runtime.prediction import Prediction
@@ -86,8 +87,19 @@ def _predict(detector: Detector, feed: Feed, outputs: Outputs) -> None:
                 raise image
             found = detector.predict(image)
         except (ImageError, InspectionError) as error:
+            if strict:
+                raise
             found = NotInspected(error)
         outputs.add(shot, found)
+
+
+def _tell_passed_over(photographs: Photographs) -> None:
+    """What lies in a folder and is no photograph."""
+    if photographs.drawn:
+        note(f"passed over {counted(photographs.drawn, 'picture')} that flawspot drew itself")
+    if photographs.companions:
+        names = listed((path.name for path in photographs.companions), 5)
+        note(f"passed over {counted(len(photographs.companions), 'file')} of texts and tables: {names}")
 
 
 def _tell(outputs: Outputs, as_json: bool) -> None:

@@ -62,6 +62,11 @@ WATCH = Annotated[
     bool, typer.Option("--watch", help="Then wait for photographs that come into the folders, until Ctrl-C.")
 ]
 FAIL_ON_ANOMALY = Annotated[
-    bool, typer.Option("--fail-on-anomaly", help="End with exit code 4 if any photograph is anomalous.")
+    bool,
+    typer.Option(
+        "--fail-on-anomaly",
+        help="End with exit code 4 if any photograph is anomalous; with 3, as always, if one was not inspected.",
+    ),
 ]
+STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be inspected.")]
 AS_JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each photograph.")]

@@ -31,7 +31,7 @@ class Feed:
 
     Attributes:
         still: files that are there, in order, with what was passed over beside them.
-        shots: of these.
+        shots: of these, and of what lies among them and is not read.
         live: what comes afterwards, one by one; None where nothing does.
     """
 
@@ -82,7 +82,14 @@ def open_feed(images: Sequence[str], from_list: Path | None, every: int, watch: 
     coming += [_film(name, every) for name in films]
     if watch:
         coming.append(watched(folders, [path for path, _ in found.found]))
-    return Feed(found, files(found.found), chain(*coming) if coming else None)
+    unread = [Shot(str(path), Path(path.name), _unread(path)) for path in found.unread]
+    return Feed(found, unread + files(found.found), chain(*coming) if coming else None)
+
+
+def _unread(path: Path) -> ImageError:
+    """What lies in a folder and is not read has not been judged."""
+    kind = path.suffix or "no suffix"
+    return ImageError(f"{path} is of a kind that is not read ({kind}): save it as PNG or JPEG")
 
 
 def _film(name: str, every: int) -> Iterator[Shot]:

@@ -40,11 +40,11 @@ def costs(
     """Tables 2 and 3: as printed, as the paper counts, and as it really is. Trains nothing and needs no weights."""
     from flawspot.costs.paper import of_paper, reproduce
     from flawspot.costs.tables import paper_tables
-    from flawspot.runtime.artifact import read
+    from flawspot.runtime.signature import read_trusted
 
     counted = {}
     for path in artifact or []:
-        manifest = read(path).manifest
+        manifest = read_trusted(path).manifest
         if not of_paper(manifest):
             raise ConfigurationError(
                 f"{path} is no PatchCore of the paper's table 3: train one on mobilenet_v2 or wide_resnet50_2 with "

@@ -3,53 +3,206 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.cli.calibration import threshold_rows
+from flawspot.cli.console import note, out, print_json, print_pairs
+from flawspot.cli.detectors import THREADS, TRUSTED_KEYS, load_tested
+from flawspot.progress.display import DISPLAY
+
+if TYPE_CHECKING:
+    from flawspot.metrics.trade_off import Point
+    from flawspot.runtime.artifact import Artifact
+
+_SHOWN_RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+
+FILE = Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")]
+RATE = Annotated[
+    float | None,
+    typer.Option(help="The share of good parts that may be called anomalous. Default: show the present."),
+]
+RULE = Annotated[
+    str | None,
+    typer.Option(
+        help="How the rate becomes a threshold. conformal: what the good photographs can promise. pareto: a smooth "
+        "tail over their highest scores, an estimate that reaches lower rates."
+    ),
+]
+VALUE = Annotated[float | None, typer.Option(help="Take this threshold, whatever it promises.")]
+LABELLED = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="DATA",
+        help="Labelled photographs, good and defective: print what thresholds cost in false alarms and escapes. They "
+        "are no test set any more once a threshold is chosen by them.",
+    ),
+]
+BEST_F1 = Annotated[bool, typer.Option("--best-f1", help="With --from: take the threshold of the highest F1.")]
+RECALL = Annotated[
+    float | None, typer.Option(help="With --from: the highest threshold that finds this share of the defective ones.")
+]
+ESCAPE_RATE = Annotated[
+    float | None,
+    typer.Option(
+        help="With --from: the highest threshold at which at most this share of defective parts escapes, with 95 % "
+        "confidence."
+    ),
+]
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def threshold(
-    file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
-    false_alarm_rate: Annotated[
-        float | None,
-        typer.Option(help="The share of good parts that may be called anomalous. Default: show the present."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    file: FILE,
+    false_alarm_rate: RATE = None,
+    rule: RULE = None,
+    value: VALUE = None,
+    labelled: LABELLED = None,
+    best_f1: BEST_F1 = False,
+    recall: RECALL = None,
+    escape_rate: ESCAPE_RATE = None,
+    threads: THREADS = None,
+    trusted_keys: TRUSTED_KEYS = None,
+    as_json: JSON = False,
 ) -> None:
-    """Show the threshold, or choose another false-alarm rate, without training again."""
-    from flawspot.runtime.artifact import read
+    """Show the threshold, or choose another one, without training again."""
+    from flawspot.errors import ConfigurationError
+    from flawspot.runtime.signature import read_trusted
+
+    choices = {"--best-f1": best_f1 or None, "--recall": recall, "--escape-rate": escape_rate}
+    chosen = [name for name, given in choices.items() if given is not None]
+    if chosen and labelled is None:
+        raise ConfigurationError(f"{chosen[0]} needs labelled photographs: add --from DATA")
+    given = [
+        *chosen,
+        *(name for name, v in (("--value", value), ("--false-alarm-rate", false_alarm_rate)) if v is not None),
+    ]
+    if len(given) > 1:
+        raise ConfigurationError(f"{' and '.join(given)} exclude each other: give one")
+    points: list[Point] | None = None
+    if labelled is not None:
+        points = _points(file, labelled, threads, trusted_keys)
+    artifact = read_trusted(file, trusted_keys or None)
+    changed = _changed(artifact, points, false_alarm_rate, rule, value, best_f1, recall, escape_rate)
+    if changed is not None:
+        _replace(file, artifact, changed)
+        artifact = changed
+    _show(file, artifact, points, as_json)
+
+
+def _points(file: Path, labelled: Path, threads: int | None, trusted_keys: list[Path] | None) -> list[Point]:
+    import numpy as np
+
+    from flawspot.evaluation import evaluate
+    from flawspot.metrics.trade_off import trade_off
+
+    detector = load_tested(file, threads=threads, trusted_keys=trusted_keys)
+    evaluation = evaluate(detector, labelled, progress=DISPLAY)
+    return trade_off(evaluation.scores, np.array([sample.is_defective for sample in evaluation.samples], np.bool_))
+
+
+def _changed(
+    artifact: Artifact,
+    points: list[Point] | None,
+    false_alarm_rate: float | None,
+    rule: str | None,
+    value: float | None,
+    best: bool,
+    recall: float | None,
+    escape_rate: float | None,
+) -> Artifact | None:
+    """The artifact with the threshold that was asked for; None where none was."""
+    from flawspot.metrics.trade_off import at_escape_rate, at_recall, best_f1
+
+    if value is not None:
+        return artifact.with_threshold(value)
+    if points is not None:
+        point = None
+        if best:
+            point = best_f1(points)
+        elif recall is not None:
+            point = at_recall(points, recall)
+        elif escape_rate is not None:
+            point = at_escape_rate(points, escape_rate)
+        if point is not None:
+            return artifact.with_threshold(point.threshold)
+    if false_alarm_rate is None and rule is None:
+        return None
+    rate = artifact.manifest.calibration.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+    return artifact.recalibrated(rate, rule=rule or "conformal")
+
+
+def _replace(file: Path, before: Artifact, after: Artifact) -> None:
     from flawspot.runtime.calibration import shortfall
     from flawspot.runtime.signature import signature_of
 
-    artifact = read(file)
-    if false_alarm_rate is not None:
-        was_signed = signature_of(artifact) is not None
-        artifact = artifact.recalibrated(false_alarm_rate)
-        artifact.save(file)
-        if was_signed:
-            note("its signature no longer fits, for the threshold is signed too: sign it again with `flawspot sign`")
-        warning = shortfall(artifact.manifest.calibration)
-        if warning:
-            note(warning)
+    after.save(file)
+    if signature_of(before) is not None:
+        note(
+            "its signature is gone, for the threshold is signed too, and no device that trusts keys takes it: sign it "
+            "again with `flawspot sign`"
+        )
+    warning = shortfall(after.manifest.calibration)
+    if warning:
+        note(warning)
+
+
+def _show(file: Path, artifact: Artifact, points: list[Point] | None, as_json: bool) -> None:
     calibration = artifact.manifest.calibration
     if as_json:
+        table = {} if points is None else {"trade_off": [_as_dict(point) for point in points]}
         print_json(
             {
                 "artifact": str(file),
                 "false_alarm_rate": calibration.false_alarm_rate,
                 "promised_rate": calibration.promised_rate,
+                "rule": calibration.rule,
                 "threshold": calibration.threshold,
                 "pixel_threshold": calibration.region_threshold,
                 "calibration_images": len(calibration.scores),
+                **table,
             }
         )
         return
-    print_pairs(
-        [
-            ("threshold", f"{calibration.threshold:.6g}"),
-            ("false-alarm rate", f"{calibration.promised_rate:.2g} (asked: {calibration.false_alarm_rate:g})"),
-            ("held-out images", str(len(calibration.scores))),
-        ]
-    )
+    if points is not None:
+        _print_trade_off(points, calibration.threshold)
+    print_pairs([*threshold_rows(calibration), ("scored images", str(len(calibration.scores)))])
+
+
+def _print_trade_off(points: list[Point], threshold: float) -> None:
+    from flawspot.metrics.trade_off import best_f1
+
+    rows = {f"at most {rate:g} of good": _within(points, rate) for rate in _SHOWN_RATES}
+    rows["highest F1"] = best_f1(points)
+    below = [point for point in points if point.threshold <= threshold]
+    rows["this detector"] = below[-1] if below else points[0]
+    out.print(f"{'':<20}  {'threshold':>10}  {'false alarms (95 %)':>26}  {'found (95 %)':>26}  {'F1':>5}")
+    for name, point in rows.items():
+        shown = threshold if name == "this detector" else point.threshold
+        alarms, found = _share(point.false_alarms, point.good), _share(point.found, point.defective)
+        out.print(f"{name:<20}  {shown:>10.5g}  {alarms:>26}  {found:>26}  {point.f1:>5.3f}")
+
+
+def _within(points: list[Point], rate: float) -> Point:
+    """The lowest threshold with no more false alarms than that."""
+    return min((p for p in points if p.false_alarms <= rate * p.good + 1e-9), key=lambda p: p.threshold)
+
+
+def _share(count: int, total: int) -> str:
+    from flawspot.metrics.intervals import wilson
+
+    low, high = wilson(count, total)
+    return f"{count} of {total} ({low:.3f} to {high:.3f})"
+
+
+def _as_dict(point: Point) -> dict[str, float]:
+    return {
+        "threshold": point.threshold,
+        "false_alarms": point.false_alarms,
+        "good": point.good,
+        "found": point.found,
+        "defective": point.defective,
+        "f1": point.f1,
+    }

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flawspot.cli.calibration import scored, threshold_rows
 from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.progress.display import DISPLAY
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
+    from flawspot.data.folders import ImageFolder
     from flawspot.runtime.artifact import Artifact
 
 DEFAULT_CACHE_MEMORY = 1024
 
-DATA = Annotated[Path, typer.Argument(help="Photographs of good parts: a folder of them, or the MVTec layout.")]
+DATA = Annotated[Path | None, typer.Argument(help="Photographs of good parts: a folder of them, or the MVTec layout.")]
 OUTPUT = Annotated[Path, typer.Option("--output", "-o", help="The artifact to write, an .onnx file.")]
 METHOD = Annotated[str, typer.Option(help="How anomalies are found: `flawspot methods` lists the methods.")]
 BACKBONE = Annotated[
@@ -46,10 +50,30 @@ RECIPE = Annotated[
     typer.Option(help="For methods that train a student: `--set recipe=NAME` in short. fast, or paper as published."),
 ]
 FALSE_ALARM_RATE = Annotated[float, typer.Option(help="The share of good parts that may be called anomalous.")]
-CALIBRATION_FRACTION = Annotated[
-    float, typer.Option(help="The share of the good photographs that only set the threshold.")
+CALIBRATION = Annotated[
+    str,
+    typer.Option(
+        help="split: a share of the good photographs only sets the threshold. cross: all serve for both, each scored "
+        "by a detector that has not seen it; the fit is repeated. auto: cross where that is quick and needed."
+    ),
 ]
-STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first photograph that cannot be read.")]
+CALIBRATION_FRACTION = Annotated[float, typer.Option(help="The share that `--calibration split` holds out.")]
+GROUP = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help="Photographs of one part: folder, number:GAP or time:SECONDS between them, a regular expression on names "
+        "(its first group is the part), or none. Default: near-duplicates, found by themselves.",
+    ),
+]
+DROP_SUSPECTS = Annotated[
+    bool,
+    typer.Option(
+        "--drop-suspects",
+        help="Leave out good photographs that score far above the others, and learn again. Default: name them.",
+    ),
+]
+STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")]
 CACHE = Annotated[
     Path | None,
     typer.Option(
@@ -67,8 +91,10 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def train(
-    data: DATA,
     output: OUTPUT,
+    data: DATA = None,
+    from_list: LIST = None,
+    good: GOOD = None,
     method: METHOD = "paste",
     backbone: BACKBONE = "mobilenet_v2",
     layers: LAYERS = None,
@@ -80,7 +106,10 @@ def train(
     recipe: RECIPE = None,
     setting: Settings = None,
     false_alarm_rate: FALSE_ALARM_RATE = 0.01,
+    calibration: CALIBRATION = "auto",
     calibration_fraction: CALIBRATION_FRACTION = 0.2,
+    group: GROUP = None,
+    drop_suspects: DROP_SUSPECTS = False,
     strict: STRICT = False,
     cache: CACHE = None,
     cache_memory: CACHE_MEMORY = DEFAULT_CACHE_MEMORY,
@@ -89,6 +118,7 @@ def train(
 ) -> None:
     """Learn what good parts look like, and write one .onnx file that finds what differs."""
     settings = parse_settings(setting) | ({} if recipe is None else {"recipe": recipe})
+    folder = open_given(data, from_list, good)
     from flawspot.training import train as run
     from flawspot.training.feature_cache import FeatureCache
 
@@ -96,7 +126,7 @@ def train(
     with FeatureCache(cache, memory=cache_memory << 20, dtype=cache_dtype, shared=cache is not None) as features:
         try:
             artifact = run(
-                data,
+                folder,
                 method=method,
                 backbone=backbone,
                 layers=layers,
@@ -106,7 +136,10 @@ def train(
                 input_size=input_size,
                 normalization=normalization,
                 false_alarm_rate=false_alarm_rate,
+                calibration=calibration,
                 calibration_fraction=calibration_fraction,
+                group=group,
+                drop_suspects=drop_suspects,
                 seed=seed,
                 strict=strict,
                 settings=settings,
@@ -117,10 +150,18 @@ def train(
             if cache is not None and len(features):
                 note(f"the features are kept in {cache}: the next run with it starts from them")
             raise
+    _show(output, artifact, folder, as_json)
+
+
+def _show(output: Path, artifact: Artifact, folder: ImageFolder, as_json: bool) -> None:
+    manifest = artifact.manifest
+    skipped = set(manifest.training.skipped)
+    folder = folder.without(path for path in folder.train if visible(path.name) in skipped)
     if as_json:
-        manifest = artifact.manifest
-        print_json({"artifact": str(output), "seconds": manifest.training.seconds, "manifest": manifest.as_dict()})
+        seconds, data = manifest.training.seconds, folder.as_dict()
+        print_json({"artifact": str(output), "seconds": seconds, "manifest": manifest.as_dict(), "data": data})
     else:
+        print_data(folder)
         _print(output, artifact)
 
 
@@ -134,11 +175,8 @@ def _print(output: Path, artifact: Artifact) -> None:
         [
             ("artifact", f"{output} ({len(artifact.model) / 2**20:.1f} MiB)"),
             ("detector", f"{manifest.method} on {manifest.backbone.name} {list(manifest.backbone.taps)}"),
-            (
-                "images",
-                f"{training.images} to learn from{held_out}, {training.calibration_images} for the threshold{skipped}",
-            ),
-            ("threshold", f"{calibration.threshold:.6g} for a false-alarm rate of {calibration.promised_rate:.2g}"),
+            ("images", f"{training.images} to learn from{held_out}, {scored(calibration)} for the threshold{skipped}"),
+            *threshold_rows(calibration),
             ("seconds", f"{sum(training.seconds.values()):.1f} ({seconds_by_phase})"),
         ]
     )

@@ -15,18 +15,18 @@ The ``validation`` photographs of LOCO and 3D-AD are not used: flawspot holds ou
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from flawspot.data.demo_set import PRODUCTS, VERSION, check_parameters, make_demo_set
-from flawspot.data.folders import GOOD, ImageFolder, Sample, fingerprint, open_folder
+from flawspot.data.folders import GOOD, ImageFolder, fingerprint, open_folder
+from flawspot.data.published import open_visa
 from flawspot.errors import ConfigurationError, DataError
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.listing import find_images, natural_key
+from flawspot.runtime.listing import natural_key
 from flawspot.runtime.manifest import Scalar
 
 MVTEC_AD = (
@@ -140,111 +140,46 @@ def _product(path: Path, category: str) -> Path:
     return path / category
 
 
-def _open_mvtec(path: Path, category: str) -> ImageFolder:
-    return open_folder(_product(path, category))
+def _open_folder(path: Path, category: str) -> ImageFolder:
+    """Whatever `open_folder` knows, which are all layouts whose folders' names say what they are."""
+    return _separate(open_folder(_product(path, category)))
 
 
 def _open_single(path: Path, category: str) -> ImageFolder:
-    return open_folder(path)
+    return _separate(open_folder(path))
+
+
+def _open_complete(path: Path, category: str) -> ImageFolder:
+    """Of a data set in which every defect has its mask."""
+    folder = _open_folder(path, category)
+    without = next((sample for sample in folder.test if sample.is_defective and sample.mask is None), None)
+    if without is not None:
+        raise DataError(f"{without.path} has no mask: the data set is not complete")
+    if not folder.train or not folder.test:
+        raise DataError(f"{folder.root} has nothing to learn from or to test on: the data set is not complete")
+    return folder
+
+
+def _separate(folder: ImageFolder) -> ImageFolder:
+    if folder.tested_on_what_is_learned:
+        raise DataError(
+            f"{folder.root} has the same good photographs for training and for testing: put them into train/{GOOD} and "
+            f"test/{GOOD}"
+        )
+    return folder
 
 
 def _open_visa(path: Path, category: str) -> ImageFolder:
-    """``<product>/Data/Images/{Normal,Anomaly}``, masks in ``Data/Masks/Anomaly``; the split stands in a table."""
-    table = path / "split_csv" / "1cls.csv"
     _product(path, category)
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("object") == category]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read the split of VisA, {table}: {error}. It comes with the data set") from None
-    train: list[Path] = []
-    test: list[Sample] = []
-    for row in rows:
-        image, mask, label = (row.get(name) or "" for name in ("image", "mask", "label"))
-        if row.get("split") == "train":
-            train.append(_within(path, image, table))
-        else:
-            truth = _within(path, mask, table) if mask else None
-            test.append(Sample(_within(path, image, table), None if label == "normal" else "anomaly", truth))
-    if not train or not test:
-        raise DataError(f"{table} has no photographs of {category} for training or for testing: is it that of VisA?")
-    train.sort(key=lambda p: natural_key(p.relative_to(path)))
-    test.sort(key=lambda s: natural_key(s.path.relative_to(path)))
-    return ImageFolder(category, path / category, tuple(train), tuple(test))
-
-
-def _within(root: Path, name: str, table: Path) -> Path:
-    """A path from a table, which must not lead out of the data set."""
-    parts = PurePosixPath(name.strip().replace("\\", "/"))
-    if not name or parts.is_absolute() or ".." in parts.parts or ":" in name:
-        raise DataError(f"{table} names {name!r}, which is no file of the data set")
-    return root.joinpath(*parts.parts)
-
-
-def _open_btad(path: Path, category: str) -> ImageFolder:
-    """``train/ok``, ``test/ok``, ``test/ko``, ``ground_truth/ko``; a mask has the stem of its photograph."""
-    root = _product(path, category)
-    masks = {mask.stem: mask for mask in _images(root, "ground_truth", "ko")}
-    test = [Sample(image, None, None) for image in _images(root, "test", "ok")]
-    for image in _images(root, "test", "ko"):
-        if image.stem not in masks:
-            raise DataError(f"{image} has no mask in {root / 'ground_truth' / 'ko'}: the data set is not complete")
-        test.append(Sample(image, "ko", masks[image.stem]))
-    return ImageFolder(category, root, _images(root, "train", "ok"), tuple(test))
-
-
-def _open_loco(path: Path, category: str) -> ImageFolder:
-    """As MVTec AD, but the masks of a photograph are the files of ``ground_truth/<kind>/<its stem>/``, united."""
-    root = _product(path, category)
-    test = []
-    for kind in _kinds(root):
-        for image in _images(root, "test", kind):
-            masks = () if kind == GOOD else _images(root, "ground_truth", kind, image.stem)
-            test.append(_sample(image, kind, masks))
-    return ImageFolder(category, root, _images(root, "train", GOOD), tuple(test))
-
-
-def _open_3d(path: Path, category: str) -> ImageFolder:
-    """``train/good/rgb``, ``test/<kind>/rgb`` and ``test/<kind>/gt``; good photographs have black masks."""
-    root = _product(path, category)
-    test = []
-    for kind in _kinds(root):
-        masks = {} if kind == GOOD else {mask.stem: mask for mask in _images(root, "test", kind, "gt")}
-        test += [
-            _sample(image, kind, (masks[image.stem],) if image.stem in masks else ())
-            for image in _images(root, "test", kind, "rgb")
-        ]
-    return ImageFolder(category, root, _images(root, "train", GOOD, "rgb"), tuple(test))
-
-
-def _sample(image: Path, kind: str, masks: tuple[Path, ...]) -> Sample:
-    if kind == GOOD:
-        return Sample(image, None, None)
-    if not masks:
-        raise DataError(f"{image} has no mask: the data set is not complete")
-    return Sample(image, kind, masks[0], masks[1:])
-
-
-def _kinds(root: Path) -> list[str]:
-    if not (root / "test").is_dir():
-        raise DataError(f"{root} has no folder test: the data set is not complete")
-    names = [child.name for child in (root / "test").iterdir() if child.is_dir() and not child.name.startswith(".")]
-    return sorted(names, key=lambda name: natural_key(Path(name)))
-
-
-def _images(root: Path, *names: str) -> tuple[Path, ...]:
-    folder = root.joinpath(*names)
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}: the data set is not complete, or in another layout")
-    return tuple(find_images(folder))
+    return open_visa(path, category)
 
 
 LAYOUTS: dict[str, Layout] = {
-    "mvtec_ad": Layout(_open_mvtec, tuple(MVTEC_AD.split())),
+    "mvtec_ad": Layout(_open_folder, tuple(MVTEC_AD.split())),
     "visa": Layout(_open_visa, tuple(VISA.split())),
-    "btad": Layout(_open_btad, ("01", "02", "03")),
-    "mvtec_loco": Layout(_open_loco, tuple(MVTEC_LOCO.split())),
-    "mvtec_3d": Layout(_open_3d, tuple(MVTEC_3D.split())),
+    "btad": Layout(_open_complete, ("01", "02", "03")),
+    "mvtec_loco": Layout(_open_complete, tuple(MVTEC_LOCO.split())),
+    "mvtec_3d": Layout(_open_complete, tuple(MVTEC_3D.split())),
     "folder": Layout(_open_single),
-    "synthetic": Layout(_open_mvtec, PRODUCTS, tuple(DEMO_DEFAULTS)),
+    "synthetic": Layout(_open_folder, PRODUCTS, tuple(DEMO_DEFAULTS)),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flawspot.data.looking import Look, look
 from flawspot.errors import ImageError
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.prefetch import prefetch
-from flawspot.runtime.reduced import read_photograph
 
-_ANY_SIZE = 32
+_FLAT = 1e-3
+"""Grey levels of deviation, and of nothing else than rounding."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,23 @@ class Checked:
 
     Attributes:
         readable: those that can be read, in the order given.
+        looks: what each of these looks like.
         skipped: each other one with the reason, one line that names it; likewise.
-        differ: whether there are two among the readable ones with different pixels.
-        empty: whether each of the readable ones is of a single colour.
     """
 
     readable: list[Path]
+    looks: list[Look]
     skipped: list[tuple[Path, str]]
-    differ: bool
-    empty: bool
+
+    @property
+    def differ(self) -> bool:
+        """Whether there are two among the readable ones with different pixels."""
+        return len({seen.checksum for seen in self.looks}) > 1
+
+    @property
+    def empty(self) -> bool:
+        """Whether each of the readable ones is of a single colour."""
+        return all(seen.deviation < _FLAT for seen in self.looks)
 
 
 def check_photographs(paths: Sequence[Path], *, strict: bool = False, progress: Progress = SILENT) -> Checked:
@@ -41,33 +49,16 @@ def check_photographs(paths: Sequence[Path], *, strict: bool = False, progress: 
     Raises:
         ImageError: with `strict`, the first photograph that cannot be read.
     """
-    good: list[Path] = []
-    skipped: list[tuple[Path, str]] = []
-    pixels: set[int] = set()
-    empty = True
-    for path, seen in progress.track(prefetch(paths, _look), "checking photographs", len(paths)):
-        if isinstance(seen, _Seen):
-            good.append(path)
-            pixels.add(seen.checksum)
-            empty = empty and seen.is_empty
+    checked = Checked([], [], [])
+    for path, seen in progress.track(prefetch(paths, look), "checking photographs", len(paths)):
+        if isinstance(seen, Look):
+            checked.readable.append(path)
+            checked.looks.append(seen)
         elif strict or not isinstance(seen, ImageError):
             raise seen
         else:
-            skipped.append((path, str(seen)))
-    return Checked(good, skipped, len(pixels) > 1, empty)
-
-
-@dataclass(frozen=True)
-class _Seen:
-    checksum: int
-    is_empty: bool
-
-
-def _look(path: Path) -> _Seen:
-    """Decode and let go: only whether it can be read is asked, and whether it is like the others."""
-    photograph = read_photograph(path, _ANY_SIZE)
-    pixels = photograph.pixels
-    return _Seen(zlib.crc32(pixels.tobytes(), hash(photograph.size) & 0xFFFFFFFF), bool((pixels == pixels[0, 0]).all()))
+            checked.skipped.append((path, str(seen)))
+    return checked
 
 
 def resize_mask(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:

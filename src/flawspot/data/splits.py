@@ -43,6 +43,35 @@ def split(count: int, fractions: Sequence[float], seed: int) -> list[NDArray[np.
     return [np.sort(order[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
 
 
+def split_groups(groups: NDArray[np.int64], fractions: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
+    """`split`, of groups: no group is cut. The fractions are of the number of groups.
+
+    Args:
+        groups: (N,) group of each index, from 0 to one less than there are groups, none empty.
+        fractions, seed: as for `split`.
+
+    Returns:
+        As `split`. Where every group has one index, in their order, it is the same.
+
+    Raises:
+        ConfigurationError: as `split`.
+    """
+    parts = split(int(groups.max(initial=-1)) + 1, fractions, seed)
+    return [np.flatnonzero(np.isin(groups, part)).astype(np.int64) for part in parts]
+
+
+def folds(groups: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Deal whole groups to `count` folds at random, as evenly as their number allows.
+
+    Returns:
+        (N,) fold of each index, 0 to one less than `count`, or than the number of groups where these are fewer.
+    """
+    total = int(groups.max(initial=-1)) + 1
+    fold_of_group = np.empty(total, np.int64)
+    fold_of_group[np.random.default_rng(seed).permutation(total)] = np.arange(total) % count
+    return fold_of_group[groups]
+
+
 def _sizes(count: int, shares: Sequence[float]) -> list[int]:
     sizes = [math.floor(share * count + _ROUNDING) for share in shares]
     cut = [share * count - size for share, size in zip(shares, sizes, strict=True)]

@@ -41,7 +41,7 @@ def page(product: str, file: Path, manifest: Manifest, metrics: Metrics) -> str:
         (
             "photographs of good parts",
             f"{training.images} to learn from, {training.validation_images} to choose the epoch, "
-            f"{training.calibration_images} for the threshold",
+            f"{len(calibration.scores)} for the threshold",
         ),
         ("artifact", f"{file.name}, {file.stat().st_size / 2**20:.1f} MiB"),
         ("multiply-accumulates", f"{sum(p.macs for p in manifest.parts) / 1e6:.0f} million a photograph"),

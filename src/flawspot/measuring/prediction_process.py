@@ -28,6 +28,7 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
     from flawspot.measuring.energy import EnergyMeter
     from flawspot.measuring.latency import milliseconds, timed, warm_up
     from flawspot.measuring.peak_memory import peak_resident_bytes
+    from flawspot.runtime.arena import allowed_megabytes
     from flawspot.runtime.reduced import read_photograph
     from flawspot.runtime.session import open_session
 
@@ -37,7 +38,8 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
         size = order["size"]
         images = [np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)]
     before = peak_resident_bytes()
-    session = open_session(Path(order["model"]).read_bytes(), threads=order["threads"])
+    model = Path(order["model"]).read_bytes()
+    session = open_session(model, threads=order["threads"], megabytes=allowed_megabytes())
 
     def run(batch: Any) -> None:
         session.run(None, {"image": batch})

@@ -47,6 +47,8 @@ class Method(ABC):
     default_layers: ClassVar[str] = "equiv"
     validation_fraction: ClassVar[float] = 0.0
     """The share of the good images that `fit` wants held out to choose its epoch."""
+    refits_quickly: ClassVar[bool] = False
+    """Whether a handful of fits more are cheap, so that every photograph can be scored by a detector of its own."""
     shortest_fit: ClassVar[Mapping[str, Scalar]] = {}
     """Hyperparameters with which `fit` needs the same memory in the least time, where there are such."""
     planned_at_most: ClassVar[bool] = False

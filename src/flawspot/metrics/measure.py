@@ -16,6 +16,9 @@ from flawspot.metrics.pixels import rank_pixels
 class Metrics:
     """Figures in 0..1, None where undefined, and counts.
 
+    Of good images alone, or of defective ones alone, no figure is known that compares the two: only the share of false
+    alarms, or the recall, and the counts.
+
     Attributes:
         image_auroc, image_ap, image_f1_max: over all thresholds of the image score.
         pixel_auroc, pixel_ap, pixel_f1_max: over all thresholds of the anomaly map.
@@ -51,6 +54,22 @@ class Metrics:
     true_negatives: int
     false_negatives: int
 
+    @property
+    def undefined(self) -> dict[str, str]:
+        """Why a figure is None, by its name, in a few words."""
+        missing = [name for name, value in self.as_dict().items() if value is None]
+        return {name: self._reason(name) for name in missing}
+
+    def _reason(self, name: str) -> str:
+        if name == "image_recall" or (not self.defective_images and name != "image_false_alarm_rate"):
+            return "there are no defective photographs"
+        if not self.good_images:
+            return "there are no good photographs"
+        if name.startswith("pixel"):
+            masks = "not every defective photograph has a mask"
+            return "no pixel is marked, at the size of the anomaly map" if self.pixels else masks
+        return "no photograph was called anomalous"
+
     def as_dict(self) -> dict[str, float | int | None]:
         """Name and value, in the order above."""
         return dataclasses.asdict(self)
@@ -80,23 +99,25 @@ def measure(
         DataError: no images, a score or map that is not a number, or maps and masks whose shapes differ.
     """
     image = rank_scores(scores, labels)
+    both = bool(labels.any() and not labels.all())
     called = scores > threshold
     true_positives, false_positives = int((called & labels).sum()), int((called & ~labels).sum())
     false_negatives, true_negatives = int((~called & labels).sum()), int((~called & ~labels).sum())
     if pixels is None and maps is not None and masks is not None:
         pixels = rank_pixels(maps, masks)
-    aupro = pixels.aupro if pixels else None
+    curves = pixels if both else None
+    aupro = curves.aupro if curves else None
     return Metrics(
         image_auroc=image.auroc,
-        image_ap=image.average_precision,
-        image_f1_max=image.f1_max,
-        pixel_auroc=pixels.auroc if pixels else None,
-        pixel_ap=pixels.average_precision if pixels else None,
-        pixel_f1_max=pixels.f1_max if pixels else None,
+        image_ap=image.average_precision if both else None,
+        image_f1_max=image.f1_max if both else None,
+        pixel_auroc=curves.auroc if curves else None,
+        pixel_ap=curves.average_precision if curves else None,
+        pixel_f1_max=curves.f1_max if curves else None,
         pixel_aupro=aupro,
         pixel_aupro_normalized=None if aupro is None else aupro / AUPRO_LIMIT,
-        image_f1=_ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
-        image_precision=_ratio(true_positives, true_positives + false_positives),
+        image_f1=_ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives) if both else None,
+        image_precision=_ratio(true_positives, true_positives + false_positives) if both else None,
         image_recall=_ratio(true_positives, true_positives + false_negatives),
         image_false_alarm_rate=_ratio(false_positives, false_positives + true_negatives),
         images=len(labels),

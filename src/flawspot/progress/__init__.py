@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeVar
 
+from flawspot.errors import ConfigurationError
+from flawspot.texts import shortened
+
 T = TypeVar("T")
 
 
@@ -50,12 +53,23 @@ def as_progress(progress: Progress | bool) -> Progress:
     Args:
         progress: True for a bar on a terminal and in notebooks, and a line every few seconds elsewhere, on standard
             error; False for silence; a `Progress` for itself.
+
+    Raises:
+        ConfigurationError: it is something else.
     """
     if progress is True:
         from flawspot.progress.display import DISPLAY
 
         return DISPLAY
-    return SILENT if progress is False else progress
+    if progress is False:
+        return SILENT
+    if isinstance(progress, type) or not all(
+        callable(getattr(progress, name, None)) for name in ("track", "step", "note")
+    ):
+        raise ConfigurationError(
+            f"progress must be True, False or an object with track, step and note, not {shortened(repr(progress))}"
+        )
+    return progress
 
 
 def length_of(items: Iterable[object]) -> int | None:

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from flawspot.errors import ArtifactError
 from flawspot.files import special_kind, write_bytes
-from flawspot.runtime.calibration import recalibrate
-from flawspot.runtime.manifest import Manifest
+from flawspot.runtime.calibration import recalibrate, set_threshold
+from flawspot.runtime.manifest import CalibrationInfo, Manifest
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.protobuf import delimited, fields
 
@@ -31,7 +33,11 @@ _OWN = (MANIFEST_KEY, CHECKSUM_KEY, SIGNATURE_KEY)
 MAX_BYTES = 2**31 - 1
 """A protobuf message cannot be larger."""
 
+LARGE = 256 << 20
+"""Bytes of a file that is looked at before it is read. Detectors may have nearly 2 GB, as PaDiM on WideResNet-50-2."""
+
 _METADATA_PROPS = 14
+_NO_MANIFEST = "it is an ONNX model, but not one of flawspot: it holds no manifest"
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,13 +71,27 @@ class Artifact:
         """
         write_bytes(Path(path), self.model)
 
-    def recalibrated(self, false_alarm_rate: float) -> Artifact:
-        """The same detector with the threshold for another false-alarm rate, from the same held-out photographs.
+    def recalibrated(self, false_alarm_rate: float, *, rule: str = "conformal") -> Artifact:
+        """The same detector with the threshold for another false-alarm rate, from the same good photographs.
+
+        Args:
+            false_alarm_rate: the share of good parts that may be called anomalous, in (0, 1).
+            rule: ``conformal``, or ``pareto``: an estimate by a smooth tail, where no proof reaches.
 
         Raises:
-            ConfigurationError: a rate outside (0, 1).
+            ConfigurationError: a rate outside (0, 1), an unknown rule, or too few photographs for it.
         """
-        calibration = recalibrate(self.manifest.calibration, false_alarm_rate)
+        return self._with(recalibrate(self.manifest.calibration, false_alarm_rate, rule=rule))
+
+    def with_threshold(self, threshold: float) -> Artifact:
+        """The same detector with a threshold that was chosen in another way.
+
+        Raises:
+            ConfigurationError: it is not a finite number.
+        """
+        return self._with(set_threshold(self.manifest.calibration, threshold))
+
+    def _with(self, calibration: CalibrationInfo) -> Artifact:
         return assemble(self.model, dataclasses.replace(self.manifest, calibration=calibration))
 
 
@@ -108,7 +128,10 @@ def read(path: str | Path) -> Artifact:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ArtifactError(f"{path} is no flawspot artifact: {size} bytes are more than an ONNX file has")
-        model = path.read_bytes()
+        with path.open("rb") as file:
+            if size > LARGE:
+                _glance(file, path)
+            model = file.read(size)
     except FileNotFoundError:
         raise ArtifactError(
             f"there is no file {path}: give the .onnx file that `flawspot train` wrote with -o"
@@ -130,20 +153,28 @@ def verified(model: bytes) -> Artifact:
     return Artifact(_verify(model), model)
 
 
+def _glance(file: IO[bytes], path: Path) -> None:
+    """Refuse what is no artifact of ours before it is in memory. Of a file that claims gigabytes, as one with holes
+    does at no cost, nothing is read but the few pages that hold its structure. What is read later is checked again.
+    """
+    try:
+        view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):  # where a file cannot be mapped, it is read
+        return
+    # The views into it that an error's traceback holds would keep `close` from closing it; it goes with the last.
+    try:
+        check_model(view)
+        if MANIFEST_KEY not in own_metadata(view):
+            raise ArtifactError(_NO_MANIFEST)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} cannot be used: {error}") from None
+
+
 def _check_kind(path: Path) -> None:
     """Reading a pipe may take for ever, and a device all memory."""
     kind = special_kind(path)
     if kind is not None:
         raise ArtifactError(f"{path} is {kind}: give the .onnx file that `flawspot train` wrote with -o")
-
-
-def write(path: str | Path, model: bytes, manifest: Manifest) -> None:
-    """`assemble` an artifact and write it to `path`, as a whole or not at all.
-
-    Raises:
-        FlawspotError: the file cannot be written.
-    """
-    assemble(model, manifest).save(path)
 
 
 def graph_sha256(model: bytes) -> str:
@@ -156,7 +187,7 @@ def content_sha256(model: bytes) -> str:
     return _hashes(model, own_metadata(model)[MANIFEST_KEY])[1]
 
 
-def own_metadata(model: bytes) -> dict[str, str]:
+def own_metadata(model: bytes | mmap.mmap) -> dict[str, str]:
     """Manifest, checksum and signature as they stand in the file, by their keys; the last of each."""
     entries = (_read_entry(payload) for number, _, _, payload in fields(model) if number == _METADATA_PROPS)
     return {key: value for key, value in entries if key in _OWN}
@@ -167,7 +198,7 @@ def _verify(model: bytes) -> Manifest:
     check_model(model)
     metadata = own_metadata(model)
     if MANIFEST_KEY not in metadata:
-        raise ArtifactError("it is an ONNX model, but not one of flawspot: it holds no manifest")
+        raise ArtifactError(_NO_MANIFEST)
     text = metadata[MANIFEST_KEY]
     # First the schema, then the checksum: a newer flawspot may compute it in another way.
     manifest = Manifest.from_json(text)

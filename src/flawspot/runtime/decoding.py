@@ -21,16 +21,22 @@ from typing import IO, Any, TypeVar
 
 from PIL import (
     BmpImagePlugin,
+    GifImagePlugin,
     Image,
+    Jpeg2KImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
+    features,
 )
 
 from flawspot.errors import ImageError
+from flawspot.runtime.boxed_pictures import check_boxed, open_boxed
 from flawspot.runtime.file_checks import check_bmp, check_jpeg, check_png, check_ppm, check_webp, file_size
+from flawspot.runtime.gif_checks import check_gif
+from flawspot.runtime.jpeg2000_checks import check_jpeg2000
 from flawspot.runtime.libtiff import quieten
 from flawspot.runtime.memory import give_back_freed_memory
 from flawspot.runtime.netpbm import read_scaled
@@ -63,8 +69,16 @@ WHITE_IS_ZERO = "flawspot_white_is_zero"
 """In a Pillow image's ``info``: its values are inverted, and Pillow has left them as they are."""
 
 _T = TypeVar("_T")
-_Check = Callable[[IO[bytes]], bool | None]
+_Check = Callable[[IO[bytes]], bool | float | None]
+"""Returns whether the decoder keeps the whole picture's coefficients, or the bytes that it takes beside the picture."""
 _Decoder = Callable[[IO[bytes]], Image.Image]
+
+
+def _jpeg2000(file: IO[bytes]) -> Image.Image:
+    if not features.check("jpg_2000"):
+        raise ImageError("this Pillow does not read JPEG 2000: save it as PNG or JPEG")
+    return Jpeg2KImagePlugin.Jpeg2KImageFile(file)
+
 
 # Pillow's decoder classes rather than Image.open: that one warns and refuses by a limit that is global to the process
 # and belongs to the host program. JPEG is JpegImageFile, so that of a multi-picture file (MPO) the first is read.
@@ -75,6 +89,9 @@ _FORMATS: tuple[tuple[re.Pattern[bytes], _Check, _Decoder], ...] = (
     (re.compile(rb"II[*+]\x00|MM\x00[*+]"), check_tiff, TiffImagePlugin.TiffImageFile),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), check_webp, WebPImagePlugin.WebPImageFile),
     (re.compile(rb"P[1-6]\s"), check_ppm, PpmImagePlugin.PpmImageFile),
+    (re.compile(rb"GIF8[79]a"), check_gif, GifImagePlugin.GifImageFile),
+    (re.compile(rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n"), check_jpeg2000, _jpeg2000),
+    (re.compile(rb"....ftyp", re.DOTALL), check_boxed, open_boxed),
 )
 
 
@@ -95,12 +112,12 @@ def decode(source: Source, convert: Callable[[Image.Image], _T], max_pixels: int
             start = file.read(16)
             file.seek(0)
             check, decoder = _format(start)
-            buffered = bool(check(file))
+            asked = check(file)
             file.seek(0)
             if decoder is TiffImagePlugin.TiffImageFile:
                 quieten()
             with _pillow.silent():
-                return _converted(decoder(file), file, convert, max_pixels, buffered)
+                return _converted(decoder(file), file, convert, max_pixels, asked)
     except ImageError as error:
         _let_go(error)
         raise ImageError(f"cannot read {name}: {error}") from error.__cause__
@@ -124,13 +141,17 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _converted(
-    image: Image.Image, file: IO[bytes], convert: Callable[[Image.Image], _T], max_pixels: int, buffered: bool
+    image: Image.Image,
+    file: IO[bytes],
+    convert: Callable[[Image.Image], _T],
+    max_pixels: int,
+    asked: bool | float | None,
 ) -> _T:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         image.seek(picture_page(file))
         if is_inverted(file):
             image.info[WHITE_IS_ZERO] = True
-    needed = _check_size(image, max_pixels, buffered)
+    needed = _check_size(image, max_pixels, asked)
     with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
         result = convert(read_scaled(file) or image if image.format == "PPM" else image)
         del image
@@ -152,10 +173,10 @@ def _format(start: bytes) -> tuple[_Check, _Decoder]:
     for signature, check, decoder in _FORMATS:
         if signature.match(start):
             return check, decoder
-    raise ImageError("it is not a PNG, JPEG, BMP, TIFF, WebP or PPM file: save it as one of these")
+    raise ImageError("it is not a PNG, JPEG, BMP, TIFF, WebP, GIF, JPEG 2000, AVIF or PPM file: save it as PNG or JPEG")
 
 
-def _check_size(image: Image.Image, max_pixels: int, buffered: bool) -> int:
+def _check_size(image: Image.Image, max_pixels: int, asked: bool | float | None) -> int:
     """Bytes of memory that decoding will take; refuses what is too large or of a shape that no camera makes."""
     width, height = image.size
     if width * height > max_pixels:
@@ -164,7 +185,8 @@ def _check_size(image: Image.Image, max_pixels: int, buffered: bool) -> int:
             "shrink it, or raise the limit (max_pixels, --max-pixels) if you trust the file"
         )
     check_aspect(width, height)
-    needed = int(width * height * _bytes_per_pixel(image, buffered))
+    beside = asked if isinstance(asked, float) else 0
+    needed = int(width * height * _bytes_per_pixel(image, asked is True) + beside)
     if needed > BYTES_PER_PIXEL * max_pixels:
         raise ImageError(
             f"decoding this {image.format} of {width} x {height} pixels takes {needed / 1e6:,.0f} MB, more than the "

@@ -12,7 +12,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from flawspot.errors import ArtifactError, ConfigurationError, ImageError, InspectionError, SignatureError
+from flawspot.errors import ArtifactError, FlawspotError, ImageError, InspectionError
+from flawspot.runtime.arena import allowed_megabytes, exhausted, exhausted_reason
 from flawspot.runtime.artifact import Artifact, verified
 from flawspot.runtime.artifact import read as read_artifact
 from flawspot.runtime.decoding import MAX_PIXELS
@@ -24,7 +25,7 @@ from flawspot.runtime.prefetch import WORKERS, prefetch
 from flawspot.runtime.reduced import Decoded
 from flawspot.runtime.self_test import check
 from flawspot.runtime.session import open_session
-from flawspot.runtime.signature import Key, trusted_keys_of_environment, verify
+from flawspot.runtime.signature import Key, check_trusted
 from flawspot.runtime.sources import Photograph, decoded, path_of, several
 
 OUTPUTS = ["anomaly_map", "score"]
@@ -182,6 +183,8 @@ class Detector:
         try:
             anomaly_map, score = self._session.run(OUTPUTS, {"image": np.ascontiguousarray(batch)})
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
+            if exhausted(error):
+                raise InspectionError(f"not inspected: {exhausted_reason()}") from None
             raise InspectionError(f"not inspected: ONNX Runtime failed on it ({_reason(error)})") from None
         size, count = self.manifest.input_size, len(batch)
         if anomaly_map.shape != (count, size, size) or score.shape != (count,):
@@ -233,21 +236,20 @@ def load(
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged; or, with `self_test`,
             this machine computes something else.
         SignatureError: no trusted key has signed it.
-        ConfigurationError: another device.
+        ConfigurationError: another device, a number of threads that no machine has, or FLAWSPOT_MEMORY is no number of
+            megabytes.
     """
     artifact = source if isinstance(source, Artifact) else read_artifact(Path(source))
     what = "the artifact" if isinstance(source, Artifact) else str(source)
-    keys = trusted_keys_of_environment() if trusted_keys is None else trusted_keys
-    if keys or trusted_keys is not None:
-        try:
-            verify(artifact, keys)
-        except SignatureError as error:
-            raise SignatureError(f"{what} cannot be used: {error}") from None
+    check_trusted(artifact, what, trusted_keys)
     try:
-        session = open_session(artifact.model, threads=threads, spin=spin, device=device)
-    except ConfigurationError:
+        megabytes = allowed_megabytes()
+        session = open_session(artifact.model, threads=threads, spin=spin, device=device, megabytes=megabytes)
+    except FlawspotError:
         raise
     except Exception as error:  # as in `Detector.run`
+        if exhausted(error):
+            raise ArtifactError(f"{what} cannot be used: {exhausted_reason()}") from None
         raise ArtifactError(
             f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {_reason(error)}. "
             "Update it with `pip install -U onnxruntime`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from PIL import Image
 
 from flawspot.errors import ImageError
 from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, WHITE_IS_ZERO, damaged, decode
+from flawspot.runtime.file_checks import MAX_EXIF_BYTES
 
 _EXIF_ORIENTATION = 0x0112
+_EXIF_AS_TEXT = "Raw profile type exif"
+"""Where older programs put EXIF data into a PNG, in hexadecimal digits."""
 _MASK_LEVEL_JPEG = 128
 
 
@@ -36,15 +40,26 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX
     return decode(Path(path), to_rgb, max_pixels, max_bytes)
 
 
-def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_FILE_BYTES) -> NDArray[np.bool_]:
-    """Read a mask as (H, W) bool, upright: True where any channel is above zero, so 0/255 and 0/1 masks both serve.
+def read_mask(
+    path: Path,
+    *,
+    background: tuple[int, int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_FILE_BYTES,
+) -> NDArray[np.bool_]:
+    """Read a mask as (H, W) bool, upright: True where any channel is above zero, so 0/255, 0/1, classes and colours
+    all serve.
 
-    Transparency is ignored. JPEG does not keep zeros, so in a JPEG mask values from 128 on are True.
+    Where all colours are the same and the transparency is not, the transparency is the mask. Of a palette without black
+    the first entry is the background. JPEG does not keep zeros, so in a JPEG mask values from 128 on are True.
+
+    Args:
+        background: the colour (red, green, blue) where no defect is; None for black.
 
     Raises:
-        ImageError: as `read_image`.
+        ImageError: as `read_image`; or colours and transparency mark different things.
     """
-    return decode(Path(path), _to_mask, max_pixels, max_bytes)
+    return decode(Path(path), functools.partial(_to_mask, background=background), max_pixels, max_bytes)
 
 
 def to_rgb(image: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
@@ -136,19 +151,41 @@ def _scaling(dtype: np.dtype[Any]) -> str:
     )
 
 
-def _to_mask(image: Image.Image) -> NDArray[np.bool_]:
+def _to_mask(image: Image.Image, background: tuple[int, int, int] | None) -> NDArray[np.bool_]:
     image.load()
-    if image.format == "JPEG":
-        mask = np.asarray(_to_mode_rgb(image)).max(axis=2) >= _MASK_LEVEL_JPEG
-    elif image.mode == "F" or image.mode.startswith("I"):
+    mask: NDArray[np.bool_]
+    if image.mode == "F" or image.mode.startswith("I"):
         mask = np.asarray(image) > 0  # not scaled to 8 bits: 1 of 65535 is set too
     else:
-        mask = np.asarray(_to_mode_rgb(image)).any(axis=2)
+        colour = np.asarray(_to_mode_rgb(image))
+        if background is not None:
+            mask = np.asarray((colour != np.array(background, np.uint8)).any(axis=2))
+        elif image.format == "JPEG":
+            mask = colour.max(axis=2) >= _MASK_LEVEL_JPEG
+        else:
+            mask = np.asarray(colour.any(axis=2))
+            if image.mode == "P" and mask.all():
+                mask = np.asarray(image) > 0
+            mask = _with_transparency(mask, image)
     return upright(mask, image)
+
+
+def _with_transparency(mask: NDArray[np.bool_], image: Image.Image) -> NDArray[np.bool_]:
+    """The transparency of a mask, where that is what tells the defect from the rest."""
+    if not image.has_transparency_data:
+        return mask
+    opaque = np.asarray(image.convert("RGBA"))[:, :, 3] > 0
+    if opaque.all() or not opaque.any() or (opaque == mask).all():
+        return mask
+    if mask.all() or not mask.any():
+        return opaque
+    raise ImageError("its colours and its transparency mark different things: save the mask without transparency")
 
 
 def upright(pixels: NDArray[Any], image: Image.Image) -> NDArray[Any]:
     """`pixels` (H, W, ...) turned and mirrored as the EXIF orientation of `image` says (CIPA DC-008, tag 0x0112)."""
+    if len(image.info.get(_EXIF_AS_TEXT, "")) > 2 * MAX_EXIF_BYTES:
+        raise ImageError(f"the EXIF data of the PNG have more than {MAX_EXIF_BYTES:,} bytes: save it without them")
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # broken EXIF data does not make the photograph unreadable

@@ -1,19 +1,51 @@
-"""The image files in a folder, in an order that is the same everywhere."""
+"""The image files in a folder, in an order that is the same everywhere, and what else lies there."""
 
 from __future__ import annotations
 
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from flawspot.errors import ImageError
 from flawspot.runtime.marks import is_marked
 
-IMAGE_SUFFIXES: frozenset[str] = frozenset(
-    {".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
+_IMAGES = (
+    ".png .apng .jpg .jpeg .jpe .jfif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm .gif .jp2 .j2k .jpc "
+    ".avif .heic .heif"
 )
+_COMPANIONS = (
+    ".txt .md .rst .csv .tsv .json .jsonl .manifest .xml .yaml .yml .toml .ini .cfg .log .html .htm .pdf .py .sh .bat "
+    ".sha256 .md5 .onnx .npy .npz .pkl .sqlite .xlsx .xls .doc .docx"
+)
+
+IMAGE_SUFFIXES: frozenset[str] = frozenset(_IMAGES.split())
 """Suffixes, in lower case, of the files that count as images in a folder."""
+
+COMPANION_SUFFIXES: frozenset[str] = frozenset(_COMPANIONS.split())
+"""Of texts, tables and programs that lie beside photographs and are none; a name without a suffix may be one."""
+_COMPANION_NAMES = frozenset({"license", "licence", "readme", "makefile", "copying", "checksums", "sha256sums"})
+_SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
+_SYSTEM_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information", "@eadir"})
+"""What operating systems leave behind, beside the names that begin with a dot."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a folder, each list in natural order.
+
+    Attributes:
+        images: those whose suffix is that of an image.
+        unread: files of kinds that are not read, such as raw photographs, videos and archives: what is in them has
+            not been looked at.
+        companions: texts, tables and programs, which are no photographs.
+    """
+
+    images: list[Path]
+    unread: list[Path]
+    companions: list[Path]
 
 
 def find_images(folder: Path, *, recursive: bool = True) -> list[Path]:
@@ -28,26 +60,54 @@ def find_images(folder: Path, *, recursive: bool = True) -> list[Path]:
 def list_images(folder: Path, *, recursive: bool = True) -> list[Path]:
     """The image files in `folder`, in natural order ("2.png" before "10.png"), the same on every operating system.
 
-    What counts is the suffix, in upper or lower case. Names that begin with a dot, as ``.DS_Store`` or the ``._x`` that
-    macOS leaves on memory cards, are passed over, folders too. Linked folders are followed, each one once.
+    What counts is the suffix, in upper or lower case; see `list_files`.
 
     Raises:
         ImageError: `folder` or a folder in it cannot be listed.
     """
+    return list_files(folder, recursive=recursive).images
 
+
+def list_files(folder: Path, *, recursive: bool = True) -> Listing:
+    """All files in `folder`, by what they are according to their names.
+
+    Names that begin with a dot, as ``.DS_Store`` or the ``._x`` that macOS leaves on memory cards, are passed over,
+    folders too, and so are ``Thumbs.db`` and its like. Linked folders are followed, each one once.
+
+    Raises:
+        ImageError: `folder` or a folder in it cannot be listed.
+    """
+    listing = Listing([], [], [])
+    for parent, names in _walk(folder, recursive):
+        for name in names:
+            if not name.startswith(".") and name.lower() not in _SYSTEM_NAMES:
+                _list_of(listing, name).append(Path(parent, name))
+    for paths in (listing.images, listing.unread, listing.companions):
+        paths.sort(key=lambda path: natural_key(path.relative_to(folder)))
+    return listing
+
+
+def _walk(folder: Path, recursive: bool) -> Iterator[tuple[str, list[str]]]:
     def fail(error: OSError) -> None:
         raise ImageError(f"cannot list the folder {error.filename}: {error.strerror or error}") from error
 
-    found: list[Path] = []
     seen: set[str] = set()
     for parent, folders, names in os.walk(folder, onerror=fail, followlinks=True):
         seen.add(os.path.realpath(parent))
-        within = sorted(name for name in folders if not name.startswith(".")) if recursive else []
+        within = sorted(name for name in folders if not _passed_over(name)) if recursive else []
         folders[:] = [name for name in within if os.path.realpath(Path(parent, name)) not in seen]
-        for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                found.append(Path(parent, name))  # noqa: PERF401
-    return sorted(found, key=lambda path: natural_key(path.relative_to(folder)))
+        yield parent, names
+
+
+def _passed_over(folder: str) -> bool:
+    return folder.startswith(".") or folder.lower() in _SYSTEM_FOLDERS
+
+
+def _list_of(listing: Listing, name: str) -> list[Path]:
+    suffix = Path(name).suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return listing.images
+    return listing.companions if suffix in COMPANION_SUFFIXES or name.lower() in _COMPANION_NAMES else listing.unread
 
 
 def natural_key(path: Path) -> tuple[list[list[str | int]], str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
-import typing
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from flawspot.errors import ArtifactError
+from flawspot.runtime.json_reading import read_as
 
 SCHEMA_VERSION = 2
 """Raised when a reader of the old schema would misunderstand the new one. New optional fields do not raise it.
@@ -17,10 +17,7 @@ SCHEMA_VERSION = 2
 Schema 1 had a threshold of its own for the map. Such artifacts load, keep it, and stay of schema 1 when rewritten.
 """
 
-MAX_ITEMS = 20_000
-"""Of a list or an object in a manifest: scores of held-out photographs, names of skipped files."""
-MAX_NUMBER = 2.0**63
-"""No number of a manifest is larger."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Scalar = bool | int | float | str | None
 
@@ -72,13 +69,20 @@ class TrainingInfo:
 
 @dataclass(frozen=True)
 class CalibrationInfo:
-    """The threshold, and the scores of held-out good images that it came from; see `flawspot.runtime.calibration`.
+    """The threshold, and the scores of good images that it came from; see `flawspot.runtime.calibration`.
 
     Attributes:
         false_alarm_rate: as asked for, in (0, 1).
         promised_rate: the rate that this many images can promise, never below the asked one.
         threshold: an image whose score is above it is anomalous, and so is a place whose value in the map is above it.
-        scores: of each held-out image, ascending. A score is the maximum of the map.
+        scores: of each good image that the scoring detector had not learned from, ascending. A score is the maximum of
+            the map.
+        folds: each image was scored by a detector that learned from the other folds; 0: all were held out.
+        groups: of each score, which images show one part; empty where each shows another.
+        names, hashes: of each score's file: its name below the folder, and the first 16 hexadecimal digits of its
+            sha256; empty where that was not kept.
+        rule: ``conformal``, ``pareto`` (an estimate), or ``value`` for a threshold that was given.
+        pasted: scores of photographs with pasted defects, ascending; empty where none were made.
         pixel_threshold: of artifacts of schema 1 alone: the threshold of the map, where the score was not its maximum.
         map_maxima: of artifacts of schema 1 alone: the maximum of each held-out image's map, ascending.
     """
@@ -89,6 +93,12 @@ class CalibrationInfo:
     scores: tuple[float, ...]
     pixel_threshold: float | None = None
     map_maxima: tuple[float, ...] = ()
+    folds: int = 0
+    groups: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    rule: str = "conformal"
+    pasted: tuple[float, ...] = ()
 
     @property
     def region_threshold(self) -> float:
@@ -172,8 +182,9 @@ class Manifest:
         return f"{self.method} on {self.backbone.name}, layers {taps}, input {self.input_size} x {self.input_size}"
 
     def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
+        """One line of JSON. Halves of surrogate pairs, as names of files that are not UTF-8 have, become text."""
+        text = json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
+        return _SURROGATE.sub(lambda found: rf"\\u{ord(found[0]):04x}", text)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -194,7 +205,7 @@ class Manifest:
                 f"it was written by a newer flawspot (schema {version}; this one reads up to {SCHEMA_VERSION}): "
                 "update with `pip install -U flawspot`"
             )
-        manifest: Manifest = _read(cls, data, "manifest")
+        manifest: Manifest = read_as(cls, data, "manifest")
         if version == 1 and manifest.calibration.pixel_threshold is None:
             raise ArtifactError("its manifest is damaged: manifest.calibration.pixel_threshold is missing")
         check_values(manifest)
@@ -207,21 +218,14 @@ def check_values(manifest: Manifest) -> None:
     Raises:
         ArtifactError: a value out of its range; names it.
     """
-    calibration, backbone = manifest.calibration, manifest.backbone
-    scores, maxima = calibration.scores, calibration.map_maxima
+    backbone = manifest.backbone
     taps = backbone.taps
     wrong = {
         "input_size": not 1 <= manifest.input_size <= 4096,
         "backbone.taps": not taps or len(taps) > 100 or list(taps) != sorted(set(taps)) or not 0 <= taps[0] <= 10_000,
         "backbone.mean": len(backbone.mean) != 3,
         "backbone.std": len(backbone.std) != 3 or min(backbone.std, default=0) <= 0,
-        "calibration.false_alarm_rate": not 0 < calibration.false_alarm_rate < 1,
-        "calibration.promised_rate": not 0 < calibration.promised_rate <= 1,
-        "calibration.scores": not scores or list(scores) != sorted(scores),
-        "calibration.threshold": calibration.threshold not in scores,
-        "calibration.map_maxima": list(maxima) != sorted(maxima),
-        "calibration.pixel_threshold": calibration.pixel_threshold is not None
-        and calibration.pixel_threshold not in maxima,
+        **_wrong_in_calibration(manifest.calibration),
         "parts": len(manifest.parts) > 1000 or any(part.bytes < 0 or part.macs < 0 for part in manifest.parts),
         "training": min(manifest.training.images, manifest.training.calibration_images) < 0,
         "self_test": manifest.self_test is not None and not 0 < manifest.self_test.tolerance < 1,
@@ -231,49 +235,21 @@ def check_values(manifest: Manifest) -> None:
             raise ArtifactError(f"its manifest is damaged: manifest.{where} has a value that no detector has")
 
 
-def _read(kind: Any, value: Any, where: str) -> Any:
-    """Turn parsed JSON into `kind`, checking every type on the way."""
-    if isinstance(value, str) and not _is_text(value):
-        raise ArtifactError(f"its manifest is damaged: {where} is no text")
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise ArtifactError(f"its manifest is damaged: {where} is not an object")
-        hints = typing.get_type_hints(kind)
-        arguments = {}
-        for field in dataclasses.fields(kind):
-            if field.name in value:
-                arguments[field.name] = _read(hints[field.name], value[field.name], f"{where}.{field.name}")
-            elif field.default is dataclasses.MISSING:
-                raise ArtifactError(f"its manifest is damaged: {where}.{field.name} is missing")
-        return typing.cast(Any, kind)(**arguments)
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if isinstance(value, list | dict) and len(value) > MAX_ITEMS:
-        raise ArtifactError(f"its manifest is damaged: {where} has more than {MAX_ITEMS:,} items")
-    if origin is tuple and isinstance(value, list):
-        return tuple(_read(inner[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {key: _read(inner[1], item, f"{where}.{key}") for key, item in value.items()}
-    options = inner if origin in (typing.Union, types.UnionType) else (kind,)
-    if type(value) in (int, float) and not abs(value) <= MAX_NUMBER:
-        raise ArtifactError(f"its manifest is damaged: {where} is not a finite number of ordinary size")
-    if any(dataclasses.is_dataclass(option) for option in options) and isinstance(value, dict):
-        return _read(next(option for option in options if dataclasses.is_dataclass(option)), value, where)
-    if any(_is(option, value) for option in options):
-        return value
-    if float in options and _is(int, value):
-        return float(value)
-    raise ArtifactError(f"its manifest is damaged: {where} has the wrong type")
-
-
-def _is(kind: Any, value: Any) -> bool:
-    """Whether JSON value `value` is exactly of `kind`; True is no int here."""
-    return type(value) is (type(None) if kind in (None, type(None)) else kind)
-
-
-def _is_text(value: str) -> bool:
-    """Whether there are no halves of surrogate pairs, which JSON can name and no encoding has."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _wrong_in_calibration(calibration: CalibrationInfo) -> dict[str, bool]:
+    scores, maxima, groups = calibration.scores, calibration.map_maxima, calibration.groups
+    known = calibration.rule in ("conformal", "pareto", "value")
+    wrong = {
+        "false_alarm_rate": not 0 < calibration.false_alarm_rate < 1,
+        "promised_rate": not 0 < calibration.promised_rate <= 1,
+        "scores": not scores or list(scores) != sorted(scores),
+        "rule": not known,
+        "threshold": calibration.rule == "conformal" and calibration.threshold not in scores,
+        "folds": not 0 <= calibration.folds <= len(scores),
+        "groups": bool(groups) and (len(groups) != len(scores) or min(groups) < 0 or max(groups) >= len(scores)),
+        "names": len(calibration.names) not in (0, len(scores)),
+        "hashes": len(calibration.hashes) not in (0, len(scores)),
+        "pasted": list(calibration.pasted) != sorted(calibration.pasted),
+        "map_maxima": list(maxima) != sorted(maxima),
+        "pixel_threshold": calibration.pixel_threshold is not None and calibration.pixel_threshold not in maxima,
+    }
+    return {f"calibration.{name}": is_wrong for name, is_wrong in wrong.items()}

@@ -8,10 +8,12 @@ that the limits below bound whatever the file's size.
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flawspot.errors import ArtifactError
+from flawspot.runtime.extents import Extents
 from flawspot.runtime.operators import ALLOWED, FLOAT_TYPES, is_floating
 from flawspot.runtime.protobuf import LENGTH_DELIMITED, VARINT, fields, signed, varint
 
@@ -66,11 +68,12 @@ class _Graph:
     """Of all values; each stands for one."""
     floating: set[bytes] = field(default_factory=set)
     """Names of values that are known to be floating-point numbers."""
+    extents: Extents = field(default_factory=Extents)
     messages: list[memoryview] = field(default_factory=list)
     """The nodes, which are looked at once all constants are known."""
 
 
-def check_model(model: bytes | memoryview) -> None:
+def check_model(model: bytes | memoryview | mmap.mmap) -> None:
     """Refuse a model that is not like a detector's.
 
     Raises:
@@ -164,10 +167,12 @@ def _check_node(budget: _Budget, node: memoryview, graph: _Graph) -> None:
         graph.sized.append((operator, inputs[place]))
     for name in outputs:
         _name(graph, name)
+    graph.extents.node(operator, inputs, outputs, types)
     floating = is_floating(operator, inputs, types, graph.floating)
-    if operator in (b"Div", b"Mod") and not floating:
-        # The processor itself ends a program that divides the smallest integer by -1.
-        raise ArtifactError("it divides integers, which no detector does")
+    divisor = graph.shapes.get(inputs[1], ()) if len(inputs) == 2 else ()  # of whole constants
+    if operator in (b"Div", b"Mod") and not floating and min(divisor, default=0) <= 0:
+        # The processor itself ends a program that divides the smallest integer by -1, or any by 0.
+        raise ArtifactError("it divides integers by what may be 0 or less, which no detector does")
     if floating:
         graph.floating.update(outputs if operator == b"Split" else outputs[:1])
 
@@ -184,6 +189,8 @@ def _check_attribute(budget: _Budget, attribute: memoryview) -> list[int]:
             continue
         if number == 1:
             name = bytes(payload[:64])
+        if number == 4 and bytes(payload[:64]) == b"cubic":  # slow, and with tables of its own
+            raise ArtifactError("it resizes by cubic curves, which no detector does")
         if number in (6, 11):  # g, graphs
             raise ArtifactError("it has graphs within graphs, which no detector has")
         if number in (22, 23):  # sparse_tensor, sparse_tensors
@@ -197,8 +204,8 @@ def _check_attribute(budget: _Budget, attribute: memoryview) -> list[int]:
     return [*types, *whole] if name == b"to" else types
 
 
-def _check_tensor(budget: _Budget, tensor: memoryview) -> tuple[bytes, int, memoryview]:
-    """Its numbers lie in the file, and are as many as its shape says. Returns its name, type and raw bytes."""
+def _check_tensor(budget: _Budget, tensor: memoryview) -> tuple[bytes, int, list[int], memoryview]:
+    """Its numbers lie in the file, and are as many as its shape says. Returns its name, type, shape and raw bytes."""
     dims: list[int] = []
     kind = typed = raws = 0
     raw = memoryview(b"")
@@ -225,12 +232,13 @@ def _check_tensor(budget: _Budget, tensor: memoryview) -> tuple[bytes, int, memo
         raise ArtifactError("a tensor of it has another size than its shape says: copy or train it again")
     if not raws and count > MAX_TYPED_NUMBERS:
         raise ArtifactError("a tensor of it has no numbers for its shape: copy or train it again")
-    return name, kind, raw
+    return name, kind, dims, raw
 
 
-def _remember(graph: _Graph, name: bytes, kind: int, raw: memoryview) -> None:
+def _remember(graph: _Graph, name: bytes, kind: int, dims: list[int], raw: memoryview) -> None:
     """A constant of the graph; a tensor in an attribute has a name that means nothing."""
     _name(graph, name)
+    graph.extents.constant(name, dims)
     if kind == _INT64 and 0 < len(raw) <= 16 * 8:
         values = (int.from_bytes(raw[at : at + 8], "little", signed=True) for at in range(0, len(raw), 8))
         graph.shapes[name] = tuple(values)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flawspot.errors import DataError
 from flawspot.files import is_folder, is_there
-from flawspot.runtime.listing import list_images
+from flawspot.runtime.listing import list_files
 from flawspot.runtime.marks import is_marked
 
 
@@ -20,10 +20,14 @@ class Photographs:
     Attributes:
         found: each photograph once, with its path below the folder that it was found in.
         drawn: how many pictures of flawspot's own were passed over.
+        unread: files in the folders that may hold photographs, of kinds that are not read.
+        companions: texts, tables and programs in the folders, which hold none.
     """
 
     found: tuple[tuple[Path, Path], ...]
     drawn: int
+    unread: tuple[Path, ...] = ()
+    companions: tuple[Path, ...] = ()
 
 
 def find_photographs(names: Sequence[str]) -> Photographs:
@@ -37,11 +41,17 @@ def find_photographs(names: Sequence[str]) -> Photographs:
     """
     found: dict[Path, Path] = {}
     drawn: set[Path] = set()
+    unread: dict[Path, None] = {}
+    companions: dict[Path, None] = {}
     for name in names:
         path = Path(name)
         if is_folder(path):
-            candidates = {image: image.relative_to(path) for image in list_images(path)}
-            missing = f"no images in {path}: give a folder with PNG, JPEG, TIFF, BMP or WebP files"
+            listing = list_files(path)
+            candidates = {image: image.relative_to(path) for image in listing.images}
+            unread |= dict.fromkeys(listing.unread)
+            companions |= dict.fromkeys(listing.companions)
+            others = f"; the {len(listing.unread)} files in it are of kinds that are not read" if listing.unread else ""
+            missing = f"no images in {path}: give a folder with PNG, JPEG, TIFF, BMP or WebP files{others}"
         elif glob.has_magic(name) and not is_there(path):
             matches = sorted(Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207
             candidates = {match: Path(match.name) for match in matches if match.is_file()}
@@ -57,4 +67,5 @@ def find_photographs(names: Sequence[str]) -> Photographs:
         for image, relative in candidates.items():
             if image not in own:
                 found.setdefault(image, relative)
-    return Photographs(tuple(found.items()), len(drawn - found.keys()))
+    left = (tuple(path for path in paths if path not in found) for paths in (unread, companions))
+    return Photographs(tuple(found.items()), len(drawn - found.keys()), *left)

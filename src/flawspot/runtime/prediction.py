@@ -19,6 +19,7 @@ from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.pictures import picture, picture_paths, write_picture
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.regions import Box, Region, above, find_regions, photograph_mask
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,7 +67,7 @@ class Prediction:
             f"score {self.score:.4g}",
             f"{count} region{'' if count == 1 else 's'}",
         ]
-        return f"Prediction({', '.join(parts + ([str(self.path)] if self.path else []))})"
+        return f"Prediction({', '.join(parts + ([visible(str(self.path))] if self.path else []))})"
 
     @property
     def threshold(self) -> float:
@@ -105,7 +106,7 @@ class Prediction:
     @property
     def p_value(self) -> float:
         """The share of good parts that look at least as anomalous, in (0, 1]; see `flawspot.runtime.calibration`."""
-        return p_value(self.score, self.calibration.scores)
+        return p_value(self.score, self.calibration)
 
     @property
     def regions(self) -> list[Region]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 
 from flawspot.errors import ArtifactError
@@ -11,7 +12,7 @@ VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 _BROKEN = "it is not an ONNX model, or it is damaged or cut off: copy or train it again"
 
 
-def fields(message: bytes | memoryview) -> Iterator[tuple[int, int, slice, memoryview]]:
+def fields(message: bytes | memoryview | mmap.mmap) -> Iterator[tuple[int, int, slice, memoryview]]:
     """Walk the fields of a message: number, wire type, where the field lies, and its payload.
 
     The payload of a varint is its bytes, for `varint`.

@@ -34,7 +34,7 @@ VIEW_SIDE = 1024
 REDUCTION = 4
 """How many times the size that it is resized to a JPEG decoded at reduced size keeps at least."""
 
-_STRIP_PIXELS = 1 << 21
+_STRIP_PIXELS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from flawspot.errors import SignatureError
 from flawspot.extras import require
 from flawspot.files import replacing, special_kind
-from flawspot.runtime.artifact import SIGNATURE_KEY, Artifact, content_sha256, own_metadata, signed
+from flawspot.runtime.artifact import SIGNATURE_KEY, Artifact, content_sha256, own_metadata, read, signed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -148,6 +148,38 @@ def verify(artifact: Artifact, trusted_keys: Sequence[Key]) -> str:
     except InvalidSignature:
         raise SignatureError(f"it was changed after key {found.key_id} signed it: get it anew, or sign again") from None
     return found.key_id
+
+
+def check_trusted(artifact: Artifact, what: str, trusted_keys: Sequence[Key] | None) -> None:
+    """Refuse an artifact that none of the trusted keys has signed, where any are named.
+
+    Args:
+        artifact: which.
+        what: what to call it in an error.
+        trusted_keys: files of public keys. None takes those that FLAWSPOT_TRUSTED_KEYS names, and asks for no signature
+            where it names none.
+
+    Raises:
+        SignatureError: as `verify`, of `what`.
+    """
+    keys = trusted_keys_of_environment() if trusted_keys is None else trusted_keys
+    if keys or trusted_keys is not None:
+        try:
+            verify(artifact, keys)
+        except SignatureError as error:
+            raise SignatureError(f"{what} cannot be used: {error}") from None
+
+
+def read_trusted(path: str | Path, trusted_keys: Sequence[Key] | None = None) -> Artifact:
+    """`flawspot.runtime.artifact.read`, and `check_trusted`.
+
+    Raises:
+        ArtifactError: as `flawspot.runtime.artifact.read`.
+        SignatureError: as `check_trusted`.
+    """
+    artifact = read(path)
+    check_trusted(artifact, str(path), trusted_keys)
+    return artifact
 
 
 def trusted_keys_of_environment() -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from flawspot.errors import ConfigurationError
 from flawspot.runtime.not_inspected import NotInspected
 from flawspot.runtime.prediction import Prediction
+from flawspot.texts import shortened
 
 _COLUMNS = (
     "path",
@@ -26,7 +28,7 @@ _COLUMNS = (
 )
 
 
-def table(predictions: Iterable[Prediction | NotInspected]) -> Any:
+def table(predictions: Iterable[Prediction | NotInspected] | Prediction | NotInspected) -> Any:
     """Predictions as columns, a row for each: a pandas DataFrame where pandas is installed, else a dict of lists.
 
         >>> columns = flawspot.table(detector.predict(["new.png", "photos/test/good/0.png"]))
@@ -38,7 +40,7 @@ def table(predictions: Iterable[Prediction | NotInspected]) -> Any:
     Both take ``columns["severity"]``. Without pandas a list of dicts may be handier: `flawspot.runtime.table.rows`.
 
     Args:
-        predictions: of one detector or of several.
+        predictions: of one detector or of several; a single one makes a table of one row.
 
     Returns:
         Columns ``path`` (None for a photograph from memory), ``severity``, ``is_anomalous``, ``score``, ``threshold``,
@@ -46,6 +48,9 @@ def table(predictions: Iterable[Prediction | NotInspected]) -> Any:
         most anomalous region, in pixels; None where there is none), ``width`` and ``height`` (pixels), ``seconds``,
         ``verdict`` (good, anomalous or not inspected) and ``error`` (why not; else None). What was not inspected has
         None in all columns but path, verdict and error.
+
+    Raises:
+        ConfigurationError: it is given something that is no prediction.
     """
     listed = rows(predictions)
     columns = {name: [row[name] for row in listed] for name in _COLUMNS}
@@ -56,9 +61,15 @@ def table(predictions: Iterable[Prediction | NotInspected]) -> Any:
     return pandas.DataFrame(columns)
 
 
-def rows(predictions: Iterable[Prediction | NotInspected]) -> list[dict[str, Any]]:
+def rows(predictions: Iterable[Prediction | NotInspected] | Prediction | NotInspected) -> list[dict[str, Any]]:
     """The same as a list of dicts, whether pandas is there or not."""
-    return [dict(zip(_COLUMNS, _values(prediction), strict=True)) for prediction in predictions]
+    if isinstance(predictions, Prediction | NotInspected):
+        predictions = [predictions]
+    listed = list(predictions) if isinstance(predictions, Iterable) else [predictions]
+    for each in listed:
+        if not isinstance(each, Prediction | NotInspected):
+            raise ConfigurationError(f"a table is made of predictions, not of {shortened(repr(each))}")
+    return [dict(zip(_COLUMNS, _values(prediction), strict=True)) for prediction in listed]
 
 
 def _values(prediction: Prediction | NotInspected) -> tuple[Any, ...]:

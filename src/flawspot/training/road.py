@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,30 +13,29 @@ from typing import Any
 
 import numpy as np
 import torch
-from onnxruntime import InferenceSession
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.macs import module_bytes, module_macs
-from flawspot.data.folders import ImageFolder
-from flawspot.errors import ArtifactError, ConfigurationError, TrainingError
+from flawspot.data.folders import Data
+from flawspot.errors import ArtifactError, TrainingError
 from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.progress import Progress, as_progress
 from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, assemble
-from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, shortfall
+from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, outlying, remarks
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.manifest import CalibrationInfo, Manifest, Part, SelfTest, TrainingInfo
 from flawspot.runtime.onnx_checks import check_model
-from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.self_test import record
 from flawspot.runtime.session import open_session
+from flawspot.training.calibration import content_hashes, cross_scores, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
 from flawspot.training.feature_cache import FeatureCache, FeatureSource
 from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
-from flawspot.training.photographs import Photographs, read_photographs
+from flawspot.training.photographs import Division, Photographs, read_photographs
 
 DEFAULT_INPUT_SIZE = 224
 DEFAULT_CALIBRATION_FRACTION = 0.2
@@ -55,12 +53,13 @@ class _Phases:
     def time(self, name: str) -> Iterator[None]:
         begin = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - begin, 3)
+        self.seconds[name] = round(self.seconds.get(name, 0) + time.perf_counter() - begin, 3)
 
 
 def train(
-    data: str | os.PathLike[str] | ImageFolder,
+    data: Data,
     *,
+    good: str | Sequence[str] = (),
     method: str | Method = "paste",
     settings: Mapping[str, Any] | None = None,
     backbone: str = "mobilenet_v2",
@@ -71,7 +70,10 @@ def train(
     input_size: int = DEFAULT_INPUT_SIZE,
     normalization: str = "weights",
     false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
+    calibration: str = "auto",
     calibration_fraction: float = DEFAULT_CALIBRATION_FRACTION,
+    group: str | None = None,
+    drop_suspects: bool = False,
     seed: int | None = None,
     strict: bool = False,
     cache: FeatureCache | None = None,
@@ -82,13 +84,16 @@ def train(
         >>> artifact = flawspot.train(
         ...     "photos", method="padim", input_size=64, random_weights=True, output="new.onnx", progress=False
         ... )
-        >>> artifact.manifest.training.calibration_images
-        2
+        >>> len(artifact.manifest.calibration.scores)
+        8
         >>> flawspot.load("new.onnx").predict("photos/test/scratch/0.png").verdict
         'anomalous'
 
     Args:
-        data: a folder in the MVTec layout (its ``train/good``), or a plain folder of photographs of good parts.
+        data: a folder in the MVTec layout (its ``train/good``), with folders such as ``OK`` and ``NG``, or a plain one
+            of photographs of good parts; a list in a file, text, CSV or JSON Lines; or paths of photographs. See
+            ``docs/data.md``.
+        good: names of the folders or labels that are good; empty for the usual ones.
         method: a method's name, or a `Method` with its hyperparameters.
         settings: hyperparameters of the method by name; of a `Method` they replace its own.
         backbone: a backbone's name.
@@ -100,10 +105,18 @@ def train(
         normalization: of the photographs: ``weights`` for that which the weights were trained with, ``paper`` for
             ImageNet's mean and standard deviation, which the PaSTe paper gives every backbone.
         false_alarm_rate: the share of good parts that may be called anomalous, in (0, 1).
-        calibration_fraction: the share of the good photographs held out for the threshold, and for nothing else, in
-            (0, 1).
+        calibration: ``split`` holds a share of the good photographs out for the threshold; ``cross`` learns from all
+            and scores each by a detector fitted on the other folds; ``auto`` takes ``cross`` where the method is
+            fitted quickly and a split could not promise the rate. See `flawspot.runtime.calibration`.
+        calibration_fraction: the share of the good photographs that ``split`` holds out, and that serve for nothing
+            else, in (0, 1).
+        group: which photographs show one part: ``folder``, ``number:GAP``, ``time:SECONDS``, ``none`` or a regular
+            expression on names; None takes only near-duplicates together. See `flawspot.data.groups`.
+        drop_suspects: leave out good photographs that score far above the others, as bad parts among them do, and
+            learn again; see `flawspot.runtime.calibration.outlying`. Without it they are named.
         seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
-        strict: fail at the first photograph that cannot be read, instead of leaving it out.
+        strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
+            instead of leaving them out.
         cache: where the features of all good photographs are kept for other methods, seeds and splits; None keeps them
             no longer than needed.
         progress: shown on standard error, a bar on a terminal and in notebooks; False for silence, or your own
@@ -114,14 +127,14 @@ def train(
 
     Raises:
         ConfigurationError: an unknown method, backbone, layer group or setting, or a value out of its range.
-        DataError: no or too few photographs.
+        DataError: no or too few photographs, or it cannot be told which of them are good.
         ImageError: with `strict`, a photograph that cannot be read.
         WeightsError: the pretrained weights are not at hand.
         TrainingError: training diverged, or the exported graph disagrees with what was trained.
         FlawspotError: the artifact or the features cannot be written.
     """
     told = as_progress(progress)
-    _check_shares(false_alarm_rate, calibration_fraction)
+    division = Division(calibration, calibration_fraction, group, false_alarm_rate)
     if output is not None:
         check_writable(Path(output))
     chosen = configure(
@@ -138,36 +151,47 @@ def train(
     )
     phases = _Phases()
     with phases.time("reading"):
-        photographs = read_photographs(
-            data, chosen.method, calibration_fraction=calibration_fraction, strict=strict, progress=told
-        )
-    _fit(chosen, photographs, cache, phases, told)
-    with phases.time("export"), told.step("writing the graph"):
-        model = _export(chosen, photographs)
-    with phases.time("calibration"):
-        session = open_session(model)
-        calibration = _calibrate(session, photographs.held_out(), input_size, false_alarm_rate, told)
-        tested = record(lambda batch: session.run(OUTPUTS, {"image": batch}))
-    warning = shortfall(calibration)
-    if warning:
-        told.note(warning)
-    artifact = assemble(model, _describe(chosen, photographs, calibration, tested, phases))
+        photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
+    model, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
+    suspects = outlying(calibrated) if drop_suspects else []
+    if suspects:
+        names = [calibrated.names[place] for place in suspects]
+        told.note(f"left out, for they score far above the other good photographs: {', '.join(names)}")
+        photographs = photographs.without(names, division, chosen.method)
+        model, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
+    for remark in remarks(calibrated):
+        told.note(remark)
+    artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
     if output is not None:
         artifact.save(output)
     return artifact
 
 
-def _check_shares(false_alarm_rate: float, calibration_fraction: float) -> None:
-    if not 0 < calibration_fraction < 1:
-        raise ConfigurationError(f"calibration fraction {calibration_fraction:g} is not between 0 and 1: try 0.2")
-    if not 0 < false_alarm_rate < 1:
-        raise ConfigurationError(f"false-alarm rate {false_alarm_rate:g} is not between 0 and 1: try 0.01")
+def _learn(
+    chosen: Configuration,
+    photographs: Photographs,
+    division: Division,
+    cache: FeatureCache | None,
+    phases: _Phases,
+    told: Progress,
+) -> tuple[bytes, CalibrationInfo, SelfTest]:
+    """Fit, export and calibrate."""
+    scores = _fit(chosen, photographs, cache, phases, told)
+    with phases.time("export"), told.step("writing the graph"):
+        model = _export(chosen, photographs)
+    with phases.time("calibration"):
+        session = open_session(model)
+        if scores is None:
+            scores = held_out_scores(session, photographs.held_out(), chosen.input_size, progress=told)
+        pasted = pasted_scores(session, photographs, chosen.input_size, chosen.method.seed, progress=told)
+        calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
+        return model, calibrated, record(lambda batch: session.run(OUTPUTS, {"image": batch}))
 
 
 def _fit(
     chosen: Configuration, photographs: Photographs, cache: FeatureCache | None, phases: _Phases, progress: Progress
-) -> None:
-    """Extract the features once, and fit the method on them."""
+) -> list[float] | None:
+    """Extract the features once, and fit the method on them. Returns the scores fold by fold, if there are folds."""
     everything = cache is not None and cache.shared
     used = np.arange(len(photographs.images)) if everything else photographs.learned_from()
     source = FeatureSource(
@@ -187,6 +211,10 @@ def _fit(
             validation = dataclasses.replace(features, rows=np.searchsorted(used, photographs.validation))
         with phases.time("fitting"):
             chosen.method.fit(features, validation if len(validation) else None, progress=progress)
+        if not len(photographs.folds):
+            return None
+        with phases.time("folds"):
+            return cross_scores(chosen.method, dataclasses.replace(features, rows=None), photographs, progress=progress)
 
 
 def _export(chosen: Configuration, photographs: Photographs) -> bytes:
@@ -194,8 +222,7 @@ def _export(chosen: Configuration, photographs: Photographs) -> bytes:
     preprocess = Preprocess(chosen.input_size, chosen.mean, chosen.std)
     graph = DetectorGraph(preprocess, chosen.network, chosen.method.head())
     model = to_onnx(graph, OUTPUTS)
-    # Not a photograph that was learned from: PatchCore's distances to itself are nothing but rounding errors.
-    _verify(graph, model, photographs.held_out()[0])
+    _verify(graph, model, (photographs.held_out() or photographs.images)[0])
     try:
         check_model(model)
     except ArtifactError as error:
@@ -205,7 +232,8 @@ def _export(chosen: Configuration, photographs: Photographs) -> bytes:
 
 def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
     """Hold the exported graph against the module it came from, on one photograph."""
-    pixels = read_photograph(image, graph.preprocess.size).pixels[None]
+    # Upside down: PatchCore's distances to what it has learned are nothing but rounding errors.
+    pixels = np.ascontiguousarray(read_photograph(image, graph.preprocess.size).pixels[None, ::-1])
     with torch.no_grad():
         expected = [output.numpy() for output in graph(torch.from_numpy(pixels))]
     for name, want, got in zip(OUTPUTS, expected, open_session(model).run(OUTPUTS, {"image": pixels}), strict=True):
@@ -216,17 +244,21 @@ def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
             raise TrainingError(f"the exported graph disagrees with its torch module in {name}: please report this")
 
 
-def _calibrate(
-    session: InferenceSession, images: Sequence[Path], input_size: int, false_alarm_rate: float, progress: Progress
+def _calibration(
+    photographs: Photographs, scores: Sequence[float], pasted: Sequence[float], false_alarm_rate: float
 ) -> CalibrationInfo:
-    """Scores of held-out good images by the graph that is shipped."""
-    read = functools.partial(read_photograph, input_size=input_size)
-    scores = []
-    for _, photograph in progress.track(prefetch(images, read), "setting the threshold", len(images)):
-        if isinstance(photograph, Exception):
-            raise photograph
-        scores.append(float(session.run(["score"], {"image": photograph.pixels[None]})[0][0]))
-    return calibrate(scores, false_alarm_rate)
+    """The threshold, with the files and groups that its scores are of."""
+    crossed = len(photographs.folds) > 0
+    rows = np.arange(len(scores), dtype=np.int64) if crossed else photographs.calibration
+    return calibrate(
+        scores,
+        false_alarm_rate,
+        groups=photographs.groups[rows].tolist(),
+        folds=int(photographs.folds.max()) + 1 if crossed else 0,
+        names=photographs.names(rows),
+        hashes=content_hashes([photographs.images[row] for row in rows]),
+        pasted=pasted,
+    )
 
 
 def _describe(

@@ -71,6 +71,7 @@ class PaDiM(Method):
 
     name: ClassVar[str] = "padim"
     source: ClassVar[str] = "Defard et al., ICPR 2020 (arXiv 2011.08785)"
+    refits_quickly: ClassVar[bool] = True
 
     channels: int | None = setting(None, low=1)
     ridge: float = setting(0.01, above=0)

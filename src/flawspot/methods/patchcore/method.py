@@ -71,6 +71,7 @@ class PatchCore(Method):
     source: ClassVar[str] = "Roth et al., CVPR 2022 (arXiv 2106.08265)"
 
     planned_at_most: ClassVar[bool] = True
+    refits_quickly: ClassVar[bool] = True
 
     bank_size: int = setting(10_000, low=1)
     bank_ratio: float | None = setting(None, above=0, high=1)

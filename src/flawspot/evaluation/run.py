@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flawspot.data.folders import ImageFolder, Sample, open_folder, read_sample_mask
+from flawspot.data.folders import Data, ImageFolder, Sample, open_data, read_sample_mask
+from flawspot.data.learned import check_unread, without_what_was_learned
 from flawspot.data.reading import resize_mask
 from flawspot.errors import DataError, FlawspotError, ImageError
 from flawspot.metrics import Curves, Metrics, PixelScores, measure
@@ -43,6 +44,8 @@ class Evaluation:
         samples: the test images that could be read, in the order of `scores`.
         scores: of each.
         skipped: test images that could not be read, with the reason.
+        data: the photographs: what was taken for what, and what was left out.
+        threshold: of the detector; a photograph is anomalous where its score is above.
         maps: (N, S, S) float32, the anomaly map of each of the `samples`; None unless they were asked for.
         masks: (N, S, S) bool, where the defects are; None likewise, and where there is no ground truth.
     """
@@ -51,6 +54,8 @@ class Evaluation:
     samples: tuple[Sample, ...]
     scores: tuple[float, ...]
     skipped: tuple[tuple[Path, str], ...]
+    data: ImageFolder
+    threshold: float
     maps: NDArray[np.float32] | None = None
     masks: NDArray[np.bool_] | None = None
 
@@ -74,8 +79,9 @@ def _figures(**figures: float | None) -> str:
 
 def evaluate(
     detector: str | os.PathLike[str] | Artifact | Detector,
-    data: str | os.PathLike[str] | ImageFolder,
+    data: Data,
     *,
+    good: str | Sequence[str] = (),
     strict: bool = False,
     memory: int = MEMORY,
     alter: Alteration | None = None,
@@ -93,8 +99,11 @@ def evaluate(
 
     Args:
         detector: the .onnx file; or what `flawspot.train` or `flawspot.load` returned.
-        data: a folder in the MVTec layout: ``test/good``, ``test/<defect>``, and ``ground_truth`` for pixel figures.
-        strict: fail at the first photograph that cannot be read, instead of leaving it out.
+        data: a folder in the MVTec layout: ``test/good``, ``test/<defect>``, and ``ground_truth`` for pixel figures; or
+            folders of good and of defective photographs, or a list; see ``docs/data.md``.
+        good: names of the folders or labels that are good; empty for the usual ones.
+        strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
+            instead of leaving them out.
         memory: bytes for the scores of pixels. What goes beyond waits in a temporary file: the same figures, later.
         alter: corrupts test photographs, to see how robust the detector is; None leaves them as they are.
         keep_maps: return maps and masks as well; they take 5 bytes a pixel.
@@ -102,18 +111,20 @@ def evaluate(
 
     Raises:
         ArtifactError: a file that is no artifact.
-        DataError: no test images, or a mask that does not fit its image.
+        DataError: no test images, or photographs of which it cannot be told whether they are good; a mask that does not
+            fit its image, or cannot be right.
         ImageError: with `strict`, a photograph that cannot be read.
     """
     if isinstance(detector, str | os.PathLike | Artifact):
         detector = load(detector)
     progress = as_progress(progress)
-    folder = data if isinstance(data, ImageFolder) else open_folder(Path(data))
+    folder = without_what_was_learned(open_data(data, good), detector.manifest.training)
+    check_unread(folder, strict, progress)
     if not folder.test:
-        raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect> beside train")
+        raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect>, or labels")
     size = detector.manifest.input_size
-    pixels = _pixel_scores(folder, size, memory) if any(sample.mask for sample in folder.test) else None
-    seen = _Seen(keep_maps)
+    pixels = _pixel_scores(folder, size, memory) if folder.has_masks else None
+    seen = _Seen(keep_maps, folder)
     with pixels or contextlib.nullcontext():
         read = _reader(detector, alter, with_masks=pixels is not None)
         for sample, photograph in progress.track(prefetch(folder.test, read), "evaluating", len(folder.test)):
@@ -137,6 +148,7 @@ class _Seen:
     """What has been seen of a test set so far; see `Evaluation`."""
 
     keep_maps: bool
+    folder: ImageFolder
     samples: list[Sample] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
@@ -159,6 +171,8 @@ class _Seen:
             tuple(self.samples),
             tuple(self.scores),
             tuple(self.skipped),
+            self.folder.without(path for path, _ in self.skipped),
+            threshold,
             np.stack(self.maps) if self.maps else None,
             np.stack(self.masks) if self.masks else None,
         )

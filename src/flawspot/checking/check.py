@@ -1,0 +1,119 @@
+"""A look at photographs of good parts before anything is learned from them: numpy and Pillow are enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flawspot.data.findings import Finding, find_oddities, parts
+from flawspot.data.folders import Data, ImageFolder, open_data
+from flawspot.data.looking import Look
+from flawspot.data.reading import check_photographs
+from flawspot.errors import ConfigurationError, DataError
+from flawspot.progress import Progress, as_progress
+from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, images_needed
+from flawspot.texts import visible
+
+
+@dataclass(frozen=True, repr=False)
+class Check:
+    """What is odd in a set of photographs. Made by `check`.
+
+    Attributes:
+        data: the photographs, and what was taken for what.
+        images: the good ones that can be read.
+        looks: what each of these looks like.
+        skipped: those that cannot be read, with the reason.
+        parts: how many parts they show, near-duplicates counted once.
+        findings: problems first.
+    """
+
+    data: ImageFolder
+    images: tuple[Path, ...]
+    looks: tuple[Look, ...]
+    skipped: tuple[tuple[Path, str], ...]
+    parts: int
+    findings: tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        return f"Check({len(self.images)} photographs of {self.parts} parts, {self.problems} problems: {self.lines()})"
+
+    @property
+    def problems(self) -> int:
+        """Findings with which training would go wrong."""
+        return sum(finding.is_problem for finding in self.findings)
+
+    def lines(self) -> list[str]:
+        """Each finding in one line."""
+        names = self.names()
+        return [finding.line(names) for finding in self.findings]
+
+    def names(self) -> list[str]:
+        """Of the photographs, below their folder, fit to be printed."""
+        root = self.data.root
+        return [visible((p.relative_to(root) if p.is_relative_to(root) else p).as_posix()) for p in self.images]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dicts and lists, fit for JSON."""
+        names = self.names()
+        return {
+            "photographs": len(self.images),
+            "parts": self.parts,
+            "unreadable": [visible(path.name) for path, _ in self.skipped],
+            "problems": self.problems,
+            "findings": [
+                {
+                    "kind": finding.kind,
+                    "text": finding.text,
+                    "is_problem": finding.is_problem,
+                    "photographs": [names[row] for row in finding.rows],
+                }
+                for finding in self.findings
+            ],
+        }
+
+
+def check(
+    data: Data,
+    *,
+    good: str | Sequence[str] = (),
+    false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
+    progress: Progress | bool = True,
+) -> Check:
+    """Look at the photographs of good parts that `flawspot.train` would learn from.
+
+        >>> flawspot.check("photos", progress=False).parts
+        40
+
+    Args:
+        data, good: as for `flawspot.train`.
+        false_alarm_rate: that the detector is to have.
+        progress: whether to show how far it is, or a `Progress` that is told.
+
+    Raises:
+        DataError: no photographs, or it cannot be told which of them are good.
+        ConfigurationError: a rate outside (0, 1).
+    """
+    if not 0 < false_alarm_rate < 1:
+        raise ConfigurationError(f"false-alarm rate {false_alarm_rate:g} is not between 0 and 1: try 0.01")
+    folder = open_data(data, good)
+    if not folder.train:
+        raise DataError(f"no good photographs to learn from in {folder.root}: give the folder of good parts")
+    checked = check_photographs(folder.train, progress=as_progress(progress))
+    if not checked.readable:
+        raise DataError(f"none of the {len(checked.skipped)} photographs in {folder.root} can be read")
+    count = int(parts(checked.looks).max()) + 1
+    findings = find_oddities(checked.looks)
+    if checked.skipped:
+        text = f"{len(checked.skipped)} photographs cannot be read and would be left out: {checked.skipped[0][1]}"
+        findings.insert(0, Finding("unreadable", text, (), True))
+    needed = images_needed(false_alarm_rate)
+    if count < needed:
+        text = (
+            f"{count} parts can promise a false-alarm rate of {1 / (count + 1):.2g} where all serve for learning and "
+            f"threshold, not {false_alarm_rate:g}: photograph {needed}"
+        )
+        findings.append(Finding("few", text))
+    return Check(folder, tuple(checked.readable), tuple(checked.looks), tuple(checked.skipped), count, tuple(findings))

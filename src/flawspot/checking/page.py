@@ -1,0 +1,79 @@
+"""What was found in a set of photographs, as one HTML page that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from flawspot.checking.check import Check
+from flawspot.data.findings import Finding
+from flawspot.files import write_bytes
+from flawspot.runtime.reduced import read_photograph
+
+_SIDE = 220
+_SHOWN = 24
+"""Pictures of one finding."""
+_USUAL = 8
+"""Photographs that show what is usual."""
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+.problem { color: #c62828; } .remark { color: #777; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .8rem; }
+figure { margin: 0; } img { width: 100%; height: 9rem; object-fit: contain; background: #8882; }
+figcaption { font-size: .8rem; overflow-wrap: anywhere; }
+"""
+
+
+def write_page(checked: Check, path: Path) -> None:
+    """Write the page, as a whole or not at all.
+
+    Raises:
+        FlawspotError: it cannot be written.
+    """
+    names = checked.names()
+    title = html.escape(f"{checked.data.name}: {len(checked.images)} photographs of {checked.parts} parts")
+    usual = range(0, len(names), max(len(names) // _USUAL, 1))
+    sections = "\n".join(_section(checked, names, finding) for finding in checked.findings)
+    nothing = "" if checked.findings else "<p>Nothing is odd.</p>"
+    body = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{_STYLE}</style></head><body>
+<h1>{title}</h1>
+<p>{checked.problems} problems, {len(checked.findings) - checked.problems} remarks. This is what would be learned:</p>
+{_pictures(checked, names, list(usual)[:_USUAL])}
+{sections}{nothing}
+</body></html>
+"""
+    write_bytes(path, body.encode())
+
+
+def _section(checked: Check, names: Sequence[str], finding: Finding) -> str:
+    kind = "problem" if finding.is_problem else "remark"
+    more = len(finding.rows) - _SHOWN
+    rest = f"<p>and {more} more</p>" if more > 0 else ""
+    heading = f'<h2><span class="{kind}">{kind}</span> {html.escape(finding.line(names))}</h2>'
+    return heading + _pictures(checked, names, finding.rows[:_SHOWN]) + rest
+
+
+def _pictures(checked: Check, names: Sequence[str], rows: Sequence[int]) -> str:
+    figures = "".join(
+        f'<figure><img alt="" src="data:image/jpeg;base64,{_thumbnail(checked.images[row])}">'
+        f"<figcaption>{html.escape(names[row])}</figcaption></figure>"
+        for row in rows
+    )
+    return f'<div class="pictures">{figures}</div>' if figures else ""
+
+
+def _thumbnail(path: Path) -> str:
+    picture = Image.fromarray(read_photograph(path, _SIDE).drawable())
+    picture.thumbnail((2 * _SIDE, 2 * _SIDE))
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=80)
+    return base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,186 @@
+"""What is odd in a set of photographs of good parts, before anything is learned from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.data.looking import DEEP, Look, white_of
+from flawspot.data.near_duplicates import near_duplicates
+
+BLANK = 4.0
+"""Deviation of grey levels below which a photograph shows nothing."""
+_NAMED = 3
+"""Photographs named in one line."""
+_SHARPNESS = math.log(2)
+_LIGHT = 12.0
+_CLIPPED = 0.2
+_ASPECT = 0.02
+_SPREAD = 5.0
+"""Robust deviations from the median that make an outlier."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One oddity.
+
+    Attributes:
+        kind: a word for programs, such as ``blurred``.
+        text: what is odd, what it does, and the cure, in one line.
+        rows: of the photographs it is about, ascending; empty where it is about the whole set.
+        is_problem: whether training on them as they are would go wrong; else it is a remark.
+    """
+
+    kind: str
+    text: str
+    rows: tuple[int, ...] = ()
+    is_problem: bool = False
+
+    def line(self, names: Sequence[str]) -> str:
+        """The finding with the photographs it is about, in one line.
+
+        Args:
+            names: of all photographs, fit to be printed.
+        """
+        if not self.rows:
+            return self.text
+        named = ", ".join(names[row] for row in self.rows[:_NAMED])
+        count = f"{len(self.rows)} of {len(names)} photographs" if len(self.rows) > 1 else "1 photograph"
+        more = ", ..." if len(self.rows) > _NAMED else ""
+        return f"{count} ({named}{more}): {self.text}"
+
+
+def find_oddities(looks: Sequence[Look]) -> list[Finding]:
+    """All findings of a set of photographs, problems first.
+
+    Args:
+        looks: of each photograph, in the order in which they were taken as far as that is known.
+    """
+    if not looks:
+        return []
+    found: list[Finding] = []
+    for rule in (_blank, _copies, _blurred, _light, _clipped, _sizes, _depths, _colours, _range):
+        found.extend(rule(looks))
+    return sorted(found, key=lambda finding: not finding.is_problem)
+
+
+def parts(looks: Sequence[Look]) -> NDArray[np.int64]:
+    """(N,) group of each photograph: near-duplicates show one part."""
+    return near_duplicates(np.array([look.descriptor for look in looks]))
+
+
+def _blank(looks: Sequence[Look]) -> list[Finding]:
+    stretch = DEEP / white_of(looks)
+    rows = _where(looks, lambda look: look.deviation * (stretch if look.bits == 16 else 1) < BLANK)
+    return (
+        [Finding("blank", "nothing but one tone is seen; is the lens covered, or the lamp off?", rows, True)]
+        if rows
+        else []
+    )
+
+
+def _copies(looks: Sequence[Look]) -> list[Finding]:
+    found = []
+    first: dict[int, int] = {}
+    identical = tuple(row for row, look in enumerate(looks) if first.setdefault(look.checksum, row) != row)
+    frozen = tuple(row for row in identical if looks[row - 1].checksum == looks[row].checksum)
+    if frozen:
+        text = "pixel by pixel the same as the photograph before, a frozen camera or a copy"
+        found.append(Finding("frozen", text, frozen, True))
+    if set(identical) - set(frozen):
+        rows = tuple(sorted(set(identical) - set(frozen)))
+        found.append(Finding("identical", "copies of other photographs, which count as one part", rows))
+    groups = parts(looks)
+    seen: set[int] = set()
+    near = []
+    for row, group in enumerate(groups.tolist()):
+        if group in seen and row not in identical:
+            near.append(row)
+        seen.add(group)
+    if near:
+        text = "nearly the same as others, frames of one part perhaps; they count as one part (see --group)"
+        found.append(Finding("near-duplicate", text, tuple(near)))
+    return found
+
+
+def _blurred(looks: Sequence[Look]) -> list[Finding]:
+    sharp = np.log([max(look.sharpness, 1e-3) for look in looks])
+    rows = _below(sharp, _SHARPNESS)
+    return [Finding("blurred", "less sharp by far than the others, out of focus or moved", rows)] if rows else []
+
+
+def _light(looks: Sequence[Look]) -> list[Finding]:
+    stretch = DEEP / white_of(looks)
+    mean = np.array([look.mean * (stretch if look.bits == 16 else 1) for look in looks])
+    rows = tuple(sorted({*_below(mean, _LIGHT), *_below(-mean, _LIGHT)}))
+    return (
+        [Finding("light", "darker or lighter by far than the others; light or exposure differ", rows)] if rows else []
+    )
+
+
+def _clipped(looks: Sequence[Look]) -> list[Finding]:
+    found = []
+    for kind, word in (("dark", "black"), ("light", "white")):
+        share = np.array([getattr(look, kind) for look in looks])
+        rows = _below(-share, _CLIPPED)
+        if rows:
+            found.append(Finding("clipped", f"much more pure {word} than in the others; nothing is seen there", rows))
+    return found
+
+
+def _sizes(looks: Sequence[Look]) -> list[Finding]:
+    found = []
+    ratios = np.log([look.size[0] / look.size[1] for look in looks])
+    rows = tuple(np.flatnonzero(np.abs(ratios - np.median(ratios)) > _ASPECT).tolist())
+    if rows:
+        text = "other proportions than the others, and squeezed to the same square; crop all alike"
+        found.append(Finding("aspect ratio", text, rows, len(rows) > len(looks) / 20))
+    usual = max((sizes := [look.size for look in looks]), key=sizes.count)
+    others = tuple(row for row, size in enumerate(sizes) if size != usual and row not in rows)
+    if others:
+        width, height = usual
+        found.append(Finding("size", f"not {width} x {height} pixels, as most are", others))
+    return found
+
+
+def _depths(looks: Sequence[Look]) -> list[Finding]:
+    deep = _where(looks, lambda look: look.bits == 16)
+    if not 0 < len(deep) < len(looks):
+        return []
+    return [Finding("depth", "16 bits where the others have 8; take them all with one setting", deep, True)]
+
+
+def _colours(looks: Sequence[Look]) -> list[Finding]:
+    coloured = _where(looks, lambda look: look.has_colour)
+    if not 0 < len(coloured) < len(looks):
+        return []
+    if len(coloured) * 2 > len(looks):
+        grey = _where(looks, lambda look: not look.has_colour)
+        return [Finding("colour", "grey, where most have colours", grey)]
+    return [Finding("colour", "in colours, where most are grey", coloured)]
+
+
+def _range(looks: Sequence[Look]) -> list[Finding]:
+    white = white_of(looks)
+    if white == DEEP:
+        return []
+    text = (
+        f"the 16-bit photographs use no value above {white}, those of a camera of {white.bit_length()} bits: "
+        f"{white} counts as white, for them and for those that a detector is given later"
+    )
+    return [Finding("range", text)]
+
+
+def _where(looks: Sequence[Look], condition: Callable[[Look], bool]) -> tuple[int, ...]:
+    return tuple(row for row, look in enumerate(looks) if condition(look))
+
+
+def _below(values: NDArray[np.float64], least: float) -> tuple[int, ...]:
+    """Rows that lie below the median by more than `least` and by more than most others do."""
+    middle = float(np.median(values))
+    spread = 1.4826 * float(np.median(np.abs(values - middle)))
+    return tuple(np.flatnonzero(values < middle - max(_SPREAD * spread, least)).tolist())

@@ -1,0 +1,129 @@
+"""Which photographs show the same part, by a rule that the user gives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from flawspot.data.near_duplicates import Groups, numbered
+from flawspot.errors import ConfigurationError, DataError
+from flawspot.texts import shortened
+
+RULES_TEXT = (
+    "folder, number:GAP, time:SECONDS, none, or a regular expression on names whose first group (or whole match) "
+    "is the part"
+)
+_EXIF_IFD, _EXIF_TIME, _TIME = 0x8769, 0x9003, 0x0132
+
+Grouping = Callable[[Sequence[Path], Path], NDArray[np.int64]]
+"""Photographs and the folder that they lie in -> (N,) group of each, from 0."""
+
+
+def grouping(rule: str) -> Grouping:
+    """What finds the groups.
+
+    Args:
+        rule: ``folder``: photographs of one folder show one part. ``number:GAP``: so do those whose last numbers in
+            the name follow each other within GAP. ``time:SECONDS``: those taken within so many seconds, by the
+            camera's time in the file. ``none``: each shows another. Else a regular expression, looked for in the name
+            below the folder, with forward slashes.
+
+    Raises:
+        ConfigurationError: no such rule.
+    """
+    if rule == "folder":
+        return lambda paths, root: numbered([_name(path.parent, root) for path in paths])
+    if rule == "none":
+        return lambda paths, root: np.arange(len(paths), dtype=np.int64)
+    kind, colon, value = rule.partition(":")
+    if colon and kind in ("number", "time"):
+        try:
+            gap = float(value)
+        except ValueError:
+            gap = -1.0
+        if not 0 <= gap < float("inf"):
+            raise ConfigurationError(f"--group {shortened(rule)}: give a number above 0 after the colon, as {kind}:20")
+        measure = _last_number if kind == "number" else _time_taken
+        return lambda paths, root: _by_gaps([measure(path, root) for path in paths], gap)
+    try:
+        pattern = re.compile(rule)
+    except re.error as error:
+        raise ConfigurationError(
+            f"--group {shortened(rule)} is no regular expression ({error}): give {RULES_TEXT}"
+        ) from None
+    return lambda paths, root: _by_pattern(paths, root, pattern)
+
+
+def merged(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The groups of which each holds whole groups of both: photographs that either puts together are together."""
+    groups = Groups(len(first))
+    for labels in (first, second):
+        member: dict[int, int] = {}
+        for row, label in enumerate(labels.tolist()):
+            groups.join(member.setdefault(label, row), row)
+    return groups.numbered()
+
+
+def _by_pattern(paths: Sequence[Path], root: Path, pattern: re.Pattern[str]) -> NDArray[np.int64]:
+    labels, missed = [], []
+    for path in paths:
+        name = _name(path, root)
+        found = pattern.search(name)
+        if found is None:
+            missed.append(name)
+        labels.append(
+            name if found is None else "/" + (found[1] if pattern.groups and found[1] is not None else found[0])
+        )
+    if missed:
+        raise DataError(
+            f"the pattern {shortened(pattern.pattern)} for groups does not fit {len(missed)} of {len(paths)} "
+            f"photographs, such as {shortened(missed[0])}: change --group"
+        )
+    return numbered(labels)
+
+
+def _by_gaps(values: Sequence[tuple[str, float]], gap: float) -> NDArray[np.int64]:
+    """One group as long as the next value, of the same series, is within `gap`."""
+    order = sorted(range(len(values)), key=lambda row: values[row])
+    labels, label = [0] * len(values), -1
+    for place, row in enumerate(order):
+        series, value = values[row]
+        before = values[order[place - 1]] if place else None
+        if before is None or before[0] != series or value - before[1] > gap:
+            label += 1
+        labels[row] = label
+    return numbered(labels)
+
+
+def _last_number(path: Path, root: Path) -> tuple[str, float]:
+    """The last number in a file's name, and all the rest, which tells one series from another."""
+    stem = path.stem
+    found = list(re.finditer("[0-9]+", stem))
+    if not found:
+        raise DataError(f"{_name(path, root)} has no number in its name: group by something else than numbers")
+    last = found[-1]
+    return f"{_name(path.parent, root)}/{stem[: last.start()]}|{stem[last.end() :]}", float(last[0])
+
+
+def _time_taken(path: Path, root: Path) -> tuple[str, float]:
+    """The time that the camera wrote into the file, in seconds."""
+    try:
+        with Image.open(path) as image:
+            exif = image.getexif()
+            text = exif.get_ifd(_EXIF_IFD).get(_EXIF_TIME) or exif.get(_TIME)
+        return "", datetime.strptime(str(text), "%Y:%m:%d %H:%M:%S").timestamp()
+    except (OSError, ValueError, SyntaxError, OverflowError):
+        raise DataError(
+            f"{_name(path, root)} does not say when it was taken (EXIF DateTimeOriginal): group by something else than "
+            "time"
+        ) from None
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

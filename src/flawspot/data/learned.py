@@ -1,0 +1,50 @@
+"""Photographs that a detector has learned from are not those it is measured on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from flawspot.data.folders import fingerprint
+from flawspot.data.samples import ImageFolder, LeftOut, Taken
+from flawspot.errors import DataError
+from flawspot.progress import Progress
+from flawspot.runtime.manifest import TrainingInfo
+from flawspot.texts import counted, listed, visible
+
+LEARNED = "the detector has learned from these very photographs"
+
+
+def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> ImageFolder:
+    """`folder` without the good test photographs, where they are those that the detector was trained on.
+
+    That can only be where the same folder serves for both. They are known by the fingerprint that the manifest keeps.
+
+    Raises:
+        DataError: a photograph cannot be read.
+    """
+    if not folder.tested_on_what_is_learned:
+        return folder
+    learned = [path for path in folder.train if visible(path.name) not in training.skipped]
+    if not learned or fingerprint(learned, folder.root) != training.fingerprint:
+        return folder
+    known = set(folder.train)
+    test = tuple(sample for sample in folder.test if sample.path not in known)
+    taken = tuple(row for row in folder.taken if not row.role.startswith("good"))
+    first = next((Taken(row.folder, row.role, row.count) for row in folder.taken if row.role.startswith("good")), None)
+    left = LeftOut("." if first is None else first.folder, LEARNED, folder.train)
+    return dataclasses.replace(folder, test=test, taken=taken, left_out=(*folder.left_out, left))
+
+
+def check_unread(folder: ImageFolder, strict: bool, progress: Progress) -> None:
+    """Name the files of kinds that are not read; with `strict`, refuse them.
+
+    Raises:
+        DataError: there are some, and `strict`.
+    """
+    if not folder.unread:
+        return
+    files = f"{counted(len(folder.unread), 'file')} of kinds that are not read"
+    if strict:
+        first = folder.unread[0]
+        raise DataError(f"{folder.root} holds {files}, such as {first}: save as PNG or JPEG, or take them away")
+    progress.note(f"left out: {files}: {listed((path.name for path in folder.unread), 5)}")

@@ -1,0 +1,103 @@
+"""What a look at one photograph tells, without any network: size, depth, light, sharpness."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from flawspot.data.near_duplicates import descriptor
+from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, decode
+from flawspot.runtime.reduced import prepare
+
+_SIDE = 256
+"""Sharpness is told at this size, as detectors reduce photographs too."""
+_DARK, _LIGHT = 2, 253
+DEEP = 65535
+_CAMERA_BITS = (8, 10, 12, 14)
+_COLOUR = 6.0
+"""Mean distance of the highest from the lowest channel, in grey levels, above which a photograph has colours."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One photograph.
+
+    Attributes:
+        size: (width, height), upright.
+        bits: of a channel in the file, 8 or 16.
+        highest: the highest value of a 16-bit file, 0..65535; 255 of others.
+        mean, deviation: of its grey levels, 0..255; of 16 bits the whole range counts as 255.
+        dark, light: shares of its pixels that are black or white, in [0, 1].
+        sharpness: mean size of the Laplacian of its grey levels, in grey levels.
+        has_colour: whether it is more than grey.
+        checksum: of its pixels and size; equal for identical photographs.
+        descriptor: see `flawspot.data.near_duplicates`.
+    """
+
+    size: tuple[int, int]
+    bits: int
+    highest: int
+    mean: float
+    deviation: float
+    dark: float
+    light: float
+    sharpness: float
+    has_colour: bool
+    checksum: int
+    descriptor: NDArray[np.float32]
+
+
+def look(path: Path) -> Look:
+    """Decode a photograph and measure it.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    return decode(path, _measure, MAX_PIXELS, MAX_FILE_BYTES)
+
+
+def white_of(looks: Sequence[Look]) -> int:
+    """The value that is white in 16-bit photographs: 65535, or less where they come from a camera of fewer bits.
+
+    Such cameras have 8, 10, 12 or 14 bits; the fewest that hold every value that was seen.
+    """
+    highest = max((look.highest for look in looks if look.bits == 16), default=DEEP)
+    return next((2**bits - 1 for bits in _CAMERA_BITS if highest < 2**bits), DEEP)
+
+
+def _measure(image: Image.Image) -> Look:
+    image.load()
+    deep = image.mode.startswith("I")
+    photograph = prepare(image, _SIDE)
+    pixels = photograph.pixels
+    small = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=2.0)
+    colours = np.asarray(small, np.float32)
+    grey, highest = colours.mean(axis=2), 255
+    if deep:  # whose 8 highest bits may hold nothing
+        values = np.asarray(image).astype(np.float32)
+        highest = int(values.max())
+        grey = np.asarray(Image.fromarray(values).resize((_SIDE, _SIDE), Image.Resampling.BOX)) / 257
+        checksum = zlib.crc32(values.tobytes(), hash(photograph.size) & 0xFFFFFFFF)
+    else:
+        checksum = zlib.crc32(np.ascontiguousarray(pixels).tobytes(), hash(photograph.size) & 0xFFFFFFFF)
+    inner = grey[1:-1, 1:-1]
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
+    return Look(
+        size=photograph.size,
+        bits=16 if deep else 8,
+        highest=highest,
+        mean=float(grey.mean()),
+        deviation=float(grey.std()),
+        dark=float((grey <= _DARK).mean()),
+        light=float((grey >= _LIGHT).mean()),
+        sharpness=float(np.abs(laplacian).mean()),
+        has_colour=float((colours.max(axis=2) - colours.min(axis=2)).mean()) > _COLOUR,
+        checksum=checksum,
+        descriptor=descriptor(grey * (DEEP / max(highest, 1)) if deep else grey),
+    )

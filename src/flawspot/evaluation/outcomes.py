@@ -1,0 +1,133 @@
+"""What became of each photograph at the threshold: by kind of defect, one by one, and as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flawspot.errors import ConfigurationError
+from flawspot.evaluation.run import Evaluation
+from flawspot.files import write_bytes
+from flawspot.metrics.intervals import wilson
+from flawspot.texts import spreadsheet_cell, visible
+
+GOOD = "good"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Photographs of good parts, or of one kind of defect.
+
+    Attributes:
+        name: the defect's, or ``good``.
+        is_defective: whether its photographs should be called anomalous.
+        anomalous, total: how many were, of how many.
+        low, high: the interval of Wilson of that share, with 95 % confidence.
+    """
+
+    name: str
+    is_defective: bool
+    anomalous: int
+    total: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One photograph.
+
+    Attributes:
+        path: of the photograph; `name` is what it is called below the data, fit to be printed.
+        kind: the defect's name, or ``good``.
+        score: its anomaly score.
+        is_anomalous: what the detector says.
+        is_right: whether that is the truth.
+    """
+
+    path: Path
+    name: str
+    kind: str
+    score: float
+    is_anomalous: bool
+    is_right: bool
+
+
+def outcomes(evaluation: Evaluation) -> list[Outcome]:
+    """Of each photograph that could be read, in the order of the data."""
+    root, found = evaluation.data.root, []
+    for sample, score in zip(evaluation.samples, evaluation.scores, strict=True):
+        path = sample.path
+        name = visible((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
+        kind = GOOD if sample.defect is None else visible(sample.defect)
+        is_anomalous = score > evaluation.threshold
+        found.append(Outcome(path, name, kind, score, is_anomalous, is_anomalous == sample.is_defective))
+    return found
+
+
+def by_kind(found: list[Outcome]) -> list[Kind]:
+    """Good parts first, then each kind of defect by name."""
+    kinds = []
+    for name in sorted({each.kind for each in found}, key=lambda name: (name != GOOD, name)):
+        own = [each for each in found if each.kind == name]
+        anomalous = sum(each.is_anomalous for each in own)
+        kinds.append(Kind(name, name != GOOD, anomalous, len(own), *wilson(anomalous, len(own))))
+    return kinds
+
+
+def wrong(found: list[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """Defective photographs called good, and good ones called anomalous; those nearest to being right last."""
+    mistakes = sorted((each for each in found if not each.is_right), key=lambda each: each.score)
+    return [each for each in mistakes if not each.is_anomalous], [each for each in mistakes[::-1] if each.is_anomalous]
+
+
+def write_scores(evaluation: Evaluation, path: Path) -> None:
+    """One line for each photograph, those that could not be read too: .csv, or .json.
+
+    Raises:
+        ConfigurationError: another suffix.
+        FlawspotError: the file cannot be written.
+    """
+    rows = [_row(each) for each in outcomes(evaluation)]
+    rows += [_unread(visible(skipped.name), reason) for skipped, reason in evaluation.skipped]
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        text = json.dumps({"threshold": evaluation.threshold, "photographs": rows}, indent=1) + "\n"
+    elif suffix == ".csv":
+        file = io.StringIO()
+        writer = csv.DictWriter(file, list(_unread("", "")), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: spreadsheet_cell(v) if isinstance(v, str) else v for k, v in row.items()})
+        text = file.getvalue()
+    else:
+        raise ConfigurationError(f"cannot write scores into {path.name}: give it the suffix .csv or .json")
+    write_bytes(path, text.encode())
+
+
+def _row(each: Outcome) -> dict[str, Any]:
+    verdict = "anomalous" if each.is_anomalous else "good"
+    return {
+        "photograph": each.name,
+        "kind": each.kind,
+        "score": each.score,
+        "verdict": verdict,
+        "is_right": each.is_right,
+        "error": None,
+    }
+
+
+def _unread(name: str, reason: str) -> dict[str, Any]:
+    """Not inspected is neither good nor right."""
+    return {
+        "photograph": name,
+        "kind": None,
+        "score": None,
+        "verdict": "not inspected",
+        "is_right": False,
+        "error": visible(reason),
+    }

@@ -1,0 +1,102 @@
+"""An evaluation as one HTML page that needs no network: rates by kind, and the pictures of what went wrong."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from pathlib import Path
+
+from flawspot.evaluation.outcomes import Kind, Outcome, by_kind, outcomes, wrong
+from flawspot.evaluation.run import Evaluation
+from flawspot.files import write_bytes
+from flawspot.progress import SILENT, Progress
+from flawspot.runtime.detector import Detector
+from flawspot.runtime.pictures import picture
+
+_SHOWN = 30
+"""Pictures of each kind of mistake."""
+_SIDE = 900
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid #8884; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1rem; }
+figure { margin: 0; } img { width: 100%; height: auto; } figcaption { font-size: .85rem; overflow-wrap: anywhere; }
+"""
+
+
+def write_page(evaluation: Evaluation, detector: Detector, path: Path, *, progress: Progress = SILENT) -> None:
+    """Write the page, as a whole or not at all.
+
+    Args:
+        evaluation: by `detector`, which looks at the wrongly called photographs once more for their pictures.
+        detector: see above.
+        path: an .html file.
+        progress: told of the pictures.
+
+    Raises:
+        FlawspotError: it cannot be written.
+    """
+    found = outcomes(evaluation)
+    missed, alarms = wrong(found)
+    title = html.escape(f"{evaluation.data.name}: {detector.manifest.title()}")
+    metrics = evaluation.metrics
+    figures = "".join(
+        f"<tr><td>{name}</td><td>{'unknown' if value is None else f'{value:.4f}'}</td></tr>"
+        for name, value in (
+            ("image AUROC", metrics.image_auroc),
+            ("image F1-max", metrics.image_f1_max),
+            ("pixel AUROC", metrics.pixel_auroc),
+            ("pixel F1-max", metrics.pixel_f1_max),
+            ("AUPRO", metrics.pixel_aupro_normalized),
+        )
+    )
+    kinds = "".join(map(_kind, by_kind(found)))
+    unread = "".join(f"<li>{html.escape(reason)}</li>" for _, reason in evaluation.skipped)
+    body = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{_STYLE}</style></head><body>
+<h1>{title}</h1>
+<p>At the threshold {evaluation.threshold:.6g}. Intervals hold with 95 % confidence.</p>
+<div class="wide"><table>
+<tr><th>kind</th><th>called anomalous</th><th>share</th><th>interval</th></tr>{kinds}</table></div>
+<h2>At every threshold</h2>
+<div class="wide"><table>{figures}</table></div>
+{_mistakes("Missed: defective parts called good", missed, detector, progress)}
+{_mistakes("Called anomalous, and good", alarms, detector, progress)}
+{f"<h2>Not inspected</h2><ul>{unread}</ul>" if unread else ""}
+</body></html>
+"""
+    write_bytes(path, body.encode())
+
+
+def _kind(kind: Kind) -> str:
+    share = kind.anomalous / kind.total
+    cells = (
+        html.escape(kind.name if kind.is_defective else "good parts"),
+        f"{kind.anomalous} of {kind.total}",
+        f"{share:.3f}",
+        f"{kind.low:.3f} to {kind.high:.3f}",
+    )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _mistakes(title: str, found: list[Outcome], detector: Detector, progress: Progress) -> str:
+    heading = f"<h2>{title}: {len(found)}</h2>"
+    figures = "".join(_figure(each, detector) for each in progress.track(found[:_SHOWN], "drawing pictures"))
+    more = f"<p>and {len(found) - _SHOWN} more</p>" if len(found) > _SHOWN else ""
+    return heading + (f'<div class="pictures">{figures}</div>' if figures else "") + more
+
+
+def _figure(each: Outcome, detector: Detector) -> str:
+    photograph = detector.read(each.path)
+    drawn = picture(photograph.drawable(), detector.predict(photograph))
+    drawn.thumbnail((_SIDE, _SIDE))
+    file = io.BytesIO()
+    drawn.convert("RGB").save(file, "JPEG", quality=85)
+    data = base64.b64encode(file.getvalue()).decode("ascii")
+    caption = html.escape(f"{each.name} ({each.kind}): score {each.score:.5g}")
+    return f'<figure><img alt="" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'

@@ -1,0 +1,106 @@
+"""What every threshold costs in false alarms and in escapes, on labelled photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ConfigurationError, DataError
+from flawspot.metrics.intervals import CONFIDENCE, at_most
+
+
+@dataclass(frozen=True)
+class Point:
+    """One threshold and what it does: a photograph is called anomalous where its score is above.
+
+    Attributes:
+        threshold: finite.
+        false_alarms, good: good photographs called anomalous, of how many.
+        found, defective: defective photographs called anomalous, of how many.
+    """
+
+    threshold: float
+    false_alarms: int
+    good: int
+    found: int
+    defective: int
+
+    @property
+    def escapes(self) -> int:
+        """Defective photographs called good."""
+        return self.defective - self.found
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, in [0, 1]."""
+        return 2 * self.found / (self.found + self.false_alarms + self.defective)
+
+
+def trade_off(scores: Sequence[float], labels: NDArray[np.bool_]) -> list[Point]:
+    """Every threshold that tells something else apart, ascending: below all scores, then each score.
+
+    Args:
+        scores: (N,), finite.
+        labels: (N,), True where defective.
+
+    Raises:
+        DataError: no good or no defective photographs: nothing is traded then.
+    """
+    values = np.array(scores, np.float64)
+    good, defective = np.sort(values[~labels]), np.sort(values[labels])
+    if not len(good) or not len(defective):
+        missing = "good" if not len(good) else "defective"
+        raise DataError(f"there are no {missing} photographs: what a threshold costs takes good and defective ones")
+    thresholds = [float(np.nextafter(values.min(), -np.inf)), *np.unique(values).tolist()]
+    return [at(threshold, good, defective) for threshold in thresholds]
+
+
+def at(threshold: float, good: NDArray[np.float64], defective: NDArray[np.float64]) -> Point:
+    """What `threshold` does with ascending scores of good and defective photographs."""
+    alarms = len(good) - int(np.searchsorted(good, threshold, "right"))
+    found = len(defective) - int(np.searchsorted(defective, threshold, "right"))
+    return Point(threshold, alarms, len(good), found, len(defective))
+
+
+def best_f1(points: Sequence[Point]) -> Point:
+    """Of equals the one with the fewest false alarms."""
+    return max(points, key=lambda point: (point.f1, point.threshold))
+
+
+def at_recall(points: Sequence[Point], recall: float) -> Point:
+    """The highest threshold that finds at least the share `recall` of these defective photographs.
+
+    Raises:
+        ConfigurationError: a recall outside (0, 1].
+    """
+    if not 0 < recall <= 1:
+        raise ConfigurationError(f"a recall of {recall:g} is not above 0 and at most 1: try 0.95")
+    return max((p for p in points if p.found >= recall * p.defective - 1e-9), key=lambda p: p.threshold)
+
+
+def at_escape_rate(points: Sequence[Point], rate: float, confidence: float = CONFIDENCE) -> Point:
+    """The highest threshold at which at most the share `rate` of defective parts escapes, with `confidence`.
+
+    A tolerance limit (Wilks, Annals of Mathematical Statistics, 1941): with e escapes allowed among n exchangeable
+    defective photographs, the share that escapes is above `rate` with probability P(Binomial(n, rate) <= e) at most,
+    however the threshold was looked for among their scores.
+
+    Raises:
+        ConfigurationError: a rate outside (0, 1).
+        DataError: too few defective photographs to be that sure of anything.
+    """
+    if not 0 < rate < 1:
+        raise ConfigurationError(f"an escape rate of {rate:g} is not between 0 and 1: try 0.05")
+    count = points[0].defective
+    # `e` escapes mean a threshold below the score of rank e + 1.
+    sure = [p for p in points if at_most(p.escapes, count, rate) <= 1 - confidence]
+    if not sure:
+        needed = int(np.ceil(np.log(1 - confidence) / np.log1p(-rate)))
+        raise DataError(
+            f"{count} defective photographs cannot show that at most {rate:g} of defective parts escape: it takes "
+            f"{needed}, all of them found"
+        )
+    return max(sure, key=lambda p: p.threshold)

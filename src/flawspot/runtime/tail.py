@@ -1,0 +1,61 @@
+"""A smooth tail over the highest scores: an estimate where too few good parts are known to promise anything.
+
+Above a high score u, what exceeds it is taken for a generalised Pareto distribution (Pickands, 1975; Balkema and de
+Haan, 1974), fitted by probability-weighted moments (Hosking and Wallis, Technometrics 1987), which hold for the small
+numbers of exceedances there are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from flawspot.errors import ConfigurationError
+
+_SHARE = 0.2
+"""Of the scores that make the tail."""
+LEAST = 10
+"""Exceedances that it takes."""
+_SHAPE = 0.5
+"""The shape is kept within this: ten or twenty exceedances cannot tell a heavier or a shorter tail."""
+
+
+def tail_threshold(scores: Sequence[float], weights: Sequence[float], rate: float) -> float:
+    """The score that a share `rate` of good parts is estimated to exceed.
+
+    Args:
+        scores: (n,) of good parts, ascending and finite.
+        weights: (n,) of each, above 0: less than 1 where others show the same part.
+        rate: in (0, 1).
+
+    Raises:
+        ConfigurationError: fewer than twice `LEAST` scores.
+    """
+    values, weight = np.array(scores, np.float64), np.array(weights, np.float64)
+    if len(values) < 2 * LEAST:
+        raise ConfigurationError(
+            f"{len(values)} good images are too few to estimate a tail, it takes {2 * LEAST}: leave out the rule pareto"
+        )
+    share_above = 1 - np.cumsum(weight) / weight.sum()  # of each score
+    start = min(max(int(np.searchsorted(-share_above, -_SHARE)), 0), len(values) - LEAST - 1)
+    tail_share = float(share_above[start])
+    if rate >= tail_share:
+        return float(values[int(np.searchsorted(-share_above, -rate))])
+    shape, scale = _pareto(values[start + 1 :] - values[start], weight[start + 1 :])
+    ratio = tail_share / rate
+    growth = np.log(ratio) if abs(shape) < 1e-9 else (ratio**shape - 1) / shape
+    return float(values[start] + scale * growth)
+
+
+def _pareto(excess: np.ndarray[tuple[int], np.dtype[np.float64]], weight: np.ndarray) -> tuple[float, float]:
+    """Shape xi and scale of the excesses, ascending, by weighted moments of order 0 and 1."""
+    share = weight / weight.sum()
+    above = 1 - (np.cumsum(share) - share / 2)  # 1 - F at each
+    mean, first = float(share @ excess), float((share * above) @ excess)
+    spread = mean - 2 * first
+    if spread <= 0 or mean <= 0:  # all alike
+        return 0.0, max(mean, 0.0)
+    shape = float(np.clip(2 - mean / spread, -_SHAPE, _SHAPE))
+    # With the shape fixed, the mean of the distribution is scale / (1 - shape).
+    return shape, mean * (1 - shape)
