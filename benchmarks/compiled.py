@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.registry import create_pretrained
-from flawspot.runtime.detector import OUTPUTS, open_session
+from flawspot.runtime.detector import OUTPUTS
+from flawspot.runtime.session import open_session
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 
 BACKBONE, SIZE = "mobilenet_v2", 224

@@ -33,11 +33,12 @@ from flawspot.methods.shapes import Shapes
 from flawspot.methods.smoothing import bilinear_matrix
 from flawspot.methods.stfpm.head import StudentTeacherHead
 from flawspot.methods.stfpm.paste import PaSTe
-from flawspot.runtime.detector import OUTPUTS, Detector, open_session
+from flawspot.runtime.detector import OUTPUTS, Detector
 from flawspot.runtime.images import read_image
 from flawspot.runtime.listing import find_images
 from flawspot.runtime.manifest import BackboneInfo, CalibrationInfo, Manifest, TrainingInfo
 from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.session import open_session
 from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
 
 TAPS = (7, 10, 14)

@@ -28,6 +28,7 @@ SECTIONS = {
     "recipes": ["students.py", "--recipes", "--data", "DATA", "--work", "FOLDER"],
     "metrics": ["metrics.py"],
     "pipeline": ["pipeline.py", "--data", "DATA"],
+    "spinning": ["spinning.py", "--data", "DATA"],
 }
 """The scripts beside this one, in the order of the document. FOLDER keeps a script's own unfinished work."""
 ASKED_FOR = {"recipes"}

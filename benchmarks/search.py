@@ -75,7 +75,7 @@ PEAK = """
 import sys
 import numpy as np
 from flawspot.measuring.peak_memory import peak_resident_bytes
-from flawspot.runtime.detector import open_session
+from flawspot.runtime.session import open_session
 with open(sys.argv[1], "rb") as model:
     session = open_session(model.read())
 with np.load(sys.argv[2]) as stored:

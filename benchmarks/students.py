@@ -34,8 +34,8 @@ from flawspot.methods.features import FeatureSet
 from flawspot.methods.stfpm.head import half_squared_distance
 from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.progress import Silent
-from flawspot.runtime.detector import open_session
 from flawspot.runtime.images import read_image
+from flawspot.runtime.session import open_session
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 
 T = TypeVar("T")

@@ -88,7 +88,7 @@ def test_an_environment_without_torch_and_onnx(line):
     assert predicted.stdout.strip() == "120.0", predicted.stderr
     command = run("-m", "flawspot", "predict", "part.onnx", "photo.png", "--json", "--out", "found")
     assert json.loads(command.stdout)["is_anomalous"], command.stderr
-    assert (line / "found" / "photo.png").exists()
+    assert (line / "found" / "photo.jpg").exists()
     training = run("-m", "flawspot", "train", ".", "-o", "new.onnx")
     assert training.returncode == 1
     assert "pip install 'flawspot[train]'" in training.stderr

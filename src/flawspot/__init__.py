@@ -15,6 +15,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from flawspot.telemetry import switch_off
+
+switch_off()
+
 if TYPE_CHECKING:
     from flawspot.backbones.registry import families as backbones
     from flawspot.checking import Check as Check
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from flawspot.runtime.artifact import Artifact as Artifact
     from flawspot.runtime.detector import Detector as Detector
     from flawspot.runtime.detector import load as load
+    from flawspot.runtime.not_inspected import NotInspected as NotInspected
     from flawspot.runtime.prediction import Prediction as Prediction
     from flawspot.runtime.regions import Region as Region
     from flawspot.runtime.table import table as table
@@ -52,6 +57,7 @@ _HOMES = {
     "Detector": "flawspot.runtime.detector",
     "Evaluation": "flawspot.evaluation",
     "FeatureCache": "flawspot.training.feature_cache",
+    "NotInspected": "flawspot.runtime.not_inspected",
     "Prediction": "flawspot.runtime.prediction",
     "Region": "flawspot.runtime.regions",
     "check": "flawspot.checking",

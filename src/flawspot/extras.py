@@ -16,6 +16,7 @@ EXTRAS = {
     "benchmark": ("yaml", "psutil", "pandas", "pyarrow", "matplotlib", "jinja2", "markupsafe"),
     "ray": ("ray",),
     "sign": ("cryptography",),
+    "video": ("cv2",),
 }
 """What is installed with which extra, by the names that are imported."""
 

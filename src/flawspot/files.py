@@ -136,6 +136,16 @@ def check_folder(folder: Path) -> None:
         raise FlawspotError(f"cannot write into {folder}: {error.strerror or error}. Choose another folder.") from error
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a folder; False for names that the system does not take, such as those that are too long."""
+    return os.path.isdir(path)  # noqa: PTH112 -- pathlib's raises for those
+
+
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something of that name; False as `is_folder`."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
 def special_kind(path: Path) -> str | None:
     """What lies at `path` where it is no ordinary file: ``a folder``, ``a pipe``, ``a device`` or ``a socket``.
 

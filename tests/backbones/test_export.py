@@ -6,7 +6,7 @@ import torch
 
 from flawspot.backbones.block_list import INPUT, initialise
 from flawspot.backbones.registry import create, families, family
-from flawspot.runtime.detector import open_session
+from flawspot.runtime.session import open_session
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 
 

@@ -20,3 +20,7 @@ def test_info(trained, flawspot):
     ):
         assert part in out
     assert json.loads(flawspot("info", trained[0], "--json")[1]) == trained[1]["manifest"]
+
+
+def test_info_says_what_it_runs_on(tiny, flawspot):
+    assert "CPU, with onnxruntime" in flawspot("info", tiny)[1]

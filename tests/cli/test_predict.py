@@ -18,9 +18,9 @@ def test_predict(trained, product_folder, flawspot, tmp_path):
     assert len(lines) == 8
     assert {"path", "score", "p_value", "is_anomalous", "seconds"} <= lines[0].keys()
     assert all(line["is_anomalous"] for line in lines if "spot" in line["path"])
-    pictures = sorted(p.relative_to(tmp_path / "found").as_posix() for p in (tmp_path / "found").rglob("*.png"))
-    assert pictures == [f"{kind}/{i:03}.png" for kind in ("good", "spot") for i in range(4)]
-    assert Image.open(tmp_path / "found" / "spot" / "000.png").width > 300
+    pictures = sorted(p.relative_to(tmp_path / "found").as_posix() for p in (tmp_path / "found").rglob("*.jpg"))
+    assert pictures == [f"{kind}/{i:03}.jpg" for kind in ("good", "spot") for i in range(4)]
+    assert Image.open(tmp_path / "found" / "spot" / "000.jpg").width > 300
 
 
 def test_lines_for_people(tiny, flawspot, tmp_path, save):
@@ -69,7 +69,7 @@ def test_pictures_never_replace_photographs_or_each_other(tiny, flawspot, tmp_pa
     code, _, _ = flawspot("predict", tiny, photograph, other, "--out", tmp_path)
     assert code == 0
     assert photograph.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.glob("*.png")) == ["a.png", "a_2.png", "a_3.png"]
+    assert sorted(p.name for p in tmp_path.glob("a*")) == ["a.jpg", "a.png", "a_2.jpg"]
 
 
 def test_fast_jpeg_keeps_boxes_and_pictures_in_pixels_of_the_photograph(tiny, flawspot, tmp_path, save):
@@ -77,7 +77,7 @@ def test_fast_jpeg_keeps_boxes_and_pictures_in_pixels_of_the_photograph(tiny, fl
     whole = json.loads(flawspot("predict", tiny, photograph, "--json")[1])
     fast = json.loads(flawspot("predict", tiny, photograph, "--json", "--fast-jpeg", "--out", tmp_path / "out")[1])
     assert fast["boxes"] == whole["boxes"] == [[0, 0, 640, 512]]
-    assert Image.open(tmp_path / "out" / "a.png").width > 640
+    assert Image.open(tmp_path / "out" / "a.jpg").width > 640
 
 
 def test_nothing_to_predict(tiny, flawspot, tmp_path):
@@ -101,8 +101,11 @@ def test_a_reader_that_has_seen_enough(tiny, tmp_path, save):
 
 def test_severity_comes_first_and_is_explained_with_p(tiny, flawspot, tmp_path, save):
     _, out, err = flawspot("predict", tiny, save(tmp_path / "a.png", 150))
-    assert out.split()[:7] == ["anomalous", "severity", "1.5", "score", "150", "p", "0.2000"]
-    assert "severity: score / threshold, anomalous above 1;  p: the share of good parts as anomalous" in err
+    assert out.split()[:7] == ["anomalous", "severity", "1.5", "score", "150", "p-value", "0.2000"]
+    assert (
+        "severity: score / threshold, anomalous above 1;  p-value: share of good parts that look at least as anomalous"
+        in err
+    )
 
 
 def test_json_says_what_and_where(tiny, flawspot, tmp_path, save):

@@ -25,7 +25,8 @@ from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.registry import create_method, methods
-from flawspot.runtime.detector import OUTPUTS, open_session
+from flawspot.runtime.detector import OUTPUTS
+from flawspot.runtime.session import open_session
 from flawspot.training.graph import DetectorGraph, FeatureGraph, Preprocess, to_onnx
 
 SIZE = 64

@@ -14,7 +14,8 @@ from flawspot.errors import ConfigurationError
 from flawspot.methods.registry import create_method, methods
 from flawspot.methods.settings import hyperparameters_of
 from flawspot.runtime.artifact import assemble, graph_sha256
-from flawspot.runtime.detector import OUTPUTS, load, open_session
+from flawspot.runtime.detector import OUTPUTS, load
+from flawspot.runtime.session import open_session
 from flawspot.training.graph import to_onnx
 
 VARIANTS = [

@@ -12,8 +12,8 @@ import flawspot
 from flawspot.errors import ArtifactError, ConfigurationError, InspectionError
 from flawspot.runtime.arena import MEMORY
 from flawspot.runtime.artifact import assemble
-from flawspot.runtime.detector import open_session
 from flawspot.runtime.onnx_checks import check_model
+from flawspot.runtime.session import open_session
 
 NUMBERS = 100_000_000
 """400 MB in float32."""

@@ -10,8 +10,8 @@ from PIL import Image
 import flawspot
 from flawspot.errors import ConfigurationError, ImageError
 from flawspot.runtime.artifact import assemble
-from flawspot.runtime.detector import open_session
 from flawspot.runtime.prediction import Prediction
+from flawspot.runtime.session import open_session
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_files_are_read_ahead_in_their_order(detector, tmp_path):
         Image.fromarray(photograph(int(path.stem))).save(path)
     assert [p.score for p in detector.predict(paths)] == [50.0, 10.0, 40.0, 20.0, 30.0, 60.0, 70.0, 80.0]
     with pytest.raises(ImageError, match=r"missing\.png"):
-        detector.predict([*paths[:2], tmp_path / "missing.png", *paths[2:]])
+        detector.predict([*paths[:2], tmp_path / "missing.png", *paths[2:]], on_error="raise")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_the_most_anomalous_region_comes_first(detector):
 
 
 def test_repr_is_a_line(detector):
-    assert repr(detector) == "Detector(paste on mobilenet_v2, layers 7, 10, 14, input 8 x 8, threshold 100)"
+    assert repr(detector) == "Detector(paste on mobilenet_v2, layers 7, 10, 14, input 8 x 8, threshold 100, on CPU)"
 
 
 def test_what_is_no_photograph(detector, tmp_path):

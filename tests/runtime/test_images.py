@@ -136,7 +136,7 @@ def test_floating_point_images_are_refused_with_the_cure(tmp_path, save):
     path = save(Image.fromarray(np.random.default_rng(0).random((5, 4), np.float32)), tmp_path / "a.tif")
     with pytest.raises(ImageError, match=r"a\.tif.*floating-point.*save it with 8 or 16 bits"):
         read_image(path)
-    with pytest.raises(ImageError, match=r"not float32 \(shape \(5, 4, 3\)\).*multiply by 255"):
+    with pytest.raises(ImageError, match=r"not float32 \(shape \(5, 4, 3\)\).*255 \* x"):
         to_rgb(np.zeros((5, 4, 3), np.float32))
 
 

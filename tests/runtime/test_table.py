@@ -13,7 +13,7 @@ from flawspot.runtime.table import rows
 
 COLUMNS = [
     *("path", "severity", "is_anomalous", "score", "threshold", "p_value"),
-    *("regions", "anomalous_share", "box", "width", "height", "seconds"),
+    *("regions", "anomalous_share", "box", "width", "height", "seconds", "verdict", "error"),
 ]
 
 
@@ -55,6 +55,17 @@ def test_rows(predictions):
     good, bad = rows(iter(predictions))
     assert list(good) == COLUMNS
     assert (good["severity"], bad["severity"], good["box"]) == (0.5, 2.0, None)
+
+
+@pytest.mark.parametrize("with_pandas", [True, False])
+def test_what_was_not_inspected_is_neither_good_nor_bad(tiny_model, tiny_manifest, monkeypatch, with_pandas):
+    if not with_pandas:
+        monkeypatch.setitem(sys.modules, "pandas", None)
+    detector = flawspot.load(assemble(tiny_model, tiny_manifest), threads=1)
+    table = flawspot.table(detector.predict([np.zeros((8, 8, 3), np.uint8), "missing.png"]))
+    assert list(table["verdict"]) == ["good", "not inspected"]
+    assert list(table["is_anomalous"]) == [False, None]
+    assert "no such file" in list(table["error"])[1]
 
 
 def test_a_single_prediction_is_a_row(predictions):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from torch import Tensor, nn
 
-from flawspot.runtime.detector import open_session
+from flawspot.runtime.session import open_session
 from flawspot.training.graph import Preprocess, to_onnx
 
 

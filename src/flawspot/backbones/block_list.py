@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from flawspot.cache import keep_torch_in_cache
 from flawspot.errors import ConfigurationError, WeightsError
+
+keep_torch_in_cache()
 
 INPUT = -1
 """The index that stands for the normalised photograph itself, the input of block 0."""

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from flawspot.backbones.weight_sources import SourceError, Url, Wheel
+from flawspot.cache import cache_root
 from flawspot.errors import ConfigurationError, WeightsError
 from flawspot.files import replacing
 from flawspot.progress import SILENT, Progress
@@ -24,7 +23,6 @@ from flawspot.progress import SILENT, Progress
 if TYPE_CHECKING:
     from torch import Tensor
 
-CACHE = "FLAWSPOT_CACHE"
 SEARCH_PATH = "FLAWSPOT_WEIGHTS_PATH"
 MAX_BYTES = 1 << 30
 
@@ -78,8 +76,7 @@ class WeightsFile:
 
 def cache_folder() -> Path:
     """Where weights are kept: ``weights`` in the folder that FLAWSPOT_CACHE names, else where the platform caches."""
-    named = os.environ.get(CACHE)
-    return (Path(named) if named else platformdirs.user_cache_path("flawspot", appauthor=False)) / "weights"
+    return cache_root() / "weights"
 
 
 def find(backbone: str, files: Sequence[WeightsFile], name: str | None = None) -> tuple[WeightsFile, Path] | None:

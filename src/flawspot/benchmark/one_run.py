@@ -33,9 +33,10 @@ from flawspot.metrics.defect_sizes import defect_sizes
 from flawspot.progress import SILENT
 from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, read
-from flawspot.runtime.detector import THREADS, load
+from flawspot.runtime.detector import load
 from flawspot.runtime.manifest import Manifest
 from flawspot.runtime.reduced import prepare
+from flawspot.runtime.session import THREADS
 from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.road import train
 

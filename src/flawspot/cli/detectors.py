@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flawspot.cli import MAX_THREADS
+from flawspot.cli.console import note
 
 if TYPE_CHECKING:
     from flawspot.runtime.detector import Detector
@@ -32,17 +34,50 @@ FAST_JPEG = Annotated[
         "levels, and so scores a little.",
     ),
 ]
+DEVICE = Annotated[
+    str | None,
+    typer.Option(help="cpu or cuda. Default: the GPU where ONNX Runtime has one, else the CPU.", metavar="NAME"),
+]
+MAX_PIXELS = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1_000_000_000,
+        help="Refuse photographs of more pixels (width x height). Default: 100 million, which take 460 MB to decode.",
+    ),
+]
 
 
 def load_tested(
-    file: Path, *, threads: int | None = None, fast_jpeg: bool = False, trusted_keys: list[Path] | None = None
+    file: Path,
+    *,
+    threads: int | None = None,
+    fast_jpeg: bool = False,
+    trusted_keys: list[Path] | None = None,
+    device: str | None = None,
+    max_pixels: int | None = None,
 ) -> Detector:
     """Load an artifact as the command line does: with its self-test.
 
     Raises:
         ArtifactError: as `flawspot.load`.
         SignatureError: likewise.
+        ConfigurationError: likewise.
     """
     from flawspot.runtime.detector import load
 
-    return load(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys or None, self_test=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        detector = load(
+            file,
+            threads=threads,
+            fast_jpeg=fast_jpeg,
+            trusted_keys=trusted_keys or None,
+            self_test=True,
+            device=device,
+            max_pixels=max_pixels,
+        )
+    for warning in caught:
+        if warning.category is RuntimeWarning:  # a GPU that is not used; others are not for users
+            note(str(warning.message))
+    return detector

@@ -32,6 +32,7 @@ def info(
         ("artifact", f"{file} ({len(artifact.model) / 2**20:.1f} MiB)"),
         ("signed", _signed(artifact)),
         ("product", manifest.product),
+        ("runs here on", _provider(artifact)),
         ("method", f"{manifest.method} ({settings}), seed {manifest.seed}"),
         ("backbone", f"{backbone.name}, layers {backbone.layers} {list(backbone.taps)}, weights {backbone.weights}"),
         ("input", f"RGB of any size, resized to {manifest.input_size} x {manifest.input_size}"),
@@ -52,6 +53,18 @@ def info(
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     rows.append(("made", f"{manifest.created} with {versions}"))
     print_pairs(rows)
+
+
+def _provider(artifact: Artifact) -> str:
+    import onnxruntime
+
+    from flawspot.errors import FlawspotError
+    from flawspot.runtime.detector import load
+
+    try:
+        return f"{load(artifact, threads=1).provider}, with onnxruntime {onnxruntime.__version__}"
+    except FlawspotError as error:
+        return f"nothing: {error}"
 
 
 def _signed(artifact: Artifact) -> str:

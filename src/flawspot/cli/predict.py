@@ -2,125 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from flawspot.cli import ANOMALIES_FOUND, UNREADABLE_IMAGES
-from flawspot.cli.console import err, note, out, print_json, styled
-from flawspot.cli.detectors import FAST_JPEG, THREADS, TRUSTED_KEYS, load_tested
+from flawspot.cli import predict_options as options
+from flawspot.cli.console import err, note, styled
+from flawspot.cli.detectors import DEVICE, FAST_JPEG, MAX_PIXELS, THREADS, TRUSTED_KEYS, load_tested
 from flawspot.cli.streams import OutputError
 from flawspot.errors import FlawspotError, ImageError, InspectionError
-from flawspot.files import check_folder
 from flawspot.progress.display import DISPLAY
 from flawspot.texts import counted, listed
 
 if TYPE_CHECKING:
+    from flawspot.cli.prediction_inputs import Feed
+    from flawspot.cli.prediction_outputs import Outputs
     from flawspot.runtime.detector import Detector
     from flawspot.runtime.photographs import Photographs
-    from flawspot.runtime.prediction import Prediction
 
-EXPLAINED = "severity: score / threshold, anomalous above 1;  p: the share of good parts as anomalous"
+EXPLAINED = (
+    "severity: score / threshold, anomalous above 1;  p-value: share of good parts that look at least as anomalous"
+)
 
 
 def predict(
-    file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
-    images: Annotated[list[str], typer.Argument(help="Photographs: files, folders or patterns such as 'new/*.png'.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("--out", help="Write a picture of each photograph with its heat map into this folder."),
-    ] = None,
+    file: options.FILE,
+    images: options.IMAGES = None,
+    from_list: options.LIST = None,
+    output: options.OUT = None,
+    picture_format: options.FORMAT = options.PictureFormat.jpg,
+    maps: options.MAPS = None,
+    maps_format: options.MAPS_FORMAT = options.MapFormat.npy,
+    table: options.CSV = None,
+    only_anomalous: options.ONLY_ANOMALOUS = False,
+    every: options.EVERY = 1,
+    watch: options.WATCH = False,
     threads: THREADS = None,
+    device: DEVICE = None,
+    max_pixels: MAX_PIXELS = None,
     fast_jpeg: FAST_JPEG = False,
     trusted_keys: TRUSTED_KEYS = None,
-    fail_on_anomaly: Annotated[
-        bool,
-        typer.Option(
-            "--fail-on-anomaly",
-            help="End with exit code 4 if any photograph is anomalous; with 3, as always, if one was not inspected.",
-        ),
-    ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be inspected.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each photograph.")] = False,
+    fail_on_anomaly: options.FAIL_ON_ANOMALY = False,
+    strict: options.STRICT = False,
+    as_json: options.AS_JSON = False,
 ) -> None:
     """Find the defects in new photographs."""
-    from flawspot.runtime.photographs import find_photographs
-    from flawspot.runtime.pictures import picture_paths
+    from flawspot.cli.prediction_inputs import open_feed
+    from flawspot.cli.prediction_outputs import Outputs, Wanted
 
-    if output is not None:
-        check_folder(output)
-    detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
-    photographs = find_photographs(images)
-    _tell_passed_over(photographs)
-    paths = [path for path, _ in photographs.found]
-    pictures = picture_paths(photographs.found, output) if output is not None else {}
-    for folder in {picture.parent for picture in pictures.values()}:
-        check_folder(folder)
+    suffixes = {"suffix": f".{picture_format.value}", "maps_suffix": f".{maps_format.value}"}
+    wanted = Wanted(output, maps=maps, table=table, only_anomalous=only_anomalous, as_json=as_json, **suffixes)
+    wanted.check()
+    detector = load_tested(
+        file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys, device=device, max_pixels=max_pixels
+    )
+    feed = open_feed(images or [], from_list, every, watch)
+    _tell_passed_over(feed.still)
+    outputs = Outputs(wanted, detector.manifest.product, feed.shots, live=feed.live is not None)
     if not as_json:
         err.print(styled(EXPLAINED, "dim"))
-    counts = _Counts()
     try:
-        _tell_unread(photographs.unread, counts, as_json, strict)
-        _predict(detector, paths, pictures, counts, as_json, strict)
+        _predict(detector, feed, outputs, strict)
     except OutputError as error:
         if error.reader_is_gone and fail_on_anomaly:  # whose exit code 0 would mean that all is good
             raise FlawspotError(f"{error}: not all photographs were inspected") from error
         raise
-    if not as_json and counts.predicted:
-        where = f"; pictures in {output}" if output else ""
-        said = (
-            f"{counts.predicted} photographs: {counts.anomalous} anomalous, {counts.predicted - counts.anomalous} good"
-        )
-        err.print(f"{said}; {1000 * counts.seconds / counts.predicted:.1f} ms each{where}")
-    if counts.not_inspected:
-        whole = len(paths) + len(photographs.unread)
-        note(f"{counts.not_inspected} of {whole} photographs were not inspected")
-        raise typer.Exit(UNREADABLE_IMAGES)
-    if fail_on_anomaly and counts.anomalous:
-        raise typer.Exit(ANOMALIES_FOUND)
+    finally:
+        outputs.close()
+        _tell(outputs, wanted.as_json)
+    _end(outputs, fail_on_anomaly)
 
 
-@dataclass
-class _Counts:
-    """What has been found so far, and the seconds that the detector took."""
-
-    predicted: int = 0
-    anomalous: int = 0
-    not_inspected: int = 0
-    seconds: float = 0.0
-
-
-def _predict(
-    detector: Detector,
-    paths: Sequence[Path],
-    pictures: Mapping[Path, Path],
-    counts: _Counts,
-    as_json: bool,
-    strict: bool,
-) -> None:
+def _predict(detector: Detector, feed: Feed, outputs: Outputs, strict: bool) -> None:
     """Predict, print and draw one photograph after the other."""
-    from flawspot.runtime.prefetch import prefetch
+    from flawspot.runtime.not_inspected import NotInspected
+    from flawspot.runtime.prediction import Prediction
 
-    for path, image in DISPLAY.track(prefetch(paths, detector.read), "predicting", len(paths)):
+    total = len(feed.shots) if feed.live is None else None
+    for shot, image in DISPLAY.track(feed.readings(detector), "predicting", total):
+        found: Prediction | NotInspected
         try:
             if isinstance(image, Exception):
                 raise image
-            prediction = detector.predict(image)
+            found = detector.predict(image)
         except (ImageError, InspectionError) as error:
             if strict:
                 raise
-            counts.not_inspected += 1
-            _print_not_inspected(path, error, as_json)
-            continue
-        counts.predicted += 1
-        counts.anomalous += prediction.is_anomalous
-        counts.seconds += prediction.seconds
-        _print_prediction(path, prediction, as_json)
-        if path in pictures:
-            prediction.save(pictures[path])
+            found = NotInspected(error)
+        outputs.add(shot, found)
 
 
 def _tell_passed_over(photographs: Photographs) -> None:
@@ -132,30 +102,20 @@ def _tell_passed_over(photographs: Photographs) -> None:
         note(f"passed over {counted(len(photographs.companions), 'file')} of texts and tables: {names}")
 
 
-def _tell_unread(paths: Sequence[Path], counts: _Counts, as_json: bool, strict: bool) -> None:
-    """What lies in a folder and is not read has not been judged."""
-    for path in paths:
-        kind = path.suffix or "no suffix"
-        error = ImageError(f"{path} is of a kind that is not read ({kind}): save it as PNG or JPEG")
-        if strict:
-            raise error
-        counts.not_inspected += 1
-        _print_not_inspected(path, error, as_json)
+def _tell(outputs: Outputs, as_json: bool) -> None:
+    summary = outputs.counts.summary()
+    if summary and not as_json:
+        DISPLAY.clear()
+        err.print(summary)
 
 
-def _print_prediction(path: Path, prediction: Prediction, as_json: bool) -> None:
-    if as_json:
-        print_json(prediction.to_dict())
-        return
-    verdict = styled("anomalous ", "bold red") if prediction.is_anomalous else styled("good      ", "green")
-    figures = f"severity {prediction.severity_text:<7} score {prediction.score:<10.5g} p {prediction.p_value:.4f}"
-    out.print(verdict, figures, str(path), sep="  ")
-
-
-def _print_not_inspected(path: Path, error: ImageError | InspectionError, as_json: bool) -> None:
-    reason = str(error).removeprefix("not inspected: ")
-    if as_json:
-        print_json({"path": str(path), "verdict": "not inspected", "is_anomalous": None, "error": reason})
-    else:
-        named = "" if str(path) in reason else f"{path}: "
-        out.print(styled("not inspected", "bold yellow"), named + reason, sep="  ")
+def _end(outputs: Outputs, fail_on_anomaly: bool) -> None:
+    """Raise what the exit code comes from: what was not inspected first, for nobody knows what it would have been."""
+    counts = outputs.counts
+    if counts.not_inspected:
+        note(f"{counts.not_inspected} of {counts.predicted + counts.not_inspected} photographs were not inspected")
+        raise typer.Exit(UNREADABLE_IMAGES)
+    if fail_on_anomaly and counts.anomalous:
+        raise typer.Exit(ANOMALIES_FOUND)
+    if counts.unwritten:
+        raise FlawspotError(f"{counts.unwritten} files could not be written: the verdicts above are all there are")

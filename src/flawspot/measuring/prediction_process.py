@@ -29,8 +29,8 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
     from flawspot.measuring.latency import milliseconds, timed, warm_up
     from flawspot.measuring.peak_memory import peak_resident_bytes
     from flawspot.runtime.arena import allowed_megabytes
-    from flawspot.runtime.detector import open_session
     from flawspot.runtime.reduced import read_photograph
+    from flawspot.runtime.session import open_session
 
     if order["photographs"]:
         images = [read_photograph(Path(path), order["size"]).pixels for path in order["photographs"]]

@@ -139,9 +139,18 @@ def read(path: str | Path) -> Artifact:
     except (OSError, ValueError) as error:  # a name may hold what the system refuses
         raise ArtifactError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     try:
-        return Artifact(_verify(model), model)
+        return verified(model)
     except ArtifactError as error:
         raise ArtifactError(f"{path} cannot be used: {error}") from None
+
+
+def verified(model: bytes) -> Artifact:
+    """The artifact whose file has the bytes `model`.
+
+    Raises:
+        ArtifactError: as `read`.
+    """
+    return Artifact(_verify(model), model)
 
 
 def _glance(file: IO[bytes], path: Path) -> None:

@@ -9,8 +9,8 @@ becomes an `ImageError` of one line.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
-import os
 import re
 import threading
 import traceback
@@ -34,13 +34,13 @@ from PIL import (
 
 from flawspot.errors import ImageError
 from flawspot.runtime.boxed_pictures import check_boxed, open_boxed
-from flawspot.runtime.file_checks import check_bmp, check_jpeg, check_png, check_ppm, check_webp
+from flawspot.runtime.file_checks import check_bmp, check_jpeg, check_png, check_ppm, check_webp, file_size
 from flawspot.runtime.gif_checks import check_gif
 from flawspot.runtime.jpeg2000_checks import check_jpeg2000
 from flawspot.runtime.libtiff import quieten
 from flawspot.runtime.memory import give_back_freed_memory
 from flawspot.runtime.netpbm import read_scaled
-from flawspot.runtime.tiff_checks import check_tiff
+from flawspot.runtime.tiff_checks import check_tiff, is_inverted, picture_page
 
 MAX_PIXELS = 100_000_000
 """Pixels (width x height) that a photograph may have; 300 MB once decoded."""
@@ -61,6 +61,12 @@ MAX_FILE_BYTES = 512 * 2**20
 
 # What Pillow logs reaches whoever has set up logging, and not the terminal by default.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+Source = Path | bytes
+"""A file, or what stands in one."""
+
+WHITE_IS_ZERO = "flawspot_white_is_zero"
+"""In a Pillow image's ``info``: its values are inverted, and Pillow has left them as they are."""
 
 _T = TypeVar("_T")
 _Check = Callable[[IO[bytes]], bool | float | None]
@@ -89,23 +95,18 @@ _FORMATS: tuple[tuple[re.Pattern[bytes], _Check, _Decoder], ...] = (
 )
 
 
-def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, max_bytes: int) -> _T:
+def decode(source: Source, convert: Callable[[Image.Image], _T], max_pixels: int, max_bytes: int) -> _T:
     """What `convert` makes of the image in a file, opened with the checks of `read_image`, but not yet decoded.
 
     Raises:
         ImageError: as `read_image`; in the place of whatever `convert` raises, too.
     """
+    name = "the bytes given" if isinstance(source, bytes) else source
     try:
-        if path.is_dir():
-            raise ImageError("it is a folder, not an image")
-        if not path.exists():
-            raise ImageError("there is no such file")
-        if not path.is_file():
-            raise ImageError("it is not a regular file")
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
+        with io.BytesIO(source) if isinstance(source, bytes) else _opened(source) as file:
+            size = file_size(file)
             if size == 0:
-                raise ImageError("the file is empty")
+                raise ImageError("there are none" if isinstance(source, bytes) else "the file is empty")
             if size > max_bytes:
                 raise ImageError(f"the file has {size:,} bytes, above the limit of {max_bytes:,}: save it smaller")
             start = file.read(16)
@@ -119,14 +120,24 @@ def decode(path: Path, convert: Callable[[Image.Image], _T], max_pixels: int, ma
                 return _converted(decoder(file), file, convert, max_pixels, asked)
     except ImageError as error:
         _let_go(error)
-        raise ImageError(f"cannot read {path}: {error}") from error.__cause__
+        raise ImageError(f"cannot read {name}: {error}") from error.__cause__
     except Exception as error:
         _let_go(error)
         if isinstance(error, OSError) and error.strerror:  # from the operating system, not from Pillow
-            raise ImageError(f"cannot read {path}: {error.strerror}") from error
+            raise ImageError(f"cannot read {name}: {error.strerror}") from error
         # On damaged files Pillow raises nearly anything: OSError, SyntaxError, ValueError, struct.error, zlib.error,
         # EOFError, KeyError, OverflowError, MemoryError, DecompressionBombError, ...
-        raise ImageError(f"cannot read {path}: {damaged(error)}") from error
+        raise ImageError(f"cannot read {name}: {damaged(error)}") from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    if path.is_dir():
+        raise ImageError("it is a folder, not an image")
+    if not path.exists():
+        raise ImageError("there is no such file")
+    if not path.is_file():
+        raise ImageError("it is not a regular file")
+    return path.open("rb")
 
 
 def _converted(
@@ -136,6 +147,10 @@ def _converted(
     max_pixels: int,
     asked: bool | float | None,
 ) -> _T:
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        image.seek(picture_page(file))
+        if is_inverted(file):
+            image.info[WHITE_IS_ZERO] = True
     needed = _check_size(image, max_pixels, asked)
     with _memory.taken(needed, BYTES_PER_PIXEL * max_pixels):
         result = convert(read_scaled(file) or image if image.format == "PPM" else image)
@@ -167,7 +182,7 @@ def _check_size(image: Image.Image, max_pixels: int, asked: bool | float | None)
     if width * height > max_pixels:
         raise ImageError(
             f"the image is {width} x {height} pixels, above the limit of {max_pixels:,} pixels: "
-            "shrink it, or raise max_pixels if you trust the file"
+            "shrink it, or raise the limit (max_pixels, --max-pixels) if you trust the file"
         )
     check_aspect(width, height)
     beside = asked if isinstance(asked, float) else 0

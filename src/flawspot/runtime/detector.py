@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError, InspectionError
-from flawspot.runtime.arena import allowed_megabytes, exhausted, exhausted_reason, limited
-from flawspot.runtime.artifact import Artifact, read
-from flawspot.runtime.environment import whole_number
+from flawspot.errors import ArtifactError, FlawspotError, ImageError, InspectionError
+from flawspot.runtime.arena import allowed_megabytes, exhausted, exhausted_reason
+from flawspot.runtime.artifact import Artifact, verified
+from flawspot.runtime.artifact import read as read_artifact
+from flawspot.runtime.decoding import MAX_PIXELS
 from flawspot.runtime.manifest import Manifest
+from flawspot.runtime.not_inspected import NotInspected
+from flawspot.runtime.origin import Origin, origin_of
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.prefetch import WORKERS, prefetch
-from flawspot.runtime.reduced import Decoded, prepare, read_photograph
+from flawspot.runtime.reduced import Decoded
 from flawspot.runtime.self_test import check
+from flawspot.runtime.session import open_session
 from flawspot.runtime.signature import Key, check_trusted
-from flawspot.texts import counted_digits
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    Photograph = str | os.PathLike[str] | NDArray[np.generic] | Image.Image | Decoded
+from flawspot.runtime.sources import Photograph, decoded, path_of, several
 
 OUTPUTS = ["anomaly_map", "score"]
 
-THREADS = "FLAWSPOT_THREADS"
-"""Threads of a session that was not told how many, for processes that share a machine."""
-MAX_THREADS = 1024
+OnError = Literal["raise", "record"]
 
 
 class Detector:
     """A trained detector, ready to predict. Made by `load`.
 
         >>> detector
-        Detector(padim on mobilenet_v2, layers 3, 8, 14, input 64 x 64, threshold 100)
+        Detector(padim on mobilenet_v2, layers 3, 8, 14, input 64 x 64, threshold 100, on CPU)
         >>> detector.manifest.training.images
         40
 
@@ -49,21 +45,55 @@ class Detector:
         manifest: everything the artifact says of itself.
     """
 
-    def __init__(self, manifest: Manifest, session: onnxruntime.InferenceSession, *, fast_jpeg: bool = False) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        session: onnxruntime.InferenceSession,
+        *,
+        fast_jpeg: bool = False,
+        max_pixels: int | None = None,
+        origin: Origin | None = None,
+    ) -> None:
         self.manifest = manifest
         self._session = session
         self._fast_jpeg = fast_jpeg
+        self._max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
+        self._origin = origin
 
     def __repr__(self) -> str:
-        return f"Detector({self.manifest.title()}, threshold {self.manifest.calibration.threshold:.6g})"
+        threshold = f"threshold {self.manifest.calibration.threshold:.6g}"
+        return f"Detector({self.manifest.title()}, {threshold}, on {self.provider})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By the artifact's own bytes and the options of `load`; it is verified again where it is unpickled."""
+        if self._origin is None:
+            raise TypeError("this detector was made from a session: make it by flawspot.load to pickle it")
+        return _loaded_again, (self._origin.content(), dict(self._origin.options))
+
+    @property
+    def provider(self) -> str:
+        """What it runs on, by ONNX Runtime's name without its ending: ``CPU`` or ``CUDA``."""
+        return str(self._session.get_providers()[0]).removesuffix("ExecutionProvider")
 
     @overload
-    def predict(self, image: Photograph, *, keep_image: bool | None = None) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a sequence
+    def predict(  # type: ignore[overload-overlap]  # a str is iterable, and a file an iterator
+        self, image: Photograph, *, keep_image: bool | None = None, on_error: None = None
+    ) -> Prediction: ...
     @overload
-    def predict(self, image: Sequence[Photograph], *, keep_image: bool | None = None) -> list[Prediction]: ...
+    def predict(  # type: ignore[overload-overlap]  # an iterator is iterable
+        self, image: Iterator[Photograph], *, keep_image: bool | None = None, on_error: OnError | None = None
+    ) -> Iterator[Prediction | NotInspected]: ...
+    @overload
     def predict(
-        self, image: Photograph | Sequence[Photograph], *, keep_image: bool | None = None
-    ) -> Prediction | list[Prediction]:
+        self, image: Iterable[Photograph], *, keep_image: bool | None = None, on_error: OnError | None = None
+    ) -> list[Prediction | NotInspected]: ...
+    def predict(
+        self,
+        image: Photograph | Iterable[Photograph],
+        *,
+        keep_image: bool | None = None,
+        on_error: OnError | None = None,
+    ) -> Prediction | NotInspected | list[Prediction | NotInspected] | Iterator[Prediction | NotInspected]:
         """Find the defects of one photograph or of several.
 
             >>> detector.predict("new.png")
@@ -72,46 +102,62 @@ class Detector:
             ['anomalous', 'good']
 
         Args:
-            image: a path; what `read` returned; a PIL image; an array (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA,
-                uint8 or uint16; or a sequence of those. An array (N, H, W, 3) is a batch as well. Beware that OpenCV's
-                arrays are BGR: pass ``image[..., ::-1]``.
+            image: a path; the bytes of a file, or a file open for reading; what `read` returned; a PIL image; an array
+                (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA, uint8 or uint16. Or several: a folder, a list or any other
+                iterable, an array (N, H, W, 3). Beware that OpenCV's arrays are BGR: pass ``image[..., ::-1]``.
             keep_image: whether a prediction keeps the pixels of its photograph for `Prediction.plot`, 3 bytes for each;
                 an array of yours is kept as it is, not copied. By default that of a photograph given alone does, those
-                of a sequence or batch do not: what came from a file is read again when it is plotted.
+                of several do not: what came from a file is read again when it is plotted.
+            on_error: ``raise`` at a photograph that cannot be inspected, or ``record`` it as `NotInspected` in its
+                place. By default one given alone raises, and among several it is recorded and the others go on.
 
         Returns:
-            A `Prediction`, or a list of them for a sequence or batch. Of a sequence of files the next ones are decoded
-            while the detector looks at the present one. Each holds its map, S x S float32: 10,000 of them at an input
-            size of 224 take 2 GB, so predict as many in parts, or one by one.
+            A `Prediction`; a list of them, in order, for several; for a generator or another iterator an iterator,
+            which asks for the next photograph only when the last prediction was taken, as a camera wants it. Of a list
+            of files the next ones are decoded while the detector looks at the present one. Each holds its map, S x S
+            float32: 10,000 of them at an input size of 224 take 2 GB, so predict as many in parts, or from an iterator.
 
         Raises:
             ImageError: a photograph that cannot be read.
             InspectionError: one that was read, and that the detector failed on.
+            DataError: a folder without photographs.
         """
-        if isinstance(image, np.ndarray) and image.ndim == 4:
-            return [self._look_at(self._decoded(each), bool(keep_image)) for each in image]
-        if isinstance(image, Sequence) and not isinstance(image, str):
-            files = any(isinstance(each, str | os.PathLike) for each in image)
-            predictions = []
-            for _, decoded in prefetch(image, self._decoded, workers=WORKERS if files else 0):
-                if isinstance(decoded, Exception):
-                    raise decoded
-                predictions.append(self._look_at(decoded, bool(keep_image)))
-            return predictions
-        return self._look_at(self._decoded(image), keep_image is not False)
+        photographs = several(image)
+        if photographs is not None:
+            found = self._each(photographs, bool(keep_image), on_error != "raise")
+            return found if isinstance(image, Iterator) else list(found)
+        photograph = cast(Photograph, image)
+        try:
+            return self._look_at(self._decoded(photograph), keep_image is not False)
+        except (ImageError, InspectionError) as error:
+            if on_error == "record":
+                return NotInspected(error, path_of(photograph))
+            raise
 
-    def read(self, path: str | os.PathLike[str]) -> Decoded:
+    def _each(self, images: Iterable[Photograph], keep: bool, record: bool) -> Iterator[Prediction | NotInspected]:
+        files = isinstance(images, Sequence) and any(isinstance(each, str | os.PathLike) for each in images)
+        for image, read in prefetch(images, self._decoded, workers=WORKERS if files else 0):
+            try:
+                if isinstance(read, Exception):
+                    raise read
+                found: Prediction | NotInspected = self._look_at(read, keep)
+            except (ImageError, InspectionError) as error:
+                if not record:
+                    raise
+                found = NotInspected(error, path_of(image))
+            yield found
+
+    def read(self, image: Photograph) -> Decoded:
         """Decode a photograph as this detector wants it, to be given to `predict`; may be called from other threads.
 
         Raises:
             ImageError: it cannot be read.
         """
-        return read_photograph(Path(path), self.manifest.input_size, fast_jpeg=self._fast_jpeg)
+        return self._decoded(image)
 
     def _decoded(self, image: Photograph) -> Decoded:
-        if isinstance(image, Decoded):
-            return image
-        return self.read(image) if isinstance(image, str | os.PathLike) else prepare(image, self.manifest.input_size)
+        size = self.manifest.input_size
+        return decoded(image, size, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
 
     def _look_at(self, photograph: Decoded, keep: bool) -> Prediction:
         begin = time.perf_counter()
@@ -158,6 +204,9 @@ def load(
     fast_jpeg: bool = False,
     trusted_keys: Sequence[Key] | None = None,
     self_test: bool = False,
+    spin: bool = False,
+    device: str | None = None,
+    max_pixels: int | None = None,
 ) -> Detector:
     """Load an artifact, verified.
 
@@ -175,18 +224,27 @@ def load(
             FLAWSPOT_TRUSTED_KEYS names, and asks for no signature where it names none.
         self_test: see first whether this machine computes what the detector was made with, on a generated picture; it
             takes as long as one photograph. Artifacts made before there was a self-test pass.
+        spin: let idle threads wait for the next photograph at full load; see `flawspot.runtime.session.open_session`.
+        device: ``cpu`` or ``cuda``; None takes the GPU where ONNX Runtime has one, else the CPU.
+        max_pixels: largest width x height of a photograph in a file; None: 100 million. Decoding takes up to 4.6 bytes
+            for each pixel.
+
+    Warns:
+        RuntimeWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU.
 
     Raises:
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged; or, with `self_test`,
             this machine computes something else.
         SignatureError: no trusted key has signed it.
-        ConfigurationError: a number of threads that no machine has, or FLAWSPOT_MEMORY is no number of megabytes.
+        ConfigurationError: another device, a number of threads that no machine has, or FLAWSPOT_MEMORY is no number of
+            megabytes.
     """
-    artifact = source if isinstance(source, Artifact) else read(Path(source))
+    artifact = source if isinstance(source, Artifact) else read_artifact(Path(source))
     what = "the artifact" if isinstance(source, Artifact) else str(source)
     check_trusted(artifact, what, trusted_keys)
     try:
-        session = open_session(artifact.model, threads=threads, megabytes=allowed_megabytes())
+        megabytes = allowed_megabytes()
+        session = open_session(artifact.model, threads=threads, spin=spin, device=device, megabytes=megabytes)
     except FlawspotError:
         raise
     except Exception as error:  # as in `Detector.run`
@@ -196,7 +254,10 @@ def load(
             f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {_reason(error)}. "
             "Update it with `pip install -U onnxruntime`"
         ) from None
-    detector = Detector(artifact.manifest, session, fast_jpeg=fast_jpeg)
+    reading = {"fast_jpeg": fast_jpeg, "max_pixels": max_pixels}
+    options = {"threads": threads, "trusted_keys": trusted_keys, "spin": spin, "device": device, **reading}
+    origin = origin_of(artifact, None if isinstance(source, Artifact) else Path(source), options)
+    detector = Detector(artifact.manifest, session, origin=origin, fast_jpeg=fast_jpeg, max_pixels=max_pixels)
     if self_test and artifact.manifest.self_test is not None:
         try:
             check(artifact.manifest.self_test, detector.run)
@@ -205,48 +266,11 @@ def load(
     return detector
 
 
+def _loaded_again(model: bytes, options: dict[str, Any]) -> Detector:
+    """For `pickle`: verified as any other artifact."""
+    return load(verified(model), **options)
+
+
 def _reason(error: Exception) -> str:
     """The first line of what ONNX Runtime says."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
-
-
-def open_session(
-    model: bytes, *, threads: int | None = None, megabytes: int | None = None
-) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on `model`: the GPU where ONNX Runtime has one, else the CPU.
-
-    Args:
-        model: an ONNX file.
-        threads: as of `load`.
-        megabytes: what its operators may take of the memory beside the GPU's, weights not counted; None: anything.
-
-    Raises:
-        ConfigurationError: a number of threads that no machine has.
-    """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what it logs as errors it raises as well
-    # Bytes that begin as ONNX Runtime's own format does would else be read as that, past all checks.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    if threads is None:
-        threads = whole_number(THREADS, 1, MAX_THREADS)
-    # Patterns of memory are planned from the first photograph; where later ones need other sizes, as PatchCore's search
-    # does, that keeps several times the memory.
-    options.enable_mem_pattern = False
-    if threads is not None:
-        if not 1 <= threads <= MAX_THREADS:
-            raise ConfigurationError(f"threads must be from 1 to {MAX_THREADS:,}, not {counted_digits(threads)}")
-        options.intra_op_num_threads = threads
-    available = onnxruntime.get_available_providers()
-    providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]
-    with contextlib.nullcontext() if megabytes is None else limited(options, megabytes):
-        session = onnxruntime.InferenceSession(
-            model,
-            options,
-            providers=providers,
-            enable_fallback=0,
-            # Constants would be worked out in advance, in memory that has no limit; exported graphs have none left.
-            disabled_optimizers=["ConstantFolding"],
-        )
-    if len(providers) == 1:  # the session keeps all weights a second time, for the day that it must change providers
-        session._model_bytes = None
-    return session

@@ -239,4 +239,7 @@ def ppm_header(start: bytes) -> tuple[bytes, int, int, int, int] | None:
 
 
 def file_size(file: IO[bytes]) -> int:
-    return os.fstat(file.fileno()).st_size
+    place = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    return size

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flawspot.errors import ImageError
-from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, damaged, decode
+from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, WHITE_IS_ZERO, damaged, decode
 from flawspot.runtime.file_checks import MAX_EXIF_BYTES
 
 _EXIF_ORIENTATION = 0x0112
@@ -102,7 +102,8 @@ def colours(image: Image.Image) -> NDArray[np.uint8]:
             f"the image holds values from {pixels.min()} to {pixels.max()}, outside 0 to 65535: "
             "save it with 8 or 16 bits per channel"
         )
-    return _array_to_rgb(pixels.astype(np.uint16))
+    deep = pixels.astype(np.uint16)
+    return _array_to_rgb(65535 - deep if image.info.get(WHITE_IS_ZERO) else deep)
 
 
 def _to_mode_rgb(image: Image.Image) -> Image.Image:
@@ -132,13 +133,22 @@ def _array_to_rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
         # round(v / 257) in integers: 257 is odd, so there are no halves.
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     elif dtype != np.uint8:
-        cure = "multiply by 255 if it is in 0..1, and " if dtype.kind == "f" else ""
         raise ImageError(
-            f"an image array must be of uint8, uint16 or bool, not {dtype} (shape {shape}): {cure}use astype(np.uint8)"
+            f"an image array must be of uint8, uint16 or bool, not {dtype} (shape {shape}): {_scaling(dtype)}"
         )
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     return np.ascontiguousarray(pixels)
+
+
+def _scaling(dtype: np.dtype[Any]) -> str:
+    """How to bring another type to 8 bits: ``astype`` alone would wrap 12 bits, and make values in 0..1 black."""
+    if dtype.kind == "f":
+        return "scale it by the range it really has, for 0 to 1 by (255 * x).round().astype(np.uint8)"
+    return (
+        "scale it by the range it really has, for 12 bits by (x * (255 / 4095)).round().astype(np.uint8), "
+        "as astype alone wraps what is above 255"
+    )
 
 
 def _to_mask(image: Image.Image, background: tuple[int, int, int] | None) -> NDArray[np.bool_]:

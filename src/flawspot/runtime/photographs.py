@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flawspot.errors import DataError
+from flawspot.files import is_folder, is_there
 from flawspot.runtime.listing import list_files
 from flawspot.runtime.marks import is_marked
 
@@ -44,14 +45,14 @@ def find_photographs(names: Sequence[str]) -> Photographs:
     companions: dict[Path, None] = {}
     for name in names:
         path = Path(name)
-        if path.is_dir():
+        if is_folder(path):
             listing = list_files(path)
             candidates = {image: image.relative_to(path) for image in listing.images}
             unread |= dict.fromkeys(listing.unread)
             companions |= dict.fromkeys(listing.companions)
             others = f"; the {len(listing.unread)} files in it are of kinds that are not read" if listing.unread else ""
             missing = f"no images in {path}: give a folder with PNG, JPEG, TIFF, BMP or WebP files{others}"
-        elif glob.has_magic(name) and not path.exists():
+        elif glob.has_magic(name) and not is_there(path):
             matches = sorted(Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207
             candidates = {match: Path(match.name) for match in matches if match.is_file()}
             missing = f"no file matches {name}: check the pattern"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flawspot.files import replacing
+from flawspot.runtime.maps import is_map
 from flawspot.runtime.marks import is_marked, save_marked
 from flawspot.runtime.overlay import overlay
 from flawspot.runtime.regions import Box
 
 if TYPE_CHECKING:
     from flawspot.runtime.prediction import Prediction
+
+_NAME_BYTES = 200
 
 
 def picture(image: NDArray[np.uint8], prediction: Prediction) -> Image.Image:
@@ -62,26 +66,56 @@ def write_picture(path: Path, image: Image.Image) -> None:
         save_marked(image, temporary)
 
 
-def picture_paths(photographs: Iterable[tuple[Path, Path]], folder: Path) -> dict[Path, Path]:
-    """Where the picture of each photograph goes: never in the place of a photograph or of another picture.
+class PictureNames:
+    """Where what is drawn of each photograph goes: never in the place of a photograph or of another picture.
+
+    A picture that an earlier run has drawn is replaced.
+
+    Args:
+        folder: for the pictures.
+        suffix: theirs.
+        photographs: that are known beforehand.
+    """
+
+    def __init__(self, folder: Path, suffix: str = ".png", photographs: Iterable[Path] = ()) -> None:
+        self.folder = folder
+        self._suffix = suffix
+        self._taken = {path.resolve() for path in photographs}
+
+    def of(self, relative: Path) -> Path:
+        """The path for a photograph that is called `relative` below the folder; with a number where that is taken."""
+        stem = _shortened(relative.stem)
+        target = self.folder / relative.with_name(f"{stem}{self._suffix}")
+        number = 2
+        while target.resolve() in self._taken or (target.exists() and not self._may_be_replaced(target)):
+            target = self.folder / relative.with_name(f"{stem}_{number}{self._suffix}")
+            number += 1
+        self._taken.add(target.resolve())
+        return target
+
+    def _may_be_replaced(self, target: Path) -> bool:
+        return is_map(target) if self._suffix == ".npy" else is_marked(target)
+
+
+def _shortened(stem: str) -> str:
+    """Names have up to 255 bytes; room is left for a number, a suffix and the name of an unfinished file."""
+    encoded = os.fsencode(stem)
+    if len(encoded) <= _NAME_BYTES:
+        return stem
+    return encoded[:_NAME_BYTES].decode(errors="ignore")
+
+
+def picture_paths(photographs: Iterable[tuple[Path, Path]], folder: Path, suffix: str = ".png") -> dict[Path, Path]:
+    """Where the picture of each photograph goes; see `PictureNames`.
 
     Args:
         photographs: each path, and what it is called below `folder`.
         folder: for the pictures.
+        suffix: of the pictures.
 
     Returns:
-        The picture's path for each photograph's, with a number where the name is taken. A picture that an earlier run
-        has drawn is replaced.
+        The picture's path for each photograph's.
     """
     photographs = list(photographs)
-    taken = {path.resolve() for path, _ in photographs}
-    pictures = {}
-    for path, relative in photographs:
-        target = folder / relative.with_suffix(".png")
-        number = 2
-        while target.resolve() in taken or (target.exists() and not is_marked(target)):
-            target = folder / relative.with_name(f"{relative.stem}_{number}.png")
-            number += 1
-        taken.add(target.resolve())
-        pictures[path] = target
-    return pictures
+    names = PictureNames(folder, suffix, (path for path, _ in photographs))
+    return {path: names.of(relative) for path, relative in photographs}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from flawspot.errors import ImageError
 from flawspot.runtime.calibration import p_value
 from flawspot.runtime.manifest import CalibrationInfo
-from flawspot.runtime.pictures import picture, write_picture
+from flawspot.runtime.pictures import picture, picture_paths, write_picture
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.regions import Box, Region, above, find_regions, photograph_mask
 from flawspot.texts import visible
@@ -37,7 +37,7 @@ class Prediction:
         [Region(box=(10, 20, 25, 30), area=150, peak=230.0, mean=230.0)]
         >>> prediction.mask.shape
         (64, 64)
-        >>> prediction.save("found.png")
+        >>> written = prediction.save("found.png")
 
     In a notebook it shows itself as the picture that `plot` draws.
 
@@ -144,19 +144,30 @@ class Prediction:
 
         Raises:
             ImageError: the photograph was not kept and came from no file, the file cannot be read any more, or it is of
-                another size than the one that was predicted.
+                another size than the one that was predicted; or `image` was meant for `save`.
         """
         return picture(self._pixels(image), self)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write what `plot` draws as a PNG or JPEG, as a whole or not at all.
+
+        Args:
+            path: the picture's file; or a folder, in which it gets the photograph's name and never its place.
+
+        Returns:
+            The file that was written.
 
         Raises:
             ConfigurationError: another suffix than .png or .jpg.
             ImageError: as `plot`.
             FlawspotError: the file cannot be written.
         """
-        write_picture(Path(path), self.plot())
+        target = Path(path)
+        if target.is_dir():
+            photograph = self.path or Path("photograph")
+            target = picture_paths([(photograph, Path(photograph.name))], target)[photograph]
+        write_picture(target, self.plot())
+        return target
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but map and pixels as plain values that JSON has; an infinite severity is None."""
@@ -188,6 +199,8 @@ class Prediction:
         return file.getvalue()
 
     def _pixels(self, image: str | os.PathLike[str] | NDArray[Any] | Image.Image | None) -> NDArray[np.uint8]:
+        if isinstance(image, str | os.PathLike) and not Path(image).exists():
+            raise ImageError(f"there is no photograph {image} to draw on; to write a picture call save({str(image)!r})")
         if image is None:
             image = self.path
             if self.photograph is not None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
 from flawspot.errors import ImageError
-from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, check_aspect, damaged, decode
+from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, Source, check_aspect, damaged, decode
 from flawspot.runtime.images import colours, to_rgb, upright
 
 DIRECT_PIXELS = 1 << 21
@@ -61,7 +61,7 @@ class Decoded:
 
 
 def read_photograph(
-    path: Path,
+    source: Source,
     input_size: int,
     *,
     fast_jpeg: bool = False,
@@ -77,7 +77,7 @@ def read_photograph(
     differs by up to 3.
 
     Args:
-        path: of any format that `flawspot.runtime.images.read_image` reads.
+        source: a file, or what stands in one, of any format that `flawspot.runtime.images.read_image` reads.
         input_size: to which side the graph resizes the photograph, in pixels.
         fast_jpeg: decode large JPEGs at reduced size.
         max_pixels, max_bytes: as for `read_image`, before any reduction.
@@ -86,14 +86,16 @@ def read_photograph(
         ImageError: as `read_image`.
     """
 
+    path = None if isinstance(source, bytes) else Path(source)
+
     def convert(image: Image.Image) -> Decoded:
         factor = _reduce(image, REDUCTION * input_size) if fast_jpeg else 1
         image.load()
         found = _prepared(image, input_size)
         width, height = found.size
-        return Decoded(found.pixels, (width * factor, height * factor), Path(path), found.view)
+        return Decoded(found.pixels, (width * factor, height * factor), path, found.view)
 
-    return decode(Path(path), convert, max_pixels, max_bytes)
+    return decode(source, convert, max_pixels, max_bytes)
 
 
 def prepare(image: NDArray[Any] | Image.Image, input_size: int) -> Decoded:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flawspot.errors import ConfigurationError
+from flawspot.runtime.not_inspected import NotInspected
 from flawspot.runtime.prediction import Prediction
 from flawspot.texts import shortened
 
@@ -22,10 +23,12 @@ _COLUMNS = (
     "width",
     "height",
     "seconds",
+    "verdict",
+    "error",
 )
 
 
-def table(predictions: Iterable[Prediction] | Prediction) -> Any:
+def table(predictions: Iterable[Prediction | NotInspected] | Prediction | NotInspected) -> Any:
     """Predictions as columns, a row for each: a pandas DataFrame where pandas is installed, else a dict of lists.
 
         >>> columns = flawspot.table(detector.predict(["new.png", "photos/test/good/0.png"]))
@@ -42,7 +45,9 @@ def table(predictions: Iterable[Prediction] | Prediction) -> Any:
     Returns:
         Columns ``path`` (None for a photograph from memory), ``severity``, ``is_anomalous``, ``score``, ``threshold``,
         ``p_value``, ``regions`` (how many), ``anomalous_share`` (of the photograph's area, in [0, 1]), ``box`` (of the
-        most anomalous region, in pixels; None where there is none), ``width`` and ``height`` (pixels) and ``seconds``.
+        most anomalous region, in pixels; None where there is none), ``width`` and ``height`` (pixels), ``seconds``,
+        ``verdict`` (good, anomalous or not inspected) and ``error`` (why not; else None). What was not inspected has
+        None in all columns but path, verdict and error.
 
     Raises:
         ConfigurationError: it is given something that is no prediction.
@@ -56,18 +61,21 @@ def table(predictions: Iterable[Prediction] | Prediction) -> Any:
     return pandas.DataFrame(columns)
 
 
-def rows(predictions: Iterable[Prediction] | Prediction) -> list[dict[str, Any]]:
+def rows(predictions: Iterable[Prediction | NotInspected] | Prediction | NotInspected) -> list[dict[str, Any]]:
     """The same as a list of dicts, whether pandas is there or not."""
-    if isinstance(predictions, Prediction):
+    if isinstance(predictions, Prediction | NotInspected):
         predictions = [predictions]
     listed = list(predictions) if isinstance(predictions, Iterable) else [predictions]
     for each in listed:
-        if not isinstance(each, Prediction):
+        if not isinstance(each, Prediction | NotInspected):
             raise ConfigurationError(f"a table is made of predictions, not of {shortened(repr(each))}")
     return [dict(zip(_COLUMNS, _values(prediction), strict=True)) for prediction in listed]
 
 
-def _values(prediction: Prediction) -> tuple[Any, ...]:
+def _values(prediction: Prediction | NotInspected) -> tuple[Any, ...]:
+    if isinstance(prediction, NotInspected):
+        told = prediction.to_dict()
+        return tuple(told[name] if name in ("path", "verdict", "error") else None for name in _COLUMNS)
     regions = prediction.regions
     width, height = prediction.image_size
     return (
@@ -83,4 +91,6 @@ def _values(prediction: Prediction) -> tuple[Any, ...]:
         width,
         height,
         prediction.seconds,
+        prediction.verdict,
+        None,
     )

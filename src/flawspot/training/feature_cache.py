@@ -28,9 +28,9 @@ from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.errors import ConfigurationError, FlawspotError, TrainingError
 from flawspot.files import check_writable, replacing
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.detector import open_session
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.session import open_session
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 
 DTYPES = ("float32", "float16")

@@ -25,11 +25,12 @@ from flawspot.progress import Progress, as_progress
 from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, outlying, remarks
-from flawspot.runtime.detector import OUTPUTS, open_session
+from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.manifest import CalibrationInfo, Manifest, Part, SelfTest, TrainingInfo
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.self_test import record
+from flawspot.runtime.session import open_session
 from flawspot.training.calibration import content_hashes, cross_scores, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
 from flawspot.training.feature_cache import FeatureCache, FeatureSource

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flawspot.methods.cfa.interpolation import interpolate_columns, interpolate_rows
-from flawspot.runtime.detector import open_session
+from flawspot.runtime.session import open_session
 from flawspot.training.graph import to_onnx
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from flawspot.methods.patchcore.hierarchical import HierarchicalSearch
 from flawspot.methods.patchcore.nearest import NearestNeighbour
 from flawspot.methods.patchcore.product_quantizer import subspaces, train_quantizer
-from flawspot.runtime.detector import open_session
+from flawspot.runtime.session import open_session
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,11 +5,14 @@ The page and its figures need the extra ``benchmark`` (matplotlib, Jinja2); the 
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from flawspot.benchmark.record import Record
 from flawspot.benchmark.report.markdown import markdown_tables
+from flawspot.cache import cache_root
 from flawspot.extras import missing_package
 from flawspot.files import write_bytes
 
@@ -29,9 +32,21 @@ def write_report(
         FlawspotError: a file cannot be written.
     """
     try:
+        _import_matplotlib()
         from flawspot.benchmark.report import page
     except ModuleNotFoundError as error:
         raise missing_package(error, "the report") or error from None
     written = page.write_report(records, folder, store_folder=store_folder, title=title)
     write_bytes(folder / "tables.md", markdown_tables(records).encode("utf-8", "replace"))
     return written
+
+
+def _import_matplotlib() -> None:
+    """With its list of fonts in flawspot's cache, unless the user has named another folder."""
+    if "matplotlib" in sys.modules or "MPLCONFIGDIR" in os.environ:
+        return
+    os.environ["MPLCONFIGDIR"] = str(cache_root() / "matplotlib")
+    try:
+        import matplotlib.font_manager  # noqa: F401  # it asks for its folder while it is imported, and once
+    finally:
+        del os.environ["MPLCONFIGDIR"]

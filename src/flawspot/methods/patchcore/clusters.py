@@ -7,11 +7,13 @@ may take. The members of several spans are counted through by offsets.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from flawspot.cache import cache_root
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,10 +66,16 @@ class Clusters(NamedTuple):
 def _compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile at the first call, and keep the result for the next process where that can be written."""
     result: Callable[P, R]
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    # Where the user has said nothing: numba would write beside this package, or into a folder of its own.
+    config.CACHE_DIR = before or str(cache_root() / "compiled")
     try:
         result = numba.njit(cache=True, fastmath=_REORDERED)(function)
-    except RuntimeError:  # neither this package nor the user's folder of caches can be written
+    except (RuntimeError, OSError):  # it cannot be written
         result = numba.njit(fastmath=_REORDERED)(function)
+    finally:
+        config.CACHE_DIR = before
     return result
 
 

@@ -1,0 +1,205 @@
+"""What ``flawspot predict`` tells and writes of each photograph."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from flawspot.cli.console import note, out, print_json, styled
+from flawspot.errors import FlawspotError
+from flawspot.files import check_folder, check_writable, write_bytes
+from flawspot.runtime.feed import Shot
+from flawspot.runtime.index_page import Entry, write_index
+from flawspot.runtime.maps import save_map
+from flawspot.runtime.not_inspected import NotInspected
+from flawspot.runtime.pictures import PictureNames
+from flawspot.runtime.prediction import Prediction
+from flawspot.runtime.table import rows
+from flawspot.texts import spreadsheet_cell
+
+_NOTES = 3
+"""Failures to write that are told one by one."""
+_INDEX_SECONDS = 5
+"""Between two versions of the page of a run that has no end."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be written; see the options of the command."""
+
+    pictures: Path | None = None
+    suffix: str = ".jpg"
+    maps: Path | None = None
+    maps_suffix: str = ".npy"
+    table: Path | None = None
+    only_anomalous: bool = False
+    as_json: bool = False
+
+    def check(self) -> None:
+        """Find out before the work whether it can be written.
+
+        Raises:
+            FlawspotError: it cannot.
+        """
+        for folder in (self.pictures, self.maps):
+            if folder is not None:
+                check_folder(folder)
+        if self.table is not None:
+            check_writable(self.table)
+
+
+@dataclass
+class Counts:
+    """What has been found so far, and the seconds that the detector took."""
+
+    predicted: int = 0
+    anomalous: int = 0
+    not_inspected: int = 0
+    seconds: float = 0.0
+    unwritten: int = 0
+    begin: float = field(default_factory=time.perf_counter)
+
+    def summary(self) -> str:
+        """In one line, with the rate of the whole: decoding, drawing and writing included."""
+        if not self.predicted:
+            return ""
+        seconds = max(time.perf_counter() - self.begin, 1e-9)
+        rate = (self.predicted + self.not_inspected) / seconds
+        plural = "" if self.predicted == 1 else "s"
+        return (
+            f"{self.predicted} photograph{plural}: {self.anomalous} anomalous, {self.predicted - self.anomalous} good; "
+            f"{rate:.3g} a second with decoding and writing, the detector alone takes "
+            f"{1000 * self.seconds / self.predicted:.1f} ms each"
+        )
+
+
+class Outputs:
+    """Prints and writes photograph after photograph; what cannot be written is counted and loses nothing else.
+
+    Args:
+        wanted: what to write.
+        title: of the page.
+        known: photographs that are there already, in the place of which nothing is written.
+        live: whether there is no end in sight, so that the table grows line by line and the page is written anew.
+
+    Raises:
+        FlawspotError: a folder for pictures cannot be written into.
+    """
+
+    def __init__(self, wanted: Wanted, title: str, known: Iterable[Shot] = (), *, live: bool = False) -> None:
+        self.counts = Counts()
+        self._wanted, self._title, self._live = wanted, title, live
+        known = list(known)
+        paths = [shot.source for shot in known if isinstance(shot.source, Path)]
+        folders = ((wanted.pictures, wanted.suffix), (wanted.maps, wanted.maps_suffix))
+        self._pictures, self._maps = (
+            None if folder is None else PictureNames(folder, suffix, paths) for folder, suffix in folders
+        )
+        for folder, _ in folders:
+            for parent in set() if folder is None else {(folder / shot.relative).parent for shot in known}:
+                check_folder(parent)
+        self._entries: list[Entry] = []
+        self._written = -math.inf
+        self._table = None if wanted.table is None else _Table(wanted.table, live)
+
+    def add(self, shot: Shot, found: Prediction | NotInspected) -> None:
+        """Tell and write of one photograph."""
+        if isinstance(found, Prediction):
+            self.counts.predicted += 1
+            self.counts.anomalous += found.is_anomalous
+            self.counts.seconds += found.seconds
+        else:
+            self.counts.not_inspected += 1
+        if self._wanted.only_anomalous and found.verdict == "good":
+            return
+        if self._table is not None:  # whoever reads the verdict finds it there
+            self._table.add(shot, found)
+        self._print(shot, found)
+        picture = None
+        if isinstance(found, Prediction):
+            if self._maps is not None:
+                self._attempt(self._maps, shot, lambda path: save_map(path, found.map))
+            if self._pictures is not None:
+                picture = self._attempt(self._pictures, shot, found.save)
+        if self._wanted.pictures is not None:
+            self._entries.append(_entry(shot, found, picture))
+            if self._live and time.monotonic() - self._written > _INDEX_SECONDS:
+                self._write_index(self._wanted.pictures)
+
+    def close(self) -> None:
+        """Write what is written at the end."""
+        if self._table is not None:
+            self._table.close()
+        if self._wanted.pictures is not None and self._entries:
+            self._write_index(self._wanted.pictures)
+
+    def _write_index(self, folder: Path) -> None:
+        try:
+            write_index(folder, self._entries, self._title)
+        except FlawspotError as error:
+            self._failed(error)
+        self._written = time.monotonic()
+
+    def _attempt(self, names: PictureNames, shot: Shot, write: Any) -> Path | None:
+        try:
+            path = names.of(shot.relative)
+            write(path)
+        except (FlawspotError, OSError) as error:
+            self._failed(error)
+            return None
+        return path
+
+    def _failed(self, error: Exception) -> None:
+        self.counts.unwritten += 1
+        if self.counts.unwritten <= _NOTES:
+            note(str(error))
+
+    def _print(self, shot: Shot, found: Prediction | NotInspected) -> None:
+        if self._wanted.as_json:
+            frame = {} if shot.frame is None else {"frame": shot.frame}
+            print_json({**found.to_dict(), "path": shot.name, **frame})
+        elif isinstance(found, NotInspected):
+            named = "" if shot.name in found.reason else f"{shot.title}: "
+            out.print(styled("not inspected", "bold yellow"), named + found.reason, sep="  ")
+        else:
+            verdict = styled("anomalous ", "bold red") if found.is_anomalous else styled("good      ", "green")
+            figures = f"severity {found.severity_text:<7} score {found.score:<10.5g} p-value {found.p_value:.4f}"
+            out.print(verdict, figures, shot.title, sep="  ")
+
+
+def _entry(shot: Shot, found: Prediction | NotInspected, picture: Path | None) -> Entry:
+    if isinstance(found, NotInspected):
+        return Entry(shot.title, found.verdict, math.inf, found.reason, None)
+    told = f"severity {found.severity_text} · score {found.score:.4g} · p-value {found.p_value:.4f}"
+    return Entry(shot.title, found.verdict, found.severity, told, picture)
+
+
+class _Table:
+    """A CSV file: as a whole at the end, or line by line where there is none in sight."""
+
+    def __init__(self, path: Path, live: bool) -> None:
+        self._path = path
+        self._file: IO[str] = path.open("w", encoding="utf-8", newline="") if live else io.StringIO(newline="")
+        self._writer: Any = None
+
+    def add(self, shot: Shot, found: Prediction | NotInspected) -> None:
+        row = {**rows([found])[0], "path": shot.name}
+        row = {"path": row.pop("path"), "frame": shot.frame, "verdict": row.pop("verdict"), **row}
+        if row["box"] is not None:
+            row["box"] = " ".join(map(str, row["box"]))
+        if self._writer is None:
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(row)
+        self._writer.writerow(spreadsheet_cell(value) if isinstance(value, str) else value for value in row.values())
+        self._file.flush()
+
+    def close(self) -> None:
+        if isinstance(self._file, io.StringIO):
+            write_bytes(self._path, self._file.getvalue().encode("utf-8", "backslashreplace"))
+        self._file.close()

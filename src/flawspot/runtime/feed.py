@@ -1,0 +1,92 @@
+"""Photographs as a line brings them: files, names in a list, pictures in a stream, a folder that grows."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from numpy.typing import NDArray
+
+from flawspot.errors import ImageError
+from flawspot.runtime.listing import find_images
+from flawspot.runtime.picture_stream import split_pictures
+
+POLL_SECONDS = 0.5
+"""Between two looks at a folder that grows; a file is taken when it has not changed from one to the next."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One photograph on its way to the detector.
+
+    Attributes:
+        name: the file, film or camera that it comes from, as it was named.
+        relative: what its picture is called below a folder of pictures, but for the suffix.
+        source: what `Detector.read` takes; or why there is nothing.
+        frame: its number in a film, or in a stream from 1 on; None for a file.
+    """
+
+    name: str
+    relative: Path
+    source: Path | bytes | NDArray[Any] | ImageError
+    frame: int | None = None
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return self.name if self.frame is None else f"{self.name} frame {self.frame}"
+
+
+def files(found: Iterable[tuple[Path, Path]]) -> list[Shot]:
+    """Of photographs and their paths below the folder that they were found in."""
+    return [Shot(str(path), relative, path) for path, relative in found]
+
+
+def listed(lines: Iterable[bytes]) -> Iterator[Shot]:
+    """Of names, a line each, as they come; empty lines are passed over."""
+    for line in lines:
+        name = os.fsdecode(line.rstrip(b"\r\n"))
+        if name:
+            yield Shot(name, Path(Path(name).name or name), Path(name))
+
+
+def streamed(stream: IO[bytes], name: str = "-") -> Iterator[Shot]:
+    """Of pictures one after the other; see `split_pictures`."""
+    for number, picture in enumerate(split_pictures(stream), 1):
+        yield Shot(name, Path(f"stdin_{number:06}.jpg"), picture, number)
+
+
+def watched(folders: Sequence[Path], seen: Iterable[Path] = (), *, poll: float = POLL_SECONDS) -> Iterator[Shot]:
+    """Of the photographs that come into `folders`, for ever; one that is written anew comes again.
+
+    Args:
+        folders: looked at with all that is in them. Pictures that flawspot draws are passed over.
+        seen: files that are there already and not asked for.
+        poll: seconds between two looks.
+
+    Raises:
+        ImageError: a folder cannot be listed.
+    """
+    taken = {path: _state(path) for path in seen}
+    before: dict[Path, tuple[int, int] | None] = {}
+    while True:
+        now = {path: (folder, _state(path)) for folder in folders for path in find_images(folder)}
+        for path, (folder, state) in now.items():
+            if state is not None and state[0] and state != taken.get(path) and before.get(path) == state:
+                taken[path] = state
+                yield Shot(str(path), path.relative_to(folder), path)
+        before = {path: state for path, (_, state) in now.items()}
+        time.sleep(poll)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time, by which a file that is still being written is told from one that is there."""
+    try:
+        found = path.stat()
+    except OSError:  # gone
+        return None
+    return found.st_size, found.st_mtime_ns

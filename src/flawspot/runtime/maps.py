@@ -1,0 +1,53 @@
+"""Anomaly maps as files for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from flawspot.files import replacing, special_kind
+
+SCALE = "flawspot-scale"
+"""The text of a PNG that says by what its values are multiplied to be those of the map."""
+
+FORMATS = ("npy", "png")
+
+
+def save_map(path: Path, anomaly_map: NDArray[np.float32]) -> None:
+    """Write a map, as a whole or not at all: ``.npy`` as it is, float32; ``.png`` in 16 bits with its scale.
+
+    Of the PNG the largest value is 65,535; ``pixels * float(Image.open(path).text["flawspot-scale"])`` is the map
+    within half a step. Values below 0 become 0.
+
+    Args:
+        path: the suffix says which.
+        anomaly_map: (S, S) float32, as `Prediction.map`.
+
+    Raises:
+        FlawspotError: the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        if path.suffix == ".npy":
+            np.save(temporary, anomaly_map)
+            return
+        scale = max(float(anomaly_map.max()) / 65535, float(np.finfo(np.float32).tiny))
+        text = PngInfo()
+        text.add_text("Software", "flawspot")  # as in `marks`: it is no photograph
+        text.add_text(SCALE, repr(scale))
+        steps = np.rint(np.clip(anomaly_map.astype(np.float64) / scale, 0, 65535)).astype(np.uint16)
+        Image.fromarray(steps).save(temporary, format="PNG", pnginfo=text)
+
+
+def is_map(path: Path) -> bool:
+    """Whether the file is a map that may have been written here: float32 and as high as wide."""
+    try:
+        if special_kind(path) is not None:
+            return False
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return bool(found.dtype == np.float32 and found.ndim == 2 and found.shape[0] == found.shape[1])

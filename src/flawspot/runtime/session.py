@@ -1,0 +1,92 @@
+"""Sessions of ONNX Runtime: on which processor, with how many threads, and quiet in between."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+
+import onnxruntime
+
+from flawspot.errors import ConfigurationError
+from flawspot.runtime.arena import limited
+from flawspot.runtime.environment import whole_number
+from flawspot.telemetry import hush
+from flawspot.texts import counted_digits
+
+THREADS = "FLAWSPOT_THREADS"
+"""Threads of a session that was not told how many, for processes that share a machine."""
+MAX_THREADS = 1024
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+DEVICES = {"cpu": [CPU], "cuda": [CUDA, CPU]}
+"""What may be asked for, and which of ONNX Runtime's providers that is."""
+
+hush(onnxruntime)
+
+
+def open_session(
+    model: bytes,
+    *,
+    threads: int | None = None,
+    spin: bool = False,
+    device: str | None = None,
+    megabytes: int | None = None,
+) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session on `model`.
+
+    Args:
+        model: an ONNX model.
+        threads: None takes as many as FLAWSPOT_THREADS says, else one for each physical core.
+        spin: let idle threads wait for work at full load. Between photographs, and beside other work on the same cores,
+            that costs several times the detector's own processor time.
+        device: ``cpu``, ``cuda``, or None for the GPU where ONNX Runtime has one, else the CPU.
+        megabytes: what its operators may take of the memory beside the GPU's, weights not counted; None: anything.
+
+    Warns:
+        RuntimeWarning: a GPU was asked for, or ONNX Runtime is built for one, and the session runs on the CPU.
+
+    Raises:
+        ConfigurationError: another device, or a number of threads that no machine has.
+    """
+    if device is not None and device not in DEVICES:
+        raise ConfigurationError(f"there is no device {device!r}: use {' or '.join(DEVICES)}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what it logs as errors it raises as well
+    # Bytes that begin as ONNX Runtime's own format does would else be read as that, past all checks.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    for kind in ("intra", "inter"):
+        options.add_session_config_entry(f"session.{kind}_op.allow_spinning", str(int(spin)))
+    if threads is None:
+        threads = whole_number(THREADS, 1, MAX_THREADS)
+    # Patterns of memory are planned from the first photograph; where later ones need other sizes, as PatchCore's search
+    # does, that keeps several times the memory.
+    options.enable_mem_pattern = False
+    if threads is not None:
+        if not 1 <= threads <= MAX_THREADS:
+            raise ConfigurationError(f"threads must be from 1 to {MAX_THREADS:,}, not {counted_digits(threads)}")
+        options.intra_op_num_threads = threads
+    wanted = DEVICES["cuda" if device is None else device]
+    available = onnxruntime.get_available_providers()
+    providers = [provider for provider in wanted if provider in available]
+    with contextlib.nullcontext() if megabytes is None else limited(options, megabytes):
+        session = onnxruntime.InferenceSession(
+            model,
+            options,
+            providers=providers,
+            enable_fallback=0,
+            # Constants would be worked out in advance, in memory that has no limit; exported graphs have none left.
+            disabled_optimizers=["ConstantFolding"],
+        )
+    if len(providers) == 1:  # the session keeps all weights a second time, for the day that it must change providers
+        session._model_bytes = None
+    if (device == "cuda" or len(providers) > 1) and session.get_providers()[0] != CUDA:
+        warnings.warn(_no_gpu(available), RuntimeWarning, stacklevel=3)
+    return session
+
+
+def _no_gpu(available: list[str]) -> str:
+    if CUDA not in available:
+        cure = "this onnxruntime has none: `pip install onnxruntime-gpu` in its place"
+    else:
+        cure = "onnxruntime-gpu could not use it: see that the driver, CUDA and cuDNN are those that it asks for"
+    return f"no GPU is used, the detector runs on the CPU; {cure}"

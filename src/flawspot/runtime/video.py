@@ -1,0 +1,86 @@
+"""Films and cameras, by OpenCV: the extra ``flawspot[video]``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flawspot.errors import ImageError
+from flawspot.extras import missing_package
+from flawspot.files import is_there
+from flawspot.runtime.feed import Shot
+from flawspot.texts import visible
+
+SUFFIXES = frozenset(
+    [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mjpeg", ".mjpg", ".ts"]
+)
+SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "tcp://")
+
+_MISSING = 2
+"""Pictures that a film may have fewer than it says: what it says is often an estimate."""
+
+
+def is_video(name: str) -> bool:
+    """Whether a camera's number, an address or a film is named; a file called ``0`` is a file."""
+    if name.lower().startswith(SCHEMES):
+        return True
+    return (_is_camera(name) and not is_there(name)) or Path(name).suffix.lower() in SUFFIXES
+
+
+def _is_camera(name: str) -> bool:
+    return name.isdecimal() and name.isascii() and len(name) <= 3
+
+
+def frames(name: str, every: int = 1) -> Iterator[Shot]:
+    """The pictures of a film or camera, each `every`-th one, counted from 0.
+
+    A film that breaks off, and a camera that gives no more, end with a shot that says so.
+
+    Raises:
+        MissingPackageError: OpenCV is not installed.
+        ImageError: it cannot be opened.
+    """
+    cv2 = _opencv()
+    live = _is_camera(name) or name.lower().startswith(SCHEMES)
+    if not live and not Path(name).is_file():
+        raise ImageError(f"cannot read {name}: there is no such file")
+    capture = cv2.VideoCapture(int(name) if _is_camera(name) else name)
+    try:
+        if not capture.isOpened():
+            what = "camera or stream" if live else "film"
+            raise ImageError(
+                f"cannot open {name}: there is no such {what}, it is in use, or of a kind that is not read"
+            )
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # of a camera the present picture, not one of a second ago
+        promised = 0 if live else int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        yield from _each(capture, name, every, promised, live)
+    finally:
+        capture.release()
+
+
+def _each(capture: Any, name: str, every: int, promised: int, live: bool) -> Iterator[Shot]:
+    stem = f"camera_{name}" if _is_camera(name) else visible(Path(name.rpartition("/")[2]).stem) or "stream"
+    number = 0
+    while capture.grab():
+        if number % every == 0:
+            there, pixels = capture.retrieve()
+            source = np.ascontiguousarray(pixels[:, :, ::-1]) if there else ImageError(f"cannot decode {name}")
+            yield Shot(name, Path(f"{stem}_{number:06}.jpg"), source, number)
+        number += 1
+    if live or number == 0 or number < promised - _MISSING:
+        said = f"{name} gives no more pictures" if live else f"{name} breaks off after {number} of {promised} pictures"
+        yield Shot(name, Path(f"{stem}_{number:06}.jpg"), ImageError(said), number)
+
+
+def _opencv() -> Any:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "0")  # it writes to standard error past everything else
+    try:
+        import cv2
+    except ModuleNotFoundError as error:
+        raise missing_package(error, "reading a film or camera") or error from None
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2

@@ -1,0 +1,228 @@
+"""Where ``flawspot predict`` takes photographs from, what it writes, and that nothing loses a verdict."""
+
+import csv
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawspot.runtime import pictures
+
+from .every_command import start
+
+
+@pytest.fixture
+def line(tmp_path, save):
+    """A folder with a good, an anomalous and a damaged photograph."""
+    save(tmp_path / "in" / "a.png", 50)
+    save(tmp_path / "in" / "b.png", 200)
+    (tmp_path / "in" / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def standard_input(monkeypatch):
+    """Give a command bytes on standard input."""
+
+    def give(data):
+        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(data), closed=False))
+
+    return give
+
+
+def said(out):
+    return [json.loads(each) for each in out.splitlines()]
+
+
+def test_names_on_standard_input_and_in_a_file(tiny, flawspot, line, standard_input, tmp_path):
+    names = f"{line / 'a.png'}\n\n{line / 'b.png'}\r\n{tmp_path / 'gone.png'}\n"
+    standard_input(names.encode())
+    (tmp_path / "names.txt").write_text(names)
+    for given in ("-", tmp_path / "names.txt"):
+        code, out, _ = flawspot("predict", tiny, "--list", given, "--json")
+        assert code == 3
+        assert [each["verdict"] for each in said(out)] == ["good", "anomalous", "not inspected"]
+        assert said(out)[1]["path"] == str(line / "b.png")
+
+
+def test_a_stream_of_pictures(tiny, flawspot, line, standard_input, tmp_path):
+    data = (line / "a.png").read_bytes() + (line / "b.png").read_bytes()
+    standard_input(data + b"\xff\xd8\xff\xe0")
+    code, out, _ = flawspot("predict", tiny, "-", "--json", "--out", tmp_path / "found")
+    assert code == 3
+    assert [(each["path"], each["frame"], each["verdict"]) for each in said(out)] == [
+        ("-", 1, "good"),
+        ("-", 2, "anomalous"),
+        ("-", 3, "not inspected"),
+    ]
+    assert sorted(p.name for p in (tmp_path / "found").iterdir()) == [
+        "index.html",
+        "stdin_000001.jpg",
+        "stdin_000002.jpg",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], ["-", "-"], ["-", "--list", "-"], ["--watch", "missing"], ["a.png", "--every", "0"]]
+)
+def test_wrong_usage(tiny, flawspot, wrong):
+    code, _, err = flawspot("predict", tiny, *wrong)
+    assert code == 2
+    assert "error: " in err
+
+
+def test_a_table_for_spreadsheets(tiny, flawspot, line, tmp_path, monkeypatch):
+    (line / "b.png").rename(line / "=2+3.png")
+    monkeypatch.chdir(line)
+    assert flawspot("predict", tiny, "=2+3.png", "a.png", "c.png", "--csv", tmp_path / "out.csv")[0] == 3
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == ["'=2+3.png", "a.png", "c.png"]
+    assert [row["verdict"] for row in rows] == ["anomalous", "good", "not inspected"]
+    assert rows[2]["score"] == rows[2]["is_anomalous"] == ""
+    assert "damaged" in rows[2]["error"]
+    assert rows[0]["box"] == "0 0 20 16"
+
+
+def test_maps(tiny, flawspot, line, tmp_path):
+    for form in ("npy", "png", "npy"):
+        assert flawspot("predict", tiny, line, "--maps", tmp_path / form, "--maps-format", form)[0] == 3
+        assert sorted(p.name for p in (tmp_path / form).iterdir()) == [f"a.{form}", f"b.{form}"]
+    assert np.load(tmp_path / "npy" / "b.npy").max() == 200
+    image = Image.open(tmp_path / "png" / "b.png")
+    assert np.asarray(image).max() * float(image.text["flawspot-scale"]) == pytest.approx(200)
+
+
+def test_pictures_are_jpegs_unless_asked(tiny, flawspot, line, tmp_path):
+    flawspot("predict", tiny, line, "--out", tmp_path / "jpg")
+    flawspot("predict", tiny, line, "--out", tmp_path / "png", "--format", "png")
+    assert Image.open(tmp_path / "jpg" / "a.jpg").format == "JPEG"
+    assert Image.open(tmp_path / "png" / "a.png").format == "PNG"
+    text = (tmp_path / "jpg" / "index.html").read_text(encoding="utf-8")
+    assert "3 photographs: 1 anomalous, 1 good, 1 not inspected" in text
+    assert 'src="b.jpg"' in text
+
+
+def test_only_what_is_anomalous(tiny, flawspot, line, tmp_path):
+    options = ("--only-anomalous", "--out", tmp_path / "found", "--csv", tmp_path / "out.csv")
+    _, out, err = flawspot("predict", tiny, line, *options)
+    assert [each.split()[0] for each in out.splitlines()] == ["anomalous", "not"]
+    assert [p.name for p in (tmp_path / "found").glob("*.jpg")] == ["b.jpg"]
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
+    assert "2 photographs: 1 anomalous, 1 good" in err
+
+
+def test_a_picture_that_cannot_be_written_loses_no_verdict(tiny, flawspot, line, tmp_path, monkeypatch):
+    (line / "c.png").unlink()
+    real = pictures.save_marked
+
+    def full(image, path):
+        if "a." in path.name:
+            raise OSError(28, "No space left on device")
+        real(image, path)
+
+    monkeypatch.setattr(pictures, "save_marked", full)
+    code, out, err = flawspot("predict", tiny, line, "--out", tmp_path / "found", "--csv", tmp_path / "out.csv")
+    assert code == 1
+    assert [each.split()[0] for each in out.splitlines()] == ["good", "anomalous"]
+    assert "No space left on device" in err
+    assert "1 files could not be written: the verdicts above are all there are" in err
+    assert (tmp_path / "found" / "b.jpg").exists()
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
+    assert flawspot("predict", tiny, line, "--out", tmp_path / "found", "--fail-on-anomaly")[0] == 4
+
+
+def test_the_rate_counts_everything(tiny, flawspot, line, monkeypatch, tmp_path):
+    real = pictures.save_marked
+    monkeypatch.setattr(pictures, "save_marked", lambda image, path: (time.sleep(0.2), real(image, path)))
+    _, _, err = flawspot("predict", tiny, line / "a.png", line / "b.png", "--out", tmp_path / "found")
+    rate = float(err.rpartition("good; ")[2].split()[0])
+    assert 0.3 < rate < 5
+    assert "a second with decoding and writing, the detector alone takes" in err
+
+
+def test_as_many_pixels_as_are_allowed(tiny, flawspot, line):
+    code, out, _ = flawspot("predict", tiny, line / "a.png", "--max-pixels", "319")
+    assert code == 3
+    assert "above the limit of 319 pixels: shrink it, or raise the limit (max_pixels, --max-pixels)" in out
+    assert flawspot("predict", tiny, line / "a.png", "--max-pixels", "320")[0] == 0
+
+
+def test_a_gpu_that_is_not_there_is_told(tiny, flawspot, line):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("there may be one")
+    code, _, err = flawspot("predict", tiny, line / "a.png", "--device", "cuda")
+    assert code == 0
+    assert "note: no GPU is used, the detector runs on the CPU" in err
+    assert flawspot("predict", tiny, line / "a.png", "--device", "tpu")[0] == 1
+
+
+def test_a_mistyped_name_is_not_inspected(tiny, flawspot, line):
+    assert flawspot("predict", tiny, line / "aa.png")[0] == 3
+    assert flawspot("predict", tiny, "x" * 5000)[0] == 3
+
+
+def test_films(tiny, flawspot, line, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    film = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*"MJPG"), 5, (64, 48))
+    for level in (20, 240, 30, 220):
+        writer.write(np.full((48, 64, 3), (0, 0, level), np.uint8))
+    writer.release()
+    (tmp_path / "junk.mp4").write_bytes(b"junk")
+    found = tmp_path / "found"
+    code, out, _ = flawspot("predict", tiny, line / "a.png", tmp_path / "junk.mp4", film, "--json", "--out", found)
+    assert code == 3
+    assert [each["verdict"] for each in said(out)] == [
+        "good",
+        "not inspected",
+        "good",
+        "anomalous",
+        "good",
+        "anomalous",
+    ]
+    assert [each.get("frame") for each in said(out)][2:] == [0, 1, 2, 3]
+    assert (found / "film_000003.jpg").exists()
+    assert len(said(flawspot("predict", tiny, film, "--every", "2", "--json")[1])) == 2
+
+
+def test_films_without_what_reads_them(tiny, flawspot, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setattr("flawspot.extras.importlib.util.find_spec", lambda _: None)
+    code, _, err = flawspot("predict", tiny, tmp_path / "film.mp4")
+    assert code == 1
+    assert "reading a film or camera needs cv2" in err
+    assert "[video]" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")
+def test_a_folder_that_grows(tiny, save, tmp_path):
+    folder = tmp_path / "in"
+    save(folder / "a.png", 50)
+    process = start(
+        "predict", tiny, folder, "--watch", "--json", "--csv", tmp_path / "out.csv", "--out", folder / "found"
+    )
+    timer = threading.Timer(120, process.kill)
+    timer.start()
+    try:
+        assert json.loads(process.stdout.readline())["verdict"] == "good"
+        save(folder / "b.png", 200)
+        assert json.loads(process.stdout.readline())["verdict"] == "anomalous"
+        assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=60)
+    finally:
+        timer.cancel()
+        process.kill()
+    assert (process.returncode, rest) == (130, "")
+    assert "Traceback" not in err
+    assert (folder / "found" / "index.html").exists()
