@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flawspot.errors import ConfigurationError as ConfigurationError
     from flawspot.errors import DataError as DataError
     from flawspot.errors import FlawspotError as FlawspotError
+    from flawspot.errors import FlawspotWarning as FlawspotWarning
     from flawspot.errors import ImageError as ImageError
     from flawspot.errors import InspectionError as InspectionError
     from flawspot.errors import SignatureError as SignatureError
@@ -72,6 +73,7 @@ _HOMES = {
             "ConfigurationError",
             "DataError",
             "FlawspotError",
+            "FlawspotWarning",
             "ImageError",
             "InspectionError",
             "SignatureError",

@@ -51,3 +51,7 @@ class MissingPackageError(FlawspotError, ModuleNotFoundError):
 
 class TrainingError(FlawspotError):
     """Training or export came to a result that must not be shipped."""
+
+
+class FlawspotWarning(RuntimeWarning):
+    """What goes on and may not be what was meant; the command line prints it as a note."""

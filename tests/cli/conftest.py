@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def flawspot(capsys, monkeypatch):
         (sys, "unraisablehook"),
         (threading, "excepthook"),
         (logging, "lastResort"),
+        (warnings, "showwarning"),
     ):
         monkeypatch.setattr(owner, hook, getattr(owner, hook))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

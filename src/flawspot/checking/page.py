@@ -12,6 +12,7 @@ from PIL import Image
 
 from flawspot.checking.check import Check
 from flawspot.data.findings import Finding
+from flawspot.data.looking import white_of
 from flawspot.files import write_bytes
 from flawspot.runtime.reduced import read_photograph
 
@@ -63,16 +64,17 @@ def _section(checked: Check, names: Sequence[str], finding: Finding) -> str:
 
 
 def _pictures(checked: Check, names: Sequence[str], rows: Sequence[int]) -> str:
+    white = white_of(checked.looks)
     figures = "".join(
-        f'<figure><img alt="" src="data:image/jpeg;base64,{_thumbnail(checked.images[row])}">'
+        f'<figure><img alt="" src="data:image/jpeg;base64,{_thumbnail(checked.images[row], white)}">'
         f"<figcaption>{html.escape(names[row])}</figcaption></figure>"
         for row in rows
     )
     return f'<div class="pictures">{figures}</div>' if figures else ""
 
 
-def _thumbnail(path: Path) -> str:
-    picture = Image.fromarray(read_photograph(path, _SIDE).drawable())
+def _thumbnail(path: Path, white: int) -> str:
+    picture = Image.fromarray(read_photograph(path, _SIDE, white=white).drawable())
     picture.thumbnail((2 * _SIDE, 2 * _SIDE))
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=80)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import typer
 
 from flawspot.cli.commands import app
-from flawspot.cli.console import err, tell
+from flawspot.cli.console import err, note, tell
 from flawspot.cli.interruption import Interruption
 from flawspot.cli.streams import OutputError, ready
-from flawspot.errors import FlawspotError
+from flawspot.errors import FlawspotError, FlawspotWarning
 from flawspot.extras import missing_package
 from flawspot.progress.display import DISPLAY
 
@@ -33,6 +33,8 @@ def run(interruption: Interruption) -> int:
     """
     if not sys.warnoptions:  # libraries say nothing by themselves
         warnings.simplefilter("ignore")
+        warnings.simplefilter("always", FlawspotWarning)
+        warnings.showwarning = lambda message, *_args, **_options: note(str(message))
     logging.getLogger().addHandler(logging.NullHandler())
     with ready():
         code = _told(_invoke, interruption)

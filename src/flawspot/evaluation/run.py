@@ -193,7 +193,7 @@ def _reader(detector: Detector, alter: Alteration | None, *, with_masks: bool) -
             photograph = detector.read(sample.path)
             image, (width, height) = photograph.pixels, photograph.size
         else:  # which needs the photograph itself, however large
-            image = read_image(sample.path)
+            image = read_image(sample.path, white=detector.manifest.white)
             height, width = image.shape[:2]
         try:
             mask = read_sample_mask(sample, (height, width)) if with_masks else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, overload
@@ -12,7 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from flawspot.errors import ArtifactError, FlawspotError, ImageError, InspectionError
+from flawspot.errors import ArtifactError, FlawspotError, FlawspotWarning, ImageError, InspectionError
 from flawspot.runtime.arena import allowed_megabytes, exhausted, exhausted_reason
 from flawspot.runtime.artifact import Artifact, verified
 from flawspot.runtime.artifact import read as read_artifact
@@ -156,8 +157,16 @@ class Detector:
         return self._decoded(image)
 
     def _decoded(self, image: Photograph) -> Decoded:
-        size = self.manifest.input_size
-        return decoded(image, size, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
+        size, white = self.manifest.input_size, self.manifest.white
+        found = decoded(image, size, white=white, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
+        if found.highest is not None and found.highest > white:
+            warnings.warn(
+                f"{path_of(image) or 'a photograph'} has values up to {found.highest}, and the detector has learned "
+                f"that {white} is white: brighter places are cut off, take photographs with the same bits",
+                FlawspotWarning,
+                stacklevel=2,
+            )
+        return found
 
     def _look_at(self, photograph: Decoded, keep: bool) -> Prediction:
         begin = time.perf_counter()
@@ -170,6 +179,7 @@ class Detector:
             seconds=time.perf_counter() - begin,
             path=photograph.path,
             photograph=photograph if keep else None,
+            white=self.manifest.white,
         )
 
     def run(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -230,7 +240,7 @@ def load(
             for each pixel.
 
     Warns:
-        RuntimeWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU.
+        FlawspotWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU.
 
     Raises:
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged; or, with `self_test`,

@@ -14,22 +14,27 @@ from flawspot.errors import ImageError
 from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, WHITE_IS_ZERO, damaged, decode
 from flawspot.runtime.file_checks import MAX_EXIF_BYTES
 
+WHITE = 65535
+"""Of 16 bits, where nothing else is known."""
 _EXIF_ORIENTATION = 0x0112
 _EXIF_AS_TEXT = "Raw profile type exif"
 """Where older programs put EXIF data into a PNG, in hexadecimal digits."""
 _MASK_LEVEL_JPEG = 128
 
 
-def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_FILE_BYTES) -> NDArray[np.uint8]:
+def read_image(
+    path: Path, *, white: int = WHITE, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_FILE_BYTES
+) -> NDArray[np.uint8]:
     """Read a photograph as (H, W, 3) uint8 RGB, upright.
 
     The EXIF orientation is applied. Grey becomes three equal channels, palettes and CMYK their colours. Transparency is
     dropped, not composited: a pixel keeps the colour that is stored for it, as with Pillow's ``convert("RGB")``. Of 16
-    bits the whole range 0..65535 is scaled to 0..255 (nothing is clipped, nothing stretched). Of a file with several
-    frames the first is read. Colour profiles are not applied.
+    bits the range 0..`white` is scaled to 0..255; by default that is the whole one, so that nothing is clipped. Of a
+    file with several frames the first is read. Colour profiles are not applied.
 
     Args:
         path: a PNG, JPEG, BMP, TIFF, WebP or PPM file; its suffix does not matter.
+        white: the value that is white in 16 bits, 255..65535; what lies above is white too.
         max_pixels: largest width x height, checked before decoding.
         max_bytes: largest size of the file.
 
@@ -37,7 +42,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX
         ImageError: the file is missing, not a file, empty, too large, of another format, damaged or truncated, or holds
             floating-point values.
     """
-    return decode(Path(path), to_rgb, max_pixels, max_bytes)
+    return decode(Path(path), functools.partial(to_rgb, white=white), max_pixels, max_bytes)
 
 
 def read_mask(
@@ -62,29 +67,37 @@ def read_mask(
     return decode(Path(path), functools.partial(_to_mask, background=background), max_pixels, max_bytes)
 
 
-def to_rgb(image: NDArray[Any] | Image.Image) -> NDArray[np.uint8]:
+def to_rgb(image: NDArray[Any] | Image.Image, white: int = WHITE) -> NDArray[np.uint8]:
     """Bring an image in memory to (H, W, 3) uint8 RGB by the rules of `read_image`.
 
     Args:
         image: a Pillow image (its EXIF orientation, if it still has one, is applied), or an array of bool, uint8 or
             uint16 and shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), in the order R, G, B, A (OpenCV's is B, G, R).
             A contiguous uint8 array of shape (H, W, 3) is not copied.
+        white: as of `read_image`.
 
     Raises:
         ImageError: another shape or type; a Pillow image that cannot be decoded.
     """
     if not isinstance(image, Image.Image):
-        return _array_to_rgb(np.asarray(image))
+        return _array_to_rgb(np.asarray(image), white)
     try:
         image.load()
-        return upright(colours(image), image)
+        return upright(colours(image, white), image)
     except ImageError:
         raise
     except Exception as error:  # as in decode
         raise ImageError(damaged(error)) from error
 
 
-def colours(image: Image.Image) -> NDArray[np.uint8]:
+def highest(image: NDArray[Any] | Image.Image) -> int | None:
+    """The highest value of a photograph of 16 bits; None for all others."""
+    if isinstance(image, Image.Image):
+        return int(np.asarray(image).max()) if image.mode.startswith("I") else None
+    return int(image.max()) if image.dtype == np.uint16 and image.size else None
+
+
+def colours(image: Image.Image, white: int = WHITE) -> NDArray[np.uint8]:
     """The pixels of a decoded image as (H, W, 3) uint8 RGB, as they lie in the file, not turned upright.
 
     Raises:
@@ -103,7 +116,7 @@ def colours(image: Image.Image) -> NDArray[np.uint8]:
             "save it with 8 or 16 bits per channel"
         )
     deep = pixels.astype(np.uint16)
-    return _array_to_rgb(65535 - deep if image.info.get(WHITE_IS_ZERO) else deep)
+    return _array_to_rgb(WHITE - deep if image.info.get(WHITE_IS_ZERO) else deep, white)
 
 
 def _to_mode_rgb(image: Image.Image) -> Image.Image:
@@ -118,7 +131,7 @@ def _to_mode_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _array_to_rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+def _array_to_rgb(pixels: NDArray[Any], white: int = WHITE) -> NDArray[np.uint8]:
     shape, dtype = pixels.shape, pixels.dtype
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
@@ -130,8 +143,8 @@ def _array_to_rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     if dtype == np.bool_:
         pixels = pixels * np.uint8(255)
     elif dtype.kind == "u" and dtype.itemsize == 2:
-        # round(v / 257) in integers: 257 is odd, so there are no halves.
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        # round(255 v / white) in integers; white is odd, 2^n - 1, so there are no halves.
+        pixels = ((np.minimum(pixels, white).astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
     elif dtype != np.uint8:
         raise ImageError(
             f"an image array must be of uint8, uint16 or bool, not {dtype} (shape {shape}): {_scaling(dtype)}"

@@ -146,6 +146,7 @@ class Manifest:
         input_size: side S of the square that photographs are resized to, and of the map, in pixels.
         backbone, training, calibration: see there.
         parts: what the detector stores and computes.
+        white: the value that is white in photographs of 16 bits, 65535, or less for a camera of fewer bits.
         versions: of the packages that made it.
         created: when, in ISO 8601, UTC.
         self_test: what a machine must compute to be trusted with it; None in artifacts that are older than that.
@@ -166,6 +167,7 @@ class Manifest:
     versions: dict[str, str]
     created: str
     self_test: SelfTest | None = None
+    white: int = 65535
     graph_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
 
@@ -228,6 +230,7 @@ def check_values(manifest: Manifest) -> None:
         **_wrong_in_calibration(manifest.calibration),
         "parts": len(manifest.parts) > 1000 or any(part.bytes < 0 or part.macs < 0 for part in manifest.parts),
         "training": min(manifest.training.images, manifest.training.calibration_images) < 0,
+        "white": not 255 <= manifest.white <= 65535,
         "self_test": manifest.self_test is not None and not 0 < manifest.self_test.tolerance < 1,
     }
     for where, is_wrong in wrong.items():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flawspot.errors import ImageError
 from flawspot.runtime.calibration import p_value
+from flawspot.runtime.images import WHITE
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.pictures import picture, picture_paths, write_picture
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
@@ -49,6 +50,7 @@ class Prediction:
         seconds: that the detector took, decoding not counted.
         path: the file that the photograph was read from; None for one from memory.
         photograph: its pixels, where they are kept; see `Detector.predict`.
+        white: of photographs of 16 bits, for drawing them.
     """
 
     score: float
@@ -58,6 +60,7 @@ class Prediction:
     seconds: float = 0.0
     path: Path | None = None
     photograph: Decoded | None = field(default=None)
+    white: int = WHITE
 
     def __repr__(self) -> str:
         count = len(self._regions)
@@ -208,7 +211,10 @@ class Prediction:
         if image is None:
             raise ImageError("the photograph was not kept: predict with keep_image=True, or give it to plot")
         side = len(self.map)
-        found = read_photograph(Path(image), side) if isinstance(image, str | os.PathLike) else prepare(image, side)
+        if isinstance(image, str | os.PathLike):
+            found = read_photograph(Path(image), side, white=self.white)
+        else:
+            found = prepare(image, side, self.white)
         if found.size != self.image_size:
             sizes = [" x ".join(map(str, size)) for size in (found.size, self.image_size)]
             raise ImageError(f"this is another photograph: it has {sizes[0]} pixels, the one predicted had {sizes[1]}")

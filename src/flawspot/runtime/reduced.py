@@ -12,6 +12,7 @@ sixty-fourth of the pixels to make.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from PIL import Image, JpegImagePlugin
 
 from flawspot.errors import ImageError
 from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, Source, check_aspect, damaged, decode
-from flawspot.runtime.images import colours, to_rgb, upright
+from flawspot.runtime.images import WHITE, colours, highest, to_rgb, upright
 
 DIRECT_PIXELS = 1 << 21
 """Pixels of a photograph that enters the graph as it is."""
@@ -45,6 +46,7 @@ class Decoded:
         pixels: (H, W, 3) uint8 RGB, upright: what enters the graph.
         size: (width, height) of the photograph itself, upright.
         path: the file that it was read from; None for one from memory.
+        highest: its highest value where it has 16 bits, as they were before they became 8; None elsewhere.
         view: (H', W', 3), what to draw where the photograph was too large for `pixels` to show it; None elsewhere.
     """
 
@@ -52,6 +54,7 @@ class Decoded:
     size: tuple[int, int]
     path: Path | None = None
     view: NDArray[np.uint8] | None = field(default=None, repr=False)
+    highest: int | None = None
 
     def drawable(self) -> NDArray[np.uint8]:
         """(H, W, 3) for looking at, in the photograph's proportions; it may be smaller than `size`."""
@@ -64,6 +67,7 @@ def read_photograph(
     source: Source,
     input_size: int,
     *,
+    white: int = WHITE,
     fast_jpeg: bool = False,
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_FILE_BYTES,
@@ -79,6 +83,7 @@ def read_photograph(
     Args:
         source: a file, or what stands in one, of any format that `flawspot.runtime.images.read_image` reads.
         input_size: to which side the graph resizes the photograph, in pixels.
+        white: of 16 bits, as of `read_image`.
         fast_jpeg: decode large JPEGs at reduced size.
         max_pixels, max_bytes: as for `read_image`, before any reduction.
 
@@ -91,14 +96,14 @@ def read_photograph(
     def convert(image: Image.Image) -> Decoded:
         factor = _reduce(image, REDUCTION * input_size) if fast_jpeg else 1
         image.load()
-        found = _prepared(image, input_size)
+        found = _prepared(image, input_size, white)
         width, height = found.size
-        return Decoded(found.pixels, (width * factor, height * factor), path, found.view)
+        return dataclasses.replace(found, size=(width * factor, height * factor), path=path)
 
     return decode(source, convert, max_pixels, max_bytes)
 
 
-def prepare(image: NDArray[Any] | Image.Image, input_size: int) -> Decoded:
+def prepare(image: NDArray[Any] | Image.Image, input_size: int, white: int = WHITE) -> Decoded:
     """The same of a photograph in memory: whatever `flawspot.runtime.images.to_rgb` takes.
 
     Raises:
@@ -107,37 +112,37 @@ def prepare(image: NDArray[Any] | Image.Image, input_size: int) -> Decoded:
     if isinstance(image, Image.Image):
         check_aspect(image.width, image.height)
         if image.width * image.height > DIRECT_PIXELS:
-            return _large(image, input_size)
-    pixels = to_rgb(image)
+            return _large(image, input_size, white)
+    pixels, brightest = to_rgb(image, white), highest(image)
     height, width = pixels.shape[:2]
     check_aspect(width, height)
     if height * width <= DIRECT_PIXELS:
-        return Decoded(pixels, (width, height))
+        return Decoded(pixels, (width, height), highest=brightest)
     strips = (pixels[top:bottom] for top, bottom in _strips(width, height))
     small, view = _squeezed(strips, (width, height), input_size)
-    return Decoded(small, (width, height), view=view)
+    return Decoded(small, (width, height), view=view, highest=brightest)
 
 
-def _large(image: Image.Image, input_size: int) -> Decoded:
+def _large(image: Image.Image, input_size: int, white: int) -> Decoded:
     try:
         image.load()
-        return _prepared(image, input_size)
+        return _prepared(image, input_size, white)
     except ImageError:
         raise
     except Exception as error:  # as in `decode`
         raise ImageError(damaged(error)) from error
 
 
-def _prepared(image: Image.Image, input_size: int) -> Decoded:
+def _prepared(image: Image.Image, input_size: int, white: int) -> Decoded:
     """Of a decoded Pillow image, whose pixels are never unpacked as a whole where they are many."""
     if image.width * image.height <= DIRECT_PIXELS:
-        pixels = to_rgb(image)
-        return Decoded(pixels, (pixels.shape[1], pixels.shape[0]))
+        pixels = to_rgb(image, white)
+        return Decoded(pixels, (pixels.shape[1], pixels.shape[0]), highest=highest(image))
     width, height = image.size
-    strips = (colours(image.crop((0, top, width, bottom))) for top, bottom in _strips(width, height))
+    strips = (colours(image.crop((0, top, width, bottom)), white) for top, bottom in _strips(width, height))
     small, view = (upright(pixels, image) for pixels in _squeezed(strips, image.size, input_size))
     turned = upright(np.empty((2, 1)), image).shape == (1, 2)
-    return Decoded(small, (height, width) if turned else (width, height), view=view)
+    return Decoded(small, (height, width) if turned else (width, height), view=view, highest=highest(image))
 
 
 def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:

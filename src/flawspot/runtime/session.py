@@ -7,7 +7,7 @@ import warnings
 
 import onnxruntime
 
-from flawspot.errors import ConfigurationError
+from flawspot.errors import ConfigurationError, FlawspotWarning
 from flawspot.runtime.arena import limited
 from flawspot.runtime.environment import whole_number
 from flawspot.telemetry import hush
@@ -43,7 +43,7 @@ def open_session(
         megabytes: what its operators may take of the memory beside the GPU's, weights not counted; None: anything.
 
     Warns:
-        RuntimeWarning: a GPU was asked for, or ONNX Runtime is built for one, and the session runs on the CPU.
+        FlawspotWarning: a GPU was asked for, or ONNX Runtime is built for one, and the session runs on the CPU.
 
     Raises:
         ConfigurationError: another device, or a number of threads that no machine has.
@@ -80,7 +80,7 @@ def open_session(
     if len(providers) == 1:  # the session keeps all weights a second time, for the day that it must change providers
         session._model_bytes = None
     if (device == "cuda" or len(providers) > 1) and session.get_providers()[0] != CUDA:
-        warnings.warn(_no_gpu(available), RuntimeWarning, stacklevel=3)
+        warnings.warn(_no_gpu(available), FlawspotWarning, stacklevel=3)
     return session
 
 

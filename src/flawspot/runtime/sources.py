@@ -14,6 +14,7 @@ from PIL import Image
 from flawspot.errors import ImageError
 from flawspot.files import is_folder
 from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS
+from flawspot.runtime.images import WHITE
 from flawspot.runtime.photographs import find_photographs
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 
@@ -47,7 +48,9 @@ def path_of(source: Photograph) -> Path | None:
     return source.path if isinstance(source, Decoded) else None
 
 
-def decoded(source: Photograph, input_size: int, *, fast_jpeg: bool = False, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decoded(
+    source: Photograph, input_size: int, *, white: int = WHITE, fast_jpeg: bool = False, max_pixels: int = MAX_PIXELS
+) -> Decoded:
     """The photograph as a detector of `input_size` takes it; see `flawspot.runtime.reduced.read_photograph`.
 
     Raises:
@@ -61,12 +64,12 @@ def decoded(source: Photograph, input_size: int, *, fast_jpeg: bool = False, max
     elif isinstance(source, bytes | bytearray | memoryview):
         content = bytes(source)
     elif isinstance(source, np.ndarray | Image.Image):
-        return prepare(source, input_size)
+        return prepare(source, input_size, white)
     elif hasattr(source, "read"):
         content = _content(source)
     else:
-        return prepare(_array(source), input_size)
-    return read_photograph(content, input_size, fast_jpeg=fast_jpeg, max_pixels=max_pixels)
+        return prepare(_array(source), input_size, white)
+    return read_photograph(content, input_size, white=white, fast_jpeg=fast_jpeg, max_pixels=max_pixels)
 
 
 def _content(file: IO[bytes]) -> bytes:

@@ -29,10 +29,11 @@ PASTED = 60
 
 
 def held_out_scores(
-    session: InferenceSession, images: Sequence[Path], input_size: int, *, progress: Progress = SILENT
+    session: InferenceSession, photographs: Photographs, input_size: int, *, progress: Progress = SILENT
 ) -> list[float]:
-    """Scores of photographs by the graph that is shipped."""
-    read = functools.partial(read_photograph, input_size=input_size)
+    """Scores of the held-out photographs by the graph that is shipped."""
+    images = photographs.held_out()
+    read = functools.partial(read_photograph, input_size=input_size, white=photographs.white)
     scores = []
     for _, photograph in progress.track(prefetch(images, read), "setting the threshold", len(images)):
         if isinstance(photograph, Exception):
@@ -81,7 +82,7 @@ def pasted_scores(
     rows = np.concatenate([generator.permutation(photographs.calibration), generator.permutation(learned)])[:PASTED]
 
     def read(row: int) -> NDArray[np.uint8]:
-        photograph = read_photograph(photographs.images[row], input_size)
+        photograph = read_photograph(photographs.images[row], input_size, white=photographs.white)
         return paste_defect(photograph.pixels, int(row))
 
     scores = []

@@ -28,6 +28,7 @@ from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.errors import ConfigurationError, FlawspotError, TrainingError
 from flawspot.files import check_writable, replacing
 from flawspot.progress import SILENT, Progress
+from flawspot.runtime.images import WHITE
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.session import open_session
@@ -37,7 +38,7 @@ DTYPES = ("float32", "float16")
 Maps = dict[int, NDArray[np.floating]]
 DEFAULT_MEMORY = 1 << 30
 """Bytes of features held in memory, 1 GiB: STFPM's of 1,200 photographs of 224 x 224 pixels on MobileNetV2."""
-FORMAT = 2
+FORMAT = 3
 """Counted up whenever the same key would stand for other numbers: another decoding, another layout."""
 
 
@@ -52,6 +53,7 @@ class FeatureSource:
         weights: of the backbone: the sha256 of their file, or words that identify them as well.
         input_size: side S of the square the photographs are resized to, in pixels.
         mean, std: of the normalisation of RGB / 255.
+        white: of photographs of 16 bits.
     """
 
     images: tuple[Path, ...]
@@ -61,11 +63,12 @@ class FeatureSource:
     input_size: int
     mean: Sequence[float]
     std: Sequence[float]
+    white: int = WHITE
 
     def key(self, backbone: str, layer: int, dtype: str) -> str:
         """SHA-256, in hex, of all this and of what was made of it."""
         names = [path.relative_to(self.root).as_posix() for path in self.images]
-        preprocessing = [self.input_size, list(self.mean), list(self.std)]
+        preprocessing = [self.input_size, list(self.mean), list(self.std), self.white]
         made = [backbone, self.weights, layer, dtype, FORMAT, metadata.version("flawspot")]
         return hashlib.sha256(json.dumps([self.fingerprint, names, preprocessing, made]).encode()).hexdigest()
 
@@ -223,7 +226,7 @@ class FeatureCache:
                     stack.enter_context(_telling_of_temporary_files())
                     spilled[layer] = stack.enter_context(tempfile.TemporaryFile(prefix="flawspot-"))
                     put[layer] = _appending(spilled[layer])
-            read = functools.partial(read_photograph, input_size=source.input_size)
+            read = functools.partial(read_photograph, input_size=source.input_size, white=source.white)
             photographs = progress.track(prefetch(source.images, read), "computing features", len(source.images))
             for row, (_, photograph) in enumerate(photographs):
                 if isinstance(photograph, Exception):

@@ -14,12 +14,14 @@ from flawspot.data.findings import find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, fingerprint, open_data
 from flawspot.data.groups import grouping, merged
 from flawspot.data.learned import check_unread
+from flawspot.data.looking import white_of
 from flawspot.data.reading import check_photographs
 from flawspot.data.splits import folds, split_groups
 from flawspot.errors import ConfigurationError, DataError
 from flawspot.methods.base import Method
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.calibration import images_needed
+from flawspot.runtime.images import WHITE
 from flawspot.texts import visible
 
 Rows = NDArray[np.int64]
@@ -45,6 +47,7 @@ class Photographs:
         fit: rows of `images` to learn from, ascending.
         validation: rows to choose the epoch by; empty for methods without epochs.
         calibration: rows that set the threshold, and serve for nothing else; empty where `folds` do.
+        white: the value that is white in 16 bits, see `flawspot.data.looking.white_of`.
         folds: (N,) fold of each of `images`, scored by a detector that learned from the others; empty for a split.
     """
 
@@ -58,6 +61,7 @@ class Photographs:
     validation: Rows
     calibration: Rows
     folds: Rows
+    white: int = WHITE
 
     def learned_from(self) -> Rows:
         """Rows to fit on and to choose the epoch by, ascending: those whose features are needed."""
@@ -187,6 +191,7 @@ def read_photographs(
         validation=validation,
         calibration=calibration,
         folds=fold_of,
+        white=white_of(checked.looks),
     )
 
 

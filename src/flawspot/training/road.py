@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.macs import module_bytes, module_macs
@@ -182,7 +183,7 @@ def _learn(
     with phases.time("calibration"):
         session = open_session(model)
         if scores is None:
-            scores = held_out_scores(session, photographs.held_out(), chosen.input_size, progress=told)
+            scores = held_out_scores(session, photographs, chosen.input_size, progress=told)
         pasted = pasted_scores(session, photographs, chosen.input_size, chosen.method.seed, progress=told)
         calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
         return model, calibrated, record(lambda batch: session.run(OUTPUTS, {"image": batch}))
@@ -202,6 +203,7 @@ def _fit(
         input_size=chosen.input_size,
         mean=chosen.mean,
         std=chosen.std,
+        white=photographs.white,
     )
     with contextlib.nullcontext(cache) if cache is not None else FeatureCache() as kept:
         with phases.time("features"):
@@ -222,7 +224,8 @@ def _export(chosen: Configuration, photographs: Photographs) -> bytes:
     preprocess = Preprocess(chosen.input_size, chosen.mean, chosen.std)
     graph = DetectorGraph(preprocess, chosen.network, chosen.method.head())
     model = to_onnx(graph, OUTPUTS)
-    _verify(graph, model, (photographs.held_out() or photographs.images)[0])
+    image = (photographs.held_out() or photographs.images)[0]
+    _verify(graph, model, read_photograph(image, chosen.input_size, white=photographs.white).pixels)
     try:
         check_model(model)
     except ArtifactError as error:
@@ -230,10 +233,10 @@ def _export(chosen: Configuration, photographs: Photographs) -> bytes:
     return model
 
 
-def _verify(graph: DetectorGraph, model: bytes, image: Path) -> None:
+def _verify(graph: DetectorGraph, model: bytes, photograph: NDArray[np.uint8]) -> None:
     """Hold the exported graph against the module it came from, on one photograph."""
     # Upside down: PatchCore's distances to what it has learned are nothing but rounding errors.
-    pixels = np.ascontiguousarray(read_photograph(image, graph.preprocess.size).pixels[None, ::-1])
+    pixels = np.ascontiguousarray(photograph[None, ::-1])
     with torch.no_grad():
         expected = [output.numpy() for output in graph(torch.from_numpy(pixels))]
     for name, want, got in zip(OUTPUTS, expected, open_session(model).run(OUTPUTS, {"image": pixels}), strict=True):
@@ -287,6 +290,7 @@ def _describe(
         versions=versions(),
         created=now("seconds"),
         self_test=tested,
+        white=photographs.white,
     )
 
 
