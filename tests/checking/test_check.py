@@ -80,6 +80,18 @@ def test_copies_and_frames(folder: Path) -> None:
     assert flawspot.check(folder, progress=False).parts == 30
 
 
+def test_parts_that_are_all_alike_stay_different_parts(tmp_path: Path) -> None:
+    """A turned part that lies a pixel to the left or right, and noise: nothing else differs."""
+    generator = np.random.default_rng(0)
+    for index in range(12):
+        moved = np.roll(part(0), (0, 0, 0, 0, 0, 0, 3, 3, -3, -3, 6, 6)[index], axis=1)
+        noisy = np.clip(moved + generator.normal(0, 2, moved.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(tmp_path / f"{index}.png")
+    assert flawspot.check(tmp_path, progress=False).parts == 12
+    Image.fromarray(noisy).save(tmp_path / "copy.png")
+    assert flawspot.check(tmp_path, progress=False).parts == 12
+
+
 @pytest.mark.parametrize(("bits", "told"), [(10, True), (12, True), (14, True), (16, False)])
 def test_a_range_that_is_not_used(tmp_path: Path, bits: int, told: bool) -> None:
     for index in range(6):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.data.looking import DEEP, Look, white_of
-from flawspot.data.near_duplicates import near_duplicates
+from flawspot.data.near_duplicates import near_duplicates, numbered
 
 BLANK = 4.0
 """Deviation of grey levels below which a photograph shows nothing."""
@@ -20,6 +20,8 @@ _SHARPNESS = math.log(2)
 _LIGHT = 12.0
 _CLIPPED = 0.2
 _ASPECT = 0.02
+_ALIKE = 4
+"""Photographs of one part, from which on they may be parts that are all alike."""
 _SPREAD = 5.0
 """Robust deviations from the median that make an outlier."""
 
@@ -69,8 +71,16 @@ def find_oddities(looks: Sequence[Look]) -> list[Finding]:
 
 
 def parts(looks: Sequence[Look]) -> NDArray[np.int64]:
-    """(N,) group of each photograph: near-duplicates show one part."""
-    return near_duplicates(np.array([look.descriptor for look in looks]))
+    """(N,) group of each photograph: near-duplicates show one part.
+
+    Where they would make one part of a third of the photographs, the parts are so alike that nothing tells frames of
+    one from photographs of two: then only copies are put together.
+    """
+    groups = near_duplicates(np.array([look.descriptor for look in looks]))
+    most = int(np.bincount(groups).max())
+    if most < _ALIKE or most * 3 < len(groups):
+        return groups
+    return numbered([look.checksum for look in looks])
 
 
 def _blank(looks: Sequence[Look]) -> list[Finding]:
