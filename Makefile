@@ -49,6 +49,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy benchmarks
+	$(BIN)/python -c "import importlib, pkgutil, sys; sys.path.insert(0, 'tests/fuzz'); import fuzzing; [importlib.import_module('fuzzing.' + m.name) for m in pkgutil.iter_modules(fuzzing.__path__)]"
 	$(BIN)/lint-imports
 
 # Measures what docs/performance.md says; DATA names a folder with mvtec_ad/bottle and magnetic_tile. Takes a while.

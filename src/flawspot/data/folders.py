@@ -87,9 +87,8 @@ def open_folder(path: Path, good: Sequence[str] = ()) -> ImageFolder:
     whole = path.resolve()
     if not good and visa_table(path).is_file():
         products = [child.name for child in sorted(path.iterdir()) if (child / "Data").is_dir()]
-        raise DataError(
-            f"{path} is VisA with {counted(len(products), 'product')} ({listed(products)}): give one of them"
-        )
+        count = counted(len(products), "product")
+        raise DataError(f"{path} is VisA with {count} ({listed(products)}): give one of them")
     if not good and (path / "Data").is_dir() and visa_table(whole.parent).is_file():
         return open_visa(whole.parent, whole.name)
     if not good and role_of(whole.name) is Role.TEST and _holds_kinds(path):

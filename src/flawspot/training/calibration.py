@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,9 +110,21 @@ def scores_of(fitted: Method, features: FeatureSet) -> NDArray[np.float32]:
     """(N,) scores by the head of a fitted method."""
     head = fitted.head().eval()
     found = []
-    with torch.no_grad():
+    with _one_thread(), torch.no_grad():
         for start in range(0, len(features), _BATCH):
             rows = slice(start, start + _BATCH)
             maps = {layer: torch.from_numpy(features.batch(layer, rows)) for layer in features.maps}
             found.append(head(maps)[1].numpy())
     return np.concatenate(found)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """PaDiM's head is thousands of small products, between which torch's threads wait for each other: on a machine that
+    is busy with something else that takes a hundred times as long as the products."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from PIL import features
+
 from fuzzing import artifacts, grids, photographs
 from fuzzing.artifacts import Base
 from fuzzing.child_process import Child
@@ -23,7 +25,11 @@ SMALL = 64 << 10
 _ALIKE = 2
 """Failures that look alike and are kept."""
 
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "PPM", "GIF")
+_BUILT_IN = {"JPEG2000": "jpg_2000", "AVIF": "avif"}
+FORMATS = (
+    *("PNG", "JPEG", "MPO", "BMP", "TIFF", "WEBP", "PPM", "GIF"),
+    *(form for form, feature in _BUILT_IN.items() if features.check(feature)),
+)
 KINDS = (*artifacts.KINDS, "manifest", "grid", *(f"photograph, {form}" for form in FORMATS))
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import flawspot
-from fuzzing.limits import CPU_SECONDS, MEMORY, OWN_MEMORY, WALL_SECONDS, Outcome
+from flawspot.runtime import arena
+from fuzzing.limits import ARENA_MEGABYTES, CPU_SECONDS, MEMORY, OWN_MEMORY, WALL_SECONDS, Outcome
 
 _ROOT = Path(__file__).parents[1]
 
@@ -75,7 +76,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self._printed,
             text=True,
-            env={**os.environ, **threads, "PYTHONPATH": paths},
+            env={**os.environ, **threads, "PYTHONPATH": paths, arena.MEMORY: str(ARENA_MEGABYTES)},
         )
         return self._process
 

@@ -8,6 +8,8 @@ CPU_SECONDS = 5
 """Of processor time for one case."""
 MEMORY = 600
 """Million bytes that are resident in the child at the peak, its libraries counted."""
+ARENA_MEGABYTES = 256
+"""What an artifact may take while it runs, of the above."""
 OWN_MEMORY = 120
 """Million bytes between cases after which a child is replaced: what thousands of models have left in its heap is not
 the next case's."""

@@ -79,6 +79,15 @@ def seeds() -> dict[str, bytes]:
     add("WEBP alpha", alpha, exif=exif)
     add("WEBP frames", colour, **more)
     add("GIF", colour)
+    add("GIF frames", palette, **more)
+    if features.check("jpg_2000"):
+        for name, options in {"": {}, " tiles": {"tile_size": (32, 32)}, " stream": {"no_jp2": True}}.items():
+            add(f"JPEG2000{name}", colour, **options)
+        add("JPEG2000 precincts", grey, precinct_size=(32, 32), codeblock_size=(16, 16), quality_layers=[20, 5])
+        add("JPEG2000 16", deep)
+    if features.check("avif"):
+        add("AVIF", colour, speed=10)
+        add("AVIF alpha", alpha, speed=10, subsampling="4:4:4")
     found.update(_netpbm(colour, grey))
     return found
 
@@ -135,6 +144,17 @@ def resized(name: str, data: bytes, width: int, height: int) -> bytes:
         start = new.find(b"VP8 ")
         if start > 0:
             new[start + 14 : start + 18] = struct.pack("<HH", width & 16_383, height & 16_383)
+    elif form == "GIF":
+        new[6:10] = struct.pack("<HH", width & 0xFFFF, height & 0xFFFF)
+    elif form == "JPEG2000":
+        start = new.find(b"\xff\x51")
+        new[start + 6 : start + 14] = struct.pack(">II", width, height)
+        start = new.find(b"ihdr")
+        if start > 0:
+            new[start + 4 : start + 12] = struct.pack(">II", height, width)
+    elif form == "AVIF":
+        start = new.find(b"ispe")
+        new[start + 8 : start + 16] = struct.pack(">II", width, height)
     elif form == "PPM":
         new[:] = data.replace(f"{WIDTH} {HEIGHT}".encode(), f"{width} {height}".encode(), 1)
     return bytes(new)
