@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ SUFFIXES = frozenset(
 )
 SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "tcp://")
 
+_CAPTURE_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _MISSING = 2
 """Pictures that a film may have fewer than it says: what it says is often an estimate."""
 
@@ -48,7 +50,8 @@ def frames(name: str, every: int = 1) -> Iterator[Shot]:
     live = _is_camera(name) or name.lower().startswith(SCHEMES)
     if not live and not Path(name).is_file():
         raise ImageError(f"cannot read {name}: there is no such file")
-    capture = cv2.VideoCapture(int(name) if _is_camera(name) else name)
+    with contextlib.nullcontext() if live else _local_only():
+        capture = cv2.VideoCapture(int(name) if _is_camera(name) else name)
     try:
         if not capture.isOpened():
             what = "camera or stream" if live else "film"
@@ -74,6 +77,20 @@ def _each(capture: Any, name: str, every: int, promised: int, live: bool) -> Ite
     if live or number == 0 or number < promised - _MISSING:
         said = f"{name} gives no more pictures" if live else f"{name} breaks off after {number} of {promised} pictures"
         yield Shot(name, Path(f"{stem}_{number:06}.jpg"), ImageError(said), number)
+
+
+@contextlib.contextmanager
+def _local_only() -> Iterator[None]:
+    """A film may be a list of addresses in truth; of a file nothing but files is opened."""
+    before = os.environ.get(_CAPTURE_OPTIONS)
+    os.environ[_CAPTURE_OPTIONS] = "protocol_whitelist;file"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_CAPTURE_OPTIONS]
+        else:
+            os.environ[_CAPTURE_OPTIONS] = before
 
 
 def _opencv() -> Any:
