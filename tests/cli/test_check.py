@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import pytest
+
 
 def test_check(flawspot, product_folder, tmp_path):
     page = tmp_path / "page.html"
@@ -30,3 +32,13 @@ def test_unreadable(flawspot, product_folder, tmp_path):
     folder = shutil.copytree(product_folder, tmp_path / "part")
     (folder / "train" / "good" / "broken.png").write_bytes(b"no")
     assert flawspot("check", folder)[0] == 3
+
+
+@pytest.mark.weights
+@pytest.mark.usefixtures("mobilenet")
+def test_a_bad_part_among_the_good(flawspot, product_folder, tmp_path):
+    folder = shutil.copytree(product_folder, tmp_path / "part")
+    shutil.copy(folder / "test" / "spot" / "000.png", folder / "train" / "good" / "bad.png")
+    code, out, _ = flawspot("check", folder, "--method", "padim")
+    assert code == 0
+    assert "train/good/bad.png" in next(line for line in out.splitlines() if "by padim" in line)
