@@ -82,8 +82,8 @@ class Extents:
             return max(given[0], second)
         if operator == b"Unsqueeze":
             return given[0] + second
-        if operator in (b"Gather", b"GatherND"):
-            return max(sum(given) - 1, 0)
+        if operator in (b"Gather", b"GatherND"):  # the latter's places name one dimension at least
+            return max(sum(given) - (1 if operator == b"Gather" else 2), 0)
         return max(given)
 
     def _length(self, operator: bytes, inputs: list[bytes]) -> int:
