@@ -15,7 +15,7 @@ from flawspot.errors import FlawspotError, MissingPackageError
 from flawspot.extras import EXTRAS, install_command, missing_package, require
 
 ROOT = Path(__file__).parents[1]
-IMPORTED_AS = {"pyyaml": "yaml"}
+IMPORTED_AS = {"pyyaml": "yaml", "opencv-python-headless": "cv2"}
 
 HIDE = """
 import os

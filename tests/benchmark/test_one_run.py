@@ -114,7 +114,7 @@ def calls(monkeypatch, *names):
 @pytest.mark.parametrize(("threads", "sessions"), [("1", 1), ("2", 2)])
 def test_nothing_is_loaded_read_or_planned_twice(make, monkeypatch, one_thread, threads, sessions):
     monkeypatch.setenv("FLAWSPOT_THREADS", threads)
-    artifact, costs = "flawspot.runtime.detector.read", "flawspot.costs.configuration.make_plan"
+    artifact, costs = "flawspot.runtime.detector.read_artifact", "flawspot.costs.configuration.make_plan"
     session, test_photograph = "flawspot.benchmark.one_run.load", "flawspot.evaluation.run.read_image"
     again = "flawspot.benchmark.seen_photographs.read_image"
     counts = calls(monkeypatch, artifact, costs, session, test_photograph, again)

@@ -68,7 +68,7 @@ def test_predict(tiny, flawspot, save, tmp_path):
     assert is_harmless(out + err)
     assert len(out.splitlines()) == 3
     assert "[bold red]:smile:" in out
-    assert len(list((tmp_path / "found").iterdir())) == 2
+    assert len(list((tmp_path / "found").glob("*.jpg"))) == 2
     process = start("predict", tiny, tmp_path / "in", "--json", env={**os.environ, "LC_ALL": "C"})
     out, _ = process.communicate(timeout=60)
     assert out.isascii()

@@ -88,7 +88,7 @@ def test_closed_streams(closed, tiny, save, tmp_path):
     done = subprocess.run(["bash", "-c", f"{command} {closed}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert len(list((tmp_path / "found").iterdir())) == 1
+    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == ["a.jpg", "index.html"]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_memory_of_training(product_folder: Path) -> None:
         input_size=32,
         layers=None,
     )
-    assert run.images == 19
+    assert run.images == 24
     assert run.seconds > 0
     assert run.peak_bytes_before is not None
     assert run.peak_bytes > run.peak_bytes_before > 50e6

@@ -146,7 +146,7 @@ for item in as_progress(True).track(range(3), "working"):
     time.sleep(0.12)
 """
     lines = [line.strip() for line in re.split(r"[\r\n]+", plain(Child(code).read()))]
-    assert [line for line in lines if "said" in line] == ["said 0", "said 1", "said 2"]
+    assert [line for line in lines if "said" in line] == [f"[bold]said[/] {item}" for item in range(3)]
 
 
 def test_a_line_of_its_own_words_beside_bars():

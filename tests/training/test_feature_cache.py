@@ -207,11 +207,11 @@ def test_broken_off_it_leaves_nothing(source, tmp_path, monkeypatch, error, fold
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     read = []
 
-    def breaks_off(path, input_size):
+    def breaks_off(path, input_size, white):
         read.append(path)
         if len(read) == 3:
             raise error
-        return read_photograph(path, input_size)
+        return read_photograph(path, input_size, white=white)
 
     kept = tmp_path / "kept"
     cache = FeatureCache(kept if folder else None, memory=1)
@@ -229,11 +229,11 @@ def test_two_at_once_both_end_up_right(source, expected, tmp_path, monkeypatch):
     """The second begins and ends while the first is under way."""
     others = []
 
-    def read(path, input_size):
+    def read(path, input_size, white):
         if path == source.images[3] and not others:
             others.append(None)
             others.append(FeatureCache(tmp_path).maps(source, backbone()))
-        return read_photograph(path, input_size)
+        return read_photograph(path, input_size, white=white)
 
     monkeypatch.setattr(feature_cache, "read_photograph", read)
     close(FeatureCache(tmp_path).maps(source, backbone()), expected)

@@ -90,7 +90,9 @@ def test_calibration_images_serve_for_nothing_else(product_folder, monkeypatch, 
     monkeypatch.setattr(PaSTe, "fit", lambda *a, **k: sets.extend(a[1:]) or fit(*a, **k))
     calibrated = []
     original = training.held_out_scores
-    monkeypatch.setattr(training, "held_out_scores", lambda *a, **k: calibrated.extend(a[1]) or original(*a, **k))
+    monkeypatch.setattr(
+        training, "held_out_scores", lambda *a, **k: calibrated.extend(a[1].held_out()) or original(*a, **k)
+    )
     cache = None if shared is None else FeatureCache(shared=shared)
     trained = train(product_folder, method="paste", input_size=64, settings={"epochs": 1}, cache=cache)
     fitted, validated = ([sources[0].images[row] for row in features.rows] for features in sets)

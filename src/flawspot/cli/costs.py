@@ -61,6 +61,8 @@ def costs(
     """
     if data is not None and not measure:
         raise ConfigurationError("--data goes with --measure")
+    if artifact is None and trusted_keys:
+        raise ConfigurationError("--trusted-key goes with an artifact: give the .onnx file that is to be signed")
     if artifact is None and measure and data is None:
         raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
     settings: dict[str, Any] = dict(parse_settings(setting))

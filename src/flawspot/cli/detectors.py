@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flawspot.cli import MAX_THREADS
-from flawspot.cli.console import note
 
 if TYPE_CHECKING:
     from flawspot.runtime.detector import Detector
@@ -66,18 +64,12 @@ def load_tested(
     """
     from flawspot.runtime.detector import load
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        detector = load(
-            file,
-            threads=threads,
-            fast_jpeg=fast_jpeg,
-            trusted_keys=trusted_keys or None,
-            self_test=True,
-            device=device,
-            max_pixels=max_pixels,
-        )
-    for warning in caught:
-        if warning.category is RuntimeWarning:  # a GPU that is not used; others are not for users
-            note(str(warning.message))
-    return detector
+    return load(
+        file,
+        threads=threads,
+        fast_jpeg=fast_jpeg,
+        trusted_keys=trusted_keys or None,
+        self_test=True,
+        device=device,
+        max_pixels=max_pixels,
+    )
