@@ -64,3 +64,18 @@ def test_kinds_and_mistakes_are_told(tiny, flawspot, tmp_path, save):
     told = json.loads(flawspot("evaluate", tiny, tmp_path / "part", "--json")[1])
     assert told["wrong"] == ["test/good/1.png", "test/scratch/0.png"]
     assert [kind["name"] for kind in told["kinds"]] == ["good", "scratch"]
+
+
+def test_files_to_write_are_refused_before_the_work(tiny, flawspot, tmp_path, save):
+    save(tmp_path / "part" / "test" / "good" / "0.png", 10)
+    before = tiny.read_bytes()
+    for options, message in (
+        (["--out", tiny], ".html"),
+        (["--scores", tmp_path / "scores.txt"], ".csv or .json"),
+        (["--out", tmp_path / "part" / "test" / "good" / "0.png"], ".html"),
+        (["--out", tmp_path], ".html"),
+    ):
+        code, _, err = flawspot("evaluate", tiny, tmp_path / "part", *options)
+        assert code == 1
+        assert message in err
+    assert tiny.read_bytes() == before

@@ -71,19 +71,19 @@ def test_what_thresholds_cost(tiny, flawspot, labelled):
     assert "7 of 10 (0.397 to 0.892)" in row
     assert "at most 0.1 of good" in out
     points = json.loads(flawspot("threshold", tiny, "--from", labelled, "--json")[1])["trade_off"]
-    assert [point["found"] for point in points if point["threshold"] == 95] == [8]
+    assert [point["found"] for point in points if point["threshold"] == 97.5] == [8]
     assert read(tiny).manifest.calibration.threshold == 100.0  # looking changes nothing
 
 
 @pytest.mark.parametrize(
-    ("choice", "threshold"), [(["--best-f1"], 85.0), (["--recall", 0.75], 95.0), (["--escape-rate", 0.3], 85.0)]
+    ("choice", "threshold"), [(["--best-f1"], 87.5), (["--recall", 0.75], 97.5), (["--escape-rate", 0.3], 87.5)]
 )
 def test_a_threshold_by_labels(tiny, flawspot, labelled, choice, threshold):
     code, out, _ = flawspot("threshold", tiny, "--from", labelled, *choice, "--json")
     assert code == 0
     told = json.loads(out)
     assert (told["threshold"], told["rule"]) == (threshold, "value")
-    assert told["promised_rate"] == pytest.approx(3 / 5 if threshold == 85 else 2 / 5)
+    assert told["promised_rate"] == pytest.approx(3 / 5 if threshold == 87.5 else 2 / 5)
     assert read(tiny).manifest.calibration.threshold == threshold
 
 
@@ -105,6 +105,8 @@ def test_a_threshold_by_value(tiny, flawspot):
         (["--value", 3, "--false-alarm-rate", 0.1], "exclude each other"),
         (["--rule", "pareto"], "it takes 20"),
         (["--rule", "guess"], "conformal, pareto"),
+        (["--rule", "pareto", "--value", 3], "--rule goes with a rate"),
+        (["--value", 1e20], "finite"),
     ],
 )
 def test_choices_that_cannot_be(tiny, flawspot, options, message):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flawspot.data.groups import grouping, merged
+from flawspot.data.groups import grouping
+from flawspot.data.near_duplicates import merged
 from flawspot.errors import ConfigurationError, DataError
 
 ROOT = Path("photos")
@@ -57,7 +58,11 @@ def test_none() -> None:
     assert found("none", "a.png", "a.png") == [0, 1]
 
 
-@pytest.mark.parametrize("rule", ["number:x", "number:-1", "time:nan", "number:", "time:inf", "(", "[a"])
+WRONG = ["number:x", "number:-1", "time:nan", "number:", "time:inf", "(", "[a"]
+WRONG += ["a{99999999999999999999}", "(" * 3000 + ")" * 3000]
+
+
+@pytest.mark.parametrize("rule", WRONG, ids=lambda rule: rule[:20])
 def test_a_wrong_rule_is_refused_at_once(rule: str) -> None:
     with pytest.raises(ConfigurationError, match="--group"):
         grouping(rule)

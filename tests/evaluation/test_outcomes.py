@@ -61,6 +61,7 @@ def test_scores_as_files(evaluation: Evaluation, tmp_path: Path) -> None:
     told = json.loads((tmp_path / "s.JSON").read_text())
     assert told["threshold"] == 100.0
     assert sum(row["is_right"] for row in told["photographs"]) == 5
+    assert told["photographs"][-1]["photograph"] == "test/good/broken.png"
     with pytest.raises(ConfigurationError, match=r"\.csv or \.json"):
         write_scores(evaluation, tmp_path / "s.txt")
 

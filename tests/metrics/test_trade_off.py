@@ -13,17 +13,17 @@ LABELS = np.array([False] * 4 + [True] * 4)
 def test_every_threshold_once() -> None:
     points = trade_off(SCORES, LABELS)
     counted = [(p.threshold, p.false_alarms, p.found) for p in points[1:]]
-    assert counted == [(1, 3, 4), (2, 2, 3), (3, 1, 3), (3.5, 1, 2), (4, 0, 2), (5, 0, 1), (6, 0, 0)]
+    assert counted == [(1.5, 3, 4), (2.5, 2, 3), (3.25, 1, 3), (3.75, 1, 2), (4.5, 0, 2), (5.5, 0, 1), (6, 0, 0)]
     assert points[0].threshold < 1
     assert (points[0].false_alarms, points[0].escapes) == (4, 0)
 
 
 def test_choices() -> None:
     points = trade_off(SCORES, LABELS)
-    assert best_f1(points).threshold == 3.0
-    assert at_recall(points, 0.75).threshold == 3.0
-    assert at_recall(points, 1.0).threshold == 1.0
-    assert at_recall(points, 0.01).threshold == 5.0
+    assert best_f1(points).threshold == 3.25
+    assert at_recall(points, 0.75).threshold == 3.25
+    assert at_recall(points, 1.0).threshold == 1.5
+    assert at_recall(points, 0.01).threshold == 5.5
 
 
 def test_an_escape_rate_with_its_confidence() -> None:

@@ -188,8 +188,10 @@ def test_a_given_threshold_tells_the_rate_that_goes_with_it() -> None:
     assert calibration.promised_rate == pytest.approx(3 / 10)
     assert shortfall(calibration) is None
     assert set_threshold(calibration, 8.0).promised_rate == pytest.approx(1 / 10)
-    with pytest.raises(ConfigurationError, match="finite"):
-        set_threshold(calibration, float("nan"))
+    for wrong in (float("nan"), float("inf"), 1e20):
+        with pytest.raises(ConfigurationError, match="finite"):
+            set_threshold(calibration, wrong)
+    assert recalibrate(calibration, calibration.false_alarm_rate).threshold == 8.0  # the rate that was asked stays
 
 
 def test_an_unknown_rule() -> None:
@@ -211,10 +213,11 @@ def test_bad_parts_among_the_good_are_named() -> None:
     scores = [*np.linspace(8, 12, 40).tolist(), 24.0]
     names = [f"{index}.png" for index in range(41)]
     calibration = calibrate(scores, 0.01, names=names)
-    assert outlying(calibration) == [40]
+    assert outlying(calibration.scores) == [40]
     told = remarks(calibration)
     assert len(told) == 2
     assert told[1].startswith("40.png score far above")
     assert "would be 12, not 24" in told[1]
-    assert outlying(calibrate(scores[:-1], 0.01)) == []
+    assert outlying(scores[:-1]) == []
+    assert outlying([1.0, 1.0, 1.0, 1.0, 1.0, 1.0000001]) == []
     assert remarks(calibrate(list(map(float, range(99))), 0.01)) == []

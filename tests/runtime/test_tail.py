@@ -49,3 +49,18 @@ def test_the_manifest_says_that_it_is_an_estimate() -> None:
     calibration = calibrate(np.random.default_rng(3).normal(size=50).tolist(), 0.01, rule="pareto")
     assert calibration.rule == "pareto"
     assert calibration.threshold not in calibration.scores
+
+
+def test_photographs_of_one_part_make_no_tail() -> None:
+    with pytest.raises(ConfigurationError, match="1 good parts are too few"):
+        calibrate([1 + index / 100 for index in range(20)], 0.001, groups=[0] * 20, rule="pareto")
+
+
+@pytest.mark.parametrize("rate", [1e-300, 1e-320])
+def test_rates_beyond_all_numbers(rate: float) -> None:
+    scores = [*([1.0] * 19), 5.0, *map(float, range(5, 40))]
+    try:
+        threshold = calibrate(scores, rate, rule="pareto").threshold
+    except ConfigurationError:
+        return
+    assert np.isfinite(threshold)

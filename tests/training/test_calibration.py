@@ -94,8 +94,9 @@ def test_a_bad_part_among_the_good_is_left_out_if_asked(product_folder, tmp_path
     shutil.copy(product_folder / "test" / "spot" / "000.png", root / "train" / "good" / "bad.png")
     options = {**QUICK, "calibration": "cross"}
     dropped = flawspot.train(root, **options, drop_suspects=True).manifest
-    assert "train/good/bad.png" in dropped.training.skipped
-    assert dropped.training.images == 25 - len(dropped.training.skipped)
+    assert "train/good/bad.png" in dropped.training.dropped
+    assert dropped.training.skipped == ()
+    assert dropped.training.images == 25 - len(dropped.training.dropped)
     assert "train/good/bad.png" not in dropped.calibration.names
 
 

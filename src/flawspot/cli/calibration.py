@@ -28,7 +28,11 @@ def rates(calibration: CalibrationInfo) -> str:
     if calibration.rule == "pareto":
         return f"{rate}, an estimate by a smooth tail: nothing is proved"
     proved = proved_rate(calibration)
-    worst = f", proved in the worst case: {proved:.2g}" if proved is not None and calibration.folds else ""
+    worst = (
+        f"; proved for the detectors of the folds, in the worst case: {proved:.2g}"
+        if proved is not None and calibration.folds
+        else ""
+    )
     return f"{rate} (asked: {calibration.false_alarm_rate:g}{worst})"
 
 

@@ -11,6 +11,7 @@ import typer
 from flawspot.cli import UNREADABLE_IMAGES
 from flawspot.cli.console import note, out, print_json, styled
 from flawspot.cli.data import GOOD, LIST, open_given, print_data
+from flawspot.cli.outputs import PAGES, check_output
 from flawspot.progress.display import DISPLAY
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def check(
     from flawspot.checking.page import write_page
     from flawspot.errors import DataError
 
+    check_output(page, PAGES, from_list)
     checked = run(open_given(data, from_list, good), false_alarm_rate=false_alarm_rate, progress=DISPLAY)
     if method is not None:
         checked = _with_suspects(checked, method)
@@ -71,7 +73,7 @@ def _with_suspects(checked: Check, method: str) -> Check:
 
     artifact = train(checked.data, method=method, calibration="cross", progress=DISPLAY)
     calibration = artifact.manifest.calibration
-    odd = {calibration.names[place] for place in outlying(calibration)}
+    odd = {calibration.names[place] for place in outlying(calibration.scores)}
     rows = tuple(row for row, name in enumerate(checked.names()) if name in odd)
     if not rows:
         return checked

@@ -59,12 +59,7 @@ def costs(
 
     Without an artifact nothing is trained, and neither photographs nor weights are needed.
     """
-    if data is not None and not measure:
-        raise ConfigurationError("--data goes with --measure")
-    if artifact is None and trusted_keys:
-        raise ConfigurationError("--trusted-key goes with an artifact: give the .onnx file that is to be signed")
-    if artifact is None and measure and data is None:
-        raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
+    _check_options(artifact, measure, data, trusted_keys)
     settings: dict[str, Any] = dict(parse_settings(setting))
     if data is not None:
         from flawspot.data.folders import open_folder
@@ -93,6 +88,15 @@ def costs(
     _print_parts(found, stored=artifact is not None)
     _print_training(found.training)
     _print_measured(latencies, training)
+
+
+def _check_options(artifact: Path | None, measure: bool, data: Path | None, trusted_keys: list[Path] | None) -> None:
+    if data is not None and not measure:
+        raise ConfigurationError("--data goes with --measure")
+    if artifact is None and measure and data is None:
+        raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
+    if artifact is None and trusted_keys:
+        raise ConfigurationError("--trusted-key goes with an artifact: give the .onnx file that is to be signed")
 
 
 def _measured(latencies: dict[str, list[Latency]], training: TrainingRun | None) -> dict[str, Any]:

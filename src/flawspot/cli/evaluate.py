@@ -12,6 +12,7 @@ from flawspot.cli import UNREADABLE_IMAGES
 from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.detectors import FAST_JPEG, THREADS, TRUSTED_KEYS, load_tested
+from flawspot.cli.outputs import PAGES, TABLES, check_output
 from flawspot.progress.display import DISPLAY
 from flawspot.texts import visible
 
@@ -64,6 +65,8 @@ def evaluate(
     from flawspot.evaluation.outcomes import write_scores
     from flawspot.evaluation.page import write_page
 
+    check_output(page, PAGES, file, from_list)
+    check_output(scores, TABLES, file, from_list)
     detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
     evaluation = run(detector, open_given(data, from_list, good), strict=strict, progress=DISPLAY)
     if scores is not None:
@@ -106,7 +109,10 @@ def _outcomes(found: list[Outcome]) -> list[tuple[str, str]]:
     from flawspot.evaluation.outcomes import by_kind, wrong
 
     rows = [
-        (f"anomalous: {kind.name}", f"{kind.anomalous} of {kind.total} ({kind.low:.3f} to {kind.high:.3f}, 95 %)")
+        (
+            f"anomalous: {kind.name if kind.is_defective else 'good parts'}",
+            f"{kind.anomalous} of {kind.total} ({kind.low:.3f} to {kind.high:.3f}, 95 %)",
+        )
         for kind in by_kind(found)
     ]
     for title, mistakes in zip(("missed", "false alarms"), wrong(found), strict=True):

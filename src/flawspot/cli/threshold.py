@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flawspot.cli import UNREADABLE_IMAGES
 from flawspot.cli.calibration import threshold_rows
 from flawspot.cli.console import note, out, print_json, print_pairs
 from flawspot.cli.detectors import THREADS, TRUSTED_KEYS, load_tested
@@ -75,6 +76,8 @@ def threshold(
     chosen = [name for name, given in choices.items() if given is not None]
     if chosen and labelled is None:
         raise ConfigurationError(f"{chosen[0]} needs labelled photographs: add --from DATA")
+    if rule is not None and (chosen or value is not None):
+        raise ConfigurationError(f"--rule goes with a rate, not with {(chosen or ['--value'])[0]}")
     given = [
         *chosen,
         *(name for name, v in (("--value", value), ("--false-alarm-rate", false_alarm_rate)) if v is not None),
@@ -82,17 +85,24 @@ def threshold(
     if len(given) > 1:
         raise ConfigurationError(f"{' and '.join(given)} exclude each other: give one")
     points: list[Point] | None = None
+    unseen = 0
     if labelled is not None:
-        points = _points(file, labelled, threads, trusted_keys)
+        points, unseen = _points(file, labelled, threads, trusted_keys)
     artifact = read_trusted(file, trusted_keys or None)
     changed = _changed(artifact, points, false_alarm_rate, rule, value, best_f1, recall, escape_rate)
     if changed is not None:
         _replace(file, artifact, changed)
         artifact = changed
-    _show(file, artifact, points, as_json)
+    _show(file, artifact, points, unseen, as_json)
+    if unseen:
+        note(f"{unseen} of the labelled photographs were not inspected, and count for nothing here")
+        raise typer.Exit(UNREADABLE_IMAGES)
 
 
-def _points(file: Path, labelled: Path, threads: int | None, trusted_keys: list[Path] | None) -> list[Point]:
+def _points(
+    file: Path, labelled: Path, threads: int | None, trusted_keys: list[Path] | None
+) -> tuple[list[Point], int]:
+    """What thresholds cost, and how many files nobody has looked at."""
     import numpy as np
 
     from flawspot.evaluation import evaluate
@@ -100,7 +110,9 @@ def _points(file: Path, labelled: Path, threads: int | None, trusted_keys: list[
 
     detector = load_tested(file, threads=threads, trusted_keys=trusted_keys)
     evaluation = evaluate(detector, labelled, progress=DISPLAY)
-    return trade_off(evaluation.scores, np.array([sample.is_defective for sample in evaluation.samples], np.bool_))
+    labels = np.array([sample.is_defective for sample in evaluation.samples], np.bool_)
+    points = trade_off(evaluation.scores, labels, [evaluation.threshold])
+    return points, len(evaluation.skipped) + len(evaluation.data.unread)
 
 
 def _changed(
@@ -139,6 +151,8 @@ def _replace(file: Path, before: Artifact, after: Artifact) -> None:
     from flawspot.runtime.signature import signature_of
 
     after.save(file)
+    if after.manifest.calibration.threshold <= 0:
+        note("no score is below 0: every photograph is anomalous at this threshold")
     if signature_of(before) is not None:
         note(
             "its signature is gone, for the threshold is signed too, and no device that trusts keys takes it: sign it "
@@ -149,10 +163,12 @@ def _replace(file: Path, before: Artifact, after: Artifact) -> None:
         note(warning)
 
 
-def _show(file: Path, artifact: Artifact, points: list[Point] | None, as_json: bool) -> None:
+def _show(file: Path, artifact: Artifact, points: list[Point] | None, unseen: int, as_json: bool) -> None:
     calibration = artifact.manifest.calibration
     if as_json:
-        table = {} if points is None else {"trade_off": [_as_dict(point) for point in points]}
+        table: dict[str, Any] = {}
+        if points is not None:
+            table = {"trade_off": [_as_dict(point) for point in points], "not_inspected": unseen}
         print_json(
             {
                 "artifact": str(file),
@@ -174,15 +190,16 @@ def _show(file: Path, artifact: Artifact, points: list[Point] | None, as_json: b
 def _print_trade_off(points: list[Point], threshold: float) -> None:
     from flawspot.metrics.trade_off import best_f1
 
-    rows = {f"at most {rate:g} of good": _within(points, rate) for rate in _SHOWN_RATES}
+    # Rates that so few good photographs cannot tell apart come to the same threshold.
+    rates = {rate: _within(points, rate) for rate in reversed(_SHOWN_RATES)}
+    first = {point.threshold: rate for rate, point in rates.items()}
+    rows = {f"at most {rate:g} of good": rates[rate] for rate in sorted(first.values())}
     rows["highest F1"] = best_f1(points)
-    below = [point for point in points if point.threshold <= threshold]
-    rows["this detector"] = below[-1] if below else points[0]
+    rows |= {"this detector": point for point in points if point.threshold == threshold}
     out.print(f"{'':<20}  {'threshold':>10}  {'false alarms (95 %)':>26}  {'found (95 %)':>26}  {'F1':>5}")
     for name, point in rows.items():
-        shown = threshold if name == "this detector" else point.threshold
         alarms, found = _share(point.false_alarms, point.good), _share(point.found, point.defective)
-        out.print(f"{name:<20}  {shown:>10.5g}  {alarms:>26}  {found:>26}  {point.f1:>5.3f}")
+        out.print(f"{name:<20}  {point.threshold:>10.5g}  {alarms:>26}  {found:>26}  {point.f1:>5.3f}")
 
 
 def _within(points: list[Point], rate: float) -> Point:

@@ -12,7 +12,6 @@ from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.progress.display import DISPLAY
-from flawspot.texts import visible
 
 if TYPE_CHECKING:
     from flawspot.data.folders import ImageFolder
@@ -154,9 +153,11 @@ def train(
 
 
 def _show(output: Path, artifact: Artifact, folder: ImageFolder, as_json: bool) -> None:
+    from flawspot.data.samples import name_below
+
     manifest = artifact.manifest
     skipped = set(manifest.training.skipped)
-    folder = folder.without(path for path in folder.train if visible(path.name) in skipped)
+    folder = folder.without(path for path in folder.train if name_below(path, folder.root) in skipped)
     if as_json:
         seconds, data = manifest.training.seconds, folder.as_dict()
         print_json({"artifact": str(output), "seconds": seconds, "manifest": manifest.as_dict(), "data": data})
@@ -170,6 +171,7 @@ def _print(output: Path, artifact: Artifact) -> None:
     training, calibration = manifest.training, manifest.calibration
     held_out = f", {training.validation_images} to choose the epoch" if training.validation_images else ""
     skipped = f", {len(training.skipped)} unreadable and left out" if training.skipped else ""
+    skipped += f", {len(training.dropped)} left out as suspects" if training.dropped else ""
     seconds_by_phase = ", ".join(f"{name} {value:.1f}" for name, value in training.seconds.items())
     print_pairs(
         [

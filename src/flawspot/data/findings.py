@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.data.looking import DEEP, Look, white_of
-from flawspot.data.near_duplicates import near_duplicates, numbered
+from flawspot.data.near_duplicates import merged, near_duplicates, numbered
 
 BLANK = 4.0
 """Deviation of grey levels below which a photograph shows nothing."""
@@ -76,11 +76,17 @@ def parts(looks: Sequence[Look]) -> NDArray[np.int64]:
     Where they would make one part of a third of the photographs, the parts are so alike that nothing tells frames of
     one from photographs of two: then only copies are put together.
     """
-    groups = near_duplicates(np.array([look.descriptor for look in looks]))
+    near, copies = _alike(looks), numbered([look.checksum for look in looks])
+    return copies if _all_alike(near) else merged(near, copies)
+
+
+def _alike(looks: Sequence[Look]) -> NDArray[np.int64]:
+    return near_duplicates(np.array([look.descriptor for look in looks]))
+
+
+def _all_alike(groups: NDArray[np.int64]) -> bool:
     most = int(np.bincount(groups).max())
-    if most < _ALIKE or most * 3 < len(groups):
-        return groups
-    return numbered([look.checksum for look in looks])
+    return most >= _ALIKE and most * 3 >= len(groups)
 
 
 def _blank(looks: Sequence[Look]) -> list[Finding]:
@@ -104,7 +110,7 @@ def _copies(looks: Sequence[Look]) -> list[Finding]:
     if set(identical) - set(frozen):
         rows = tuple(sorted(set(identical) - set(frozen)))
         found.append(Finding("identical", "copies of other photographs, which count as one part", rows))
-    groups = parts(looks)
+    groups = _alike(looks)
     seen: set[int] = set()
     near = []
     for row, group in enumerate(groups.tolist()):
@@ -113,6 +119,8 @@ def _copies(looks: Sequence[Look]) -> list[Finding]:
         seen.add(group)
     if near:
         text = "nearly the same as others, frames of one part perhaps; they count as one part (see --group)"
+        if _all_alike(groups):
+            text = "nearly the same as others; taken for parts that are all alike (if they are not, see --group)"
         found.append(Finding("near-duplicate", text, tuple(near)))
     return found
 

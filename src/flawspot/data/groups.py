@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from flawspot.data.near_duplicates import Groups, numbered
+from flawspot.data.near_duplicates import numbered
 from flawspot.errors import ConfigurationError, DataError
 from flawspot.texts import shortened
 
@@ -19,6 +20,8 @@ RULES_TEXT = (
     "folder, number:GAP, time:SECONDS, none, or a regular expression on names whose first group (or whole match) "
     "is the part"
 )
+_DIGITS = 1000
+"""Of a number in a name, the last ones: Python reads no more than some thousands."""
 _EXIF_IFD, _EXIF_TIME, _TIME = 0x8769, 0x9003, 0x0132
 
 Grouping = Callable[[Sequence[Path], Path], NDArray[np.int64]]
@@ -52,22 +55,14 @@ def grouping(rule: str) -> Grouping:
         measure = _last_number if kind == "number" else _time_taken
         return lambda paths, root: _by_gaps([measure(path, root) for path in paths], gap)
     try:
-        pattern = re.compile(rule)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a later Python may read in another way
+            pattern = re.compile(rule)
+    except (re.error, OverflowError, RecursionError) as error:
         raise ConfigurationError(
             f"--group {shortened(rule)} is no regular expression ({error}): give {RULES_TEXT}"
         ) from None
     return lambda paths, root: _by_pattern(paths, root, pattern)
-
-
-def merged(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The groups of which each holds whole groups of both: photographs that either puts together are together."""
-    groups = Groups(len(first))
-    for labels in (first, second):
-        member: dict[int, int] = {}
-        for row, label in enumerate(labels.tolist()):
-            groups.join(member.setdefault(label, row), row)
-    return groups.numbered()
 
 
 def _by_pattern(paths: Sequence[Path], root: Path, pattern: re.Pattern[str]) -> NDArray[np.int64]:
@@ -88,7 +83,7 @@ def _by_pattern(paths: Sequence[Path], root: Path, pattern: re.Pattern[str]) -> 
     return numbered(labels)
 
 
-def _by_gaps(values: Sequence[tuple[str, float]], gap: float) -> NDArray[np.int64]:
+def _by_gaps(values: Sequence[tuple[str, int]], gap: float) -> NDArray[np.int64]:
     """One group as long as the next value, of the same series, is within `gap`."""
     order = sorted(range(len(values)), key=lambda row: values[row])
     labels, label = [0] * len(values), -1
@@ -101,23 +96,23 @@ def _by_gaps(values: Sequence[tuple[str, float]], gap: float) -> NDArray[np.int6
     return numbered(labels)
 
 
-def _last_number(path: Path, root: Path) -> tuple[str, float]:
+def _last_number(path: Path, root: Path) -> tuple[str, int]:
     """The last number in a file's name, and all the rest, which tells one series from another."""
     stem = path.stem
     found = list(re.finditer("[0-9]+", stem))
     if not found:
         raise DataError(f"{_name(path, root)} has no number in its name: group by something else than numbers")
     last = found[-1]
-    return f"{_name(path.parent, root)}/{stem[: last.start()]}|{stem[last.end() :]}", float(last[0])
+    return f"{_name(path.parent, root)}/{stem[: last.start()]}|{stem[last.end() :]}", int(last[0][-_DIGITS:])
 
 
-def _time_taken(path: Path, root: Path) -> tuple[str, float]:
+def _time_taken(path: Path, root: Path) -> tuple[str, int]:
     """The time that the camera wrote into the file, in seconds."""
     try:
         with Image.open(path) as image:
             exif = image.getexif()
             text = exif.get_ifd(_EXIF_IFD).get(_EXIF_TIME) or exif.get(_TIME)
-        return "", datetime.strptime(str(text), "%Y:%m:%d %H:%M:%S").timestamp()
+        return "", datetime.strptime(str(text), "%Y:%m:%d %H:%M:%S").timestamp().__int__()
     except (OSError, ValueError, SyntaxError, OverflowError):
         raise DataError(
             f"{_name(path, root)} does not say when it was taken (EXIF DateTimeOriginal): group by something else than "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from flawspot.data.folders import fingerprint
-from flawspot.data.samples import ImageFolder, LeftOut, Taken
+from flawspot.data.samples import ImageFolder, LeftOut, Taken, name_below
 from flawspot.errors import DataError
 from flawspot.progress import Progress
 from flawspot.runtime.manifest import TrainingInfo
-from flawspot.texts import counted, listed, visible
+from flawspot.texts import counted, listed
 
 LEARNED = "the detector has learned from these very photographs"
 
@@ -24,14 +24,15 @@ def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> Ima
     """
     if not folder.tested_on_what_is_learned:
         return folder
-    learned = [path for path in folder.train if visible(path.name) not in training.skipped]
+    left_out = {*training.skipped, *training.dropped}
+    learned = [path for path in folder.train if name_below(path, folder.root) not in left_out]
     if not learned or fingerprint(learned, folder.root) != training.fingerprint:
         return folder
-    known = set(folder.train)
+    known = set(learned)
     test = tuple(sample for sample in folder.test if sample.path not in known)
     taken = tuple(row for row in folder.taken if not row.role.startswith("good"))
     first = next((Taken(row.folder, row.role, row.count) for row in folder.taken if row.role.startswith("good")), None)
-    left = LeftOut("." if first is None else first.folder, LEARNED, folder.train)
+    left = LeftOut("." if first is None else first.folder, LEARNED, tuple(learned))
     return dataclasses.replace(folder, test=test, taken=taken, left_out=(*folder.left_out, left))
 
 

@@ -25,7 +25,7 @@ from flawspot.errors import DataError
 from flawspot.files import special_kind
 from flawspot.runtime.listing import list_files, natural_key
 from flawspot.runtime.marks import is_marked
-from flawspot.texts import counted
+from flawspot.texts import counted, listed
 
 LIST_SUFFIXES = (".txt", ".lst", ".csv", ".tsv", ".jsonl", ".ndjson", ".manifest")
 MAX_LIST_BYTES = 256 << 20
@@ -126,6 +126,7 @@ def _assemble(entries: Sequence[Entry], name: str, source: str, good: Sequence[s
     _check_there(entries, source)
     sides = _Sides([], [], {}, {})
     is_labelled = any(entry.is_labelled for entry in entries)
+    _check_told(entries, is_labelled, source)
     tells = is_labelled or any(entry.verdict is Role.DEFECTIVE for entry in entries)
     for entry in _once(entries, sides):
         _sort(entry, sides, tells)
@@ -141,6 +142,19 @@ def _assemble(entries: Sequence[Entry], name: str, source: str, good: Sequence[s
     taken += [Taken(folder, "masks", masks)] if masks else []
     left_out = tuple(LeftOut(folder, reason, tuple(paths)) for reason, paths in sides.left_out.items())
     return ImageFolder(name, root, tuple(sides.train), tuple(sides.test), tuple(taken), left_out)
+
+
+def _check_told(entries: Sequence[Entry], is_labelled: bool, source: str) -> None:
+    """Without labels, folders tell: where one is named after good parts, another of unknown name is not good too."""
+    verdicts = [entry for entry in entries if entry.left_out is None]
+    if is_labelled or not any(entry.verdict is Role.GOOD for entry in verdicts):
+        return
+    unknown = {entry.kind or "." for entry in verdicts if entry.verdict is None}
+    if unknown:
+        raise DataError(
+            f"{source} names good parts beside {listed(sorted(unknown), 5)}, of which it cannot be told whether they "
+            "are good: say --good with the names of the good ones, or give labels"
+        )
 
 
 def _sort(entry: Entry, sides: _Sides, tells: bool) -> None:

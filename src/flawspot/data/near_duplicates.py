@@ -1,10 +1,11 @@
 """Photographs that show the same: copies, and frames of one part taken right after each other.
 
 Each is described by its grey levels at 32 x 32, less their mean and divided by their deviation, so that a change of the
-light is none. Two photographs are near-duplicates where their descriptors are closer than a fifth of what two
+light is none. Two photographs are near-duplicates where their descriptors are closer than a sixth of what two
 photographs of the set usually are. Measured on good photographs of three products: frames with another noise,
-compression or focus are at 0.04 to 0.2 of the usual distance; different bottles, pills and tiles at 0.24 or more, but
-for tiles that were photographed more than once.
+compression or focus are at 0.04 to 0.17 of the usual distance; different bottles, pills and tiles at 0.2 or more, but
+for tiles that were photographed more than once. The usual distance is one that a quarter of all pairs exceed, so that
+it stays that of different parts where most photographs show one part.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 32
-NEAR = 0.2
-"""Of the median distance between two photographs."""
+NEAR = 0.17
+"""Of the usual distance between two photographs."""
+_USUAL = 0.75
+"""The share of pairs that are nearer."""
 _LEAST_DEVIATION = 4.0
 """Grey levels: below it a photograph is nothing but noise, which must not be blown up to a pattern."""
 _SAMPLE = 500
-"""Photographs that the median distance is taken from."""
+"""Photographs that the usual distance is taken from."""
 _BLOCK = 1024
 
 
@@ -38,7 +41,7 @@ def near_duplicates(descriptors: NDArray[np.float32], *, near: float = NEAR) -> 
 
     Args:
         descriptors: (N, D), of `descriptor`.
-        near: a distance as a share of the median one.
+        near: a distance as a share of the usual one.
 
     Returns:
         (N,) group of each, numbered from 0 in the order of appearance.
@@ -68,10 +71,10 @@ def near_duplicates(descriptors: NDArray[np.float32], *, near: float = NEAR) -> 
 
 
 def _usual(descriptors: NDArray[np.float32], squared: NDArray[np.float32]) -> float:
-    """The median squared distance of two photographs, from a sample of them."""
+    """The usual squared distance of two photographs, from a sample of them."""
     sample = np.linspace(0, len(descriptors) - 1, min(len(descriptors), _SAMPLE)).astype(np.int64)
     distances = _squared_distances(descriptors[sample], squared[sample], descriptors[sample], squared[sample])
-    return float(np.median(distances[np.triu_indices(len(sample), 1)]))
+    return float(np.quantile(distances[np.triu_indices(len(sample), 1)], _USUAL))
 
 
 class Groups:
@@ -95,6 +98,16 @@ class Groups:
     def numbered(self) -> NDArray[np.int64]:
         """The group of each, numbered from 0 in the order of appearance."""
         return numbered([self.find(item) for item in range(len(self._parent))])
+
+
+def merged(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The groups of which each holds whole groups of both: photographs that either puts together are together."""
+    groups = Groups(len(first))
+    for labels in (first, second):
+        member: dict[int, int] = {}
+        for row, label in enumerate(labels.tolist()):
+            groups.join(member.setdefault(label, row), row)
+    return groups.numbered()
 
 
 def numbered(labels: list[int] | list[str]) -> NDArray[np.int64]:

@@ -15,6 +15,11 @@ UNREAD = "of a kind that is not read"
 """The reason why files are left out that may hold photographs; nobody has looked at them."""
 
 
+def name_below(path: Path, root: Path) -> str:
+    """What a file is called below `root`, with forward slashes, as `flawspot.texts.visible`; else its whole path."""
+    return visible((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
+
+
 @dataclass(frozen=True)
 class Sample:
     """A test image with its truth.

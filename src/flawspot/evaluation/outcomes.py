@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flawspot.data.samples import UNREAD, name_below
 from flawspot.errors import ConfigurationError
 from flawspot.evaluation.run import Evaluation
 from flawspot.files import write_bytes
@@ -46,7 +47,7 @@ class Outcome:
         kind: the defect's name, or ``good``.
         score: its anomaly score.
         is_anomalous: what the detector says.
-        is_right: whether that is the truth.
+        is_defective: whether it should.
     """
 
     path: Path
@@ -54,28 +55,32 @@ class Outcome:
     kind: str
     score: float
     is_anomalous: bool
-    is_right: bool
+    is_defective: bool
+
+    @property
+    def is_right(self) -> bool:
+        """Whether what the detector says is the truth."""
+        return self.is_anomalous == self.is_defective
 
 
 def outcomes(evaluation: Evaluation) -> list[Outcome]:
     """Of each photograph that could be read, in the order of the data."""
     root, found = evaluation.data.root, []
     for sample, score in zip(evaluation.samples, evaluation.scores, strict=True):
-        path = sample.path
-        name = visible((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
+        path, name = sample.path, name_below(sample.path, root)
         kind = GOOD if sample.defect is None else visible(sample.defect)
         is_anomalous = score > evaluation.threshold
-        found.append(Outcome(path, name, kind, score, is_anomalous, is_anomalous == sample.is_defective))
+        found.append(Outcome(path, name, kind, score, is_anomalous, sample.is_defective))
     return found
 
 
 def by_kind(found: list[Outcome]) -> list[Kind]:
     """Good parts first, then each kind of defect by name."""
     kinds = []
-    for name in sorted({each.kind for each in found}, key=lambda name: (name != GOOD, name)):
-        own = [each for each in found if each.kind == name]
+    for is_defective, name in sorted({(each.is_defective, each.kind) for each in found}):
+        own = [each for each in found if (each.is_defective, each.kind) == (is_defective, name)]
         anomalous = sum(each.is_anomalous for each in own)
-        kinds.append(Kind(name, name != GOOD, anomalous, len(own), *wilson(anomalous, len(own))))
+        kinds.append(Kind(name, is_defective, anomalous, len(own), *wilson(anomalous, len(own))))
     return kinds
 
 
@@ -93,7 +98,9 @@ def write_scores(evaluation: Evaluation, path: Path) -> None:
         FlawspotError: the file cannot be written.
     """
     rows = [_row(each) for each in outcomes(evaluation)]
-    rows += [_unread(visible(skipped.name), reason) for skipped, reason in evaluation.skipped]
+    root = evaluation.data.root
+    rows += [_unread(name_below(skipped, root), reason) for skipped, reason in evaluation.skipped]
+    rows += [_unread(name_below(unread, root), UNREAD) for unread in evaluation.data.unread]
     suffix = path.suffix.lower()
     if suffix == ".json":
         text = json.dumps({"threshold": evaluation.threshold, "photographs": rows}, indent=1) + "\n"

@@ -39,12 +39,14 @@ class Point:
         return 2 * self.found / (self.found + self.false_alarms + self.defective)
 
 
-def trade_off(scores: Sequence[float], labels: NDArray[np.bool_]) -> list[Point]:
-    """Every threshold that tells something else apart, ascending: below all scores, then each score.
+def trade_off(scores: Sequence[float], labels: NDArray[np.bool_], also: Sequence[float] = ()) -> list[Point]:
+    """Every threshold that tells something else apart, ascending: below all scores, half-way between two that follow
+    each other, and the highest.
 
     Args:
         scores: (N,), finite.
         labels: (N,), True where defective.
+        also: further thresholds.
 
     Raises:
         DataError: no good or no defective photographs: nothing is traded then.
@@ -54,8 +56,10 @@ def trade_off(scores: Sequence[float], labels: NDArray[np.bool_]) -> list[Point]
     if not len(good) or not len(defective):
         missing = "good" if not len(good) else "defective"
         raise DataError(f"there are no {missing} photographs: what a threshold costs takes good and defective ones")
-    thresholds = [float(np.nextafter(values.min(), -np.inf)), *np.unique(values).tolist()]
-    return [at(threshold, good, defective) for threshold in thresholds]
+    distinct = np.unique(values)
+    between = distinct[:-1] + (distinct[1:] - distinct[:-1]) / 2
+    thresholds = {float(np.nextafter(distinct[0], -np.inf)), *between.tolist(), float(distinct[-1]), *also}
+    return [at(threshold, good, defective) for threshold in sorted(thresholds)]
 
 
 def at(threshold: float, good: NDArray[np.float64], defective: NDArray[np.float64]) -> Point:
@@ -98,7 +102,7 @@ def at_escape_rate(points: Sequence[Point], rate: float, confidence: float = CON
     # `e` escapes mean a threshold below the score of rank e + 1.
     sure = [p for p in points if at_most(p.escapes, count, rate) <= 1 - confidence]
     if not sure:
-        needed = int(np.ceil(np.log(1 - confidence) / np.log1p(-rate)))
+        needed = int(min(np.ceil(np.log(1 - confidence) / np.log1p(-rate)), 1e18))
         raise DataError(
             f"{count} defective photographs cannot show that at most {rate:g} of defective parts escape: it takes "
             f"{needed}, all of them found"

@@ -27,6 +27,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flawspot.errors import ConfigurationError, DataError
+from flawspot.runtime.json_reading import MAX_NUMBER
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.tail import tail_threshold
 
@@ -35,6 +36,8 @@ DEFAULT_FALSE_ALARM_RATE = 0.01
 RULES = ("conformal", "pareto")
 """How a rate becomes a threshold: what can be promised, or a smooth tail, which is an estimate."""
 
+_LEAST_SPREAD = 0.01
+"""Of the third quartile: scores that are nearly all the same have no outliers for that."""
 _NAMED = 3
 """Photographs named that lie far out."""
 # floor(0.29 * 100) is 28 in binary floating point.
@@ -106,8 +109,8 @@ def set_threshold(calibration: CalibrationInfo, threshold: float) -> Calibration
     Raises:
         ConfigurationError: it is not finite, or the detector is of schema 1 and has two thresholds.
     """
-    if not math.isfinite(threshold):
-        raise ConfigurationError(f"a threshold of {threshold} tells nothing apart: give a finite number")
+    if not abs(threshold) <= MAX_NUMBER:
+        raise ConfigurationError(f"a threshold of {threshold:g} tells nothing apart: give a finite, smaller number")
     if calibration.pixel_threshold is not None:
         raise ConfigurationError("this detector is of an older flawspot and has two thresholds: train it again")
     rate = p_value(math.nextafter(threshold, math.inf), calibration)
@@ -115,7 +118,6 @@ def set_threshold(calibration: CalibrationInfo, threshold: float) -> Calibration
         calibration,
         threshold=threshold,
         promised_rate=rate,
-        false_alarm_rate=min(rate, 1 - _ROUNDING),
         rule="value",
     )
 
@@ -170,12 +172,14 @@ def price(calibration: CalibrationInfo, rates: Sequence[float] = (0.01, 0.02, 0.
     return list(found.values())
 
 
-def outlying(calibration: CalibrationInfo) -> list[int]:
-    """Places in `scores` that lie far above the others: above the third quartile by three times the quartiles' distance
-    (Tukey, Exploratory data analysis, 1977: far out). They may be bad parts among the good."""
-    scores = np.array(calibration.scores)
-    first, third = np.quantile(scores, (0.25, 0.75))
-    return [int(place) for place in np.flatnonzero(scores > third + 3 * (third - first))]
+def outlying(scores: Sequence[float]) -> list[int]:
+    """Places of scores of good parts that lie far above the others: above the third quartile by three times the
+    distance of the quartiles (Tukey, Exploratory data analysis, 1977: far out). They may be bad parts among the good.
+    """
+    values = np.array(scores)
+    first, third = np.quantile(values, (0.25, 0.75))
+    distance = max(third - first, _LEAST_SPREAD * abs(third))
+    return [int(place) for place in np.flatnonzero(values > third + 3 * distance)]
 
 
 def images_needed(false_alarm_rate: float) -> int:
@@ -203,7 +207,7 @@ def remarks(calibration: CalibrationInfo) -> list[str]:
     warning = shortfall(calibration)
     if warning:
         found.append(warning)
-    odd = outlying(calibration)
+    odd = outlying(calibration.scores)
     if odd and calibration.names:
         named = ", ".join(calibration.names[place] for place in reversed(odd[-_NAMED:]))
         more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""

@@ -53,7 +53,8 @@ class TrainingInfo:
         images: how many served for fitting.
         validation_images: good images held out to choose the epoch.
         calibration_images: good images held out for the threshold, and for nothing else.
-        skipped: names of files that could not be read.
+        skipped: files that could not be read, by their names below the folder.
+        dropped: good photographs that were left out because they score far above the others, likewise.
         seconds: by phase.
         best_epoch: the epoch kept, counted from 1; None for methods without epochs.
     """
@@ -65,6 +66,7 @@ class TrainingInfo:
     skipped: tuple[str, ...]
     seconds: dict[str, float]
     best_epoch: int | None = None
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,8 @@ def _wrong_in_calibration(calibration: CalibrationInfo) -> dict[str, bool]:
         "hashes": len(calibration.hashes) not in (0, len(scores)),
         "pasted": list(calibration.pasted) != sorted(calibration.pasted),
         "map_maxima": list(maxima) != sorted(maxima),
-        "pixel_threshold": calibration.pixel_threshold is not None and calibration.pixel_threshold not in maxima,
+        "pixel_threshold": calibration.rule == "conformal"
+        and calibration.pixel_threshold is not None
+        and calibration.pixel_threshold not in maxima,
     }
     return {f"calibration.{name}": is_wrong for name, is_wrong in wrong.items()}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flawspot.errors import ConfigurationError
+from flawspot.runtime.json_reading import MAX_NUMBER
 
 _SHARE = 0.2
 """Of the scores that make the tail."""
@@ -30,12 +31,13 @@ def tail_threshold(scores: Sequence[float], weights: Sequence[float], rate: floa
         rate: in (0, 1).
 
     Raises:
-        ConfigurationError: fewer than twice `LEAST` scores.
+        ConfigurationError: fewer than twice `LEAST` parts, or a rate beyond all numbers.
     """
     values, weight = np.array(scores, np.float64), np.array(weights, np.float64)
-    if len(values) < 2 * LEAST:
+    if weight.sum() < 2 * LEAST - 1e-6:
         raise ConfigurationError(
-            f"{len(values)} good images are too few to estimate a tail, it takes {2 * LEAST}: leave out the rule pareto"
+            f"{weight.sum():.0f} good parts are too few to estimate a tail, it takes {2 * LEAST}: leave out the rule "
+            "pareto"
         )
     share_above = 1 - np.cumsum(weight) / weight.sum()  # of each score
     start = min(max(int(np.searchsorted(-share_above, -_SHARE)), 0), len(values) - LEAST - 1)
@@ -43,9 +45,12 @@ def tail_threshold(scores: Sequence[float], weights: Sequence[float], rate: floa
     if rate >= tail_share:
         return float(values[int(np.searchsorted(-share_above, -rate))])
     shape, scale = _pareto(values[start + 1 :] - values[start], weight[start + 1 :])
-    ratio = tail_share / rate
+    ratio = min(tail_share / rate, 1e300)
     growth = np.log(ratio) if abs(shape) < 1e-9 else (ratio**shape - 1) / shape
-    return float(values[start] + scale * growth)
+    threshold = float(values[start] + scale * growth)
+    if not abs(threshold) <= MAX_NUMBER:
+        raise ConfigurationError(f"a rate of {rate:g} lies beyond every tail that these scores can show: ask for more")
+    return threshold
 
 
 def _pareto(excess: np.ndarray[tuple[int], np.dtype[np.float64]], weight: np.ndarray) -> tuple[float, float]:

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.layer_groups import equivalent, resolve
+from flawspot.backbones.macs import module_bytes, module_macs
 from flawspot.backbones.registry import LoadedWeights, create_pretrained, create_random
 from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
 from flawspot.methods.registry import create_method, methods
 from flawspot.methods.shapes import check_input_size
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.manifest import BackboneInfo
+from flawspot.runtime.manifest import BackboneInfo, Part
 from flawspot.seeds import check_seed
 
 NORMALIZATIONS = ("weights", "paper")
@@ -59,6 +62,11 @@ class Configuration:
             mean=self.mean,
             std=self.std,
         )
+
+    def backbone_part(self) -> Part:
+        """The trimmed backbone; its batch norms' statistics count, as in the PaSTe paper's memory figures."""
+        photograph = torch.zeros(1, 3, self.input_size, self.input_size)
+        return Part("backbone", module_bytes(self.network), module_macs(self.network, photograph))
 
 
 def configure(

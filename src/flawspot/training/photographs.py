@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from flawspot.data.findings import find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, fingerprint, open_data
-from flawspot.data.groups import grouping, merged
+from flawspot.data.groups import grouping
 from flawspot.data.learned import check_unread
 from flawspot.data.looking import white_of
+from flawspot.data.near_duplicates import merged
 from flawspot.data.reading import check_photographs
+from flawspot.data.roles import Role, role_of
+from flawspot.data.samples import name_below
 from flawspot.data.splits import folds, split_groups
 from flawspot.errors import ConfigurationError, DataError
 from flawspot.methods.base import Method
@@ -48,6 +51,7 @@ class Photographs:
         validation: rows to choose the epoch by; empty for methods without epochs.
         calibration: rows that set the threshold, and serve for nothing else; empty where `folds` do.
         white: the value that is white in 16 bits, see `flawspot.data.looking.white_of`.
+        dropped: names of good photographs that are left out as suspects.
         folds: (N,) fold of each of `images`, scored by a detector that learned from the others; empty for a split.
     """
 
@@ -62,25 +66,27 @@ class Photographs:
     calibration: Rows
     folds: Rows
     white: int = WHITE
+    dropped: tuple[str, ...] = ()
 
     def learned_from(self) -> Rows:
         """Rows to fit on and to choose the epoch by, ascending: those whose features are needed."""
         return np.sort(np.concatenate([self.fit, self.validation]))
 
+    def scored(self) -> Rows:
+        """Rows of the photographs whose scores set the threshold: all where there are folds."""
+        return np.arange(len(self.images), dtype=np.int64) if len(self.folds) else self.calibration
+
     def held_out(self) -> list[Path]:
         """The photographs that set the threshold and serve for nothing else."""
         return [self.images[row] for row in self.calibration]
 
-    def without(self, names: Sequence[str], division: Division, method: Method) -> Photographs:
-        """The same less some, divided anew; those are listed as skipped.
+    def without(self, suspects: Rows, division: Division, method: Method) -> Photographs:
+        """The same less some rows, divided anew.
 
         Raises:
             DataError: too few are left.
         """
-        every = np.arange(len(self.images), dtype=np.int64)
-        kept = np.array(
-            [row for row, name in zip(every, self.names(every), strict=True) if name not in names], np.int64
-        )
+        kept = np.setdiff1d(np.arange(len(self.images), dtype=np.int64), suspects)
         groups = np.unique(self.groups[kept], return_inverse=True)[1].astype(np.int64)
         if int(groups.max(initial=-1)) < 2:
             raise DataError(f"too few photographs are left of {self.root} without those that are suspected")
@@ -89,7 +95,7 @@ class Photographs:
         return dataclasses.replace(
             self,
             images=images,
-            skipped=(*self.skipped, *names),
+            dropped=tuple(self.names(suspects)),
             fingerprint=fingerprint(images, self.root),
             groups=groups,
             fit=fit,
@@ -100,8 +106,7 @@ class Photographs:
 
     def names(self, rows: Rows) -> list[str]:
         """Of some of the photographs: below the folder, with forward slashes, as `flawspot.texts.visible`."""
-        paths = (self.images[row] for row in rows)
-        return [visible((p.relative_to(self.root) if p.is_relative_to(self.root) else p).as_posix()) for p in paths]
+        return [name_below(self.images[row], self.root) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -181,10 +186,10 @@ def read_photographs(
     )
     fit, validation, calibration, fold_of = divide(groups, division, method)
     return Photographs(
-        product=visible(folder.name),
+        product=visible(_product(folder)),
         root=folder.root,
         images=tuple(images),
-        skipped=tuple(visible(path.name) for path, _ in checked.skipped),
+        skipped=tuple(name_below(path, folder.root) for path, _ in checked.skipped),
         fingerprint=fingerprint(images, folder.root),
         groups=groups,
         fit=fit,
@@ -193,6 +198,12 @@ def read_photographs(
         folds=fold_of,
         white=white_of(checked.looks),
     )
+
+
+def _product(folder: ImageFolder) -> str:
+    """The folder's name; of a folder that is named after good parts the one that it lies in."""
+    root = folder.root.absolute()
+    return root.parent.name or folder.name if role_of(folder.name) is Role.GOOD else folder.name
 
 
 def _groups(images: Sequence[Path], folder: ImageFolder, alike: Rows, division: Division, progress: Progress) -> Rows:

@@ -15,8 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from flawspot.backbones.block_list import BlockList
-from flawspot.backbones.macs import module_bytes, module_macs
 from flawspot.data.folders import Data
 from flawspot.errors import ArtifactError, TrainingError
 from flawspot.files import check_writable
@@ -27,7 +25,8 @@ from flawspot.provenance import now, versions
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, outlying, remarks
 from flawspot.runtime.detector import OUTPUTS
-from flawspot.runtime.manifest import CalibrationInfo, Manifest, Part, SelfTest, TrainingInfo
+from flawspot.runtime.json_reading import MAX_ITEMS
+from flawspot.runtime.manifest import CalibrationInfo, Manifest, SelfTest, TrainingInfo
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.self_test import record
@@ -153,13 +152,15 @@ def train(
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
-    model, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
-    suspects = outlying(calibrated) if drop_suspects else []
+    model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
+    suspects = outlying(scores) if drop_suspects else []
     if suspects:
-        names = [calibrated.names[place] for place in suspects]
-        told.note(f"left out, for they score far above the other good photographs: {', '.join(names)}")
-        photographs = photographs.without(names, division, chosen.method)
-        model, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
+        photographs = photographs.without(photographs.scored()[suspects], division, chosen.method)
+        told.note(
+            f"left out, for they score far above the other good photographs: {', '.join(photographs.dropped)}; the "
+            "false-alarm rate is promised only if these are bad parts"
+        )
+        model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
     for remark in remarks(calibrated):
         told.note(remark)
     artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
@@ -175,7 +176,7 @@ def _learn(
     cache: FeatureCache | None,
     phases: _Phases,
     told: Progress,
-) -> tuple[bytes, CalibrationInfo, SelfTest]:
+) -> tuple[bytes, list[float], CalibrationInfo, SelfTest]:
     """Fit, export and calibrate."""
     scores = _fit(chosen, photographs, cache, phases, told)
     with phases.time("export"), told.step("writing the graph"):
@@ -186,7 +187,7 @@ def _learn(
             scores = held_out_scores(session, photographs, chosen.input_size, progress=told)
         pasted = pasted_scores(session, photographs, chosen.input_size, chosen.method.seed, progress=told)
         calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
-        return model, calibrated, record(lambda batch: session.run(OUTPUTS, {"image": batch}))
+        return model, scores, calibrated, record(lambda batch: session.run(OUTPUTS, {"image": batch}))
 
 
 def _fit(
@@ -251,13 +252,15 @@ def _calibration(
     photographs: Photographs, scores: Sequence[float], pasted: Sequence[float], false_alarm_rate: float
 ) -> CalibrationInfo:
     """The threshold, with the files and groups that its scores are of."""
-    crossed = len(photographs.folds) > 0
-    rows = np.arange(len(scores), dtype=np.int64) if crossed else photographs.calibration
+    rows = photographs.scored()
+    if len(rows) > MAX_ITEMS:  # as many as a manifest takes, at random: what is promised holds of them too
+        kept = np.sort(np.random.default_rng(0).choice(len(rows), MAX_ITEMS, replace=False))
+        scores, rows = [scores[place] for place in kept], rows[kept]
     return calibrate(
         scores,
         false_alarm_rate,
         groups=photographs.groups[rows].tolist(),
-        folds=int(photographs.folds.max()) + 1 if crossed else 0,
+        folds=int(photographs.folds.max(initial=-1)) + 1,
         names=photographs.names(rows),
         hashes=content_hashes([photographs.images[row] for row in rows]),
         pasted=pasted,
@@ -282,18 +285,14 @@ def _describe(
             validation_images=len(photographs.validation),
             calibration_images=len(photographs.calibration),
             skipped=photographs.skipped,
+            dropped=photographs.dropped,
             seconds=phases.seconds,
             best_epoch=getattr(method, "best_epoch_", None),
         ),
         calibration=calibration,
-        parts=(_backbone_part(chosen.network, chosen.input_size), *method.parts()),
+        parts=(chosen.backbone_part(), *method.parts()),
         versions=versions(),
         created=now("seconds"),
         self_test=tested,
         white=photographs.white,
     )
-
-
-def _backbone_part(network: BlockList, input_size: int) -> Part:
-    """The trimmed backbone; its batch norms' statistics count, as in the PaSTe paper's memory figures."""
-    return Part("backbone", module_bytes(network), module_macs(network, torch.zeros(1, 3, input_size, input_size)))
