@@ -28,7 +28,7 @@ IMAGES = Annotated[
     list[str] | None,
     typer.Argument(
         help="Photographs: files, folders or patterns such as 'new/*.png'; - for pictures on standard input, one after "
-        "the other. With flawspot[video]: films, addresses such as rtsp://..., and cameras by number, such as 0.",
+        "the other. With the extra `video`: films, addresses such as rtsp://..., and cameras by number, such as 0.",
         show_default=False,
     ),
 ]

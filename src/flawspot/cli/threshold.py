@@ -195,7 +195,9 @@ def _print_trade_off(points: list[Point], threshold: float) -> None:
     first = {point.threshold: rate for rate, point in rates.items()}
     rows = {f"at most {rate:g} of good": rates[rate] for rate in sorted(first.values())}
     rows["highest F1"] = best_f1(points)
-    rows |= {"this detector": point for point in points if point.threshold == threshold}
+    present = [point for point in points if point.threshold == threshold]
+    if present:
+        rows["this detector"] = present[0]
     out.print(f"{'':<20}  {'threshold':>10}  {'false alarms (95 %)':>26}  {'found (95 %)':>26}  {'F1':>5}")
     for name, point in rows.items():
         alarms, found = _share(point.false_alarms, point.good), _share(point.found, point.defective)
