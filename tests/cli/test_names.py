@@ -133,7 +133,7 @@ def test_train_and_evaluate_a_folder_that_is_no_utf8(product_folder, flawspot, t
     assert is_harmless(out + err)
     manifest = read(artifact).manifest
     assert manifest.product == "caf\\udce9 \\udcff\\ngood        severity 0.01"
-    assert manifest.training.skipped == (f"{manifest.product}.png",)
+    assert manifest.training.skipped == (f"train/good/{manifest.product}.png",)
     for arguments in (["evaluate", artifact, folder], ["info", artifact], ["threshold", artifact]):
         for form in ([], ["--json"]):
             code, out, err = flawspot(*arguments, *form)

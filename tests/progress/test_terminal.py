@@ -111,7 +111,7 @@ for item in as_progress(True).track(range(300), "working"):
 """
     child = Child(code)
     child.read(until="working")
-    time.sleep(0.3)
+    time.sleep(1.5)  # not while modules are imported, where Python may lose an interrupt
     child.process.send_signal(signal.SIGINT)
     text = child.read()
     assert ends_clean(text)

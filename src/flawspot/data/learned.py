@@ -28,11 +28,11 @@ def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> Ima
     learned = [path for path in folder.train if name_below(path, folder.root) not in left_out]
     if not learned or fingerprint(learned, folder.root) != training.fingerprint:
         return folder
-    known = set(learned)
+    known = set(folder.train)
     test = tuple(sample for sample in folder.test if sample.path not in known)
     taken = tuple(row for row in folder.taken if not row.role.startswith("good"))
     first = next((Taken(row.folder, row.role, row.count) for row in folder.taken if row.role.startswith("good")), None)
-    left = LeftOut("." if first is None else first.folder, LEARNED, tuple(learned))
+    left = LeftOut("." if first is None else first.folder, LEARNED, folder.train)
     return dataclasses.replace(folder, test=test, taken=taken, left_out=(*folder.left_out, left))
 
 

@@ -203,7 +203,8 @@ def read_photographs(
 def _product(folder: ImageFolder) -> str:
     """The folder's name; of a folder that is named after good parts the one that it lies in."""
     root = folder.root.absolute()
-    return root.parent.name or folder.name if role_of(folder.name) is Role.GOOD else folder.name
+    is_good = root.name == folder.name and role_of(folder.name) is Role.GOOD
+    return root.parent.name or folder.name if is_good else folder.name
 
 
 def _groups(images: Sequence[Path], folder: ImageFolder, alike: Rows, division: Division, progress: Progress) -> Rows:
