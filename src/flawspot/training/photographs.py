@@ -201,10 +201,12 @@ def read_photographs(
 
 
 def _product(folder: ImageFolder) -> str:
-    """The folder's name; of a folder that is named after good parts the one that it lies in."""
+    """The folder's name; of ``train/good`` and the like that of the folder that it lies in."""
     root = folder.root.absolute()
-    is_good = root.name == folder.name and role_of(folder.name) is Role.GOOD
-    return root.parent.name or folder.name if is_good else folder.name
+    if root.name != folder.name or role_of(folder.name) is not Role.GOOD:
+        return folder.name
+    above = (parent.name for parent in root.parents if role_of(parent.name) is not Role.TRAIN)
+    return next(above, "") or folder.name
 
 
 def _groups(images: Sequence[Path], folder: ImageFolder, alike: Rows, division: Division, progress: Progress) -> Rows:
