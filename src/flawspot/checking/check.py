@@ -14,7 +14,7 @@ from flawspot.data.reading import check_photographs
 from flawspot.errors import ConfigurationError, DataError
 from flawspot.progress import Progress, as_progress
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, images_needed
-from flawspot.texts import visible
+from flawspot.texts import counted, visible
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,8 +112,8 @@ def check(
     needed = images_needed(false_alarm_rate)
     if count < needed:
         text = (
-            f"{count} parts can promise a false-alarm rate of {1 / (count + 1):.2g} where all serve for learning and "
-            f"threshold, not {false_alarm_rate:g}: photograph {needed}"
+            f"{counted(count, 'part')} can promise a false-alarm rate of {1 / (count + 1):.2g} where all serve for "
+            f"learning and threshold, not {false_alarm_rate:g}: photograph {needed} parts"
         )
         findings.append(Finding("few", text))
     return Check(folder, tuple(checked.readable), tuple(checked.looks), tuple(checked.skipped), count, tuple(findings))
