@@ -13,7 +13,7 @@ from PIL import Image
 
 from flawspot.data.near_duplicates import descriptor
 from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, decode
-from flawspot.runtime.reduced import prepare
+from flawspot.runtime.reduced import DIRECT_PIXELS, prepare
 
 _SIDE = 256
 """Sharpness is told at this size, as detectors reduce photographs too."""
@@ -80,8 +80,14 @@ def _measure(image: Image.Image) -> Look:
     colours = np.asarray(small, np.float32)
     grey, highest = colours.mean(axis=2), 255
     if deep:  # whose 8 highest bits may hold nothing
-        values = np.asarray(image).astype(np.float32)
-        highest = int(values.max())
+        highest = photograph.highest or 0
+        # Of a large one some pixels are enough: as float numbers all of them would take four times its memory.
+        some = (
+            image
+            if image.width * image.height <= DIRECT_PIXELS
+            else image.resize((4 * _SIDE, 4 * _SIDE), Image.Resampling.NEAREST)
+        )
+        values = np.asarray(some).astype(np.float32)
         grey = np.asarray(Image.fromarray(values).resize((_SIDE, _SIDE), Image.Resampling.BOX)) / 257
         checksum = zlib.crc32(values.tobytes(), hash(photograph.size) & 0xFFFFFFFF)
     else:

@@ -93,7 +93,14 @@ def to_rgb(image: NDArray[Any] | Image.Image, white: int = WHITE) -> NDArray[np.
 def highest(image: NDArray[Any] | Image.Image) -> int | None:
     """The highest value of a photograph of 16 bits; None for all others."""
     if isinstance(image, Image.Image):
-        return int(np.asarray(image).max()) if image.mode.startswith("I") else None
+        if not image.mode.startswith("I"):
+            return None
+        # By strips: as an array the whole would be there twice.
+        rows = max((1 << 20) // image.width, 1)
+        tops = range(0, image.height, rows)
+        return max(
+            int(np.asarray(image.crop((0, top, image.width, min(top + rows, image.height)))).max()) for top in tops
+        )
     return int(image.max()) if image.dtype == np.uint16 and image.size else None
 
 
