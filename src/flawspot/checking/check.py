@@ -11,6 +11,7 @@ from flawspot.data.findings import Finding, find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, open_data
 from flawspot.data.looking import Look
 from flawspot.data.reading import check_photographs
+from flawspot.data.samples import name_below
 from flawspot.errors import ConfigurationError, DataError
 from flawspot.progress import Progress, as_progress
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, images_needed
@@ -53,7 +54,7 @@ class Check:
     def names(self) -> list[str]:
         """Of the photographs, below their folder, fit to be printed."""
         root = self.data.root
-        return [visible((p.relative_to(root) if p.is_relative_to(root) else p).as_posix()) for p in self.images]
+        return [name_below(path, root) for path in self.images]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts and lists, fit for JSON."""

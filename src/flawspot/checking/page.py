@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from flawspot.checking.check import Check
 from flawspot.data.findings import Finding
 from flawspot.data.looking import white_of
 from flawspot.files import write_bytes
+from flawspot.runtime.pictures import html_figure
 from flawspot.runtime.reduced import read_photograph
 
 _SIDE = 220
@@ -66,16 +65,12 @@ def _section(checked: Check, names: Sequence[str], finding: Finding) -> str:
 def _pictures(checked: Check, names: Sequence[str], rows: Sequence[int]) -> str:
     white = white_of(checked.looks)
     figures = "".join(
-        f'<figure><img alt="" src="data:image/jpeg;base64,{_thumbnail(checked.images[row], white)}">'
-        f"<figcaption>{html.escape(names[row])}</figcaption></figure>"
+        html_figure(
+            Image.fromarray(read_photograph(checked.images[row], _SIDE, white=white).drawable()),
+            names[row],
+            side=2 * _SIDE,
+            quality=80,
+        )
         for row in rows
     )
     return f'<div class="pictures">{figures}</div>' if figures else ""
-
-
-def _thumbnail(path: Path, white: int) -> str:
-    picture = Image.fromarray(read_photograph(path, _SIDE, white=white).drawable())
-    picture.thumbnail((2 * _SIDE, 2 * _SIDE))
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=80)
-    return base64.b64encode(file.getvalue()).decode("ascii")

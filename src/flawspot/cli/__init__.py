@@ -11,8 +11,6 @@ import sys
 UNREADABLE_IMAGES = 3
 ANOMALIES_FOUND = 4
 
-MAX_THREADS = 1024
-
 
 def main() -> None:
     """The entry point of ``flawspot``."""

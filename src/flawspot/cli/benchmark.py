@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from flawspot.cli import MAX_THREADS
 from flawspot.cli.benchmark_store import JSON, export, list_runs, report, show
 from flawspot.cli.console import fail, out, print_json, print_pairs
 from flawspot.errors import ConfigurationError
 from flawspot.progress import duration
 from flawspot.progress.display import DISPLAY
+from flawspot.runtime.environment import MAX_THREADS
 
 if TYPE_CHECKING:
     from flawspot.benchmark.engines.board import Counts

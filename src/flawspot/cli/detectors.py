@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flawspot.cli import MAX_THREADS
+from flawspot.runtime.environment import MAX_THREADS
 
 if TYPE_CHECKING:
     from flawspot.runtime.detector import Detector

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from pathlib import Path
 
 from flawspot.evaluation.outcomes import Kind, Outcome, by_kind, outcomes, wrong
@@ -12,7 +10,7 @@ from flawspot.evaluation.run import Evaluation
 from flawspot.files import write_bytes
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.detector import Detector
-from flawspot.runtime.pictures import picture
+from flawspot.runtime.pictures import html_figure, picture
 
 _SHOWN = 30
 """Pictures of each kind of mistake."""
@@ -94,9 +92,5 @@ def _mistakes(title: str, found: list[Outcome], detector: Detector, progress: Pr
 def _figure(each: Outcome, detector: Detector) -> str:
     photograph = detector.read(each.path)
     drawn = picture(photograph.drawable(), detector.predict(photograph))
-    drawn.thumbnail((_SIDE, _SIDE))
-    file = io.BytesIO()
-    drawn.convert("RGB").save(file, "JPEG", quality=85)
-    data = base64.b64encode(file.getvalue()).decode("ascii")
-    caption = html.escape(f"{each.name} ({each.kind}): score {each.score:.5g}")
-    return f'<figure><img alt="" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+    caption = f"{each.name} ({each.kind}): score {each.score:.5g}"
+    return html_figure(drawn, caption, side=_SIDE, quality=85)

@@ -7,6 +7,9 @@ import os
 from flawspot.errors import ConfigurationError
 from flawspot.texts import shortened
 
+MAX_THREADS = 1024
+"""Of a detector, and of runs at once; no machine has more."""
+
 
 def whole_number(name: str, low: int, high: int) -> int | None:
     """The whole number that environment variable `name` holds; None where it is not set, or empty.

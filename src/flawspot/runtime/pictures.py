@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,6 +56,23 @@ def _scaled(box: Box, size: tuple[int, int], shown: tuple[int, int]) -> Box:
         -(-right * new_width // width),
         -(-bottom * new_height // height),
     )
+
+
+def html_figure(image: Image.Image, caption: str, *, side: int, quality: int) -> str:
+    """A picture within a page, as a JPEG of at most `side` pixels that needs no file beside it.
+
+    Args:
+        image: of any mode; made smaller in place.
+        caption: any text; it is escaped.
+        side: of the longer side, in pixels.
+        quality: of the JPEG, as Pillow counts it.
+    """
+    image.thumbnail((side, side))
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "JPEG", quality=quality)
+    data = base64.b64encode(file.getvalue()).decode("ascii")
+    caption = html.escape(caption)
+    return f'<figure><img alt="" src="data:image/jpeg;base64,{data}"><figcaption>{caption}</figcaption></figure>'
 
 
 def write_picture(path: Path, image: Image.Image) -> None:

@@ -9,13 +9,12 @@ import onnxruntime
 
 from flawspot.errors import ConfigurationError, FlawspotWarning
 from flawspot.runtime.arena import limited
-from flawspot.runtime.environment import whole_number
+from flawspot.runtime.environment import MAX_THREADS, whole_number
 from flawspot.telemetry import hush
 from flawspot.texts import counted_digits
 
 THREADS = "FLAWSPOT_THREADS"
 """Threads of a session that was not told how many, for processes that share a machine."""
-MAX_THREADS = 1024
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 DEVICES = {"cpu": [CPU], "cuda": [CUDA, CPU]}
