@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import IO
 
 from flawspot.errors import ImageError
-from flawspot.runtime.file_checks import file_size
-from flawspot.runtime.items import Bits, read_items
+from flawspot.runtime.items import Bits, items_in
 
 MAX_AVIF_BYTES = 64 << 20
 """Pillow reads an AVIF as a whole."""
@@ -34,10 +33,7 @@ def check_avif(file: IO[bytes]) -> float:
     Raises:
         ImageError: it holds a film, no picture, or too many pieces.
     """
-    if file_size(file) > MAX_AVIF_BYTES:
-        raise ImageError(f"the AVIF has more than {MAX_AVIF_BYTES:,} bytes: save it as PNG or JPEG")
-    file.seek(0)
-    items = read_items(file.read())
+    items = items_in(file, "AVIF", MAX_AVIF_BYTES)
     coded = [_largest(items.content(item)) for item in items.pictures(b"av01")]
     if not coded:
         raise ImageError("the AVIF holds no picture: it is damaged; copy it again")

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from flawspot.errors import ImageError
-from flawspot.runtime.file_checks import file_size
-from flawspot.runtime.items import Bits, Items, read_items
+from flawspot.runtime.items import Bits, Items, items_in
 
 MAX_HEIC_BYTES = 64 << 20
 """The plug-in reads a HEIC as a whole."""
@@ -30,10 +29,7 @@ def check_heic(file: IO[bytes]) -> float:
     Raises:
         ImageError: it holds a film, no picture, or too many pieces.
     """
-    if file_size(file) > MAX_HEIC_BYTES:
-        raise ImageError(f"the HEIC has more than {MAX_HEIC_BYTES:,} bytes: save it as PNG or JPEG")
-    file.seek(0)
-    items = read_items(file.read())
+    items = items_in(file, "HEIC", MAX_HEIC_BYTES)
     length_size, largest = _described(items)
     pictures = [items.content(item) for item in items.pictures(b"hvc1")]
     if not pictures or not largest:

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import IO
 
 from flawspot.errors import ImageError
 from flawspot.runtime.boxes import boxes
+from flawspot.runtime.file_checks import file_size
 
 MAX_ITEMS = 1_000
+
+
+def items_in(file: IO[bytes], kind: str, most: int) -> Items:
+    """`read_items` of a whole file.
+
+    Args:
+        file: open for reading.
+        kind: what it is, for messages.
+        most: bytes that it may have.
+
+    Raises:
+        ImageError: it has more; or as `read_items`.
+    """
+    if file_size(file) > most:
+        raise ImageError(f"the {kind} has more than {most:,} bytes: save it as PNG or JPEG")
+    file.seek(0)
+    return read_items(file.read())
 
 
 def read_items(data: bytes) -> Items:
