@@ -17,6 +17,7 @@ from flawspot.backbones.weights import find
 from flawspot.benchmark.record import DONE, Cell, Record
 from flawspot.benchmark.store import Store
 from flawspot.cli import main
+from flawspot.progress.display import DISPLAY
 from flawspot.runtime.artifact import assemble, read
 from flawspot.runtime.signature import make_key, sign
 
@@ -44,6 +45,7 @@ def flawspot(capsys, monkeypatch):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["flawspot", *map(str, arguments)])
+        DISPLAY.clear()  # a command is a process of its own: it does not go on with the work of the last one
         code = 0
         try:
             main()

@@ -81,6 +81,17 @@ def test_what_begins_after_a_pause_is_silent_at_first_again(said):
     assert said() == []
 
 
+def test_what_begins_after_a_command_s_end_is_silent_at_first(said):
+    plain = PlainLines(gap=0.2)
+    for _ in range(6):
+        work = Work("a command")
+        plain.begin(work)
+        time.sleep(0.05)
+        plain.end(work)
+        plain.clear()
+    assert said() == []
+
+
 def test_long_work_speaks_less_often_as_it_goes_on(said, monkeypatch):
     monkeypatch.setattr(lines, "GAP_SHARE", 1.0)  # the times double
     plain = PlainLines(gap=0.02)

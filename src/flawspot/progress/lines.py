@@ -54,9 +54,10 @@ class PlainLines:
                 self._changed.notify_all()
 
     def clear(self) -> None:
-        """Forget all work."""
+        """Forget all work; what begins next does not go on with it."""
         with self._changed:
             self._running.clear()
+            self._ended = float("-inf")
             self._changed.notify_all()
 
     def note(self, message: str) -> None:

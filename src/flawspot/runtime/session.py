@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 
 import onnxruntime
@@ -20,6 +21,11 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 DEVICES = {"cpu": [CPU], "cuda": [CUDA, CPU]}
 """What may be asked for, and which of ONNX Runtime's providers that is."""
 
+WAIT_MICROSECONDS = 20
+"""How long a thread waits for work within a prediction before it sleeps."""
+SHORT_WAITS = (1, 26)
+"""The first ONNX Runtime that knows how long; with older ones threads sleep at once."""
+
 hush(onnxruntime)
 
 
@@ -36,8 +42,8 @@ def open_session(
     Args:
         model: an ONNX model.
         threads: None takes as many as FLAWSPOT_THREADS says, else one for each physical core.
-        spin: let idle threads wait for work at full load. Between photographs, and beside other work on the same cores,
-            that costs several times the detector's own processor time.
+        spin: let idle threads wait at full load, also between photographs. That costs several times the detector's own
+            processor time there, and slows whatever else runs on the same cores.
         device: ``cpu``, ``cuda``, or None for the GPU where ONNX Runtime has one, else the CPU.
         megabytes: what its operators may take of the memory beside the GPU's, weights not counted; None: anything.
 
@@ -53,8 +59,7 @@ def open_session(
     options.log_severity_level = 4  # what it logs as errors it raises as well
     # Bytes that begin as ONNX Runtime's own format does would else be read as that, past all checks.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    for kind in ("intra", "inter"):
-        options.add_session_config_entry(f"session.{kind}_op.allow_spinning", str(int(spin)))
+    _set_waiting(options, spin)
     if threads is None:
         threads = whole_number(THREADS, 1, MAX_THREADS)
     # Patterns of memory are planned from the first photograph; where later ones need other sizes, as PatchCore's search
@@ -81,6 +86,27 @@ def open_session(
     if (device == "cuda" or len(providers) > 1) and session.get_providers()[0] != CUDA:
         warnings.warn(_no_gpu(available), FlawspotWarning, stacklevel=3)
     return session
+
+
+def _set_waiting(options: onnxruntime.SessionOptions, spin: bool) -> None:
+    """How threads wait for one another.
+
+    To put a thread to sleep between two operators costs a sixth of a small detector's time. Waiting for some
+    microseconds within a prediction gives that back and takes nothing from others; docs/performance.md has the figures.
+    """
+    briefly = not spin and _version() >= SHORT_WAITS
+    for kind in ("intra", "inter"):
+        options.add_session_config_entry(f"session.{kind}_op.allow_spinning", str(int(spin or briefly)))
+        if briefly:
+            options.add_session_config_entry(f"session.{kind}_op.spin_duration_us", str(WAIT_MICROSECONDS))
+    if briefly:  # none waits for the next prediction
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+
+
+def _version() -> tuple[int, int]:
+    """Of ONNX Runtime: major and minor."""
+    major, minor = re.findall(r"\d+", onnxruntime.__version__)[:2]
+    return int(major), int(minor)
 
 
 def _no_gpu(available: list[str]) -> str:
