@@ -53,5 +53,9 @@ class TrainingError(FlawspotError):
     """Training or export came to a result that must not be shipped."""
 
 
+class ExportError(FlawspotError):
+    """A detector has no form for a target, its translation differs from it, or it cannot be compared here."""
+
+
 class FlawspotWarning(RuntimeWarning):
     """What goes on and may not be what was meant; the command line prints it as a note."""

@@ -21,6 +21,8 @@ from flawspot.progress.display import DISPLAY
 from flawspot.runtime.artifact import assemble, read
 from flawspot.runtime.signature import make_key, sign
 
+from ..export.graphs import artifact
+
 
 @pytest.fixture(scope="session")
 def mobilenet():
@@ -78,6 +80,14 @@ def tiny(tmp_path, tiny_model, tiny_manifest):
     return path
 
 
+@pytest.fixture
+def small(tmp_path, tiny_manifest):
+    """An artifact that has convolutions, and needs no training."""
+    path = tmp_path / "small.onnx"
+    artifact(tiny_manifest).save(path)
+    return path
+
+
 GRID = """\
 title: tiny
 data:
@@ -112,7 +122,7 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def places(tiny, product_folder, grid, store, save, tmp_path):
+def places(tiny, small, product_folder, grid, store, save, tmp_path):
     """What the arguments of `every_command.ARGUMENTS` name."""
     key, signed = tmp_path / "key", tmp_path / "signed.onnx"
     make_key(key)
@@ -121,6 +131,7 @@ def places(tiny, product_folder, grid, store, save, tmp_path):
         "tiny": tiny,
         "signed": signed,
         "key": key,
+        "small": small,
         "photograph": save(tmp_path / "a.png", 50),
         "data": product_folder,
         "grid": grid,

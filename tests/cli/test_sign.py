@@ -59,6 +59,7 @@ READERS = {
     "evaluate": ["part.onnx", "."],
     "threshold": ["part.onnx", "--false-alarm-rate", "0.5"],
     "costs": ["part.onnx"],
+    "export": ["part.onnx", "-o", "part.c"],
 }
 
 

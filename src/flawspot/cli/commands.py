@@ -13,6 +13,7 @@ from flawspot.cli import (
     costs,
     demo,
     evaluate,
+    export,
     info,
     methods,
     predict,
@@ -61,6 +62,7 @@ app.command(name="predict")(predict.predict)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
 app.command(name="threshold")(threshold.threshold)
+app.command(name="export")(export.export)
 app.command(name="make-key")(sign.make_key)
 app.command(name="sign")(sign.sign)
 app.command(name="verify")(sign.verify)

@@ -1,0 +1,108 @@
+"""``flawspot export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.cli.detectors import TRUSTED_KEYS
+from flawspot.progress.display import DISPLAY
+from flawspot.texts import visible
+
+if TYPE_CHECKING:
+    from flawspot.export.translate import Report
+
+TARGET = Annotated[str, typer.Option("--to", help="What to translate to: c, a C99 file with its header.")]
+OUTPUT = Annotated[Path, typer.Option("--output", "-o", metavar="FILE.c", help="The C file; its header lies beside.")]
+PHOTOGRAPHS = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Compare on the good photographs of this folder, those that the threshold rests on where they are known. "
+        "Default: pictures that flawspot draws.",
+    ),
+]
+DATA = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Also measure both on labelled photographs, as evaluate does.")
+]
+UNVERIFIED = Annotated[
+    bool, typer.Option("--unverified", help="Write it though there is no C compiler to compare it with.")
+]
+INT8 = Annotated[bool, typer.Option("--int8", hidden=True)]
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
+    output: OUTPUT,
+    target: TARGET = "c",
+    photographs: PHOTOGRAPHS = None,
+    data: DATA = None,
+    unverified: UNVERIFIED = False,
+    trusted_keys: TRUSTED_KEYS = None,
+    int8: INT8 = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Translate an artifact for a target, and see that the translation computes the same."""
+    from flawspot.errors import ConfigurationError
+    from flawspot.export.translate import TARGETS, export_c
+    from flawspot.runtime.signature import read_trusted
+
+    if target not in TARGETS:
+        raise ConfigurationError(f"there is no target {target!r}: the known ones are {', '.join(TARGETS)}")
+    if int8:
+        raise ConfigurationError(
+            "a finished detector is not made int8: it would call good parts anomalous. Train it so, with "
+            "flawspot train --precision int8"
+        )
+    artifact = read_trusted(file, trusted_keys or None)
+    report = export_c(artifact, output, folder=photographs, data=data, unverified=unverified, progress=DISPLAY)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        print_pairs(_rows(report))
+    if not report.verified:
+        note("the C file was not compared with the artifact, for there is no C compiler here")
+
+
+def _rows(report: Report) -> list[tuple[str, str]]:
+    total = sum(report.parts.values())
+    rows = [
+        ("detector", f"{report.title}, {report.precision}"),
+        ("written", ", ".join(report.files)),
+        *((f"bytes: {name}", f"{size:,}") for name, size in report.parts.items()),
+        ("bytes: constants", f"{total:,}"),
+        ("bytes: code", "unknown" if report.code is None else f"{report.code:,} on this machine's processor"),
+        ("arena", f"{report.arena:,} bytes"),
+        ("multiply-accumulates", f"{report.macs:,}"),
+    ]
+    parity = report.parity
+    if parity is None:
+        return [*rows, ("compared", "not at all")]
+    rows += [
+        ("compared on", visible(parity.pictures)),
+        ("map, score", f"differ by {parity.map_difference:.1e} and {parity.score_difference:.1e} of the map's largest"),
+    ]
+    if parity.layers is not None:
+        layers = parity.layers
+        share = f"at most {100 * layers.share:.2g} % of their numbers differ, by {layers.steps} at most"
+        rows.append(("layers", f"{layers.compared}: {share}"))
+    alarms = f"{parity.false_alarms:.3f}, of the artifact {parity.artifact_false_alarms:.3f}"
+    rows += [
+        (
+            "verdicts",
+            f"{100 * parity.verdicts:.4g} % agree; the scores' ranks correlate with {parity.rank_correlation:.5f}",
+        ),
+        ("false alarms", alarms),
+        ("threshold", f"{parity.threshold:.9g}"),
+    ]
+    for name, values in (report.figures or {}).items():
+        shown = ", ".join(f"{figure.replace('_', ' ')} {_shown(value)}" for figure, value in values.items())
+        rows.append((f"{name} on labelled ones", shown))
+    return rows
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"

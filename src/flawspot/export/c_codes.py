@@ -1,0 +1,111 @@
+"""Calls of the kernels that compute in whole numbers of 8 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ExportError
+from flawspot.export.c_floats import shape_of
+from flawspot.export.c_program import Program, number
+from flawspot.export.form import Addition, Conversion, Convolution, DirectionDistance, Input, Quantization, Tensor
+
+_UNROLLED = (3, 5, 7)
+"""Sides of depthwise kernels whose rows are written out."""
+
+
+def write_input(program: Program, operation: Input) -> None:
+    """The table of what stands for each value of a pixel."""
+    pixels = operation.y.height * operation.y.width
+    values = program.table("preprocessing", np.asarray(operation.values).astype(np.uint8))
+    program.call("look_up_u8", "rgb", pixels, program.at(operation.y), values)
+
+
+def write_convolution(program: Program, operation: Convolution, step: int) -> None:
+    """By the kernel that fits its shape."""
+    x, y = operation.x, operation.y
+    weight = operation.weight
+    if operation.depthwise and square(operation):
+        constants = _constants(program, operation, weight)
+        side, stride = weight.shape[2], operation.strides[0]
+        taps = f"TAPS_{side}" if side in _UNROLLED else f"for (int l = 0; l < {side}; l++) {{ TAP(l) }}"
+        name = f"depthwise_{side}_{stride}_u8"
+        program.instance("depthwise_u8", f"DEPTHWISE_U8({name}, {taps}, {side}, {stride})")
+        places = (program.at(x), program.at(y), f"U8({program.scratch(step)})", shape_of(program, operation))
+        program.call("depthwise_u8", *places, constants, function=name)
+        return
+    constants = _constants(program, operation, weight.transpose(0, 2, 3, 1))
+    if operation.pointwise:
+        sizes = (x.height * x.width, x.channels, y.channels)
+        program.call("pointwise_u8", program.at(x), program.at(y), *sizes, constants)
+        return
+    places = (program.at(x), program.at(y), f"U8({program.scratch(step)})", shape_of(program, operation))
+    program.call("dense_u8", *places, constants)
+
+
+def square(operation: Convolution) -> bool:
+    """Whether a depthwise convolution has a kernel of its own, which wants equal sides and strides."""
+    return operation.weight.shape[2] == operation.weight.shape[3] and operation.strides[0] == operation.strides[1]
+
+
+def _constants(program: Program, operation: Convolution, weight: NDArray[Any]) -> str:
+    """The address of weights, bias, scales, bounds and zeros."""
+    given, made = operation.x.quantization, operation.y.quantization
+    assert given is not None and made is not None and operation.scales is not None
+    sums = operation.weight.astype(np.int64).sum(axis=(1, 2, 3))
+    bias = operation.bias.astype(np.int64) - given.zero * sums
+    if np.abs(bias).max() >= 2**31 - 255 * 127 * operation.weight[0].size:
+        raise ExportError("this detector has no C form: a sum of its whole numbers may not fit 32 bits")
+    # In this order, and in float32, as ONNX Runtime computes it.
+    scale = np.float32(given.scale) * operation.scales / np.float32(made.scale)
+    tables = (
+        program.table("weights", np.ascontiguousarray(weight)),
+        program.table("weights", bias.astype(np.int32)),
+        program.table("weights", scale.astype(np.float32)),
+    )
+    low, high = (end - made.zero for end in ends(made, operation.low, operation.high))
+    return f"&{program.structure('quantized', (*tables, number(low), number(high), given.zero, made.zero))}"
+
+
+def ends(quantization: Quantization, low: float | None, high: float | None) -> tuple[int, int]:
+    """The lowest and highest code of an activation."""
+    least = 0 if low is None else int(quantization.codes(np.array(low, np.float32)))
+    most = quantization.highest if high is None else int(quantization.codes(np.array(high, np.float32)))
+    return least, most
+
+
+def write_addition(program: Program, operation: Addition) -> None:
+    """Number by number, in steps of the result."""
+    a, b, y = (tensor.quantization for tensor in (operation.a, operation.b, operation.y))
+    assert a is not None and b is not None and y is not None
+    first, second = (np.float32(each.scale) / np.float32(y.scale) for each in (a, b))
+    fixed = np.float32(y.zero) - (first * np.float32(a.zero) + second * np.float32(b.zero))
+    places = (program.at(operation.a), program.at(operation.b), program.at(operation.y), operation.y.numbers)
+    numbers = (float(value) for value in (first, second, fixed, *ends(y, operation.low, operation.high)))
+    program.call("add_u8", *places, *map(number, numbers))
+
+
+def write_conversion(program: Program, operation: Conversion) -> None:
+    """Number by number."""
+    x, y = operation.x, operation.y
+    given, made = x.quantization, y.quantization
+    places = (program.at(x), program.at(y), y.numbers)
+    if given is not None:
+        program.call(f"u{given.bits}_to_f32", *places, number(given.scale), given.zero)
+    elif made is not None:
+        bounds = (number(-made.zero), number(made.highest - made.zero))
+        program.call(f"f32_to_u{made.bits}", *places, number(made.scale), made.zero, *bounds)
+
+
+def write_direction(program: Program, operation: DirectionDistance) -> None:
+    """Pixel by pixel."""
+    places = (program.at(operation.a), program.at(operation.b), program.at(operation.y))
+    sizes = (operation.y.numbers, operation.a.channels, _zero(operation.a), _zero(operation.b))
+    program.call("direction_u8", *places, *sizes)
+
+
+def _zero(tensor: Tensor) -> int:
+    assert tensor.quantization is not None
+    return tensor.quantization.zero

@@ -1,0 +1,87 @@
+"""Calls of the kernels that turn features into a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ExportError
+from flawspot.export.c_program import Program, number
+from flawspot.export.form import Enlarged, Floats, GaussianDistance, MapProduct, Piece, Quantization
+
+_PART = "head"
+
+
+def write_gaussian(program: Program, operation: GaussianDistance, step: int) -> None:
+    """Place by place; the tables lie in that order."""
+    pieces = _pieces(program, operation.pieces)
+    vector = f"F32({program.scratch(step)})"
+    mean = program.table(_PART, np.ascontiguousarray(operation.mean.values().T))
+    arguments = (pieces, len(operation.pieces), operation.y.width, program.at(operation.y), vector, mean)
+    if operation.scale is not None:
+        scale = program.table(_PART, np.ascontiguousarray(operation.scale.values().T))
+        program.call("gaussian_diagonal", *arguments, scale)
+        return
+    height = _band_height(operation)
+    bands = [band.values().reshape(operation.y.numbers, -1) for band in operation.bands]
+    table = program.table(_PART, np.concatenate(bands, axis=1))
+    program.call("gaussian_full", *arguments, table, height)
+
+
+def _band_height(operation: GaussianDistance) -> int:
+    """Rows of a band; each must be as wide as the rows up to its last."""
+    height = int(operation.bands[0].numbers.shape[1])
+    count = len(operation.mean.numbers)
+    for place, band in enumerate(operation.bands):
+        last = min((place + 1) * height, count)
+        if band.numbers.shape[1:] != (last - place * height, last):
+            raise ExportError("this detector has no C form yet: the matrices of its head are packed in another way")
+    return height
+
+
+def _pieces(program: Program, pieces: Sequence[Piece]) -> str:
+    values = []
+    for piece in pieces:
+        chosen = program.table(_PART, piece.channels.astype(np.uint16))
+        x, held = piece.x, piece.x.quantization
+        place = f"{program.at(x)}, NULL, 0, 0" if held is None else f"NULL, {program.at(x)}, {_read_by(held)}"
+        values.append(f"{{{place}, {x.height}, {x.width}, {x.channels}, {len(piece.channels)}, {chosen}}}")
+    return program.structure("piece", values, several=True)
+
+
+def _read_by(held: Quantization) -> str:
+    return f"{number(held.scale)}, {held.zero}"
+
+
+def write_product(program: Program, operation: MapProduct, step: int) -> None:
+    """The anomaly map line by line, so that no factor of it is ever kept."""
+    factors = [_factor(program, factor) for factor in operation.factors]
+    table = program.structure("enlarged", factors, several=True)
+    program.use("product")
+    program.calls.append(f"return product({table}, {len(factors)}, F32({program.scratch(step)}), map);")
+
+
+def _factor(program: Program, factor: Enlarged) -> str:
+    first_row, rows = banded(factor.rows)
+    first_column, columns = banded(factor.columns)
+    tables = (
+        program.table(_PART, first_row),
+        program.table(_PART, first_column),
+        program.table(_PART, rows),
+        program.table(_PART, columns),
+    )
+    sizes = (factor.x.width, rows.shape[1], columns.shape[1])
+    return f"{{{program.at(factor.x)}, {', '.join(map(str, (*sizes, *tables)))}}}"
+
+
+def banded(matrix: Floats) -> tuple[NDArray[np.uint16], Floats]:
+    """(S, G) -> (S,) the first column that counts in each row, and (S, widest) the numbers from there on."""
+    used = matrix != 0
+    begins = used.argmax(1)
+    ends = matrix.shape[1] - used[:, ::-1].argmax(1)
+    widest = int((ends - begins).max())
+    first = np.minimum(begins, matrix.shape[1] - widest)
+    columns = first[:, None] + np.arange(widest)
+    return first.astype(np.uint16), np.take_along_axis(matrix, columns, axis=1)

@@ -1,0 +1,122 @@
+"""The C that was written, compiled by this machine's compiler and run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ExportError
+from flawspot.export.c_program import kernel
+from flawspot.export.c_writer import CProgram
+
+COMPILERS = ("cc", "gcc", "clang")
+"""Looked for in this order, where CC names none."""
+FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
+_SAID = 300
+"""Characters of what a compiler says that are told."""
+
+
+def find_compiler() -> list[str] | None:
+    """The command that compiles C here: what CC says, or a usual one; None where there is none.
+
+    Raises:
+        ExportError: CC names a program that is not there.
+    """
+    given = shlex.split(os.environ.get("CC", ""))
+    if given:
+        if shutil.which(given[0]) is None:
+            raise ExportError(f"CC names {given[0]}, which is not there: set it to a C compiler, or not")
+        return given
+    return next(([name] for name in COMPILERS if shutil.which(name) is not None), None)
+
+
+class CompiledC:
+    """A compiled detector; made by `compiled`, and gone with its folder."""
+
+    def __init__(self, folder: Path, input_size: int, runner: Sequence[str] = ()) -> None:
+        self._folder, self._size, self._runner = folder, input_size, list(runner)
+
+    def run(self, photographs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(N, S, S, 3) -> maps (N, S, S), scores (N,).
+
+        Raises:
+            ExportError: it ends in another way than it should.
+        """
+        data = np.frombuffer(self._execute("run", photographs), np.float32)
+        rows = data.reshape(len(photographs), 1 + self._size**2)
+        return rows[:, 1:].reshape(-1, self._size, self._size).copy(), rows[:, 0].copy()
+
+    def trace(self, photograph: NDArray[np.uint8]) -> Iterator[tuple[int, bytes]]:
+        """(S, S, 3) -> of each operation its place in the list, and what its tensor holds: row by row, the channels of
+        a pixel together.
+
+        Raises:
+            ExportError: as `run`.
+        """
+        data = self._execute("trace", photograph[None])
+        at = 0
+        while at < len(data) - 4 * (1 + self._size**2):
+            step, size = np.frombuffer(data, np.int32, 2, at).tolist()
+            yield step, data[at + 8 : at + 8 + size]
+            at += 8 + size
+
+    def _execute(self, program: str, photographs: NDArray[np.uint8]) -> bytes:
+        given, found = self._folder / "photographs", self._folder / "results"
+        given.write_bytes(np.ascontiguousarray(photographs, np.uint8).tobytes())
+        command = [*self._runner, str(self._folder / program), str(given), str(found)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode != 0:
+            said = done.stderr.decode(errors="replace")[:_SAID]
+            raise ExportError(f"the compiled detector ends with {done.returncode}: {said}")
+        return found.read_bytes()
+
+
+@contextmanager
+def compiled(
+    program: CProgram,
+    input_size: int,
+    compiler: Sequence[str],
+    *,
+    trace: bool = False,
+    flags: Sequence[str] = FLAGS,
+    runner: Sequence[str] = (),
+) -> Iterator[CompiledC]:
+    """Compile a detector in a folder that is removed afterwards.
+
+    Args:
+        program: its texts.
+        input_size: S.
+        compiler: the command.
+        trace: also make it as `CompiledC.trace` needs it.
+        flags: of the compiler.
+        runner: what runs programs of the processor that is compiled for; empty for this one.
+
+    Raises:
+        ExportError: the compiler refuses it, or cannot be run.
+    """
+    with tempfile.TemporaryDirectory(prefix="flawspot") as name:
+        folder = Path(name)
+        (folder / "detector.h").write_text(program.header, encoding="ascii")
+        include = f'#include "{program.name}.h"'
+        for file, text in (("detector.c", program.source), ("resize.c", program.resize)):
+            (folder / file).write_text(text.replace(include, '#include "detector.h"', 1), encoding="ascii")
+        driver = kernel("driver").replace("DETECTOR.h", "detector.h")
+        (folder / "driver.c").write_text(driver, encoding="ascii")
+        names = ("detector.c", "resize.c", "driver.c")
+        kinds = [("run", ()), ("trace", ("-DFLAWSPOT_TRACE",))] if trace else [("run", ())]
+        for output, extra in kinds:
+            command = [*compiler, *flags, *extra, *names, "-o", output, "-lm"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+            if done.returncode != 0:
+                said = " ".join(done.stderr.decode(errors="replace").split())[:_SAID]
+                raise ExportError(f"{compiler[0]} does not compile the C file: {said}")
+        yield CompiledC(folder, input_size, runner)

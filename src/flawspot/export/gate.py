@@ -1,0 +1,215 @@
+"""The parity gate: a translation is written where it computes what the artifact does, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ExportError
+from flawspot.export.form import Form
+from flawspot.export.onnx_graph import with_outputs
+from flawspot.export.photographs import Pictures
+from flawspot.runtime.arena import allowed_megabytes
+from flawspot.runtime.artifact import Artifact
+from flawspot.runtime.detector import Detector
+from flawspot.runtime.session import open_session
+
+FLOAT_TOLERANCE = 1e-5
+"""Of map and score, relative to the largest value of the map."""
+STEPS, SHARE = 1, 0.001
+"""Of a layer's whole numbers: how far one may be off, in 256ths of what they can be, and how many may be."""
+LEAST_AGREEMENT, LEAST_RANK, MOST_ALARMS = 0.97, 0.99, 0.03
+"""Of whole numbers: verdicts that agree, rank correlation of scores, and difference of the false-alarm rates."""
+_LAYERED = 3
+"""Pictures of which every layer is compared."""
+
+Maps = tuple[NDArray[np.float32], NDArray[np.float32]]
+Run = Callable[[NDArray[np.uint8]], Maps]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """How the whole numbers of the layers compare.
+
+    Attributes:
+        compared: layers.
+        steps: how far the worst number is off.
+        share: of the numbers that differ, in the layer where that is largest.
+        worst: that layer's name.
+    """
+
+    compared: int
+    steps: int
+    share: float
+    worst: str
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How a translation compares with its artifact.
+
+    Attributes:
+        pictures: what was compared, in words.
+        map_difference, score_difference: the largest, relative to the largest value of the map.
+        layers: of whole numbers; None for floats.
+        verdicts: share that agrees, at the artifact's threshold and the translation's.
+        rank_correlation: of the scores (Spearman).
+        false_alarms, artifact_false_alarms: share of the good ones that are called anomalous.
+        threshold: of the translation.
+    """
+
+    pictures: str
+    map_difference: float
+    score_difference: float
+    layers: Layers | None
+    verdicts: float
+    rank_correlation: float
+    false_alarms: float
+    artifact_false_alarms: float
+    threshold: float
+
+
+class Translation(Protocol):
+    """A translation at work."""
+
+    def run(self, photographs: NDArray[np.uint8]) -> Maps:
+        """(N, S, S, 3) -> maps (N, S, S), scores (N,)."""
+        ...
+
+    def trace(self, photograph: NDArray[np.uint8]) -> Iterator[tuple[int, bytes]]:
+        """(S, S, 3) -> of each operation its place in the form, and its tensor, the channels of a pixel together."""
+        ...
+
+
+def compare(
+    artifact: Artifact,
+    detector: Detector,
+    form: Form,
+    translation: Translation,
+    pictures: Pictures,
+    threshold: float,
+) -> Parity:
+    """Run both on the pictures, and refuse what is not equal.
+
+    Args:
+        artifact, detector: what is translated, and what runs it.
+        form: in which it was read.
+        translation: what was written, at work.
+        pictures: good and defective ones.
+        threshold: of the artifact, as a float32.
+
+    Raises:
+        ExportError: they differ; says where and by how much.
+    """
+    everything = np.concatenate([pictures.good, pictures.defective])
+    wanted_maps, wanted = _in_turn(detector.run, everything)
+    maps, scores = translation.run(everything)
+    if not (np.isfinite(maps).all() and np.isfinite(scores).all()):
+        raise ExportError("the translation gives a score or a map that is not finite: nothing was written")
+    layers = _layers(artifact, form, translation, everything) if form.quantized else None
+    good = len(pictures.good)
+    own = _threshold(wanted[:good], scores[:good], threshold) if form.quantized and pictures.held_out else threshold
+    scale = max(float(np.abs(wanted_maps).max()), 1e-30)
+    parity = Parity(
+        f"{pictures.told}, and as many with pasted defects",
+        float(np.abs(maps - wanted_maps).max()) / scale,
+        float(np.abs(scores - wanted).max()) / scale,
+        layers,
+        float(np.mean((scores > own) == (wanted > threshold))),
+        rank_correlation(scores, wanted),
+        float(np.mean(scores[:good] > own)),
+        float(np.mean(wanted[:good] > threshold)),
+        own,
+    )
+    _check(parity)
+    return parity
+
+
+def _check(parity: Parity) -> None:
+    if parity.layers is None:
+        worst = max(parity.map_difference, parity.score_difference)
+        if not worst <= FLOAT_TOLERANCE:
+            raise ExportError(
+                f"the translation differs from the artifact by {worst:.2g} of the map: nothing was written"
+            )
+        return
+    layers = parity.layers
+    if layers.steps > STEPS or layers.share > SHARE:
+        raise ExportError(
+            f"the translation differs from the artifact in layer {layers.worst}: {100 * layers.share:.2g} % of its "
+            f"numbers, by up to {layers.steps}: nothing was written"
+        )
+    difference = abs(parity.false_alarms - parity.artifact_false_alarms)
+    close = parity.verdicts >= LEAST_AGREEMENT and parity.rank_correlation >= LEAST_RANK
+    if not close or difference > MOST_ALARMS:
+        raise ExportError(
+            f"the translation's verdicts agree with the artifact's on {100 * parity.verdicts:.3g} % of the pictures, "
+            f"its scores rank with {parity.rank_correlation:.4f}, its false alarms differ by {difference:.3f}: nothing "
+            "was written"
+        )
+
+
+def _layers(artifact: Artifact, form: Form, translation: Translation, everything: NDArray[np.uint8]) -> Layers:
+    """Compare the whole numbers of every layer with ONNX Runtime's, of a few pictures."""
+    steps = {
+        step: operation.y
+        for step, operation in enumerate(form.operations)
+        if operation.y.quantization is not None and not operation.y.name.endswith(":floats")
+    }
+    bits = {y.name: y.quantization.bits for y in steps.values() if y.quantization is not None}
+    session = open_session(with_outputs(artifact.model, bits), megabytes=allowed_megabytes())
+    different: dict[str, int] = dict.fromkeys(bits, 0)
+    furthest: dict[str, int] = dict.fromkeys(bits, 0)
+    chosen = everything[:: max(len(everything) // _LAYERED, 1)][:_LAYERED]
+    for picture in chosen:
+        wanted = dict(zip(bits, session.run(list(bits), {"image": picture[None]}), strict=True))
+        for step, data in translation.trace(picture):
+            if step not in steps:
+                continue
+            y = steps[step]
+            kind = np.uint8 if bits[y.name] == 8 else np.uint16
+            found = np.frombuffer(data, kind).reshape(y.height, y.width, y.channels).transpose(2, 0, 1)
+            off = np.abs(found.astype(np.int64) - wanted[y.name][0].astype(np.int64))
+            if bits[y.name] == 16:  # whose steps are as fine as the rounding of the floats that they are made of
+                off = (off + 128) // 257
+            different[y.name] += int(np.count_nonzero(off))
+            furthest[y.name] = max(furthest[y.name], int(off.max()))
+    shares = {y.name: different[y.name] / (y.numbers * len(chosen)) for y in steps.values()}
+    worst = max(shares, key=lambda name: (furthest[name] > STEPS, shares[name]))
+    return Layers(len(shares), max(furthest.values()), shares[worst], worst)
+
+
+def _in_turn(run: Run, pictures: NDArray[np.uint8]) -> Maps:
+    """One at a time, as a device would."""
+    found = [run(picture[None]) for picture in pictures]
+    return np.concatenate([maps for maps, _ in found]), np.concatenate([scores for _, scores in found])
+
+
+def _threshold(wanted: NDArray[np.float32], scores: NDArray[np.float32], threshold: float) -> float:
+    """As many of the good photographs lie above it as above the artifact's own, which is kept where that is so."""
+    above = int(np.count_nonzero(wanted > threshold))
+    if np.count_nonzero(scores > threshold) == above:
+        return threshold
+    ordered = np.sort(scores.astype(np.float64))[::-1]
+    if above == 0:
+        return float(np.float32(ordered[0]))
+    lower = ordered[above] if above < len(ordered) else ordered[-1] - abs(ordered[-1])
+    return float(np.float32((ordered[above - 1] + lower) / 2))
+
+
+def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Spearman's, equal values sharing their mean rank; 1 where either is constant and they are equal."""
+    a, b = _ranks(first), _ranks(second)
+    a, b = a - a.mean(), b - b.mean()
+    spread = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum()) / spread if spread > 0 else float(np.array_equal(a, b))
+
+
+def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts - 1) / 2).astype(np.float64)[inverse]

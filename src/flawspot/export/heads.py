@@ -1,0 +1,219 @@
+"""Heads by their structure: what turns features into a map, told by the operators that do it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from flawspot.export.form import DirectionDistance, Enlarged, GaussianDistance, Piece, Table, Tensor
+from flawspot.export.onnx_graph import Graph, Node
+from flawspot.export.reading import Reading
+
+_TINY = 1e-10
+"""A bound below which no length of a feature vector lies; it keeps a division from failing."""
+
+
+def _product(state: Reading, node: Node) -> bool:
+    """Of two maps; or half a squared length, which ends a distance of directions."""
+    if len(node.inputs) != 2:
+        return False
+    first, second = (state.products.get(name) for name in node.inputs)
+    if first is not None and second is not None:
+        state.products[node.outputs[0]] = first + second
+        return True
+    return _direction_distance(state, node)
+
+
+def _direction_distance(state: Reading, node: Node) -> bool:
+    """``1/2 sum((a / max(|a|, tiny) - b / max(|b|, tiny))^2)`` over the channels."""
+    graph = state.graph
+    if graph.scalar(node, 1) != 0.5:
+        return False
+    total = graph.maker(node.inputs[0], "ReduceSum")
+    if total is None or not _over_channels(graph, total):
+        return False
+    difference = _squared(graph, total.inputs[0])
+    minus = None if difference is None else graph.maker(difference, "Sub")
+    if minus is None:
+        return False
+    sides = [_direction(graph, name) for name in minus.inputs]
+    tensors = [None if side is None else state.tensors.get(side) for side in sides]
+    a, b = tensors
+    if a is None or b is None or (a.channels, a.height, a.width) != (b.channels, b.height, b.width):
+        return False
+    if (a.quantization is None) != (b.quantization is None) or any(
+        each.quantization is not None and each.quantization.bits != 8 for each in (a, b)
+    ):
+        a, b = (state.floats(side) for side in sides if side is not None)
+        if a is None or b is None:
+            return False
+    state.add(DirectionDistance(a, b, Tensor(node.outputs[0], 1, a.height, a.width)), node.outputs[0])
+    return True
+
+
+def _squared(graph: Graph, name: str) -> str | None:
+    """What is squared."""
+    power = graph.maker(name, "Pow")
+    if power is not None and graph.scalar(power, 1) == 2:
+        return power.inputs[0]
+    product = graph.maker(name, "Mul")
+    return product.inputs[0] if product is not None and product.inputs[0] == product.inputs[1] else None
+
+
+def _direction(graph: Graph, name: str) -> str | None:
+    """What is divided by its length."""
+    quotient = graph.maker(name, "Div")
+    if quotient is None:
+        return None
+    length = quotient.inputs[1]
+    expand = graph.maker(length, "Expand")
+    clip = graph.maker(length if expand is None else expand.inputs[0], "Clip")
+    if clip is None or not 0 < (graph.scalar(clip, 1) or 0) < _TINY:
+        return None
+    norm = graph.maker(clip.inputs[0], "ReduceL2")
+    if norm is None or norm.inputs[0] != quotient.inputs[0] or not _over_channels(graph, norm):
+        return None
+    return quotient.inputs[0]
+
+
+def _over_channels(graph: Graph, node: Node) -> bool:
+    axes = graph.constant(node, 1)
+    given = node.wholes("axes", ()) if axes is None else tuple(axes.ravel().tolist())
+    return given == (1,)
+
+
+def _enlarged(state: Reading, node: Node) -> bool:
+    """``rows @ x`` and then ``@ columns^T``."""
+    graph = state.graph
+    rows, columns = graph.constant(node, 0), graph.constant(node, 1)
+    size = state.input_size
+    x = state.tensors.get(node.inputs[1])
+    if rows is not None and x is not None and x.channels == 1 and rows.shape == (size, x.height):
+        state.halves[node.outputs[0]] = (x, rows.astype(np.float32))
+        return True
+    half = state.halves.get(node.inputs[0])
+    if half is not None and columns is not None and columns.shape == (half[0].width, size):
+        factor = Enlarged(half[0], half[1], np.ascontiguousarray(columns.T.astype(np.float32)))
+        state.products[node.outputs[0]] = (factor,)
+        return True
+    return False
+
+
+def _gathered(state: Reading, node: Node) -> bool:
+    """Some channels of a tensor."""
+    indices = state.graph.constant(node, 1)
+    x = _readable(state, node.inputs[0])
+    if x is None or indices is None or indices.ndim != 1 or node.whole("axis", 0) != 1:
+        return False
+    state.pieces[node.outputs[0]] = (Piece(x, indices.astype(np.int64)),)
+    return True
+
+
+def _repeated(state: Reading, node: Node) -> bool:
+    """Nearest neighbours over a finer grid, whose size the distance that follows says."""
+    pieces = _pieces(state, node.inputs[0])
+    of_corners = node.text("coordinate_transformation_mode", "half_pixel") == "asymmetric"
+    if pieces is None or node.text("mode", "nearest") != "nearest" or not of_corners:
+        return False
+    if node.text("nearest_mode", "round_prefer_floor") != "floor":
+        return False
+    state.pieces[node.outputs[0]] = pieces
+    return True
+
+
+def _joined(state: Reading, node: Node) -> bool:
+    found = [_pieces(state, name) for name in node.inputs]
+    if node.whole("axis", 0) != 1 or any(pieces is None for pieces in found):
+        return False
+    state.pieces[node.outputs[0]] = tuple(piece for pieces in found for piece in pieces or ())
+    return True
+
+
+def _pieces(state: Reading, name: str) -> tuple[Piece, ...] | None:
+    tensor = _readable(state, name)
+    if tensor is not None and name not in state.pieces:
+        return (Piece(tensor, np.arange(tensor.channels)),)
+    return state.pieces.get(name)
+
+
+def _readable(state: Reading, name: str) -> Tensor | None:
+    """A tensor as a distance reads it: of floats or of 8 bits."""
+    tensor = state.tensors.get(name)
+    if tensor is None or tensor.quantization is None or tensor.quantization.bits == 8:
+        return tensor
+    return state.floats(name)
+
+
+def _gaussian(state: Reading, node: Node) -> bool:
+    """The square root of the squared length of ``W (v - mean)`` at each position."""
+    graph = state.graph
+    turned = graph.maker(node.inputs[0], "Transpose")
+    total = graph.maker(node.inputs[0] if turned is None else turned.inputs[0], "ReduceSum")
+    whitened = None if total is None or not _over_channels(graph, total) else _squared(graph, total.inputs[0])
+    if whitened is None:
+        return False
+    bands: tuple[Table, ...] = ()
+    scaled = graph.maker(whitened, "Mul")
+    scale = None if scaled is None else state.table(scaled.inputs[1])
+    if scaled is not None and scale is not None:
+        difference = scaled.inputs[0]
+    else:
+        read = _bands(state, whitened)
+        if read is None:
+            return False
+        bands, difference = read
+    minus = graph.maker(difference, "Sub")
+    reshaped = None if minus is None else graph.maker(minus.inputs[0], "Reshape")
+    mean = None if minus is None else state.table(minus.inputs[1])
+    pieces = None if reshaped is None else _pieces(state, reshaped.inputs[0])
+    if mean is None or pieces is None or mean.numbers.ndim != 2:
+        return False
+    side = math.isqrt(mean.numbers.shape[1])
+    if side * side != mean.numbers.shape[1] or sum(len(piece.channels) for piece in pieces) != len(mean.numbers):
+        return False
+    y = Tensor(node.outputs[0], 1, side, side)
+    state.add(GaussianDistance(pieces, y, mean, scale, bands), node.outputs[0])
+    return True
+
+
+def _bands(state: Reading, name: str) -> tuple[tuple[Table, ...], str] | None:
+    """The rows of a lower triangular matrix, band by band, and what they are multiplied with."""
+    graph = state.graph
+    joined = graph.maker(name, "Concat")
+    names = (name,) if joined is None else joined.inputs
+    bands: list[Table] = []
+    vectors = None
+    for each in names:
+        product = graph.maker(each, "MatMul")
+        band = None if product is None else state.table(product.inputs[0])
+        if product is None or band is None or band.numbers.ndim != 3:
+            return None
+        part = graph.maker(product.inputs[1], "Slice")
+        if part is not None and (graph.scalar(part, 1), graph.scalar(part, 2)) != (0, band.numbers.shape[2]):
+            return None
+        vectors = product.inputs[1] if part is None else part.inputs[0]
+        bands.append(band)
+    turned = None if vectors is None else graph.maker(vectors, "Transpose")
+    return None if turned is None else (tuple(bands), turned.inputs[0])
+
+
+def _reshaped(state: Reading, node: Node) -> bool:
+    """A map of one channel, whose positions stood in a row."""
+    tensor = state.tensors.get(node.inputs[0])
+    if tensor is None or tensor.channels != 1:
+        return False
+    state.tensors[node.outputs[0]] = tensor
+    return True
+
+
+HEAD_OPERATORS: dict[str, Callable[[Reading, Node], bool]] = {
+    "Mul": _product,
+    "MatMul": _enlarged,
+    "Gather": _gathered,
+    "Resize": _repeated,
+    "Concat": _joined,
+    "Sqrt": _gaussian,
+    "Reshape": _reshaped,
+}

@@ -1,0 +1,37 @@
+/* Runs the detector on photographs of a file, and writes score and map of each: how flawspot compares it. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "DETECTOR.h"
+
+static uint8_t rgb[FLAWSPOT_SIZE * FLAWSPOT_SIZE * 3];
+static float map[FLAWSPOT_SIZE * FLAWSPOT_SIZE];
+static FILE *results;
+
+static void put(const void *numbers, size_t bytes) {
+  if (fwrite(numbers, 1, bytes, results) != bytes) exit(3);
+}
+
+#ifdef FLAWSPOT_TRACE
+void flawspot_trace(int operation, const void *numbers, size_t bytes);
+
+void flawspot_trace(int operation, const void *numbers, size_t bytes) {
+  int32_t head[2];
+  head[0] = operation;
+  head[1] = (int32_t)bytes;
+  put(head, sizeof head);
+  put(numbers, bytes);
+}
+#endif
+
+int main(int count, char **names) {
+  FILE *photographs = count > 2 ? fopen(names[1], "rb") : NULL;
+  results = count > 2 ? fopen(names[2], "wb") : NULL;
+  if (!photographs || !results) return 2;
+  while (fread(rgb, sizeof rgb, 1, photographs) == 1) {
+    float score = flawspot_run(rgb, map);
+    put(&score, sizeof score);
+    put(map, sizeof map);
+  }
+  return fclose(results) ? 3 : 0;
+}

@@ -1,0 +1,20 @@
+/* |W (v - mean)| at each place. W is lower triangular; its rows lie place by place, in bands of `height` rows, each as
+   wide as its last. */
+static void gaussian_full(const piece *pieces, int count, int side, float *y, float *vector, const float *mean,
+                          const float *bands, int height) {
+  for (int p = 0; p < side * side; p++) {
+    int n = gathered(pieces, count, side, p / side, p % side, vector);
+    float sum = 0;
+    for (int i = 0; i < n; i++) vector[i] -= mean[i];
+    mean += n;
+    for (int first = 0; first < n; first += height) {
+      int last = first + height < n ? first + height : n;
+      for (int i = first; i < last; i++, bands += last) {
+        float d = 0;
+        for (int j = 0; j < last; j++) d += bands[j] * vector[j];
+        sum += d * d;
+      }
+    }
+    y[p] = sqrtf(sum);
+  }
+}

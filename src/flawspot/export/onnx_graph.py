@@ -1,0 +1,210 @@
+"""The graph of an ONNX file, its operators and constants, read without the onnx package.
+
+What is read has passed `flawspot.runtime.onnx_checks`, so that sizes are bounded and tensors lie in the file.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ArtifactError
+from flawspot.runtime.protobuf import LENGTH_DELIMITED, VARINT, delimited, fields, signed, varint
+
+Setting = int | float | bytes | tuple[int, ...] | NDArray[Any] | None
+
+_TYPES: dict[int, type[np.generic]] = {
+    1: np.float32,
+    2: np.uint8,
+    3: np.int8,
+    4: np.uint16,
+    5: np.int16,
+    6: np.int32,
+    7: np.int64,
+    9: np.bool_,
+    10: np.float16,
+    11: np.float64,
+}
+"""Of TensorProto.DataType."""
+_UINT8, _UINT16 = 2, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operator."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    settings: dict[str, Setting]
+
+    def whole(self, name: str, otherwise: int) -> int:
+        """An attribute that is a whole number."""
+        value = self.settings.get(name, otherwise)
+        return value if isinstance(value, int) else otherwise
+
+    def wholes(self, name: str, otherwise: tuple[int, ...]) -> tuple[int, ...]:
+        """An attribute that is a list of whole numbers."""
+        value = self.settings.get(name, otherwise)
+        return value if isinstance(value, tuple) else otherwise
+
+    def text(self, name: str, otherwise: str) -> str:
+        """An attribute that is a text."""
+        value = self.settings.get(name)
+        return value.decode(errors="replace") if isinstance(value, bytes) else otherwise
+
+
+class Graph:
+    """The operators in their order, which is that of the file, and the constants by name.
+
+    Attributes:
+        nodes: all of them.
+        constants: initializers, and what Constant operators hold.
+        uses: how many operators read each value.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self.nodes: list[Node] = []
+        self.constants: dict[str, NDArray[Any]] = {}
+        for number, _, _, payload in fields(model):
+            if number == 7:
+                self._read(payload)
+        self.uses = Counter(name for node in self.nodes for name in node.inputs)
+        self._makers = {name: node for node in self.nodes for name in node.outputs}
+        self._readers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in node.inputs:
+                self._readers.setdefault(name, []).append(node)
+
+    def _read(self, message: memoryview) -> None:
+        for number, wire_type, _, payload in fields(message):
+            if wire_type != LENGTH_DELIMITED:
+                continue
+            if number == 1:
+                node = _node(payload)
+                value = node.settings.get("value")
+                if node.operator == "Constant" and isinstance(value, np.ndarray):
+                    self.constants[node.outputs[0]] = value
+                else:
+                    self.nodes.append(node)
+            elif number == 5:
+                name, value = _tensor(payload)
+                self.constants[name] = value
+
+    def maker(self, name: str, operator: str | None = None) -> Node | None:
+        """The operator that computes a value, if it is of that kind."""
+        node = self._makers.get(name)
+        return node if node is not None and operator in (None, node.operator) else None
+
+    def sole_reader(self, name: str) -> Node | None:
+        """The operator that reads a value, if it is the only one."""
+        readers = self._readers.get(name, ())
+        return readers[0] if len(readers) == 1 else None
+
+    def constant(self, node: Node, place: int) -> NDArray[Any] | None:
+        """The constant that an operator reads at `place`; None where it is none."""
+        return self.constants.get(node.inputs[place]) if place < len(node.inputs) else None
+
+    def scalar(self, node: Node, place: int) -> float | None:
+        """The same of one number."""
+        value = self.constant(node, place)
+        return float(value.ravel()[0]) if value is not None and value.size == 1 else None
+
+
+def with_outputs(model: bytes, codes: dict[str, int]) -> bytes:
+    """The model with more outputs, so that what lies within can be seen.
+
+    Args:
+        model: an ONNX model.
+        codes: names of its values, and of how many bits they are: 8 or 16.
+    """
+    infos = []
+    for name, bits in codes.items():
+        kind = bytes([1 << 3 | VARINT, _UINT8 if bits == 8 else _UINT16])
+        infos.append(delimited(12, delimited(1, name.encode()) + delimited(2, delimited(1, kind))))
+    # Messages of which a file holds two are one: lists follow each other (protobuf.dev, "Last One Wins").
+    return model + delimited(7, b"".join(infos))
+
+
+def _node(message: memoryview) -> Node:
+    inputs: list[str] = []
+    outputs: list[str] = []
+    settings: dict[str, Setting] = {}
+    operator = ""
+    for number, wire_type, _, payload in fields(message):
+        if wire_type != LENGTH_DELIMITED:
+            continue
+        if number in (1, 2):
+            (inputs if number == 1 else outputs).append(bytes(payload).decode(errors="replace"))
+        elif number == 4:
+            operator = bytes(payload).decode(errors="replace")
+        elif number == 5:
+            name, value = _setting(payload)
+            settings[name] = value
+    return Node(operator, tuple(inputs), tuple(outputs), settings)
+
+
+def _setting(message: memoryview) -> tuple[str, Setting]:
+    name, value = "", None
+    several: list[int] = []
+    for number, wire_type, _, payload in fields(message):
+        if number == 1:
+            name = bytes(payload).decode(errors="replace")
+        elif number == 2:
+            value = struct.unpack("<f", payload)[0]
+        elif number == 3:
+            value = signed(varint(payload, 0)[0])
+        elif number == 4:
+            value = bytes(payload)
+        elif number == 5:
+            value = _tensor(payload)[1]
+        elif number == 8:
+            several += _wholes(payload, wire_type)
+    return name, tuple(several) if several else value
+
+
+def _tensor(message: memoryview) -> tuple[str, NDArray[Any]]:
+    name, kind, raw = "", 0, b""
+    shape: list[int] = []
+    whole: list[int] = []
+    floats: list[float] = []
+    for number, wire_type, _, payload in fields(message):
+        if number == 1:
+            shape += _wholes(payload, wire_type)
+        elif number == 2:
+            kind = varint(payload, 0)[0]
+        elif number == 4:
+            floats += np.frombuffer(payload, "<f4").tolist()
+        elif number in (5, 7):
+            whole += _wholes(payload, wire_type)
+        elif number == 8:
+            name = bytes(payload).decode(errors="replace")
+        elif number == 9:
+            raw = bytes(payload)
+    if kind not in _TYPES:
+        raise ArtifactError("it has tensors of a type that no detector has")
+    dtype = np.dtype(_TYPES[kind])
+    if raw:
+        values = np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype)
+    elif kind == 10:  # as whole numbers of 16 bits
+        values = np.array(whole, np.uint16).view(np.float16)
+    else:
+        values = np.array(floats or whole, dtype)
+    return name, values.reshape(shape)
+
+
+def _wholes(payload: memoryview, wire_type: int) -> list[int]:
+    """A repeated whole number: one by one, or packed."""
+    if wire_type == VARINT:
+        return [signed(varint(payload, 0)[0])]
+    found: list[int] = []
+    position = 0
+    while position < len(payload):
+        value, position = varint(payload, position)
+        found.append(signed(value))
+    return found

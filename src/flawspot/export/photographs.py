@@ -1,0 +1,101 @@
+"""What a translation is compared on: good photographs that the detector has not learned from, and defects on them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from flawspot.data.demo_set import PRODUCTS, render
+from flawspot.data.folders import open_data
+from flawspot.data.pasted import paste_defect
+from flawspot.errors import DataError, ImageError
+from flawspot.progress import SILENT, Progress
+from flawspot.runtime.manifest import Manifest
+from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.self_test import probe
+from flawspot.texts import counted
+
+MOST = 100
+"""Good photographs that are compared; more would only take longer."""
+_GENERATED = 4
+"""Pictures of each product that flawspot draws."""
+_HASH = 16
+"""Hexadecimal digits of a file's sha256 that a manifest keeps."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures as a translation takes them.
+
+    Attributes:
+        good, defective: (N, S, S, 3) uint8 each; a defective one is a good one with a defect on it.
+        told: what they are, in a few words.
+        held_out: the detector has learned from none of the good ones, so that a threshold may rest on them.
+    """
+
+    good: NDArray[np.uint8]
+    defective: NDArray[np.uint8]
+    told: str
+    held_out: bool
+
+
+def generated(input_size: int) -> Pictures:
+    """Pictures that flawspot draws: no product of the detector's, but the same arithmetic."""
+    size = max(input_size, 64)
+    good = [probe(), *(render(product, seed, size=size)[0] for product in PRODUCTS for seed in range(_GENERATED))]
+    return _with_defects(good, input_size, counted(len(good), "generated picture"), held_out=False)
+
+
+def photographs(folder: Path, manifest: Manifest, progress: Progress = SILENT) -> Pictures:
+    """Good photographs of a folder: those that the threshold rests on, where there are any, else all.
+
+    Args:
+        folder: as training takes it; its good photographs to learn from are meant.
+        manifest: of the detector.
+        progress: is told of each.
+
+    Raises:
+        DataError: there are none, or none that can be read.
+    """
+    paths = list(open_data(folder).train)
+    if not paths:
+        raise DataError(f"{folder} has no good photographs: give the folder that the detector was trained on")
+    known = set(manifest.calibration.hashes)
+    chosen = [path for path in paths if known and _hash(path) in known]
+    held_out = bool(chosen)
+    chosen = (chosen or paths)[:MOST]
+    good: list[NDArray[np.uint8]] = []
+    for path in progress.track(chosen, "reading photographs", len(chosen)):
+        try:
+            good.append(read_photograph(path, manifest.input_size, white=manifest.white).pixels)
+        except ImageError as error:
+            progress.note(str(error))
+    if not good:
+        raise DataError(f"none of the {len(chosen)} good photographs of {folder} can be read")
+    kind = "held-out good photograph" if held_out else "good photograph"
+    more = "" if held_out else ", some perhaps learned from"
+    return _with_defects(good, manifest.input_size, counted(len(good), kind) + more, held_out=held_out)
+
+
+def resized(pixels: NDArray[np.uint8], input_size: int) -> NDArray[np.uint8]:
+    """(H, W, 3) -> (S, S, 3): bilinear, antialiased, as the graph does but for rounding to whole grey levels."""
+    if pixels.shape[:2] == (input_size, input_size):
+        return pixels
+    return np.array(Image.fromarray(pixels).resize((input_size, input_size), Image.Resampling.BILINEAR))
+
+
+def _with_defects(good: list[NDArray[np.uint8]], input_size: int, told: str, *, held_out: bool) -> Pictures:
+    defective = [resized(paste_defect(image, seed), input_size) for seed, image in enumerate(good)]
+    return Pictures(np.stack([resized(image, input_size) for image in good]), np.stack(defective), told, held_out)
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:_HASH]
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None

@@ -1,0 +1,81 @@
+"""How far a graph has been read: which of its values are known, and as what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from flawspot.export.form import Conversion, Enlarged, Floats, Input, Operation, Piece, Table, Tensor
+from flawspot.export.onnx_graph import Graph, Node
+
+
+@dataclass
+class Reading:
+    """How far the graph has been read.
+
+    Attributes:
+        tensors: by the name of the float value that they stand for; quantized ones are read by dequantizing.
+        codes: by the name of the value that holds whole numbers.
+        pixels: (3, 256), what a value that depends on the photograph's pixel alone is for each of theirs.
+        pieces: of values that gather channels of several tensors.
+        halves: of ``rows @ x``: the tensor and the rows.
+        products: of values that are products of enlarged maps.
+        done: values that were read together with an operator before theirs.
+        unknown: operators that have no form, in their order.
+    """
+
+    graph: Graph
+    input_size: int
+    operations: list[Operation] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    codes: dict[str, Tensor] = field(default_factory=dict)
+    pixels: dict[str, Floats] = field(default_factory=dict)
+    pieces: dict[str, tuple[Piece, ...]] = field(default_factory=dict)
+    halves: dict[str, tuple[Tensor, Floats]] = field(default_factory=dict)
+    products: dict[str, tuple[Enlarged, ...]] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    unknown: list[Node] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.pixels["image"] = np.tile(np.arange(256, dtype=np.float32), (3, 1))
+
+    def add(self, operation: Operation, name: str) -> None:
+        """Put an operation last, whose result is the float value `name`."""
+        self.operations.append(operation)
+        self.tensors[name] = operation.y
+        self.done.add(name)
+
+    def floats(self, name: str) -> Tensor | None:
+        """The tensor of a value, in float32: dequantized first where it is quantized."""
+        tensor = self.tensors.get(name)
+        if tensor is None and name in self.pixels:
+            y = Tensor(name, 3, self.input_size, self.input_size)
+            self.add(Input(y, self.pixels[name]), name)
+            return y
+        if tensor is None or tensor.quantization is None:
+            return tensor
+        plain = Tensor(f"{tensor.name}:floats", tensor.channels, tensor.height, tensor.width)
+        if not any(operation.y == plain for operation in self.operations):
+            self.operations.append(Conversion(tensor, plain))
+        return plain
+
+    def table(self, name: str) -> Table | None:
+        """A constant of the head in the form in which it is stored."""
+        if name in self.graph.constants:
+            return Table(self.graph.constants[name])
+        cast = self.graph.maker(name, "Cast")
+        if cast is not None and (stored := self.graph.constant(cast, 0)) is not None:
+            return Table(stored)
+        node = self.graph.maker(name, "DequantizeLinear")
+        numbers = None if node is None else self.graph.constant(node, 0)
+        if node is None or numbers is None:
+            return None
+        scale, zero = self.graph.constant(node, 1), self.graph.constant(node, 2)
+        if scale is None:
+            return None
+        axis = node.whole("axis", 1) % numbers.ndim
+        shape = [-1 if place == axis else 1 for place in range(numbers.ndim)] if scale.ndim == 1 else [1] * numbers.ndim
+        if scale.ndim > 1:
+            shape = list(scale.shape)
+        return Table(numbers, scale.reshape(shape), None if zero is None else zero.astype(np.int64).reshape(shape))

@@ -1,0 +1,124 @@
+"""The way from an artifact to files, and the gate on it."""
+
+import dataclasses
+import json
+from hashlib import sha256
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawspot.errors import ConfigurationError, ExportError
+from flawspot.export import translate
+from flawspot.export.compiling import CompiledC
+from flawspot.export.gate import rank_correlation
+from flawspot.export.photographs import photographs
+from flawspot.export.translate import export_c
+
+from .graphs import pictures
+
+FILES = ["part.c", "part.c.report.json", "part.h", "part_resize.c"]
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["floats", "codes", "gaussians"])
+def test_files_and_report(name, detectors, compiler, tmp_path):
+    report = export_c(detectors(name), tmp_path / "part.c")
+    assert files(tmp_path) == FILES
+    told = json.loads((tmp_path / "part.c.report.json").read_text())
+    assert told["verified"] is True
+    assert told["arena"] == report.arena >= told["arena_bound"] > 0
+    assert told["parity"]["map_difference"] < 1e-5
+    assert (told["parity"]["layers"] is None) == (name != "codes")
+    assert "generated" in told["parity"]["pictures"]
+    assert f"FLAWSPOT_ARENA_BYTES {report.arena}" in (tmp_path / "part.h").read_text()
+    assert told["graph_sha256"] in (tmp_path / "part.c").read_text()
+
+
+def test_a_translation_that_differs_is_not_written(detectors, compiler, tmp_path, monkeypatch):
+    run = CompiledC.run
+
+    def wrong(self, several):
+        maps, scores = run(self, several)
+        return maps * np.float32(1.001), scores
+
+    monkeypatch.setattr(CompiledC, "run", wrong)
+    with pytest.raises(ExportError, match="nothing was written"):
+        export_c(detectors("floats"), tmp_path / "part.c")
+    assert files(tmp_path) == []
+
+
+def test_a_layer_that_differs_is_named(detectors, compiler, tmp_path, monkeypatch):
+    trace = CompiledC.trace
+
+    def wrong(self, photograph):
+        for step, data in trace(self, photograph):
+            yield step, data if step != 3 else bytes(min(each + 2, 255) for each in data)
+
+    monkeypatch.setattr(CompiledC, "trace", wrong)
+    with pytest.raises(ExportError, match=r"in layer .*\.codes: .* by up to 2: nothing was written"):
+        export_c(detectors("codes"), tmp_path / "part.c")
+    assert files(tmp_path) == []
+
+
+def test_a_score_that_is_not_finite_is_not_written(detectors, compiler, tmp_path, monkeypatch):
+    run = CompiledC.run
+    monkeypatch.setattr(CompiledC, "run", lambda self, several: (run(self, several)[0] * np.nan, run(self, several)[1]))
+    with pytest.raises(ExportError, match="not finite"):
+        export_c(detectors("floats"), tmp_path / "part.c")
+
+
+def test_without_a_compiler_it_must_be_asked_for(detectors, tmp_path, monkeypatch):
+    monkeypatch.setattr(translate, "find_compiler", lambda: None)
+    with pytest.raises(ExportError, match="no C compiler here"):
+        export_c(detectors("floats"), tmp_path / "part.c")
+    assert files(tmp_path) == []
+    report = export_c(detectors("floats"), tmp_path / "part.c", unverified=True)
+    assert not report.verified
+    assert json.loads((tmp_path / "part.c.report.json").read_text())["verified"] is False
+
+
+def test_a_compiler_that_is_not_there(detectors, tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler -O2")
+    with pytest.raises(ExportError, match="CC names no-such-compiler"):
+        export_c(detectors("floats"), tmp_path / "part.c")
+
+
+@pytest.mark.parametrize("name", ["part", "part.cpp", 'a"b.c', "a b.c", "é.c"])
+def test_names_that_no_c_file_has(name, detectors, tmp_path):
+    with pytest.raises(ConfigurationError, match="name it as a C file"):
+        export_c(detectors("floats"), tmp_path / name)
+
+
+def test_held_out_photographs_are_known_by_their_content(detectors, tmp_path):
+    manifest = detectors("floats").manifest
+    hashes = []
+    for index, picture in enumerate(pictures(4, 64)):
+        path = tmp_path / "train" / "good" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
+        hashes.append(sha256(path.read_bytes()).hexdigest()[:16])
+    plain = photographs(tmp_path, manifest)
+    assert (len(plain.good), plain.held_out) == (4, False)
+    assert plain.good.shape == plain.defective.shape == (4, 40, 40, 3)
+    calibration = dataclasses.replace(manifest.calibration, hashes=tuple(hashes[:2]))
+    known = photographs(tmp_path, dataclasses.replace(manifest, calibration=calibration))
+    assert (len(known.good), known.held_out) == (2, True)
+
+
+def test_figures_of_both(detectors, compiler, product_folder, tmp_path):
+    report = export_c(detectors("codes"), tmp_path / "part.c", data=product_folder)
+    artifact, translation = report.figures["artifact"], report.figures["translation"]
+    assert artifact["image_auroc"] is not None
+    for name, value in artifact.items():
+        assert translation[name] == pytest.approx(value, abs=0.2)  # of 8 photographs, rounded where they are resized
+
+
+def test_ranks():
+    first = np.array([1, 2, 2, 5], np.float32)
+    assert rank_correlation(first, first * 3) == pytest.approx(1)
+    assert rank_correlation(first, -first) == pytest.approx(-1)
+    assert rank_correlation(np.zeros(3, np.float32), np.zeros(3, np.float32)) == 1
