@@ -1,4 +1,4 @@
-/* Runs the detector on one photograph and prints its score's bits, a hash of its map, and how many millions of
+/* Runs the detector on one photograph and prints its score's bits, a hash of its map, and how many thousand
    instructions it took: the emulator counts one for each nanosecond, the timer 25 million ticks a second. */
 #include <stdio.h>
 
@@ -23,6 +23,6 @@ int main(void) {
   __builtin_memcpy(&bits, &score, sizeof bits);
   for (unsigned i = 0; i < sizeof map; i++) hash = (hash ^ bytes[i]) * 16777619u;
   printf("%08x %08x %u\n", (unsigned)bits, (unsigned)hash,
-         (unsigned)(((uint64_t)overflows * RANGE + RANGE - left) * 40 / 1000000));
+         (unsigned)(((uint64_t)overflows * RANGE + RANGE - left) * 40 / 1000));
   return 0;
 }
