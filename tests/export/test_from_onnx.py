@@ -7,18 +7,11 @@ import onnx
 import pytest
 
 from flawspot.errors import ExportError
-from flawspot.export.form import (
-    Addition,
-    Conversion,
-    Convolution,
-    DirectionDistance,
-    GaussianDistance,
-    Input,
-    MapProduct,
-    Quantization,
-)
+from flawspot.export.form import Addition, Conversion, Convolution, Input
 from flawspot.export.from_onnx import read_form
+from flawspot.export.head_operations import DirectionDistance, GaussianDistance, MapProduct
 from flawspot.export.onnx_graph import Graph
+from flawspot.export.tensors import Quantization
 
 from .graphs import SIZE
 

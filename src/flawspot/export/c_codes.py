@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from flawspot.errors import ExportError
 from flawspot.export.c_floats import shape_of
 from flawspot.export.c_program import Program, number
-from flawspot.export.form import Addition, Conversion, Convolution, DirectionDistance, Input, Quantization, Tensor
+from flawspot.export.form import Addition, Conversion, Convolution, Input
+from flawspot.export.head_operations import DirectionDistance
+from flawspot.export.tensors import Quantization, Tensor
 
 _UNROLLED = (3, 5, 7)
 """Sides of depthwise kernels whose rows are written out."""

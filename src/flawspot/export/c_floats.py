@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.export.c_program import Program, number
-from flawspot.export.form import Addition, Convolution, DirectionDistance, Input
+from flawspot.export.form import Addition, Convolution, Input
+from flawspot.export.head_operations import DirectionDistance
 
 _COLUMNS = 4
 """Columns of a matrix that lie together, so that one number of a vector serves them all."""

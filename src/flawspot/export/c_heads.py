@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from flawspot.errors import ExportError
 from flawspot.export.c_program import Program, number
-from flawspot.export.form import Enlarged, Floats, GaussianDistance, MapProduct, Piece, Quantization
+from flawspot.export.head_operations import Enlarged, GaussianDistance, MapProduct, NearestNeighbour, Piece
+from flawspot.export.tensors import Floats, Quantization
 
 _PART = "head"
+_MOST_ROWS = 65_535
 
 
 def write_gaussian(program: Program, operation: GaussianDistance, step: int) -> None:
@@ -47,12 +49,32 @@ def _pieces(program: Program, pieces: Sequence[Piece]) -> str:
         chosen = program.table(_PART, piece.channels.astype(np.uint16))
         x, held = piece.x, piece.x.quantization
         place = f"{program.at(x)}, NULL, 0, 0" if held is None else f"NULL, {program.at(x)}, {_read_by(held)}"
-        values.append(f"{{{place}, {x.height}, {x.width}, {x.channels}, {len(piece.channels)}, {chosen}}}")
+        sizes = (x.height, x.width, x.channels, len(piece.channels), piece.window)
+        values.append(f"{{{place}, {', '.join(map(str, sizes))}, {chosen}}}")
     return program.structure("piece", values, several=True)
 
 
 def _read_by(held: Quantization) -> str:
     return f"{number(held.scale)}, {held.zero}"
+
+
+def write_nearest(program: Program, operation: NearestNeighbour, step: int) -> None:
+    """Cell by cell of the coarsest grid, and within it of the next finer ones."""
+    levels = []
+    for level in operation.levels:
+        rows, mean = program.table(_PART, level.rows.values()), program.table(_PART, level.mean)
+        parents = "NULL"
+        if level.parents is not None:
+            if level.parents.max() > _MOST_ROWS:
+                raise ExportError(f"this detector has no C form: its bank has more than {_MOST_ROWS:,} rows")
+            parents = program.table(_PART, level.parents.astype(np.uint16))
+        numbers, channels = level.rows.numbers.shape
+        pieces = _pieces(program, level.pieces)
+        values = (pieces, len(level.pieces), level.grid, numbers, channels, mean, rows, parents)
+        levels.append(f"{{{', '.join(map(str, values))}}}")
+    table = program.structure("level", levels, several=True)
+    scratch = f"F32({program.scratch(step)})"
+    program.call("nearest", table, len(levels), scratch, program.at(operation.y))
 
 
 def write_product(program: Program, operation: MapProduct, step: int) -> None:

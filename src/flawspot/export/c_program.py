@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.export.arena import Plan
-from flawspot.export.form import Tensor
+from flawspot.export.tensors import Tensor
 
 KERNELS: dict[str, tuple[str, ...]] = {
     "bounded": (),
@@ -22,9 +22,10 @@ KERNELS: dict[str, tuple[str, ...]] = {
     "depthwise_f32": ("bounded",),
     "add_f32": ("bounded",),
     "direction_f32": (),
-    "gaussian": (),
-    "gaussian_diagonal": ("gaussian",),
-    "gaussian_full": ("gaussian",),
+    "pieces": (),
+    "gaussian_diagonal": ("pieces",),
+    "gaussian_full": ("pieces",),
+    "nearest": ("pieces",),
     "product": (),
     "codes": (),
     "look_up_u8": (),

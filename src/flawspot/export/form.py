@@ -11,60 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Quantization:
-    """Whole numbers q that stand for ``scale * (q - zero)``.
-
-    Attributes:
-        scale: a float32.
-        zero: within the range of the codes.
-        bits: 8 or 16; codes are 0 to 2^bits - 1.
-    """
-
-    scale: float
-    zero: int
-    bits: int = 8
-
-    @property
-    def highest(self) -> int:
-        """The largest code."""
-        return (1 << self.bits) - 1
-
-    def codes(self, values: Floats) -> NDArray[np.int64]:
-        """Rounded to the nearest code, halves to the even one, as ONNX's QuantizeLinear does in float32."""
-        nearest = np.rint(values.astype(np.float32) / np.float32(self.scale)).astype(np.int64) + self.zero
-        codes: NDArray[np.int64] = np.clip(nearest, 0, self.highest)
-        return codes
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """What an operation reads or writes.
-
-    Attributes:
-        name: of the artifact's value, unique.
-        channels, height, width: its shape.
-        quantization: None for float32.
-    """
-
-    name: str
-    channels: int
-    height: int
-    width: int
-    quantization: Quantization | None = None
-
-    @property
-    def numbers(self) -> int:
-        """How many it holds."""
-        return self.channels * self.height * self.width
-
-    @property
-    def bytes(self) -> int:
-        """Of all its numbers."""
-        return self.numbers * (4 if self.quantization is None else self.quantization.bits // 8)
+from flawspot.export.head_operations import DirectionDistance, GaussianDistance, MapProduct, NearestNeighbour
+from flawspot.export.tensors import Floats, Tensor
 
 
 @dataclass(frozen=True)
@@ -159,120 +107,9 @@ class Conversion:
         return (self.x,)
 
 
-@dataclass(frozen=True)
-class DirectionDistance:
-    """``1/2 |a/|a| - b/|b||^2`` of the channels at each place: a map of one channel."""
-
-    a: Tensor
-    b: Tensor
-    y: Tensor
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """What it reads."""
-        return (self.a, self.b)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates: three products for each number."""
-        return 3 * self.a.numbers
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Channels of a tensor, repeated over a finer grid: cell (i, j) of G x G reads row ``i * height // G``.
-
-    Attributes:
-        channels: (n,) indices; in the order in which they stand in the vector.
-    """
-
-    x: Tensor
-    channels: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A large constant of the head, as it is stored.
-
-    Attributes:
-        numbers: float32, float16, int8 or uint8.
-        scale, zero: float32 and whole numbers that fit its shape: it stands for ``scale * (numbers - zero)``; None
-            for floats.
-    """
-
-    numbers: NDArray[np.generic]
-    scale: Floats | None = None
-    zero: NDArray[np.int64] | None = None
-
-    def values(self) -> Floats:
-        """In float32."""
-        if self.scale is None:
-            return self.numbers.astype(np.float32)
-        zero = 0 if self.zero is None else self.zero
-        values: Floats = ((self.numbers.astype(np.int64) - zero).astype(np.float32) * self.scale).astype(np.float32)
-        return values
-
-
-@dataclass(frozen=True)
-class GaussianDistance:
-    """``|W (v - mean)|`` at each of P places, v being the vector of the `pieces` there.
-
-    Attributes:
-        mean: (d, P).
-        scale: (d, P), of a diagonal W; None where there are bands.
-        bands: (P, rows, columns) each: rows of a lower triangular W, as far as they are not zero.
-    """
-
-    pieces: tuple[Piece, ...]
-    y: Tensor
-    mean: Table
-    scale: Table | None = None
-    bands: tuple[Table, ...] = ()
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """What it reads."""
-        return tuple(piece.x for piece in self.pieces)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates: scaling or the triangle, and squaring."""
-        banded = sum(band.numbers.size for band in self.bands)
-        return banded + self.mean.numbers.size * (2 if self.scale is not None else 1)
-
-
-@dataclass(frozen=True)
-class Enlarged:
-    """``rows @ x @ columns^T``: a map of one channel enlarged and smoothed; rows and columns are (S, G) float32."""
-
-    x: Tensor
-    rows: Floats
-    columns: Floats
-
-
-@dataclass(frozen=True)
-class MapProduct:
-    """The anomaly map: the product of enlarged maps. Its maximum is the score."""
-
-    factors: tuple[Enlarged, ...]
-    y: Tensor
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """What it reads."""
-        return tuple(factor.x for factor in self.factors)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of what is not zero in the matrices."""
-        total = 0
-        for factor in self.factors:
-            total += int(np.count_nonzero(factor.rows)) * factor.x.width
-            total += int(np.count_nonzero(factor.columns)) * len(factor.rows)
-        return total + (len(self.factors) - 1) * self.y.numbers
-
-
-Operation = Input | Convolution | Addition | Conversion | DirectionDistance | GaussianDistance | MapProduct
+Operation = (
+    Input | Convolution | Addition | Conversion | DirectionDistance | GaussianDistance | NearestNeighbour | MapProduct
+)
 
 
 @dataclass(frozen=True)

@@ -11,22 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import ArtifactError, ExportError
-from flawspot.export.form import (
-    Addition,
-    Conversion,
-    Convolution,
-    Floats,
-    Form,
-    Input,
-    MapProduct,
-    Quantization,
-    Table,
-    Tensor,
-)
+from flawspot.export.form import Addition, Conversion, Convolution, Form, Input
+from flawspot.export.head_operations import MapProduct
 from flawspot.export.heads import HEAD_OPERATORS
 from flawspot.export.onnx_graph import Graph, Node
 from flawspot.export.order import in_order
 from flawspot.export.reading import Reading
+from flawspot.export.tensors import Floats, Quantization, Table, Tensor
 
 MAP, SCORE = "anomaly_map", "score"
 _UNSIGNED = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}

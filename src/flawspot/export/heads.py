@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from flawspot.export.form import DirectionDistance, Enlarged, GaussianDistance, Piece, Table, Tensor
+from flawspot.export.head_operations import DirectionDistance, Enlarged, GaussianDistance
+from flawspot.export.neighbours import nearest_neighbour
 from flawspot.export.onnx_graph import Graph, Node
+from flawspot.export.pieces import PIECE_OPERATORS, pieces_of
 from flawspot.export.reading import Reading
+from flawspot.export.tensors import Table, Tensor
 
 _TINY = 1e-10
 """A bound below which no length of a feature vector lies; it keeps a division from failing."""
@@ -34,7 +37,7 @@ def _direction_distance(state: Reading, node: Node) -> bool:
     total = graph.maker(node.inputs[0], "ReduceSum")
     if total is None or not _over_channels(graph, total):
         return False
-    difference = _squared(graph, total.inputs[0])
+    difference = graph.square_of(total.inputs[0])
     minus = None if difference is None else graph.maker(difference, "Sub")
     if minus is None:
         return False
@@ -51,15 +54,6 @@ def _direction_distance(state: Reading, node: Node) -> bool:
             return False
     state.add(DirectionDistance(a, b, Tensor(node.outputs[0], 1, a.height, a.width)), node.outputs[0])
     return True
-
-
-def _squared(graph: Graph, name: str) -> str | None:
-    """What is squared."""
-    power = graph.maker(name, "Pow")
-    if power is not None and graph.scalar(power, 1) == 2:
-        return power.inputs[0]
-    product = graph.maker(name, "Mul")
-    return product.inputs[0] if product is not None and product.inputs[0] == product.inputs[1] else None
 
 
 def _direction(graph: Graph, name: str) -> str | None:
@@ -101,57 +95,12 @@ def _enlarged(state: Reading, node: Node) -> bool:
     return False
 
 
-def _gathered(state: Reading, node: Node) -> bool:
-    """Some channels of a tensor."""
-    indices = state.graph.constant(node, 1)
-    x = _readable(state, node.inputs[0])
-    if x is None or indices is None or indices.ndim != 1 or node.whole("axis", 0) != 1:
-        return False
-    state.pieces[node.outputs[0]] = (Piece(x, indices.astype(np.int64)),)
-    return True
-
-
-def _repeated(state: Reading, node: Node) -> bool:
-    """Nearest neighbours over a finer grid, whose size the distance that follows says."""
-    pieces = _pieces(state, node.inputs[0])
-    of_corners = node.text("coordinate_transformation_mode", "half_pixel") == "asymmetric"
-    if pieces is None or node.text("mode", "nearest") != "nearest" or not of_corners:
-        return False
-    if node.text("nearest_mode", "round_prefer_floor") != "floor":
-        return False
-    state.pieces[node.outputs[0]] = pieces
-    return True
-
-
-def _joined(state: Reading, node: Node) -> bool:
-    found = [_pieces(state, name) for name in node.inputs]
-    if node.whole("axis", 0) != 1 or any(pieces is None for pieces in found):
-        return False
-    state.pieces[node.outputs[0]] = tuple(piece for pieces in found for piece in pieces or ())
-    return True
-
-
-def _pieces(state: Reading, name: str) -> tuple[Piece, ...] | None:
-    tensor = _readable(state, name)
-    if tensor is not None and name not in state.pieces:
-        return (Piece(tensor, np.arange(tensor.channels)),)
-    return state.pieces.get(name)
-
-
-def _readable(state: Reading, name: str) -> Tensor | None:
-    """A tensor as a distance reads it: of floats or of 8 bits."""
-    tensor = state.tensors.get(name)
-    if tensor is None or tensor.quantization is None or tensor.quantization.bits == 8:
-        return tensor
-    return state.floats(name)
-
-
 def _gaussian(state: Reading, node: Node) -> bool:
     """The square root of the squared length of ``W (v - mean)`` at each position."""
     graph = state.graph
     turned = graph.maker(node.inputs[0], "Transpose")
     total = graph.maker(node.inputs[0] if turned is None else turned.inputs[0], "ReduceSum")
-    whitened = None if total is None or not _over_channels(graph, total) else _squared(graph, total.inputs[0])
+    whitened = None if total is None or not _over_channels(graph, total) else graph.square_of(total.inputs[0])
     if whitened is None:
         return False
     bands: tuple[Table, ...] = ()
@@ -167,7 +116,7 @@ def _gaussian(state: Reading, node: Node) -> bool:
     minus = graph.maker(difference, "Sub")
     reshaped = None if minus is None else graph.maker(minus.inputs[0], "Reshape")
     mean = None if minus is None else state.table(minus.inputs[1])
-    pieces = None if reshaped is None else _pieces(state, reshaped.inputs[0])
+    pieces = None if reshaped is None else pieces_of(state, reshaped.inputs[0])
     if mean is None or pieces is None or mean.numbers.ndim != 2:
         return False
     side = math.isqrt(mean.numbers.shape[1])
@@ -208,12 +157,25 @@ def _reshaped(state: Reading, node: Node) -> bool:
     return True
 
 
+def _rooted(state: Reading, node: Node) -> bool:
+    """A distance ends in a square root."""
+    return _gaussian(state, node) or nearest_neighbour(state, node)
+
+
+def _turned(state: Reading, node: Node) -> bool:
+    """Places that stood cell by cell, which is no matter of the form."""
+    tensor = state.tensors.get(node.inputs[0])
+    if tensor is None or tensor.channels != 1 or node.wholes("perm", ()) != (0, 1, 3, 2, 4):
+        return False
+    state.tensors[node.outputs[0]] = tensor
+    return True
+
+
 HEAD_OPERATORS: dict[str, Callable[[Reading, Node], bool]] = {
     "Mul": _product,
     "MatMul": _enlarged,
-    "Gather": _gathered,
-    "Resize": _repeated,
-    "Concat": _joined,
-    "Sqrt": _gaussian,
+    **PIECE_OPERATORS,
+    "Sqrt": _rooted,
     "Reshape": _reshaped,
+    "Transpose": _turned,
 }

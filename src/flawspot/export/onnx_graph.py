@@ -115,6 +115,14 @@ class Graph:
         value = self.constant(node, place)
         return float(value.ravel()[0]) if value is not None and value.size == 1 else None
 
+    def square_of(self, name: str) -> str | None:
+        """The value that `name` is the square of."""
+        power = self.maker(name, "Pow")
+        if power is not None and self.scalar(power, 1) == 2:
+            return power.inputs[0]
+        product = self.maker(name, "Mul")
+        return product.inputs[0] if product is not None and product.inputs[0] == product.inputs[1] else None
+
 
 def with_outputs(model: bytes, codes: dict[str, int]) -> bytes:
     """The model with more outputs, so that what lies within can be seen.

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from flawspot.export.form import Conversion, Enlarged, Floats, Input, Operation, Piece, Table, Tensor
+from flawspot.export.form import Conversion, Input, Operation
+from flawspot.export.head_operations import Enlarged, Piece
 from flawspot.export.onnx_graph import Graph, Node
+from flawspot.export.tensors import Floats, Table, Tensor
 
 
 @dataclass

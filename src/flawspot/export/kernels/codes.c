@@ -10,7 +10,7 @@ typedef struct {
 
 /* The nearest whole number, of halves the even one; for numbers below 2^22. Added to 1.5 * 2^23 a float has no bits left
    for a fraction. */
-static int32_t nearest(float value) {
+static int32_t rounded(float value) {
   int32_t bits;
   value += 12582912.0f;
   memcpy(&bits, &value, sizeof bits);
@@ -18,5 +18,5 @@ static int32_t nearest(float value) {
 }
 
 static int32_t code(float value, float low, float high, int zero) {
-  return nearest(value < low ? low : value > high ? high : value) + zero;
+  return rounded(value < low ? low : value > high ? high : value) + zero;
 }

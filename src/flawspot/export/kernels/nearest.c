@@ -1,0 +1,60 @@
+/* One resolution of a bank: rows relative to the mean, and for each the row of the next coarser level that is its own. */
+typedef struct {
+  const piece *pieces;
+  int count, side, rows, channels;
+  const float *mean, *bank;
+  const uint16_t *parents;
+} level;
+
+static void centred(const level *l, int row, int column, float *vector) {
+  gathered(l->pieces, l->count, l->side, row, column, vector);
+  for (int i = 0; i < l->channels; i++) vector[i] -= l->mean[i];
+}
+
+/* |v - row|^2 and `sum`, or any larger number once it is not below `best`. */
+static float distance(const float *v, const float *row, int n, float sum, float best) {
+  for (int i = 0; i < n && sum < best;)
+    for (int end = n - i < 16 ? n : i + 16; i < end; i++) {
+      float d = v[i] - row[i];
+      sum += d * d;
+    }
+  return sum;
+}
+
+/* All places of the finest grid within a cell of a coarser one. In `scratch` stand the cell's vector and its distances to
+   all rows, and then those of the finer levels; `above` are the distances of the cell around it. What is nearest at one
+   place is the first guess at the next. */
+static void descend(const level *levels, int l, int row, int column, float *scratch, const float *above, int *guess,
+                    float *y) {
+  const level *own = levels + l;
+  int n = own->channels;
+  float *table = scratch + n;
+  centred(own, row, column, scratch);
+  if (l > 0) {
+    int factor = levels[l - 1].side / own->side;
+    for (int r = 0; r < own->rows; r++)
+      table[r] = distance(scratch, own->bank + (size_t)r * (size_t)n, n, above ? above[own->parents[r]] : 0, FLT_MAX);
+    for (int i = 0; i < factor; i++)
+      for (int j = 0; j < factor; j++)
+        descend(levels, l - 1, row * factor + i, column * factor + j, table + own->rows, table, guess, y);
+  } else {
+    float best = FLT_MAX;
+    for (int r = -1; r < own->rows; r++) {
+      int at = r < 0 ? *guess : r;
+      float sum = above ? above[own->parents[at]] : 0;
+      if (sum >= best) continue;
+      sum = distance(scratch, own->bank + (size_t)at * (size_t)n, n, sum, best);
+      if (sum < best) {
+        best = sum;
+        *guess = at;
+      }
+    }
+    y[row * own->side + column] = sqrtf(best);
+  }
+}
+
+static void nearest(const level *levels, int count, float *scratch, float *y) {
+  int side = levels[count - 1].side, guess = 0;
+  for (int i = 0; i < side; i++)
+    for (int j = 0; j < side; j++) descend(levels, count - 1, i, j, scratch, NULL, &guess, y);
+}

@@ -1,0 +1,31 @@
+/* Channels of one tensor at each place of a grid; of floats, or else of codes. Window 3: the mean of 3 x 3 places. */
+typedef struct {
+  const float *x;
+  const uint8_t *codes;
+  float scale;
+  int zero, height, width, channels, count, window;
+  const uint16_t *chosen;
+} piece;
+
+static float read(const piece *from, int row, int column, int channel) {
+  int at = (row * from->width + column) * from->channels + channel;
+  return from->codes ? (float)(from->codes[at] - from->zero) * from->scale : from->x[at];
+}
+
+static float averaged(const piece *from, int row, int column, int channel) {
+  float sum = 0;
+  for (int i = row > 0 ? row - 1 : 0; i <= row + 1 && i < from->height; i++)
+    for (int j = column > 0 ? column - 1 : 0; j <= column + 1 && j < from->width; j++) sum += read(from, i, j, channel);
+  return sum / 9;
+}
+
+static int gathered(const piece *pieces, int count, int side, int row, int column, float *vector) {
+  float *v = vector;
+  for (int p = 0; p < count; p++) {
+    const piece *from = pieces + p;
+    int at = row * from->height / side, beside = column * from->width / side;
+    for (int i = 0; i < from->count; i++)
+      *v++ = (from->window == 3 ? averaged : read)(from, at, beside, from->chosen[i]);
+  }
+  return (int)(v - vector);
+}

@@ -1,0 +1,43 @@
+"""Detectors as they are trained: what each kind of head becomes."""
+
+import numpy as np
+import pytest
+
+import flawspot
+from flawspot.errors import ExportError
+from flawspot.export.from_onnx import read_form
+from flawspot.export.head_operations import DirectionDistance, GaussianDistance, NearestNeighbour
+from flawspot.export.translate import export_c
+
+QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "progress": False}
+
+
+@pytest.mark.parametrize(
+    ("method", "layers", "kind"),
+    [
+        (flawspot.PaDiM(channels=20), "3,6", GaussianDistance),
+        (flawspot.PatchCore(bank_size=900), "2,6,13", NearestNeighbour),
+        (flawspot.PatchCore(bank_size=50), "3", NearestNeighbour),
+        (flawspot.PaSTe(epochs=1), "4,6", DirectionDistance),
+    ],
+    ids=["gaussians", "a nested bank", "a plain bank", "a student"],
+)
+def test_a_trained_detector_as_c(method, layers, kind, product_folder, compiler, tmp_path):
+    artifact = flawspot.train(product_folder, method=method, layers=layers, calibration="split", **QUICK)
+    form = read_form(artifact.model, 64)
+    head = [operation for operation in form.operations if isinstance(operation, kind)]
+    assert head
+    if isinstance(head[0], NearestNeighbour) and layers != "3":
+        assert [level.grid for level in head[0].levels] == [16, 8, 4]
+        assert [level.parents is None for level in head[0].levels] == [False, False, True]
+    report = export_c(artifact, tmp_path / "part.c", folder=product_folder)
+    assert report.parity.map_difference < 1e-5
+    assert "held-out" in report.parity.pictures
+    assert np.isclose(report.parity.threshold, artifact.manifest.calibration.threshold)
+
+
+def test_a_head_without_a_form_says_so(product_folder):
+    method = flawspot.PaDiM(channels=8, covariance="low_rank", rank=2)
+    artifact = flawspot.train(product_folder, method=method, layers="3", calibration="split", **QUICK)
+    with pytest.raises(ExportError, match="its head"):
+        read_form(artifact.model, 64)
