@@ -24,7 +24,11 @@ def detectors(tiny_manifest):
         "floats": {},
         "codes": {"quantized": True},
         "gaussians": {"make": graphs.gaussians},
-        "gaussians of codes": {"make": graphs.gaussians, "quantized": True},
+        "gaussians of codes": {"make": graphs.gaussians_of_halves, "quantized": True},
+        "codes in units": {"make": graphs.students_in_units, "quantized": True},
+        "bank": {"make": graphs.bank},
+        "bank of halves": {"make": graphs.bank_of_halves, "quantized": True},
+        "bank of codes": {"make": graphs.bank_of_codes, "quantized": True},
         "wide": {"quantized": True, "wide": (3, 6)},
     }
 
@@ -33,5 +37,4 @@ def detectors(tiny_manifest):
             made[name] = graphs.artifact(tiny_manifest, **kinds[name])
         return made[name]
 
-    get.names = tuple(kinds)
     return get

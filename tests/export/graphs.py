@@ -91,6 +91,14 @@ class Builder:
     def addition(self, a, b):
         return self.quantized(self.node("Add", a, b))
 
+    def in_units(self, x, channels):
+        """Each channel times a number, and another added to it, where they are quantized."""
+        if self.ranges is None:
+            return x
+        shape = (1, channels, 1, 1)
+        wide = self.node("Mul", x, self.constant(self.generator.uniform(0.5, 2, shape)))
+        return self.node("Add", wide, self.constant(self.generator.normal(0, 0.3, shape)))
+
     def direction(self, a, b):
         sides = []
         for x in (a, b):
@@ -128,7 +136,7 @@ def enlargement(size, side):
     return np.maximum(1 - np.abs(places[:, None] - np.arange(side)), 0).astype(np.float32)
 
 
-def students(builder):
+def students(builder, *, units=False):
     """A teacher and a student of few layers, whose features differ in direction: every kind of convolution."""
     x = builder.convolution(builder.image(), 3, 8, 3, stride=2, clip=(0.0, 6.0))
     x = builder.convolution(x, 8, 8, 3, groups=8, clip=(0.0, 6.0))
@@ -141,14 +149,65 @@ def students(builder):
         y = builder.convolution(x, 11, 12, 5, stride=2, pads=[1, 1, 2, 2], clip=(0.0, 6.0))
         y = builder.convolution(y, 12, 6, 3, groups=3)
         z = builder.convolution(y, 6, 6, 5, stride=2, groups=6, pads=[1, 1, 2, 2])
-        maps.append((y, z))
+        maps.append((builder.in_units(y, 6) if units else y, z))
     (first, deep), (second, other) = maps
     near = builder.enlarged(builder.direction(first, second), 10)
     far = builder.enlarged(builder.direction(deep, other), 5)
     return builder.node("Mul", near, far)
 
 
-def gaussians(builder):
+def students_in_units(builder):
+    """The same, with features whose channels have units of their own."""
+    return students(builder, units=True)
+
+
+def bank(builder, dtype=np.float32):
+    """The nearest of some rows, which are kept in `dtype`."""
+    generator = np.random.default_rng(7)
+    x = builder.convolution(builder.image(), 3, 10, 5, stride=4, clip=(0.0, 6.0))
+    y = builder.in_units(builder.convolution(x, 10, 16, 3, stride=2), 16)
+    window = {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [1, 1], "count_include_pad": 1}
+    settings = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    coarse = builder.node("AveragePool", y, **window)
+    coarse = builder.node("Resize", coarse, "", "", builder.constant([1, 16, 10, 10], np.int64), **settings)
+    vector = builder.node("Concat", builder.node("AveragePool", x, **window), coarse, axis=1)
+    vector = builder.node("Reshape", vector, builder.constant([-1, 26, 100], np.int64))
+    vector = builder.node("Transpose", vector, perm=[0, 2, 1])
+    vector = builder.node("Sub", vector, builder.constant(generator.normal(0.5, 0.2, 26)))
+    vector = builder.node("Reshape", vector, builder.constant([-1, 26], np.int64))
+    rows = generator.normal(0, 0.5, (37, 26)).astype(np.float32)
+    steps = (np.abs(rows).max(0) / 127).astype(np.float32)
+    kept = np.rint(rows / steps).astype(np.int8) if dtype == np.int8 else rows.astype(dtype)
+    decoded = kept.astype(np.float32) * (steps if dtype == np.int8 else np.float32(1))
+    products = builder.node("MatMul", vector, builder.constant(-2 * decoded.T))
+    products = builder.node("Add", products, builder.constant((decoded**2).sum(1)))
+    index = builder.node("ArgMin", products, axis=1, keepdims=0)
+    if dtype == np.float32:  # as they are searched, with their squared lengths
+        stored = builder.constant(np.concatenate([-2 * decoded, (decoded**2).sum(1, keepdims=True)], axis=1))
+        taken = builder.node("Gather", stored, index, axis=0)
+        ends = [builder.constant([number], np.int64) for number in (0, 26, 1)]
+        taken = builder.node("Mul", builder.node("Slice", taken, *ends), builder.constant(-0.5))
+    else:
+        taken = builder.node("Gather", builder.constant(kept, dtype), index, axis=0)
+        taken = builder.node("Cast", taken, to=TensorProto.FLOAT)
+        taken = builder.node("Mul", taken, builder.constant(steps)) if dtype == np.int8 else taken
+    difference = builder.node("Sub", vector, taken)
+    squared = builder.node("Mul", difference, difference)
+    distance = builder.node("Sqrt", builder.node("ReduceSum", squared, builder.constant([-1], np.int64), keepdims=0))
+    return builder.enlarged(builder.node("Reshape", distance, builder.constant([-1, 10, 10], np.int64)), 10)
+
+
+def bank_of_halves(builder):
+    """`bank` in float16."""
+    return bank(builder, np.float16)
+
+
+def bank_of_codes(builder):
+    """`bank` in int8."""
+    return bank(builder, np.int8)
+
+
+def gaussians(builder, *, halves=False):
     """A Gaussian at each place, independent channels of two layers."""
     generator = np.random.default_rng(6)
     x = builder.convolution(builder.image(), 3, 10, 5, stride=4, clip=(0.0, 6.0))
@@ -161,11 +220,18 @@ def gaussians(builder):
     vector = builder.node("Concat", fine, coarse, axis=1)
     flat = builder.node("Reshape", vector, builder.constant([-1, 7, 100], np.int64))
     difference = builder.node("Sub", flat, builder.constant(generator.normal(0, 1, (7, 100))))
-    scaled = builder.node("Mul", difference, builder.constant(generator.uniform(0.5, 2, (7, 100))))
+    scale = builder.constant(generator.uniform(0.5, 2, (7, 100)), np.float16 if halves else np.float32)
+    scale = builder.node("Cast", scale, to=TensorProto.FLOAT) if halves else scale
+    scaled = builder.node("Mul", difference, scale)
     squared = builder.node("Mul", scaled, scaled)
     total = builder.node("ReduceSum", squared, builder.constant([1], np.int64), keepdims=0)
     distance = builder.node("Sqrt", total)
     return builder.enlarged(builder.node("Reshape", distance, builder.constant([-1, 10, 10], np.int64)), 10)
+
+
+def gaussians_of_halves(builder):
+    """`gaussians` with half of its numbers in float16."""
+    return gaussians(builder, halves=True)
 
 
 def pictures(count=6, size=SIZE, seed=0):

@@ -12,7 +12,17 @@ from flawspot.runtime.detector import load
 
 from .graphs import SIZE, pictures
 
-NAMES = ["floats", "codes", "gaussians", "gaussians of codes", "wide"]
+NAMES = [
+    "floats",
+    "codes",
+    "codes in units",
+    "wide",
+    "gaussians",
+    "gaussians of codes",
+    "bank",
+    "bank of halves",
+    "bank of codes",
+]
 SANITIZERS = ("-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 

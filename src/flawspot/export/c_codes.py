@@ -12,7 +12,7 @@ from flawspot.export.c_floats import shape_of
 from flawspot.export.c_program import Program, number
 from flawspot.export.form import Addition, Conversion, Convolution, Input
 from flawspot.export.head_operations import DirectionDistance
-from flawspot.export.tensors import Quantization, Tensor
+from flawspot.export.tensors import Quantization, Tensor, Units
 
 _UNROLLED = (3, 5, 7)
 """Sides of depthwise kernels whose rows are written out."""
@@ -103,11 +103,29 @@ def write_conversion(program: Program, operation: Conversion) -> None:
 
 def write_direction(program: Program, operation: DirectionDistance) -> None:
     """Pixel by pixel."""
-    places = (program.at(operation.a), program.at(operation.b), program.at(operation.y))
-    sizes = (operation.y.numbers, operation.a.channels, _zero(operation.a), _zero(operation.b))
-    program.call("direction_u8", *places, *sizes)
+    a, b, y = operation.a, operation.b, operation.y
+    if operation.a_units is None and operation.b_units is None:
+        zeros = (_quantization(a).zero, _quantization(b).zero)
+        program.call("direction_u8", program.at(a), program.at(b), program.at(y), y.numbers, a.channels, *zeros)
+        return
+    sides = (_scaled(program, a, operation.a_units), _scaled(program, b, operation.b_units))
+    program.call("direction_units_u8", *sides, program.at(y), y.numbers, a.channels)
 
 
-def _zero(tensor: Tensor) -> int:
+def _scaled(program: Program, x: Tensor, units: Units | None) -> str:
+    """The address of where a tensor lies and how it is read."""
+    held = _quantization(x)
+    values = (program.at(x), number(held.scale), held.zero, *unit_tables(program, units))
+    return f"&{program.structure('scaled', values)}"
+
+
+def unit_tables(program: Program, units: Units | None) -> tuple[str, str]:
+    """Of scales and shifts; NULL where there are none."""
+    if units is None:
+        return "NULL", "NULL"
+    return program.table("head", units.scale), program.table("head", units.shift)
+
+
+def _quantization(tensor: Tensor) -> Quantization:
     assert tensor.quantization is not None
-    return tensor.quantization.zero
+    return tensor.quantization

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import ExportError
+from flawspot.export.c_codes import unit_tables
 from flawspot.export.c_program import Program, number
 from flawspot.export.head_operations import Enlarged, GaussianDistance, MapProduct, NearestNeighbour, Piece
-from flawspot.export.tensors import Floats, Quantization
+from flawspot.export.tensors import Floats, Quantization, Table
 
 _PART = "head"
 _MOST_ROWS = 65_535
@@ -23,13 +25,24 @@ def write_gaussian(program: Program, operation: GaussianDistance, step: int) -> 
     mean = program.table(_PART, np.ascontiguousarray(operation.mean.values().T))
     arguments = (pieces, len(operation.pieces), operation.y.width, program.at(operation.y), vector, mean)
     if operation.scale is not None:
-        scale = program.table(_PART, np.ascontiguousarray(operation.scale.values().T))
-        program.call("gaussian_diagonal", *arguments, scale)
+        program.call("gaussian_diagonal", *arguments, *_stored(program, np.ascontiguousarray(_kept(operation.scale).T)))
         return
     height = _band_height(operation)
-    bands = [band.values().reshape(operation.y.numbers, -1) for band in operation.bands]
-    table = program.table(_PART, np.concatenate(bands, axis=1))
-    program.call("gaussian_full", *arguments, table, height)
+    kept = [_kept(band) for band in operation.bands]
+    if all(np.array_equal(each, each.astype(np.float16)) for each in kept):  # some of them may have been widened
+        kept = [each.astype(np.float16) for each in kept]
+    table = np.concatenate([each.reshape(operation.y.numbers, -1) for each in kept], axis=1)
+    program.call("gaussian_full", *arguments, *_stored(program, table), height)
+
+
+def _kept(table: Table) -> NDArray[Any]:
+    """Halves of floats as they are; everything else in floats."""
+    return table.numbers if table.numbers.dtype == np.float16 else table.values()
+
+
+def _stored(program: Program, numbers: NDArray[Any]) -> tuple[str, int]:
+    """The table, and whether it holds halves."""
+    return program.table(_PART, numbers), int(numbers.dtype == np.float16)
 
 
 def _band_height(operation: GaussianDistance) -> int:
@@ -50,7 +63,8 @@ def _pieces(program: Program, pieces: Sequence[Piece]) -> str:
         x, held = piece.x, piece.x.quantization
         place = f"{program.at(x)}, NULL, 0, 0" if held is None else f"NULL, {program.at(x)}, {_read_by(held)}"
         sizes = (x.height, x.width, x.channels, len(piece.channels), piece.window)
-        values.append(f"{{{place}, {', '.join(map(str, sizes))}, {chosen}}}")
+        held_as = (*sizes, chosen, *unit_tables(program, piece.units))
+        values.append(f"{{{place}, {', '.join(map(str, held_as))}}}")
     return program.structure("piece", values, several=True)
 
 
@@ -62,7 +76,11 @@ def write_nearest(program: Program, operation: NearestNeighbour, step: int) -> N
     """Cell by cell of the coarsest grid, and within it of the next finer ones."""
     levels = []
     for level in operation.levels:
-        rows, mean = program.table(_PART, level.rows.values()), program.table(_PART, level.mean)
+        whole = level.rows.numbers.dtype == np.int8
+        rows, halves = _stored(program, level.rows.numbers if whole else _kept(level.rows))
+        mean, steps = program.table(_PART, level.mean), "NULL"
+        if level.rows.scale is not None:
+            steps = program.table(_PART, level.rows.scale.ravel())
         parents = "NULL"
         if level.parents is not None:
             if level.parents.max() > _MOST_ROWS:
@@ -70,7 +88,7 @@ def write_nearest(program: Program, operation: NearestNeighbour, step: int) -> N
             parents = program.table(_PART, level.parents.astype(np.uint16))
         numbers, channels = level.rows.numbers.shape
         pieces = _pieces(program, level.pieces)
-        values = (pieces, len(level.pieces), level.grid, numbers, channels, mean, rows, parents)
+        values = (pieces, len(level.pieces), level.grid, numbers, channels, mean, steps, rows, halves, parents)
         levels.append(f"{{{', '.join(map(str, values))}}}")
     table = program.structure("level", levels, several=True)
     scratch = f"F32({program.scratch(step)})"

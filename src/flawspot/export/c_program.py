@@ -23,9 +23,11 @@ KERNELS: dict[str, tuple[str, ...]] = {
     "add_f32": ("bounded",),
     "direction_f32": (),
     "pieces": (),
-    "gaussian_diagonal": ("pieces",),
-    "gaussian_full": ("pieces",),
-    "nearest": ("pieces",),
+    "half": (),
+    "stored": ("half",),
+    "gaussian_diagonal": ("pieces", "stored"),
+    "gaussian_full": ("pieces", "stored"),
+    "nearest": ("pieces", "half"),
     "product": (),
     "codes": (),
     "look_up_u8": (),
@@ -35,6 +37,7 @@ KERNELS: dict[str, tuple[str, ...]] = {
     "depthwise_u8": ("codes",),
     "add_u8": ("codes",),
     "direction_u8": (),
+    "direction_units_u8": (),
     "u8_to_f32": (),
     "u16_to_f32": (),
     "f32_to_u8": ("codes",),
@@ -115,6 +118,8 @@ class Program:
 
     def table(self, part: str, numbers: NDArray[Any]) -> str:
         """Define an array, unless there is an equal one, and return its name."""
+        if numbers.dtype == np.float16:
+            numbers = numbers.view(np.uint16)
         kind = _TYPES[numbers.dtype.name]
         key = (kind, np.ascontiguousarray(numbers).tobytes())
         if key not in self._known:

@@ -177,8 +177,9 @@ def _dequantized(numbers: NDArray[Any], scales: Floats) -> Floats:
 
 
 def _addition(state: Reading, node: Node) -> bool:
-    given = [state.tensors.get(name) for name in node.inputs]
-    first, second = given
+    if state.in_units(node):
+        return True
+    first, second = (state.tensors.get(name) for name in node.inputs)
     if first is None or second is None or _shape(first) != _shape(second) or first.channels < 2:
         return False
     after, low, high = _activation(state, node.outputs[0])

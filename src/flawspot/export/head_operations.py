@@ -7,16 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flawspot.export.tensors import Floats, Table, Tensor
+from flawspot.export.tensors import Floats, Table, Tensor, Units
 
 
 @dataclass(frozen=True)
 class DirectionDistance:
-    """``1/2 |a/|a| - b/|b||^2`` of the channels at each place: a map of one channel."""
+    """``1/2 |a/|a| - b/|b||^2`` of the channels at each place: a map of one channel.
+
+    Attributes:
+        a_units, b_units: of tensors of codes whose channels have their own; None for others.
+    """
 
     a: Tensor
     b: Tensor
     y: Tensor
+    a_units: Units | None = None
+    b_units: Units | None = None
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -36,11 +42,13 @@ class Piece:
     Attributes:
         channels: (n,) indices; in the order in which they stand in the vector.
         window: 1, or 3: the mean of 3 x 3 places in the place of one, zeros beyond the border.
+        units: of a tensor of codes whose channels have their own; None for others.
     """
 
     x: Tensor
     channels: NDArray[np.int64]
     window: int = 1
+    units: Units | None = None
 
 
 @dataclass(frozen=True)

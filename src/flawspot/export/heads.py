@@ -26,7 +26,7 @@ def _product(state: Reading, node: Node) -> bool:
     if first is not None and second is not None:
         state.products[node.outputs[0]] = first + second
         return True
-    return _direction_distance(state, node)
+    return state.in_units(node) or _direction_distance(state, node)
 
 
 def _direction_distance(state: Reading, node: Node) -> bool:
@@ -42,17 +42,19 @@ def _direction_distance(state: Reading, node: Node) -> bool:
     if minus is None:
         return False
     sides = [_direction(graph, name) for name in minus.inputs]
-    tensors = [None if side is None else state.tensors.get(side) for side in sides]
-    a, b = tensors
-    if a is None or b is None or (a.channels, a.height, a.width) != (b.channels, b.height, b.width):
+    first, second = (None if side is None else state.readable(side) for side in sides)
+    if first is None or second is None:
         return False
-    if (a.quantization is None) != (b.quantization is None) or any(
-        each.quantization is not None and each.quantization.bits != 8 for each in (a, b)
-    ):
-        a, b = (state.floats(side) for side in sides if side is not None)
-        if a is None or b is None:
+    (a, a_units), (b, b_units) = first, second
+    if (a.channels, a.height, a.width) != (b.channels, b.height, b.width):
+        return False
+    if (a.quantization is None) != (b.quantization is None):
+        read = [state.floats(side) for side in sides if side is not None and side not in state.scaled]
+        if len(read) < len(sides) or read[0] is None or read[1] is None:
             return False
-    state.add(DirectionDistance(a, b, Tensor(node.outputs[0], 1, a.height, a.width)), node.outputs[0])
+        a, b = read[0], read[1]
+    y = Tensor(node.outputs[0], 1, a.height, a.width)
+    state.add(DirectionDistance(a, b, y, a_units, b_units), node.outputs[0])
     return True
 
 

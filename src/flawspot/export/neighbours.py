@@ -24,7 +24,7 @@ class _Part:
 
     pieces: tuple[Piece, ...]
     mean: Floats
-    rows: Floats
+    rows: Table
     index: str
 
 
@@ -38,10 +38,10 @@ def nearest_neighbour(state: Reading, node: Node) -> bool:
     for place, part in enumerate(parts):
         below = parts[place + 1] if place + 1 < len(parts) else None
         parents = None if below is None else _parents(state.graph, place, part, below)
-        if below is not None and (parents is None or len(parents) != len(part.rows)):
+        if below is not None and (parents is None or len(parents) != len(part.rows.numbers)):
             return False
         grid = max(piece.x.height for piece in part.pieces)
-        levels.append(Level(part.pieces, grid, part.mean, Table(part.rows), parents))
+        levels.append(Level(part.pieces, grid, part.mean, part.rows, parents))
     side = levels[0].grid
     if any(fine.grid % coarse.grid for fine, coarse in itertools.pairwise(levels)):
         return False
@@ -65,22 +65,41 @@ def _part(state: Reading, name: str) -> _Part | None:
     total = graph.maker(name if least is None else least.inputs[0], "ReduceSum")
     difference = None if total is None else graph.square_of(total.inputs[0])
     minus = None if difference is None else graph.maker(difference, "Sub")
-    half = None if minus is None else graph.maker(minus.inputs[1], "Mul")
-    if minus is None or half is None or graph.scalar(half, 1) != _HALF:
+    if minus is None:
         return None
-    gathered = _behind(graph, half.inputs[0], "Slice", "Reshape")
-    stored = None if gathered is None or gathered.operator != "Gather" else state.table(gathered.inputs[0])
+    taken = _rows(state, minus.inputs[1])
     centred = _behind(graph, minus.inputs[0], "Reshape", "Transpose", "Expand", "Unsqueeze")
     mean = None if centred is None or centred.operator != "Sub" else graph.constant(centred, 1)
-    if gathered is None or stored is None or centred is None or mean is None or mean.ndim != 1:
+    if taken is None or centred is None or mean is None or mean.ndim != 1:
         return None
+    rows, index = taken
     pieces = _pieces_behind(state, centred.inputs[0])
-    if pieces is None or stored.numbers.ndim != 2 or stored.numbers.shape[1] != len(mean) + 1:
+    if pieces is None or rows.numbers.shape[1:] != mean.shape:
         return None
     if sum(len(piece.channels) for piece in pieces) != len(mean):
         return None
-    rows = (stored.values()[:, :-1] * np.float32(_HALF)).astype(np.float32)
-    return _Part(pieces, mean.astype(np.float32), rows, gathered.inputs[1])
+    return _Part(pieces, mean.astype(np.float32), rows, index)
+
+
+def _rows(state: Reading, name: str) -> tuple[Table, str] | None:
+    """The rows that are gathered from, and the value that says which: of floats with their squared lengths, of half
+    floats, or of whole numbers with a step for each channel."""
+    graph = state.graph
+    product = graph.maker(name, "Mul")
+    augmented = product is not None and graph.scalar(product, 1) == _HALF
+    steps = None if product is None or augmented else graph.constant(product, 1)
+    start = name if product is None else product.inputs[0]
+    gathered = _behind(graph, start, "Slice", "Reshape", "Cast")
+    if gathered is None or gathered.operator != "Gather":
+        return None
+    stored = graph.constants.get(gathered.inputs[0])
+    if stored is None or stored.ndim != 2 or (product is not None and not augmented and steps is None):
+        return None
+    if augmented:
+        return Table((stored[:, :-1].astype(np.float32) * np.float32(_HALF)).astype(np.float32)), gathered.inputs[1]
+    if stored.dtype not in (np.float32, np.float16, np.int8) or (steps is None) != (stored.dtype != np.int8):
+        return None
+    return Table(stored, None if steps is None else steps.astype(np.float32).reshape(1, -1)), gathered.inputs[1]
 
 
 def _behind(graph: Graph, name: str, *passed: str) -> Node | None:
@@ -109,7 +128,7 @@ def _parents(graph: Graph, place: int, part: _Part, below: _Part) -> NDArray[np.
     constant.
     """
     if place == 0:
-        return np.arange(len(part.rows)) % len(below.rows)
+        return np.arange(len(part.rows.numbers)) % len(below.rows.numbers)
     node = _behind(graph, below.index, "Reshape", "Cast", "Squeeze", "Unsqueeze")
     constant = None if node is None or node.operator not in ("Gather", "GatherElements") else graph.constant(node, 0)
     return None if constant is None or constant.ndim != 1 else constant.astype(np.int64)

@@ -9,16 +9,15 @@ import numpy as np
 from flawspot.export.head_operations import Piece
 from flawspot.export.onnx_graph import Node
 from flawspot.export.reading import Reading
-from flawspot.export.tensors import Tensor
 
 
 def _gathered(state: Reading, node: Node) -> bool:
     """Some channels of a tensor."""
     indices = state.graph.constant(node, 1)
-    x = _readable(state, node.inputs[0])
-    if x is None or indices is None or indices.ndim != 1 or node.whole("axis", 0) != 1:
+    found = state.readable(node.inputs[0])
+    if found is None or indices is None or indices.ndim != 1 or node.whole("axis", 0) != 1:
         return False
-    state.pieces[node.outputs[0]] = (Piece(x, indices.astype(np.int64)),)
+    state.pieces[node.outputs[0]] = (Piece(found[0], indices.astype(np.int64), units=found[1]),)
     return True
 
 
@@ -44,29 +43,21 @@ def _joined(state: Reading, node: Node) -> bool:
 
 def _averaged(state: Reading, node: Node) -> bool:
     """Means of 3 x 3 places."""
-    tensor = _readable(state, node.inputs[0])
+    found = state.readable(node.inputs[0])
     same = {"kernel_shape": (3, 3), "pads": (1, 1, 1, 1), "strides": (1, 1)}
-    if tensor is None or any(node.wholes(name, ()) != value for name, value in same.items()):
+    if found is None or any(node.wholes(name, ()) != value for name, value in same.items()):
         return False
     if node.whole("count_include_pad", 0) != 1 or node.whole("ceil_mode", 0) != 0:
         return False
-    state.pieces[node.outputs[0]] = (Piece(tensor, np.arange(tensor.channels), 3),)
+    state.pieces[node.outputs[0]] = (Piece(found[0], np.arange(found[0].channels), 3, found[1]),)
     return True
 
 
 def pieces_of(state: Reading, name: str) -> tuple[Piece, ...] | None:
-    tensor = _readable(state, name)
-    if tensor is not None and name not in state.pieces:
-        return (Piece(tensor, np.arange(tensor.channels)),)
+    found = state.readable(name)
+    if found is not None and name not in state.pieces:
+        return (Piece(found[0], np.arange(found[0].channels), units=found[1]),)
     return state.pieces.get(name)
-
-
-def _readable(state: Reading, name: str) -> Tensor | None:
-    """A tensor as a distance reads it: of floats or of 8 bits."""
-    tensor = state.tensors.get(name)
-    if tensor is None or tensor.quantization is None or tensor.quantization.bits == 8:
-        return tensor
-    return state.floats(name)
 
 
 PIECE_OPERATORS: dict[str, Callable[[Reading, Node], bool]] = {

@@ -9,7 +9,7 @@ import numpy as np
 from flawspot.export.form import Conversion, Input, Operation
 from flawspot.export.head_operations import Enlarged, Piece
 from flawspot.export.onnx_graph import Graph, Node
-from flawspot.export.tensors import Floats, Table, Tensor
+from flawspot.export.tensors import Floats, Table, Tensor, Units
 
 
 @dataclass
@@ -20,6 +20,7 @@ class Reading:
         tensors: by the name of the float value that they stand for; quantized ones are read by dequantizing.
         codes: by the name of the value that holds whole numbers.
         pixels: (3, 256), what a value that depends on the photograph's pixel alone is for each of theirs.
+        scaled: of values that are a tensor of codes in units of its channels.
         pieces: of values that gather channels of several tensors.
         halves: of ``rows @ x``: the tensor and the rows.
         products: of values that are products of enlarged maps.
@@ -33,6 +34,7 @@ class Reading:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     codes: dict[str, Tensor] = field(default_factory=dict)
     pixels: dict[str, Floats] = field(default_factory=dict)
+    scaled: dict[str, tuple[Tensor, Units]] = field(default_factory=dict)
     pieces: dict[str, tuple[Piece, ...]] = field(default_factory=dict)
     halves: dict[str, tuple[Tensor, Floats]] = field(default_factory=dict)
     products: dict[str, tuple[Enlarged, ...]] = field(default_factory=dict)
@@ -61,6 +63,28 @@ class Reading:
         if not any(operation.y == plain for operation in self.operations):
             self.operations.append(Conversion(tensor, plain))
         return plain
+
+    def readable(self, name: str) -> tuple[Tensor, Units | None] | None:
+        """A tensor as a head reads it: of floats or of 8 bits, and then perhaps with units; None for other values."""
+        if name in self.scaled:
+            return self.scaled[name]
+        tensor = self.tensors.get(name)
+        if tensor is not None and tensor.quantization is not None and tensor.quantization.bits != 8:
+            tensor = self.floats(name)
+        return None if tensor is None else (tensor, None)
+
+    def in_units(self, node: Node) -> bool:
+        """Read a product or sum of a tensor of codes with one number for each channel: its units."""
+        numbers = self.graph.constant(node, 1)
+        tensor, units = self.scaled.get(node.inputs[0], (self.tensors.get(node.inputs[0]), None))
+        if numbers is None or tensor is None or numbers.shape != (1, tensor.channels, 1, 1):
+            return False
+        if tensor.quantization is None or tensor.quantization.bits != 8 or (node.operator == "Mul") != (units is None):
+            return False
+        own = numbers.astype(np.float32).ravel()
+        found = Units(own, np.zeros_like(own)) if units is None else Units(units.scale, own)
+        self.scaled[node.outputs[0]] = (tensor, found)
+        return True
 
     def table(self, name: str) -> Table | None:
         """A constant of the head in the form in which it is stored."""

@@ -64,6 +64,18 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Units:
+    """Units of each channel of a tensor: it stands for ``scale * number + shift``.
+
+    Attributes:
+        scale, shift: (C,).
+    """
+
+    scale: Floats
+    shift: Floats
+
+
+@dataclass(frozen=True)
 class Table:
     """A large constant of the head, as it is stored.
 

@@ -1,7 +1,8 @@
 /* |W (v - mean)| at each place. W is lower triangular; its rows lie place by place, in bands of `height` rows, each as
    wide as its last. */
 static void gaussian_full(const piece *pieces, int count, int side, float *y, float *vector, const float *mean,
-                          const float *bands, int height) {
+                          const void *bands, int halves, int height) {
+  size_t at = 0;
   for (int p = 0; p < side * side; p++) {
     int n = gathered(pieces, count, side, p / side, p % side, vector);
     float sum = 0;
@@ -9,9 +10,9 @@ static void gaussian_full(const piece *pieces, int count, int side, float *y, fl
     mean += n;
     for (int first = 0; first < n; first += height) {
       int last = first + height < n ? first + height : n;
-      for (int i = first; i < last; i++, bands += last) {
+      for (int i = first; i < last; i++) {
         float d = 0;
-        for (int j = 0; j < last; j++) d += bands[j] * vector[j];
+        for (int j = 0; j < last; j++) d += stored(bands, halves, at++) * vector[j];
         sum += d * d;
       }
     }

@@ -2,7 +2,9 @@
 typedef struct {
   const piece *pieces;
   int count, side, rows, channels;
-  const float *mean, *bank;
+  const float *mean, *steps; /* steps: of rows in whole numbers, or NULL */
+  const void *bank;
+  int halves;
   const uint16_t *parents;
 } level;
 
@@ -11,13 +13,27 @@ static void centred(const level *l, int row, int column, float *vector) {
   for (int i = 0; i < l->channels; i++) vector[i] -= l->mean[i];
 }
 
-/* |v - row|^2 and `sum`, or any larger number once it is not below `best`. */
-static float distance(const float *v, const float *row, int n, float sum, float best) {
-  for (int i = 0; i < n && sum < best;)
-    for (int end = n - i < 16 ? n : i + 16; i < end; i++) {
-      float d = v[i] - row[i];
-      sum += d * d;
+/* |v - row|^2 and `sum`, or any larger number once it is not below `best`; in steps of 16, between which that is seen. */
+#define DISTANCE(element)                              \
+  for (int i = 0; i < n && sum < best;)                \
+    for (int end = n - i < 16 ? n : i + 16; i < end; i++) { \
+      float d = v[i] - (element);                      \
+      sum += d * d;                                    \
     }
+
+static float distance(const level *l, const float *v, int row, float sum, float best) {
+  int n = l->channels;
+  size_t at = (size_t)row * (size_t)n;
+  if (l->steps) {
+    const int8_t *own = (const int8_t *)l->bank + at;
+    DISTANCE((float)own[i] * l->steps[i])
+  } else if (l->halves) {
+    const uint16_t *own = (const uint16_t *)l->bank + at;
+    DISTANCE(half(own[i]))
+  } else {
+    const float *own = (const float *)l->bank + at;
+    DISTANCE(own[i])
+  }
   return sum;
 }
 
@@ -27,13 +43,12 @@ static float distance(const float *v, const float *row, int n, float sum, float 
 static void descend(const level *levels, int l, int row, int column, float *scratch, const float *above, int *guess,
                     float *y) {
   const level *own = levels + l;
-  int n = own->channels;
-  float *table = scratch + n;
+  float *table = scratch + own->channels;
   centred(own, row, column, scratch);
   if (l > 0) {
     int factor = levels[l - 1].side / own->side;
     for (int r = 0; r < own->rows; r++)
-      table[r] = distance(scratch, own->bank + (size_t)r * (size_t)n, n, above ? above[own->parents[r]] : 0, FLT_MAX);
+      table[r] = distance(own, scratch, r, above ? above[own->parents[r]] : 0, FLT_MAX);
     for (int i = 0; i < factor; i++)
       for (int j = 0; j < factor; j++)
         descend(levels, l - 1, row * factor + i, column * factor + j, table + own->rows, table, guess, y);
@@ -43,7 +58,7 @@ static void descend(const level *levels, int l, int row, int column, float *scra
       int at = r < 0 ? *guess : r;
       float sum = above ? above[own->parents[at]] : 0;
       if (sum >= best) continue;
-      sum = distance(scratch, own->bank + (size_t)at * (size_t)n, n, sum, best);
+      sum = distance(own, scratch, at, sum, best);
       if (sum < best) {
         best = sum;
         *guess = at;

@@ -5,11 +5,13 @@ typedef struct {
   float scale;
   int zero, height, width, channels, count, window;
   const uint16_t *chosen;
+  const float *units, *shifts; /* of each channel of codes, or NULL */
 } piece;
 
 static float read(const piece *from, int row, int column, int channel) {
   int at = (row * from->width + column) * from->channels + channel;
-  return from->codes ? (float)(from->codes[at] - from->zero) * from->scale : from->x[at];
+  float value = from->codes ? (float)(from->codes[at] - from->zero) * from->scale : from->x[at];
+  return from->units ? value * from->units[channel] + from->shifts[channel] : value;
 }
 
 static float averaged(const piece *from, int row, int column, int channel) {
