@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flawspot.export import c_program, c_writer
 from flawspot.export.compiling import compiled
 
 from .graphs import SIZE, pictures
@@ -90,3 +91,17 @@ def test_a_cortex_m7_gives_the_same_bits(name, detectors, compiler, tmp_path):
     assert score == int(scores.view(np.uint32)[0])
     assert map_hash == fingerprint(maps[0])
     assert 0 < instructions < 1_000_000
+
+
+def test_kernels_take_fewer_instructions_than_plain_loops(detectors, tmp_path, monkeypatch):
+    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    _, program = written(detectors("codes"))
+    own = on_cortex_m7(program, pictures(1)[0], tmp_path)[2]
+
+    def plain(name):
+        path = Path(__file__).parent / "plain_loops" / f"{name}.c"
+        return path.read_text() if path.exists() else c_program.kernel(name)
+
+    monkeypatch.setattr(c_writer, "kernel", plain)
+    _, program = written(detectors("codes"))
+    assert own < on_cortex_m7(program, pictures(1)[0], tmp_path)[2]
