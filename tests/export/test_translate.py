@@ -54,8 +54,8 @@ def test_a_translation_that_differs_is_not_written(detectors, compiler, tmp_path
 def test_a_layer_that_differs_is_named(detectors, compiler, tmp_path, monkeypatch):
     trace = CompiledC.trace
 
-    def wrong(self, photograph):
-        for step, data in trace(self, photograph):
+    def wrong(self, photograph, expected):
+        for step, data in trace(self, photograph, expected):
             yield step, data if step != 3 else bytes(min(each + 2, 255) for each in data)
 
     monkeypatch.setattr(CompiledC, "trace", wrong)

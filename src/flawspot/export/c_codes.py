@@ -79,14 +79,13 @@ def ends(quantization: Quantization, low: float | None, high: float | None) -> t
 
 
 def write_addition(program: Program, operation: Addition) -> None:
-    """Number by number, in steps of the result."""
-    a, b, y = (tensor.quantization for tensor in (operation.a, operation.b, operation.y))
-    assert a is not None and b is not None and y is not None
-    first, second = (np.float32(each.scale) / np.float32(y.scale) for each in (a, b))
-    fixed = np.float32(y.zero) - (first * np.float32(a.zero) + second * np.float32(b.zero))
+    """Number by number."""
+    a, b, y = (_quantization(tensor) for tensor in (operation.a, operation.b, operation.y))
+    low, high = (number(end - y.zero) for end in ends(y, operation.low, operation.high))
+    scales = (number(each.scale) for each in (a, b, y))
+    how = program.structure("sum_of", (*scales, a.zero, b.zero, y.zero, low, high))
     places = (program.at(operation.a), program.at(operation.b), program.at(operation.y), operation.y.numbers)
-    numbers = (float(value) for value in (first, second, fixed, *ends(y, operation.low, operation.high)))
-    program.call("add_u8", *places, *map(number, numbers))
+    program.call("add_u8", *places, f"&{how}")
 
 
 def write_conversion(program: Program, operation: Conversion) -> None:

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,13 +56,20 @@ class CompiledC:
         rows = data.reshape(len(photographs), 1 + self._size**2)
         return rows[:, 1:].reshape(-1, self._size, self._size).copy(), rows[:, 0].copy()
 
-    def trace(self, photograph: NDArray[np.uint8]) -> Iterator[tuple[int, bytes]]:
-        """(S, S, 3) -> of each operation its place in the list, and what its tensor holds: row by row, the channels of
-        a pixel together.
+    def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+        """Of each operation its place in the list, and what it has computed: row by row, the channels of a pixel
+        together.
+
+        Args:
+            photograph: (S, S, 3).
+            expected: of each operation, what those that read its tensor are given in the place of what it has computed;
+                empty to leave that as it is.
 
         Raises:
             ExportError: as `run`.
         """
+        told = b"".join(len(each).to_bytes(4, sys.byteorder) + each for each in expected)
+        (self._folder / "expected").write_bytes(told)
         data = self._execute("trace", photograph[None])
         at = 0
         while at < len(data) - 4 * (1 + self._size**2):
@@ -72,7 +80,7 @@ class CompiledC:
     def _execute(self, program: str, photographs: NDArray[np.uint8]) -> bytes:
         given, found = self._folder / "photographs", self._folder / "results"
         given.write_bytes(np.ascontiguousarray(photographs, np.uint8).tobytes())
-        command = [*self._runner, str(self._folder / program), str(given), str(found)]
+        command = [*self._runner, *map(str, (self._folder / program, given, found, self._folder / "expected"))]
         done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace")[:_SAID]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,8 +80,8 @@ class Translation(Protocol):
         """(N, S, S, 3) -> maps (N, S, S), scores (N,)."""
         ...
 
-    def trace(self, photograph: NDArray[np.uint8]) -> Iterator[tuple[int, bytes]]:
-        """(S, S, 3) -> of each operation its place in the form, and its tensor, the channels of a pixel together."""
+    def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+        """Of each operation its place in the form and its tensor; see `compiling.CompiledC.trace`."""
         ...
 
 
@@ -154,7 +154,11 @@ def _check(parity: Parity) -> None:
 
 
 def _layers(artifact: Artifact, form: Form, translation: Translation, everything: NDArray[np.uint8]) -> Layers:
-    """Compare the whole numbers of every layer with ONNX Runtime's, of a few pictures."""
+    """Compare the whole numbers of every layer with ONNX Runtime's, of a few pictures.
+
+    Each layer is given what the artifact has computed: a number that is rounded to its neighbour changes many that
+    follow, and would be taken for something wrong there.
+    """
     steps = {
         step: operation.y
         for step, operation in enumerate(form.operations)
@@ -166,14 +170,16 @@ def _layers(artifact: Artifact, form: Form, translation: Translation, everything
     furthest: dict[str, int] = dict.fromkeys(bits, 0)
     chosen = everything[:: max(len(everything) // _LAYERED, 1)][:_LAYERED]
     for picture in chosen:
-        wanted = dict(zip(bits, session.run(list(bits), {"image": picture[None]}), strict=True))
-        for step, data in translation.trace(picture):
+        found = zip(bits, session.run(list(bits), {"image": picture[None]}), strict=True)
+        wanted = {name: np.ascontiguousarray(codes[0].transpose(1, 2, 0)) for name, codes in found}
+        names = [operation.y.name for operation in form.operations[:-1]]
+        expected = [wanted[name].tobytes() if name in wanted else b"" for name in names]
+        for step, data in translation.trace(picture, expected):
             if step not in steps:
                 continue
             y = steps[step]
-            kind = np.uint8 if bits[y.name] == 8 else np.uint16
-            found = np.frombuffer(data, kind).reshape(y.height, y.width, y.channels).transpose(2, 0, 1)
-            off = np.abs(found.astype(np.int64) - wanted[y.name][0].astype(np.int64))
+            codes = np.frombuffer(data, wanted[y.name].dtype).astype(np.int64)
+            off = np.abs(codes - wanted[y.name].ravel().astype(np.int64))
             if bits[y.name] == 16:  # whose steps are as fine as the rounding of the floats that they are made of
                 off = (off + 128) // 257
             different[y.name] += int(np.count_nonzero(off))

@@ -1,5 +1,13 @@
-/* a and b in steps of the result, and `fixed`, which is what their zeros and its own come to. */
-static void add_u8(const uint8_t *a, const uint8_t *b, uint8_t *y, int n, float first, float second, float fixed,
-                   float low, float high) {
-  for (int i = 0; i < n; i++) y[i] = (uint8_t)code(fixed + (float)a[i] * first + (float)b[i] * second, low, high, 0);
+/* How an addition of codes is computed: as dequantizing, adding and quantizing would. */
+typedef struct {
+  float first, second, made;
+  int zero_first, zero_second, zero;
+  float low, high;
+} sum_of;
+
+static void add_u8(const uint8_t *a, const uint8_t *b, uint8_t *y, int n, const sum_of *s) {
+  for (int i = 0; i < n; i++) {
+    float value = (float)(a[i] - s->zero_first) * s->first + (float)(b[i] - s->zero_second) * s->second;
+    y[i] = (uint8_t)code(value / s->made, s->low, s->high, s->zero);
+  }
 }

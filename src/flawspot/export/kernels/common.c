@@ -14,7 +14,7 @@
 #endif
 
 #ifdef FLAWSPOT_TRACE
-void flawspot_trace(int operation, const void *numbers, size_t bytes);
+void flawspot_trace(int operation, void *numbers, size_t bytes);
 #define TRACE(operation, numbers, bytes) flawspot_trace(operation, numbers, bytes)
 #else
 #define TRACE(operation, numbers, bytes) ((void)0)
