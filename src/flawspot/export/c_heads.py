@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from flawspot.errors import ExportError
 from flawspot.export.c_codes import unit_tables
 from flawspot.export.c_program import Program, number
-from flawspot.export.head_operations import Enlarged, GaussianDistance, MapProduct, NearestNeighbour, Piece
+from flawspot.export.head_operations import (
+    CentreDistance,
+    Enlarged,
+    GaussianDistance,
+    MapProduct,
+    NearestNeighbour,
+    Piece,
+)
 from flawspot.export.tensors import Floats, Quantization, Table
 
 _PART = "head"
@@ -93,6 +100,18 @@ def write_nearest(program: Program, operation: NearestNeighbour, step: int) -> N
     table = program.structure("level", levels, several=True)
     scratch = f"F32({program.scratch(step)})"
     program.call("nearest", table, len(levels), scratch, program.at(operation.y))
+
+
+def write_centres(program: Program, operation: CentreDistance, step: int) -> None:
+    """Place by place, every centre unless it is too far by a part of its components."""
+    bank, halves = _stored(program, _kept(operation.centres))
+    tables = [program.table(_PART, table) for table in (operation.matrix, operation.along, operation.across)]
+    pieces = (_pieces(program, operation.pieces), len(operation.pieces), operation.y.width)
+    sizes = (*operation.matrix.shape, len(operation.centres.numbers), operation.nearest)
+    how = program.structure("centres", (*pieces, *sizes, *tables, bank, halves))
+    program.call(
+        "centres", f"&{how}", f"F32({program.scratch(step)})", program.at(operation.y), function="nearest_centres"
+    )
 
 
 def write_product(program: Program, operation: MapProduct, step: int) -> None:

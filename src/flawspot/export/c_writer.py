@@ -6,11 +6,17 @@ from dataclasses import dataclass
 
 from flawspot.export import c_codes, c_floats
 from flawspot.export.arena import Block, Plan, plan
-from flawspot.export.c_heads import write_gaussian, write_nearest, write_product
+from flawspot.export.c_heads import write_centres, write_gaussian, write_nearest, write_product
 from flawspot.export.c_program import KERNELS, Program, kernel, scratch_name
 from flawspot.export.c_texts import Facts, header, resizing, source
 from flawspot.export.form import Addition, Conversion, Convolution, Form, Input, Operation
-from flawspot.export.head_operations import DirectionDistance, GaussianDistance, MapProduct, NearestNeighbour
+from flawspot.export.head_operations import (
+    CentreDistance,
+    DirectionDistance,
+    GaussianDistance,
+    MapProduct,
+    NearestNeighbour,
+)
 from flawspot.export.tensors import Tensor
 
 
@@ -127,6 +133,8 @@ def scratch_bytes(operation: Operation) -> int:
     if isinstance(operation, NearestNeighbour):
         vectors = sum(len(level.mean) for level in operation.levels)
         return 4 * (vectors + sum(len(level.rows.numbers) for level in operation.levels[1:]))
+    if isinstance(operation, CentreDistance):
+        return 4 * (sum(operation.matrix.shape) + operation.nearest)
     if isinstance(operation, MapProduct):
         return 4 * sum(factor.x.width for factor in operation.factors)
     return 0
@@ -149,5 +157,7 @@ def _write(program: Program, operation: Operation, step: int) -> None:
             write_gaussian(program, operation, step)
         case NearestNeighbour():
             write_nearest(program, operation, step)
+        case CentreDistance():
+            write_centres(program, operation, step)
         case MapProduct():
             write_product(program, operation, step)

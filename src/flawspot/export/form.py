@@ -11,7 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flawspot.export.head_operations import DirectionDistance, GaussianDistance, MapProduct, NearestNeighbour
+from flawspot.export.head_operations import (
+    CentreDistance,
+    DirectionDistance,
+    GaussianDistance,
+    MapProduct,
+    NearestNeighbour,
+)
 from flawspot.export.tensors import Floats, Tensor
 
 
@@ -108,7 +114,15 @@ class Conversion:
 
 
 Operation = (
-    Input | Convolution | Addition | Conversion | DirectionDistance | GaussianDistance | NearestNeighbour | MapProduct
+    Input
+    | Convolution
+    | Addition
+    | Conversion
+    | DirectionDistance
+    | GaussianDistance
+    | NearestNeighbour
+    | CentreDistance
+    | MapProduct
 )
 
 

@@ -151,3 +151,37 @@ class MapProduct:
             total += int(np.count_nonzero(factor.rows)) * factor.x.width
             total += int(np.count_nonzero(factor.columns)) * len(factor.rows)
         return total + (len(self.factors) - 1) * self.y.numbers
+
+
+@dataclass(frozen=True)
+class CentreDistance:
+    """The distance at each place to the nearest of some centres, times how certain that one is among the K nearest.
+
+    With ``q = v @ matrix + along[row] + across[column]``, v being the vector of the interpolated `pieces`, and d_1 to
+    d_K the smallest distances of q to a centre, it is ``d_1 / sum_k exp(d_1 - d_k)``.
+
+    Attributes:
+        pieces: of any resolution; interpolated linearly between the centres of their places.
+        matrix: (C, D).
+        along, across: (G, D).
+        centres: (M, D).
+        nearest: K.
+    """
+
+    pieces: tuple[Piece, ...]
+    matrix: Floats
+    along: Floats
+    across: Floats
+    centres: Table
+    nearest: int
+    y: Tensor
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What it reads."""
+        return tuple(piece.x for piece in self.pieces)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, where every centre is compared whole."""
+        return self.y.numbers * (self.matrix.size + self.centres.numbers.size)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from flawspot.export.centres import centre_distance
 from flawspot.export.head_operations import DirectionDistance, Enlarged, GaussianDistance
 from flawspot.export.neighbours import nearest_neighbour
 from flawspot.export.onnx_graph import Graph, Node
@@ -26,7 +27,7 @@ def _product(state: Reading, node: Node) -> bool:
     if first is not None and second is not None:
         state.products[node.outputs[0]] = first + second
         return True
-    return state.in_units(node) or _direction_distance(state, node)
+    return state.in_units(node) or _direction_distance(state, node) or centre_distance(state, node)
 
 
 def _direction_distance(state: Reading, node: Node) -> bool:

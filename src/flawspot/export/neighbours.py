@@ -68,12 +68,12 @@ def _part(state: Reading, name: str) -> _Part | None:
     if minus is None:
         return None
     taken = _rows(state, minus.inputs[1])
-    centred = _behind(graph, minus.inputs[0], "Reshape", "Transpose", "Expand", "Unsqueeze")
+    centred = behind(graph, minus.inputs[0], "Reshape", "Transpose", "Expand", "Unsqueeze")
     mean = None if centred is None or centred.operator != "Sub" else graph.constant(centred, 1)
     if taken is None or centred is None or mean is None or mean.ndim != 1:
         return None
     rows, index = taken
-    pieces = _pieces_behind(state, centred.inputs[0])
+    pieces = pieces_behind(state, centred.inputs[0])
     if pieces is None or rows.numbers.shape[1:] != mean.shape:
         return None
     if sum(len(piece.channels) for piece in pieces) != len(mean):
@@ -89,7 +89,7 @@ def _rows(state: Reading, name: str) -> tuple[Table, str] | None:
     augmented = product is not None and graph.scalar(product, 1) == _HALF
     steps = None if product is None or augmented else graph.constant(product, 1)
     start = name if product is None else product.inputs[0]
-    gathered = _behind(graph, start, "Slice", "Reshape", "Cast")
+    gathered = behind(graph, start, "Slice", "Reshape", "Cast")
     if gathered is None or gathered.operator != "Gather":
         return None
     stored = graph.constants.get(gathered.inputs[0])
@@ -102,7 +102,7 @@ def _rows(state: Reading, name: str) -> tuple[Table, str] | None:
     return Table(stored, None if steps is None else steps.astype(np.float32).reshape(1, -1)), gathered.inputs[1]
 
 
-def _behind(graph: Graph, name: str, *passed: str) -> Node | None:
+def behind(graph: Graph, name: str, *passed: str) -> Node | None:
     """The operator behind those that only move numbers."""
     node = graph.maker(name)
     while node is not None and node.operator in passed:
@@ -110,7 +110,7 @@ def _behind(graph: Graph, name: str, *passed: str) -> Node | None:
     return node
 
 
-def _pieces_behind(state: Reading, name: str) -> tuple[Piece, ...] | None:
+def pieces_behind(state: Reading, name: str) -> tuple[Piece, ...] | None:
     pieces = pieces_of(state, name)
     while pieces is None:
         node = state.graph.maker(name)
@@ -129,6 +129,6 @@ def _parents(graph: Graph, place: int, part: _Part, below: _Part) -> NDArray[np.
     """
     if place == 0:
         return np.arange(len(part.rows.numbers)) % len(below.rows.numbers)
-    node = _behind(graph, below.index, "Reshape", "Cast", "Squeeze", "Unsqueeze")
+    node = behind(graph, below.index, "Reshape", "Cast", "Squeeze", "Unsqueeze")
     constant = None if node is None or node.operator not in ("Gather", "GatherElements") else graph.constant(node, 0)
     return None if constant is None or constant.ndim != 1 else constant.astype(np.int64)
