@@ -38,6 +38,9 @@ def costs(
         typer.Option(help="A layer group, equiv:REFERENCE or indices such as 3,8,14. Default: the method's."),
     ] = None,
     input_size: Annotated[int, typer.Option(help="Side of the photographs in pixels.")] = 224,
+    precision: Annotated[
+        str, typer.Option(help="What networks compute in, float32 or int8; shown is what such a detector stores.")
+    ] = "float32",
     setting: Settings = None,
     images: Annotated[int, typer.Option(max=10**9, help="How many photographs the method is fitted on.")] = 200,
     measure: Annotated[
@@ -76,16 +79,22 @@ def costs(
 
         manifest = None
         found = configuration_costs(
-            backbone=backbone, layers=layers, method=method, settings=settings, input_size=input_size, images=images
+            backbone=backbone,
+            layers=layers,
+            method=method,
+            settings=settings,
+            input_size=input_size,
+            images=images,
+            precision=precision,
         )
-        subject = _named(backbone, method, layers, input_size)
+        subject = {**_named(backbone, method, layers, input_size), "precision": precision}
     latencies = {} if not measure or artifact is None else _measure_artifact(artifact, manifest, data)
     training = _measure_training(data, subject, settings) if measure and data is not None else None
 
     if as_json:
         print_json({**subject, **found.as_dict(), **({"measured": _measured(latencies, training)} if measure else {})})
         return
-    _print_parts(found, stored=artifact is not None)
+    _print_parts(found, stored=artifact is not None or precision != "float32")
     _print_training(found.training)
     _print_measured(latencies, training)
 
@@ -128,6 +137,7 @@ def _can_train() -> bool:
 def _named_artifact(artifact: Path, manifest: Manifest) -> dict[str, Any]:
     backbone = manifest.backbone
     named = _named(backbone.name, manifest.method, backbone.layers, manifest.input_size)
+    named["precision"] = manifest.precision
     return {"artifact": str(artifact), "file_bytes": artifact.stat().st_size, **named}
 
 

@@ -43,6 +43,13 @@ INPUT_SIZE = Annotated[int, typer.Option(help="Photographs are resized to a squa
 NORMALIZATION = Annotated[
     str, typer.Option(help="weights: as the weights were trained with. paper: ImageNet's for every backbone.")
 ]
+PRECISION = Annotated[
+    str,
+    typer.Option(
+        help="float32, or int8: networks compute in 8-bit integers, a quarter of the size; the backbone is rounded "
+        "first, and everything else is learned from what that computes."
+    ),
+]
 SEED = Annotated[int, typer.Option(help="Of every random choice; the same seed makes the same detector.")]
 RECIPE = Annotated[
     str | None,
@@ -101,6 +108,7 @@ def train(
     random_weights: RANDOM_WEIGHTS = False,
     input_size: INPUT_SIZE = 224,
     normalization: NORMALIZATION = "weights",
+    precision: PRECISION = "float32",
     seed: SEED = 0,
     recipe: RECIPE = None,
     setting: Settings = None,
@@ -134,6 +142,7 @@ def train(
                 random_weights=random_weights,
                 input_size=input_size,
                 normalization=normalization,
+                precision=precision,
                 false_alarm_rate=false_alarm_rate,
                 calibration=calibration,
                 calibration_fraction=calibration_fraction,

@@ -18,6 +18,7 @@ from flawspot.runtime.arena import allowed_megabytes, exhausted, exhausted_reaso
 from flawspot.runtime.artifact import Artifact, verified
 from flawspot.runtime.artifact import read as read_artifact
 from flawspot.runtime.decoding import MAX_PIXELS
+from flawspot.runtime.integers import IN_FLOAT_INSTEAD, exact_in_integers
 from flawspot.runtime.manifest import Manifest
 from flawspot.runtime.not_inspected import NotInspected
 from flawspot.runtime.origin import Origin, origin_of
@@ -240,7 +241,8 @@ def load(
             for each pixel.
 
     Warns:
-        FlawspotWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU.
+        FlawspotWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU; or its
+            8-bit integers are computed in float, for this processor cuts off their products.
 
     Raises:
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged; or, with `self_test`,
@@ -264,6 +266,8 @@ def load(
             f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {_reason(error)}. "
             "Update it with `pip install -U onnxruntime`"
         ) from None
+    if artifact.manifest.precision == "int8" and not exact_in_integers():
+        warnings.warn(IN_FLOAT_INSTEAD, FlawspotWarning, stacklevel=2)
     reading = {"fast_jpeg": fast_jpeg, "max_pixels": max_pixels}
     options = {"threads": threads, "trusted_keys": trusted_keys, "spin": spin, "device": device, **reading}
     origin = origin_of(artifact, None if isinstance(source, Artifact) else Path(source), options)
