@@ -149,6 +149,8 @@ class Manifest:
         backbone, training, calibration: see there.
         parts: what the detector stores and computes.
         white: the value that is white in photographs of 16 bits, 65535, or less for a camera of fewer bits.
+        bits: of a channel in the files that it learned from, 8 or 16; None where both were among them, or in artifacts
+            that are older than that.
         versions: of the packages that made it.
         created: when, in ISO 8601, UTC.
         self_test: what a machine must compute to be trusted with it; None in artifacts that are older than that.
@@ -170,6 +172,7 @@ class Manifest:
     created: str
     self_test: SelfTest | None = None
     white: int = 65535
+    bits: int | None = None
     graph_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
 
@@ -233,6 +236,7 @@ def check_values(manifest: Manifest) -> None:
         "parts": len(manifest.parts) > 1000 or any(part.bytes < 0 or part.macs < 0 for part in manifest.parts),
         "training": min(manifest.training.images, manifest.training.calibration_images) < 0,
         "white": not 255 <= manifest.white <= 65535,
+        "bits": manifest.bits not in (None, 8, 16),
         "self_test": manifest.self_test is not None and not 0 < manifest.self_test.tolerance < 1,
     }
     for where, is_wrong in wrong.items():

@@ -14,7 +14,7 @@ from flawspot.data.findings import find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, fingerprint, open_data
 from flawspot.data.groups import grouping
 from flawspot.data.learned import check_unread
-from flawspot.data.looking import white_of
+from flawspot.data.looking import bits_of, white_of
 from flawspot.data.near_duplicates import merged
 from flawspot.data.reading import check_photographs
 from flawspot.data.roles import Role, role_of
@@ -50,7 +50,7 @@ class Photographs:
         fit: rows of `images` to learn from, ascending.
         validation: rows to choose the epoch by; empty for methods without epochs.
         calibration: rows that set the threshold, and serve for nothing else; empty where `folds` do.
-        white: the value that is white in 16 bits, see `flawspot.data.looking.white_of`.
+        white, bits: the value that is white in 16 bits, and how many they have; see `flawspot.data.looking`.
         dropped: names of good photographs that are left out as suspects.
         folds: (N,) fold of each of `images`, scored by a detector that learned from the others; empty for a split.
     """
@@ -66,6 +66,7 @@ class Photographs:
     calibration: Rows
     folds: Rows
     white: int = WHITE
+    bits: int | None = None
     dropped: tuple[str, ...] = ()
 
     def learned_from(self) -> Rows:
@@ -197,6 +198,7 @@ def read_photographs(
         calibration=calibration,
         folds=fold_of,
         white=white_of(checked.looks),
+        bits=bits_of(checked.looks),
     )
 
 

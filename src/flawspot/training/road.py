@@ -295,4 +295,5 @@ def _describe(
         created=now("seconds"),
         self_test=tested,
         white=photographs.white,
+        bits=photographs.bits,
     )
