@@ -13,7 +13,7 @@ from flawspot.errors import ImageError
 from flawspot.runtime.marks import is_marked
 
 _IMAGES = (
-    ".png .apng .jpg .jpeg .jpe .jfif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm .gif .jp2 .j2k .jpc "
+    ".png .apng .jpg .jpeg .jpe .jfif .mpo .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm .gif .jp2 .j2k .jpc "
     ".avif .heic .heif"
 )
 _COMPANIONS = (
