@@ -6,12 +6,20 @@ import dataclasses
 
 from flawspot.data.folders import fingerprint
 from flawspot.data.samples import ImageFolder, LeftOut, Taken, name_below
+from flawspot.data.sorting import BOTH, LEARN, TEST_GOOD
 from flawspot.errors import DataError
 from flawspot.progress import Progress
 from flawspot.runtime.manifest import TrainingInfo
 from flawspot.texts import counted, listed
 
 LEARNED = "the detector has learned from these very photographs"
+_WHERE_TESTED = {BOTH: TEST_GOOD, LEARN: f"{LEARN}, not tested on"}
+
+
+def as_tested(folder: ImageFolder) -> ImageFolder:
+    """`folder` with a table that says what each photograph is for where nothing is learned any more."""
+    taken = (dataclasses.replace(row, role=_WHERE_TESTED.get(row.role, row.role)) for row in folder.taken)
+    return dataclasses.replace(folder, taken=tuple(taken))
 
 
 def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> ImageFolder:
