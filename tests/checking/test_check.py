@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 
 import flawspot
 from flawspot.checking.page import write_page
+from flawspot.data import findings
 from flawspot.errors import ConfigurationError, DataError
 
 Pixels = NDArray[np.uint8]
@@ -104,6 +105,15 @@ def test_a_range_that_is_not_used(tmp_path: Path, bits: int, told: bool) -> None
     assert checked.parts == 6
     assert bool(lines) == told
     assert not told or f"a camera of {bits} bits" in lines[0]
+
+
+def test_near_duplicates_are_looked_for_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes longest among thousands."""
+    calls: list[int] = []
+    real = findings.near_duplicates
+    monkeypatch.setattr(findings, "near_duplicates", lambda given: (calls.append(len(given)), real(given))[1])
+    flawspot.check(folder, progress=False)
+    assert calls == [30]
 
 
 def test_unreadable_ones_are_a_problem(folder: Path) -> None:

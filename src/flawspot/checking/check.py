@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flawspot.data.findings import Finding, find_oddities, parts
+from flawspot.data.findings import Finding, alike, find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, open_data
 from flawspot.data.looking import Look
 from flawspot.data.reading import check_photographs
@@ -105,8 +105,9 @@ def check(
     checked = check_photographs(folder.train, progress=as_progress(progress))
     if not checked.readable:
         raise DataError(f"none of the {len(checked.skipped)} photographs in {folder.root} can be read")
-    count = int(parts(checked.looks).max()) + 1
-    findings = find_oddities(checked.looks)
+    near = alike(checked.looks)
+    count = int(parts(checked.looks, near).max()) + 1
+    findings = find_oddities(checked.looks, near)
     if checked.skipped:
         text = f"{len(checked.skipped)} photographs cannot be read and would be left out: {checked.skipped[0][1]}"
         findings.insert(0, Finding("unreadable", text, (), True))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flawspot.data.findings import find_oddities, parts
+from flawspot.data.findings import alike, find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, fingerprint, open_data
 from flawspot.data.groups import grouping
 from flawspot.data.learned import check_unread
@@ -179,9 +179,10 @@ def read_photographs(
             f"the {len(images)} photographs in {folder.root} are one and the same picture, so nothing can be learned "
             "of how good parts differ: take photographs of many parts"
         )
-    for finding in find_oddities(checked.looks):
+    near = alike(checked.looks)
+    for finding in find_oddities(checked.looks, near):
         progress.note(finding.line([visible(path.name) for path in images]))
-    groups = _groups(images, folder, parts(checked.looks), division, progress)
+    groups = _groups(images, folder, parts(checked.looks, near), division, progress)
     _check_number(
         int(groups.max()) + 1, "good part that was photographed", "good parts that were photographed", folder, method
     )
