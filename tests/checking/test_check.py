@@ -135,6 +135,15 @@ def test_the_page_needs_no_network_and_shows_names_as_they_are(folder: Path, tmp
     assert text.count("data:image/jpeg;base64,") > 8
 
 
+def test_a_folder_of_test_photographs_alone_is_told_from_an_empty_one(folder: Path, tmp_path: Path) -> None:
+    folder.rename(tmp_path / "good")
+    (tmp_path / "line" / "test").mkdir(parents=True)
+    (tmp_path / "good").rename(tmp_path / "line" / "test" / "good")
+    with pytest.raises(DataError, match=r"those of test/good are there to test on; to learn from them give .*good"):
+        flawspot.check(tmp_path / "line", progress=False)
+    assert len(flawspot.check(tmp_path / "line" / "test" / "good", progress=False).images) == 30
+
+
 def test_what_cannot_be_checked(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder"):
         flawspot.check(tmp_path / "none", progress=False)

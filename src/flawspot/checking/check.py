@@ -9,6 +9,7 @@ from typing import Any
 
 from flawspot.data.findings import Finding, alike, find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, open_data
+from flawspot.data.learned import nothing_to_learn
 from flawspot.data.looking import Look
 from flawspot.data.reading import check_photographs
 from flawspot.data.samples import name_below
@@ -101,7 +102,7 @@ def check(
         raise ConfigurationError(f"false-alarm rate {false_alarm_rate:g} is not between 0 and 1: try 0.01")
     folder = open_data(data, good)
     if not folder.train:
-        raise DataError(f"no good photographs to learn from in {folder.root}: give the folder of good parts")
+        raise DataError(nothing_to_learn(folder))
     checked = check_photographs(folder.train, progress=as_progress(progress))
     if not checked.readable:
         raise DataError(f"none of the {len(checked.skipped)} photographs in {folder.root} can be read")

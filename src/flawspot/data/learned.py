@@ -44,6 +44,17 @@ def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> Ima
     return dataclasses.replace(folder, test=test, taken=taken, left_out=(*folder.left_out, left))
 
 
+def nothing_to_learn(folder: ImageFolder) -> str:
+    """What to say where there are no good photographs to learn from."""
+    tested = [row.folder for row in folder.taken if row.role == TEST_GOOD]
+    cure = "give the folder of good parts"
+    if tested:
+        place = folder.root / tested[0]
+        cure = f"to learn from them give {place}" if place.is_dir() else cure
+        cure = f"those of {listed(tested, 3)} are there to test on; {cure}"
+    return f"no good photographs to learn from in {folder.root}: {cure}"
+
+
 def check_unread(folder: ImageFolder, strict: bool, progress: Progress) -> None:
     """Name the files of kinds that are not read; with `strict`, refuse them.
 

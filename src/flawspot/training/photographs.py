@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from flawspot.data.findings import alike, find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, fingerprint, open_data
 from flawspot.data.groups import grouping
-from flawspot.data.learned import check_unread
+from flawspot.data.learned import check_unread, nothing_to_learn
 from flawspot.data.looking import bits_of, white_of
 from flawspot.data.near_duplicates import merged
 from flawspot.data.reading import check_photographs
@@ -165,7 +165,7 @@ def read_photographs(
     """
     folder = open_data(data, good)
     if not folder.train:
-        raise DataError(f"no good photographs to learn from in {folder.root}: give the folder of good parts")
+        raise DataError(nothing_to_learn(folder))
     check_unread(folder, strict, progress)
     checked = check_photographs(folder.train, strict=strict, progress=progress)
     images = checked.readable
