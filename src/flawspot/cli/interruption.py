@@ -116,7 +116,9 @@ class Interruption:
 
     def _leave(self) -> NoReturn:
         with contextlib.suppress(OSError):
-            os.write(2, f"error: {self._word}\n".encode())
+            # A bar may be drawn, which has hidden the cursor.
+            clear = "\r\x1b[K\x1b[?25h" if os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb" else ""
+            os.write(2, f"{clear}error: {self._word}\n".encode())
         os._exit(self._code)
 
     def _hush(self) -> None:

@@ -33,7 +33,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
-td { white-space: nowrap; } .names td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
+tr > :last-child { padding-right: 0; } td { white-space: nowrap; }
+.names td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
 .why { white-space: normal; color: #777; }
 @media (max-width: 30rem) { table { font-size: .85rem; } th, td { padding-right: .5rem; } }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1rem; }

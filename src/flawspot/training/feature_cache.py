@@ -152,7 +152,8 @@ class FeatureCache:
         """
         keys = {layer: source.key(network.name, layer, self.dtype) for layer in network.taps}
         missing = [layer for layer in network.taps if keys[layer] not in self._held]
-        shapes = _shapes(network, len(source.images), source.input_size) if missing else {}
+        with progress.step("looking at the layers"):
+            shapes = _shapes(network, len(source.images), source.input_size) if missing else {}
         if self.folder is None:
             made = self._compute(source, network, missing, shapes, {}, progress) if missing else {}
         else:
@@ -204,7 +205,8 @@ class FeatureCache:
         trimmed = BlockList(network.name, network.blocks, layers).frozen()
         names = [_output_name(layer) for layer in layers]
         preprocess = Preprocess(source.input_size, source.mean, source.std)
-        session = open_session(to_onnx(FeatureGraph(preprocess, trimmed), names))
+        with progress.step("compiling the backbone"):
+            session = open_session(to_onnx(FeatureGraph(preprocess, trimmed), names))
         made: Maps = {}
         put: dict[int, Callable[[int, NDArray[np.floating]], object]] = {}
         spilled: dict[int, IO[bytes]] = {}

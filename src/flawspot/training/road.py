@@ -117,10 +117,8 @@ def train(
         seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
         strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
             instead of leaving them out.
-        cache: where the features of all good photographs are kept for other methods, seeds and splits; None keeps them
-            no longer than needed.
-        progress: shown on standard error, a bar on a terminal and in notebooks; False for silence, or your own
-            `Progress`.
+        cache: keeps the features of all good photographs for other methods, seeds and splits; None: only for this run.
+        progress: shown on standard error, a bar on a terminal and in notebooks; False: silence; or a `Progress`.
 
     Returns:
         The artifact, verified; ``flawspot.load`` takes it, or the file.
@@ -137,18 +135,19 @@ def train(
     division = Division(calibration, calibration_fraction, group, false_alarm_rate)
     if output is not None:
         check_writable(Path(output))
-    chosen = configure(
-        method=method,
-        settings=settings,
-        backbone=backbone,
-        layers=layers,
-        weights=weights,
-        random_weights=random_weights,
-        input_size=input_size,
-        normalization=normalization,
-        seed=seed,
-        progress=told,
-    )
+    with told.step("loading the backbone"):
+        chosen = configure(
+            method=method,
+            settings=settings,
+            backbone=backbone,
+            layers=layers,
+            weights=weights,
+            random_weights=random_weights,
+            input_size=input_size,
+            normalization=normalization,
+            seed=seed,
+            progress=told,
+        )
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
@@ -163,9 +162,10 @@ def train(
         model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
     for remark in remarks(calibrated):
         told.note(remark)
-    artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
-    if output is not None:
-        artifact.save(output)
+    with told.step("writing the artifact"):
+        artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
+        if output is not None:
+            artifact.save(output)
     return artifact
 
 
@@ -186,8 +186,9 @@ def _learn(
         if scores is None:
             scores = held_out_scores(session, photographs, chosen.input_size, progress=told)
         pasted = pasted_scores(session, photographs, chosen.input_size, chosen.method.seed, progress=told)
-        calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
-        return model, scores, calibrated, record(lambda batch: session.run(OUTPUTS, {"image": batch}))
+        with told.step("setting the threshold"):
+            calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
+            return model, scores, calibrated, record(lambda batch: session.run(OUTPUTS, {"image": batch}))
 
 
 def _fit(
