@@ -64,10 +64,6 @@ def costs(
     """
     _check_options(artifact, measure, data, trusted_keys)
     settings: dict[str, Any] = dict(parse_settings(setting))
-    if data is not None:
-        from flawspot.data.folders import open_folder
-
-        open_folder(data)  # whatever is wrong with it is told before the rest is computed
     if artifact is not None:
         from flawspot.runtime.signature import read_trusted
 
@@ -87,7 +83,7 @@ def costs(
             images=images,
             precision=precision,
         )
-        subject = {**_named(backbone, method, layers, input_size), "precision": precision}
+        subject = _named(backbone, method, layers, input_size, precision)
     latencies = {} if not measure or artifact is None else _measure_artifact(artifact, manifest, data)
     training = _measure_training(data, subject, settings) if measure and data is not None else None
 
@@ -106,6 +102,10 @@ def _check_options(artifact: Path | None, measure: bool, data: Path | None, trus
         raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
     if artifact is None and trusted_keys:
         raise ConfigurationError("--trusted-key goes with an artifact: give the .onnx file that is to be signed")
+    if data is not None:
+        from flawspot.data.folders import open_folder
+
+        open_folder(data)  # whatever is wrong with it is told before the rest is computed
 
 
 def _measured(latencies: dict[str, list[Latency]], training: TrainingRun | None) -> dict[str, Any]:
@@ -136,13 +136,13 @@ def _can_train() -> bool:
 
 def _named_artifact(artifact: Path, manifest: Manifest) -> dict[str, Any]:
     backbone = manifest.backbone
-    named = _named(backbone.name, manifest.method, backbone.layers, manifest.input_size)
-    named["precision"] = manifest.precision
+    named = _named(backbone.name, manifest.method, backbone.layers, manifest.input_size, manifest.precision)
     return {"artifact": str(artifact), "file_bytes": artifact.stat().st_size, **named}
 
 
-def _named(backbone: str, method: str, layers: str | None, input_size: int) -> dict[str, Any]:
-    return {"backbone": backbone, "method": method, "layers": layers, "input_size": input_size}
+def _named(backbone: str, method: str, layers: str | None, input_size: int, precision: str) -> dict[str, Any]:
+    named = {"backbone": backbone, "method": method, "layers": layers}
+    return {**named, "input_size": input_size, "precision": precision}
 
 
 def _measure_artifact(artifact: Path, manifest: Manifest | None, data: Path | None) -> dict[str, list[Latency]]:

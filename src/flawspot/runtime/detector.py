@@ -29,6 +29,7 @@ from flawspot.runtime.self_test import check
 from flawspot.runtime.session import open_session
 from flawspot.runtime.signature import Key, check_trusted
 from flawspot.runtime.sources import Photograph, decoded, path_of, several
+from flawspot.runtime.value_range import other_depth, too_bright
 
 OUTPUTS = ["anomaly_map", "score"]
 
@@ -61,6 +62,7 @@ class Detector:
         self._fast_jpeg = fast_jpeg
         self._max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
         self._origin = origin
+        self._told_of_depth = False
 
     def __repr__(self) -> str:
         threshold = f"threshold {self.manifest.calibration.threshold:.6g}"
@@ -160,13 +162,12 @@ class Detector:
     def _decoded(self, image: Photograph) -> Decoded:
         size, white = self.manifest.input_size, self.manifest.white
         found = decoded(image, size, white=white, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
-        if found.highest is not None and found.highest > white:
-            warnings.warn(
-                f"{path_of(image) or 'a photograph'} has values up to {found.highest}, and the detector has learned "
-                f"that {white} is white: brighter places are cut off, take photographs with the same bits",
-                FlawspotWarning,
-                stacklevel=2,
-            )
+        if not isinstance(image, Decoded):  # of which it was said when it was read
+            name = str(path_of(image) or "a photograph")
+            depth = None if self._told_of_depth else other_depth(self.manifest, found.highest, name)
+            self._told_of_depth |= depth is not None
+            for message in filter(None, (too_bright(self.manifest, found.highest, name), depth)):
+                warnings.warn(message, FlawspotWarning, stacklevel=2)
         return found
 
     def _look_at(self, photograph: Decoded, keep: bool) -> Prediction:

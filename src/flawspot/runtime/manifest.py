@@ -153,6 +153,8 @@ class Manifest:
         parts: what the detector stores and computes.
         white: the value that is white in photographs of 16 bits, 65535, or less for a camera of fewer bits.
         precision: that networks compute in: ``float32``, or ``int8``.
+        bits: of a channel in the files that it learned from, 8 or 16; None where both were among them, or in artifacts
+            that are older than that.
         versions: of the packages that made it.
         created: when, in ISO 8601, UTC.
         self_test: what a machine must compute to be trusted with it; None in artifacts that are older than that.
@@ -175,6 +177,7 @@ class Manifest:
     self_test: SelfTest | None = None
     white: int = 65535
     precision: str = "float32"
+    bits: int | None = None
     graph_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
 
@@ -241,6 +244,7 @@ def check_values(manifest: Manifest) -> None:
         "training": min(manifest.training.images, manifest.training.calibration_images) < 0,
         "precision": manifest.precision not in PRECISIONS,
         "white": not 255 <= manifest.white <= 65535,
+        "bits": manifest.bits not in (None, 8, 16),
         "self_test": manifest.self_test is not None and not 0 < manifest.self_test.tolerance < 1,
     }
     for where, is_wrong in wrong.items():

@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 
 from flawspot.errors import ArtifactError, TrainingError
 from flawspot.quantization.steps import Quantization
 from flawspot.runtime.detector import OUTPUTS
+from flawspot.runtime.integers import has_integers
+from flawspot.runtime.manifest import SelfTest
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.self_test import Run, record
 from flawspot.runtime.session import open_session
 from flawspot.training.configuration import Configuration
 from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
@@ -66,3 +70,17 @@ def _check_finite(model: bytes, photograph: NDArray[np.uint8]) -> None:
     for name, got in zip(OUTPUTS, open_session(model).run(OUTPUTS, {"image": photograph[None]}), strict=True):
         if not np.isfinite(got).all():
             raise TrainingError(f"the {name} of a good photograph is not finite in int8: train in float32")
+
+
+def expected_of(model: bytes, session: InferenceSession) -> SelfTest:
+    """What another machine must compute to be trusted with the detector.
+
+    Args:
+        model: the graph.
+        session: on it.
+    """
+
+    def asked(of: InferenceSession) -> Run:
+        return lambda batch: tuple(of.run(OUTPUTS, {"image": batch}))
+
+    return record(asked(session), asked(open_session(model, integers=False)) if has_integers(model) else None)

@@ -158,7 +158,8 @@ class FeatureCache:
         """
         keys = {layer: source.key(network.name, layer, self.dtype) for layer in network.taps}
         missing = [layer for layer in network.taps if keys[layer] not in self._held]
-        shapes = _shapes(network, len(source.images), source.input_size) if missing else {}
+        with progress.step("looking at the layers"):
+            shapes = _shapes(network, len(source.images), source.input_size) if missing else {}
         if self.folder is None:
             made = self._compute(source, network, missing, shapes, {}, progress) if missing else {}
         else:
@@ -210,8 +211,9 @@ class FeatureCache:
         trimmed = BlockList(network.name, network.blocks, layers).frozen()
         names = [_output_name(layer) for layer in layers]
         preprocess = Preprocess(source.input_size, source.mean, source.std)
-        graph = to_onnx(FeatureGraph(preprocess, trimmed), names)
-        session = open_session(graph if source.quantization is None else in_integers(graph, source.quantization))
+        with progress.step("compiling the backbone"):
+            graph = to_onnx(FeatureGraph(preprocess, trimmed), names)
+            session = open_session(graph if source.quantization is None else in_integers(graph, source.quantization))
         made: Maps = {}
         put: dict[int, Callable[[int, NDArray[np.floating]], object]] = {}
         spilled: dict[int, IO[bytes]] = {}

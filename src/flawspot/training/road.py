@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnxruntime import InferenceSession
 
 from flawspot.data.folders import Data
 from flawspot.files import check_writable
@@ -23,15 +22,12 @@ from flawspot.provenance import now, versions
 from flawspot.quantization.steps import Quantization
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, outlying, remarks
-from flawspot.runtime.detector import OUTPUTS
-from flawspot.runtime.integers import has_integers
 from flawspot.runtime.json_reading import MAX_ITEMS
 from flawspot.runtime.manifest import CalibrationInfo, Manifest, SelfTest, TrainingInfo
-from flawspot.runtime.self_test import Run, record
 from flawspot.runtime.session import open_session
 from flawspot.training.calibration import content_hashes, cross_scores, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
-from flawspot.training.exporting import export_detector
+from flawspot.training.exporting import expected_of, export_detector
 from flawspot.training.feature_cache import FeatureCache, FeatureSource
 from flawspot.training.photographs import Division, Photographs, read_photographs
 from flawspot.training.precision import quantize_backbone
@@ -117,10 +113,8 @@ def train(
         seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
         strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
             instead of leaving them out.
-        cache: where the features of all good photographs are kept for other methods, seeds and splits; None keeps them
-            no longer than needed.
-        progress: shown on standard error, a bar on a terminal and in notebooks; False for silence, or your own
-            `Progress`.
+        cache: keeps the features of all good photographs for other methods, seeds and splits; None: only for this run.
+        progress: shown on standard error, a bar on a terminal and in notebooks; False: silence; or a `Progress`.
 
     Returns:
         The artifact, verified; ``flawspot.load`` takes it, or the file.
@@ -137,25 +131,25 @@ def train(
     division = Division(calibration, calibration_fraction, group, false_alarm_rate)
     if output is not None:
         check_writable(Path(output))
-    chosen = configure(
-        method=method,
-        settings=settings,
-        backbone=backbone,
-        layers=layers,
-        weights=weights,
-        random_weights=random_weights,
-        input_size=input_size,
-        normalization=normalization,
-        precision=precision,
-        seed=seed,
-        progress=told,
-    )
+    with told.step("loading the backbone"):
+        chosen = configure(
+            method=method,
+            settings=settings,
+            backbone=backbone,
+            layers=layers,
+            weights=weights,
+            random_weights=random_weights,
+            input_size=input_size,
+            normalization=normalization,
+            precision=precision,
+            seed=seed,
+            progress=told,
+        )
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
     model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
-    suspects = outlying(scores) if drop_suspects else []
-    if suspects:
+    if drop_suspects and (suspects := outlying(scores)):
         photographs = photographs.without(photographs.scored()[suspects], division, chosen.method)
         told.note(
             f"left out, for they score far above the other good photographs: {', '.join(photographs.dropped)}; the "
@@ -164,9 +158,10 @@ def train(
         model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
     for remark in remarks(calibrated):
         told.note(remark)
-    artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
-    if output is not None:
-        artifact.save(output)
+    with told.step("writing the artifact"):
+        artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
+        if output is not None:
+            artifact.save(output)
     return artifact
 
 
@@ -189,17 +184,9 @@ def _learn(
         if scores is None:
             scores = held_out_scores(session, photographs, chosen.input_size, progress=told)
         pasted = pasted_scores(session, photographs, chosen.input_size, chosen.method.seed, progress=told)
-        calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
-        return model, scores, calibrated, _self_test(model, session)
-
-
-def _self_test(model: bytes, session: InferenceSession) -> SelfTest:
-    """What another machine must compute to be trusted with the detector."""
-
-    def asked(of: InferenceSession) -> Run:
-        return lambda batch: tuple(of.run(OUTPUTS, {"image": batch}))
-
-    return record(asked(session), asked(open_session(model, integers=False)) if has_integers(model) else None)
+        with told.step("setting the threshold"):
+            calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
+            return model, scores, calibrated, expected_of(model, session)
 
 
 def _fit(
@@ -286,4 +273,5 @@ def _describe(
         self_test=tested,
         white=photographs.white,
         precision=chosen.precision,
+        bits=photographs.bits,
     )

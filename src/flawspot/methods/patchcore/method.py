@@ -101,7 +101,7 @@ class PatchCore(Method):
         """Pool the patches of all images and keep a farthest-first coreset of them."""
         shapes = self.shapes_ = features.shapes
         patches = np.empty((len(features) * shapes.positions, shapes.channels), np.float32)
-        for start in range(0, len(features), BATCH):
+        for start in progress.track(range(0, len(features), BATCH), "gathering patches"):
             batch = [torch.from_numpy(features.batch(tap, slice(start, start + BATCH))) for tap in shapes.taps]
             joined = join([pool(maps) for maps in batch], shapes.grid)  # (B, C, G, G)
             rows = joined.permute(0, 2, 3, 1).reshape(-1, shapes.channels)  # (B * P, C)
