@@ -71,19 +71,8 @@ def costs(
         found, subject = _artifact_costs(manifest), _named_artifact(artifact, manifest)
         settings = dict(manifest.hyperparameters)
     else:
-        from flawspot.costs.configuration import configuration_costs
-
-        manifest = None
-        found = configuration_costs(
-            backbone=backbone,
-            layers=layers,
-            method=method,
-            settings=settings,
-            input_size=input_size,
-            images=images,
-            precision=precision,
-        )
-        subject = _named(backbone, method, layers, input_size, precision)
+        manifest, subject = None, _named(backbone, method, layers, input_size, precision)
+        found = _planned_costs(subject, settings, images)
     latencies = {} if not measure or artifact is None else _measure_artifact(artifact, manifest, data)
     training = _measure_training(data, subject, settings) if measure and data is not None else None
 
@@ -113,6 +102,12 @@ def _measured(latencies: dict[str, list[Latency]], training: TrainingRun | None)
     if training is not None:
         measured["training"] = training.as_dict()
     return measured
+
+
+def _planned_costs(subject: dict[str, Any], settings: dict[str, Any], images: int) -> DetectorCosts:
+    from flawspot.costs.configuration import configuration_costs
+
+    return configuration_costs(**subject, settings=settings, images=images)
 
 
 def _artifact_costs(manifest: Manifest) -> DetectorCosts:
