@@ -121,13 +121,16 @@ def works(command: list[str]) -> bool:
 
 
 def test_nothing_is_sent_and_nothing_is_left(alone, product_folder, tmp_path):
-    """Training, predicting, measuring, a benchmark with its workers, and its report."""
+    """A look, training, predicting, measuring, choosing, a benchmark with its workers, and its report."""
     part, grid = tmp_path / "part.onnx", tmp_path / "grid.yaml"
     grid.write_text(GRID, encoding="utf-8")
     small = "--random-weights --input-size 64 --layers 1 --method patchcore --set bank_size=50"
-    alone("train", product_folder, "-o", part, *small.split())
+    alone("check", product_folder, "--out", tmp_path / "look.html")
+    alone("train", product_folder, "-o", part, "--group", r"(\d+)", *small.split())
     alone("predict", part, product_folder / "test", "--out", tmp_path / "found")
     alone("evaluate", part, product_folder)
+    alone("threshold", part, "--from", product_folder, "--best-f1")
+    alone("info", part)
     store = tmp_path / "runs.sqlite"
     alone("benchmark", "run", grid, "--store", store, "--workers", "1")
     alone("benchmark", "report", store, "--out", tmp_path / "report")

@@ -110,7 +110,8 @@ def check(
     count = int(parts(checked.looks, near).max()) + 1
     findings = find_oddities(checked.looks, near)
     if checked.skipped:
-        text = f"{len(checked.skipped)} photographs cannot be read and would be left out: {checked.skipped[0][1]}"
+        count_unread = counted(len(checked.skipped), "photograph")
+        text = f"{count_unread} cannot be read, to be left out: {checked.skipped[0][1]}"
         findings.insert(0, Finding("unreadable", text, (), True))
     needed = images_needed(false_alarm_rate)
     if count < needed:

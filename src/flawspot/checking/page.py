@@ -24,9 +24,9 @@ _USUAL = 8
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } h1, h2 { overflow-wrap: anywhere; }
 .problem { color: #c62828; } .remark { color: #777; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .8rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: .8rem; }
 figure { margin: 0; } img { width: 100%; height: 9rem; object-fit: contain; background: #8882; }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; }
 """

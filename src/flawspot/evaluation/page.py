@@ -34,7 +34,7 @@ h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; marg
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
 tr > :last-child { padding-right: 0; } td { white-space: nowrap; }
-.names td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
+.names td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 5rem; }
 .why { white-space: normal; color: #777; }
 @media (max-width: 30rem) { table { font-size: .85rem; } th, td { padding-right: .5rem; } }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1rem; }
