@@ -80,6 +80,7 @@ def open_product(name: str, method: str, options: argparse.Namespace) -> Product
         random_weights=False,
         input_size=224,
         normalization="weights",
+        precision="float32",
         seed=0,
     )
     source = FeatureSource(

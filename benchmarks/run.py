@@ -29,6 +29,7 @@ SECTIONS = {
     "metrics": ["metrics.py"],
     "pipeline": ["pipeline.py", "--data", "DATA"],
     "spinning": ["spinning.py", "--data", "DATA"],
+    "int8": ["int8.py", "--data", "DATA"],
 }
 """The scripts beside this one, in the order of the document. FOLDER keeps a script's own unfinished work."""
 ASKED_FOR = {"recipes"}

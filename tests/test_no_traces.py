@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,9 @@ def see(event, arguments):
                 file.write(json.dumps([event, repr(arguments)]) + "\\n")
 sys.addaudithook(see)
 """
+
+ADDRESSED = re.compile(r"^\[|\b(connect|bind|sendto|sendmsg)\(.*addr=?")
+LOOPBACK = re.compile(r"\b127\.0\.0\.1\b|\"::1\"|'::1'|'localhost'")
 
 GRID = """\
 title: tiny
@@ -81,6 +86,18 @@ class Alone:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def keep_loopback(self) -> None:
+        """For programs whose processes talk to each other over 127.0.0.1."""
+        inside = ["sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+        at = self.prefix.index("unshare") if "unshare" in self.prefix else len(self.prefix)
+        namespace = ["unshare", "-rn", *inside] if works(["unshare", "-rn", *inside, "true"]) else []
+        self.prefix = [*self.prefix[:at], *namespace]
+
+    def attempts_elsewhere(self) -> list[str]:
+        """Those that go beyond this machine, or listen to what lies beyond."""
+        addressed = [line for line in self.attempts() if ADDRESSED.search(line)]
+        return [line for line in addressed if not LOOPBACK.search(line)]
+
     def attempts(self) -> list[str]:
         lines = self.seen.read_text().splitlines() if self.seen.exists() else []
         if hasattr(self, "trace"):
@@ -104,18 +121,59 @@ def works(command: list[str]) -> bool:
 
 
 def test_nothing_is_sent_and_nothing_is_left(alone, product_folder, tmp_path):
-    """Training, predicting, measuring, a benchmark with its workers, and its report."""
+    """A look, training, predicting, measuring, choosing, a benchmark with its workers, and its report."""
     part, grid = tmp_path / "part.onnx", tmp_path / "grid.yaml"
     grid.write_text(GRID, encoding="utf-8")
     small = "--random-weights --input-size 64 --layers 1 --method patchcore --set bank_size=50"
-    alone("train", product_folder, "-o", part, *small.split())
+    alone("check", product_folder, "--out", tmp_path / "look.html")
+    alone("train", product_folder, "-o", part, "--group", r"(\d+)", *small.split())
     alone("predict", part, product_folder / "test", "--out", tmp_path / "found")
     alone("evaluate", part, product_folder)
+    alone("threshold", part, "--from", product_folder, "--best-f1")
+    alone("info", part)
     store = tmp_path / "runs.sqlite"
     alone("benchmark", "run", grid, "--store", store, "--workers", "1")
     alone("benchmark", "report", store, "--out", tmp_path / "report")
     assert alone.attempts() == []
     assert alone.left() == []
+
+
+@pytest.fixture
+def short_folder():
+    """Whose name leaves room for those of sockets, which have 100 characters in all."""
+    with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def test_ray_on_this_machine_talks_to_itself_alone(alone, tmp_path, short_folder):
+    """Its own processes listen on loopback addresses, and its usage statistics do not look for a cloud."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'flawspot[ray]'")
+    (tmp_path / "grid.yaml").write_text(GRID, encoding="utf-8")
+    alone.keep_loopback()
+    alone.environment["TMPDIR"] = str(short_folder)
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
+        alone.environment.pop(name, None)
+    done = alone(
+        "benchmark", "run", tmp_path / "grid.yaml", "--store", tmp_path / "s", "--engine", "ray", "--workers", "1"
+    )
+    assert "done     1" in done
+    assert alone.attempts()  # they are seen
+    assert alone.attempts_elsewhere() == []
+
+
+def test_what_starts_ray_leaves_the_environment_as_it_was(monkeypatch):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'flawspot[ray]'")
+    from flawspot.benchmark.engines.loopback import this_machine_alone
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("http_proxy", "http://mine:3128")
+    before = dict(os.environ)
+    with this_machine_alone():
+        assert os.environ["http_proxy"] == "http://127.0.0.1:9"
+    assert dict(os.environ) == before
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")  # a user who wants them
+    with this_machine_alone():
+        assert os.environ["http_proxy"] == "http://mine:3128"
 
 
 SETTING = """

@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 
 import flawspot
 from flawspot.checking.page import write_page
+from flawspot.data import findings
 from flawspot.errors import ConfigurationError, DataError
 
 Pixels = NDArray[np.uint8]
@@ -106,6 +107,15 @@ def test_a_range_that_is_not_used(tmp_path: Path, bits: int, told: bool) -> None
     assert not told or f"a camera of {bits} bits" in lines[0]
 
 
+def test_near_duplicates_are_looked_for_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes longest among thousands."""
+    calls: list[int] = []
+    real = findings.near_duplicates
+    monkeypatch.setattr(findings, "near_duplicates", lambda given: (calls.append(len(given)), real(given))[1])
+    flawspot.check(folder, progress=False)
+    assert calls == [30]
+
+
 def test_unreadable_ones_are_a_problem(folder: Path) -> None:
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
     checked = flawspot.check(folder, progress=False)
@@ -123,6 +133,15 @@ def test_the_page_needs_no_network_and_shows_names_as_they_are(folder: Path, tmp
     assert "<b>x" not in text
     assert "http" not in text
     assert text.count("data:image/jpeg;base64,") > 8
+
+
+def test_a_folder_of_test_photographs_alone_is_told_from_an_empty_one(folder: Path, tmp_path: Path) -> None:
+    folder.rename(tmp_path / "good")
+    (tmp_path / "line" / "test").mkdir(parents=True)
+    (tmp_path / "good").rename(tmp_path / "line" / "test" / "good")
+    with pytest.raises(DataError, match=r"those of test/good are there to test on; to learn from them give .*good"):
+        flawspot.check(tmp_path / "line", progress=False)
+    assert len(flawspot.check(tmp_path / "line" / "test" / "good", progress=False).images) == 30
 
 
 def test_what_cannot_be_checked(tmp_path: Path) -> None:

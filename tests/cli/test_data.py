@@ -105,9 +105,29 @@ def test_evaluating_what_is_in_ok(tiny, flawspot, save, tmp_path):
         "images 3 good, 3 defective",
     ]
     assert "AUROC 1.0000" in out
-    assert "no AUROC, AP, F1 max, AUPRO: not every defective photograph has a mask" in out
+    assert "no AUROC, AP, F1 max, AUPRO: there are no masks" in out
     assert "anomalous: good parts 0 of 3" in " ".join(words(out))
     assert "anomalous: scratch 3 of 3" in " ".join(words(out))
+
+
+def test_evaluating_a_list_with_masks_for_some(tiny, flawspot, save, tmp_path):
+    """Nothing is learned here, so no row says that it is; and the photograph without a mask is named."""
+    rows = [
+        f"{save(tmp_path / 'a' / f'{index}.png', 50 + 60 * index).name},{'good' if index < 2 else 'cut'},"
+        for index in range(4)
+    ]
+    rows[2] += save(tmp_path / "a" / "m.png", 255).name
+    (tmp_path / "a" / "list.csv").write_text("\n".join(rows), encoding="utf-8")
+    code, out, _ = flawspot("evaluate", tiny, "--list", tmp_path / "a" / "list.csv")
+    assert code == 0
+    assert words(out)[:2] == ["2 list.csv good, to test", "2 list.csv defective (cut), to test"]
+    assert "no AUROC, AP, F1 max, AUPRO: 1 of 2 defective photographs have no mask, such as 3.png" in out
+
+
+def test_evaluating_what_is_beside_the_photographs_learned_from(tiny, flawspot, save, tmp_path):
+    for name in ("train/good", "test/good", "test/cut"):
+        save(tmp_path / "p" / name / "0.png", 200 if name == "test/cut" else 50)
+    assert words(flawspot("evaluate", tiny, tmp_path / "p")[1])[0] == "1 train/good good, to learn from, not tested on"
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ import sys
 import threading
 import time
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from flawspot.cli.interruption import Interrupted
 from flawspot.runtime import pictures
+from flawspot.runtime.feed import Shot
 
 from .every_command import start
 
@@ -205,24 +208,60 @@ def test_films_without_what_reads_them(tiny, flawspot, monkeypatch, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent otherwise there")
-def test_a_folder_that_grows(tiny, save, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_folder_that_grows_until_it_is_ended(tiny, save, tmp_path, number, code):
     folder = tmp_path / "in"
     save(folder / "a.png", 50)
+    (folder / "old.cr2").write_bytes(b"raw")
     process = start(
         "predict", tiny, folder, "--watch", "--json", "--csv", tmp_path / "out.csv", "--out", folder / "found"
     )
     timer = threading.Timer(120, process.kill)
     timer.start()
     try:
+        assert json.loads(process.stdout.readline())["error"].endswith("(.cr2): save it as PNG or JPEG")
         assert json.loads(process.stdout.readline())["verdict"] == "good"
+        (folder / "b.png.tmp").write_bytes(b"half of a photograph")  # which its program renames
         save(folder / "b.png", 200)
         assert json.loads(process.stdout.readline())["verdict"] == "anomalous"
-        assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
-        process.send_signal(signal.SIGINT)
+        assert len((tmp_path / "out.csv").read_text().splitlines()) == 4
+        (folder / "film.MP4").write_bytes(b"a film")
+        film = json.loads(process.stdout.readline())
+        assert (film["verdict"], film["path"]) == ("not inspected", str(folder / "film.MP4"))
+        assert "is a film, which no folder is searched for: name it itself, as flawspot predict" in film["error"]
+        process.send_signal(number)
         rest, err = process.communicate(timeout=60)
     finally:
         timer.cancel()
         process.kill()
-    assert (process.returncode, rest) == (130, "")
+    assert (process.returncode, rest) == (code, "")
+    assert err.splitlines()[-1] == "note: 2 of 4 photographs were not inspected"
+    assert "error" not in err
     assert "Traceback" not in err
-    assert (folder / "found" / "index.html").exists()
+    assert "4 photographs: 1 anomalous, 1 good, 2 not inspected" in (folder / "found" / "index.html").read_text("utf-8")
+
+
+def test_a_camera_ends_as_a_watched_folder_does(tiny, flawspot, monkeypatch):
+    """With its summary; a film, which has an end of its own, is interrupted."""
+    pytest.importorskip("cv2")
+
+    def interrupted(name, every):
+        yield Shot(name, Path("x.jpg"), np.zeros((20, 20, 3), np.uint8), 0)
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr("flawspot.cli.prediction_inputs.frames", interrupted)
+    code, out, err = flawspot("predict", tiny, "rtsp://10.0.0.1/line")
+    assert (code, len(out.splitlines())) == (143, 1)
+    assert err.splitlines()[-1].startswith("1 photograph: 0 anomalous, 1 good")
+    code, _, err = flawspot("predict", tiny, "film.mp4")
+    assert code == 130  # of whoever raised it, for no signal came
+    assert err.splitlines()[-1].startswith("error: interrupted")
+
+
+def test_films_in_a_folder_are_said_how_to_inspect(tiny, flawspot, line):
+    (line / "c.png").unlink()
+    (line / "film.mp4").write_bytes(b"a film")
+    code, out, err = flawspot("predict", tiny, line)
+    assert code == 3
+    assert "is a film, which no folder is searched for: name it itself, as flawspot predict DETECTOR FILM" in out
+    assert "note: 1 of 3 photographs were not inspected" in err

@@ -63,6 +63,16 @@ def labelled(tmp_path, save):
     return tmp_path / "part"
 
 
+def test_labelled_photographs_need_no_masks(tiny, flawspot, labelled, save):
+    """Nor whole ones: one is missing, and one is of another size, so that nothing is known at pixel level."""
+    before = flawspot("threshold", tiny, "--from", labelled)[1]
+    save(labelled / "ground_truth" / "scratch" / "0_mask.png", 255, (3, 3))
+    assert flawspot("threshold", tiny, "--from", labelled) == (0, before, "")
+    code, _, err = flawspot("evaluate", tiny, labelled)
+    assert code == 1
+    assert "9 of 10 defective test images without a mask" in err
+
+
 def test_what_thresholds_cost(tiny, flawspot, labelled):
     code, out, _ = flawspot("threshold", tiny, "--from", labelled)
     assert code == 0

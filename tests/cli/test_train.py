@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from flawspot.progress.display import DISPLAY
+
 
 @pytest.mark.weights
 def test_train_prints_artifact_seconds_and_manifest(trained):
@@ -40,6 +42,22 @@ def test_train_from_kept_features(product_folder, flawspot, tmp_path, monkeypatc
     code, _, err = flawspot(*command, "--recipe", "slow")
     assert code == 1
     assert "recipe must be paper or fast, not 'slow'" in err
+
+
+def test_every_second_that_it_takes_has_a_name(product_folder, flawspot, tmp_path, monkeypatch):
+    """From the import of torch on: whoever waits is told for what."""
+    named, real = [], DISPLAY.step
+
+    def step(description):
+        named.append(description)
+        return real(description)
+
+    monkeypatch.setattr(DISPLAY, "step", step)
+    options = ["--method", "padim", "--random-weights", "--input-size", "64", "--layers", "1", "--set", "channels=4"]
+    assert flawspot("train", product_folder, "-o", tmp_path / "part.onnx", *options)[0] == 0
+    wanted = ["loading torch", "loading the backbone", "looking at the layers", "compiling the backbone"]
+    wanted.append("inverting the covariances")
+    assert named == [*wanted, "writing the graph", "setting the threshold", "writing the artifact"]
 
 
 @pytest.mark.parametrize(

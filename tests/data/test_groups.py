@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flawspot.data import groups
 from flawspot.data.groups import grouping
 from flawspot.data.near_duplicates import merged
 from flawspot.errors import ConfigurationError, DataError
@@ -31,6 +32,20 @@ def test_by_the_part_of_a_pattern_in_brackets_or_by_all_of_it() -> None:
 def test_a_pattern_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(DataError, match=r"does not fit 1 of 2 photographs, such as b\.png"):
         found(r"(\d+)", "a1.png", "b.png")
+
+
+@pytest.mark.parametrize("rule", [r"(a+)+$", r"(a|a)*b", r"^(a*)*(a*)*(a*)*b", r"(.*)*x"])
+def test_a_pattern_that_would_take_for_ever_is_ended(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "MATCH_SECONDS", 2)
+    with pytest.raises(ConfigurationError, match="takes more than 2 s for 2 names: write it without") as caught:
+        found(rule, "a" * 60 + "!.png", "b.png")
+    assert rule in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_names_of_every_kind_and_empty_matches() -> None:
+    """What no encoding holds, too."""
+    assert found("x*", "é\udce9\n.png", "xx.png", "日本.png") == [0, 1, 0]
 
 
 def test_by_gaps_between_numbers() -> None:

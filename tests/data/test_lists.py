@@ -98,11 +98,17 @@ def test_columns_that_hold_0_and_1(photos):
         ("path,remark\nphotos/0.png,hello\n", "call the one with the verdicts label"),
         ("photos/0.png,good\nphotos/0.png,bad\n", "named twice, and said to be different things"),
         ("path,anomaly\nphotos/0.png,maybe\n", "holds 0 or 1"),
-        ("photos/0.png,good\nphotos/1.png,bad,none.png\n", "cannot be found"),
+        ("photos/0.png,good\nphotos/none.png,bad\n", "cannot be found"),
     ],
 )
 def test_tables_that_leave_a_doubt_are_refused(photos, text, message):
     assert message in refusal(written(photos, text))
+
+
+def test_a_mask_that_is_not_there_is_minded_by_who_needs_it(photos):
+    folder = open_list(written(photos, "photos/0.png,good\nphotos/1.png,bad,none.png\n"))
+    assert "of 1 mask" in folder.masks_fault
+    assert "1 cannot be found, such as" in folder.masks_fault
 
 
 def test_labels_of_ones_own(photos):

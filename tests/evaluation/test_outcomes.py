@@ -30,6 +30,7 @@ def evaluation(detector, tmp_path: Path) -> Evaluation:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8), (level,) * 3).save(path)
     (tmp_path / "part" / "test" / "good" / "broken.png").write_bytes(b"no")
+    (tmp_path / "part" / "test" / "good" / "film.mp4").write_bytes(b"no")
     return flawspot.evaluate(detector, tmp_path / "part", progress=False)
 
 
@@ -54,14 +55,14 @@ def test_scores_as_files(evaluation: Evaluation, tmp_path: Path) -> None:
     write_scores(evaluation, tmp_path / "s.csv")
     with (tmp_path / "s.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 9
+    assert len(rows) == 10
     assert {row["kind"] for row in rows} == {"good", "scratch", "'=bent <b>", ""}
     assert (rows[-1]["verdict"], rows[-1]["is_right"], rows[-1]["score"]) == ("not inspected", "False", "")
     write_scores(evaluation, tmp_path / "s.JSON")
     told = json.loads((tmp_path / "s.JSON").read_text())
     assert told["threshold"] == 100.0
     assert sum(row["is_right"] for row in told["photographs"]) == 5
-    assert told["photographs"][-1]["photograph"] == "test/good/broken.png"
+    assert [each["photograph"] for each in told["photographs"][-2:]] == ["test/good/broken.png", "test/good/film.mp4"]
     with pytest.raises(ConfigurationError, match=r"\.csv or \.json"):
         write_scores(evaluation, tmp_path / "s.txt")
 
@@ -76,3 +77,9 @@ def test_the_page(evaluation: Evaluation, detector, tmp_path: Path) -> None:
     assert text.count("data:image/jpeg;base64,") == 3
     assert "Missed: defective parts called good: 1" in text
     assert "broken.png" in text
+    assert "film.mp4: of a kind that is not read" in text
+    assert "False alarms: good parts called anomalous: 2" in text
+    assert "4 good photographs and 4 defective ones" in text
+    for name, value in (("image AUROC", "0.8750"), ("image AP", "0.9167")):
+        assert f"<td>{name}</td><td>{value}</td>" in text
+    assert "<td>pixel AP</td><td class=why>unknown: there are no masks</td>" in text

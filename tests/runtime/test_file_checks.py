@@ -95,6 +95,15 @@ def test_jpegs_whose_coefficients_are_kept(file):
     assert check_jpeg(file(bytes(data)))
 
 
+@pytest.mark.parametrize("filling", [b"\xff\x00\x00\x00", b"\x00\x00\x00", b"\xff\xff\xff", b"\xff\xd0", b"\xff\x01"])
+def test_what_the_decoder_passes_over_hides_nothing(filling, file):
+    """Found by `make fuzz`: libjpeg looks for the next marker behind bytes that are none."""
+    data = saved("JPEG", progressive=True)
+    assert check_jpeg(file(data[:2] + filling + data[2:]))
+    with pytest.raises(ImageError, match="more than 5000 segments"):
+        check_jpeg(file(data[:2] + b"\xff\xd0" * 10_000 + data[2:]))
+
+
 @pytest.mark.parametrize("block", [7, 1 << 20])
 def test_scans_are_counted_through_the_coded_pixels(file, block, monkeypatch):
     check_jpeg(file(scans(80)))

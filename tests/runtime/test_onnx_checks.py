@@ -122,6 +122,23 @@ HOSTILE = {
         model([helper.make_node("GroupNormalization", ["zero"], ["leak"], num_groups=0)]),
         "num_groups",
     ),
+    **{
+        f"{operator} to {length}": (
+            model(
+                [helper.make_node(operator, ["zero", "length"], ["made"])],
+                [LEAK, numpy_helper.from_array(np.array([length], np.int64), "length")],
+            ),
+            "makes a tensor of",
+        )
+        for operator, length in [
+            ("TopK", -1),
+            ("TopK", 0),
+            ("Expand", -2),
+            ("Tile", 0),
+            ("Reshape", -2),
+            ("Reshape", 0),
+        ]
+    },
     "a large setting": (model([helper.make_node("Relu", ["zero"], ["leak"], axis=-(10**6))]), "axis"),
     "large settings": (model([helper.make_node("Relu", ["zero"], ["leak"], pads=[0, 2**40])]), "pads"),
     "many settings": (model([helper.make_node("Relu", ["zero"], ["leak"], pads=[0] * 17)]), "pads"),

@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -74,6 +75,24 @@ def test_what_breaks_off_is_an_error_after_all_the_others(kind):
 def test_junk_ends(junk):
     assert 1 <= len(list(split_pictures(io.BytesIO(junk)))) <= 2
     assert 1 <= len(list(split_pictures(io.BytesIO(junk * 50)))) <= 200
+
+
+@pytest.mark.parametrize("names", [b"a.png\n", b"photos/new/1.png\nphotos/new/2.png\n", "Fotos/schön/1.png\n".encode()])
+def test_names_in_the_place_of_pictures_are_said_how_to_give(names):
+    """At once: more of them may never come."""
+
+    def slow():
+        yield names
+        raise AssertionError("waited for the end")
+
+    lines = slow()
+    stream = types.SimpleNamespace(read=lambda size: next(lines) if len(names) >= 14 else names)
+    (error,) = split_pictures(stream)
+    assert "text and no pictures: for names of photographs, one a line, give --list -" in str(error)
+
+
+def test_pictures_that_are_texts_are_pictures():
+    assert list(split_pictures(io.BytesIO(b"P2\n2 2\n255\n0 1 2 3\n"))) == [b"P2\n2 2\n255\n0 1 2 3\n"]
 
 
 def test_nothing_is_nothing():

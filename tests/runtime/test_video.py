@@ -1,5 +1,8 @@
 """Films and cameras."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -50,8 +53,8 @@ def test_a_film_that_breaks_off_ends_with_an_error(film, monkeypatch):
     class Promising:
         """Of a file that says it has ten pictures."""
 
-        def __init__(self, name):
-            self._capture = real(name)
+        def __init__(self, *arguments):
+            self._capture = real(*arguments)
 
         def get(self, what):
             return 10.0 if what == cv2.CAP_PROP_FRAME_COUNT else self._capture.get(what)
@@ -74,3 +77,39 @@ def test_what_cannot_be_opened_is_told_in_one_line(tmp_path):
         with pytest.raises(ImageError, match="cannot open") as caught:
             list(frames(name))
         assert "\n" not in str(caught.value)
+
+
+DAMAGED = """
+import sys
+import subprocess
+import sys
+
+import numpy as np
+from flawspot.errors import ImageError
+from flawspot.runtime.video import frames
+film, generator = open(sys.argv[1], "rb").read(), np.random.default_rng(0)
+for _ in range(40):
+    bad = np.frombuffer(film, np.uint8).copy()
+    places = generator.integers(0, len(bad), 150)
+    bad[places] = generator.integers(0, 256, len(places))
+    open(sys.argv[1], "wb").write(bad.tobytes())
+    try:
+        for shot in frames(sys.argv[1]):
+            assert isinstance(shot.source, ImageError) or shot.source.shape[2] == 3
+    except ImageError as error:
+        assert "the film is damaged" in str(error)
+print("done")
+"""
+
+
+def test_libraries_say_nothing_of_damaged_films(film):
+    """OpenCV's own readers, which it falls back to, complain past everything, and give pictures that are not there."""
+    import cv2
+
+    generator = np.random.default_rng(0)
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*"MJPG"), 5, (320, 240))
+    for _ in range(10):
+        writer.write(np.kron(generator.integers(0, 255, (15, 20, 3)), np.ones((16, 16, 1))).astype(np.uint8))
+    writer.release()
+    done = subprocess.run([sys.executable, "-c", DAMAGED, str(film)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("done\n", "")

@@ -75,7 +75,7 @@ def test_the_manifest_tells_the_whole_story(artifact, product_folder):
     assert manifest.training.validation_images == 0
     assert list(manifest.training.seconds) == ["reading", "features", "fitting", "export", "calibration"]
     assert len(manifest.calibration.scores) == 5
-    assert [part.name for part in manifest.parts] == ["backbone", "means", "precision", "smoothing"]
+    assert [part.name for part in manifest.parts] == ["backbone", "means", "inverse covariances", "smoothing"]
     assert {"flawspot", "torch", "onnxruntime"} <= manifest.versions.keys()
 
 

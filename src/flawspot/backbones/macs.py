@@ -44,3 +44,19 @@ def module_bytes(module: nn.Module) -> int:
         for name, tensor in module.state_dict().items()
         if not name.endswith("num_batches_tracked")
     )
+
+
+def int8_bytes(module: nn.Module) -> int:
+    """Of the constants of `module` with its convolutions in 8-bit integers and its batch norms folded into them.
+
+    Of each output channel: its weights, one byte each; the step of the weights, the bias and its step, four bytes each.
+    Steps and zeros of values, five bytes each, are not counted. What is no convolution stays as it is.
+    """
+    total = 0
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            total += layer.weight.numel() + 12 * layer.out_channels
+        elif not isinstance(layer, nn.BatchNorm2d):
+            own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
+            total += sum(tensor.numel() * tensor.element_size() for tensor in own)
+    return total

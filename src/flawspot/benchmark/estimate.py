@@ -92,7 +92,8 @@ class Estimator:
         return Estimate(seconds, memory + int(max(fitting, 0)) + 3 * costs.bytes)
 
     def _of(self, cell: Cell) -> DetectorCosts | None:
-        name = repr((cell.backbone, cell.layers, cell.method, sorted(cell.settings.items()), cell.input_size))
+        settings = sorted(cell.settings.items())
+        name = repr((cell.backbone, cell.layers, cell.method, settings, cell.input_size, cell.precision))
         if name not in self._costs:
             try:
                 self._costs[name] = configuration_costs(
@@ -102,6 +103,7 @@ class Estimator:
                     settings=cell.settings,
                     input_size=cell.input_size,
                     images=_IMAGES,
+                    precision=cell.precision,
                 )
             except FlawspotError:
                 self._costs[name] = None

@@ -30,6 +30,7 @@ RULE_KEYS = (
     "seed",
     "input_size",
     "normalization",
+    "precision",
     "corruption",
     "severity",
     "contamination",
@@ -105,6 +106,7 @@ class Grid:
     seeds: tuple[int, ...]
     input_size: int
     normalization: str
+    precisions: tuple[str, ...]
     random_weights: bool
     recipe: str | None
     departures: tuple[Departure, ...]
@@ -156,7 +158,7 @@ class Grid:
                         settings = dict(method.settings)
                         if self.recipe is not None and "recipe" in known.hyperparameters.get(method.name, ()):
                             settings.setdefault("recipe", self.recipe)
-                        for layers in method.layers or self.layers:
+                        for layers, precision in itertools.product(method.layers or self.layers, self.precisions):
                             yield (
                                 Cell(
                                     data=source.name,
@@ -169,6 +171,7 @@ class Grid:
                                     seed=seed,
                                     input_size=self.input_size,
                                     normalization=self.normalization,
+                                    precision=precision,
                                     random_weights=self.random_weights,
                                     corruption=departure.corruption,
                                     severity=departure.severity,

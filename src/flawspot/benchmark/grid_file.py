@@ -13,7 +13,7 @@ from flawspot.benchmark.grid import NONE, RULE_KEYS, Departure, Grid, MethodEntr
 from flawspot.benchmark.yaml_reader import Entry, open_yaml
 from flawspot.data.layouts import LAYOUTS, DataSource
 from flawspot.methods.shapes import LARGEST_INPUT, SMALLEST_INPUT
-from flawspot.runtime.manifest import Scalar
+from flawspot.runtime.manifest import PRECISIONS, Scalar
 from flawspot.seeds import MAX_SEED
 
 KEYS = (
@@ -25,6 +25,7 @@ KEYS = (
     "seeds",
     "input_size",
     "normalization",
+    "precision",
     "random_weights",
     "recipe",
     "corruptions",
@@ -91,13 +92,16 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
         seeds=_distinct(found["seeds"], lambda e: e.integer("a seed", 0, MAX_SEED)) if "seeds" in found else (0,),
         input_size=_input_size(found["input_size"]) if "input_size" in found else 224,
         normalization=_normalization(found["normalization"]) if "normalization" in found else "weights",
+        precisions=_distinct(found["precision"], _precision) if "precision" in found else ("float32",),
         random_weights="random_weights" in found and found["random_weights"].truth("random_weights"),
         recipe=found["recipe"].text("recipe") if "recipe" in found else None,
         departures=_departures(found, known),
         exclude=tuple(_rule(entry, "exclude") for entry in _rules(found.get("exclude"))),
         override=tuple(_override(entry) for entry in _rules(found.get("override"))),
     )
-    runs = math.prod(map(len, (backbones, grid.seeds, grid.departures))) * sum(len(m.layers or layers) for m in methods)
+    runs = math.prod(map(len, (backbones, grid.seeds, grid.departures, grid.precisions))) * sum(
+        len(m.layers or layers) for m in methods
+    )
     if runs > MAX_RUNS or runs * (len(grid.exclude) + len(grid.override)) > MAX_MATCHES:
         root.fail(f"the grid crosses to {runs:,} runs for each category: split it into grids of at most {MAX_RUNS:,}")
     return grid
@@ -126,6 +130,10 @@ def _input_size(entry: Entry) -> int:
 
 def _normalization(entry: Entry) -> str:
     return entry.choice(NORMALIZATIONS, "normalization")
+
+
+def _precision(entry: Entry) -> str:
+    return entry.choice(PRECISIONS, "precision")
 
 
 def _method(entry: Entry, known: Vocabulary) -> MethodEntry:

@@ -146,6 +146,7 @@ def _trained(task: Task, folder: ImageFolder, path: Path) -> _Found:
             random_weights=cell.random_weights,
             input_size=cell.input_size,
             normalization=cell.normalization,
+            precision=cell.precision,
             seed=cell.seed,
             strict=True,
             # As in the published runs, and one fit for each.

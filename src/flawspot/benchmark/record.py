@@ -22,8 +22,8 @@ class Cell:
     Attributes:
         data: name of the data set in the grid, such as ``mvtec_ad``.
         category: of the data set, such as ``bottle``.
-        backbone, layers, method, seed, input_size, normalization: as `flawspot.train` takes them; `layers` as asked
-            for, a group's name or indices.
+        backbone, layers, method, seed, input_size, normalization, precision: as `flawspot.train` takes them; `layers`
+            as asked for, a group's name or indices.
         label: how the method is called in tables and figures; differs from `method` where a grid has variants of it.
         settings: hyperparameters that are not at their defaults.
         random_weights: the backbone is left untrained.
@@ -43,6 +43,7 @@ class Cell:
     seed: int = 0
     input_size: int = 224
     normalization: str = "weights"
+    precision: str = "float32"
     random_weights: bool = False
     corruption: str | None = None
     severity: int = 0

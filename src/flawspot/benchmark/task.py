@@ -49,7 +49,8 @@ class Task:
         of_photographs = (cell.data, cell.category, cell.contamination, cell.shots)
         fewer = cell.contamination > 0 or cell.shots is not None
         chosen = cell.seed if fewer or cell.random_weights else None
-        return (*of_photographs, chosen, cell.backbone, cell.input_size, cell.normalization, cell.random_weights)
+        preprocessed = (cell.input_size, cell.normalization, cell.precision)
+        return (*of_photographs, chosen, cell.backbone, *preprocessed, cell.random_weights)
 
     def record(self, status: str, **values: Any) -> Record:
         """The run's record with what is known before it begins."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flawspot.data.findings import Finding, find_oddities, parts
+from flawspot.data.findings import Finding, alike, find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, open_data
+from flawspot.data.learned import nothing_to_learn
 from flawspot.data.looking import Look
 from flawspot.data.reading import check_photographs
 from flawspot.data.samples import name_below
@@ -101,14 +102,16 @@ def check(
         raise ConfigurationError(f"false-alarm rate {false_alarm_rate:g} is not between 0 and 1: try 0.01")
     folder = open_data(data, good)
     if not folder.train:
-        raise DataError(f"no good photographs to learn from in {folder.root}: give the folder of good parts")
+        raise DataError(nothing_to_learn(folder))
     checked = check_photographs(folder.train, progress=as_progress(progress))
     if not checked.readable:
         raise DataError(f"none of the {len(checked.skipped)} photographs in {folder.root} can be read")
-    count = int(parts(checked.looks).max()) + 1
-    findings = find_oddities(checked.looks)
+    near = alike(checked.looks)
+    count = int(parts(checked.looks, near).max()) + 1
+    findings = find_oddities(checked.looks, near)
     if checked.skipped:
-        text = f"{len(checked.skipped)} photographs cannot be read and would be left out: {checked.skipped[0][1]}"
+        count_unread = counted(len(checked.skipped), "photograph")
+        text = f"{count_unread} cannot be read, to be left out: {checked.skipped[0][1]}"
         findings.insert(0, Finding("unreadable", text, (), True))
     needed = images_needed(false_alarm_rate)
     if count < needed:

@@ -14,6 +14,7 @@ from flawspot.data.looking import white_of
 from flawspot.files import write_bytes
 from flawspot.runtime.pictures import html_figure
 from flawspot.runtime.reduced import read_photograph
+from flawspot.texts import counted
 
 _SIDE = 220
 _SHOWN = 24
@@ -23,9 +24,9 @@ _USUAL = 8
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } h1, h2 { overflow-wrap: anywhere; }
 .problem { color: #c62828; } .remark { color: #777; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .8rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); gap: .8rem; }
 figure { margin: 0; } img { width: 100%; height: 9rem; object-fit: contain; background: #8882; }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; }
 """
@@ -38,15 +39,17 @@ def write_page(checked: Check, path: Path) -> None:
         FlawspotError: it cannot be written.
     """
     names = checked.names()
-    title = html.escape(f"{checked.data.name}: {len(checked.images)} photographs of {checked.parts} parts")
+    count, shown = counted(len(checked.images), "photograph"), counted(checked.parts, "part")
+    title = html.escape(f"{checked.data.name}: {count} of {shown}")
     usual = range(0, len(names), max(len(names) // _USUAL, 1))
     sections = "\n".join(_section(checked, names, finding) for finding in checked.findings)
+    remarks = counted(len(checked.findings) - checked.problems, "remark")
     nothing = "" if checked.findings else "<p>Nothing is odd.</p>"
     body = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{_STYLE}</style></head><body>
 <h1>{title}</h1>
-<p>{checked.problems} problems, {len(checked.findings) - checked.problems} remarks. This is what would be learned:</p>
+<p>{counted(checked.problems, "problem")}, {remarks}. This is what would be learned:</p>
 {_pictures(checked, names, list(usual)[:_USUAL])}
 {sections}{nothing}
 </body></html>

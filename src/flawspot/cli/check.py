@@ -13,6 +13,7 @@ from flawspot.cli.console import note, out, print_json, styled
 from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.outputs import PAGES, check_output
 from flawspot.progress.display import DISPLAY
+from flawspot.texts import counted
 
 if TYPE_CHECKING:
     from flawspot.checking import Check
@@ -55,12 +56,13 @@ def check(
         print_json(checked.as_dict())
     else:
         print_data(checked.data)
-        out.print(f"{len(checked.images)} photographs of {checked.parts} parts, {checked.problems} problems")
+        count, shown = counted(len(checked.images), "photograph"), counted(checked.parts, "part")
+        out.print(f"{count} of {shown}, {counted(checked.problems, 'problem')}")
         for finding, line in zip(checked.findings, checked.lines(), strict=True):
             kind = styled("problem", "bold red") if finding.is_problem else styled("remark ", "dim")
             out.print(kind, line)
     if strict and checked.problems:
-        raise DataError(f"{checked.problems} problems in {checked.data.root}: see above")
+        raise DataError(f"{counted(checked.problems, 'problem')} in {checked.data.root}: see above")
     if checked.skipped:
         raise typer.Exit(UNREADABLE_IMAGES)
 

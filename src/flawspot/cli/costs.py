@@ -38,6 +38,9 @@ def costs(
         typer.Option(help="A layer group, equiv:REFERENCE or indices such as 3,8,14. Default: the method's."),
     ] = None,
     input_size: Annotated[int, typer.Option(help="Side of the photographs in pixels.")] = 224,
+    precision: Annotated[
+        str, typer.Option(help="What networks compute in, float32 or int8; shown is what such a detector stores.")
+    ] = "float32",
     setting: Settings = None,
     images: Annotated[int, typer.Option(max=10**9, help="How many photographs the method is fitted on.")] = 200,
     measure: Annotated[
@@ -61,10 +64,6 @@ def costs(
     """
     _check_options(artifact, measure, data, trusted_keys)
     settings: dict[str, Any] = dict(parse_settings(setting))
-    if data is not None:
-        from flawspot.data.folders import open_folder
-
-        open_folder(data)  # whatever is wrong with it is told before the rest is computed
     if artifact is not None:
         from flawspot.runtime.signature import read_trusted
 
@@ -72,20 +71,15 @@ def costs(
         found, subject = _artifact_costs(manifest), _named_artifact(artifact, manifest)
         settings = dict(manifest.hyperparameters)
     else:
-        from flawspot.costs.configuration import configuration_costs
-
-        manifest = None
-        found = configuration_costs(
-            backbone=backbone, layers=layers, method=method, settings=settings, input_size=input_size, images=images
-        )
-        subject = _named(backbone, method, layers, input_size)
+        manifest, subject = None, _named(backbone, method, layers, input_size, precision)
+        found = _planned_costs(subject, settings, images)
     latencies = {} if not measure or artifact is None else _measure_artifact(artifact, manifest, data)
     training = _measure_training(data, subject, settings) if measure and data is not None else None
 
     if as_json:
         print_json({**subject, **found.as_dict(), **({"measured": _measured(latencies, training)} if measure else {})})
         return
-    _print_parts(found, stored=artifact is not None)
+    _print_parts(found, stored=artifact is not None or precision != "float32")
     _print_training(found.training)
     _print_measured(latencies, training)
 
@@ -97,6 +91,10 @@ def _check_options(artifact: Path | None, measure: bool, data: Path | None, trus
         raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
     if artifact is None and trusted_keys:
         raise ConfigurationError("--trusted-key goes with an artifact: give the .onnx file that is to be signed")
+    if data is not None:
+        from flawspot.data.folders import open_folder
+
+        open_folder(data)  # whatever is wrong with it is told before the rest is computed
 
 
 def _measured(latencies: dict[str, list[Latency]], training: TrainingRun | None) -> dict[str, Any]:
@@ -104,6 +102,12 @@ def _measured(latencies: dict[str, list[Latency]], training: TrainingRun | None)
     if training is not None:
         measured["training"] = training.as_dict()
     return measured
+
+
+def _planned_costs(subject: dict[str, Any], settings: dict[str, Any], images: int) -> DetectorCosts:
+    from flawspot.costs.configuration import configuration_costs
+
+    return configuration_costs(**subject, settings=settings, images=images)
 
 
 def _artifact_costs(manifest: Manifest) -> DetectorCosts:
@@ -127,12 +131,13 @@ def _can_train() -> bool:
 
 def _named_artifact(artifact: Path, manifest: Manifest) -> dict[str, Any]:
     backbone = manifest.backbone
-    named = _named(backbone.name, manifest.method, backbone.layers, manifest.input_size)
+    named = _named(backbone.name, manifest.method, backbone.layers, manifest.input_size, manifest.precision)
     return {"artifact": str(artifact), "file_bytes": artifact.stat().st_size, **named}
 
 
-def _named(backbone: str, method: str, layers: str | None, input_size: int) -> dict[str, Any]:
-    return {"backbone": backbone, "method": method, "layers": layers, "input_size": input_size}
+def _named(backbone: str, method: str, layers: str | None, input_size: int, precision: str) -> dict[str, Any]:
+    named = {"backbone": backbone, "method": method, "layers": layers}
+    return {**named, "input_size": input_size, "precision": precision}
 
 
 def _measure_artifact(artifact: Path, manifest: Manifest | None, data: Path | None) -> dict[str, list[Latency]]:

@@ -19,7 +19,6 @@ from flawspot.texts import visible
 if TYPE_CHECKING:
     from flawspot.evaluation import Evaluation
     from flawspot.evaluation.outcomes import Outcome
-    from flawspot.metrics import Metrics
     from flawspot.runtime.manifest import Manifest
 
 _TITLES = {
@@ -86,7 +85,7 @@ def _show(evaluation: Evaluation, manifest: Manifest, as_json: bool) -> None:
         print_json(
             {
                 **evaluation.metrics.as_dict(),
-                "undefined": evaluation.metrics.undefined,
+                "undefined": evaluation.undefined,
                 "skipped": len(evaluation.skipped),
                 "skipped_names": [visible(path.name) for path, _ in evaluation.skipped],
                 "data": folder.as_dict(),
@@ -99,7 +98,7 @@ def _show(evaluation: Evaluation, manifest: Manifest, as_json: bool) -> None:
         if manifest.backbone.weights == "random":
             note("the backbone of this detector has random weights")
         print_data(folder)
-        print_pairs([*_rows(evaluation.metrics, manifest.calibration.threshold), *_outcomes(found)])
+        print_pairs([*_rows(evaluation, manifest.calibration.threshold), *_outcomes(found)])
     if folder.tested_on_what_is_learned:
         note("good photographs serve for training and testing here: were these learned from, false alarms look rarer")
 
@@ -122,20 +121,21 @@ def _outcomes(found: list[Outcome]) -> list[tuple[str, str]]:
     return rows
 
 
-def _rows(metrics: Metrics, threshold: float) -> list[tuple[str, str]]:
+def _rows(evaluation: Evaluation, threshold: float) -> list[tuple[str, str]]:
+    metrics = evaluation.metrics
     images, pixels = ("auroc", "ap", "f1_max"), ("auroc", "ap", "f1_max", "aupro_normalized")
     at_threshold = ("f1", "precision", "recall", "false_alarm_rate")
     return [
         ("images", f"{metrics.good_images} good, {metrics.defective_images} defective"),
-        ("image level", _line(metrics, "image", images)),
-        ("pixel level", _line(metrics, "pixel", pixels)),
-        (f"at the threshold {threshold:.5g}", _line(metrics, "image", at_threshold)),
+        ("image level", _line(evaluation, "image", images)),
+        ("pixel level", _line(evaluation, "pixel", pixels)),
+        (f"at the threshold {threshold:.5g}", _line(evaluation, "image", at_threshold)),
     ]
 
 
-def _line(metrics: Metrics, level: str, names: tuple[str, ...]) -> str:
+def _line(evaluation: Evaluation, level: str, names: tuple[str, ...]) -> str:
     """The figures that are known, and why the others are not."""
-    values, undefined = metrics.as_dict(), metrics.undefined
+    values, undefined = evaluation.metrics.as_dict(), evaluation.undefined
     known = [f"{_TITLES[name]} {value:.4f}" for name in names if (value := values[f"{level}_{name}"]) is not None]
     reasons: dict[str, list[str]] = {}
     for name in names:

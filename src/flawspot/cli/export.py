@@ -70,7 +70,7 @@ def export(
 def _rows(report: Report) -> list[tuple[str, str]]:
     total = sum(report.parts.values())
     rows = [
-        ("detector", f"{report.title}, {report.precision}"),
+        ("detector", report.title),
         ("written", ", ".join(report.files)),
         *((f"bytes: {name}", f"{size:,}") for name, size in report.parts.items()),
         ("bytes: constants", f"{total:,}"),

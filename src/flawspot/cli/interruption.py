@@ -24,7 +24,19 @@ _COMMANDS = os.path.dirname(__file__)  # noqa: PTH120  # pathlib would be the la
 
 
 class Interrupted(KeyboardInterrupt):
-    """Not KeyboardInterrupt itself: Python may end by SIGINT after that one, whoever has caught it."""
+    """Not KeyboardInterrupt itself: Python may end by SIGINT after that one, whoever has caught it.
+
+    Its argument is the number of the signal.
+    """
+
+
+def exit_code_of(error: KeyboardInterrupt) -> int:
+    """Of a command that is ended by a signal."""
+    return _exit_code(error.args[0] if isinstance(error, Interrupted) else signal.SIGINT)
+
+
+def _exit_code(number: int) -> int:
+    return 128 + number
 
 
 class Interruption:
@@ -77,7 +89,7 @@ class Interruption:
 
     @property
     def _code(self) -> int:
-        return 128 + self._number
+        return _exit_code(self._number)
 
     @property
     def _number(self) -> int:
@@ -100,11 +112,13 @@ class Interruption:
         if importer is not None:
             self._ask_again()
             return
-        raise Interrupted
+        raise Interrupted(self._number)
 
     def _leave(self) -> NoReturn:
         with contextlib.suppress(OSError):
-            os.write(2, f"error: {self._word}\n".encode())
+            # A bar may be drawn, which has hidden the cursor.
+            clear = "\r\x1b[K\x1b[?25h" if os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb" else ""
+            os.write(2, f"{clear}error: {self._word}\n".encode())
         os._exit(self._code)
 
     def _hush(self) -> None:

@@ -10,6 +10,7 @@ from flawspot.cli import ANOMALIES_FOUND, UNREADABLE_IMAGES
 from flawspot.cli import predict_options as options
 from flawspot.cli.console import err, note, styled
 from flawspot.cli.detectors import DEVICE, FAST_JPEG, MAX_PIXELS, THREADS, TRUSTED_KEYS, load_tested
+from flawspot.cli.interruption import exit_code_of
 from flawspot.cli.streams import OutputError
 from flawspot.errors import FlawspotError, ImageError, InspectionError
 from flawspot.progress.display import DISPLAY
@@ -62,8 +63,13 @@ def predict(
     outputs = Outputs(wanted, detector.manifest.product, feed.shots, live=feed.live is not None)
     if not as_json:
         err.print(styled(EXPLAINED, "dim"))
+    ended_by = None
     try:
         _predict(detector, feed, outputs, strict)
+    except KeyboardInterrupt as error:
+        if not feed.endless:
+            raise
+        ended_by = error  # which is how a watched folder and a camera always end
     except OutputError as error:
         if error.reader_is_gone and fail_on_anomaly:  # whose exit code 0 would mean that all is good
             raise FlawspotError(f"{error}: not all photographs were inspected") from error
@@ -71,6 +77,10 @@ def predict(
     finally:
         outputs.close()
         _tell(outputs, wanted.as_json)
+    if ended_by is not None:
+        if outputs.counts.unwritten:
+            note(_unwritten(outputs.counts.unwritten))
+        raise typer.Exit(exit_code_of(ended_by))
     _end(outputs, fail_on_anomaly)
 
 
@@ -103,19 +113,25 @@ def _tell_passed_over(photographs: Photographs) -> None:
 
 
 def _tell(outputs: Outputs, as_json: bool) -> None:
-    summary = outputs.counts.summary()
+    counts = outputs.counts
+    summary = counts.summary()
     if summary and not as_json:
         DISPLAY.clear()
         err.print(summary)
+    if counts.not_inspected:
+        note(f"{counts.not_inspected} of {counts.predicted + counts.not_inspected} photographs were not inspected")
 
 
 def _end(outputs: Outputs, fail_on_anomaly: bool) -> None:
     """Raise what the exit code comes from: what was not inspected first, for nobody knows what it would have been."""
     counts = outputs.counts
     if counts.not_inspected:
-        note(f"{counts.not_inspected} of {counts.predicted + counts.not_inspected} photographs were not inspected")
         raise typer.Exit(UNREADABLE_IMAGES)
     if fail_on_anomaly and counts.anomalous:
         raise typer.Exit(ANOMALIES_FOUND)
     if counts.unwritten:
-        raise FlawspotError(f"{counts.unwritten} files could not be written: the verdicts above are all there are")
+        raise FlawspotError(_unwritten(counts.unwritten))
+
+
+def _unwritten(count: int) -> str:
+    return f"{count} files could not be written: the verdicts above are all there are"

@@ -15,12 +15,12 @@ from flawspot.errors import DataError, ImageError
 from flawspot.extras import require
 from flawspot.files import is_folder, special_kind
 from flawspot.runtime.detector import Detector
-from flawspot.runtime.feed import Shot, files, listed, streamed, watched
+from flawspot.runtime.feed import Shot, files, listed, streamed, unread, watched
 from flawspot.runtime.listing import find_images
 from flawspot.runtime.photographs import Photographs, find_photographs
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded
-from flawspot.runtime.video import frames, is_video
+from flawspot.runtime.video import frames, is_live, is_video
 
 STANDARD_INPUT = "-"
 
@@ -33,11 +33,13 @@ class Feed:
         still: files that are there, in order, with what was passed over beside them.
         shots: of these, and of what lies among them and is not read.
         live: what comes afterwards, one by one; None where nothing does.
+        endless: whether that has no end but Ctrl-C.
     """
 
     still: Photographs
     shots: list[Shot]
     live: Iterator[Shot] | None
+    endless: bool = False
 
     def readings(self, detector: Detector) -> Iterator[tuple[Shot, Decoded | Exception]]:
         """Each shot, decoded, or why it cannot be; files are decoded ahead, and nothing that comes live is waited for
@@ -81,15 +83,10 @@ def open_feed(images: Sequence[str], from_list: Path | None, every: int, watch: 
         coming.append(streamed(_standard_input()))
     coming += [_film(name, every) for name in films]
     if watch:
-        coming.append(watched(folders, [path for path, _ in found.found]))
-    unread = [Shot(str(path), Path(path.name), _unread(path)) for path in found.unread]
-    return Feed(found, unread + files(found.found), chain(*coming) if coming else None)
-
-
-def _unread(path: Path) -> ImageError:
-    """What lies in a folder and is not read has not been judged."""
-    kind = path.suffix or "no suffix"
-    return ImageError(f"{path} is of a kind that is not read ({kind}): save it as PNG or JPEG")
+        coming.append(watched(folders, [*found.unread, *(path for path, _ in found.found)]))
+    still = [unread(path, Path(path.name)) for path in found.unread] + files(found.found)
+    endless = watch or any(is_live(name) for name in films)
+    return Feed(found, still, chain(*coming) if coming else None, endless)
 
 
 def _film(name: str, every: int) -> Iterator[Shot]:

@@ -120,17 +120,19 @@ class Outputs:
             return
         if self._table is not None:  # whoever reads the verdict finds it there
             self._table.add(shot, found)
-        self._print(shot, found)
         picture = None
-        if isinstance(found, Prediction):
-            if self._maps is not None:
-                self._attempt(self._maps, shot, lambda path: save_map(path, found.map))
-            if self._pictures is not None:
-                picture = self._attempt(self._pictures, shot, found.save)
-        if self._wanted.pictures is not None:
-            self._entries.append(_entry(shot, found, picture))
-            if self._live and time.monotonic() - self._written > _INDEX_SECONDS:
-                self._write_index(self._wanted.pictures)
+        try:
+            self._print(shot, found)
+            if isinstance(found, Prediction):
+                if self._maps is not None:
+                    self._attempt(self._maps, shot, lambda path: save_map(path, found.map))
+                if self._pictures is not None:
+                    picture = self._attempt(self._pictures, shot, found.save)
+        finally:  # what was told stands on the page, also where Ctrl-C comes right after it
+            if self._wanted.pictures is not None:
+                self._entries.append(_entry(shot, found, picture))
+        if self._wanted.pictures is not None and self._live and time.monotonic() - self._written > _INDEX_SECONDS:
+            self._write_index(self._wanted.pictures)
 
     def close(self) -> None:
         """Write what is written at the end."""

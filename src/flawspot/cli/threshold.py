@@ -37,8 +37,8 @@ LABELLED = Annotated[
     typer.Option(
         "--from",
         metavar="DATA",
-        help="Labelled photographs, good and defective: print what thresholds cost in false alarms and escapes. They "
-        "are no test set any more once a threshold is chosen by them.",
+        help="Labelled photographs, good and defective, no masks: print what thresholds cost in false alarms and "
+        "escapes. They are no test set any more once a threshold is chosen by them.",
     ),
 ]
 BEST_F1 = Annotated[bool, typer.Option("--best-f1", help="With --from: take the threshold of the highest F1.")]
@@ -109,7 +109,7 @@ def _points(
     from flawspot.metrics.trade_off import trade_off
 
     detector = load_tested(file, threads=threads, trusted_keys=trusted_keys)
-    evaluation = evaluate(detector, labelled, progress=DISPLAY)
+    evaluation = evaluate(detector, labelled, pixels=False, progress=DISPLAY)
     labels = np.array([sample.is_defective for sample in evaluation.samples], np.bool_)
     points = trade_off(evaluation.scores, labels, [evaluation.threshold])
     return points, len(evaluation.skipped) + len(evaluation.data.unread)

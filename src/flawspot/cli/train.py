@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from flawspot.progress.display import DISPLAY
 if TYPE_CHECKING:
     from flawspot.data.folders import ImageFolder
     from flawspot.runtime.artifact import Artifact
+    from flawspot.training.feature_cache import FeatureCache
 
 DEFAULT_CACHE_MEMORY = 1024
 
@@ -42,6 +44,13 @@ RANDOM_WEIGHTS = Annotated[
 INPUT_SIZE = Annotated[int, typer.Option(help="Photographs are resized to a square of this many pixels.")]
 NORMALIZATION = Annotated[
     str, typer.Option(help="weights: as the weights were trained with. paper: ImageNet's for every backbone.")
+]
+PRECISION = Annotated[
+    str,
+    typer.Option(
+        help="float32, or int8: networks compute in 8-bit integers, a quarter of the size; the backbone is rounded "
+        "first, and everything else is learned from what that computes."
+    ),
 ]
 SEED = Annotated[int, typer.Option(help="Of every random choice; the same seed makes the same detector.")]
 RECIPE = Annotated[
@@ -101,6 +110,7 @@ def train(
     random_weights: RANDOM_WEIGHTS = False,
     input_size: INPUT_SIZE = 224,
     normalization: NORMALIZATION = "weights",
+    precision: PRECISION = "float32",
     seed: SEED = 0,
     recipe: RECIPE = None,
     setting: Settings = None,
@@ -118,11 +128,9 @@ def train(
     """Learn what good parts look like, and write one .onnx file that finds what differs."""
     settings = parse_settings(setting) | ({} if recipe is None else {"recipe": recipe})
     folder = open_given(data, from_list, good)
-    from flawspot.training import train as run
-    from flawspot.training.feature_cache import FeatureCache
-
+    run, cache_type = _load_torch()
     # Without a folder nobody else will use the features, so none are computed but those that training needs.
-    with FeatureCache(cache, memory=cache_memory << 20, dtype=cache_dtype, shared=cache is not None) as features:
+    with cache_type(cache, memory=cache_memory << 20, dtype=cache_dtype, shared=cache is not None) as features:
         try:
             artifact = run(
                 folder,
@@ -134,6 +142,7 @@ def train(
                 random_weights=random_weights,
                 input_size=input_size,
                 normalization=normalization,
+                precision=precision,
                 false_alarm_rate=false_alarm_rate,
                 calibration=calibration,
                 calibration_fraction=calibration_fraction,
@@ -150,6 +159,14 @@ def train(
                 note(f"the features are kept in {cache}: the next run with it starts from them")
             raise
     _show(output, artifact, folder, as_json)
+
+
+def _load_torch() -> tuple[Callable[..., Artifact], type[FeatureCache]]:
+    """What is imported as late as can be: it takes seconds, and more where the disk is slow."""
+    with DISPLAY.step("loading torch"):
+        from flawspot.training import train
+        from flawspot.training.feature_cache import FeatureCache
+    return train, FeatureCache
 
 
 def _show(output: Path, artifact: Artifact, folder: ImageFolder, as_json: bool) -> None:

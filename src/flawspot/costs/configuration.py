@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
 from flawspot.backbones.macs import module_bytes
 from flawspot.costs.detector_costs import DetectorCosts
-from flawspot.costs.folding import folded_numbers
+from flawspot.costs.folding import folded_numbers, parts_at
 from flawspot.costs.plan import Plan, make_plan
 from flawspot.costs.precision import part_memory
 from flawspot.costs.training_costs import TrainingCosts
@@ -27,6 +28,7 @@ def configuration_costs(
     input_size: int = 224,
     images: int = 200,
     seed: int = 0,
+    precision: str = "float32",
 ) -> DetectorCosts:
     """Count what a detector costs before there is one.
 
@@ -39,6 +41,7 @@ def configuration_costs(
         images: how many the method is fitted on, those held out for threshold and epoch not among them. Bounds
             PatchCore's bank, and says how large the cache of features becomes.
         seed: of the method; no cost depends on it.
+        precision: that networks compute in, ``float32`` or ``int8``.
 
     Raises:
         ConfigurationError: an unknown name or setting, a value out of its range, or a combination that cannot be.
@@ -52,6 +55,7 @@ def configuration_costs(
             input_size=input_size,
             images=images,
             seed=seed,
+            precision=precision,
         )
     )
 
@@ -71,13 +75,15 @@ def plan_costs(plan: Plan) -> DetectorCosts:
     return _costs(plan, (Part("backbone", module_bytes(plan.network), plan.backbone.macs), *parts))
 
 
-def _costs(plan: Plan, parts: tuple[Part, ...]) -> DetectorCosts:
+def _costs(plan: Plan, in_float: tuple[Part, ...], fitted: tuple[Part, ...] = ()) -> DetectorCosts:
+    """Of a plan's parts with its networks in float32, or of those that a detector was `fitted` with."""
     networks = {"backbone": plan.network, **plan.method.planned_networks(plan.shapes)}
+    parts = fitted or parts_at(in_float, networks, plan.precision)
     paper = plan.method.paper_costs(plan.shapes, plan.backbone) or PaperCosts()
     return DetectorCosts(
         parts=parts,
         memory=part_memory(
-            parts, {name: folded_numbers(network) for name, network in networks.items()}, plan.method.stored_width
+            in_float, {name: folded_numbers(network) for name, network in networks.items()}, plan.method.stored_width
         ),
         paper_bytes=paper.bytes,
         paper_macs=paper.macs,
@@ -120,5 +126,11 @@ def artifact_costs(manifest: Manifest) -> DetectorCosts:
         input_size=manifest.input_size,
         images=manifest.training.images,
         seed=manifest.seed,
+        precision=manifest.precision,
     )
-    return _costs(plan, manifest.parts)
+    if manifest.precision == "float32":
+        return _costs(plan, manifest.parts)
+    planned = {part.name: part for part in plan_costs(dataclasses.replace(plan, precision="float32")).parts}
+    networks = {"backbone", *plan.method.planned_networks(plan.shapes)}
+    in_float = (planned[part.name] if part.name in networks else part for part in manifest.parts)
+    return _costs(plan, tuple(in_float), manifest.parts)

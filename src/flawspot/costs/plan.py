@@ -16,7 +16,7 @@ from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
 from flawspot.methods.costs import BackboneCounts
 from flawspot.methods.registry import create_method
-from flawspot.methods.shapes import Shapes, check_input_size
+from flawspot.methods.shapes import Shapes, check_input_size, check_precision
 from flawspot.runtime.manifest import Scalar
 
 
@@ -29,12 +29,14 @@ class Plan:
         network: the backbone trimmed to its last tap, on torch's meta device: shapes and no numbers.
         required: the taps and the other layers that the method asks for, ascending.
         shapes: of all these layers.
+        precision: that networks compute in.
     """
 
     method: Method
     network: BlockList
     required: tuple[int, ...]
     shapes: Shapes
+    precision: str = "float32"
 
     @functools.cached_property
     def backbone(self) -> BackboneCounts:
@@ -55,20 +57,22 @@ def make_plan(
     input_size: int = 224,
     images: int = 200,
     seed: int = 0,
+    precision: str = "float32",
 ) -> Plan:
     """Put a plan together; the arguments are those of `configuration_costs`.
 
     Raises:
-        ConfigurationError: an unknown backbone, layer group, method or setting, or a value out of its range.
+        ConfigurationError: an unknown backbone, layer group, method, setting or precision, or a value out of its range.
     """
     check_input_size(input_size)
+    check_precision(precision)
     if images < 1:
         raise ConfigurationError(f"images must be at least 1, not {images}")
-    chosen = create_method(method, settings, seed=seed)
+    chosen = create_method(method, settings, seed=seed, precision=precision)
     taps = resolve(backbone, chosen.default_layers if layers is None else layers)
     required = chosen.required(taps, backbone)
     with torch.device("meta"), torch.no_grad():
         network = create(backbone, required).frozen()
         outputs = network(torch.zeros(1, 3, input_size, input_size))
     shapes = {layer: (output.shape[1], output.shape[2], output.shape[3]) for layer, output in outputs.items()}
-    return Plan(chosen, network, required, Shapes(backbone, taps, shapes, input_size, images))
+    return Plan(chosen, network, required, Shapes(backbone, taps, shapes, input_size, images), precision)

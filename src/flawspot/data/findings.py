@@ -56,32 +56,34 @@ class Finding:
         return f"{count} ({named}{more}): {self.text}"
 
 
-def find_oddities(looks: Sequence[Look]) -> list[Finding]:
+def alike(looks: Sequence[Look]) -> NDArray[np.int64]:
+    """(N,) group of each photograph: those that are nearly the same; `find_oddities` and `parts` are given it."""
+    return near_duplicates(np.array([look.descriptor for look in looks]))
+
+
+def find_oddities(looks: Sequence[Look], near: NDArray[np.int64]) -> list[Finding]:
     """All findings of a set of photographs, problems first.
 
     Args:
         looks: of each photograph, in the order in which they were taken as far as that is known.
+        near: what `alike` says of them.
     """
     if not looks:
         return []
-    found: list[Finding] = []
-    for rule in (_blank, _copies, _blurred, _light, _clipped, _sizes, _depths, _colours, _range):
+    found = _copies(looks, near)
+    for rule in (_blank, _blurred, _light, _clipped, _sizes, _depths, _colours, _range):
         found.extend(rule(looks))
     return sorted(found, key=lambda finding: not finding.is_problem)
 
 
-def parts(looks: Sequence[Look]) -> NDArray[np.int64]:
-    """(N,) group of each photograph: near-duplicates show one part.
+def parts(looks: Sequence[Look], near: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) group of each photograph: near-duplicates show one part. Arguments as for `find_oddities`.
 
     Where they would make one part of a third of the photographs, the parts are so alike that nothing tells frames of
     one from photographs of two: then only copies are put together.
     """
-    near, copies = _alike(looks), numbered([look.checksum for look in looks])
+    copies = numbered([look.checksum for look in looks])
     return copies if _all_alike(near) else merged(near, copies)
-
-
-def _alike(looks: Sequence[Look]) -> NDArray[np.int64]:
-    return near_duplicates(np.array([look.descriptor for look in looks]))
 
 
 def _all_alike(groups: NDArray[np.int64]) -> bool:
@@ -99,7 +101,7 @@ def _blank(looks: Sequence[Look]) -> list[Finding]:
     )
 
 
-def _copies(looks: Sequence[Look]) -> list[Finding]:
+def _copies(looks: Sequence[Look], groups: NDArray[np.int64]) -> list[Finding]:
     found = []
     first: dict[int, int] = {}
     identical = tuple(row for row, look in enumerate(looks) if first.setdefault(look.checksum, row) != row)
@@ -110,7 +112,6 @@ def _copies(looks: Sequence[Look]) -> list[Finding]:
     if set(identical) - set(frozen):
         rows = tuple(sorted(set(identical) - set(frozen)))
         found.append(Finding("identical", "copies of other photographs, which count as one part", rows))
-    groups = _alike(looks)
     seen: set[int] = set()
     near = []
     for row, group in enumerate(groups.tolist()):

@@ -75,7 +75,7 @@ def open_folder(path: Path, good: Sequence[str] = ()) -> ImageFolder:
     Raises:
         DataError: `path` is missing or not a folder; it holds no images, several products, or folders of which it
             cannot be told whether they are good; ``train`` without good ones; images of ``test`` outside its
-            subfolders; some but not all of the masks, or two for one image; a name in `good` that no folder has.
+            subfolders; a name in `good` that no folder has.
         ImageError: a folder cannot be listed.
     """
     path = Path(path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -22,6 +25,16 @@ RULES_TEXT = (
 )
 _DIGITS = 1000
 """Of a number in a name, the last ones: Python reads no more than some thousands."""
+MATCH_SECONDS = 10
+"""That a regular expression may take; usual ones take a second for 100,000 names."""
+_MATCH = """
+import json, re, sys
+pattern, names = json.load(sys.stdin)
+pattern = re.compile(pattern)
+found = (pattern.search(name) for name in names)
+labels = [each and (each[1] if pattern.groups and each[1] is not None else each[0]) for each in found]
+json.dump(labels, sys.stdout)
+"""
 _EXIF_IFD, _EXIF_TIME, _TIME = 0x8769, 0x9003, 0x0132
 
 Grouping = Callable[[Sequence[Path], Path], NDArray[np.int64]]
@@ -66,21 +79,41 @@ def grouping(rule: str) -> Grouping:
 
 
 def _by_pattern(paths: Sequence[Path], root: Path, pattern: re.Pattern[str]) -> NDArray[np.int64]:
-    labels, missed = [], []
-    for path in paths:
-        name = _name(path, root)
-        found = pattern.search(name)
-        if found is None:
-            missed.append(name)
-        labels.append(
-            name if found is None else "/" + (found[1] if pattern.groups and found[1] is not None else found[0])
-        )
+    names = [_name(path, root) for path in paths]
+    labels = _matched(pattern, names)
+    missed = [name for name, label in zip(names, labels, strict=True) if label is None]
     if missed:
         raise DataError(
             f"the pattern {shortened(pattern.pattern)} for groups does not fit {len(missed)} of {len(paths)} "
             f"photographs, such as {shortened(missed[0])}: change --group"
         )
-    return numbered(labels)
+    return numbered([str(label) for label in labels])
+
+
+def _matched(pattern: re.Pattern[str], names: Sequence[str]) -> list[str | None]:
+    """What the pattern finds in each name, by another process: some patterns take years for a name, and nothing but the
+    end of its process stops one.
+
+    Raises:
+        ConfigurationError: the pattern takes too long, or more memory than there is.
+    """
+    command = [sys.executable, "-I", "-W", "ignore", "-c", _MATCH]
+    given = json.dumps([pattern.pattern, names])
+    shown = f"--group {shortened(pattern.pattern)}"
+    try:
+        done = subprocess.run(
+            command, input=given, capture_output=True, encoding="ascii", check=False, timeout=MATCH_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(
+            f"{shown} takes more than {MATCH_SECONDS} s for {len(names)} names: write it without repetitions that "
+            "overlap, such as (a+)+ or .*.*"
+        ) from None
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["its process was killed"])[-1]
+        raise ConfigurationError(f"{shown} cannot be used: {shortened(reason)}")
+    found: list[str | None] = json.loads(done.stdout)
+    return found
 
 
 def _by_gaps(values: Sequence[tuple[str, int]], gap: float) -> NDArray[np.int64]:

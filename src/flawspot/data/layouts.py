@@ -161,6 +161,8 @@ def _open_complete(path: Path, category: str) -> ImageFolder:
 
 
 def _separate(folder: ImageFolder) -> ImageFolder:
+    if folder.masks_fault is not None:
+        raise DataError(folder.masks_fault)
     if folder.tested_on_what_is_learned:
         raise DataError(
             f"{folder.root} has the same good photographs for training and for testing: put them into train/{GOOD} and "

@@ -6,12 +6,20 @@ import dataclasses
 
 from flawspot.data.folders import fingerprint
 from flawspot.data.samples import ImageFolder, LeftOut, Taken, name_below
+from flawspot.data.sorting import BOTH, LEARN, TEST_GOOD
 from flawspot.errors import DataError
 from flawspot.progress import Progress
 from flawspot.runtime.manifest import TrainingInfo
 from flawspot.texts import counted, listed
 
 LEARNED = "the detector has learned from these very photographs"
+_WHERE_TESTED = {BOTH: TEST_GOOD, LEARN: f"{LEARN}, not tested on"}
+
+
+def as_tested(folder: ImageFolder) -> ImageFolder:
+    """`folder` with a table that says what each photograph is for where nothing is learned any more."""
+    taken = (dataclasses.replace(row, role=_WHERE_TESTED.get(row.role, row.role)) for row in folder.taken)
+    return dataclasses.replace(folder, taken=tuple(taken))
 
 
 def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> ImageFolder:
@@ -34,6 +42,17 @@ def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> Ima
     first = next((Taken(row.folder, row.role, row.count) for row in folder.taken if row.role.startswith("good")), None)
     left = LeftOut("." if first is None else first.folder, LEARNED, folder.train)
     return dataclasses.replace(folder, test=test, taken=taken, left_out=(*folder.left_out, left))
+
+
+def nothing_to_learn(folder: ImageFolder) -> str:
+    """What to say where there are no good photographs to learn from."""
+    tested = [row.folder for row in folder.taken if row.role == TEST_GOOD]
+    cure = "give the folder of good parts"
+    if tested:
+        place = folder.root / tested[0]
+        cure = f"to learn from them give {place}" if place.is_dir() else cure
+        cure = f"those of {listed(tested, 3)} are there to test on; {cure}"
+    return f"no good photographs to learn from in {folder.root}: {cure}"
 
 
 def check_unread(folder: ImageFolder, strict: bool, progress: Progress) -> None:

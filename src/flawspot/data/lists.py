@@ -141,7 +141,8 @@ def _assemble(entries: Sequence[Entry], name: str, source: str, good: Sequence[s
     masks = sum(sample.mask is not None for sample in sides.test)
     taken += [Taken(folder, "masks", masks)] if masks else []
     left_out = tuple(LeftOut(folder, reason, tuple(paths)) for reason, paths in sides.left_out.items())
-    return ImageFolder(name, root, tuple(sides.train), tuple(sides.test), tuple(taken), left_out)
+    fault = _not_there([sample.mask for sample in sides.test if sample.mask is not None], "mask", source)
+    return ImageFolder(name, root, tuple(sides.train), tuple(sides.test), tuple(taken), left_out, fault)
 
 
 def _check_told(entries: Sequence[Entry], is_labelled: bool, source: str) -> None:
@@ -190,14 +191,19 @@ def _sort(entry: Entry, sides: _Sides, tells: bool) -> None:
 
 
 def _check_there(entries: Sequence[Entry], source: str) -> None:
-    masks = [entry.mask for entry in entries if entry.mask is not None]
-    missing = [path for path in [*(entry.path for entry in entries), *masks] if not path.exists()]
-    if missing:
-        files = counted(len(entries) + len(masks), "file")
-        raise DataError(
-            f"of {files} that {source} names {len(missing)} cannot be found, such as {missing[0]}: relative paths "
-            "start at the folder of the list"
-        )
+    fault = _not_there([entry.path for entry in entries], "file", source)
+    if fault is not None:
+        raise DataError(fault)
+
+
+def _not_there(paths: Sequence[Path], what: str, source: str) -> str | None:
+    missing = [path for path in paths if not path.exists()]
+    if not missing:
+        return None
+    return (
+        f"of {counted(len(paths), what)} that {source} names {len(missing)} cannot be found, such as {missing[0]}: "
+        "relative paths start at the folder of the list"
+    )
 
 
 def _once(entries: Iterable[Entry], sides: _Sides) -> list[Entry]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flawspot.data.near_duplicates import descriptor
-from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, decode
+from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, WHITE_IS_ZERO, decode
 from flawspot.runtime.reduced import DIRECT_PIXELS, prepare
 
 _SIDE = 256
@@ -71,6 +71,12 @@ def white_of(looks: Sequence[Look]) -> int:
     return next((2**bits - 1 for bits in _CAMERA_BITS if highest < 2**bits), DEEP)
 
 
+def bits_of(looks: Sequence[Look]) -> int | None:
+    """Of a channel, 8 or 16; None where there are both."""
+    bits = {look.bits for look in looks}
+    return bits.pop() if len(bits) == 1 else None
+
+
 def _measure(image: Image.Image) -> Look:
     image.load()
     deep = image.mode.startswith("I")
@@ -88,6 +94,8 @@ def _measure(image: Image.Image) -> Look:
             else image.resize((4 * _SIDE, 4 * _SIDE), Image.Resampling.NEAREST)
         )
         values = np.asarray(some).astype(np.float32)
+        if image.info.get(WHITE_IS_ZERO):
+            values = DEEP - values
         grey = np.asarray(Image.fromarray(values).resize((_SIDE, _SIDE), Image.Resampling.BOX)) / 257
         checksum = zlib.crc32(values.tobytes(), hash(photograph.size) & 0xFFFFFFFF)
     else:

@@ -54,6 +54,8 @@ class Masks:
         }
         self.files |= self._tables.keys()
         self._used: set[Path] = set()
+        self.fault: str | None = None
+        """Why they cannot serve, once `of` has been asked: some are missing, or a photograph has two."""
 
     @property
     def folder(self) -> str:
@@ -72,11 +74,7 @@ class Masks:
         return bool(key) and any(other[: len(key)] == key for other in self._in_folder)
 
     def of(self, photographs: Sequence[tuple[Place, Path]]) -> list[Sample]:
-        """The test photographs with their masks.
-
-        Raises:
-            DataError: some of the defective ones have masks and some have not, or one has two.
-        """
+        """The test photographs with their masks; see `fault`."""
         alone: dict[str, int] = {}
         for place, path in photographs:
             if place.verdict is not Role.GOOD:
@@ -88,7 +86,7 @@ class Masks:
             self._used.update(masks)
             defect = None if good else place.kind
             samples.append(Sample(path, defect, masks[0] if masks else None, tuple(masks[1:])))
-        self._check_complete(samples, {path: place for place, path in photographs})
+        self.fault = self.fault or self._missing(samples, {path: place for place, path in photographs})
         return samples
 
     def _masks_of(self, place: Place, path: Path, alone: bool) -> list[Path]:
@@ -98,7 +96,7 @@ class Masks:
             # A picture goes before the annotations that it was drawn from.
             found = [mask for mask in found if mask.suffix.lower() != _ANNOTATIONS] or found
             if len(found) > 1:
-                raise DataError(f"two masks for one image, {found[0]} and {found[1]}: remove one of them")
+                self.fault = f"two masks for one image, {found[0]} and {found[1]}: remove one of them"
             if found:
                 return found
         several = self._in_folder.get((*key, name.casefold()))
@@ -112,17 +110,18 @@ class Masks:
         ]
         return flat[:1] if alone else []
 
-    def _check_complete(self, samples: Sequence[Sample], places: Mapping[Path, Place]) -> None:
+    def _missing(self, samples: Sequence[Sample], places: Mapping[Path, Place]) -> str | None:
+        """What to say where some of the defective ones have masks and some have not."""
         defective = [sample for sample in samples if sample.is_defective]
         without = [sample for sample in defective if sample.mask is None]
         if not without or not self.files:
-            return
+            return None
         first = without[0]
         top = next((self._top(path) for path in sorted(self.files) if self._places.get(path)), ())
         parts = places[first.path].parts
         below = parts[next((i + 1 for i, part in enumerate(parts) if role_of(part) is Role.TEST), 0) :]
         expected = self._root.joinpath(*top, *below, f"{first.path.stem}{_ENDINGS[0]}.png")
-        raise DataError(
+        return (
             f"{len(without)} of {counted(len(defective), 'defective test image')} without a mask, such as "
             f"{first.path}: add {expected}, or remove {self._root.joinpath(*top)} to do without pixel-level metrics"
         )

@@ -91,6 +91,8 @@ class ImageFolder:
             Where folders are named good and defective, but not train and test, the good ones serve for both.
         taken: what was taken for what, folder by folder.
         left_out: what serves for nothing, and why.
+        masks_fault: why no figures at pixel level can be had though there are masks, such as one that is missing; None
+            where nothing is wrong. What needs no masks does not mind.
     """
 
     name: str
@@ -99,6 +101,7 @@ class ImageFolder:
     test: tuple[Sample, ...]
     taken: tuple[Taken, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    masks_fault: str | None = None
 
     @property
     def has_masks(self) -> bool:

@@ -57,11 +57,7 @@ class Sorted:
         self.taken[key] = self.taken.get(key, 0) + len(self.photographs[place])
 
     def folder(self) -> ImageFolder:
-        """All together.
-
-        Raises:
-            DataError: as `Masks.of`.
-        """
+        """All together."""
         self.train.sort(key=self._order)
         self.test.sort(key=lambda placed: self._order(placed[1]))
         samples = self.masks.of(self.test)
@@ -74,7 +70,8 @@ class Sorted:
             self.leave_files((), "masks or annotations without a test photograph", self.masks.unused)
         left_out = [LeftOut(*key, tuple(paths)) for key, paths in self.left_out.items()]
         name = self.root.resolve().name
-        return ImageFolder(name, self.root, tuple(self.train), tuple(samples), tuple(taken), tuple(left_out))
+        files = (tuple(self.train), tuple(samples), tuple(taken), tuple(left_out))
+        return ImageFolder(name, self.root, *files, self.masks.fault)
 
 
 def sort_photographs(root: Path, good: Sequence[str] = (), *, within: str | None = None) -> ImageFolder:

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.data.folders import Data, ImageFolder, Sample, open_data, read_sample_mask
-from flawspot.data.learned import check_unread, without_what_was_learned
+from flawspot.data.learned import as_tested, check_unread, without_what_was_learned
 from flawspot.data.reading import resize_mask
+from flawspot.data.samples import name_below
 from flawspot.errors import DataError, FlawspotError, ImageError
 from flawspot.metrics import Curves, Metrics, PixelScores, measure
+from flawspot.metrics.measure import NO_MASKS
 from flawspot.progress import Progress, as_progress
 from flawspot.runtime.artifact import Artifact
 from flawspot.runtime.detector import Detector, load
@@ -69,6 +71,18 @@ class Evaluation:
             f"at the threshold: {at_threshold}{skipped})"
         )
 
+    @property
+    def undefined(self) -> dict[str, str]:
+        """Why a figure of the `metrics` is None, by its name, in a few words."""
+        told = self.metrics.undefined
+        defective = [sample for sample in self.samples if sample.is_defective]
+        without = [sample for sample in defective if sample.mask is None]
+        reason = "there are no masks"
+        if len(without) < len(defective):
+            first = name_below(without[0].path, self.data.root) if without else ""
+            reason = f"{len(without)} of {len(defective)} defective photographs have no mask, such as {first}"
+        return {name: reason if why == NO_MASKS and without else why for name, why in told.items()}
+
 
 def _figures(**figures: float | None) -> str:
     return ", ".join(
@@ -83,6 +97,7 @@ def evaluate(
     *,
     good: str | Sequence[str] = (),
     strict: bool = False,
+    pixels: bool = True,
     memory: int = MEMORY,
     alter: Alteration | None = None,
     keep_maps: bool = False,
@@ -104,6 +119,7 @@ def evaluate(
         good: names of the folders or labels that are good; empty for the usual ones.
         strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
             instead of leaving them out.
+        pixels: measure at pixel level too, where there are masks; False looks at none.
         memory: bytes for the scores of pixels. What goes beyond waits in a temporary file: the same figures, later.
         alter: corrupts test photographs, to see how robust the detector is; None leaves them as they are.
         keep_maps: return maps and masks as well; they take 5 bytes a pixel.
@@ -111,35 +127,36 @@ def evaluate(
 
     Raises:
         ArtifactError: a file that is no artifact.
-        DataError: no test images, or photographs of which it cannot be told whether they are good; a mask that does not
-            fit its image, or cannot be right.
+        DataError: no test images, or photographs of which it cannot be told whether they are good; masks for some of
+            the defective ones only, or one that does not fit its image, or cannot be right.
         ImageError: with `strict`, a photograph that cannot be read.
     """
     if isinstance(detector, str | os.PathLike | Artifact):
         detector = load(detector)
     progress = as_progress(progress)
-    folder = without_what_was_learned(open_data(data, good), detector.manifest.training)
+    folder = as_tested(without_what_was_learned(open_data(data, good), detector.manifest.training))
     check_unread(folder, strict, progress)
     if not folder.test:
         raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect>, or labels")
-    size = detector.manifest.input_size
-    pixels = _pixel_scores(folder, size, memory) if folder.has_masks else None
+    if pixels and folder.masks_fault is not None:
+        raise DataError(folder.masks_fault)
+    ranked = _pixel_scores(folder, detector.manifest.input_size, memory) if pixels and folder.has_masks else None
     seen = _Seen(keep_maps, folder)
-    with pixels or contextlib.nullcontext():
-        read = _reader(detector, alter, with_masks=pixels is not None)
+    with ranked or contextlib.nullcontext():
+        read = _reader(detector, alter, with_masks=ranked is not None)
         for sample, photograph in progress.track(prefetch(folder.test, read), "evaluating", len(folder.test)):
             if isinstance(photograph, ImageError) and not strict:
                 seen.skipped.append((sample.path, str(photograph)))
                 progress.note(str(photograph))
             else:
                 anomaly_map, score, mask = _look(detector, photograph)
-                if pixels is not None and mask is not None:
-                    pixels.add(anomaly_map, mask)
+                if ranked is not None and mask is not None:
+                    ranked.add(anomaly_map, mask)
                 seen.add(sample, score, anomaly_map, mask)
         if not seen.samples:
             raise DataError(f"none of the {len(seen.skipped)} test images of {folder.root} can be read")
         with progress.step("measuring"):
-            curves = None if pixels is None else pixels.curves()
+            curves = None if ranked is None else ranked.curves()
             return seen.evaluation(detector.manifest.calibration.threshold, curves)
 
 

@@ -51,6 +51,8 @@ class Method(ABC):
     """Whether a handful of fits more are cheap, so that every photograph can be scored by a detector of its own."""
     shortest_fit: ClassVar[Mapping[str, Scalar]] = {}
     """Hyperparameters with which `fit` needs the same memory in the least time, where there are such."""
+    int8_settings: ClassVar[Mapping[str, Scalar]] = {}
+    """Hyperparameters that a detector of precision ``int8`` has where nobody sets them: how its stores are kept."""
     planned_at_most: ClassVar[bool] = False
     """Whether parts depend on the photographs, so that `planned_parts` are the most they can be."""
 

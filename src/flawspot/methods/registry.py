@@ -72,10 +72,13 @@ def method_class(name: str) -> type[Method]:
     return known[name]
 
 
-def create_method(name: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0) -> Method:
+def create_method(
+    name: str, settings: Mapping[str, Any] | None = None, *, seed: int = 0, precision: str = "float32"
+) -> Method:
     """Make method `name` with the hyperparameters `settings`, the others at their defaults.
 
-    Text values, as the command line has them, are converted to the field's type.
+    Text values, as the command line has them, are converted to the field's type. Detectors of precision ``int8`` have
+    other defaults where the method says so.
 
     Raises:
         ConfigurationError: an unknown method or hyperparameter (the known ones are listed), or a value of another type
@@ -83,7 +86,7 @@ def create_method(name: str, settings: Mapping[str, Any] | None = None, *, seed:
     """
     cls = method_class(name)
     known = {known.name: known for known in hyperparameters_of(cls)}
-    values = {}
+    values: dict[str, Any] = dict(cls.int8_settings) if precision == "int8" else {}
     for key, value in (settings or {}).items():
         if key not in known:
             raise ConfigurationError(f"{name} has no hyperparameter {key!r}: it has {', '.join(sorted(known))}")

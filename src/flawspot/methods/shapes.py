@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flawspot.errors import ConfigurationError
+from flawspot.runtime.manifest import PRECISIONS
 
 SMALLEST_INPUT, LARGEST_INPUT = 32, 1024
 """Sides in pixels that photographs may be resized to."""
@@ -65,3 +66,13 @@ class Shapes:
     def positions(self) -> int:
         """P, of the finest tap's map."""
         return self.grid**2
+
+
+def check_precision(precision: str) -> None:
+    """Refuse what is no precision.
+
+    Raises:
+        ConfigurationError: the known ones are listed.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigurationError(f"unknown precision {precision!r}: the known ones are {', '.join(PRECISIONS)}")

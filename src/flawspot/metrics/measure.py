@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from flawspot.metrics.curves import AUPRO_LIMIT, Curves, rank_scores
 from flawspot.metrics.pixels import rank_pixels
 
+NO_MASKS = "not every defective photograph has a mask"
+"""The reason why no figures at pixel level are known."""
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -66,8 +69,7 @@ class Metrics:
         if not self.good_images:
             return "there are no good photographs"
         if name.startswith("pixel"):
-            masks = "not every defective photograph has a mask"
-            return "no pixel is marked, at the size of the anomaly map" if self.pixels else masks
+            return "no pixel is marked, at the size of the anomaly map" if self.pixels else NO_MASKS
         return "no photograph was called anomalous"
 
     def as_dict(self) -> dict[str, float | int | None]:

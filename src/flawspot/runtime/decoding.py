@@ -39,6 +39,7 @@ from flawspot.runtime.gif_checks import check_gif
 from flawspot.runtime.jpeg2000_checks import check_jpeg2000
 from flawspot.runtime.libtiff import quieten
 from flawspot.runtime.memory import give_back_freed_memory
+from flawspot.runtime.multi_picture import photograph_in
 from flawspot.runtime.netpbm import read_scaled
 from flawspot.runtime.tiff_checks import check_tiff, is_inverted, picture_page
 
@@ -81,7 +82,8 @@ def _jpeg2000(file: IO[bytes]) -> Image.Image:
 
 
 # Pillow's decoder classes rather than Image.open: that one warns and refuses by a limit that is global to the process
-# and belongs to the host program. JPEG is JpegImageFile, so that of a multi-picture file (MPO) the first is read.
+# and belongs to the host program. JPEG is JpegImageFile: which picture of a multi-picture file (MPO) is read says
+# `photograph_in`.
 _FORMATS: tuple[tuple[re.Pattern[bytes], _Check, _Decoder], ...] = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), check_png, PngImagePlugin.PngImageFile),
     (re.compile(rb"\xff\xd8\xff"), check_jpeg, JpegImagePlugin.JpegImageFile),
@@ -112,6 +114,9 @@ def decode(source: Source, convert: Callable[[Image.Image], _T], max_pixels: int
             start = file.read(16)
             file.seek(0)
             check, decoder = _format(start)
+            if decoder is JpegImagePlugin.JpegImageFile:
+                file = photograph_in(file)
+                file.seek(0)
             asked = check(file)
             file.seek(0)
             if decoder is TiffImagePlugin.TiffImageFile:

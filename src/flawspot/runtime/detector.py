@@ -18,6 +18,7 @@ from flawspot.runtime.arena import allowed_megabytes, exhausted, exhausted_reaso
 from flawspot.runtime.artifact import Artifact, verified
 from flawspot.runtime.artifact import read as read_artifact
 from flawspot.runtime.decoding import MAX_PIXELS
+from flawspot.runtime.integers import IN_FLOAT_INSTEAD, exact_in_integers
 from flawspot.runtime.manifest import Manifest
 from flawspot.runtime.not_inspected import NotInspected
 from flawspot.runtime.origin import Origin, origin_of
@@ -28,6 +29,7 @@ from flawspot.runtime.self_test import check
 from flawspot.runtime.session import open_session
 from flawspot.runtime.signature import Key, check_trusted
 from flawspot.runtime.sources import Photograph, decoded, path_of, several
+from flawspot.runtime.value_range import other_depth, too_bright
 
 OUTPUTS = ["anomaly_map", "score"]
 
@@ -60,6 +62,7 @@ class Detector:
         self._fast_jpeg = fast_jpeg
         self._max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
         self._origin = origin
+        self._told_of_depth = False
 
     def __repr__(self) -> str:
         threshold = f"threshold {self.manifest.calibration.threshold:.6g}"
@@ -159,13 +162,12 @@ class Detector:
     def _decoded(self, image: Photograph) -> Decoded:
         size, white = self.manifest.input_size, self.manifest.white
         found = decoded(image, size, white=white, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
-        if found.highest is not None and found.highest > white:
-            warnings.warn(
-                f"{path_of(image) or 'a photograph'} has values up to {found.highest}, and the detector has learned "
-                f"that {white} is white: brighter places are cut off, take photographs with the same bits",
-                FlawspotWarning,
-                stacklevel=2,
-            )
+        if not isinstance(image, Decoded):  # of which it was said when it was read
+            name = str(path_of(image) or "a photograph")
+            depth = None if self._told_of_depth else other_depth(self.manifest, found.highest, name)
+            self._told_of_depth |= depth is not None
+            for message in filter(None, (too_bright(self.manifest, found.highest, name), depth)):
+                warnings.warn(message, FlawspotWarning, stacklevel=2)
         return found
 
     def _look_at(self, photograph: Decoded, keep: bool) -> Prediction:
@@ -240,7 +242,8 @@ def load(
             for each pixel.
 
     Warns:
-        FlawspotWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU.
+        FlawspotWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU; or its
+            8-bit integers are computed in float, for this processor cuts off their products.
 
     Raises:
         ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged; or, with `self_test`,
@@ -264,6 +267,8 @@ def load(
             f"ONNX Runtime {onnxruntime.__version__} cannot load {what}: {_reason(error)}. "
             "Update it with `pip install -U onnxruntime`"
         ) from None
+    if artifact.manifest.precision == "int8" and not exact_in_integers():
+        warnings.warn(IN_FLOAT_INSTEAD, FlawspotWarning, stacklevel=2)
     reading = {"fast_jpeg": fast_jpeg, "max_pixels": max_pixels}
     options = {"threads": threads, "trusted_keys": trusted_keys, "spin": spin, "device": device, **reading}
     origin = origin_of(artifact, None if isinstance(source, Artifact) else Path(source), options)

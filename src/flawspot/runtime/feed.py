@@ -12,7 +12,8 @@ from typing import IO, Any
 from numpy.typing import NDArray
 
 from flawspot.errors import ImageError
-from flawspot.runtime.listing import find_images
+from flawspot.runtime.listing import IMAGE_SUFFIXES, UNFINISHED_SUFFIXES, list_files, unread_reason
+from flawspot.runtime.marks import is_marked
 from flawspot.runtime.picture_stream import split_pictures
 
 POLL_SECONDS = 0.5
@@ -46,6 +47,11 @@ def files(found: Iterable[tuple[Path, Path]]) -> list[Shot]:
     return [Shot(str(path), relative, path) for path, relative in found]
 
 
+def unread(path: Path, relative: Path) -> Shot:
+    """Of a file in a folder that is of a kind that is not read: why it has not been judged."""
+    return Shot(str(path), relative, ImageError(unread_reason(path)))
+
+
 def listed(lines: Iterable[bytes]) -> Iterator[Shot]:
     """Of names, a line each, as they come; empty lines are passed over."""
     for line in lines:
@@ -61,7 +67,8 @@ def streamed(stream: IO[bytes], name: str = "-") -> Iterator[Shot]:
 
 
 def watched(folders: Sequence[Path], seen: Iterable[Path] = (), *, poll: float = POLL_SECONDS) -> Iterator[Shot]:
-    """Of the photographs that come into `folders`, for ever; one that is written anew comes again.
+    """Of the photographs that come into `folders`, for ever; one that is written anew comes again. So do files of kinds
+    that are not read, with the reason.
 
     Args:
         folders: looked at with all that is in them. Pictures that flawspot draws are passed over.
@@ -74,13 +81,22 @@ def watched(folders: Sequence[Path], seen: Iterable[Path] = (), *, poll: float =
     taken = {path: _state(path) for path in seen}
     before: dict[Path, tuple[int, int] | None] = {}
     while True:
-        now = {path: (folder, _state(path)) for folder in folders for path in find_images(folder)}
+        now = {path: (folder, _state(path)) for folder in folders for path in _arrived(folder)}
         for path, (folder, state) in now.items():
             if state is not None and state[0] and state != taken.get(path) and before.get(path) == state:
                 taken[path] = state
-                yield Shot(str(path), path.relative_to(folder), path)
+                relative = path.relative_to(folder)
+                is_image = path.suffix.lower() in IMAGE_SUFFIXES
+                yield Shot(str(path), relative, path) if is_image else unread(path, relative)
         before = {path: state for path, (_, state) in now.items()}
         time.sleep(poll)
+
+
+def _arrived(folder: Path) -> list[Path]:
+    """What may hold photographs; what a program is still writing under another name comes later under its own."""
+    listing = list_files(folder)
+    images = [path for path in listing.images if not is_marked(path)]
+    return images + [path for path in listing.unread if path.suffix.lower() not in UNFINISHED_SUFFIXES]
 
 
 def _state(path: Path) -> tuple[int, int] | None:

@@ -63,15 +63,20 @@ def check_jpeg(file: IO[bytes]) -> bool:
     while position < size:
         file.seek(position)
         marker = file.read(10)
-        if len(marker) < 4 or marker[0] != 0xFF:
+        if len(marker) < 4:
             break  # damaged, or the end
         code = marker[1]
+        segments += 1
+        if segments > MAX_SEGMENTS:
+            raise ImageError(f"the JPEG has more than {MAX_SEGMENTS} segments, which no camera writes: save it again")
+        if marker[0] != 0xFF or code in (0x00, 0xFF):  # filling, or bytes that the decoder passes over
+            position = _next_marker(file, position, size)
+            continue
         if code == 0xD9:
             break
-        if code == 0xFF or code == 0x01 or 0xD0 <= code <= 0xD7:  # filling, or a marker without content
-            position += 1 if code == 0xFF else 2
+        if code == 0x01 or 0xD0 <= code <= 0xD7:  # a marker without content
+            position += 2
             continue
-        segments += 1
         length = int.from_bytes(marker[2:4], "big")
         position += 2 + max(length, 2)
         others += length
@@ -83,17 +88,15 @@ def check_jpeg(file: IO[bytes]) -> bool:
         if code == 0xDA:
             scans += 1
             buffered = buffered or scans > 1 or marker[4] != components
-            position = _end_of_scan(file, position, size)
+            position = _next_marker(file, position, size)
         if scans > MAX_SCANS:
             raise ImageError(f"the JPEG has more than {MAX_SCANS} scans, which no camera writes: save it again")
-        if segments > MAX_SEGMENTS:
-            raise ImageError(f"the JPEG has more than {MAX_SEGMENTS} segments, which no camera writes: save it again")
         _check_others("JPEG", others, exif)
     return buffered
 
 
-def _end_of_scan(file: IO[bytes], position: int, size: int) -> int:
-    """Where the next marker is that does not belong to the scan."""
+def _next_marker(file: IO[bytes], position: int, size: int) -> int:
+    """Where the next marker with a segment is, behind coded pixels or whatever else."""
     file.seek(position)
     carried = b""
     while position < size:

@@ -91,16 +91,17 @@ def to_rgb(image: NDArray[Any] | Image.Image, white: int = WHITE) -> NDArray[np.
 
 
 def highest(image: NDArray[Any] | Image.Image) -> int | None:
-    """The highest value of a photograph of 16 bits; None for all others."""
+    """The highest value of a photograph of 16 bits, of an inverted one once it is turned round; None for all others."""
     if isinstance(image, Image.Image):
         if not image.mode.startswith("I"):
             return None
         # By strips: as an array the whole would be there twice.
         rows = max((1 << 20) // image.width, 1)
         tops = range(0, image.height, rows)
-        return max(
-            int(np.asarray(image.crop((0, top, image.width, min(top + rows, image.height)))).max()) for top in tops
-        )
+        strips = (np.asarray(image.crop((0, top, image.width, min(top + rows, image.height)))) for top in tops)
+        if image.info.get(WHITE_IS_ZERO):
+            return WHITE - min(int(strip.min()) for strip in strips)
+        return max(int(strip.max()) for strip in strips)
     return int(image.max()) if image.dtype == np.uint16 and image.size else None
 
 

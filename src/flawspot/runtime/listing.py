@@ -13,7 +13,7 @@ from flawspot.errors import ImageError
 from flawspot.runtime.marks import is_marked
 
 _IMAGES = (
-    ".png .apng .jpg .jpeg .jpe .jfif .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm .gif .jp2 .j2k .jpc "
+    ".png .apng .jpg .jpeg .jpe .jfif .mpo .bmp .dib .tif .tiff .webp .ppm .pgm .pbm .pnm .gif .jp2 .j2k .jpc "
     ".avif .heic .heif"
 )
 _COMPANIONS = (
@@ -27,6 +27,12 @@ IMAGE_SUFFIXES: frozenset[str] = frozenset(_IMAGES.split())
 COMPANION_SUFFIXES: frozenset[str] = frozenset(_COMPANIONS.split())
 """Of texts, tables and programs that lie beside photographs and are none; a name without a suffix may be one."""
 _COMPANION_NAMES = frozenset({"license", "licence", "readme", "makefile", "copying", "checksums", "sha256sums"})
+_FILMS = ".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv .mjpeg .mjpg .ts"
+FILM_SUFFIXES: frozenset[str] = frozenset(_FILMS.split())
+"""Of films, which are read where they are named themselves."""
+_UNFINISHED = ".part .partial .filepart .tmp .temp .crdownload .download .writing .lock"
+UNFINISHED_SUFFIXES: frozenset[str] = frozenset(_UNFINISHED.split())
+"""That programs give to files which they still write and rename when they are whole."""
 _SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 _SYSTEM_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information", "@eadir"})
 """What operating systems leave behind, beside the names that begin with a dot."""
@@ -85,6 +91,14 @@ def list_files(folder: Path, *, recursive: bool = True) -> Listing:
     for paths in (listing.images, listing.unread, listing.companions):
         paths.sort(key=lambda path: natural_key(path.relative_to(folder)))
     return listing
+
+
+def unread_reason(path: Path) -> str:
+    """What to say of a file of a kind that is not read, in one line that names it: it has not been judged."""
+    suffix = path.suffix.lower()
+    if suffix in FILM_SUFFIXES:
+        return f"{path} is a film, which no folder is searched for: name it itself, as flawspot predict DETECTOR FILM"
+    return f"{path} is of a kind that is not read ({suffix or 'no suffix'}): save it as PNG or JPEG"
 
 
 def _walk(folder: Path, recursive: bool) -> Iterator[tuple[str, list[str]]]:

@@ -17,6 +17,9 @@ SCHEMA_VERSION = 2
 Schema 1 had a threshold of its own for the map. Such artifacts load, keep it, and stay of schema 1 when rewritten.
 """
 
+PRECISIONS = ("float32", "int8")
+"""What networks compute in."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Scalar = bool | int | float | str | None
@@ -149,6 +152,9 @@ class Manifest:
         backbone, training, calibration: see there.
         parts: what the detector stores and computes.
         white: the value that is white in photographs of 16 bits, 65535, or less for a camera of fewer bits.
+        precision: that networks compute in: ``float32``, or ``int8``.
+        bits: of a channel in the files that it learned from, 8 or 16; None where both were among them, or in artifacts
+            that are older than that.
         versions: of the packages that made it.
         created: when, in ISO 8601, UTC.
         self_test: what a machine must compute to be trusted with it; None in artifacts that are older than that.
@@ -170,6 +176,8 @@ class Manifest:
     created: str
     self_test: SelfTest | None = None
     white: int = 65535
+    precision: str = "float32"
+    bits: int | None = None
     graph_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
 
@@ -183,7 +191,9 @@ class Manifest:
     def title(self) -> str:
         """What the detector is, in a few words: method, backbone, layers and input size."""
         taps = ", ".join(map(str, self.backbone.taps))
-        return f"{self.method} on {self.backbone.name}, layers {taps}, input {self.input_size} x {self.input_size}"
+        size = f"{self.input_size} x {self.input_size}"
+        rounded = "" if self.precision == "float32" else f", {self.precision}"
+        return f"{self.method} on {self.backbone.name}, layers {taps}, input {size}{rounded}"
 
     def to_json(self) -> str:
         """One line of JSON. Halves of surrogate pairs, as names of files that are not UTF-8 have, become text."""
@@ -232,7 +242,9 @@ def check_values(manifest: Manifest) -> None:
         **_wrong_in_calibration(manifest.calibration),
         "parts": len(manifest.parts) > 1000 or any(part.bytes < 0 or part.macs < 0 for part in manifest.parts),
         "training": min(manifest.training.images, manifest.training.calibration_images) < 0,
+        "precision": manifest.precision not in PRECISIONS,
         "white": not 255 <= manifest.white <= 65535,
+        "bits": manifest.bits not in (None, 8, 16),
         "self_test": manifest.self_test is not None and not 0 < manifest.self_test.tolerance < 1,
     }
     for where, is_wrong in wrong.items():

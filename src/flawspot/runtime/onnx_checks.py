@@ -33,7 +33,7 @@ MAX_EXPANDED = 1 << 27
 """Numbers of a tensor whose shape is a constant of the graph."""
 
 DOMAINS = (b"", b"ai.onnx")
-_SIZED_BY_A_CONSTANT = {b"Expand": 1, b"Tile": 1, b"Reshape": 1}
+_SIZED_BY_A_CONSTANT = {b"Expand": 1, b"Tile": 1, b"Reshape": 1, b"TopK": 1}
 
 _ITEM_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
 """Of TensorProto.DataType, those that a detector may have: floats and integers of whole bytes, and truth values."""
@@ -133,10 +133,11 @@ def _check_graph(budget: _Budget, message: memoryview) -> None:
         _check_node(budget, node, graph)
     for operator, name in graph.sized:
         shape = graph.shapes.get(name, ())
-        if math.prod(abs(length) for length in shape if length) > MAX_EXPANDED:
-            raise ArtifactError(
-                f"its operator {_shown(operator)} makes a tensor of {list(shape)}, which no detector has"
-            )
+        # Of lengths that are none, assertions in the runtime's shape inference end the process.
+        wrong = min(shape, default=1) < (-1 if operator == b"Reshape" else 1) or 0 in shape
+        if wrong or math.prod(map(abs, shape)) > MAX_EXPANDED:
+            made = f"its operator {_shown(operator)} makes a tensor of {list(shape)}"
+            raise ArtifactError(f"{made}, which no detector has")
     _check_interface(budget, graph)
 
 

@@ -15,9 +15,12 @@ from flawspot.errors import ImageError
 from flawspot.runtime.decoding import MAX_FILE_BYTES
 
 _BLOCK = 1 << 16
+_JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _NETPBM = re.compile(rb"P[56](?:\s+|#[^\n]*\n)+(\d{1,9})(?:\s+|#[^\n]*\n)+(\d{1,9})(?:\s+|#[^\n]*\n)+(\d{1,5})\s")
 _NETPBM_HEADER = 512
+_TEXT = re.compile(rb"(?!P[1-6]\s)[\t\n\r\x20-\x7e\x80-\xff]+")
+"""How no picture begins, but for those that are texts themselves."""
 
 
 def split_pictures(stream: IO[bytes]) -> Iterator[bytes | ImageError]:
@@ -95,7 +98,9 @@ class _Reader:
 def _length(reader: _Reader) -> int:
     """Of the picture that begins here, in bytes."""
     start = reader.peek(14)
-    if start.startswith(b"\xff\xd8\xff"):
+    if not start.startswith(_JPEG) and _TEXT.fullmatch(start):
+        raise ImageError("the stream holds text and no pictures: for names of photographs, one a line, give --list -")
+    if start.startswith(_JPEG):
         return _jpeg(reader)
     if start.startswith(_PNG):
         return _png(reader)

@@ -11,6 +11,7 @@ import onnxruntime
 from flawspot.errors import ConfigurationError, FlawspotWarning
 from flawspot.runtime.arena import limited
 from flawspot.runtime.environment import MAX_THREADS, whole_number
+from flawspot.runtime.integers import IN_FLOAT, exact_in_integers, has_integers
 from flawspot.telemetry import hush
 from flawspot.texts import counted_digits
 
@@ -36,6 +37,7 @@ def open_session(
     spin: bool = False,
     device: str | None = None,
     megabytes: int | None = None,
+    integers: bool = True,
 ) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session on `model`.
 
@@ -45,6 +47,7 @@ def open_session(
         spin: let idle threads wait at full load, also between photographs. That costs several times the detector's own
             processor time there, and slows whatever else runs on the same cores.
         device: ``cpu``, ``cuda``, or None for the GPU where ONNX Runtime has one, else the CPU.
+        integers: compute what is quantized in integers, where this processor does so exactly; else in float.
         megabytes: what its operators may take of the memory beside the GPU's, weights not counted; None: anything.
 
     Warns:
@@ -60,6 +63,8 @@ def open_session(
     # Bytes that begin as ONNX Runtime's own format does would else be read as that, past all checks.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     _set_waiting(options, spin)
+    if has_integers(model) and not (integers and exact_in_integers()):
+        options.add_session_config_entry(*IN_FLOAT)
     if threads is None:
         threads = whole_number(THREADS, 1, MAX_THREADS)
     # Patterns of memory are planned from the first photograph; where later ones need other sizes, as PatchCore's search

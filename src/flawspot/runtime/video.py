@@ -14,11 +14,9 @@ from flawspot.errors import ImageError
 from flawspot.extras import missing_package
 from flawspot.files import is_there
 from flawspot.runtime.feed import Shot
+from flawspot.runtime.listing import FILM_SUFFIXES
 from flawspot.texts import visible
 
-SUFFIXES = frozenset(
-    [".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mjpeg", ".mjpg", ".ts"]
-)
 SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "tcp://")
 
 _CAPTURE_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
@@ -30,7 +28,12 @@ def is_video(name: str) -> bool:
     """Whether a camera's number, an address or a film is named; a file called ``0`` is a file."""
     if name.lower().startswith(SCHEMES):
         return True
-    return (_is_camera(name) and not is_there(name)) or Path(name).suffix.lower() in SUFFIXES
+    return (_is_camera(name) and not is_there(name)) or Path(name).suffix.lower() in FILM_SUFFIXES
+
+
+def is_live(name: str) -> bool:
+    """Whether a camera or an address is named, which has no end."""
+    return _is_camera(name) or name.lower().startswith(SCHEMES)
 
 
 def _is_camera(name: str) -> bool:
@@ -47,17 +50,15 @@ def frames(name: str, every: int = 1) -> Iterator[Shot]:
         ImageError: it cannot be opened.
     """
     cv2 = _opencv()
-    live = _is_camera(name) or name.lower().startswith(SCHEMES)
+    live = is_live(name)
     if not live and not Path(name).is_file():
         raise ImageError(f"cannot read {name}: there is no such file")
     with contextlib.nullcontext() if live else _local_only():
-        capture = cv2.VideoCapture(int(name) if _is_camera(name) else name)
+        capture = cv2.VideoCapture(int(name) if _is_camera(name) else name, cv2.CAP_ANY if live else _reader(cv2))
     try:
         if not capture.isOpened():
-            what = "camera or stream" if live else "film"
-            raise ImageError(
-                f"cannot open {name}: there is no such {what}, it is in use, or of a kind that is not read"
-            )
+            what = "there is no such camera or stream" if live else "the film is damaged"
+            raise ImageError(f"cannot open {name}: {what}, it is in use, or of a kind that is not read")
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # of a camera the present picture, not one of a second ago
         promised = 0 if live else int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         yield from _each(capture, name, every, promised, live)
@@ -71,7 +72,9 @@ def _each(capture: Any, name: str, every: int, promised: int, live: bool) -> Ite
     while capture.grab():
         if number % every == 0:
             there, pixels = capture.retrieve()
-            source = np.ascontiguousarray(pixels[:, :, ::-1]) if there else ImageError(f"cannot decode {name}")
+            # Of a damaged picture it may say that it is there, and have none.
+            whole = there and pixels is not None
+            source = np.ascontiguousarray(pixels[:, :, ::-1]) if whole else ImageError(f"cannot decode {name}")
             yield Shot(name, Path(f"{stem}_{number:06}.jpg"), source, number)
         number += 1
     if live or number == 0 or number < promised - _MISSING:
@@ -91,6 +94,12 @@ def _local_only() -> Iterator[None]:
             del os.environ[_CAPTURE_OPTIONS]
         else:
             os.environ[_CAPTURE_OPTIONS] = before
+
+
+def _reader(cv2: Any) -> int:
+    """FFmpeg alone where it is there: of a film that it refuses OpenCV would try readers that write complaints to
+    standard error past everything else."""
+    return int(cv2.CAP_FFMPEG if cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends() else cv2.CAP_ANY)
 
 
 def _opencv() -> Any:

@@ -13,10 +13,11 @@ from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.layer_groups import equivalent, resolve
 from flawspot.backbones.macs import module_bytes, module_macs
 from flawspot.backbones.registry import LoadedWeights, create_pretrained, create_random
+from flawspot.costs.folding import parts_at
 from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
 from flawspot.methods.registry import create_method, methods
-from flawspot.methods.shapes import check_input_size
+from flawspot.methods.shapes import check_input_size, check_precision
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import BackboneInfo, Part
 from flawspot.seeds import check_seed
@@ -39,6 +40,7 @@ class Configuration:
         taps: the layers that are compared.
         input_size: side S of the square the photographs are resized to, in pixels.
         mean, std: the normalisation of RGB / 255.
+        precision: that networks compute in, of `PRECISIONS`.
     """
 
     method: Method
@@ -50,6 +52,7 @@ class Configuration:
     input_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    precision: str
 
     def backbone_info(self) -> BackboneInfo:
         """The backbone as the manifest has it."""
@@ -63,10 +66,12 @@ class Configuration:
             std=self.std,
         )
 
-    def backbone_part(self) -> Part:
-        """The trimmed backbone; its batch norms' statistics count, as in the PaSTe paper's memory figures."""
+    def parts(self) -> tuple[Part, ...]:
+        """Those of the fitted detector. In float32 batch norms' statistics count, as in the PaSTe paper's figures."""
         photograph = torch.zeros(1, 3, self.input_size, self.input_size)
-        return Part("backbone", module_bytes(self.network), module_macs(self.network, photograph))
+        backbone = Part("backbone", module_bytes(self.network), module_macs(self.network, photograph))
+        networks = {"backbone": self.network, **self.method.planned_networks(self.method.shapes_)}
+        return parts_at((backbone, *self.method.parts()), networks, self.precision)
 
 
 def configure(
@@ -79,6 +84,7 @@ def configure(
     random_weights: bool,
     input_size: int,
     normalization: str,
+    precision: str,
     seed: int | None,
     progress: Progress = SILENT,
 ) -> Configuration:
@@ -96,7 +102,8 @@ def configure(
     if normalization not in NORMALIZATIONS:
         known = ", ".join(NORMALIZATIONS)
         raise ConfigurationError(f"unknown normalization {normalization!r}: the known ones are {known}")
-    chosen = _method(method, settings, seed)
+    check_precision(precision)
+    chosen = _method(method, settings, seed, precision)
     asked = chosen.default_layers if layers is None else layers
     taps = resolve(backbone, asked)
     stands_for = equivalent(backbone, asked, input_size)
@@ -113,13 +120,13 @@ def configure(
     mean, std = PAPER_NORMALIZATION if normalization == "paper" else (loaded.mean, loaded.std)
     text = asked if isinstance(asked, str) else ",".join(map(str, asked))
     identity = loaded.sha256 or f"random weights of seed {chosen.seed}"
-    return Configuration(chosen, network, loaded, identity, text, taps, input_size, mean, std)
+    return Configuration(chosen, network, loaded, identity, text, taps, input_size, mean, std, precision)
 
 
-def _method(method: str | Method, settings: Mapping[str, Any] | None, seed: int | None) -> Method:
+def _method(method: str | Method, settings: Mapping[str, Any] | None, seed: int | None, precision: str) -> Method:
     """The method by its name, or one that is given, with the settings and the seed that are given beside it."""
     if isinstance(method, str):
-        return create_method(method, settings, seed=seed or 0)
+        return create_method(method, settings, seed=seed or 0, precision=precision)
     seed = method.seed if seed is None else seed
     if not settings:
         return method if seed == method.seed else dataclasses.replace(method, seed=seed)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.errors import ConfigurationError, FlawspotError, TrainingError
 from flawspot.files import check_writable, replacing
 from flawspot.progress import SILENT, Progress
+from flawspot.quantization.steps import Quantization
+from flawspot.quantization.writing import in_integers
 from flawspot.runtime.images import WHITE
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import read_photograph
@@ -54,6 +56,7 @@ class FeatureSource:
         input_size: side S of the square the photographs are resized to, in pixels.
         mean, std: of the normalisation of RGB / 255.
         white: of photographs of 16 bits.
+        quantization: of the backbone; None leaves it in float.
     """
 
     images: tuple[Path, ...]
@@ -64,11 +67,14 @@ class FeatureSource:
     mean: Sequence[float]
     std: Sequence[float]
     white: int = WHITE
+    quantization: Quantization | None = None
 
     def key(self, backbone: str, layer: int, dtype: str) -> str:
         """SHA-256, in hex, of all this and of what was made of it."""
         names = [path.relative_to(self.root).as_posix() for path in self.images]
-        preprocessing = [self.input_size, list(self.mean), list(self.std), self.white]
+        preprocessing: list[Any] = [self.input_size, list(self.mean), list(self.std), self.white]
+        if self.quantization is not None:
+            preprocessing.append(self.quantization.identity())
         made = [backbone, self.weights, layer, dtype, FORMAT, metadata.version("flawspot")]
         return hashlib.sha256(json.dumps([self.fingerprint, names, preprocessing, made]).encode()).hexdigest()
 
@@ -152,7 +158,8 @@ class FeatureCache:
         """
         keys = {layer: source.key(network.name, layer, self.dtype) for layer in network.taps}
         missing = [layer for layer in network.taps if keys[layer] not in self._held]
-        shapes = _shapes(network, len(source.images), source.input_size) if missing else {}
+        with progress.step("looking at the layers"):
+            shapes = _shapes(network, len(source.images), source.input_size) if missing else {}
         if self.folder is None:
             made = self._compute(source, network, missing, shapes, {}, progress) if missing else {}
         else:
@@ -204,7 +211,9 @@ class FeatureCache:
         trimmed = BlockList(network.name, network.blocks, layers).frozen()
         names = [_output_name(layer) for layer in layers]
         preprocess = Preprocess(source.input_size, source.mean, source.std)
-        session = open_session(to_onnx(FeatureGraph(preprocess, trimmed), names))
+        with progress.step("compiling the backbone"):
+            graph = to_onnx(FeatureGraph(preprocess, trimmed), names)
+            session = open_session(graph if source.quantization is None else in_integers(graph, source.quantization))
         made: Maps = {}
         put: dict[int, Callable[[int, NDArray[np.floating]], object]] = {}
         spilled: dict[int, IO[bytes]] = {}

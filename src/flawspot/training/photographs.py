@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from flawspot.data.findings import find_oddities, parts
+from flawspot.data.findings import alike, find_oddities, parts
 from flawspot.data.folders import Data, ImageFolder, fingerprint, open_data
 from flawspot.data.groups import grouping
-from flawspot.data.learned import check_unread
-from flawspot.data.looking import white_of
+from flawspot.data.learned import check_unread, nothing_to_learn
+from flawspot.data.looking import bits_of, white_of
 from flawspot.data.near_duplicates import merged
 from flawspot.data.reading import check_photographs
 from flawspot.data.roles import Role, role_of
@@ -50,7 +50,7 @@ class Photographs:
         fit: rows of `images` to learn from, ascending.
         validation: rows to choose the epoch by; empty for methods without epochs.
         calibration: rows that set the threshold, and serve for nothing else; empty where `folds` do.
-        white: the value that is white in 16 bits, see `flawspot.data.looking.white_of`.
+        white, bits: the value that is white in 16 bits, and how many they have; see `flawspot.data.looking`.
         dropped: names of good photographs that are left out as suspects.
         folds: (N,) fold of each of `images`, scored by a detector that learned from the others; empty for a split.
     """
@@ -66,6 +66,7 @@ class Photographs:
     calibration: Rows
     folds: Rows
     white: int = WHITE
+    bits: int | None = None
     dropped: tuple[str, ...] = ()
 
     def learned_from(self) -> Rows:
@@ -164,7 +165,7 @@ def read_photographs(
     """
     folder = open_data(data, good)
     if not folder.train:
-        raise DataError(f"no good photographs to learn from in {folder.root}: give the folder of good parts")
+        raise DataError(nothing_to_learn(folder))
     check_unread(folder, strict, progress)
     checked = check_photographs(folder.train, strict=strict, progress=progress)
     images = checked.readable
@@ -178,9 +179,10 @@ def read_photographs(
             f"the {len(images)} photographs in {folder.root} are one and the same picture, so nothing can be learned "
             "of how good parts differ: take photographs of many parts"
         )
-    for finding in find_oddities(checked.looks):
+    near = alike(checked.looks)
+    for finding in find_oddities(checked.looks, near):
         progress.note(finding.line([visible(path.name) for path in images]))
-    groups = _groups(images, folder, parts(checked.looks), division, progress)
+    groups = _groups(images, folder, parts(checked.looks, near), division, progress)
     _check_number(
         int(groups.max()) + 1, "good part that was photographed", "good parts that were photographed", folder, method
     )
@@ -197,6 +199,7 @@ def read_photographs(
         calibration=calibration,
         folds=fold_of,
         white=white_of(checked.looks),
+        bits=bits_of(checked.looks),
     )
 
 

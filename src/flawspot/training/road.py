@@ -12,35 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from flawspot.data.folders import Data
-from flawspot.errors import ArtifactError, TrainingError
 from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.progress import Progress, as_progress
 from flawspot.provenance import now, versions
+from flawspot.quantization.steps import Quantization
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, outlying, remarks
-from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.json_reading import MAX_ITEMS
 from flawspot.runtime.manifest import CalibrationInfo, Manifest, SelfTest, TrainingInfo
-from flawspot.runtime.onnx_checks import check_model
-from flawspot.runtime.reduced import read_photograph
-from flawspot.runtime.self_test import record
 from flawspot.runtime.session import open_session
 from flawspot.training.calibration import content_hashes, cross_scores, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
+from flawspot.training.exporting import expected_of, export_detector
 from flawspot.training.feature_cache import FeatureCache, FeatureSource
-from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
 from flawspot.training.photographs import Division, Photographs, read_photographs
+from flawspot.training.precision import quantize_backbone
 
 DEFAULT_INPUT_SIZE = 224
 DEFAULT_CALIBRATION_FRACTION = 0.2
-AGREEMENT = 1e-3
-"""How far the exported graph may be from its torch module, relative to the largest value."""
 
 
 @dataclass
@@ -69,6 +62,7 @@ def train(
     random_weights: bool = False,
     input_size: int = DEFAULT_INPUT_SIZE,
     normalization: str = "weights",
+    precision: str = "float32",
     false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
     calibration: str = "auto",
     calibration_fraction: float = DEFAULT_CALIBRATION_FRACTION,
@@ -104,6 +98,8 @@ def train(
         input_size: side of the square the photographs are resized to, in pixels.
         normalization: of the photographs: ``weights`` for that which the weights were trained with, ``paper`` for
             ImageNet's mean and standard deviation, which the PaSTe paper gives every backbone.
+        precision: ``float32``, or ``int8``: the backbone is rounded to 8 bits first, and everything else is learned
+            from what that computes; see ``docs/edge.md``.
         false_alarm_rate: the share of good parts that may be called anomalous, in (0, 1).
         calibration: ``split`` holds a share of the good photographs out for the threshold; ``cross`` learns from all
             and scores each by a detector fitted on the other folds; ``auto`` takes ``cross`` where the method is
@@ -117,10 +113,8 @@ def train(
         seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
         strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
             instead of leaving them out.
-        cache: where the features of all good photographs are kept for other methods, seeds and splits; None keeps them
-            no longer than needed.
-        progress: shown on standard error, a bar on a terminal and in notebooks; False for silence, or your own
-            `Progress`.
+        cache: keeps the features of all good photographs for other methods, seeds and splits; None: only for this run.
+        progress: shown on standard error, a bar on a terminal and in notebooks; False: silence; or a `Progress`.
 
     Returns:
         The artifact, verified; ``flawspot.load`` takes it, or the file.
@@ -137,24 +131,25 @@ def train(
     division = Division(calibration, calibration_fraction, group, false_alarm_rate)
     if output is not None:
         check_writable(Path(output))
-    chosen = configure(
-        method=method,
-        settings=settings,
-        backbone=backbone,
-        layers=layers,
-        weights=weights,
-        random_weights=random_weights,
-        input_size=input_size,
-        normalization=normalization,
-        seed=seed,
-        progress=told,
-    )
+    with told.step("loading the backbone"):
+        chosen = configure(
+            method=method,
+            settings=settings,
+            backbone=backbone,
+            layers=layers,
+            weights=weights,
+            random_weights=random_weights,
+            input_size=input_size,
+            normalization=normalization,
+            precision=precision,
+            seed=seed,
+            progress=told,
+        )
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
     model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
-    suspects = outlying(scores) if drop_suspects else []
-    if suspects:
+    if drop_suspects and (suspects := outlying(scores)):
         photographs = photographs.without(photographs.scored()[suspects], division, chosen.method)
         told.note(
             f"left out, for they score far above the other good photographs: {', '.join(photographs.dropped)}; the "
@@ -163,9 +158,10 @@ def train(
         model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
     for remark in remarks(calibrated):
         told.note(remark)
-    artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
-    if output is not None:
-        artifact.save(output)
+    with told.step("writing the artifact"):
+        artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
+        if output is not None:
+            artifact.save(output)
     return artifact
 
 
@@ -178,20 +174,28 @@ def _learn(
     told: Progress,
 ) -> tuple[bytes, list[float], CalibrationInfo, SelfTest]:
     """Fit, export and calibrate."""
-    scores = _fit(chosen, photographs, cache, phases, told)
+    with phases.time("quantization"):
+        quantization = quantize_backbone(chosen, photographs, progress=told)
+    scores = _fit(chosen, photographs, quantization, cache, phases, told)
     with phases.time("export"), told.step("writing the graph"):
-        model = _export(chosen, photographs)
+        model = export_detector(chosen, photographs, quantization)
     with phases.time("calibration"):
         session = open_session(model)
         if scores is None:
             scores = held_out_scores(session, photographs, chosen.input_size, progress=told)
         pasted = pasted_scores(session, photographs, chosen.input_size, chosen.method.seed, progress=told)
-        calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
-        return model, scores, calibrated, record(lambda batch: session.run(OUTPUTS, {"image": batch}))
+        with told.step("setting the threshold"):
+            calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
+            return model, scores, calibrated, expected_of(model, session)
 
 
 def _fit(
-    chosen: Configuration, photographs: Photographs, cache: FeatureCache | None, phases: _Phases, progress: Progress
+    chosen: Configuration,
+    photographs: Photographs,
+    quantization: Quantization | None,
+    cache: FeatureCache | None,
+    phases: _Phases,
+    progress: Progress,
 ) -> list[float] | None:
     """Extract the features once, and fit the method on them. Returns the scores fold by fold, if there are folds."""
     everything = cache is not None and cache.shared
@@ -205,6 +209,7 @@ def _fit(
         mean=chosen.mean,
         std=chosen.std,
         white=photographs.white,
+        quantization=quantization,
     )
     with contextlib.nullcontext(cache) if cache is not None else FeatureCache() as kept:
         with phases.time("features"):
@@ -218,34 +223,6 @@ def _fit(
             return None
         with phases.time("folds"):
             return cross_scores(chosen.method, dataclasses.replace(features, rows=None), photographs, progress=progress)
-
-
-def _export(chosen: Configuration, photographs: Photographs) -> bytes:
-    """The graph from photograph to score, held against its torch module."""
-    preprocess = Preprocess(chosen.input_size, chosen.mean, chosen.std)
-    graph = DetectorGraph(preprocess, chosen.network, chosen.method.head())
-    model = to_onnx(graph, OUTPUTS)
-    image = (photographs.held_out() or photographs.images)[0]
-    _verify(graph, model, read_photograph(image, chosen.input_size, white=photographs.white).pixels)
-    try:
-        check_model(model)
-    except ArtifactError as error:
-        raise TrainingError(f"the head of {chosen.method.name} cannot be shipped: {error}") from None
-    return model
-
-
-def _verify(graph: DetectorGraph, model: bytes, photograph: NDArray[np.uint8]) -> None:
-    """Hold the exported graph against the module it came from, on one photograph."""
-    # Upside down: PatchCore's distances to what it has learned are nothing but rounding errors.
-    pixels = np.ascontiguousarray(photograph[None, ::-1])
-    with torch.no_grad():
-        expected = [output.numpy() for output in graph(torch.from_numpy(pixels))]
-    for name, want, got in zip(OUTPUTS, expected, open_session(model).run(OUTPUTS, {"image": pixels}), strict=True):
-        if not np.isfinite(got).all():
-            raise TrainingError(f"the {name} of a good photograph is not finite: training failed, try another seed")
-        scale = max(float(np.abs(want).max()), 1e-12)
-        if float(np.abs(want - got).max()) > AGREEMENT * scale:
-            raise TrainingError(f"the exported graph disagrees with its torch module in {name}: please report this")
 
 
 def _calibration(
@@ -290,9 +267,11 @@ def _describe(
             best_epoch=getattr(method, "best_epoch_", None),
         ),
         calibration=calibration,
-        parts=(chosen.backbone_part(), *method.parts()),
+        parts=chosen.parts(),
         versions=versions(),
         created=now("seconds"),
         self_test=tested,
         white=photographs.white,
+        precision=chosen.precision,
+        bits=photographs.bits,
     )

@@ -108,7 +108,7 @@ def test_the_parts_are_what_is_stored(covariance, precision, fit_method, one_thr
     method = fit_method("padim", covariance=covariance, precision=precision).method
     stored = {"means": method.mean_.nbytes, "smoothing": 4 * 64 * 16}
     if covariance == "full":
-        stored["precision"] = sum(band.nbytes for band in method.bands_)
+        stored["inverse covariances"] = sum(band.nbytes for band in method.bands_)
     else:
         stored["deviations"] = method.scale_.nbytes
     if covariance == "low_rank":

@@ -16,6 +16,7 @@ import ray.exceptions
 
 from flawspot.benchmark.engines.board import Board
 from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Interrupts
+from flawspot.benchmark.engines.loopback import this_machine_alone
 from flawspot.benchmark.engines.pool import work_off
 from flawspot.benchmark.engines.worker import Work
 from flawspot.benchmark.machine import cores
@@ -134,7 +135,8 @@ def _connect(address: str | None) -> None:
         if address is not None:
             _knock(address)
         if address is None:
-            ray.init(address="local", num_cpus=cores(), object_store_memory=OBJECT_STORE_BYTES, **quiet)
+            with this_machine_alone():
+                ray.init(address="local", num_cpus=cores(), object_store_memory=OBJECT_STORE_BYTES, **quiet)
         else:
             ray.init(address=address, **{name: quiet[name] for name in ("log_to_driver", "logging_level")})
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:

@@ -40,11 +40,13 @@ class Network(NamedTuple):
     random_weights: bool
     input_size: int
     normalization: str
+    precision: str
 
     @property
     def order(self) -> tuple[object, ...]:
         """A sort key: pretrained ones first."""
-        return (self.random_weights, rank(self.backbone, BACKBONES), self.input_size, self.normalization)
+        preprocessed = (self.input_size, self.normalization, self.precision)
+        return (self.random_weights, rank(self.backbone, BACKBONES), *preprocessed)
 
     @property
     def name(self) -> str:
@@ -63,6 +65,7 @@ class Setup:
     method: str
     input_size: int
     normalization: str
+    precision: str
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -74,13 +77,14 @@ class Setup:
             rank(self.layers, LAYERS),
             self.input_size,
             self.normalization,
+            self.precision,
             self.method,
         )
 
     @property
     def network(self) -> Network:
         """Without method and layers."""
-        return Network(self.backbone, self.random_weights, self.input_size, self.normalization)
+        return Network(self.backbone, self.random_weights, self.input_size, self.normalization, self.precision)
 
     @property
     def backbone_name(self) -> str:
@@ -117,7 +121,7 @@ class Results:
         every: all of them, sorted.
         older: those that are not current, sorted.
         title: of the grids that the current ones were asked for in; empty where none has one.
-        varied_size, varied_normalization: whether a detector's name must tell its input size or normalisation.
+        varied_size, varied_normalization, varied_precision: whether a detector's name must tell these.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
@@ -135,6 +139,7 @@ class Results:
             self._runs[condition_of(record)][cell.data][setup_of(record)][cell.category][cell.seed] = record
         self.varied_size = len({record.cell.input_size for record in self.records}) > 1
         self.varied_normalization = len({record.cell.normalization for record in self.records}) > 1
+        self.varied_precision = len({record.cell.precision for record in self.records}) > 1
         self._areas = _areas(self.records)
         self._categories: dict[str, list[str]] = {}
         for data, category in sorted(
@@ -190,6 +195,8 @@ class Results:
             parts.append(f"{setup.input_size} px")
         if self.varied_normalization:
             parts.append(f"{plain(setup.normalization)} normalisation")
+        if self.varied_precision:
+            parts.append(plain(setup.precision))
         return ", ".join(parts)
 
     def name(self, setup: Setup, layers: bool = True) -> str:
@@ -242,6 +249,7 @@ def setup_of(record: Record) -> Setup:
         cell.method,
         cell.input_size,
         cell.normalization,
+        cell.precision,
     )
 
 

@@ -32,7 +32,7 @@ def runs_table(records: Sequence[Record]) -> Table:
     numbered = _numbered(records)
     for record in records:
         cell = record.cell
-        more = f"{cell.input_size} px, {cell.normalization} normalisation"
+        more = f"{cell.input_size} px, {cell.normalization} normalisation, {cell.precision}"
         key = plain(record.key)
         table.rows.append(
             [

@@ -40,6 +40,7 @@ class NearestCentres(nn.Module):
         centres: (M, D).
         shapes: (C_l, side) of each map, in the order of the columns of `weight`.
         nearest: K, how many distances are returned.
+        precision: that the centres are kept in, ``float32`` or ``float16``; distances are those to the kept ones.
     """
 
     centres: Tensor
@@ -57,6 +58,7 @@ class NearestCentres(nn.Module):
         centres: NDArray[np.floating],
         shapes: Sequence[tuple[int, int]],
         nearest: int,
+        precision: str = "float32",
     ) -> None:
         super().__init__()
         weight, centres = np.asarray(weight, np.float64), np.asarray(centres, np.float64)
@@ -72,6 +74,9 @@ class NearestCentres(nn.Module):
         turned = centres @ basis  # (M, D)
         middle = turned.mean(0)
         turned -= middle
+        self.halved = precision == "float16"
+        if self.halved:
+            turned = turned.astype(np.float16).astype(np.float64)
         self.nearest = nearest
         self.members: list[list[int]] = []
         """The maps of each resolution, finest first."""
@@ -88,7 +93,8 @@ class NearestCentres(nn.Module):
             self.reaches.append(end)
         position = basis.T @ position  # (D, 2)
         fine = self.reaches[0]
-        self.register_buffer("centres", _float(turned))  # (M, D)
+        kept = _float(turned)
+        self.register_buffer("centres", kept.half() if self.halved else kept)  # (M, D)
         self.register_buffer("norms", _float((turned**2).sum(1)))  # (M,)
         self.register_buffer("slopes", _float((turned[:, fine:] @ position[fine:]).T))  # (2, M): products with V
         self.register_buffer("bias", _float(basis.T @ bias - middle))
@@ -105,8 +111,13 @@ class NearestCentres(nn.Module):
         queries = self._queries(described)  # (N * G * G, D)
         index = self._search(-2 * queries[:, : self.reaches[0]], [-2 * d[..., self.reaches[0] :] for d in described])
         # One neighbour at a time: no broadcast, and products instead of powers, which the runtime computes slowly.
-        differences = [queries - self.centres[index[:, k]] for k in range(self.nearest)]  # (N * G * G, D) each
+        differences = [
+            queries - self._decoded(self.centres[index[:, k]]) for k in range(self.nearest)
+        ]  # (N * G * G, D) each
         return torch.stack([(d * d).sum(1) for d in differences], 1).sqrt()
+
+    def _decoded(self, centres: Tensor) -> Tensor:
+        return centres.float() if self.halved else centres
 
     def _queries(self, described: list[Tensor]) -> Tensor:
         """(N * G * G, D): the described patches themselves, for the differences."""
@@ -145,7 +156,7 @@ class NearestCentres(nn.Module):
     def _chunk(self, fine: Tensor, coarse: list[Tensor], start: int, stop: int) -> Tensor:
         """(N * G * G, stop - start): ``|c|^2 - 2 q . c`` for some of the centres."""
         reach, grid = self.reaches[0], self.sides[0]
-        centres, norms = self.centres[start:stop], self.norms[start:stop]
+        centres, norms = self._decoded(self.centres[start:stop]), self.norms[start:stop]
         if len(coarse) == 1:
             return torch.addmm(norms, fine, centres.T)
         # Repeated for each image, lest they become 14 constants of 100 KB each.

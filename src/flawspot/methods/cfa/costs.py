@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from flawspot.methods.cfa.method import CFA
 
 
+HALF = 2
+CENTRES = "centres"
+
+
 def levels(shapes: Shapes) -> tuple[tuple[int, int], ...]:
     """(C_l, side) of each tap's maps."""
     return tuple(zip(shapes.tap_channels, shapes.tap_sides, strict=True))
@@ -25,14 +29,16 @@ def levels(shapes: Shapes) -> tuple[tuple[int, int], ...]:
 def parts(method: CFA, shapes: Shapes) -> list[Part]:
     """Descriptor, centres with the distances to them, and the smoothing.
 
-    With C channels in all, n of them at the finest resolution G x G, P = G^2: the centres are 4 P (C + 3) bytes,
-    the descriptor at most 4 C (C + 3), less what the rotation makes zero. Interpolation counts as two
-    multiply-accumulates for each value and axis.
+    With C channels in all, n of them at the finest resolution G x G, P = G^2: the centres are 4 P (C + 3) bytes (2
+    P C + 12 P in half precision), the descriptor at most 4 C (C + 3), less what the rotation makes zero.
+    Interpolation counts as two multiply-accumulates for each value and axis.
     """
-    found = CentreCosts(levels(shapes), shapes.positions, method.nearest)
+    found = CentreCosts(
+        levels(shapes), shapes.positions, method.nearest, HALF if method.precision == "float16" else FLOAT
+    )
     return [
         Part("descriptor", found.describing_bytes(), found.describing_macs()),
-        Part("centres", found.comparing_bytes(), found.comparing_macs()),
+        Part(CENTRES, found.comparing_bytes(), found.comparing_macs()),
         upsampling_part(shapes.grid, shapes.input_size),
     ]
 
@@ -94,11 +100,13 @@ class CentreCosts:
         shapes: (C_l, side) of each map.
         count: M, how many centres.
         nearest: K, how many distances are returned.
+        width: bytes of each of the centres' numbers.
     """
 
     shapes: Sequence[tuple[int, int]]
     count: int
     nearest: int
+    width: int = FLOAT
 
     @property
     def sides(self) -> list[int]:
@@ -139,4 +147,4 @@ class CentreCosts:
 
     def comparing_bytes(self) -> int:
         """Of the centres, their squared lengths and their products with the coordinates' vectors."""
-        return 4 * self.count * (self.reaches[-1] + 3)
+        return self.count * (self.width * self.reaches[-1] + 3 * FLOAT)

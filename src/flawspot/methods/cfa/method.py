@@ -55,6 +55,7 @@ class CFA(Method):
             detector.
         batch_size: images in a step.
         learning_rate, weight_decay: of AdamW with amsgrad, as in the authors' implementation.
+        precision: that the centres are kept in, ``float32`` or ``float16``.
         sigma: of the Gaussian over the map, in pixels of 224.
         descriptor_: the trained descriptor.
         centres_: (P, C): the mean descriptor at each position, before training.
@@ -64,6 +65,7 @@ class CFA(Method):
     source: ClassVar[str] = "Lee et al., IEEE Access 2022 (arXiv 2206.04325)"
 
     shortest_fit: ClassVar[Mapping[str, Scalar]] = {"epochs": 1}
+    int8_settings: ClassVar[Mapping[str, Scalar]] = {"precision": "float16"}
 
     nearest: int = setting(3, low=1)
     repelled: int = setting(3, low=0)
@@ -73,6 +75,7 @@ class CFA(Method):
     batch_size: int = setting(4, low=1)
     learning_rate: float = setting(1e-3, above=0)
     weight_decay: float = setting(5e-4, low=0)
+    precision: str = setting("float32", choices=["float32", "float16"])
     sigma: float = setting(SIGMA, low=0, high=224)
 
     descriptor_: Descriptor = field(init=False, repr=False)
@@ -146,6 +149,10 @@ class CFA(Method):
         """Descriptor, centres with the distances to them, and the smoothing."""
         return costs.parts(self, shapes)
 
+    def stored_width(self, part: str) -> int | None:
+        """None for centres in half precision, beside which there are norms in float32."""
+        return None if part == costs.CENTRES and self.precision == "float16" else super().stored_width(part)
+
     def training_costs(self, shapes: Shapes) -> FittingCosts:
         """The pooled features, and a step."""
         return costs.fitting(self, shapes)
@@ -164,7 +171,7 @@ class CFAHead(nn.Module):
         self.taps, self.grid = shapes.taps, shapes.grid
         weight, position, bias = (t.detach().double().numpy() for t in fitted.descriptor_.matrices())
         centres, sides = fitted.centres_.numpy(), fitted.descriptor_.shapes
-        self.search = NearestCentres(weight, position, bias, centres, sides, fitted.nearest)
+        self.search = NearestCentres(weight, position, bias, centres, sides, fitted.nearest, fitted.precision)
         self.upsample = Upsample(shapes.grid, shapes.input_size, fitted.sigma)
 
     def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:

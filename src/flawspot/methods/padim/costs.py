@@ -14,6 +14,9 @@ from flawspot.runtime.manifest import Part
 if TYPE_CHECKING:
     from flawspot.methods.padim.method import PaDiM
 
+INVERSES = "inverse covariances"
+_INVERSES_ONCE = "precision"
+"""What older artifacts call them."""
 BATCH = 16
 """Images taken in at once."""
 
@@ -24,7 +27,7 @@ def parts(method: PaDiM, shapes: Shapes) -> list[Part]:
     found = [Part("means", FLOAT * once, 0)]
     if method.covariance == "full":
         size = shapes.positions * band_numbers(method.kept(shapes))
-        found.append(Part("precision", width(method, "precision") * size, size + once))
+        found.append(Part(INVERSES, width(method, INVERSES) * size, size + once))
     else:
         found.append(Part("deviations", width(method, "deviations") * once, 2 * once))
     if method.covariance == "low_rank":
@@ -35,7 +38,7 @@ def parts(method: PaDiM, shapes: Shapes) -> list[Part]:
 
 def width(method: PaDiM, part: str) -> int:
     """Bytes of one number."""
-    half = method.precision == "float16" and part in ("precision", "deviations", "factors")
+    half = method.precision == "float16" and part in (INVERSES, _INVERSES_ONCE, "deviations", "factors")
     return FLOAT // 2 if half else FLOAT
 
 

@@ -11,6 +11,7 @@ most together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -33,7 +34,7 @@ from flawspot.methods.settings import setting
 from flawspot.methods.shapes import Shapes
 from flawspot.methods.smoothing import SIGMA, Upsample
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.manifest import Part
+from flawspot.runtime.manifest import Part, Scalar
 
 COVARIANCES = ("full", "low_rank", "diagonal")
 PRECISIONS: dict[str, type[np.floating]] = {"float32": np.float32, "float16": np.float16}
@@ -72,6 +73,7 @@ class PaDiM(Method):
     name: ClassVar[str] = "padim"
     source: ClassVar[str] = "Defard et al., ICPR 2020 (arXiv 2011.08785)"
     refits_quickly: ClassVar[bool] = True
+    int8_settings: ClassVar[Mapping[str, Scalar]] = {"precision": "float16"}
 
     channels: int | None = setting(None, low=1)
     ridge: float = setting(0.01, above=0)

@@ -81,7 +81,8 @@ def farthest_first(points: NDArray[np.float32], count: int, *, seed: int = 0, pr
     points = np.ascontiguousarray(points, dtype=np.float32)
     first = int(np.random.default_rng(seed).integers(len(points)))
     count = min(count, len(points))
-    selection = _Selection(points, count, first)
+    with progress.step("preparing the coreset"):
+        selection = _Selection(points, count, first)
     for _ in progress.track(range(1, count), "selecting the coreset"):
         if not selection.add_farthest():
             break

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flawspot.methods.patchcore.method import PatchCore, PatchCoreHead
 
 BANK = "memory bank"
+_WIDTHS = {"float32": FLOAT, "float16": 2, "int8": 1}
 
 
 def parts(method: PatchCore, head: PatchCoreHead) -> list[Part]:
@@ -40,9 +41,13 @@ def planned_parts(method: PatchCore, shapes: Shapes) -> list[Part]:
         centroids = min(2**method.bits, size) * (shapes.channels + len(columns))
         stored = size * len(columns) + FLOAT * centroids
     else:
-        stored = FLOAT * size * (shapes.channels + levels)
+        # Each row has a norm, and each channel of 8 bits a step.
+        stored = size * (_WIDTHS[method.precision] * shapes.channels + FLOAT * levels)
+        stored += FLOAT * shapes.channels if method.precision == "int8" else 0
     parents = FLOAT * size * max(levels - 2, 0)
     macs = shapes.positions * size * shapes.channels
+    if method.precision != "float32":
+        macs += size * shapes.channels  # decoding
     if method.reweight:
         macs += round(_reweighting(size * shapes.channels, min(method.neighbours, size), shapes))
     bank = Part(BANK, stored + parents + FLOAT * shapes.channels, macs)

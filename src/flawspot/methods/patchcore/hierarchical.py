@@ -40,6 +40,7 @@ class HierarchicalSearch(nn.Module):
         channels: Sequence[int],
         grids: Sequence[int],
         quantizer: ProductQuantizer | None = None,
+        precision: str = "float32",
         *,
         candidates: Sequence[int] = CANDIDATES,
         chunk: int = CHUNK,
@@ -51,6 +52,7 @@ class HierarchicalSearch(nn.Module):
             channels: of each tap.
             grids: side of each tap's map; `flawspot.methods.patchcore.nested_bank.nests` must hold.
             quantizer: keep codes of the patches in the place of the patches.
+            precision: of the patches that are kept, of `stored_rows.PRECISIONS`.
             candidates: blocks compared in the first rounds.
             chunk: blocks compared at once in the last one.
         """
@@ -65,8 +67,10 @@ class HierarchicalSearch(nn.Module):
         for number, columns in enumerate([nested.columns, *(level.columns for level in nested.levels)]):
             self.register_buffer(f"mean_{number}", torch.from_numpy(mean[columns]))
         # Row ``place * B + block``.
-        self.fine = store(bank, nested.members.reshape(-1), nested.columns, mean, quantizer)
-        self.levels = nn.ModuleList(store(bank, v.members, v.columns, mean, quantizer) for v in nested.levels)
+        self.fine = store(bank, nested.members.reshape(-1), nested.columns, mean, quantizer, precision)
+        self.levels = nn.ModuleList(
+            store(bank, level.members, level.columns, mean, quantizer, precision) for level in nested.levels
+        )
         for number, level in enumerate(nested.levels):
             if level.parents is not None:
                 # Half the size of int64, which ONNX takes as well.

@@ -28,13 +28,14 @@ from flawspot.methods.patchcore.hierarchical import HierarchicalSearch
 from flawspot.methods.patchcore.nearest import NearestNeighbour
 from flawspot.methods.patchcore.nested_bank import nests
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer, subspaces, train_quantizer
+from flawspot.methods.patchcore.stored_rows import PRECISIONS
 from flawspot.methods.patches import join, pool
 from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
 from flawspot.methods.shapes import Shapes
 from flawspot.methods.smoothing import SIGMA, Upsample
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.manifest import Part
+from flawspot.runtime.manifest import Part, Scalar
 
 BATCH = 16
 """Images pooled at once."""
@@ -57,6 +58,8 @@ class PatchCore(Method):
         subspaces: bytes of a quantized patch, m; 8 in the PatchCore-Lite paper. No subspace crosses from one layer to
             another, so there is at least one for each.
         bits: of a code, 8 in the PatchCore-Lite paper; 2^bits centroids are kept for each subspace.
+        precision: of a bank that is not quantized: ``float32``, ``float16``, or ``int8`` with a step for each channel.
+            Distances are exact to the patches as they are kept.
         reweight: weigh the photograph by how crowded the bank is around its worst patch's nearest member (equation 7);
             the factor, in 0..1, scales the whole map, so that the score stays the map's maximum.
         neighbours: b of equation 7, the nearest member itself among them; the paper's default 9.
@@ -72,12 +75,14 @@ class PatchCore(Method):
 
     planned_at_most: ClassVar[bool] = True
     refits_quickly: ClassVar[bool] = True
+    int8_settings: ClassVar[Mapping[str, Scalar]] = {"precision": "int8"}
 
     bank_size: int = setting(10_000, low=1)
     bank_ratio: float | None = setting(None, above=0, high=1)
     quantization: str | None = setting(None, choices=["product"])
     subspaces: int = setting(8, low=1)
     bits: int = setting(8, low=1, high=8)
+    precision: str = setting("float32", choices=PRECISIONS)
     reweight: bool = False
     neighbours: int = setting(9, low=2)
     sigma: float = setting(SIGMA, low=0, high=224)
@@ -96,7 +101,7 @@ class PatchCore(Method):
         """Pool the patches of all images and keep a farthest-first coreset of them."""
         shapes = self.shapes_ = features.shapes
         patches = np.empty((len(features) * shapes.positions, shapes.channels), np.float32)
-        for start in range(0, len(features), BATCH):
+        for start in progress.track(range(0, len(features), BATCH), "gathering patches"):
             batch = [torch.from_numpy(features.batch(tap, slice(start, start + BATCH))) for tap in shapes.taps]
             joined = join([pool(maps) for maps in batch], shapes.grid)  # (B, C, G, G)
             rows = joined.permute(0, 2, 3, 1).reshape(-1, shapes.channels)  # (B * P, C)
@@ -133,8 +138,9 @@ class PatchCore(Method):
         return costs.planned_parts(self, shapes)
 
     def stored_width(self, part: str) -> int | None:
-        """None for a quantized bank."""
-        return None if self.quantization and part == costs.BANK else super().stored_width(part)
+        """None for a bank that is quantized or rounded."""
+        kept = self.quantization is None and self.precision == "float32"
+        return super().stored_width(part) if kept or part != costs.BANK else None
 
     def training_costs(self, shapes: Shapes) -> FittingCosts:
         """The patches of all images, and what their selection takes."""
@@ -162,9 +168,9 @@ class PatchCoreHead(nn.Module):
         self.grid = shapes.grid
         if nests(shapes.tap_sides):
             channels, grids = shapes.tap_channels, shapes.tap_sides
-            self.search = HierarchicalSearch(fitted.bank_, channels, grids, fitted.quantizer_)
+            self.search = HierarchicalSearch(fitted.bank_, channels, grids, fitted.quantizer_, fitted.precision)
         else:
-            self.search = NearestNeighbour(fitted.bank_, list(self.taps_of), fitted.quantizer_)
+            self.search = NearestNeighbour(fitted.bank_, list(self.taps_of), fitted.quantizer_, fitted.precision)
         self.upsample = Upsample(self.grid, shapes.input_size, fitted.sigma)
 
     def pooled(self, maps: Mapping[int, Tensor]) -> dict[int, Tensor]:

@@ -34,6 +34,7 @@ class NearestNeighbour(nn.Module):
         bank: NDArray[np.float32],
         grids: Sequence[int],
         quantizer: ProductQuantizer | None = None,
+        precision: str = "float32",
         *,
         chunk: int = CHUNK,
     ) -> None:
@@ -43,6 +44,7 @@ class NearestNeighbour(nn.Module):
             bank: (M, C), the taps' features of each patch one after the other, those of the finest grid first.
             grids: the distinct sides of the taps' maps, finest first.
             quantizer: keep codes of the patches in the place of the patches.
+            precision: of the patches that are kept, of `stored_rows.PRECISIONS`.
             chunk: rows compared at once.
         """
         super().__init__()
@@ -51,7 +53,7 @@ class NearestNeighbour(nn.Module):
         mean = bank.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.grids, self.chunk = list(grids), chunk
         self.register_buffer("mean", torch.from_numpy(mean))
-        self.rows = store(bank, np.arange(len(bank)), np.arange(bank.shape[1]), mean, quantizer)
+        self.rows = store(bank, np.arange(len(bank)), np.arange(bank.shape[1]), mean, quantizer, precision)
 
     def forward(self, maps: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
         """Search.

@@ -47,6 +47,56 @@ class StoredRows(nn.Module):
         return queries * self.count * self.channels
 
 
+class RoundedRows(nn.Module):
+    """The same interface for rows of ``float16``, or of ``int8`` with a step for each channel.
+
+    Distances are those to the decoded rows, so their norms are as well; they stay in float32.
+    """
+
+    rows: Tensor
+    norms: Tensor
+    steps: Tensor
+
+    def __init__(self, rows: Tensor, precision: str) -> None:
+        super().__init__()
+        self.count, self.channels = rows.shape
+        if precision == "int8":
+            steps = rows.abs().amax(0).clamp(min=_SMALLEST_STEP) / 127  # (C,)
+            stored = (rows / steps).round().clamp(-127, 127).to(torch.int8)
+            self.register_buffer("steps", steps)
+        else:
+            stored = rows.half()
+        self.stepped = precision == "int8"
+        self.register_buffer("rows", stored)
+        self.register_buffer("norms", squared_length(self._decoded(stored))[:, None])
+
+    def table(self, queries: Tensor) -> Tensor:
+        """(K, C + 1) -> (R, K): distances, less the query's square."""
+        return self._augmented(0, self.count) @ queries.T
+
+    def partial(self, queries: Tensor, start: int, stop: int) -> Tensor:
+        """(K, C + 1) -> (K, stop - start): the same for some of the rows, queries first."""
+        return queries @ self._augmented(start, stop).T
+
+    def take_augmented(self, index: Tensor) -> Tensor:
+        """(...) -> (..., C + 1)."""
+        return torch.cat([-2 * self.take(index), take(self.norms, index)], dim=-1)
+
+    def take(self, index: Tensor) -> Tensor:
+        """(...) -> (..., C): the decoded rows."""
+        return self._decoded(take(self.rows, index))
+
+    def macs(self, queries: float) -> float:
+        """Multiply-accumulates for the distances of so many queries to all rows; decoding them is one each."""
+        return queries * self.count * self.channels + self.count * self.channels
+
+    def _augmented(self, start: int, stop: int) -> Tensor:
+        return torch.cat([-2 * self._decoded(self.rows[start:stop]), self.norms[start:stop]], dim=1)
+
+    def _decoded(self, rows: Tensor) -> Tensor:
+        return rows.float() * self.steps if self.stepped else rows.float()
+
+
 class CodedRows(nn.Module):
     """The same interface for rows of a few bytes each; see `flawspot.methods.patchcore.product_quantizer`.
 
@@ -110,7 +160,9 @@ class CodedRows(nn.Module):
         return self.get_buffer(f"codebook_{number}")
 
 
-Rows = StoredRows | CodedRows
+Rows = StoredRows | RoundedRows | CodedRows
+PRECISIONS = ("float32", "float16", "int8")
+_SMALLEST_STEP = 1e-12
 
 
 def store(
@@ -119,6 +171,7 @@ def store(
     columns: NDArray[np.int64],
     mean: NDArray[np.float32],
     quantizer: ProductQuantizer | None = None,
+    precision: str = "float32",
 ) -> Rows:
     """Some columns of some patches of a bank, relative to `mean`.
 
@@ -128,9 +181,11 @@ def store(
         columns: which channels; with a quantizer those of whole subspaces.
         mean: (C,).
         quantizer: store codes in the place of the patches.
+        precision: of patches that are stored, of `PRECISIONS`.
     """
     if quantizer is None:
-        return StoredRows(torch.from_numpy(bank[members][:, columns] - mean[columns]))
+        rows = torch.from_numpy(bank[members][:, columns] - mean[columns])
+        return StoredRows(rows) if precision == "float32" else RoundedRows(rows, precision)
     held = [s for s, of_subspace in enumerate(quantizer.columns) if of_subspace[0] in columns]
     codebooks = [torch.from_numpy(quantizer.codebooks[s] - mean[quantizer.columns[s]]) for s in held]
     return CodedRows(torch.from_numpy(quantizer.encode(bank[members])[:, held]), codebooks)

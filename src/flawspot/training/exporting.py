@@ -1,0 +1,86 @@
+"""What was learned as the graph that is shipped, held against its torch module."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession
+
+from flawspot.errors import ArtifactError, TrainingError
+from flawspot.quantization.steps import Quantization
+from flawspot.runtime.detector import OUTPUTS
+from flawspot.runtime.integers import has_integers
+from flawspot.runtime.manifest import SelfTest
+from flawspot.runtime.onnx_checks import check_model
+from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.self_test import Run, record
+from flawspot.runtime.session import open_session
+from flawspot.training.configuration import Configuration
+from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
+from flawspot.training.photographs import Photographs
+from flawspot.training.precision import quantize_detector
+
+AGREEMENT = 1e-3
+"""How far the exported graph may be from its torch module, relative to the largest value."""
+
+
+def export_detector(chosen: Configuration, photographs: Photographs, quantization: Quantization | None) -> bytes:
+    """The graph from photograph to score.
+
+    Args:
+        chosen: with a fitted method.
+        photographs: that it was fitted on.
+        quantization: of the backbone, whose features the method was fitted on; None where it is in float.
+
+    Raises:
+        TrainingError: the graph computes something else than its torch module, or cannot be shipped.
+    """
+    preprocess = Preprocess(chosen.input_size, chosen.mean, chosen.std)
+    graph = DetectorGraph(preprocess, chosen.network, chosen.method.head())
+    model = to_onnx(graph, OUTPUTS)
+    image = (photographs.held_out() or photographs.images)[0]
+    photograph = read_photograph(image, chosen.input_size, white=photographs.white).pixels
+    _verify(graph, model, photograph)
+    if quantization is not None:
+        model = quantize_detector(model, quantization, chosen, photographs)
+        _check_finite(model, photograph)
+    try:
+        check_model(model)
+    except ArtifactError as error:
+        raise TrainingError(f"the head of {chosen.method.name} cannot be shipped: {error}") from None
+    return model
+
+
+def _verify(graph: DetectorGraph, model: bytes, photograph: NDArray[np.uint8]) -> None:
+    """Hold the exported graph against the module it came from, on one photograph."""
+    # Upside down: PatchCore's distances to what it has learned are nothing but rounding errors.
+    pixels = np.ascontiguousarray(photograph[None, ::-1])
+    with torch.no_grad():
+        expected = [output.numpy() for output in graph(torch.from_numpy(pixels))]
+    for name, want, got in zip(OUTPUTS, expected, open_session(model).run(OUTPUTS, {"image": pixels}), strict=True):
+        if not np.isfinite(got).all():
+            raise TrainingError(f"the {name} of a good photograph is not finite: training failed, try another seed")
+        scale = max(float(np.abs(want).max()), 1e-12)
+        if float(np.abs(want - got).max()) > AGREEMENT * scale:
+            raise TrainingError(f"the exported graph disagrees with its torch module in {name}: please report this")
+
+
+def _check_finite(model: bytes, photograph: NDArray[np.uint8]) -> None:
+    for name, got in zip(OUTPUTS, open_session(model).run(OUTPUTS, {"image": photograph[None]}), strict=True):
+        if not np.isfinite(got).all():
+            raise TrainingError(f"the {name} of a good photograph is not finite in int8: train in float32")
+
+
+def expected_of(model: bytes, session: InferenceSession) -> SelfTest:
+    """What another machine must compute to be trusted with the detector.
+
+    Args:
+        model: the graph.
+        session: on it.
+    """
+
+    def asked(of: InferenceSession) -> Run:
+        return lambda batch: tuple(of.run(OUTPUTS, {"image": batch}))
+
+    return record(asked(session), asked(open_session(model, integers=False)) if has_integers(model) else None)
