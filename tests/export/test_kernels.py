@@ -35,7 +35,9 @@ def test_what_a_kernel_uses_stands_before_it():
 
 @pytest.mark.parametrize("name", [*KERNELS, "common", "resize"])
 def test_kernels_allocate_nothing_and_use_what_every_libm_computes_alike(name):
-    called = set(re.findall(r"\b(malloc|calloc|free|alloca|(?:exp|exp2|log|log2|log10|pow|sin|cos|tan)f?)\(", kernel(name)))
+    called = set(
+        re.findall(r"\b(malloc|calloc|free|alloca|(?:exp|exp2|log|log2|log10|pow|sin|cos|tan)f?)\(", kernel(name))
+    )
     assert not called
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import flawspot
+from flawspot.data.folders import open_data
 from flawspot.errors import ConfigurationError, ExportError
 from flawspot.evaluation import evaluate
 from flawspot.export.c_texts import Facts
@@ -95,6 +96,7 @@ def export_c(
         progress: is told of the steps.
 
     Raises:
+        ArtifactError: it fails its self-test.
         ExportError: it has no C form, differs from the artifact, or there is no compiler and `unverified` was not said.
         ConfigurationError: a name that no C file should have.
         DataError: no photographs.
@@ -103,6 +105,8 @@ def export_c(
     names = _names(path)
     for name in names:
         check_writable(name)
+    if data is not None:
+        open_data(data)  # before the work, so that what is no data is told at once
     manifest = artifact.manifest
     size = manifest.input_size
     form = read_form(artifact.model, size)
@@ -117,7 +121,7 @@ def export_c(
         )
     parity, figures, code = None, None, None
     if compiler is not None:
-        detector = load(artifact)
+        detector = load(artifact, self_test=True)
         pictures = generated(size) if folder is None else photographs(folder, manifest, progress)
         with ExitStack() as stack:
             with progress.step("compiling"):
