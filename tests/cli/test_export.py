@@ -13,8 +13,8 @@ def compiler():
 
 
 def test_table_and_json(small, flawspot, tmp_path):
-    code, out, err = flawspot("export", small, "--to", "c", "-o", tmp_path / "part.c")
-    assert (code, err) == (0, "")
+    code, out, _ = flawspot("export", small, "--to", "c", "-o", tmp_path / "part.c")
+    assert code == 0
     for name in ("bytes: weights", "arena", "multiply-accumulates", "map, score", "threshold"):
         assert any(line.startswith(name) for line in out.splitlines()), name
     code, out, _ = flawspot("export", small, "-o", tmp_path / "part.c", "--json")
