@@ -63,6 +63,19 @@ def test_a_recipe_reaches_the_methods_that_have_one(grid):
     assert {c.method: c.settings.get("recipe") for c in cells} == {"padim": None, "paste": "fast"}
 
 
+def test_precisions_are_crossed_and_a_rule_may_look_at_them(grid):
+    assert {cell.precision for cell in grid(PLAIN).cells(known())} == {"float32"}
+    text = PLAIN + "precision: [float32, int8]\nexclude:\n  - {method: padim, precision: int8}\n"
+    cells = grid(text).cells(known())
+    assert {(cell.method, cell.precision) for cell in cells} == {
+        ("padim", "float32"),
+        ("paste", "float32"),
+        ("paste", "int8"),
+    }
+    with pytest.raises(ConfigurationError, match=r"line 14.*int4.*float32, int8"):
+        grid(PLAIN + "precision: int4\n")
+
+
 def test_axes_depart_from_the_plain_cell_one_at_a_time(grid):
     axes = "corruptions: [none, blur]\nseverities: [1, 3]\ncontamination: [0, 0.1]\nshots: [all, 5]\n"
     cells = grid(PLAIN + axes).cells(known())

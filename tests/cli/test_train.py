@@ -103,3 +103,24 @@ def test_too_few_photographs(photographs, message, flawspot, tmp_path, save):
     assert err.startswith("error: ")
     assert message in err
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_detector_of_int8(product_folder, flawspot, tmp_path):
+    part = tmp_path / "part.onnx"
+    asked = ("--method", "padim", "--input-size", "64", "--random-weights", "--precision", "int8")
+    code, out, err = flawspot("train", product_folder, "-o", part, *asked)
+    assert code == 0, err
+    shown = flawspot("info", part)[1]
+    assert "networks compute in" in shown
+    assert "int8" in shown
+    assert "precision=float16" in shown  # of the triangles
+    code, out, _ = flawspot("costs", part, "--json")
+    assert code == 0
+    stored = json.loads(out)["parts"]
+    code, out, _ = flawspot("costs", "--method", "padim", "--input-size", "64", "--precision", "int8", "--json")
+    assert code == 0
+    assert json.loads(out)["parts"] == stored
+    assert "stored" in flawspot("costs", "--method", "padim", "--precision", "int8")[1]
+    code, _, err = flawspot("train", product_folder, "-o", part, *asked[:-1], "int4")
+    assert code == 1
+    assert "unknown precision 'int4': the known ones are float32, int8" in err

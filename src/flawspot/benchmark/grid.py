@@ -150,15 +150,16 @@ class Grid:
     def _crossed(self, known: Vocabulary) -> Iterator[tuple[Cell, MethodEntry]]:
         for source in self.data:
             for category, backbone in itertools.product(source.all_categories(), self.backbones):
-                # Contaminated or fewer photographs have features of their own; corrupted ones are only tested on.
-                for departure, seed in itertools.product(self.departures, self.seeds):
+                # Other precisions and contaminated or fewer photographs have features of their own; corrupted
+                # photographs are only tested on.
+                for departure, seed, precision in itertools.product(self.departures, self.seeds, self.precisions):
                     for method in self.methods:
                         if method.backbones is not None and backbone not in method.backbones:
                             continue
                         settings = dict(method.settings)
                         if self.recipe is not None and "recipe" in known.hyperparameters.get(method.name, ()):
                             settings.setdefault("recipe", self.recipe)
-                        for layers, precision in itertools.product(method.layers or self.layers, self.precisions):
+                        for layers in method.layers or self.layers:
                             yield (
                                 Cell(
                                     data=source.name,

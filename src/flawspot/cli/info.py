@@ -35,6 +35,7 @@ def info(
         ("runs here on", _provider(artifact)),
         ("method", f"{manifest.method} ({settings}), seed {manifest.seed}"),
         ("backbone", f"{backbone.name}, layers {backbone.layers} {list(backbone.taps)}, weights {backbone.weights}"),
+        ("networks compute in", manifest.precision),
         ("input", f"RGB of any size, resized to {manifest.input_size} x {manifest.input_size}"),
         (
             "photographs",

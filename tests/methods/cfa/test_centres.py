@@ -49,6 +49,18 @@ def test_the_search_of_the_graph(case):
     torch.testing.assert_close(search(maps).double(), want, rtol=1e-4, atol=1e-5)
 
 
+def test_centres_in_half_precision_are_compared_as_they_are_kept(case):
+    shapes, maps, weight, position, bias, centres = case
+    given = [a.numpy() for a in (weight, position, bias, centres)]
+    halved, whole = (NearestCentres(*given, shapes, 3, precision) for precision in ("float16", "float32"))
+    assert halved.centres.dtype == torch.float16
+    assert halved.centres.nbytes == whole.centres.nbytes // 2
+    torch.testing.assert_close(halved(maps), whole(maps), rtol=0.01, atol=0.01)
+    whole.centres = halved.centres.float()
+    whole.norms = (whole.centres.double() ** 2).sum(1).float()
+    torch.testing.assert_close(halved(maps), whole(maps), rtol=1e-3, atol=1e-3)
+
+
 def test_the_search_of_training(case):
     shapes, maps, weight, position, bias, centres = case
     parts = weight.split([channels for channels, _ in shapes], dim=1)
