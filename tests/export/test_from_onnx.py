@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from flawspot.errors import ExportError
 from flawspot.export.form import Addition, Conversion, Convolution, Input
@@ -105,3 +106,16 @@ def test_constants_are_read_as_the_onnx_package_does(detectors):
 def test_halves_are_rounded_to_the_even_code():
     found = Quantization(1.0, 10).codes(np.array([0.5, 1.5, 2.5, -20, 300], np.float32))
     assert found.tolist() == [10, 12, 12, 0, 255]
+
+
+def turned(matrix, perm=(1, 0)):
+    tensor = numpy_helper.from_array(matrix, "matrix")
+    node = helper.make_node("Transpose", ["matrix"], ["turned"], perm=perm)
+    return helper.make_model(helper.make_graph([node], "g", [], [], [tensor])).SerializeToString()
+
+
+def test_a_matrix_that_is_turned_in_the_graph_is_a_constant():
+    """Exporters do so with large ones, such as those that enlarge a map to 224 x 224."""
+    matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_array_equal(Graph(turned(matrix)).constants["turned"], matrix.T)
+    assert "turned" not in Graph(turned(matrix[None], (0, 2, 1))).constants

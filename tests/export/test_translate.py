@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import shutil
+import subprocess
 from hashlib import sha256
 
 import numpy as np
@@ -49,6 +52,75 @@ def test_a_translation_that_differs_is_not_written(detectors, compiler, tmp_path
     with pytest.raises(ExportError, match="nothing was written"):
         export_c(detectors("floats"), tmp_path / "part.c")
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("change", [np.zeros_like, lambda maps: maps[:, :, ::-1]], ids=["zeros", "mirrored"])
+def test_a_map_of_codes_that_differs_is_not_written(change, detectors, compiler, tmp_path, monkeypatch):
+    """Layers, verdicts and ranks are right; the map is not."""
+    run = CompiledC.run
+
+    def wrong(self, several):
+        maps, scores = run(self, several)
+        return np.ascontiguousarray(change(maps)), scores
+
+    monkeypatch.setattr(CompiledC, "run", wrong)
+    with pytest.raises(ExportError, match="map of a picture correlates"):
+        export_c(detectors("codes"), tmp_path / "part.c")
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("precision", ["floats", "codes"])
+def test_files_of_two_detectors_do_not_compile_together(precision, detectors, compiler, tmp_path):
+    export_c(detectors(precision), tmp_path / "part.c")
+    header = (tmp_path / "part.h").read_text()
+    (tmp_path / "part.h").write_text(header.replace("FLAWSPOT_ARENA_BYTES ", "FLAWSPOT_ARENA_BYTES 1"))
+    command = [*compiler, "-std=c99", "-c", "part.c", "-o", "part.o"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "belongs to another detector" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shell scripts")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("exit 0", "has made no program"),
+        ("echo no >&2; exit 3", "does not compile the C file: no"),
+        (
+            'for o; do last=$o; done; printf "#!/bin/sh\\nexit 0\\n" > run; chmod +x run; cp run trace',
+            "has written nothing",
+        ),
+        ('printf "#!/bin/sh\\nprintf x > \\$2\\n" > run; chmod +x run; cp run trace', "has written 1 bytes"),
+    ],
+)
+def test_a_compiler_that_is_none_is_told_in_one_line(text, message, detectors, tmp_path, monkeypatch):
+    script = tmp_path / "cc.sh"
+    script.write_text(f"#!/bin/sh\n{text}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("CC", str(script))
+    with pytest.raises(ExportError, match=message) as error:
+        export_c(detectors("floats"), tmp_path / "out" / "part.c")
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.glob("out/*"))
+
+
+@pytest.mark.parametrize(
+    ("command", "message"), [('"gcc', "CC is no command"), ("no-such-thing -O2", "which is not there")]
+)
+def test_a_command_that_is_none(command, message, detectors, tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", command)
+    with pytest.raises(ExportError, match=message):
+        export_c(detectors("floats"), tmp_path / "part.c")
+
+
+def test_a_compiler_beside_the_user(detectors, compiler, tmp_path, monkeypatch):
+    """It is run in another folder."""
+    found = shutil.which(compiler[0])
+    (tmp_path / "mine").write_text(f'#!/bin/sh\nexec "{found}" "$@"\n')
+    (tmp_path / "mine").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CC", "./mine")
+    assert export_c(detectors("floats"), tmp_path / "part.c").verified
 
 
 def test_a_layer_that_differs_is_named(detectors, compiler, tmp_path, monkeypatch):

@@ -21,12 +21,22 @@ def test_steps_hold_zero_exactly_and_both_ends(low, high, bits):
 def test_weights_are_off_by_half_a_step_of_their_channel_at_most():
     weights = np.random.default_rng(0).normal(0, 1, (7, 3, 3, 3)) * np.geomspace(1e-3, 10, 7)[:, None, None, None]
     weights[3] = 0
-    whole, scale = quantized_weights(weights)
+    whole, scale = quantized_weights(weights, np.zeros(7), 0.1)
     assert whole.dtype == np.int8
     assert scale.shape == (7,)
     assert (np.abs(whole.astype(int)) <= 127).all()
     error = np.abs(whole * scale[:, None, None, None].astype(np.float64) - weights).reshape(7, -1).max(axis=1)
     assert (error <= 0.51 * scale).all()
+
+
+def test_a_bias_fits_whatever_the_weights():
+    weights = np.full((2, 4, 1, 1), 1e-6)
+    bias = np.array([1.0, 1e-6])
+    whole, scale = quantized_weights(weights, bias, 0.02)
+    stored = quantized_bias(bias, scale * np.float32(0.02))
+    assert np.abs(stored).max() <= 2**29 + 1
+    np.testing.assert_allclose(stored * scale.astype(np.float64) * 0.02, bias, rtol=1e-5)
+    assert whole[1].max() == 127
 
 
 def test_a_bias_beyond_32_bits_is_cut_off():

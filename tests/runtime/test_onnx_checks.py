@@ -139,6 +139,22 @@ HOSTILE = {
             ("Reshape", 0),
         ]
     },
+    "what is not a number": (model(constants=[constant("leak", np.float32([1, np.nan]))]), "not a number"),
+    "half of that": (model(constants=[constant("leak", np.float16([np.nan]))]), "not a number"),
+    **{
+        f"steps of {step}": (
+            model(
+                [helper.make_node("QuantizeLinear", ["zero", "step"], ["stored"])],
+                [LEAK, constant("step", np.float32([step]))],
+            ),
+            "steps of a length",
+        )
+        for step in (0, -1, np.inf, 1e-45, 3e38)
+    },
+    "steps that are computed": (
+        model([helper.make_node("DequantizeLinear", ["zero", "zero"], ["made"])], [LEAK]),
+        "no constants",
+    ),
     "a large setting": (model([helper.make_node("Relu", ["zero"], ["leak"], axis=-(10**6))]), "axis"),
     "large settings": (model([helper.make_node("Relu", ["zero"], ["leak"], pads=[0, 2**40])]), "pads"),
     "many settings": (model([helper.make_node("Relu", ["zero"], ["leak"], pads=[0] * 17)]), "pads"),

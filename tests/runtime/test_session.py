@@ -89,6 +89,22 @@ def test_no_thread_waits_for_the_next_photograph_unless_asked(version, part, mon
         assert (("session.intra_op.spin_duration_us", "20") in said) == briefly
 
 
+@pytest.mark.parametrize(("version", "safe"), [("1.28.2", False), ("1.29.0", False), ("1.30.0", True)])
+def test_an_optimizer_that_ends_the_process_is_left_out(version, safe, tiny_model, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "__version__", version)
+    said = {}
+    session = onnxruntime.InferenceSession
+
+    def watched(*arguments, **options):
+        said.update(options)
+        return session(*arguments, **{**options, "disabled_optimizers": ["ConstantFolding"]})
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", watched)
+    open_session(tiny_model, device="cpu")
+    assert "ConstantFolding" in said["disabled_optimizers"]
+    assert ("FuseFp16InitializerToFp32NodeTransformer" not in said["disabled_optimizers"]) == safe
+
+
 def test_between_photographs_it_takes_no_processor_time(part):
     detector = flawspot.load(part, threads=2)
     detector.predict(WHITE)

@@ -204,6 +204,8 @@ def _print_parts(found: DetectorCosts, *, stored: bool) -> None:
         table.add_row("by the paper", *([""] * stored), f"{found.paper_bytes / MIB:,.3f}", "", "", "", macs)
     out.print(table)
     explained = "folded: batch norms folded into the convolutions, so too float16 and int8. MMAC: one photograph."
+    if stored:
+        explained = "stored: what the detector holds, steps and biases of int8 among it. " + explained
     out.print(styled(explained, "dim"))
 
 

@@ -89,13 +89,14 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         layers = parity.layers
         share = f"at most {100 * layers.share:.2g} % of their numbers differ, by {layers.steps} at most"
         rows.append(("layers", f"{layers.compared}: {share}"))
+    drawn = "generated" in parity.pictures
     alarms = f"{parity.false_alarms:.3f}, of the artifact {parity.artifact_false_alarms:.3f}"
     rows += [
         (
             "verdicts",
             f"{100 * parity.verdicts:.4g} % agree; the scores' ranks correlate with {parity.rank_correlation:.5f}",
         ),
-        ("false alarms", alarms),
+        *([] if drawn else [("false alarms", alarms)]),
         ("threshold", f"{parity.threshold:.9g}"),
     ]
     for name, values in (report.figures or {}).items():

@@ -48,7 +48,7 @@ NORMALIZATION = Annotated[
 PRECISION = Annotated[
     str,
     typer.Option(
-        help="float32, or int8: networks compute in 8-bit integers, a quarter of the size; the backbone is rounded "
+        help="float32, or int8: networks compute in 8-bit integers, a third of the size; the backbone is rounded "
         "first, and everything else is learned from what that computes."
     ),
 ]

@@ -55,7 +55,7 @@ def header(facts: Facts, arena: int) -> str:
      flawspot_resize(camera, height, width, rgb);
      if (flawspot_run(rgb, NULL) > flawspot_threshold) reject();
 
-   Compile {commented(facts.name)}.c as C99 and link libm. GCC wants -std=c99 or -ffp-contract=off, so that every
+   Compile {commented(facts.name)}.c and {commented(facts.name)}_resize.c as C99 and link libm. GCC wants -std=c99 or -ffp-contract=off, so that every
    processor gives the same numbers; never give -ffast-math. It allocates nothing and works in {arena} bytes of static
    memory: it is not thread-safe. */
 #ifndef FLAWSPOT_DETECTOR_H
@@ -95,6 +95,11 @@ void flawspot_resize(const uint8_t *rgb, int height, int width, uint8_t *resized
 """
 
 
+def _belongs(facts: Facts, other: str) -> str:
+    """Files of two detectors, as a second export leaves them that could not be finished, do not compile together."""
+    return f'#if {other}\n#error "{facts.name}.h belongs to another detector: export it again"\n#endif\n'
+
+
 def source(
     facts: Facts, common: str, kernels: Sequence[str], tables: Sequence[str], calls: Sequence[str], arena: int
 ) -> str:
@@ -103,6 +108,7 @@ def source(
         [
             f"/* {commented(facts.title)}: written by flawspot {commented(facts.version)}. See {facts.name}.h. */",
             f'#include "{facts.name}.h"\n',
+            _belongs(facts, f"FLAWSPOT_SIZE != {facts.input_size} || FLAWSPOT_ARENA_BYTES != {arena}"),
             common,
             f"const float flawspot_threshold = {number(facts.threshold)};",
             f"const char flawspot_product[] = {literal(facts.product)};",
@@ -120,4 +126,5 @@ def source(
 
 def resizing(facts: Facts, kernel: str) -> str:
     """The file that resizes."""
-    return f'#include "{facts.name}.h"\n\n#include <math.h>\n#include <stddef.h>\n\n{kernel}'
+    belongs = _belongs(facts, f"FLAWSPOT_SIZE != {facts.input_size}")
+    return f'#include "{facts.name}.h"\n\n{belongs}\n#include <math.h>\n#include <stddef.h>\n\n{kernel}'

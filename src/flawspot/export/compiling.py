@@ -22,6 +22,8 @@ from flawspot.export.c_writer import CProgram
 COMPILERS = ("cc", "gcc", "clang")
 """Looked for in this order, where CC names none."""
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
+LONGEST = 1800
+"""Seconds that a program may take: thousands of pictures on a slow machine."""
 _SAID = 300
 """Characters of what a compiler says that are told."""
 
@@ -32,11 +34,15 @@ def find_compiler() -> list[str] | None:
     Raises:
         ExportError: CC names a program that is not there.
     """
-    given = shlex.split(os.environ.get("CC", ""))
+    try:
+        given = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise ExportError(f"CC is no command ({error}): set it to a C compiler, or not") from None
     if given:
-        if shutil.which(given[0]) is None:
+        path = shutil.which(given[0])
+        if path is None:
             raise ExportError(f"CC names {given[0]}, which is not there: set it to a C compiler, or not")
-        return given
+        return [str(Path(path).absolute()), *given[1:]]  # it is run in another folder
     return next(([name] for name in COMPILERS if shutil.which(name) is not None), None)
 
 
@@ -52,7 +58,10 @@ class CompiledC:
         Raises:
             ExportError: it ends in another way than it should.
         """
-        data = np.frombuffer(self._execute("run", photographs), np.float32)
+        results = self._execute("run", photographs)
+        if len(results) != 4 * len(photographs) * (1 + self._size**2):
+            raise ExportError(f"the compiled detector has written {len(results)} bytes, which is not what it should")
+        data = np.frombuffer(results, np.float32)
         rows = data.reshape(len(photographs), 1 + self._size**2)
         return rows[:, 1:].reshape(-1, self._size, self._size).copy(), rows[:, 0].copy()
 
@@ -81,11 +90,28 @@ class CompiledC:
         given, found = self._folder / "photographs", self._folder / "results"
         given.write_bytes(np.ascontiguousarray(photographs, np.uint8).tobytes())
         command = [*self._runner, *map(str, (self._folder / program, given, found, self._folder / "expected"))]
-        done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode != 0:
-            said = done.stderr.decode(errors="replace")[:_SAID]
-            raise ExportError(f"the compiled detector ends with {done.returncode}: {said}")
-        return found.read_bytes()
+        code, said = _run(command, self._folder)
+        if code != 0:
+            raise ExportError(f"the compiled detector ends with {code}: {said or 'it says nothing'}")
+        try:
+            return found.read_bytes()
+        except OSError:
+            raise ExportError("the compiled detector has written nothing: is the compiler one of C?") from None
+
+
+def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
+    """How a program ends, and what it says on standard error.
+
+    Raises:
+        ExportError: it cannot be run, or does not end.
+    """
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        raise ExportError(f"{command[0]} has not ended after {LONGEST} seconds") from None
+    except OSError as error:
+        raise ExportError(f"{command[0]} cannot be run: {error.strerror or error}") from None
+    return done.returncode, " ".join(done.stderr.decode(errors="replace").split())[:_SAID]
 
 
 @contextmanager
@@ -123,8 +149,9 @@ def compiled(
         kinds = [("run", ()), ("trace", ("-DFLAWSPOT_TRACE",))] if trace else [("run", ())]
         for output, extra in kinds:
             command = [*compiler, *flags, *extra, *names, "-o", output, "-lm"]
-            done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
-            if done.returncode != 0:
-                said = " ".join(done.stderr.decode(errors="replace").split())[:_SAID]
+            code, said = _run(command, folder)
+            if code != 0:
                 raise ExportError(f"{compiler[0]} does not compile the C file: {said}")
+            if not any((folder / name).exists() for name in (output, f"{output}.exe")):
+                raise ExportError(f"{compiler[0]} has made no program: set CC to a C compiler, or not")
         yield CompiledC(folder, input_size, runner)

@@ -75,6 +75,10 @@ def _why(state: Reading) -> str:
 def _preprocessing(state: Reading, node: Node) -> bool:
     """What is done to each pixel alone is worked out for the 256 values it may have."""
     values = state.pixels[node.inputs[0]]
+    if node.operator == "Resize" and (node.text("mode", "nearest") != "linear" or not node.whole("antialias", 0)):
+        raise ExportError(
+            "this detector has no translation: its photographs are resized by another rule than flawspot's"
+        )
     if node.operator in ("Cast", "Transpose", "Resize"):
         state.pixels[node.outputs[0]] = values
         return True

@@ -24,6 +24,9 @@ STEPS, SHARE = 1, 0.001
 """Of a layer's whole numbers: how far one may be off, in 256ths of what they can be, and how many may be."""
 LEAST_AGREEMENT, LEAST_RANK, MOST_ALARMS = 0.97, 0.99, 0.03
 """Of whole numbers: verdicts that agree, rank correlation of scores, and difference of the false-alarm rates."""
+LEAST_MAP = 0.9
+"""Of whole numbers: the correlation of each picture's map with the artifact's. A step in one layer shows large in a
+product of small distances, so no closer bound holds for all that is right."""
 _LAYERED = 3
 """Pictures of which every layer is compared."""
 
@@ -58,6 +61,7 @@ class Parity:
         layers: of whole numbers; None for floats.
         verdicts: share that agrees, at the artifact's threshold and the translation's.
         rank_correlation: of the scores (Spearman).
+        map_correlation: of the maps, pixel by pixel (Pearson), of the picture where it is least.
         false_alarms, artifact_false_alarms: share of the good ones that are called anomalous.
         threshold: of the translation.
     """
@@ -68,6 +72,7 @@ class Parity:
     layers: Layers | None
     verdicts: float
     rank_correlation: float
+    map_correlation: float
     false_alarms: float
     artifact_false_alarms: float
     threshold: float
@@ -121,6 +126,7 @@ def compare(
         layers,
         float(np.mean((scores > own) == (wanted > threshold))),
         rank_correlation(scores, wanted),
+        min(map_correlation(got, want) for got, want in zip(maps, wanted_maps, strict=True)),
         float(np.mean(scores[:good] > own)),
         float(np.mean(wanted[:good] > threshold)),
         own,
@@ -144,6 +150,11 @@ def _check(parity: Parity) -> None:
             f"numbers, by up to {layers.steps}: nothing was written"
         )
     difference = abs(parity.false_alarms - parity.artifact_false_alarms)
+    if not parity.map_correlation >= LEAST_MAP:
+        raise ExportError(
+            f"the translation's map of a picture correlates with the artifact's by {parity.map_correlation:.3f}: "
+            "nothing was written"
+        )
     close = parity.verdicts >= LEAST_AGREEMENT and parity.rank_correlation >= LEAST_RANK
     if not close or difference > MOST_ALARMS:
         raise ExportError(
@@ -205,6 +216,13 @@ def _threshold(wanted: NDArray[np.float32], scores: NDArray[np.float32], thresho
         return float(np.float32(ordered[0]))
     lower = ordered[above] if above < len(ordered) else ordered[-1] - abs(ordered[-1])
     return float(np.float32((ordered[above - 1] + lower) / 2))
+
+
+def map_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Pearson's, of two maps; 1 where they are equal, 0 where one of them alone is constant."""
+    a, b = (each.astype(np.float64) - each.mean(dtype=np.float64) for each in (first, second))
+    spread = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum()) / spread if spread > 0 else float(np.array_equal(first, second))
 
 
 def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

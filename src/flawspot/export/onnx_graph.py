@@ -64,7 +64,7 @@ class Graph:
 
     Attributes:
         nodes: all of them.
-        constants: initializers, and what Constant operators hold.
+        constants: initializers, what Constant operators hold, and matrices that are turned.
         uses: how many operators read each value.
     """
 
@@ -74,6 +74,7 @@ class Graph:
         for number, _, _, payload in fields(model):
             if number == 7:
                 self._read(payload)
+        self._turn_matrices()
         self.uses = Counter(name for node in self.nodes for name in node.inputs)
         self._makers = {name: node for node in self.nodes for name in node.outputs}
         self._readers: dict[str, list[Node]] = {}
@@ -95,6 +96,13 @@ class Graph:
             elif number == 5:
                 name, value = _tensor(payload)
                 self.constants[name] = value
+
+    def _turn_matrices(self) -> None:
+        """Exporters leave a large matrix once in the file, and turn it where it is read."""
+        for node in self.nodes:
+            matrix = self.constants.get(node.inputs[0]) if node.operator == "Transpose" else None
+            if matrix is not None and matrix.ndim == 2 and node.wholes("perm", (1, 0)) == (1, 0):
+                self.constants[node.outputs[0]] = matrix.T
 
     def maker(self, name: str, operator: str | None = None) -> Node | None:
         """The operator that computes a value, if it is of that kind."""

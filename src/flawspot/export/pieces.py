@@ -17,6 +17,8 @@ def _gathered(state: Reading, node: Node) -> bool:
     found = state.readable(node.inputs[0])
     if found is None or indices is None or indices.ndim != 1 or node.whole("axis", 0) != 1:
         return False
+    if not ((indices >= 0) & (indices < found[0].channels)).all():
+        return False
     state.pieces[node.outputs[0]] = (Piece(found[0], indices.astype(np.int64), units=found[1]),)
     return True
 

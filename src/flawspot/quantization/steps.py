@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Channels = NDArray[np.float64]
 WEIGHT_LIMIT = 127
 """Weights are symmetric: from -127 to 127."""
+BIAS_LIMIT = 2**29
+"""Of a bias in its steps: a quarter of what 32 bits hold is left for its correction and the products."""
 _SMALLEST = 1e-9
 
 
@@ -78,10 +80,25 @@ def steps_between(low: float, high: float, bits: int = 8) -> Steps:
     return Steps(scale, int(np.clip(np.rint(-low / scale), 0, most)), bits)
 
 
-def quantized_weights(weights: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """(O, ...) -> whole numbers of the same shape, and the scale of each output channel, (O,)."""
+def quantized_weights(
+    weights: NDArray[np.float64], bias: Channels, source: float
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Whole numbers for weights, and the scale of each output channel.
+
+    Where weights are so small beside their bias that this would not fit in 32 bits with the products added to it, they
+    get a larger scale, and the fewer steps that they deserve.
+
+    Args:
+        weights: (O, ...).
+        bias: (O,).
+        source: the scale of what they are multiplied with.
+
+    Returns:
+        (O, ...), and (O,).
+    """
     largest = np.abs(weights).reshape(len(weights), -1).max(axis=1)
-    scale = np.maximum(largest / WEIGHT_LIMIT, _SMALLEST).astype(np.float32)
+    least = np.abs(bias) / (source * BIAS_LIMIT)
+    scale = np.maximum(np.maximum(largest / WEIGHT_LIMIT, least), _SMALLEST).astype(np.float32)
     broad = scale.astype(np.float64).reshape(-1, *[1] * (weights.ndim - 1))
     whole = np.clip(np.rint(weights / broad), -WEIGHT_LIMIT, WEIGHT_LIMIT)
     return whole.astype(np.int8), scale

@@ -89,8 +89,9 @@ class _Writer:
         if layer.source == self._image():
             bias = bias + weights.sum(axis=(1, 2, 3)) * self.quantization.image_shift
         bias = bias + self.quantization.corrections.get(layer.key, 0.0)
-        whole, scale = quantized_weights(weights)
-        bias_scale = (scale.astype(np.float64) * self._steps(layer.source).scale).astype(np.float32)
+        source_scale = self._steps(layer.source).scale
+        whole, scale = quantized_weights(weights, bias, source_scale)
+        bias_scale = (scale.astype(np.float64) * source_scale).astype(np.float32)
         taken = [source]
         parts: list[tuple[str, Numbers, Numbers]] = [
             ("weights", whole, scale),

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flawspot.errors import ArtifactError
 from flawspot.runtime.extents import Extents
+from flawspot.runtime.field_budget import Budget
+from flawspot.runtime.float_checks import check_numbers, check_step
 from flawspot.runtime.operators import ALLOWED, FLOAT_TYPES, is_floating
-from flawspot.runtime.protobuf import LENGTH_DELIMITED, VARINT, fields, signed, varint
+from flawspot.runtime.protobuf import LENGTH_DELIMITED, VARINT, signed, varint
 
-MAX_FIELDS = 500_000
-"""Protobuf fields in all; the largest detectors have some 50,000."""
 MAX_NODES = 10_000
 MAX_NAME = 1024
 """Bytes of the name of a value."""
@@ -41,19 +40,6 @@ _UINT8, _FLOAT, _INT64 = 2, 1, 7
 
 
 @dataclass
-class _Budget:
-    fields: int = MAX_FIELDS
-
-    def walk(self, message: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-        """Field number, wire type and payload of each field."""
-        for number, wire_type, _, payload in fields(message):
-            self.fields -= 1
-            if self.fields < 0:
-                raise ArtifactError(f"it has more than {MAX_FIELDS:,} fields, which no detector has")
-            yield number, wire_type, payload
-
-
-@dataclass
 class _Graph:
     """What is gathered of the graph."""
 
@@ -68,6 +54,8 @@ class _Graph:
     """Of all values; each stands for one."""
     floating: set[bytes] = field(default_factory=set)
     """Names of values that are known to be floating-point numbers."""
+    floats: dict[bytes, memoryview] = field(default_factory=dict)
+    """Bytes of the float32 constants, by name."""
     extents: Extents = field(default_factory=Extents)
     messages: list[memoryview] = field(default_factory=list)
     """The nodes, which are looked at once all constants are known."""
@@ -83,7 +71,7 @@ def check_model(model: bytes | memoryview | mmap.mmap) -> None:
     view = memoryview(model)
     if bytes(view[4:8]) == b"ORTM":
         raise ArtifactError("it is a model in ONNX Runtime's own format, not an ONNX model")
-    budget = _Budget()
+    budget = Budget()
     graphs: list[memoryview] = []
     metadata = metadata_bytes = 0
     for number, wire_type, payload in budget.walk(view):
@@ -105,13 +93,13 @@ def check_model(model: bytes | memoryview | mmap.mmap) -> None:
     _check_graph(budget, graphs[0])
 
 
-def _check_opset(budget: _Budget, opset: memoryview) -> None:
+def _check_opset(budget: Budget, opset: memoryview) -> None:
     for number, wire_type, payload in budget.walk(opset):
         if number == 1 and wire_type == LENGTH_DELIMITED and bytes(payload[:64]) not in DOMAINS:
             raise ArtifactError(f"it has operators of the domain {_shown(payload)}, which no detector has")
 
 
-def _check_graph(budget: _Budget, message: memoryview) -> None:
+def _check_graph(budget: Budget, message: memoryview) -> None:
     graph = _Graph()
     for number, wire_type, payload in budget.walk(message):
         if wire_type != LENGTH_DELIMITED:
@@ -141,7 +129,7 @@ def _check_graph(budget: _Budget, message: memoryview) -> None:
     _check_interface(budget, graph)
 
 
-def _check_node(budget: _Budget, node: memoryview, graph: _Graph) -> None:
+def _check_node(budget: Budget, node: memoryview, graph: _Graph) -> None:
     inputs: list[bytes] = []
     outputs: list[bytes] = []
     operator = domain = b""
@@ -163,6 +151,7 @@ def _check_node(budget: _Budget, node: memoryview, graph: _Graph) -> None:
         raise ArtifactError(f"it has an operator of the domain {_shown(domain)}, which no detector has")
     if operator not in ALLOWED:
         raise ArtifactError(f"it has the operator {_shown(operator)}, which no detector has")
+    check_step(operator, inputs, graph.floats)
     place = _SIZED_BY_A_CONSTANT.get(operator)
     if place is not None and len(inputs) > place:
         graph.sized.append((operator, inputs[place]))
@@ -178,7 +167,7 @@ def _check_node(budget: _Budget, node: memoryview, graph: _Graph) -> None:
         graph.floating.update(outputs if operator == b"Split" else outputs[:1])
 
 
-def _check_attribute(budget: _Budget, attribute: memoryview) -> list[int]:
+def _check_attribute(budget: Budget, attribute: memoryview) -> list[int]:
     """Returns the types it names: that of a tensor, or the one that ``to`` gives a Cast."""
     types: list[int] = []
     name = b""
@@ -205,7 +194,7 @@ def _check_attribute(budget: _Budget, attribute: memoryview) -> list[int]:
     return [*types, *whole] if name == b"to" else types
 
 
-def _check_tensor(budget: _Budget, tensor: memoryview) -> tuple[bytes, int, list[int], memoryview]:
+def _check_tensor(budget: Budget, tensor: memoryview) -> tuple[bytes, int, list[int], memoryview]:
     """Its numbers lie in the file, and are as many as its shape says. Returns its name, type, shape and raw bytes."""
     dims: list[int] = []
     kind = typed = raws = 0
@@ -244,7 +233,10 @@ def _remember(graph: _Graph, name: bytes, kind: int, dims: list[int], raw: memor
         values = (int.from_bytes(raw[at : at + 8], "little", signed=True) for at in range(0, len(raw), 8))
         graph.shapes[name] = tuple(values)
     if kind in FLOAT_TYPES:
+        check_numbers(kind, raw)
         graph.floating.add(name)
+    if kind == _FLOAT:
+        graph.floats[name] = raw
 
 
 def _name(graph: _Graph, name: bytes) -> None:
@@ -253,7 +245,7 @@ def _name(graph: _Graph, name: bytes) -> None:
     graph.names.add(name)
 
 
-def _check_interface(budget: _Budget, graph: _Graph) -> None:
+def _check_interface(budget: Budget, graph: _Graph) -> None:
     inputs = [_value_info(budget, each) for each in graph.inputs]
     outputs = sorted(_value_info(budget, each) for each in graph.outputs)
     if inputs != [(b"image", _UINT8, 4)]:
@@ -262,7 +254,7 @@ def _check_interface(budget: _Budget, graph: _Graph) -> None:
         raise ArtifactError("its outputs are not `anomaly_map` and `score`, as a detector's are")
 
 
-def _value_info(budget: _Budget, value: memoryview) -> tuple[bytes, int, int]:
+def _value_info(budget: Budget, value: memoryview) -> tuple[bytes, int, int]:
     """Name, type and number of dimensions of an input or output; -1 for what it does not say."""
     name, kind, rank = b"", -1, -1
     for number, _, payload in budget.walk(value):

@@ -32,12 +32,8 @@ MOST_ERROR = 0.1
 """Of a tap, as a share of its variance. MobileNetV2, MCUNet and EfficientNet-Lite0 have 0.006 to 0.025."""
 
 
-def quantize_backbone(
-    chosen: Configuration, photographs: Photographs, *, progress: Progress = SILENT
-) -> Quantization | None:
-    """Find the steps of the backbone on some of the photographs to learn from; None for one that stays in float."""
-    if chosen.precision != "int8":
-        return None
+def quantize_backbone(chosen: Configuration, photographs: Photographs, *, progress: Progress = SILENT) -> Quantization:
+    """Find the steps of the backbone on some of the photographs to learn from."""
     with progress.step("rounding the backbone to 8 bits"):
         preprocess = Preprocess(chosen.input_size, chosen.mean, chosen.std)
         names = [f"tap_{place}" for place in range(len(chosen.network.taps))]

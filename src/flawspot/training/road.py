@@ -174,8 +174,10 @@ def _learn(
     told: Progress,
 ) -> tuple[bytes, list[float], CalibrationInfo, SelfTest]:
     """Fit, export and calibrate."""
-    with phases.time("quantization"):
-        quantization = quantize_backbone(chosen, photographs, progress=told)
+    quantization = None
+    if chosen.precision == "int8":
+        with phases.time("quantization"):
+            quantization = quantize_backbone(chosen, photographs, progress=told)
     scores = _fit(chosen, photographs, quantization, cache, phases, told)
     with phases.time("export"), told.step("writing the graph"):
         model = export_detector(chosen, photographs, quantization)
