@@ -55,9 +55,9 @@ def header(facts: Facts, arena: int) -> str:
      flawspot_resize(camera, height, width, rgb);
      if (flawspot_run(rgb, NULL) > flawspot_threshold) reject();
 
-   Compile {commented(facts.name)}.c and {commented(facts.name)}_resize.c as C99 and link libm. GCC wants -std=c99 or -ffp-contract=off, so that every
-   processor gives the same numbers; never give -ffast-math. It allocates nothing and works in {arena} bytes of static
-   memory: it is not thread-safe. */
+   Compile {commented(facts.name)}.c and {commented(facts.name)}_resize.c as C99 and link libm.
+   GCC wants -std=c99 or -ffp-contract=off, so that every processor gives the same numbers; never give -ffast-math. It
+   allocates nothing and works in {arena} bytes of static memory: it is not thread-safe. */
 #ifndef FLAWSPOT_DETECTOR_H
 #define FLAWSPOT_DETECTOR_H
 
