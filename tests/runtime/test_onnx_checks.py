@@ -152,7 +152,13 @@ HOSTILE = {
         for step in (0, -1, np.inf, 1e-45, 3e38)
     },
     "steps that are computed": (
-        model([helper.make_node("DequantizeLinear", ["zero", "zero"], ["made"])], [LEAK]),
+        model(
+            [
+                helper.make_node("Neg", ["zero"], ["step"]),
+                helper.make_node("DequantizeLinear", ["zero", "step"], ["made"]),
+            ],
+            [LEAK],
+        ),
         "no constants",
     ),
     "a large setting": (model([helper.make_node("Relu", ["zero"], ["leak"], axis=-(10**6))]), "axis"),
