@@ -201,9 +201,11 @@ def _largest_value() -> bytes:
 def _interfaces() -> Iterator[tuple[str, bytes, str]]:
     good = constant("s", numbers(0))
     for value in (np.nan, np.inf, -np.inf):
-        yield f"a score of {value}", model(score("s"), [constant("s", numbers(value)), ZERO]), "not a finite number"
+        # What is not a number is refused before it is computed with.
+        said = "not a number" if np.isnan(value) else "not a finite number"
+        yield f"a score of {value}", model(score("s"), [constant("s", numbers(value)), ZERO]), said
         unreal = constant("zero", np.full((1, 8, 8), value, np.float32))
-        yield f"a map of {value}", model(score("s"), [good, unreal]), "not a finite number"
+        yield f"a map of {value}", model(score("s"), [good, unreal]), said
     yield "always good", model(score("s"), [good, ZERO]), "self-test"
     yield "no score", model([MAP], ends=outputs()[:1]), "outputs"
     for name, inputs in {
