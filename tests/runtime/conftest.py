@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
@@ -15,6 +16,21 @@ from PIL import Image
 def photograph() -> np.ndarray:
     """(40, 30, 3) uint8 with every pixel another colour."""
     return np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def session_entries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What is told to ONNX Runtime's sessions from now on, name and value."""
+    said: list[tuple[str, str]] = []
+    options = onnxruntime.SessionOptions
+
+    class Watched(options):
+        def add_session_config_entry(self, name: str, value: str) -> None:
+            said.append((name, value))
+            super().add_session_config_entry(name, value)
+
+    monkeypatch.setattr(onnxruntime, "SessionOptions", Watched)
+    return said
 
 
 @pytest.fixture(scope="session")

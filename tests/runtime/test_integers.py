@@ -73,23 +73,14 @@ def test_in_float_the_probe_is_exact_everywhere():
     assert (outputs(integers._PROBE, *integers.IN_FLOAT) == integers._EXACT).all()
 
 
-def test_a_processor_that_cuts_off_products_is_told_and_computes_in_float(int8_part, monkeypatch):
+def test_a_processor_that_cuts_off_products_is_told_and_computes_in_float(int8_part, session_entries, monkeypatch):
     photograph = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     want = flawspot.load(int8_part).predict(photograph)
-    said = []
-    options = onnxruntime.SessionOptions
-
-    class Watched(options):
-        def add_session_config_entry(self, name, value):
-            said.append((name, value))
-            super().add_session_config_entry(name, value)
-
-    monkeypatch.setattr(onnxruntime, "SessionOptions", Watched)
     monkeypatch.setattr("flawspot.runtime.session.exact_in_integers", lambda: False)
     monkeypatch.setattr("flawspot.runtime.detector.exact_in_integers", lambda: False)
     with pytest.warns(FlawspotWarning, match="computes in float"):
         detector = flawspot.load(int8_part, self_test=True)
-    assert integers.IN_FLOAT in said
+    assert integers.IN_FLOAT in session_entries
     got = detector.predict(photograph)
     assert got.score == pytest.approx(want.score, rel=0.2)
 

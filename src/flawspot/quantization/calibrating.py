@@ -40,7 +40,7 @@ def calibrate(
     """
     network = read_network(model)
     known = known or Quantization()
-    new = {key: name for key, name in network.values().items() if key not in known.steps}
+    new = values_without_steps(network, known)
     if not new:
         return known
     ranges = observe(quantized(model, known), list(new.values()), photographs)
@@ -59,6 +59,11 @@ def calibrate(
         known, steps={**known.steps, **steps}, units={**known.units, **units}, image_shift=shift
     )
     return corrected(model, found, photographs[:CORRECTED_ON], known)
+
+
+def values_without_steps(network: Network, known: Quantization) -> dict[str, str]:
+    """{key: name} of what is left to `calibrate`."""
+    return {key: name for key, name in network.values().items() if key not in known.steps}
 
 
 def _steps(found: Range, units: Units | None, bits: int, limit: float) -> Steps:

@@ -7,7 +7,7 @@ a float head. The network is found by its operators: every `Conv` with constant 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,9 +110,9 @@ class Network:
             named.setdefault(layer.source, f"{layer.key}.source")
         return {key: name for name, key in named.items()}
 
-    def taken_inside(self, name: str) -> bool:
-        """Whether only layers take this value."""
-        inside = {node for layer in self.layers for node in layer.nodes}
+    def taken_inside(self, name: str, layers: Sequence[Layer] | None = None) -> bool:
+        """Whether only some layers, by default any, take this value."""
+        inside = {node for layer in (self.layers if layers is None else layers) for node in layer.nodes}
         return all(user in inside for user in self.users.get(name, []))
 
 

@@ -27,11 +27,6 @@ class Range:
     high: NDArray[np.float64]
 
 
-def values_of(model: onnx.ModelProto, names: Sequence[str], photograph: Photograph) -> list[NDArray[np.float32]]:
-    """Inner values of a graph for one photograph, each (C, H, W)."""
-    return next(iter(all_values(model, names, [photograph])))
-
-
 def all_values(
     model: onnx.ModelProto, names: Sequence[str], photographs: Iterable[Photograph]
 ) -> Iterable[list[NDArray[np.float32]]]:

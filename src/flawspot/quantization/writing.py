@@ -45,6 +45,8 @@ class _Writer:
     def __init__(self, network: Network, quantization: Quantization) -> None:
         self.network, self.quantization = network, quantization
         self.keys = {name: key for key, name in network.values().items()}
+        self.layers = [layer for layer in network.layers if self._known(layer)]
+        """Those that become integers."""
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.dequantized: dict[str, str] = {}
@@ -53,7 +55,7 @@ class _Writer:
     def written(self) -> onnx.ModelProto:
         """The new graph."""
         model = self.network.model
-        replaced = {node: layer for layer in self.network.layers if self._known(layer) for node in layer.nodes}
+        replaced = {node: layer for layer in self.layers for node in layer.nodes}
         for node in model.graph.node:
             layer = replaced.get(node.output[0])
             if layer is None:
@@ -133,7 +135,7 @@ class _Writer:
         step, zero = np.asarray(steps.scale, np.float32), np.asarray(steps.zero, _UNSIGNED[steps.bits])
         parameters = self._constant((f"{name}.step", step), (f"{name}.zero", zero))
         stored, units = f"{name}.stored", self._units(name)
-        outside = restored and not self._taken_inside(name)
+        outside = restored and not self.network.taken_inside(name, self.layers)
         self.dequantized[name] = name if outside and units is None else f"{name}.kept"
         self._add("QuantizeLinear", [exact, *parameters], stored)
         self._add("DequantizeLinear", [stored, *parameters], self.dequantized[name])
@@ -143,11 +145,6 @@ class _Writer:
             shift = self._constant((f"{name}.middle", units.shift.astype(np.float32).reshape(shape)))
             self._add("Mul", [self.dequantized[name], *scale], f"{name}.wide")
             self._add("Add", [f"{name}.wide", *shift], name)
-
-    def _taken_inside(self, name: str) -> bool:
-        """Whether only layers that are quantized take a value."""
-        inside = {node for layer in self.network.layers if self._known(layer) for node in layer.nodes}
-        return all(user in inside for user in self.network.users.get(name, []))
 
     def _image(self) -> str:
         """The normalised photograph: what the first convolution takes."""

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from flawspot.errors import TrainingError
 from flawspot.progress import SILENT, Progress
-from flawspot.quantization.calibrating import calibrate
+from flawspot.quantization.calibrating import calibrate, values_without_steps
+from flawspot.quantization.network import read_network
 from flawspot.quantization.steps import Quantization
 from flawspot.quantization.writing import in_integers
 from flawspot.runtime.reduced import read_photograph
@@ -54,8 +55,10 @@ def quantize_detector(
     model: bytes, quantization: Quantization, chosen: Configuration, photographs: Photographs
 ) -> bytes:
     """A detector with its backbone rounded as `quantization` says, and a student, if there is one, behind it."""
-    whole = calibrate(onnx.load_from_string(model), _some(chosen, photographs), known=quantization)
-    return in_integers(model, whole)
+    graph = onnx.load_from_string(model)
+    if values_without_steps(read_network(graph), quantization):
+        quantization = calibrate(graph, _some(chosen, photographs), known=quantization)
+    return in_integers(model, quantization)
 
 
 def _errors(
