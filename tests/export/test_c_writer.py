@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from flawspot.export.c_texts import Facts
 from flawspot.export.c_writer import memory_blocks, plan_memory, write_c
 from flawspot.export.compiling import FLAGS, compiled
 from flawspot.export.from_onnx import read_form
 from flawspot.export.gate import _layers
+from flawspot.export.source import Facts
 from flawspot.runtime.detector import load
 
 from .graphs import SIZE, pictures

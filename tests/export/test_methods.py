@@ -7,7 +7,7 @@ import flawspot
 from flawspot.errors import ExportError
 from flawspot.export.from_onnx import read_form
 from flawspot.export.head_operations import CentreDistance, DirectionDistance, GaussianDistance, NearestNeighbour
-from flawspot.export.translate import export_c
+from flawspot.export.translate import export
 
 QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "progress": False}
 
@@ -31,7 +31,7 @@ def test_a_trained_detector_as_c(method, layers, kind, product_folder, compiler,
     if isinstance(head[0], NearestNeighbour) and layers != "3":
         assert [level.grid for level in head[0].levels] == [16, 8, 4]
         assert [level.parents is None for level in head[0].levels] == [False, False, True]
-    report = export_c(artifact, tmp_path / "part.c", folder=product_folder)
+    report = export(artifact, tmp_path / "part.c", folder=product_folder)
     assert report.parity.map_difference < 1e-5
     assert "held-out" in report.parity.pictures
     assert np.isclose(report.parity.threshold, artifact.manifest.calibration.threshold)

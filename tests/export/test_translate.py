@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from flawspot.errors import ConfigurationError, ExportError
-from flawspot.export import translate
+from flawspot.export import c_target
 from flawspot.export.compiling import CompiledC
 from flawspot.export.gate import rank_correlation
 from flawspot.export.photographs import photographs
-from flawspot.export.translate import export_c
+from flawspot.export.translate import export
 
 from .graphs import pictures
 
@@ -29,7 +29,7 @@ def files(folder):
 
 @pytest.mark.parametrize("name", ["floats", "codes", "gaussians"])
 def test_files_and_report(name, detectors, compiler, tmp_path):
-    report = export_c(detectors(name), tmp_path / "part.c")
+    report = export(detectors(name), tmp_path / "part.c")
     assert files(tmp_path) == FILES
     told = json.loads((tmp_path / "part.c.report.json").read_text())
     assert told["verified"] is True
@@ -50,7 +50,7 @@ def test_a_translation_that_differs_is_not_written(detectors, compiler, tmp_path
 
     monkeypatch.setattr(CompiledC, "run", wrong)
     with pytest.raises(ExportError, match="nothing was written"):
-        export_c(detectors("floats"), tmp_path / "part.c")
+        export(detectors("floats"), tmp_path / "part.c")
     assert files(tmp_path) == []
 
 
@@ -65,13 +65,13 @@ def test_a_map_of_codes_that_differs_is_not_written(change, detectors, compiler,
 
     monkeypatch.setattr(CompiledC, "run", wrong)
     with pytest.raises(ExportError, match="map of a picture correlates"):
-        export_c(detectors("codes"), tmp_path / "part.c")
+        export(detectors("codes"), tmp_path / "part.c")
     assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize("precision", ["floats", "codes"])
 def test_files_of_two_detectors_do_not_compile_together(precision, detectors, compiler, tmp_path):
-    export_c(detectors(precision), tmp_path / "part.c")
+    export(detectors(precision), tmp_path / "part.c")
     header = (tmp_path / "part.h").read_text()
     (tmp_path / "part.h").write_text(header.replace("FLAWSPOT_ARENA_BYTES ", "FLAWSPOT_ARENA_BYTES 1"))
     command = [*compiler, "-std=c99", "-c", "part.c", "-o", "part.o"]
@@ -99,7 +99,7 @@ def test_a_compiler_that_is_none_is_told_in_one_line(text, message, detectors, t
     script.chmod(0o755)
     monkeypatch.setenv("CC", str(script))
     with pytest.raises(ExportError, match=message) as error:
-        export_c(detectors("floats"), tmp_path / "out" / "part.c")
+        export(detectors("floats"), tmp_path / "out" / "part.c")
     assert "\n" not in str(error.value)
     assert not list(tmp_path.glob("out/*"))
 
@@ -110,7 +110,7 @@ def test_a_compiler_that_is_none_is_told_in_one_line(text, message, detectors, t
 def test_a_command_that_is_none(command, message, detectors, tmp_path, monkeypatch):
     monkeypatch.setenv("CC", command)
     with pytest.raises(ExportError, match=message):
-        export_c(detectors("floats"), tmp_path / "part.c")
+        export(detectors("floats"), tmp_path / "part.c")
 
 
 def test_a_compiler_beside_the_user(detectors, compiler, tmp_path, monkeypatch):
@@ -120,7 +120,7 @@ def test_a_compiler_beside_the_user(detectors, compiler, tmp_path, monkeypatch):
     (tmp_path / "mine").chmod(0o755)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CC", "./mine")
-    assert export_c(detectors("floats"), tmp_path / "part.c").verified
+    assert export(detectors("floats"), tmp_path / "part.c").verified
 
 
 def test_a_layer_that_differs_is_named(detectors, compiler, tmp_path, monkeypatch):
@@ -132,7 +132,7 @@ def test_a_layer_that_differs_is_named(detectors, compiler, tmp_path, monkeypatc
 
     monkeypatch.setattr(CompiledC, "trace", wrong)
     with pytest.raises(ExportError, match=r"in layer .*\.codes: .* by up to 2: nothing was written"):
-        export_c(detectors("codes"), tmp_path / "part.c")
+        export(detectors("codes"), tmp_path / "part.c")
     assert files(tmp_path) == []
 
 
@@ -140,15 +140,15 @@ def test_a_score_that_is_not_finite_is_not_written(detectors, compiler, tmp_path
     run = CompiledC.run
     monkeypatch.setattr(CompiledC, "run", lambda self, several: (run(self, several)[0] * np.nan, run(self, several)[1]))
     with pytest.raises(ExportError, match="not finite"):
-        export_c(detectors("floats"), tmp_path / "part.c")
+        export(detectors("floats"), tmp_path / "part.c")
 
 
 def test_without_a_compiler_it_must_be_asked_for(detectors, tmp_path, monkeypatch):
-    monkeypatch.setattr(translate, "find_compiler", lambda: None)
+    monkeypatch.setattr(c_target, "find_compiler", lambda: None)
     with pytest.raises(ExportError, match="no C compiler here"):
-        export_c(detectors("floats"), tmp_path / "part.c")
+        export(detectors("floats"), tmp_path / "part.c")
     assert files(tmp_path) == []
-    report = export_c(detectors("floats"), tmp_path / "part.c", unverified=True)
+    report = export(detectors("floats"), tmp_path / "part.c", unverified=True)
     assert not report.verified
     assert json.loads((tmp_path / "part.c.report.json").read_text())["verified"] is False
 
@@ -156,13 +156,13 @@ def test_without_a_compiler_it_must_be_asked_for(detectors, tmp_path, monkeypatc
 def test_a_compiler_that_is_not_there(detectors, tmp_path, monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler -O2")
     with pytest.raises(ExportError, match="CC names no-such-compiler"):
-        export_c(detectors("floats"), tmp_path / "part.c")
+        export(detectors("floats"), tmp_path / "part.c")
 
 
 @pytest.mark.parametrize("name", ["part", "part.cpp", 'a"b.c', "a b.c", "é.c"])
 def test_names_that_no_c_file_has(name, detectors, tmp_path):
     with pytest.raises(ConfigurationError, match="name it as a C file"):
-        export_c(detectors("floats"), tmp_path / name)
+        export(detectors("floats"), tmp_path / name)
 
 
 def test_held_out_photographs_are_known_by_their_content(detectors, tmp_path):
@@ -182,7 +182,7 @@ def test_held_out_photographs_are_known_by_their_content(detectors, tmp_path):
 
 
 def test_figures_of_both(detectors, compiler, product_folder, tmp_path):
-    report = export_c(detectors("codes"), tmp_path / "part.c", data=product_folder)
+    report = export(detectors("codes"), tmp_path / "part.c", data=product_folder)
     artifact, translation = report.figures["artifact"], report.figures["translation"]
     assert artifact["image_auroc"] is not None
     for name, value in artifact.items():

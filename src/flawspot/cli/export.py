@@ -15,7 +15,9 @@ from flawspot.texts import visible
 if TYPE_CHECKING:
     from flawspot.export.translate import Report
 
-TARGET = Annotated[str, typer.Option("--to", help="What to translate to: c, a C99 file with its header.")]
+TARGET = Annotated[
+    str, typer.Option("--to", metavar="TARGET", help="What to translate to: c, a C99 file with its header.")
+]
 OUTPUT = Annotated[Path, typer.Option("--output", "-o", metavar="FILE.c", help="The C file; its header lies beside.")]
 PHOTOGRAPHS = Annotated[
     Path | None,
@@ -28,9 +30,7 @@ PHOTOGRAPHS = Annotated[
 DATA = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Also measure both on labelled photographs, as evaluate does.")
 ]
-UNVERIFIED = Annotated[
-    bool, typer.Option("--unverified", help="Write it though there is no C compiler to compare it with.")
-]
+UNVERIFIED = Annotated[bool, typer.Option("--unverified", help="Write it though nothing here runs it to compare.")]
 INT8 = Annotated[bool, typer.Option("--int8", hidden=True)]
 
 
@@ -47,24 +47,22 @@ def export(
 ) -> None:
     """Translate an artifact for a target, and see that the translation computes the same."""
     from flawspot.errors import ConfigurationError
-    from flawspot.export.translate import TARGETS, export_c
+    from flawspot.export.translate import export as translate
     from flawspot.runtime.signature import read_trusted
 
-    if target not in TARGETS:
-        raise ConfigurationError(f"there is no target {target!r}: the known ones are {', '.join(TARGETS)}")
     if int8:
         raise ConfigurationError(
             "a finished detector is not made int8: it would call good parts anomalous. Train it so, with "
             "flawspot train --precision int8"
         )
     artifact = read_trusted(file, trusted_keys or None)
-    report = export_c(artifact, output, folder=photographs, data=data, unverified=unverified, progress=DISPLAY)
+    report = translate(artifact, output, target, folder=photographs, data=data, unverified=unverified, progress=DISPLAY)
     if as_json:
         print_json(report.as_dict())
     else:
         print_pairs(_rows(report))
     if not report.verified:
-        note("the C file was not compared with the artifact, for there is no C compiler here")
+        note("what was written was not compared with the artifact, for nothing here runs it")
 
 
 def _rows(report: Report) -> list[tuple[str, str]]:
@@ -74,8 +72,8 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         ("written", ", ".join(report.files)),
         *((f"bytes: {name}", f"{size:,}") for name, size in report.parts.items()),
         ("bytes: constants", f"{total:,}"),
-        ("bytes: code", "unknown" if report.code is None else f"{report.code:,} on this machine's processor"),
-        ("arena", f"{report.arena:,} bytes"),
+        *([] if report.code is None else [("bytes: code", f"{report.code:,} on this machine's processor")]),
+        *([] if report.arena is None else [("arena", f"{report.arena:,} bytes")]),
         ("multiply-accumulates", f"{report.macs:,}"),
     ]
     parity = report.parity
@@ -83,6 +81,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         return [*rows, ("compared", "not at all")]
     rows += [
         ("compared on", visible(parity.pictures)),
+        ("compared with", visible(report.compared_with or "")),
         ("map, score", f"differ by {parity.map_difference:.1e} and {parity.score_difference:.1e} of the map's largest"),
     ]
     if parity.layers is not None:

@@ -3,36 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from flawspot.export.c_program import number
+from flawspot.export.source import Facts
 
 _PLAIN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.,-+()")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the C file says of itself.
-
-    Attributes:
-        name: of the files, without suffix.
-        title: method, backbone, layers and input size.
-        input_size: S.
-        threshold: a photograph whose score is above is anomalous.
-        product: the class name, as any text.
-        version: of flawspot.
-        sha256: of the artifact's graph.
-        macs: multiply-accumulates for one photograph.
-    """
-
-    name: str
-    title: str
-    input_size: int
-    threshold: float
-    product: str
-    version: str
-    sha256: str
-    macs: int
 
 
 def literal(text: str) -> str:

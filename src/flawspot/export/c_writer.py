@@ -8,7 +8,7 @@ from flawspot.export import c_codes, c_floats
 from flawspot.export.arena import Block, Plan, plan
 from flawspot.export.c_heads import write_centres, write_gaussian, write_nearest, write_product
 from flawspot.export.c_program import KERNELS, Program, kernel, scratch_name
-from flawspot.export.c_texts import Facts, header, resizing, source
+from flawspot.export.c_texts import header, resizing, source
 from flawspot.export.form import Addition, Conversion, Convolution, Form, Input, Operation
 from flawspot.export.head_operations import (
     CentreDistance,
@@ -17,6 +17,7 @@ from flawspot.export.head_operations import (
     MapProduct,
     NearestNeighbour,
 )
+from flawspot.export.source import Facts
 from flawspot.export.tensors import Tensor
 
 

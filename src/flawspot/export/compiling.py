@@ -155,3 +155,19 @@ def compiled(
             if not any((folder / name).exists() for name in (output, f"{output}.exe")):
                 raise ExportError(f"{compiler[0]} has made no program: set CC to a C compiler, or not")
         yield CompiledC(folder, input_size, runner)
+
+
+def code_bytes(program: CProgram, compiler: list[str]) -> int | None:
+    """Bytes of machine code that this machine's compiler makes, tables left out; None where ``size`` is not here."""
+    with tempfile.TemporaryDirectory(prefix="flawspot") as name:
+        folder = Path(name)
+        (folder / f"{program.name}.h").write_text(program.header, encoding="ascii")
+        (folder / "detector.c").write_text(program.source, encoding="ascii")
+        command = [*compiler, "-std=c99", "-Os", "-c", "detector.c", "-o", "detector.o"]
+        try:
+            subprocess.run(command, cwd=folder, capture_output=True, check=True)
+            done = subprocess.run(["size", "-A", "detector.o"], cwd=folder, capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        rows = [line.split() for line in done.stdout.decode(errors="replace").splitlines()]
+        return sum(int(row[1]) for row in rows if len(row) == 3 and row[0].startswith(".text")) or None

@@ -13,6 +13,7 @@ from flawspot.errors import ExportError
 from flawspot.export.form import Form
 from flawspot.export.onnx_graph import with_outputs
 from flawspot.export.photographs import Pictures
+from flawspot.export.source import Source
 from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.artifact import Artifact
 from flawspot.runtime.detector import Detector
@@ -91,21 +92,22 @@ class Translation(Protocol):
 
 
 def compare(
-    artifact: Artifact,
+    source: Source,
     detector: Detector,
-    form: Form,
     translation: Translation,
     pictures: Pictures,
-    threshold: float,
+    *,
+    own_integers: bool,
 ) -> Parity:
     """Run both on the pictures, and refuse what is not equal.
 
     Args:
-        artifact, detector: what is translated, and what runs it.
-        form: in which it was read.
+        source: what is translated.
+        detector: what runs the artifact.
         translation: what was written, at work.
         pictures: good and defective ones.
-        threshold: of the artifact, as a float32.
+        own_integers: of an int8 detector, the translation computes whole numbers by its own rules: layers and verdicts
+            are compared, else maps as of floats.
 
     Raises:
         ExportError: they differ; says where and by how much.
@@ -115,9 +117,11 @@ def compare(
     maps, scores = translation.run(everything)
     if not (np.isfinite(maps).all() and np.isfinite(scores).all()):
         raise ExportError("the translation gives a score or a map that is not finite: nothing was written")
-    layers = _layers(artifact, form, translation, everything) if form.quantized else None
-    good = len(pictures.good)
-    own = _threshold(wanted[:good], scores[:good], threshold) if form.quantized and pictures.held_out else threshold
+    form = source.form
+    quantized = own_integers and form is not None and form.quantized
+    layers = None if form is None or not quantized else _layers(source.artifact, form, translation, everything)
+    good, threshold = len(pictures.good), source.facts.threshold
+    own = _threshold(wanted[:good], scores[:good], threshold) if quantized and pictures.held_out else threshold
     scale = max(float(np.abs(wanted_maps).max()), 1e-30)
     parity = Parity(
         f"{pictures.told}, and as many with pasted defects",
@@ -176,7 +180,7 @@ def _layers(artifact: Artifact, form: Form, translation: Translation, everything
         if operation.y.quantization is not None and not operation.y.name.endswith(":floats")
     }
     bits = {y.name: y.quantization.bits for y in steps.values() if y.quantization is not None}
-    session = open_session(with_outputs(artifact.model, bits), megabytes=allowed_megabytes())
+    session = open_session(with_outputs(artifact.model, bits), device="cpu", megabytes=allowed_megabytes())
     different: dict[str, int] = dict.fromkeys(bits, 0)
     furthest: dict[str, int] = dict.fromkeys(bits, 0)
     chosen = everything[:: max(len(everything) // _LAYERED, 1)][:_LAYERED]
