@@ -30,6 +30,7 @@ def detectors(tiny_manifest):
         "bank of halves": {"make": graphs.bank_of_halves, "quantized": True},
         "bank of codes": {"make": graphs.bank_of_codes, "quantized": True},
         "wide": {"quantized": True, "wide": (3, 6)},
+        "resized as before": {"plain": False},
     }
 
     def get(name):

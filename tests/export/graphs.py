@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.session import open_session
+from flawspot.training.resizing import DOMAIN, OPERATOR, expand
 
 SIZE = 40
 MEAN, STD = (120.0, 110.0, 100.0), (60.0, 55.0, 50.0)
@@ -22,10 +23,11 @@ class Builder:
         ranges: lowest and highest of each value that is quantized; None for floats.
         traced: names of the values whose ranges matter.
         wide: values that are held in 16 bits.
+        plain: photographs are resized in plain operators, as they are now, or by ``Resize``, as they were.
     """
 
-    def __init__(self, size=SIZE, ranges=None, wide=()):
-        self.size, self.ranges, self.wide = size, ranges, wide
+    def __init__(self, size=SIZE, ranges=None, wide=(), *, plain=True):
+        self.size, self.ranges, self.wide, self.plain = size, ranges, wide, plain
         self.nodes, self.constants, self.traced = [], [], []
         self.generator = np.random.default_rng(5)
         self.steps = {}
@@ -45,13 +47,17 @@ class Builder:
 
     def image(self):
         """Resized and normalised."""
+        x = self.node(OPERATOR, "image", domain=DOMAIN, size=self.size) if self.plain else self.resized()
+        x = self.node("Sub", x, self.constant(np.reshape(MEAN, (1, 3, 1, 1))))
+        return self.quantized(self.node("Div", x, self.constant(np.reshape(STD, (1, 3, 1, 1)))))
+
+    def resized(self):
+        """As in artifacts of before."""
         x = self.node("Transpose", "image", perm=[0, 3, 1, 2])
         x = self.node("Cast", x, to=TensorProto.FLOAT)
         sizes = self.constant([1, 3, self.size, self.size], np.int64)
         settings = {"mode": "linear", "antialias": 1, "coordinate_transformation_mode": "half_pixel"}
-        x = self.node("Resize", x, "", "", sizes, exclude_outside=1, **settings)
-        x = self.node("Sub", x, self.constant(np.reshape(MEAN, (1, 3, 1, 1))))
-        return self.quantized(self.node("Div", x, self.constant(np.reshape(STD, (1, 3, 1, 1)))))
+        return self.node("Resize", x, "", "", sizes, exclude_outside=1, **settings)
 
     def quantized(self, x):
         """The value as it is read: through whole numbers, where there are ranges."""
@@ -127,6 +133,7 @@ class Builder:
             self.constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+        expand(model)
         return model.SerializeToString()
 
 
@@ -246,9 +253,9 @@ def pictures(count=6, size=SIZE, seed=0):
     return np.stack(found)
 
 
-def artifact(manifest, make=students, *, quantized=False, wide=(), size=SIZE) -> Artifact:
+def artifact(manifest, make=students, *, quantized=False, wide=(), size=SIZE, plain=True) -> Artifact:
     """A small detector with its manifest, its threshold among its scores of `pictures`."""
-    builder = Builder(size)
+    builder = Builder(size, plain=plain)
     model = builder.model(make(builder))
     if quantized:
         ranges = _ranges(model, builder.traced, size)

@@ -21,7 +21,7 @@ def kinds(form):
     return Counter(type(operation) for operation in form.operations)
 
 
-@pytest.mark.parametrize("name", ["floats", "codes"])
+@pytest.mark.parametrize("name", ["floats", "codes", "resized as before"])
 def test_a_teacher_and_its_student(name, detectors):
     form = read_form(detectors(name).model, SIZE)
     assert kinds(form) == {Input: 1, Convolution: 12, Addition: 1, DirectionDistance: 2, MapProduct: 1}
@@ -73,6 +73,19 @@ def test_what_has_no_form_is_named(detectors):
     clip.op_type = "HardSwish"
     del clip.input[1:]
     with pytest.raises(ExportError, match="the operator 'HardSwish'"):
+        read_form(model.SerializeToString(), SIZE)
+
+
+@pytest.mark.parametrize("name", ["floats", "codes", "resized as before"])
+def test_a_resize_by_another_rule_is_refused(name, detectors):
+    model = onnx.load_from_string(detectors(name).model)
+    if name == "resized as before":
+        resize = next(node for node in model.graph.node if node.op_type == "Resize")
+        del resize.attribute[:]
+        resize.attribute.append(helper.make_attribute("mode", "linear"))
+    else:  # of a triangle that rises again
+        next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Abs"
+    with pytest.raises(ExportError, match="resized by another rule"):
         read_form(model.SerializeToString(), SIZE)
 
 

@@ -136,7 +136,6 @@ HOSTILE = {
             ("Expand", -2),
             ("Tile", 0),
             ("Reshape", -2),
-            ("Reshape", 0),
         ]
     },
     "what is not a number": (model(constants=[constant("leak", np.float32([1, np.nan]))]), "not a number"),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flawspot.export.head_operations import CentreDistance, Piece
 from flawspot.export.neighbours import behind, pieces_behind
@@ -92,6 +94,8 @@ def _linear(state: Reading, name: str) -> _Linear | None:
         return None
     if node.operator in ("Resize", "Reshape"):  # interpolated, and rearranged for that
         return _linear(state, node.inputs[0])
+    if node.operator == "MatMul" and _interpolates(state.graph.constant(node, 0)):
+        return _linear(state, node.inputs[1])
     if node.operator == "MatMul":
         matrix, pieces = state.graph.constant(node, 1), pieces_behind(state, node.inputs[0])
         if matrix is None or matrix.ndim != 2 or pieces is None:
@@ -102,6 +106,18 @@ def _linear(state: Reading, name: str) -> _Linear | None:
     if node.operator == "Slice":
         return _cut(state, node)
     return _side_by_side(state, node) if node.operator == "Concat" and node.whole("axis", 0) == _LAST else None
+
+
+def _interpolates(matrix: NDArray[Any] | None) -> bool:
+    """Whether a (G, length) matrix interpolates linearly between the centres of places."""
+    return matrix is not None and matrix.ndim == 2 and np.allclose(matrix, linear_weights(*matrix.shape), atol=1e-6)
+
+
+def linear_weights(size: int, length: int) -> Floats:
+    """(size, length): how each of `size` places lies between the nearest two of `length`; rows sum to 1."""
+    centres = np.clip((np.arange(size)[:, None] + 0.5) * length / size - 0.5, 0, length - 1)
+    weights: Floats = np.maximum(1 - np.abs(np.arange(length) - centres), 0).astype(np.float32)
+    return weights
 
 
 def _sum(state: Reading, node: Node) -> _Linear | None:

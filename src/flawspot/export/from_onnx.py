@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import ArtifactError, ExportError
-from flawspot.export.form import Addition, Conversion, Convolution, Form, Input
+from flawspot.export.form import Addition, Conversion, Convolution, Form
 from flawspot.export.head_operations import MapProduct
 from flawspot.export.heads import HEAD_OPERATORS
 from flawspot.export.onnx_graph import Graph, Node
 from flawspot.export.order import in_order
+from flawspot.export.preprocessing import check_resize, preprocessing
 from flawspot.export.reading import Reading
 from flawspot.export.tensors import Floats, Quantization, Table, Tensor
 
 MAP, SCORE = "anomaly_map", "score"
-_UNSIGNED = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
 
 
 def read_form(model: bytes, input_size: int) -> Form:
@@ -40,6 +40,7 @@ def read_form(model: bytes, input_size: int) -> Form:
         factors = state.products.get(MAP)
         if factors is None:
             raise ExportError(f"this detector has no translation yet: {_why(state)}")
+        check_resize(state, model)
         shown = Tensor(MAP, 1, input_size, input_size)
         return Form(input_size, in_order([*state.operations, MapProduct(factors, shown)]))
     except (ValueError, IndexError, ArtifactError) as error:
@@ -49,7 +50,7 @@ def read_form(model: bytes, input_size: int) -> Form:
 def _read(state: Reading, node: Node) -> None:
     if any(name in state.done for name in node.outputs):
         return
-    if node.inputs and node.inputs[0] in state.pixels and _preprocessing(state, node):
+    if node.inputs and preprocessing(state, node):
         return
     reader = _OPERATORS.get(node.operator)
     if reader is not None and reader(state, node):
@@ -72,39 +73,6 @@ def _why(state: Reading) -> str:
     return "its head, which turns features into a map, is none of those that have a form"
 
 
-def _preprocessing(state: Reading, node: Node) -> bool:
-    """What is done to each pixel alone is worked out for the 256 values it may have."""
-    values = state.pixels[node.inputs[0]]
-    if node.operator == "Resize" and (node.text("mode", "nearest") != "linear" or not node.whole("antialias", 0)):
-        raise ExportError(
-            "this detector has no translation: its photographs are resized by another rule than flawspot's"
-        )
-    if node.operator in ("Cast", "Transpose", "Resize"):
-        state.pixels[node.outputs[0]] = values
-        return True
-    other = state.graph.constant(node, 1)
-    if node.operator in ("Sub", "Div", "Mul", "Add") and other is not None and other.size in (1, 3):
-        column = np.broadcast_to(other.astype(np.float32).reshape(-1, 1), (3, 1))
-        operation = {"Sub": np.subtract, "Div": np.divide, "Mul": np.multiply, "Add": np.add}[node.operator]
-        state.pixels[node.outputs[0]] = operation(values, column).astype(np.float32)
-        return True
-    if node.operator == "QuantizeLinear" and (quantization := _quantization(state, node)) is not None:
-        size = state.input_size
-        y = Tensor(node.outputs[0], 3, size, size, quantization)
-        state.operations.append(Input(y, quantization.codes(values)))
-        state.codes[node.outputs[0]] = y
-        return True
-    return False
-
-
-def _quantization(state: Reading, node: Node) -> Quantization | None:
-    """Of a QuantizeLinear or DequantizeLinear with one scale and unsigned codes."""
-    scale, zero = state.graph.scalar(node, 1), state.graph.constant(node, 2)
-    if scale is None or zero is None or zero.size != 1 or zero.dtype not in _UNSIGNED:
-        return None
-    return Quantization(float(np.float32(scale)), int(zero.ravel()[0]), _UNSIGNED[zero.dtype])
-
-
 def _activation(state: Reading, name: str) -> tuple[str, float | None, float | None]:
     """The value after the activation that follows `name`, if one does, and its bounds."""
     node = state.graph.sole_reader(name)
@@ -124,7 +92,7 @@ def _quantized(state: Reading, name: str) -> tuple[str, Quantization] | None:
     node = state.graph.sole_reader(name)
     if node is None or node.operator != "QuantizeLinear":
         return None
-    quantization = _quantization(state, node)
+    quantization = state.quantization(node)
     return None if quantization is None or quantization.bits != 8 else (node.outputs[0], quantization)
 
 
@@ -207,7 +175,7 @@ def _shape(tensor: Tensor) -> tuple[int, int, int]:
 
 
 def _quantize(state: Reading, node: Node) -> bool:
-    x, quantization = state.floats(node.inputs[0]), _quantization(state, node)
+    x, quantization = state.floats(node.inputs[0]), state.quantization(node)
     if x is None or quantization is None:
         return False
     y = Tensor(node.outputs[0], *_shape(x), quantization)
@@ -218,7 +186,7 @@ def _quantize(state: Reading, node: Node) -> bool:
 
 def _dequantize(state: Reading, node: Node) -> bool:
     x = state.codes.get(node.inputs[0])
-    if x is not None and _quantization(state, node) == x.quantization:
+    if x is not None and state.quantization(node) == x.quantization:
         state.tensors[node.outputs[0]] = x
         return True
     return node.inputs[0] in state.graph.constants

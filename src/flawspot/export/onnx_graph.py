@@ -31,7 +31,8 @@ _TYPES: dict[int, type[np.generic]] = {
     11: np.float64,
 }
 """Of TensorProto.DataType."""
-_UINT8, _UINT16 = 2, 4
+_KINDS = {8: 2, 16: 4, 32: 1}
+"""Of values of so many bits: uint8, uint16 and float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,11 +138,11 @@ def with_outputs(model: bytes, codes: dict[str, int]) -> bytes:
 
     Args:
         model: an ONNX model.
-        codes: names of its values, and of how many bits they are: 8 or 16.
+        codes: names of its values, and of how many bits they are: 8 or 16, or 32 for float32.
     """
     infos = []
     for name, bits in codes.items():
-        kind = bytes([1 << 3 | VARINT, _UINT8 if bits == 8 else _UINT16])
+        kind = bytes([1 << 3 | VARINT, _KINDS[bits]])
         infos.append(delimited(12, delimited(1, name.encode()) + delimited(2, delimited(1, kind))))
     # Messages of which a file holds two are one: lists follow each other (protobuf.dev, "Last One Wins").
     return model + delimited(7, b"".join(infos))

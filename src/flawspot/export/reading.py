@@ -9,7 +9,9 @@ import numpy as np
 from flawspot.export.form import Conversion, Input, Operation
 from flawspot.export.head_operations import Enlarged, Piece
 from flawspot.export.onnx_graph import Graph, Node
-from flawspot.export.tensors import Floats, Table, Tensor, Units
+from flawspot.export.tensors import Floats, Quantization, Table, Tensor, Units
+
+_UNSIGNED = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
 
 
 @dataclass
@@ -20,6 +22,7 @@ class Reading:
         tensors: by the name of the float value that they stand for; quantized ones are read by dequantizing.
         codes: by the name of the value that holds whole numbers.
         pixels: (3, 256), what a value that depends on the photograph's pixel alone is for each of theirs.
+        weights: values that depend on the photograph's height and width alone.
         scaled: of values that are a tensor of codes in units of its channels.
         pieces: of values that gather channels of several tensors.
         halves: of ``rows @ x``: the tensor and the rows.
@@ -34,6 +37,7 @@ class Reading:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     codes: dict[str, Tensor] = field(default_factory=dict)
     pixels: dict[str, Floats] = field(default_factory=dict)
+    weights: set[str] = field(default_factory=set)
     scaled: dict[str, tuple[Tensor, Units]] = field(default_factory=dict)
     pieces: dict[str, tuple[Piece, ...]] = field(default_factory=dict)
     halves: dict[str, tuple[Tensor, Floats]] = field(default_factory=dict)
@@ -85,6 +89,13 @@ class Reading:
         found = Units(own, np.zeros_like(own)) if units is None else Units(units.scale, own)
         self.scaled[node.outputs[0]] = (tensor, found)
         return True
+
+    def quantization(self, node: Node) -> Quantization | None:
+        """Of a QuantizeLinear or DequantizeLinear with one scale and unsigned codes."""
+        scale, zero = self.graph.scalar(node, 1), self.graph.constant(node, 2)
+        if scale is None or zero is None or zero.size != 1 or zero.dtype not in _UNSIGNED:
+            return None
+        return Quantization(float(np.float32(scale)), int(zero.ravel()[0]), _UNSIGNED[zero.dtype])
 
     def table(self, name: str) -> Table | None:
         """A constant of the head in the form in which it is stored."""

@@ -122,8 +122,9 @@ def _check_graph(budget: Budget, message: memoryview) -> None:
     for operator, name in graph.sized:
         shape = graph.shapes.get(name, ())
         # Of lengths that are none, assertions in the runtime's shape inference end the process.
-        wrong = min(shape, default=1) < (-1 if operator == b"Reshape" else 1) or 0 in shape
-        if wrong or math.prod(map(abs, shape)) > MAX_EXPANDED:
+        # Reshape keeps a length where 0 is given, and works one out for -1.
+        wrong = min(shape, default=1) < (-1 if operator == b"Reshape" else 1)
+        if wrong or math.prod(max(abs(length), 1) for length in shape) > MAX_EXPANDED:
             made = f"its operator {_shown(operator)} makes a tensor of {list(shape)}"
             raise ArtifactError(f"{made}, which no detector has")
     _check_interface(budget, graph)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import warnings
 
@@ -21,6 +22,9 @@ THREADS = "FLAWSPOT_THREADS"
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 DEVICES = {"cpu": [CPU], "cuda": [CUDA, CPU]}
 """What may be asked for, and which of ONNX Runtime's providers that is."""
+_SETTINGS = {CUDA: {"use_tf32": "0"}}
+"""Of a provider. TensorFloat-32 rounds products to 10 bits: maps would be off by a hundredth, for no time that could be
+measured (docs/performance.md)."""
 
 WAIT_MICROSECONDS = 20
 """How long a thread waits for work within a prediction before it sleeps."""
@@ -80,11 +84,13 @@ def open_session(
     wanted = DEVICES["cuda" if device is None else device]
     available = onnxruntime.get_available_providers()
     providers = [provider for provider in wanted if provider in available]
+    if CUDA in providers:
+        _load_cuda()
     with contextlib.nullcontext() if megabytes is None else limited(options, megabytes):
         session = onnxruntime.InferenceSession(
             model,
             options,
-            providers=providers,
+            providers=[(provider, _SETTINGS.get(provider, {})) for provider in providers],
             enable_fallback=0,
             disabled_optimizers=_left_out(),
         )
@@ -108,6 +114,14 @@ def _set_waiting(options: onnxruntime.SessionOptions, spin: bool) -> None:
             options.add_session_config_entry(f"session.{kind}_op.spin_duration_us", str(WAIT_MICROSECONDS))
     if briefly:  # none waits for the next prediction
         options.add_session_config_entry("session.force_spinning_stop", "1")
+
+
+def _load_cuda() -> None:
+    """Find CUDA's libraries where pip has put them; ONNX Runtime looks for them in the system's places alone."""
+    preload = getattr(onnxruntime, "preload_dlls", None)  # since 1.21
+    if preload is not None:
+        with contextlib.suppress(OSError, RuntimeError), contextlib.redirect_stdout(io.StringIO()):
+            preload()  # prints what is not there; the session says so as well
 
 
 def _left_out() -> list[str]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.extras import require
+from flawspot.training import resizing
 
 EXAMPLE_SHAPE = (2, 40, 48, 3)
 """What the exporter traces with. All but the channels differ from 0 and 1, which it would take for constants."""
@@ -42,9 +43,21 @@ class Preprocess(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 -> (N, 3, S, S) float32."""
+        return (self._resized(image) - self.mean) / self.std
+
+    def _resized(self, image: Tensor) -> Tensor:
+        side = (self.size, self.size)
+        if torch.onnx.is_in_onnx_export():
+            return torch.onnx.ops.symbolic(
+                f"{resizing.DOMAIN}::{resizing.OPERATOR}",
+                (image,),
+                {"size": self.size},
+                dtype=torch.float32,
+                shape=(image.shape[0], 3, *side),
+                version=1,
+            )
         x = image.permute(0, 3, 1, 2).float()
-        x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False, antialias=True)
-        return (x - self.mean) / self.std
+        return F.interpolate(x, size=side, mode="bilinear", align_corners=False, antialias=True)
 
 
 class FeatureGraph(nn.Module):
@@ -103,6 +116,7 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str]) -> bytes:
         )
     assert program is not None
     model = program.model_proto
+    resizing.expand(model)
     _strip(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
