@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flawspot.export.c_target import CTarget
+from flawspot.export.fixed_target import FixedTarget
 from flawspot.export.target import Target
 
-TARGETS: dict[str, Target] = {target.name: target for target in (CTarget(),)}
+TARGETS: dict[str, Target] = {target.name: target for target in (CTarget(), FixedTarget())}
