@@ -1,8 +1,7 @@
-// Photographs in, verdicts out: decoding, the worker that computes, regions, and the self-test.
+// A detector at work: a worker that computes, regions of its maps, and the self-test.
 
-const MOST_PIXELS = 2 ** 21; // that enter the graph: a photograph lies there several times, in 32 bits
-const REFUSED_PIXELS = 100e6;
-const LONGEST_SIDE = 64; // times the other
+import { decoded, isDeep } from "./photograph.js";
+
 const LONGEST = 120_000; // milliseconds until a detector that says nothing is given up
 const WHITE = 65535; // of 16 bits, where the detector was trained with no other
 const SQUARES = 8; // in a row of the coarse map that the self-test compares
@@ -39,46 +38,6 @@ export function regions(map, size, threshold, width, height) {
   return found.sort((one, other) => other.peak - one.peak);
 }
 
-/** The pixels of a file or a film's frame, upright, 8 bits of sRGB, as they are stored: no colour profile is applied. */
-async function decoded(source) {
-  const began = performance.now();
-  const options = { colorSpaceConversion: "none", imageOrientation: "from-image" };
-  const bitmap = await createImageBitmap(source, options).catch(() => {
-    throw new Error("this browser cannot read it: save it as PNG or JPEG");
-  });
-  const { width, height } = bitmap;
-  const [longer, shorter] = [Math.max(width, height), Math.min(width, height)];
-  if (width * height > REFUSED_PIXELS) throw new Error("it has more than 100 megapixels: make it smaller");
-  if (longer > LONGEST_SIDE * shorter) throw new Error(`one side has more than ${LONGEST_SIDE} times the other`);
-  const shrink = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)));
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [Math.max(Math.floor(width * shrink), 1), Math.max(Math.floor(height * shrink), 1)];
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  bitmap.close();
-  const pixels = rgb(context.getImageData(0, 0, canvas.width, canvas.height).data);
-  return { canvas, pixels, width, height, decoding: performance.now() - began };
-}
-
-/** Whether it is a PNG of 16 bits (its header says so in byte 24), which browsers bring to 8 by its full range. */
-async function isDeep(source) {
-  if (!(source instanceof Blob)) return false;
-  const start = new Uint8Array(await source.slice(0, 25).arrayBuffer());
-  return start[0] === 0x89 && start[1] === 0x50 && start[24] === 16;
-}
-
-function rgb(rgba) {
-  const pixels = new Uint8Array((rgba.length / 4) * 3);
-  for (let from = 0, to = 0; from < rgba.length; from += 4) {
-    if (rgba[from + 3] !== 255) throw new Error("it is transparent in places: save it without transparency");
-    pixels[to++] = rgba[from];
-    pixels[to++] = rgba[from + 1];
-    pixels[to++] = rgba[from + 2];
-  }
-  return pixels;
-}
-
 /** Inspects photographs one after the other, in a worker that is replaced where it fails. */
 export class Detector {
   #worker = null;
@@ -103,7 +62,7 @@ export class Detector {
     if (setup.white !== WHITE && (await isDeep(source))) {
       throw new Error(`it has 16 bits, of which ${setup.white} is white for this detector: no browser knows that`);
     }
-    const photograph = await decoded(source);
+    const photograph = await decoded(source, setup.input_size);
     const found = await this.#run(photograph);
     const boxes = regions(found.map, setup.input_size, setup.region_threshold, photograph.width, photograph.height);
     const anomalous = !(found.score <= setup.threshold); // so that what is no number is never good
@@ -116,7 +75,7 @@ export class Detector {
     const { setup } = await this.#ask({});
     if (setup.self_test) {
       const probe = await fetch(new URL("probe.png", import.meta.url));
-      this.#selfTest(setup, await this.#run(await decoded(await probe.blob())));
+      this.#selfTest(setup, await this.#run(await decoded(await probe.blob(), setup.input_size)));
     }
     this.setup = setup;
     return setup;
@@ -144,8 +103,8 @@ export class Detector {
     );
   }
 
-  #run({ pixels, canvas }) {
-    return this.#ask({ pixels, width: canvas.width, height: canvas.height }, [pixels.buffer]);
+  #run({ pixels, columns, rows }) {
+    return this.#ask({ pixels, width: columns, height: rows }, [pixels.buffer]);
   }
 
   #drop() {

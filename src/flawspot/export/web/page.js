@@ -1,6 +1,7 @@
 // The page: a photograph is dropped, chosen or taken; shown are its verdict, map and regions.
 
 import { Detector } from "./detector.js";
+import { blank } from "./photograph.js";
 
 const VIEW_SIDE = 1024;
 const MOST_ENLARGED = 4;
@@ -31,8 +32,7 @@ function between(table, place) {
 function painted(places, width, height, opacity) {
   const image = new ImageData(width, height);
   places.forEach((place, n) => image.data.set([...between(COLOURS, place), opacity(place)], 4 * n));
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width, height];
+  const canvas = blank(width, height);
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
@@ -84,8 +84,8 @@ function draw() {
 /** Shows what was found, or nothing. */
 function show(found) {
   shown = found && { ...found, heated: heat(found) };
-  const { width, height, canvas } = found ?? {};
-  const smaller = found && canvas.width !== width ? `, inspected at ${canvas.width} × ${canvas.height}` : "";
+  const { width, height, columns, rows } = found ?? {};
+  const smaller = columns === width && rows === height ? "" : `, resized to ${columns} × ${rows} here`;
   const figures = {
     severity: () => severity(found),
     score: () => String(Number(found.score.toPrecision(5))),

@@ -31,7 +31,7 @@ from flawspot.texts import visible
 SCHEMA = 1
 """Of detector.json: raised when an older page would misunderstand it."""
 INDEX = "index.html"
-PAGE = ("LICENSES.txt", "style.css", "page.js", "detector.js", "worker.js", INDEX)
+PAGE = ("LICENSES.txt", "style.css", "page.js", "detector.js", "photograph.js", "worker.js", INDEX)
 """The page's own files."""
 MADE = ("detector.onnx", "detector.json", "probe.png")
 _MARK = b'<meta name="generator" content="flawspot">'
@@ -55,7 +55,7 @@ class WebTarget:
     name = "web"
     about = "a folder for any static server, in which a browser inspects photographs"
     from_form = False
-    own_integers = False
+    own_integers = True
     missing = (
         "there is no browser of Chromium's family here to compare the page with the artifact: install one, name it "
         f"with {BROWSER}, or say --unverified"
@@ -141,7 +141,7 @@ class InBrowser:
         return rows[:, 1:].reshape(-1, self._size, self._size).copy(), rows[:, 0].copy()
 
     def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-        """Nothing: its whole numbers are ONNX Runtime's own, so that maps are compared."""
+        """Nothing: there is no way to what a layer computes in a browser."""
         return iter(())
 
     def _answer(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
