@@ -34,6 +34,8 @@ _FLAGS = (
     "--disable-default-apps",
     "--disable-sync",
     "--metrics-recording-only",
+    "--disable-features=NetworkTimeServiceQuerying,OptimizationHints,MediaRouter,DialMediaRouteProvider",
+    "--proxy-server=http://127.0.0.1:9",  # where nobody is: a browser asks its maker this and that by itself
     "--password-store=basic",
     "--use-mock-keychain",
 )

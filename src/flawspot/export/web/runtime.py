@@ -73,6 +73,7 @@ class Npm:
         with tempfile.TemporaryDirectory(prefix="flawspot-") as name, progress.step(f"fetching {self}"):
             command = [npm, "pack", self.requirement, "--pack-destination", name, "--ignore-scripts", "--silent"]
             command += ["--cache", str(Path(name) / "cache"), "--logs-max=0", "--no-update-notifier"]
+            command += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
             try:
                 done = subprocess.run(
                     command,
@@ -162,7 +163,7 @@ def unpacked(data: bytes, name: str) -> dict[str, bytes]:
                 if member.name not in wanted:
                     continue
                 file = archive.extractfile(member) if member.isreg() else None
-                if file is None or wanted[member.name] in found or member.size > MOST_FILE:
+                if file is None or wanted[member.name] in found or not 0 < member.size <= MOST_FILE:
                     raise ExportError(f"{name} has {member.name} as no file of ordinary size, or twice: fetch it anew")
                 found[wanted[member.name]] = file.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
