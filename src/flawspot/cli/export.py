@@ -96,7 +96,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         ("detector", report.title),
         ("written", ", ".join(report.files)),
         *((f"bytes: {name}", f"{size:,}") for name, size in report.parts.items()),
-        ("bytes: constants", f"{total:,}"),
+        ("bytes: all" if report.arena is None else "bytes: constants", f"{total:,}"),
         *([] if report.code is None else [("bytes: code", f"{report.code:,} on this machine's processor")]),
         *([] if report.arena is None else [("arena", f"{report.arena:,} bytes")]),
         ("multiply-accumulates", f"{report.macs:,}"),

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from flawspot.export.web.site import serving
+from flawspot.runtime.reduced import read_photograph
 
 SHOWN = """
 const figures = ["severity", "score", "threshold", "regions", "decoding", "inspection", "pixels"];
@@ -120,6 +121,42 @@ def test_upright(orientation, told, page):
     found = told(page, DROP, photograph=file.getvalue())
     assert float(found["score"]) == wanted
     assert found["pixels"] == ("24 × 16" if orientation < 5 else "16 × 24")
+
+
+FORMS = {
+    "PNG": {},
+    "grey": {"form": "PNG", "mode": "L"},
+    "palette": {"form": "PNG", "mode": "P"},
+    "JPEG": {"quality": 90},
+    "JPEG in full colour": {"form": "JPEG", "quality": 90, "subsampling": 0},
+    "WEBP": {"quality": 80},
+    "BMP": {},
+    "GIF": {},
+    "AVIF": {"quality": 80},
+}
+
+
+def test_pixels_are_those_that_flawspot_reads(told, page):
+    """Of every form that both read; the map of this detector is the red of a corner, as it was decoded."""
+    generator = np.random.default_rng(1)
+    image = Image.fromarray(generator.integers(0, 256, (9, 12, 3)).astype(np.uint8)).resize((60, 45))
+    files = {}
+    for name, settings in FORMS.items():
+        settings = dict(settings)
+        form, mode, file = settings.pop("form", name), settings.pop("mode", "RGB"), io.BytesIO()
+        if form == "AVIF" and not features.check("avif"):
+            continue
+        image.convert(mode).save(file, form, **settings)
+        files[name.replace(" ", "_")] = file.getvalue()
+    script = f"const names = {json.dumps(list(files))};"
+    script += "const { Detector } = await import('./detector.js'); const detector = new Detector(), found = [];"
+    script += (
+        "for (const name of names) found.push([...(await detector.inspect(await (await fetch(name)).blob())).map]);"
+    )
+    maps = told(page, f"{script} return found;", **files)
+    for (name, data), values in zip(files.items(), maps, strict=True):
+        wanted = read_photograph(data, 8).pixels[:8, :8, 0].astype(float)
+        assert np.abs(np.reshape(values, (8, 8)) - wanted).max() <= 1, name
 
 
 def test_a_large_one_is_resized_by_the_rule_of_the_graph(told, page):

@@ -13,9 +13,13 @@ async function answer(picture) {
   }
 }
 
-for (;;) {
-  const given = await fetch("next", { cache: "no-store" });
-  if (given.status !== 200) break;
-  const [name, body] = await answer(await given.blob());
-  await fetch(name, { method: "POST", body });
+try {
+  for (;;) {
+    const given = await fetch("next", { cache: "no-store" });
+    if (given.status !== 200) break;
+    const [name, body] = await answer(await given.blob());
+    await fetch(name, { method: "POST", body });
+  }
+} finally {
+  window.close(); // so that the browser ends where whoever has started it was killed
 }
