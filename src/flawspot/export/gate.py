@@ -59,7 +59,7 @@ class Parity:
     Attributes:
         pictures: what was compared, in words.
         map_difference, score_difference: the largest, relative to the largest value of the map.
-        layers: of whole numbers; None for floats.
+        layers: of whole numbers; None for floats, and where no layer can be looked at.
         verdicts: share that agrees, at the artifact's threshold and the translation's.
         rank_correlation: of the scores (Spearman).
         map_correlation: of the maps, pixel by pixel (Pearson), of the picture where it is least.
@@ -106,8 +106,8 @@ def compare(
         detector: what runs the artifact.
         translation: what was written, at work.
         pictures: good and defective ones.
-        own_integers: of an int8 detector, the translation computes whole numbers by its own rules: layers and verdicts
-            are compared, else maps as of floats.
+        own_integers: of an int8 detector, the translation computes whole numbers by its own rules: verdicts are
+            compared, and layers where there is a form; else maps as of floats.
 
     Raises:
         ExportError: they differ; says where and by how much.
@@ -118,8 +118,9 @@ def compare(
     if not (np.isfinite(maps).all() and np.isfinite(scores).all()):
         raise ExportError("the translation gives a score or a map that is not finite: nothing was written")
     form = source.form
-    quantized = own_integers and form is not None and form.quantized
-    layers = None if form is None or not quantized else _layers(source.artifact, form, translation, everything)
+    in_integers = source.artifact.manifest.precision == "int8" if form is None else form.quantized
+    quantized = own_integers and in_integers
+    layers = _layers(source.artifact, form, translation, everything) if quantized and form is not None else None
     good, threshold = len(pictures.good), source.facts.threshold
     own = _threshold(wanted[:good], scores[:good], threshold) if quantized and pictures.held_out else threshold
     scale = max(float(np.abs(wanted_maps).max()), 1e-30)
@@ -135,12 +136,12 @@ def compare(
         float(np.mean(wanted[:good] > threshold)),
         own,
     )
-    _check(parity)
+    _check(parity, quantized)
     return parity
 
 
-def _check(parity: Parity) -> None:
-    if parity.layers is None:
+def _check(parity: Parity, quantized: bool) -> None:
+    if not quantized:
         worst = max(parity.map_difference, parity.score_difference)
         if not worst <= FLOAT_TOLERANCE:
             raise ExportError(
@@ -148,7 +149,7 @@ def _check(parity: Parity) -> None:
             )
         return
     layers = parity.layers
-    if layers.steps > STEPS or layers.share > SHARE:
+    if layers is not None and (layers.steps > STEPS or layers.share > SHARE):
         raise ExportError(
             f"the translation differs from the artifact in layer {layers.worst}: {100 * layers.share:.2g} % of its "
             f"numbers, by up to {layers.steps}: nothing was written"
