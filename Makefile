@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: demo test test-minimum fuzz benchmark-small lint format bench clean
+.PHONY: demo test test-minimum test-arm fuzz benchmark-small lint format bench clean
 .DELETE_ON_ERROR:
 
 # The stamp is made last, so that an interrupted installation is done again.
@@ -28,6 +28,11 @@ test: .venv/installed
 # Trains and predicts in environments of the lowest versions that pyproject.toml declares. Some minutes.
 test-minimum:
 	$(PYTHON) tests/minimum_versions.py
+
+# The running half on an emulated 64-bit ARM processor, where there are qemu-user-static and Debian's packages; skipped
+# with a reason elsewhere. Some minutes.
+test-arm: .venv/installed
+	$(BIN)/python tests/emulated_arm.py
 
 # Hostile inputs, see docs/trust.md: make fuzz [MINUTES=10] [SEED=1] [JOBS=1]. What fails is kept in tests/fuzz/cases.
 MINUTES ?= 10

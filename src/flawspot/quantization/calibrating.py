@@ -15,9 +15,9 @@ from flawspot.quantization.steps import Quantization, Steps, Units, steps_betwee
 from flawspot.quantization.streams import HEADROOM, channel_units
 from flawspot.quantization.writing import quantized
 
-STRENGTH = 0.5
+STRENGTH = 0.75
 """Of the equalisation of channels: the step of a value and those of the weights that take it share what it costs."""
-CORRECTED_ON = 8
+CORRECTED_ON = 16
 """Photographs that biases are corrected on."""
 
 

@@ -25,7 +25,7 @@ from flawspot.training.configuration import Configuration
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.training.photographs import Photographs
 
-PHOTOGRAPHS = 32
+PHOTOGRAPHS = 64
 """Good photographs that the ranges of values are taken from."""
 COMPARED = 8
 """Of them, those on which the rounded backbone is compared with the exact one."""
