@@ -38,7 +38,19 @@ def test_what_has_no_c_form_is_told_in_a_line(tiny, flawspot, tmp_path):
 
 def test_targets(small, flawspot, tmp_path):
     code, _, err = flawspot("export", small, "--to", "fortran", "-o", tmp_path / "part.c")
-    assert (code, err) == (1, "error: there is no target 'fortran': the known ones are c\n")
+    assert (code, err) == (1, "error: there is no target 'fortran': the known ones are c, tflite\n")
+
+
+def test_as_tflite(small, flawspot, tmp_path):
+    pytest.importorskip("tflite_micro")
+    code, out, _ = flawspot("export", small, "--to", "tflite", "-o", tmp_path / "part.tflite")
+    assert code == 0
+    for name in ("bytes: structure", "arena", "compared with", "threshold"):
+        assert any(line.startswith(name) for line in out.splitlines()), name
+    code, _, err = flawspot("export", small, "--to", "tflite", "-o", tmp_path / "part.c")
+    assert code == 1
+    assert err.startswith("error: cannot write")
+    assert "name it as a TFLite file" in err
 
 
 def test_without_a_compiler(small, flawspot, tmp_path, monkeypatch):

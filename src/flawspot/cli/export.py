@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     from flawspot.export.translate import Report
 
 TARGET = Annotated[
-    str, typer.Option("--to", metavar="TARGET", help="What to translate to: c, a C99 file with its header.")
+    str,
+    typer.Option(
+        "--to",
+        metavar="TARGET",
+        help="What to translate to: c, a C99 file with its header; tflite, a file for TFLite-Micro and LiteRT.",
+    ),
 ]
-OUTPUT = Annotated[Path, typer.Option("--output", "-o", metavar="FILE.c", help="The C file; its header lies beside.")]
+OUTPUT = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="The file: part.c, whose header lies beside; part.tflite.")
+]
 PHOTOGRAPHS = Annotated[
     Path | None,
     typer.Option(

@@ -1,0 +1,107 @@
+"""Vectors of features, as heads read them, in operators of TensorFlow Lite: strip by strip, so that little is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.export.head_operations import Piece
+from flawspot.export.tensors import Units
+from flawspot.export.tflite_layers import EACH, Writing
+from flawspot.export.tflite_model import SAME, VALID, Value
+
+HEAD = "head"
+_JOINED = 10
+
+
+def strips(writing: Writing, rows: int, bytes_of_row: int) -> Iterator[range]:
+    """Rows that are computed together: strips of equal height, but for the last; of a row at least."""
+    height = max(min(writing.strip // max(bytes_of_row, 1), rows), 1)
+    count = -(-rows // height)
+    height = -(-rows // count)
+    for begin in range(0, rows, height):
+        yield range(begin, min(begin + height, rows))
+
+
+def vectors(writing: Writing, pieces: Sequence[Piece], height: int, width: int, rows: range) -> Value:
+    """Some rows of a grid of vectors: (1, rows, width, components) floats."""
+    return joined(writing, [_piece(writing, piece, height, width, rows) for piece in pieces], 3)
+
+
+def joined(writing: Writing, parts: Sequence[Value], axis: int) -> Value:
+    """Side by side along an axis; TFLite-Micro joins no more than ten at once."""
+    parts = list(parts)
+    while len(parts) > 1:
+        several = [parts[begin : begin + _JOINED] for begin in range(0, len(parts), _JOINED)]
+        parts = [_joined(writing, each, axis) for each in several]
+    return parts[0]
+
+
+def _joined(writing: Writing, parts: Sequence[Value], axis: int) -> Value:
+    if len(parts) == 1:
+        return parts[0]
+    shape = list(parts[0].shape)
+    shape[axis] = sum(part.shape[axis] for part in parts)
+    return writing.model.apply("CONCATENATION", parts, shape, axis=axis)
+
+
+def whole(writing: Writing, piece: Piece) -> Value:
+    """A piece at its own resolution, in floats."""
+    x = piece.x
+    value = _taken(writing, writing.values[x.name], 3, piece.channels)
+    return _floats(writing, value, piece)
+
+
+def _piece(writing: Writing, piece: Piece, height: int, width: int, rows: range) -> Value:
+    x = piece.x
+    windowed = piece.window > 1
+    value = whole(writing, piece) if windowed else _taken(writing, writing.values[x.name], 3, piece.channels)
+    value = _taken(writing, value, 1, np.array([row * x.height // height for row in rows]))
+    value = _taken(writing, value, 2, np.arange(width) * x.width // width)
+    return value if windowed else _floats(writing, value, piece)
+
+
+def _taken(writing: Writing, value: Value, axis: int, indices: NDArray[np.int64]) -> Value:
+    """Some of what lies along an axis, perhaps several times."""
+    if np.array_equal(indices, np.arange(value.shape[axis])):
+        return value
+    shape = [*value.shape]
+    shape[axis] = len(indices)
+    inputs = [value, writing.model.constant(indices.astype(np.int32), HEAD)]
+    how: dict[str, Any] = {"dtype": value.dtype, "scale": value.scale, "zero": value.zero}
+    return writing.model.apply("GATHER", inputs, shape, axis=axis, batchDims=0, **how)
+
+
+def _floats(writing: Writing, value: Value, piece: Piece) -> Value:
+    """Dequantized, in units of the channels, and averaged over the window; zeros beyond the border."""
+    model, channels = writing.model, len(piece.channels)
+    key = (value.index, piece.window)
+    if piece.window > 1 and key in writing.windows:
+        return writing.windows[key]
+    found = value
+    if value.dtype != np.float32:
+        found = model.apply("DEQUANTIZE", [value], value.shape)
+    if piece.units is not None:
+        found = _in_units(writing, found, piece.units, piece.channels)
+    if piece.window > 1:
+        side = piece.window
+        kernel = np.full((1, side, side, channels), 1 / side**2, np.float32)
+        found = _by_channel(writing, found, kernel, np.zeros(channels, np.float32), SAME)
+        writing.windows[key] = found
+    return found
+
+
+def _in_units(writing: Writing, value: Value, units: Units, channels: NDArray[np.int64]) -> Value:
+    scale, shift = (np.asarray(each, np.float32).ravel()[channels] for each in (units.scale, units.shift))
+    return _by_channel(writing, value, scale.reshape(1, 1, 1, -1), shift, VALID)
+
+
+def _by_channel(
+    writing: Writing, value: Value, kernel: NDArray[np.float32], bias: NDArray[np.float32], padding: int
+) -> Value:
+    model = writing.model
+    inputs = [value, model.constant(kernel, HEAD), model.constant(bias, HEAD)]
+    return model.apply("DEPTHWISE_CONV_2D", inputs, value.shape, padding=padding, **EACH)
