@@ -2,9 +2,9 @@
 
     python benchmarks/runtimes.py part.onnx --data FOLDER
 
-FOLDER is a product as `flawspot evaluate` takes it. Photographs are resized and rounded alike for all but ONNX Runtime,
-which resizes them in the graph; so that only the arithmetic differs, its row is also given for those. Seconds are of one
-photograph on one core of this machine: TFLite-Micro runs its reference kernels here.
+FOLDER is a product as `flawspot evaluate` takes it. Photographs are resized and rounded alike for all, so that only the
+arithmetic differs; the first row is ONNX Runtime's where the graph resizes them. Seconds are of one photograph on one
+core of this machine, where TFLite-Micro runs its reference kernels.
 """
 
 from __future__ import annotations

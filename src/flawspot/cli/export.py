@@ -24,7 +24,8 @@ TARGET = Annotated[
     ),
 ]
 OUTPUT = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FILE", help="The file: part.c, whose header lies beside; part.tflite.")
+    Path,
+    typer.Option("--output", "-o", metavar="FILE", help="The file: part.c, its header lies beside; part.tflite."),
 ]
 PHOTOGRAPHS = Annotated[
     Path | None,

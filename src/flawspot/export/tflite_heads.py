@@ -18,7 +18,7 @@ from flawspot.export.head_operations import (
 from flawspot.export.tensors import Floats
 from flawspot.export.tflite_layers import Writing
 from flawspot.export.tflite_model import Value
-from flawspot.export.tflite_vectors import HEAD, joined, strips, vectors
+from flawspot.export.tflite_vectors import HEAD, distances, joined, squares, strips, vectors
 
 MAP, SCORE = "anomaly_map", "score"
 _FLOAT = 4
@@ -33,7 +33,7 @@ def write_direction(writing: Writing, operation: DirectionDistance, step: int) -
     for rows in strips(writing, y.height, _FLOAT * y.width * a.channels):
         read = [vectors(writing, [side], y.height, y.width, rows) for side in sides]
         directions = [model.apply("L2_NORMALIZATION", [value], value.shape) for value in read]
-        parts.append(_squares(writing, model.apply("SQUARED_DIFFERENCE", directions, read[0].shape)))
+        parts.append(squares(writing, model.apply("SQUARED_DIFFERENCE", directions, read[0].shape)))
     half = model.constant(np.full((1, 1, 1), 0.5, np.float32), HEAD)
     value = joined(writing, parts, 1)
     writing.put(y, model.apply("MUL", [value, half], value.shape), step)
@@ -57,7 +57,7 @@ def write_gaussian(writing: Writing, operation: GaussianDistance, step: int) -> 
             value = model.apply("MUL", [value, model.constant(scale[places].reshape(shape), HEAD)], shape)
         else:
             value = _whitened(writing, value, [band[places] for band in bands])
-        parts.append(_squares(writing, model.apply("SQUARE", [value], value.shape)))
+        parts.append(squares(writing, model.apply("SQUARE", [value], value.shape)))
     value = joined(writing, parts, 1)
     writing.put(y, model.apply("SQRT", [value], value.shape), step)
 
@@ -101,16 +101,9 @@ def write_nearest(writing: Writing, operation: NearestNeighbour, step: int) -> N
         value = model.apply("SUB", [value, model.constant(mean, HEAD)], value.shape)
         inputs = [value, model.constant(bank, HEAD), model.constant(lengths, HEAD)]
         near = model.apply("FULLY_CONNECTED", inputs, (*value.shape[:3], len(bank)), keepNumDims=True)
-        axis = model.constant(np.array([3], np.int32), HEAD)
-        chosen = model.apply("ARG_MAX", [near, axis], value.shape[:3], dtype=np.int32, outputType=_INT32)
-        row = model.apply("GATHER", [inputs[1], chosen], value.shape, axis=0, batchDims=0)
-        parts.append(_squares(writing, model.apply("SQUARED_DIFFERENCE", [value, row], value.shape)))
+        parts.append(distances(writing, value, inputs[1], near)[1])
     found = joined(writing, parts, 1)
     writing.put(y, model.apply("SQRT", [found], found.shape), step)
-
-
-_INT32 = 2
-"""The schema's number of that type."""
 
 
 def write_product(writing: Writing, operation: MapProduct) -> None:
@@ -142,12 +135,6 @@ def _enlarged(writing: Writing, factor: Enlarged, turned: Value, rows: range) ->
     left, right = (model.constant(each, HEAD) for each in matrices)
     half = model.apply("BATCH_MATMUL", [left, turned], (1, count, factor.x.width), adjX=False, adjY=True)
     return model.apply("BATCH_MATMUL", [half, right], (1, count, len(factor.columns)), adjX=False, adjY=True)
-
-
-def _squares(writing: Writing, value: Value) -> Value:
-    """Summed over the channels: (1, rows, width)."""
-    axis = writing.model.constant(np.array([3], np.int32), HEAD)
-    return writing.model.apply("SUM", [value, axis], value.shape[:3], keepDims=False)
 
 
 def _reshaped(writing: Writing, value: Value, shape: Sequence[int]) -> Value:

@@ -39,8 +39,14 @@ _OPTIONS = {
     "SLICE": "SliceOptions",
     "SQUARE": "SquareOptions",
     "SQRT": None,
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "EQUAL": "EqualOptions",
+    "SELECT_V2": "SelectV2Options",
+    "EXP": "ExpOptions",
+    "DIV": "DivOptions",
 }
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "ADD": 2, "GATHER": 2, "MAXIMUM": 2, "MINIMUM": 2, "PAD": 2}
+_VERSIONS |= {"DEQUANTIZE": 2}
 """Of the operators with 8-bit numbers; 1 of others. Converters count so, and LiteRT reads it."""
 _ALIGNMENT = 16
 """Bytes: of constants in the file, as the schema wants it."""

@@ -15,6 +15,8 @@ from flawspot.export.tflite_model import SAME, VALID, Value
 
 HEAD = "head"
 _JOINED = 10
+_INT32 = 2
+"""The schema's number of that type."""
 
 
 def strips(writing: Writing, rows: int, bytes_of_row: int) -> Iterator[range]:
@@ -48,23 +50,44 @@ def _joined(writing: Writing, parts: Sequence[Value], axis: int) -> Value:
     return writing.model.apply("CONCATENATION", parts, shape, axis=axis)
 
 
+def distances(writing: Writing, value: Value, bank: Value, near: Value) -> tuple[Value, Value]:
+    """Of each vector the row whose `near` is the largest, and its squared distance, from the difference itself.
+
+    Args:
+        value: (1, rows, width, components).
+        bank: (R, components).
+        near: (1, rows, width, R).
+    """
+    model = writing.model
+    axis = model.constant(np.array([3], np.int32), HEAD)
+    chosen = model.apply("ARG_MAX", [near, axis], value.shape[:3], dtype=np.int32, outputType=_INT32)
+    row = model.apply("GATHER", [bank, chosen], value.shape, axis=0, batchDims=0)
+    return chosen, squares(writing, model.apply("SQUARED_DIFFERENCE", [value, row], value.shape))
+
+
+def squares(writing: Writing, value: Value) -> Value:
+    """Summed over the channels: (1, rows, width)."""
+    axis = writing.model.constant(np.array([3], np.int32), HEAD)
+    return writing.model.apply("SUM", [value, axis], value.shape[:3], keepDims=False)
+
+
 def whole(writing: Writing, piece: Piece) -> Value:
     """A piece at its own resolution, in floats."""
     x = piece.x
-    value = _taken(writing, writing.values[x.name], 3, piece.channels)
+    value = taken(writing, writing.values[x.name], 3, piece.channels)
     return _floats(writing, value, piece)
 
 
 def _piece(writing: Writing, piece: Piece, height: int, width: int, rows: range) -> Value:
     x = piece.x
     windowed = piece.window > 1
-    value = whole(writing, piece) if windowed else _taken(writing, writing.values[x.name], 3, piece.channels)
-    value = _taken(writing, value, 1, np.array([row * x.height // height for row in rows]))
-    value = _taken(writing, value, 2, np.arange(width) * x.width // width)
+    value = whole(writing, piece) if windowed else taken(writing, writing.values[x.name], 3, piece.channels)
+    value = taken(writing, value, 1, np.array([row * x.height // height for row in rows]))
+    value = taken(writing, value, 2, np.arange(width) * x.width // width)
     return value if windowed else _floats(writing, value, piece)
 
 
-def _taken(writing: Writing, value: Value, axis: int, indices: NDArray[np.int64]) -> Value:
+def taken(writing: Writing, value: Value, axis: int, indices: NDArray[np.int64]) -> Value:
     """Some of what lies along an axis, perhaps several times."""
     if np.array_equal(indices, np.arange(value.shape[axis])):
         return value

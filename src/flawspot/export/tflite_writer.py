@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from flawspot.errors import ExportError
 from flawspot.export.form import Addition, Conversion, Convolution, Form, Input, Operation
 from flawspot.export.head_operations import (
     CentreDistance,
@@ -15,6 +14,7 @@ from flawspot.export.head_operations import (
     NearestNeighbour,
 )
 from flawspot.export.source import Facts
+from flawspot.export.tflite_centres import write_centres
 from flawspot.export.tflite_heads import write_direction, write_gaussian, write_nearest, write_product
 from flawspot.export.tflite_input import image_of, write_input
 from flawspot.export.tflite_layers import Writing, write_addition, write_conversion, write_convolution
@@ -99,8 +99,6 @@ def _write(writing: Writing, operation: Operation, step: int) -> None:
         case NearestNeighbour():
             write_nearest(writing, operation, step)
         case CentreDistance():
-            raise ExportError(
-                "this detector has no TFLite form: TFLite-Micro has no operator for the nearest of its centres"
-            )
+            write_centres(writing, operation, step)
         case MapProduct():
             write_product(writing, operation)
