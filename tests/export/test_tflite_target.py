@@ -105,6 +105,14 @@ def test_a_file_that_no_interpreter_takes_is_told_in_one_line(detectors, tmp_pat
         assert files(tmp_path) == []
 
 
+@micro
+def test_constants_that_no_such_file_holds(detectors, tmp_path, monkeypatch):
+    monkeypatch.setattr("flawspot.export.tflite_model.MOST_BYTES", 5_000)
+    with pytest.raises(ExportError, match="its constants take more than"):
+        export(detectors("floats"), tmp_path / "part.tflite", "tflite")
+    assert files(tmp_path) == []
+
+
 def test_without_the_package(detectors, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setattr(tflite_target, "_here", lambda: ("linux", "x86_64"))

@@ -154,6 +154,8 @@ def test_what_the_file_says_of_itself(detectors):
         "graph_sha256": "ab",
         "macs": found["macs"],
     }
+    names = [tensor.name for tensor in model.subgraphs[0].tensors]
+    assert len(set(names)) == len(names)
     assert model.description == b"flawspot 1: title; threshold 0.5"
     assert sum(file.parts.values()) == len(file.data)
 

@@ -32,7 +32,7 @@ class Writing:
             tensor reads an input in its place.
         values: by the name of a tensor, what reads it is given.
         steps: of a model that is cut, the operations whose tensors are its outputs, and but for the image its inputs.
-        windows: means of windows that several strips read.
+        wholes: pieces of vectors at their own resolution, which several strips read.
     """
 
     model: Model
@@ -40,7 +40,7 @@ class Writing:
     cut: bool = False
     values: dict[str, Value] = field(default_factory=dict)
     steps: list[int] = field(default_factory=list)
-    windows: dict[tuple[Any, ...], Value] = field(default_factory=dict)
+    wholes: dict[tuple[Any, ...], Value] = field(default_factory=dict)
 
     def put(self, tensor: Tensor, value: Value, step: int) -> None:
         """Let a tensor be what was computed."""

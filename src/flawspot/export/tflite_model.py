@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from flawspot.errors import ExportError
 
 SAME, VALID = 0, 1
 """Paddings."""
@@ -48,6 +51,8 @@ _OPTIONS = {
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "ADD": 2, "GATHER": 2, "MAXIMUM": 2, "MINIMUM": 2, "PAD": 2}
 _VERSIONS |= {"DEQUANTIZE": 2}
 """Of the operators with 8-bit numbers; 1 of others. Converters count so, and LiteRT reads it."""
+MOST_BYTES = 1_500_000_000
+"""Of all constants: offsets in the file have 31 bits."""
 _ALIGNMENT = 16
 """Bytes: of constants in the file, as the schema wants it."""
 
@@ -95,7 +100,7 @@ class Model:
         self, shape: Sequence[int], dtype: DTypeLike, *, name: str = "", scale: float | None = None, zero: int = 0
     ) -> Value:
         """A value that is given from outside; inputs count in the order in which they are made."""
-        value = self._value(tuple(map(int, shape)), np.dtype(dtype), scale, zero, name)
+        value = self._value("input", tuple(map(int, shape)), np.dtype(dtype), scale, zero, name)
         self._graph.inputs.append(value.index)
         return value
 
@@ -122,19 +127,28 @@ class Model:
             scales: one, or one for each index of `axis`, of quantized numbers.
             zero: of numbers with one scale; others have 0.
             axis: that the scales belong to.
+
+        Raises:
+            ExportError: there are too many for a file of this kind.
         """
         data = np.ascontiguousarray(numbers)
         own = None if scales is None else np.atleast_1d(np.asarray(scales, np.float32))
-        key = (data.tobytes(), data.dtype.str, data.shape, None if own is None else own.tobytes(), zero, axis)
+        digest = hashlib.sha256(data.tobytes()).digest()
+        key = (digest, data.dtype.str, data.shape, None if own is None else own.tobytes(), zero, axis)
         if key in self._constants:
             return self._constants[key]
         one = float(own[0]) if own is not None and own.size == 1 else None
-        value = self._value(data.shape, data.dtype, one, zero, "")
+        value = self._value("constant", data.shape, data.dtype, one, zero)
         tensor = self._graph.tensors[value.index]
         tensor.buffer = self._buffer(data)
         if own is not None and one is None:
             tensor.quantization = self._quantization(own, np.zeros(own.size, np.int64), axis)
         self.sizes[part] = self.sizes.get(part, 0) + data.nbytes
+        if sum(self.sizes.values()) > MOST_BYTES:
+            raise ExportError(
+                f"this detector has no TFLite form: its constants take more than {MOST_BYTES / 1e9:.2g} GB, and such a "
+                "file holds less than 2"
+            )
         self._constants[key] = value
         return value
 
@@ -158,7 +172,7 @@ class Model:
             dtype, scale, zero: of the result; see `Value`.
             settings: of the operator, by their names in the schema.
         """
-        result = self._value(tuple(map(int, shape)), np.dtype(dtype), scale, zero, "")
+        result = self._value(operator.lower(), tuple(map(int, shape)), np.dtype(dtype), scale, zero)
         made = self._schema.OperatorT()
         whole = inputs[0].dtype in (np.int8, np.int16)
         made.opcodeIndex = self._code(operator, _VERSIONS.get(operator, 1) if whole else 1)
@@ -186,9 +200,17 @@ class Model:
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
 
-    def _value(self, shape: tuple[int, ...], dtype: np.dtype[Any], scale: float | None, zero: int, name: str) -> Value:
+    def _value(
+        self,
+        kind: str,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        scale: float | None,
+        zero: int,
+        name: str = "",
+    ) -> Value:
         tensor = self._schema.TensorT()
-        tensor.name, tensor.shape, tensor.buffer = name or None, list(shape), 0
+        tensor.name, tensor.shape, tensor.buffer = name or f"{kind}_{len(self._graph.tensors)}", list(shape), 0
         tensor.type = getattr(self._schema.TensorType, dtype.name.upper())
         if scale is not None:
             tensor.quantization = self._quantization(np.array([scale], np.float32), np.array([zero], np.int64), 0)

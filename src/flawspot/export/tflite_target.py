@@ -34,7 +34,7 @@ class TfliteTarget:
     """TFLite rounds twice, first to a 2^-s of a step and then to whole steps, with s mostly 4 to 8 (the multiplier that
     makes steps of a sum lies from 2^-(s+1) to 2^-s): one number in 2^(s+1) is rounded up that lies below the half.
     PaSTe's products of small distances then rank pictures that look alike otherwise."""
-    missing = "there is no TFLite-Micro here to compare the TFLite file with the artifact: install it"
+    missing = "there is no TFLite-Micro here to compare the TFLite file with the artifact: install flawspot[tflite]"
 
     def check_path(self, path: Path) -> tuple[Path, ...]:
         if path.suffix != ".tflite" or path.name == ".tflite":

@@ -72,10 +72,13 @@ def squares(writing: Writing, value: Value) -> Value:
 
 
 def whole(writing: Writing, piece: Piece) -> Value:
-    """A piece at its own resolution, in floats."""
-    x = piece.x
-    value = taken(writing, writing.values[x.name], 3, piece.channels)
-    return _floats(writing, value, piece)
+    """A piece at its own resolution, in floats; made once."""
+    units = b"" if piece.units is None else piece.units.scale.tobytes() + piece.units.shift.tobytes()
+    key = (piece.x.name, piece.channels.tobytes(), piece.window, units)
+    if key not in writing.wholes:
+        value = taken(writing, writing.values[piece.x.name], 3, piece.channels)
+        writing.wholes[key] = _floats(writing, value, piece)
+    return writing.wholes[key]
 
 
 def _piece(writing: Writing, piece: Piece, height: int, width: int, rows: range) -> Value:
@@ -101,9 +104,6 @@ def taken(writing: Writing, value: Value, axis: int, indices: NDArray[np.int64])
 def _floats(writing: Writing, value: Value, piece: Piece) -> Value:
     """Dequantized, in units of the channels, and averaged over the window; zeros beyond the border."""
     model, channels = writing.model, len(piece.channels)
-    key = (value.index, piece.window)
-    if piece.window > 1 and key in writing.windows:
-        return writing.windows[key]
     found = value
     if value.dtype != np.float32:
         found = model.apply("DEQUANTIZE", [value], value.shape)
@@ -113,7 +113,6 @@ def _floats(writing: Writing, value: Value, piece: Piece) -> Value:
         side = piece.window
         kernel = np.full((1, side, side, channels), 1 / side**2, np.float32)
         found = _by_channel(writing, found, kernel, np.zeros(channels, np.float32), SAME)
-        writing.windows[key] = found
     return found
 
 
