@@ -38,7 +38,9 @@ def test_what_has_no_c_form_is_told_in_a_line(tiny, flawspot, tmp_path):
 
 def test_targets(small, flawspot, tmp_path):
     code, _, err = flawspot("export", small, "--to", "fortran", "-o", tmp_path / "part.c")
-    assert (code, err) == (1, "error: there is no target 'fortran': the known ones are c, tflite\n")
+    assert code == 1
+    assert err.startswith("error: there is no target 'fortran': the known ones are c, ")
+    assert err.count("\n") == 1
 
 
 def test_as_tflite(small, flawspot, tmp_path):

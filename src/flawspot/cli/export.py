@@ -20,12 +20,15 @@ TARGET = Annotated[
     typer.Option(
         "--to",
         metavar="TARGET",
-        help="What to translate to: c, a C99 file with its header; tflite, a file for TFLite-Micro and LiteRT.",
+        help="What to translate to: c, a C99 file with its header; tflite, a file for TFLite-Micro and LiteRT; web, a "
+        "folder whose page inspects photographs.",
     ),
 ]
 OUTPUT = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="FILE", help="The file: part.c, its header lies beside; part.tflite."),
+    typer.Option(
+        "--output", "-o", metavar="PATH", help="The file: part.c, its header lies beside; part.tflite; or the folder."
+    ),
 ]
 PHOTOGRAPHS = Annotated[
     Path | None,
@@ -38,6 +41,13 @@ PHOTOGRAPHS = Annotated[
 DATA = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Also measure both on labelled photographs, as evaluate does.")
 ]
+RUNTIME = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER_OR_TGZ",
+        help="Of web: take onnxruntime-web from here. Default: fetch it once, with npm or from npm's registry.",
+    ),
+]
 UNVERIFIED = Annotated[bool, typer.Option("--unverified", help="Write it though nothing here runs it to compare.")]
 INT8 = Annotated[bool, typer.Option("--int8", hidden=True)]
 
@@ -49,6 +59,7 @@ def export(
     photographs: PHOTOGRAPHS = None,
     data: DATA = None,
     unverified: UNVERIFIED = False,
+    runtime: RUNTIME = None,
     trusted_keys: TRUSTED_KEYS = None,
     int8: INT8 = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -64,7 +75,16 @@ def export(
             "flawspot train --precision int8"
         )
     artifact = read_trusted(file, trusted_keys or None)
-    report = translate(artifact, output, target, folder=photographs, data=data, unverified=unverified, progress=DISPLAY)
+    report = translate(
+        artifact,
+        output,
+        target,
+        folder=photographs,
+        data=data,
+        unverified=unverified,
+        runtime=runtime,
+        progress=DISPLAY,
+    )
     if as_json:
         print_json(report.as_dict())
     else:
@@ -79,7 +99,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         ("detector", report.title),
         ("written", ", ".join(report.files)),
         *((f"bytes: {name}", f"{size:,}") for name, size in report.parts.items()),
-        ("bytes: constants", f"{total:,}"),
+        ("bytes: all" if report.arena is None else "bytes: constants", f"{total:,}"),
         *([] if report.code is None else [("bytes: code", f"{report.code:,} on this machine's processor")]),
         *([] if report.arena is None else [("arena", f"{report.arena:,} bytes")]),
         ("multiply-accumulates", f"{report.macs:,}"),

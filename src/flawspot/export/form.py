@@ -27,10 +27,13 @@ class Input:
 
     Attributes:
         values: (3, 256), what stands for each value of red, green and blue: float32, or codes.
+        arithmetic: what the artifact does to a pixel to that end, in float32: operators of ONNX, each with the (3,)
+            numbers that it takes second; quantized afterwards where `y` is.
     """
 
     y: Tensor
     values: NDArray[np.float32] | NDArray[np.int64]
+    arithmetic: tuple[tuple[str, Floats], ...] = ()
 
     inputs: tuple[Tensor, ...] = ()
     macs: int = 0

@@ -72,7 +72,7 @@ class Parity:
     Attributes:
         pictures: what was compared, in words.
         map_difference, score_difference: the largest, relative to the largest value of the map.
-        layers: of whole numbers; None for floats.
+        layers: of whole numbers; None for floats, and where no layer can be looked at.
         verdicts: share that agrees, at the artifact's threshold and the translation's.
         rank_correlation: of the scores (Spearman).
         map_correlation: of the maps, pixel by pixel (Pearson), of the picture where it is least.
@@ -120,8 +120,8 @@ def compare(
         detector: what runs the artifact.
         translation: what was written, at work.
         pictures: good and defective ones.
-        own_integers: of an int8 detector, the translation computes whole numbers by its own rules: layers and verdicts
-            are compared, else maps as of floats.
+        own_integers: of an int8 detector, the translation computes whole numbers by its own rules: verdicts are
+            compared, and layers where there is a form; else maps as of floats.
         bounds: of what may differ then.
 
     Raises:
@@ -133,8 +133,9 @@ def compare(
     if not (np.isfinite(maps).all() and np.isfinite(scores).all()):
         raise ExportError("the translation gives a score or a map that is not finite: nothing was written")
     form = source.form
-    quantized = own_integers and form is not None and form.quantized
-    layers = None if form is None or not quantized else _layers(source.artifact, form, translation, everything)
+    in_integers = source.artifact.manifest.precision == "int8" if form is None else form.quantized
+    quantized = own_integers and in_integers
+    layers = _layers(source.artifact, form, translation, everything) if quantized and form is not None else None
     good, threshold = len(pictures.good), source.facts.threshold
     own = _threshold(wanted[:good], scores[:good], threshold) if quantized and pictures.held_out else threshold
     scale = max(float(np.abs(wanted_maps).max()), 1e-30)
@@ -150,12 +151,12 @@ def compare(
         float(np.mean(wanted[:good] > threshold)),
         own,
     )
-    _check(parity, bounds)
+    _check(parity, bounds, quantized)
     return parity
 
 
-def _check(parity: Parity, bounds: Bounds) -> None:
-    if parity.layers is None:
+def _check(parity: Parity, bounds: Bounds, quantized: bool) -> None:
+    if not quantized:
         worst = max(parity.map_difference, parity.score_difference)
         if not worst <= FLOAT_TOLERANCE:
             raise ExportError(
@@ -163,7 +164,7 @@ def _check(parity: Parity, bounds: Bounds) -> None:
             )
         return
     layers = parity.layers
-    if layers.steps > STEPS or layers.share > bounds.share:
+    if layers is not None and (layers.steps > STEPS or layers.share > bounds.share):
         raise ExportError(
             f"the translation differs from the artifact in layer {layers.worst}: {100 * layers.share:.2g} % of its "
             f"numbers, by up to {layers.steps}: nothing was written"

@@ -28,16 +28,18 @@ def preprocessing(state: Reading, node: Node) -> bool:
     values = state.pixels[read]
     if node.operator in _MOVING and (read == node.inputs[0] or node.operator == "MatMul"):
         state.pixels[node.outputs[0]] = values
+        state.arithmetic[node.outputs[0]] = state.arithmetic[read]
         return True
     other = state.graph.constant(node, 1)
     if node.operator in _ARITHMETIC and other is not None and other.size in (1, 3):
         column = np.broadcast_to(other.astype(np.float32).reshape(-1, 1), (3, 1))
         state.pixels[node.outputs[0]] = _ARITHMETIC[node.operator](values, column).astype(np.float32)
+        state.arithmetic[node.outputs[0]] = (*state.arithmetic[read], (node.operator, column.ravel()))
         return True
     if node.operator == "QuantizeLinear" and (quantization := state.quantization(node)) is not None:
         size = state.input_size
         y = Tensor(node.outputs[0], 3, size, size, quantization)
-        state.operations.append(Input(y, quantization.codes(values)))
+        state.operations.append(Input(y, quantization.codes(values), state.arithmetic[read]))
         state.codes[node.outputs[0]] = y
         return True
     if node.operator == "Shape":

@@ -22,6 +22,7 @@ class Reading:
         tensors: by the name of the float value that they stand for; quantized ones are read by dequantizing.
         codes: by the name of the value that holds whole numbers.
         pixels: (3, 256), what a value that depends on the photograph's pixel alone is for each of theirs.
+        arithmetic: of those values, what was done to the pixel: operators, and the numbers they take.
         weights: values that depend on the photograph's height and width alone.
         scaled: of values that are a tensor of codes in units of its channels.
         pieces: of values that gather channels of several tensors.
@@ -37,6 +38,7 @@ class Reading:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     codes: dict[str, Tensor] = field(default_factory=dict)
     pixels: dict[str, Floats] = field(default_factory=dict)
+    arithmetic: dict[str, tuple[tuple[str, Floats], ...]] = field(default_factory=lambda: {"image": ()})
     weights: set[str] = field(default_factory=set)
     scaled: dict[str, tuple[Tensor, Units]] = field(default_factory=dict)
     pieces: dict[str, tuple[Piece, ...]] = field(default_factory=dict)
@@ -59,7 +61,7 @@ class Reading:
         tensor = self.tensors.get(name)
         if tensor is None and name in self.pixels:
             y = Tensor(name, 3, self.input_size, self.input_size)
-            self.add(Input(y, self.pixels[name]), name)
+            self.add(Input(y, self.pixels[name], self.arithmetic[name]), name)
             return y
         if tensor is None or tensor.quantization is None:
             return tensor

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from flawspot.export.gate import Bounds, Translation
 from flawspot.export.source import Source
+from flawspot.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -84,4 +85,21 @@ class Target(Protocol):
 
     def measured(self, source: Source, written: Written) -> Written:
         """With what is only known where it runs: bytes of code, say."""
+        ...
+
+
+@runtime_checkable
+class BringsRuntime(Protocol):
+    """A target whose files hold a runtime of others, which is given or fetched."""
+
+    def with_runtime(self, path: Path | None, progress: Progress) -> Target:
+        """The target with its runtime at hand.
+
+        Args:
+            path: where it is; None for the cache, or what is fetched into it.
+            progress: is told of what is fetched.
+
+        Raises:
+            ExportError: it cannot be had, or is not what it should be.
+        """
         ...

@@ -20,7 +20,7 @@ from flawspot.export.from_onnx import read_form
 from flawspot.export.gate import Parity, Translation, compare
 from flawspot.export.photographs import generated, photographs, resized
 from flawspot.export.source import Facts, Source
-from flawspot.export.target import Target, Written
+from flawspot.export.target import BringsRuntime, Target, Written
 from flawspot.export.targets import TARGETS
 from flawspot.files import check_writable, write_bytes
 from flawspot.progress import SILENT, Progress
@@ -81,6 +81,7 @@ def export(
     folder: Path | None = None,
     data: Path | None = None,
     unverified: bool = False,
+    runtime: Path | None = None,
     progress: Progress = SILENT,
 ) -> Report:
     """Translate an artifact: what the target writes, and ``<path>.report.json``.
@@ -92,6 +93,7 @@ def export(
         folder: good photographs to compare on; None for generated pictures.
         data: labelled photographs, to measure both.
         unverified: write it though nothing here runs it to compare.
+        runtime: of a target that brings one: where it is; None to fetch it.
         progress: is told of the steps.
 
     Raises:
@@ -105,11 +107,16 @@ def export(
     kind = TARGETS.get(target)
     if kind is None:
         raise ConfigurationError(f"there is no target {target!r}: the known ones are {', '.join(TARGETS)}")
+    if runtime is not None and not isinstance(kind, BringsRuntime):
+        raise ConfigurationError(f"the target {target} brings no runtime: leave out --runtime")
+    names = kind.check_path(path)
     told = path.with_name(f"{path.name}.report.json")
-    for name in (*kind.check_path(path), told):
+    for name in (*names, told):
         check_writable(name)
     if data is not None:
         open_data(data)  # before the work, so that what is no data is told at once
+    if isinstance(kind, BringsRuntime):
+        kind = kind.with_runtime(runtime, progress)
     source = _source(artifact, kind, path)
     with progress.step(f"writing {target}"):
         written = kind.write(source, path)
@@ -125,8 +132,8 @@ def export(
         written = kind.measured(source, written)
     manifest, facts = artifact.manifest, source.facts
     sizes = (dict(written.parts), written.code, written.arena, written.arena_bound, facts.macs)
-    names = tuple(map(str, (*written.files, told)))
-    report = Report(target, names, facts.title, facts.sha256, manifest.precision, *sizes, parity, figures, runner)
+    files = tuple(map(str, (*written.files, told)))
+    report = Report(target, files, facts.title, facts.sha256, manifest.precision, *sizes, parity, figures, runner)
     for name, content in written.files.items():
         write_bytes(name, content)
     write_bytes(told, (json.dumps(report.as_dict(), indent=1, allow_nan=False) + "\n").encode())
