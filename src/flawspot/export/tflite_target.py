@@ -30,7 +30,7 @@ class TfliteTarget:
     about = "one file for TFLite-Micro and LiteRT"
     from_form = True
     own_integers = True
-    bounds = Bounds(share=0.03, rank=0.95)
+    bounds = Bounds(share=0.03, rank=0.9)
     """TFLite rounds twice, first to a 2^-s of a step and then to whole steps, with s mostly 4 to 8 (the multiplier that
     makes steps of a sum lies from 2^-(s+1) to 2^-s): one number in 2^(s+1) is rounded up that lies below the half.
     PaSTe's products of small distances then rank pictures that look alike otherwise."""
