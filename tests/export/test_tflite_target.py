@@ -88,21 +88,24 @@ def test_heads_of_codes_pass_the_gate(make, tiny_manifest, tmp_path):
 
 @micro
 def test_a_file_that_no_interpreter_takes_is_told_in_one_line(detectors, tmp_path, monkeypatch):
-    written = tflite_target.write_tflite
+    from tflite_micro.python.tflite_micro import runtime
 
-    def broken(*given, **named):
-        import dataclasses
+    def refuse(*given, **named):
+        raise RuntimeError("TFLM failed to allocate tensors")
 
-        file = written(*given, **named)
-        return dataclasses.replace(file, data=file.data.replace(b"TFL3", b"TFL9"))
-
-    monkeypatch.setattr(tflite_target, "write_tflite", broken)
-    monkeypatch.setattr("flawspot.export.tflite_running._LAST", 1 << 24)
-    try:
+    monkeypatch.setattr(runtime.Interpreter, "from_bytes", refuse)
+    with pytest.raises(ExportError, match="TFLite-Micro does not take the file: TFLM failed") as error:
         export(detectors("codes"), tmp_path / "part.tflite", "tflite")
-    except ExportError as error:
-        assert "\n" not in str(error)
-        assert files(tmp_path) == []
+    assert "\n" not in str(error.value)
+    assert files(tmp_path) == []
+
+
+@micro
+def test_an_arena_that_is_not_told_is_not_known(detectors, tmp_path, monkeypatch):
+    from tflite_micro.python.tflite_micro import runtime
+
+    monkeypatch.setattr(runtime.Interpreter, "print_allocations", lambda self: None)
+    assert export(detectors("codes"), tmp_path / "part.tflite", "tflite").arena is None
 
 
 @micro
