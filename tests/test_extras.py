@@ -15,7 +15,7 @@ from flawspot.errors import FlawspotError, MissingPackageError
 from flawspot.extras import EXTRAS, install_command, missing_package, require
 
 ROOT = Path(__file__).parents[1]
-IMPORTED_AS = {"pyyaml": "yaml", "opencv-python-headless": "cv2"}
+IMPORTED_AS = {"pyyaml": "yaml", "opencv-python-headless": "cv2", "tflite-micro": "tflite_micro"}
 
 HIDE = """
 import os

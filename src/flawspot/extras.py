@@ -17,6 +17,7 @@ EXTRAS = {
     "ray": ("ray",),
     "sign": ("cryptography",),
     "video": ("cv2",),
+    "tflite": ("tflite_micro", "flatbuffers"),
 }
 """What is installed with which extra, by the names that are imported."""
 

@@ -43,6 +43,18 @@ def test_targets(small, flawspot, tmp_path):
     assert err.count("\n") == 1
 
 
+def test_as_tflite(small, flawspot, tmp_path):
+    pytest.importorskip("tflite_micro")
+    code, out, _ = flawspot("export", small, "--to", "tflite", "-o", tmp_path / "part.tflite")
+    assert code == 0
+    for name in ("bytes: structure", "arena", "compared with", "threshold"):
+        assert any(line.startswith(name) for line in out.splitlines()), name
+    code, _, err = flawspot("export", small, "--to", "tflite", "-o", tmp_path / "part.c")
+    assert code == 1
+    assert err.startswith("error: cannot write")
+    assert "name it as a TFLite file" in err
+
+
 def test_without_a_compiler(small, flawspot, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)

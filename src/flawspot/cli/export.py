@@ -20,12 +20,15 @@ TARGET = Annotated[
     typer.Option(
         "--to",
         metavar="TARGET",
-        help="What to translate to: c, a C99 file with its header; web, a folder whose page inspects photographs.",
+        help="What to translate to: c, a C99 file with its header; tflite, a file for TFLite-Micro and LiteRT; web, a "
+        "folder whose page inspects photographs.",
     ),
 ]
 OUTPUT = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="PATH", help="The C file, part.c, whose header lies beside; or the folder."),
+    typer.Option(
+        "--output", "-o", metavar="PATH", help="The file: part.c, its header lies beside; part.tflite; or the folder."
+    ),
 ]
 PHOTOGRAPHS = Annotated[
     Path | None,

@@ -11,7 +11,7 @@ from flawspot.errors import ConfigurationError, ExportError
 from flawspot.export.c_writer import CProgram, write_c
 from flawspot.export.compiling import code_bytes, compiled, find_compiler
 from flawspot.export.form import Form
-from flawspot.export.gate import Translation
+from flawspot.export.gate import Bounds, Translation
 from flawspot.export.source import Source
 from flawspot.export.target import Written
 
@@ -25,6 +25,7 @@ class CTarget:
     about = "a C99 file with its header, that needs libm alone"
     from_form = True
     own_integers = True
+    bounds = Bounds()
     missing = (
         "there is no C compiler here to compare the C file with the artifact: install one, set CC, or say --unverified"
     )

@@ -17,7 +17,7 @@ from flawspot.export import fixed_heads
 from flawspot.export.fixed_graph import FixedGraph
 from flawspot.export.form import Addition, Conversion, Convolution, Form, Input
 from flawspot.export.from_onnx import MAP, SCORE
-from flawspot.export.gate import Maps, Translation
+from flawspot.export.gate import Bounds, Maps, Translation
 from flawspot.export.head_operations import (
     CentreDistance,
     DirectionDistance,
@@ -43,6 +43,7 @@ class FixedTarget:
     about = "ONNX of one fixed shape in plain operators, for OpenVINO, TensorRT, tract and compilers of NPUs"
     from_form = True
     own_integers = False
+    bounds = Bounds()
     missing = ""  # ONNX Runtime is always here
 
     def check_path(self, path: Path) -> tuple[Path, ...]:

@@ -36,6 +36,19 @@ Run = Callable[[NDArray[np.uint8]], Maps]
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """How far whole numbers that are computed by other rules may be off, where that depends on those rules.
+
+    Attributes:
+        share: of a layer's numbers, given what the artifact has computed before it, that may differ by a step.
+        rank: what the scores' ranks must correlate with at least.
+    """
+
+    share: float = SHARE
+    rank: float = LEAST_RANK
+
+
+@dataclass(frozen=True)
 class Layers:
     """How the whole numbers of the layers compare.
 
@@ -98,6 +111,7 @@ def compare(
     pictures: Pictures,
     *,
     own_integers: bool,
+    bounds: Bounds,
 ) -> Parity:
     """Run both on the pictures, and refuse what is not equal.
 
@@ -108,6 +122,7 @@ def compare(
         pictures: good and defective ones.
         own_integers: of an int8 detector, the translation computes whole numbers by its own rules: verdicts are
             compared, and layers where there is a form; else maps as of floats.
+        bounds: of what may differ then.
 
     Raises:
         ExportError: they differ; says where and by how much.
@@ -136,11 +151,11 @@ def compare(
         float(np.mean(wanted[:good] > threshold)),
         own,
     )
-    _check(parity, quantized)
+    _check(parity, bounds, quantized)
     return parity
 
 
-def _check(parity: Parity, quantized: bool) -> None:
+def _check(parity: Parity, bounds: Bounds, quantized: bool) -> None:
     if not quantized:
         worst = max(parity.map_difference, parity.score_difference)
         if not worst <= FLOAT_TOLERANCE:
@@ -149,7 +164,7 @@ def _check(parity: Parity, quantized: bool) -> None:
             )
         return
     layers = parity.layers
-    if layers is not None and (layers.steps > STEPS or layers.share > SHARE):
+    if layers is not None and (layers.steps > STEPS or layers.share > bounds.share):
         raise ExportError(
             f"the translation differs from the artifact in layer {layers.worst}: {100 * layers.share:.2g} % of its "
             f"numbers, by up to {layers.steps}: nothing was written"
@@ -160,7 +175,7 @@ def _check(parity: Parity, quantized: bool) -> None:
             f"the translation's map of a picture correlates with the artifact's by {parity.map_correlation:.3f}: "
             "nothing was written"
         )
-    close = parity.verdicts >= LEAST_AGREEMENT and parity.rank_correlation >= LEAST_RANK
+    close = parity.verdicts >= LEAST_AGREEMENT and parity.rank_correlation >= bounds.rank
     if not close or difference > MOST_ALARMS:
         raise ExportError(
             f"the translation's verdicts agree with the artifact's on {100 * parity.verdicts:.3g} % of the pictures, "

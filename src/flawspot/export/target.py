@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from flawspot.export.gate import Translation
+from flawspot.export.gate import Bounds, Translation
 from flawspot.export.source import Source
 from flawspot.progress import Progress
 
@@ -41,12 +41,14 @@ class Target(Protocol):
         from_form: whether it is written from the intermediate form, which not every detector has.
         own_integers: whether its arithmetic of whole numbers is its own, so that an int8 detector's may differ by a
             step; else its maps must equal the artifact's, whatever the precision.
+        bounds: of what may differ then: those of `gate.Bounds` unless there is a reason for others.
     """
 
     name: str
     about: str
     from_form: bool
     own_integers: bool
+    bounds: Bounds
 
     def check_path(self, path: Path) -> tuple[Path, ...]:
         """The files that will be written beside the report, so that what cannot be written is told at once.

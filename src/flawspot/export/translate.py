@@ -162,7 +162,14 @@ def _compared(
         with progress.step("preparing what runs it"):
             translation = stack.enter_context(kind.at_work(source, written))
         with progress.step("comparing with the artifact"):
-            parity = compare(source, detector, translation, pictures, own_integers=kind.own_integers)
+            parity = compare(
+                source,
+                detector,
+                translation,
+                pictures,
+                own_integers=kind.own_integers,
+                bounds=kind.bounds,
+            )
         figures = None if data is None else _figures(detector, translation, parity.threshold, data, progress)
     return parity, figures
 

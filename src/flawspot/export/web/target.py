@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flawspot.errors import ConfigurationError, ExportError
-from flawspot.export.gate import Maps, Translation
+from flawspot.export.gate import Bounds, Maps, Translation
 from flawspot.export.source import Source
 from flawspot.export.target import Target, Written
 from flawspot.export.web.browser import BROWSER, find_browser, opened
@@ -56,6 +56,7 @@ class WebTarget:
     about = "a folder for any static server, in which a browser inspects photographs"
     from_form = False
     own_integers = True
+    bounds = Bounds()
     missing = (
         "there is no browser of Chromium's family here to compare the page with the artifact: install one, name it "
         f"with {BROWSER}, or say --unverified"
