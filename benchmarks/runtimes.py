@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 import flawspot
 from flawspot.evaluation import evaluate
-from flawspot.export.c_target import CTarget
-from flawspot.export.from_onnx import read_form
+from flawspot.export.c.target import CTarget
 from flawspot.export.gate import Maps
+from flawspot.export.reading.from_onnx import read_form
 from flawspot.export.source import Facts, Source
-from flawspot.export.tflite_target import TfliteTarget
+from flawspot.export.tflite.target import TfliteTarget
 from flawspot.export.translate import TranslatedDetector
 from flawspot.runtime.artifact import graph_sha256
 from flawspot.runtime.detector import load

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flawspot.export.compiling import find_compiler
+from flawspot.export.c.compiling import find_compiler
 
 from . import graphs
 

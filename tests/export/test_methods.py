@@ -5,8 +5,8 @@ import pytest
 
 import flawspot
 from flawspot.errors import ExportError
-from flawspot.export.from_onnx import read_form
 from flawspot.export.head_operations import CentreDistance, DirectionDistance, GaussianDistance, NearestNeighbour
+from flawspot.export.reading.from_onnx import read_form
 from flawspot.export.translate import export
 
 QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "progress": False}

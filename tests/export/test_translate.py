@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from flawspot.errors import ConfigurationError, ExportError
-from flawspot.export import c_target
-from flawspot.export.compiling import CompiledC
+from flawspot.export.c import target as c_target
+from flawspot.export.c.compiling import CompiledC
 from flawspot.export.gate import rank_correlation
 from flawspot.export.photographs import photographs
 from flawspot.export.translate import export

@@ -20,14 +20,17 @@ TARGET = Annotated[
     typer.Option(
         "--to",
         metavar="TARGET",
-        help="What to translate to: c, a C99 file with its header; tflite, a file for TFLite-Micro and LiteRT; web, a "
-        "folder whose page inspects photographs.",
+        help="What to translate to: c, a C99 file with its header; onnx-fixed, ONNX of one fixed shape in plain "
+        "operators; tflite, a file for TFLite-Micro and LiteRT; web, a folder whose page inspects photographs.",
     ),
 ]
 OUTPUT = Annotated[
     Path,
     typer.Option(
-        "--output", "-o", metavar="PATH", help="The file: part.c, its header lies beside; part.tflite; or the folder."
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="The file: part.c, its header lies beside; part_fixed.onnx; part.tflite; or the folder.",
     ),
 ]
 PHOTOGRAPHS = Annotated[

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from flawspot.errors import ExportError
 from flawspot.export.form import Form
-from flawspot.export.onnx_graph import with_outputs
 from flawspot.export.photographs import Pictures
+from flawspot.export.reading.onnx_graph import with_outputs
 from flawspot.export.source import Source
 from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.artifact import Artifact

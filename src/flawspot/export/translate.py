@@ -16,9 +16,9 @@ import flawspot
 from flawspot.data.folders import open_data
 from flawspot.errors import ConfigurationError, ExportError
 from flawspot.evaluation import evaluate
-from flawspot.export.from_onnx import read_form
 from flawspot.export.gate import Parity, Translation, compare
 from flawspot.export.photographs import generated, photographs, resized
+from flawspot.export.reading.from_onnx import read_form
 from flawspot.export.source import Facts, Source
 from flawspot.export.target import BringsRuntime, Target, Written
 from flawspot.export.targets import TARGETS

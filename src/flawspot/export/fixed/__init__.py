@@ -1,0 +1,1 @@
+"""An artifact as ONNX of one fixed shape, in plain operators."""

@@ -1,0 +1,181 @@
+"""``--to onnx-fixed``: ONNX of one fixed shape in plain operators, and how a photograph is made ready for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ConfigurationError, ExportError
+from flawspot.export.fixed import heads as fixed_heads
+from flawspot.export.fixed.graph import FixedGraph
+from flawspot.export.form import Addition, Conversion, Convolution, Form, Input
+from flawspot.export.gate import Bounds, Maps, Translation
+from flawspot.export.head_operations import (
+    CentreDistance,
+    DirectionDistance,
+    GaussianDistance,
+    MapProduct,
+    NearestNeighbour,
+)
+from flawspot.export.reading.from_onnx import MAP, SCORE
+from flawspot.export.source import Source
+from flawspot.export.target import Written
+from flawspot.extras import require
+from flawspot.runtime.arena import allowed_megabytes
+from flawspot.runtime.session import open_session
+
+OPSET, IR = 17, 8
+"""Of ONNX 1.12, 2022: what compilers of other makers know."""
+IMAGE = "image"
+
+
+class FixedTarget:
+    """See `flawspot.export.target.Target`."""
+
+    name = "onnx-fixed"
+    about = "ONNX of one fixed shape in plain operators, for OpenVINO, TensorRT, tract and compilers of NPUs"
+    from_form = True
+    own_integers = False
+    bounds = Bounds()
+    missing = ""  # ONNX Runtime is always here
+
+    def check_path(self, path: Path) -> tuple[Path, ...]:
+        if path.suffix != ".onnx" or path.name == ".onnx":
+            raise ConfigurationError(f"cannot write {path}: name it as an ONNX file, such as part_fixed.onnx")
+        return path, path.with_name(f"{path.stem}.preprocess.json")
+
+    def write(self, source: Source, path: Path) -> Written:
+        require("onnx", "an ONNX file")
+        if source.form is None:
+            raise ExportError("fixed ONNX is written from the intermediate form, which this detector has none of")
+        model, parts = write_fixed(source.form, source)
+        names = self.check_path(path)
+        text = json.dumps(preparation(source, path.name), indent=1) + "\n"
+        return Written({names[0]: model, names[1]: text.encode()}, parts)
+
+    def runs_here(self) -> str | None:
+        return f"ONNX Runtime {version('onnxruntime')}"
+
+    @contextmanager
+    def at_work(self, source: Source, written: Written) -> Iterator[Translation]:
+        model = next(iter(written.files.values()))
+        yield _Fixed(model)
+
+    def measured(self, source: Source, written: Written) -> Written:
+        return written
+
+
+class _Fixed:
+    """The file in ONNX Runtime, one photograph at a time."""
+
+    def __init__(self, model: bytes) -> None:
+        self._session = open_session(model, device="cpu", megabytes=allowed_megabytes())
+
+    def run(self, photographs: NDArray[np.uint8]) -> Maps:
+        found = [self._session.run([MAP, SCORE], {IMAGE: each[None]}) for each in photographs]
+        return np.concatenate([maps for maps, _ in found]), np.concatenate([scores for _, scores in found])
+
+    def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+        raise NotImplementedError("its whole numbers are ONNX Runtime's own")
+
+
+def write_fixed(form: Form, source: Source) -> tuple[bytes, dict[str, int]]:
+    """The bytes of the model, and of its constants by part.
+
+    Raises:
+        ExportError: it has layers of 16 bits.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = FixedGraph()
+    for operation in form.operations:
+        _write(graph, operation)
+    size = form.input_size
+    made = helper.make_graph(
+        graph.nodes,
+        "flawspot",
+        [helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, [1, size, size, 3])],
+        [
+            helper.make_tensor_value_info(MAP, TensorProto.FLOAT, [1, size, size]),
+            helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, [1]),
+        ],
+        [numpy_helper.from_array(values, name) for name, values in graph.constants.items()],
+    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(made, opset_imports=opsets, ir_version=IR, producer_name="flawspot")
+    helper.set_model_props(model, {f"flawspot.{key}": _plain(value) for key, value in _told(source).items()})
+    return model.SerializeToString(deterministic=True), graph.parts
+
+
+def _write(graph: FixedGraph, operation: Any) -> None:
+    if isinstance(operation, Input):
+        graph.input(operation, IMAGE)
+    elif isinstance(operation, Convolution):
+        graph.convolution(operation)
+    elif isinstance(operation, Addition):
+        graph.addition(operation)
+    elif isinstance(operation, Conversion):
+        graph.conversion(operation)
+    elif isinstance(operation, DirectionDistance):
+        fixed_heads.direction(graph, operation)
+    elif isinstance(operation, GaussianDistance):
+        fixed_heads.gaussian(graph, operation)
+    elif isinstance(operation, NearestNeighbour):
+        fixed_heads.nearest(graph, operation)
+    elif isinstance(operation, CentreDistance):
+        fixed_heads.centres(graph, operation)
+    elif isinstance(operation, MapProduct):
+        fixed_heads.product(graph, operation, (MAP, SCORE))
+    else:
+        raise ExportError(f"fixed ONNX has no form for {type(operation).__name__}")
+
+
+def _told(source: Source) -> dict[str, Any]:
+    facts = source.facts
+    return {
+        "title": facts.title,
+        "product": facts.product,
+        "threshold": facts.threshold,
+        "graph_sha256": facts.sha256,
+        "version": facts.version,
+    }
+
+
+def _plain(value: object) -> str:
+    """As text: halves of surrogate pairs, as names of files that are not UTF-8 have, are written out."""
+    return str(value).encode(errors="backslashreplace").decode()
+
+
+def preparation(source: Source, name: str) -> dict[str, Any]:
+    """What must be done to a photograph before the model, and what comes out, as plain values."""
+    size = source.facts.input_size
+    resize = {
+        "size": [size, size],
+        "filter": "bilinear",
+        "antialias": True,
+        "keep_aspect_ratio": False,
+        "pillow": f"image.convert('RGB').resize(({size}, {size}), Image.Resampling.BILINEAR)",
+        "rule": "the weights of output pixel i are max(0, 1 - |j + 1/2 - (i + 1/2) L / S| / max(L / S, 1)) at input "
+        "pixel j, divided by their sum; of rows and of columns",
+    }
+    photograph = {"name": IMAGE, "type": "uint8", "shape": [1, size, size, 3], "layout": "NHWC", "colours": "RGB"}
+    return {
+        "model": name,
+        **_told(source),
+        "white": source.artifact.manifest.white,
+        "sixteen_bits": "divided by `white`, times 255, rounded to whole grey levels",
+        "orientation": "turned as its EXIF data say",
+        "resize": resize,
+        "input": {**photograph, "normalised": "in the model: give grey levels from 0 to 255"},
+        "outputs": [
+            {"name": MAP, "type": "float32", "shape": [1, size, size]},
+            {"name": SCORE, "type": "float32", "shape": [1], "anomalous": "above the threshold, or not a number"},
+        ],
+    }

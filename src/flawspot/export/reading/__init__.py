@@ -1,0 +1,1 @@
+"""The intermediate form, read from the graph of an artifact."""

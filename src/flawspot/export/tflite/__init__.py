@@ -1,0 +1,1 @@
+"""An artifact as a TensorFlow Lite file."""

@@ -1,0 +1,81 @@
+"""``--to tflite``: a file for TensorFlow Lite, TFLite-Micro and LiteRT."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from flawspot.errors import ConfigurationError, ExportError
+from flawspot.export.form import Form
+from flawspot.export.gate import Bounds, Translation
+from flawspot.export.source import Source
+from flawspot.export.target import Written
+from flawspot.export.tflite.running import Interpreted, recorded_arena
+from flawspot.export.tflite.writer import write_tflite
+from flawspot.extras import require
+
+_PACKAGE = "tflite_micro"
+
+
+class TfliteTarget:
+    """See `flawspot.export.target.Target`."""
+
+    name = "tflite"
+    about = "one file for TFLite-Micro and LiteRT"
+    from_form = True
+    own_integers = True
+    bounds = Bounds(share=0.03, rank=0.9)
+    """TFLite rounds twice, first to a 2^-s of a step and then to whole steps, with s mostly 4 to 8 (the multiplier that
+    makes steps of a sum lies from 2^-(s+1) to 2^-s): one number in 2^(s+1) is rounded up that lies below the half.
+    PaSTe's products of small distances then rank pictures that look alike otherwise."""
+    missing = "there is no TFLite-Micro here to compare the TFLite file with the artifact: install flawspot[tflite]"
+
+    def check_path(self, path: Path) -> tuple[Path, ...]:
+        if path.suffix != ".tflite" or path.name == ".tflite":
+            raise ConfigurationError(f"cannot write {path}: name it as a TFLite file, such as part.tflite")
+        return (path,)
+
+    def write(self, source: Source, path: Path) -> Written:
+        _check_package()
+        file = write_tflite(_form(source), source.facts)
+        return Written({path: file.data}, file.parts)
+
+    def runs_here(self) -> str | None:
+        if importlib.util.find_spec(_PACKAGE) is None:
+            return None
+        return f"TFLite-Micro {version(_PACKAGE)}"
+
+    @contextmanager
+    def at_work(self, source: Source, written: Written) -> Iterator[Translation]:
+        form = _form(source)
+        pieces = write_tflite(form, source.facts, cut=True) if form.quantized else None
+        (data,) = written.files.values()
+        yield Interpreted(data, pieces, form)
+
+    def measured(self, source: Source, written: Written) -> Written:
+        (data,) = written.files.values()
+        return dataclasses.replace(written, arena=recorded_arena(data))
+
+
+def _check_package() -> None:
+    if importlib.util.find_spec(_PACKAGE) is None and _here() != ("linux", "x86_64"):
+        raise ExportError("TFLite files are written with tflite-micro, made for Linux on x86-64 alone: export there")
+    require(_PACKAGE, "a TFLite file")
+
+
+def _here() -> tuple[str, str]:
+    return sys.platform, platform.machine()
+
+
+def _form(source: Source) -> Form:
+    if source.form is None:
+        raise ExportError(
+            "a TFLite file is written from the intermediate form, which this detector has not been read in"
+        )
+    return source.form
