@@ -134,3 +134,15 @@ def test_labels_that_tell_nothing(tiny, flawspot, labelled):
     assert "no good photographs" in err
     code, _, err = flawspot("threshold", tiny, "--from", labelled / "test", "--escape-rate", 0.01)
     assert code == 1
+
+
+def test_another_file_is_written_where_one_is_named(tiny, flawspot, tmp_path):
+    before, other = tiny.read_bytes(), tmp_path / "other.onnx"
+    code, out, _ = flawspot("threshold", tiny, "--value", "7", "-o", other)
+    assert code == 0
+    assert tiny.read_bytes() == before
+    assert "7" in out
+    assert read(other).manifest.calibration.threshold == 7
+    code, _, err = flawspot("threshold", tiny, "-o", other)
+    assert code != 0
+    assert "--output is for a new threshold" in err

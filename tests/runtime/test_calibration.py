@@ -216,7 +216,7 @@ def test_bad_parts_among_the_good_are_named() -> None:
     assert outlying(calibration.scores) == [40]
     told = remarks(calibration)
     assert len(told) == 2
-    assert told[1].startswith("40.png score far above")
+    assert told[1].startswith("40.png scores far above")
     assert "would be 12, not 24" in told[1]
     assert outlying(scores[:-1]) == []
     assert outlying([1.0, 1.0, 1.0, 1.0, 1.0, 1.0000001]) == []

@@ -52,6 +52,12 @@ ESCAPE_RATE = Annotated[
         "confidence."
     ),
 ]
+OUTPUT = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write the artifact with the new threshold here. Default: in its place."
+    ),
+]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -64,11 +70,12 @@ def threshold(
     best_f1: BEST_F1 = False,
     recall: RECALL = None,
     escape_rate: ESCAPE_RATE = None,
+    output: OUTPUT = None,
     threads: THREADS = None,
     trusted_keys: TRUSTED_KEYS = None,
     as_json: JSON = False,
 ) -> None:
-    """Show the threshold, or choose another one, without training again."""
+    """Show the threshold, or choose another one, without training again; the file is written anew then."""
     from flawspot.errors import ConfigurationError
     from flawspot.runtime.signature import read_trusted
 
@@ -84,6 +91,8 @@ def threshold(
     ]
     if len(given) > 1:
         raise ConfigurationError(f"{' and '.join(given)} exclude each other: give one")
+    if output is not None and not given:
+        raise ConfigurationError("--output is for a new threshold: add --false-alarm-rate, --value or --from DATA")
     points: list[Point] | None = None
     unseen = 0
     if labelled is not None:
@@ -91,6 +100,7 @@ def threshold(
     artifact = read_trusted(file, trusted_keys or None)
     changed = _changed(artifact, points, false_alarm_rate, rule, value, best_f1, recall, escape_rate)
     if changed is not None:
+        file = output or file
         _replace(file, artifact, changed)
         artifact = changed
     _show(file, artifact, points, unseen, as_json)

@@ -194,10 +194,11 @@ def shortfall(calibration: CalibrationInfo) -> str | None:
         return None
     held_out = "" if calibration.folds else "held-out "
     good, images = ("groups of good images", "groups") if calibration.groups else ("good images", "images")
+    folds = "" if calibration.folds else ", or --calibration cross, by which every good one counts"
     return (
         f"{count} {held_out}{good} can promise a false-alarm rate of {calibration.promised_rate:.2g}, not "
         f"{calibration.false_alarm_rate:g}: the threshold is the highest of their scores. "
-        f"{needed} {held_out}{images} would do."
+        f"{needed} {held_out}{images} would do{folds}."
     )
 
 
@@ -218,7 +219,8 @@ def remarks(calibration: CalibrationInfo) -> list[str]:
             groups=[calibration.groups[place] for place in kept] if calibration.groups else (),
         )
         found.append(
-            f"{named}{more} score far above the other good photographs: if they show bad parts, take them away and "
+            f"{named}{more} {'score' if len(odd) > 1 else 'scores'} far above the other good photographs: if "
+            f"{'they show bad parts, take them' if len(odd) > 1 else 'it shows a bad part, take it'} away and "
             f"train again (without them the threshold would be {without.threshold:.5g}, not "
             f"{calibration.threshold:.5g})"
         )

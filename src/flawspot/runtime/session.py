@@ -24,7 +24,7 @@ DEVICES = {"cpu": [CPU], "cuda": [CUDA, CPU]}
 """What may be asked for, and which of ONNX Runtime's providers that is."""
 _SETTINGS = {CUDA: {"use_tf32": "0"}}
 """Of a provider. TensorFloat-32 rounds products to 10 bits: maps would be off by a hundredth, for no time that could be
-measured (docs/performance.md)."""
+measured (docs/edge.md)."""
 
 WAIT_MICROSECONDS = 20
 """How long a thread waits for work within a prediction before it sleeps."""
