@@ -80,6 +80,8 @@ def costs(
         print_json({**subject, **found.as_dict(), **({"measured": _measured(latencies, training)} if measure else {})})
         return
     _print_parts(found, stored=artifact is not None or precision != "float32")
+    if artifact is None and _at_most(method):
+        out.print(styled("Stored and searched are at most these: how much less is known once it is trained.", "dim"))
     _print_training(found.training)
     _print_measured(latencies, training)
 
@@ -95,6 +97,13 @@ def _check_options(artifact: Path | None, measure: bool, data: Path | None, trus
         from flawspot.data.folders import open_folder
 
         open_folder(data)  # whatever is wrong with it is told before the rest is computed
+
+
+def _at_most(method: str) -> bool:
+    """Whether what a method stores and computes depends on the photographs."""
+    from flawspot.methods.registry import method_class
+
+    return method_class(method).planned_at_most
 
 
 def _measured(latencies: dict[str, list[Latency]], training: TrainingRun | None) -> dict[str, Any]:
