@@ -35,6 +35,16 @@ def test_a_trained_detector_as_c(method, layers, kind, product_folder, compiler,
     assert report.parity.map_difference < 1e-5
     assert "held-out" in report.parity.pictures
     assert np.isclose(report.parity.threshold, artifact.manifest.calibration.threshold)
+    fixed = export(artifact, tmp_path / "fixed.onnx", "onnx-fixed", folder=product_folder)
+    assert fixed.parity.map_difference < 1e-5
+
+
+def test_a_trained_student_in_integers_as_fixed_onnx(product_folder, tmp_path):
+    settings = {"layers": "4,6", "calibration": "split", "precision": "int8", **QUICK}
+    artifact = flawspot.train(product_folder, method=flawspot.PaSTe(epochs=1), **settings)
+    report = export(artifact, tmp_path / "fixed.onnx", "onnx-fixed", folder=product_folder)
+    assert report.precision == "int8"
+    assert report.parity.map_difference < 1e-5
 
 
 def test_a_head_without_a_form_says_so(product_folder):

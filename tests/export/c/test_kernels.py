@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-import flawspot.export
+import flawspot.export.c
 from flawspot.export.c.program import KERNELS, kernel, number
 
-FOLDER = Path(flawspot.export.__file__).parent / "kernels"
+FOLDER = Path(flawspot.export.c.__file__).parent / "kernels"
 OTHERS = {"common", "driver", "resize"}
 
 
