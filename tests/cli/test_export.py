@@ -36,6 +36,15 @@ def test_what_has_no_c_form_is_told_in_a_line(tiny, flawspot, tmp_path):
     assert err.count("\n") == 1
 
 
+def test_the_artifact_itself_is_not_written_over(small, flawspot, tmp_path):
+    path = tmp_path / "part.onnx"
+    path.write_bytes(small.read_bytes())
+    code, _, err = flawspot("export", path, "--to", "onnx-fixed", "-o", path)
+    assert code == 1
+    assert "it is the artifact itself" in err
+    assert path.read_bytes() == small.read_bytes()
+
+
 def test_targets(small, flawspot, tmp_path):
     code, _, err = flawspot("export", small, "--to", "fortran", "-o", tmp_path / "part.c")
     assert code == 1

@@ -189,6 +189,22 @@ def test_figures_of_both(detectors, compiler, product_folder, tmp_path):
         assert translation[name] == pytest.approx(value, abs=0.2)  # of 8 photographs, rounded where they are resized
 
 
+def test_no_folder_is_left_where_nothing_is_written(detectors, compiler, tmp_path, monkeypatch):
+    monkeypatch.setattr(CompiledC, "run", lambda self, several: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export(detectors("floats"), tmp_path / "new" / "part.c")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "old").mkdir()
+    with pytest.raises(ZeroDivisionError):
+        export(detectors("floats"), tmp_path / "old" / "part.c")
+    assert (tmp_path / "old").is_dir()
+
+
+def test_a_name_of_a_header_of_c_is_refused(detectors, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"math\.h is a header of C"):
+        export(detectors("floats"), tmp_path / "math.c")
+
+
 def test_ranks():
     first = np.array([1, 2, 2, 5], np.float32)
     assert rank_correlation(first, first * 3) == pytest.approx(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,6 +78,9 @@ def export(
             "a finished detector is not made int8: it would call good parts anomalous. Train it so, with "
             "flawspot train --precision int8"
         )
+    with contextlib.suppress(OSError):
+        if output.samefile(file):
+            raise ConfigurationError(f"cannot write {output}: it is the artifact itself; name another file")
     artifact = read_trusted(file, trusted_keys or None)
     report = translate(
         artifact,
@@ -92,6 +96,11 @@ def export(
         print_json(report.as_dict())
     else:
         print_pairs(_rows(report))
+    if report.parity is not None and photographs is None and report.parity.artifact_false_alarms > 0:
+        note(
+            "the pictures that flawspot draws are no parts of yours, and were called anomalous, so that verdicts say "
+            "little: compare with --photographs"
+        )
     if not report.verified:
         note("what was written was not compared with the artifact, for nothing here runs it")
 

@@ -178,9 +178,10 @@ def _check(parity: Parity, bounds: Bounds, quantized: bool) -> None:
     close = parity.verdicts >= LEAST_AGREEMENT and parity.rank_correlation >= bounds.rank
     if not close or difference > MOST_ALARMS:
         raise ExportError(
-            f"the translation's verdicts agree with the artifact's on {100 * parity.verdicts:.3g} % of the pictures, "
-            f"its scores rank with {parity.rank_correlation:.4f}, its false alarms differ by {difference:.3f}: nothing "
-            "was written"
+            f"the translation's verdicts agree with the artifact's on {100 * parity.verdicts:.3g} % of the pictures "
+            f"(at least {100 * LEAST_AGREEMENT:g}), its scores rank with {parity.rank_correlation:.4f} (at least "
+            f"{bounds.rank:g}), its false alarms differ by {difference:.3f} (at most {MOST_ALARMS:g}): nothing was "
+            "written; where pictures are few or alike, more photographs say more"
         )
 
 

@@ -35,7 +35,7 @@ class Pictures:
     Attributes:
         good, defective: (N, S, S, 3) uint8 each; a defective one is a good one with a defect on it.
         told: what they are, in a few words.
-        held_out: the detector has learned from none of the good ones, so that a threshold may rest on them.
+        held_out: the good ones are those that the artifact's threshold rests on, so that another may.
     """
 
     good: NDArray[np.uint8]
@@ -77,8 +77,11 @@ def photographs(folder: Path, manifest: Manifest, progress: Progress = SILENT) -
             progress.note(str(error))
     if not good:
         raise DataError(f"none of the {len(chosen)} good photographs of {folder} can be read")
-    kind = "held-out good photograph" if held_out else "good photograph"
+    folds = manifest.calibration.folds > 0
+    kind = "held-out good photograph" if held_out and not folds else "good photograph"
     more = "" if held_out else ", some perhaps learned from"
+    if held_out and folds:
+        more = " that the threshold rests on"
     return _with_defects(good, manifest.input_size, counted(len(good), kind) + more, held_out=held_out)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,30 +111,59 @@ def export(
     if runtime is not None and not isinstance(kind, BringsRuntime):
         raise ConfigurationError(f"the target {target} brings no runtime: leave out --runtime")
     names = kind.check_path(path)
-    told = path.with_name(f"{path.name}.report.json")
-    for name in (*names, told):
-        check_writable(name)
-    if data is not None:
-        open_data(data)  # before the work, so that what is no data is told at once
-    if isinstance(kind, BringsRuntime):
-        kind = kind.with_runtime(runtime, progress)
+    with _no_empty_folder(names[0].parent):
+        for name in (*names, _report_of(path)):
+            check_writable(name)
+        if data is not None:
+            open_data(data)  # before the work, so that what is no data is told at once
+        if isinstance(kind, BringsRuntime):
+            kind = kind.with_runtime(runtime, progress)
+        return _export(artifact, path, kind, (folder, data), unverified, progress)
+
+
+def _report_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.report.json")
+
+
+@contextmanager
+def _no_empty_folder(folder: Path) -> Iterator[None]:
+    """Remove a folder that was made for files that are not written."""
+    new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _export(
+    artifact: Artifact,
+    path: Path,
+    kind: Target,
+    folders: tuple[Path | None, Path | None],
+    unverified: bool,
+    progress: Progress,
+) -> Report:
     source = _source(artifact, kind, path)
-    with progress.step(f"writing {target}"):
+    with progress.step(f"writing {kind.name}"):
         written = kind.write(source, path)
     runner = kind.runs_here()
     if runner is None and not unverified:
         raise ExportError(kind.missing)
     parity, figures = None, None
     if runner is not None:
-        parity, figures = _compared(kind, source, written, (folder, data), progress)
+        parity, figures = _compared(kind, source, written, folders, progress)
         if parity.threshold != source.facts.threshold:
             facts = dataclasses.replace(source.facts, threshold=parity.threshold)
             written = kind.write(dataclasses.replace(source, facts=facts), path)
         written = kind.measured(source, written)
     manifest, facts = artifact.manifest, source.facts
     sizes = (dict(written.parts), written.code, written.arena, written.arena_bound, facts.macs)
+    told = _report_of(path)
     files = tuple(map(str, (*written.files, told)))
-    report = Report(target, files, facts.title, facts.sha256, manifest.precision, *sizes, parity, figures, runner)
+    report = Report(kind.name, files, facts.title, facts.sha256, manifest.precision, *sizes, parity, figures, runner)
     for name, content in written.files.items():
         write_bytes(name, content)
     write_bytes(told, (json.dumps(report.as_dict(), indent=1, allow_nan=False) + "\n").encode())

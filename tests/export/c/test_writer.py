@@ -1,5 +1,7 @@
 """The C file: it compiles without a warning, computes what the artifact does, and touches nothing else."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,24 @@ def test_map_and_score_are_those_of_the_artifact(name, detectors, compiler):
             assert layers.steps <= 1
             assert layers.share <= 0.001
             assert layers.compared > 2
+
+
+def test_a_score_that_is_not_a_number_is_told_as_such(detectors, compiler):
+    """And the condition that the header shows rejects it."""
+    form = read_form(detectors("floats").model, SIZE)
+    head = form.operations[-1]
+    first, second = head.factors
+    columns, others = first.columns.copy(), second.columns.copy()
+    columns[7], others[7] = 1e38, 0  # infinite times nothing
+    factors = dataclasses.replace(first, rows=first.rows * np.float32(1e38), columns=columns)
+    head = dataclasses.replace(head, factors=(factors, dataclasses.replace(second, columns=others)))
+    form = dataclasses.replace(form, operations=(*form.operations[:-1], head))
+    program = write_c(form, Facts("part", "title", SIZE, 0.5, "a part", "1", "ab", form.macs))
+    with compiled(program, SIZE, compiler) as translation:
+        maps, scores = translation.run(pictures(2))
+    assert np.isnan(scores).all()
+    assert np.isnan(maps[:, :, 7]).all()
+    assert "!(flawspot_run(rgb, NULL) <= flawspot_threshold)" in program.header
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from flawspot.errors import ConfigurationError, ExportError
 from flawspot.export.fixed.target import _Fixed
@@ -103,6 +104,10 @@ def test_what_is_told_beside_it(fixed, detectors):
     assert told["threshold"] == pytest.approx(artifact.manifest.calibration.threshold, rel=1e-6)
     assert told["input"]["shape"] == [1, SIZE, SIZE, 3]
     assert told["resize"]["antialias"] is True
+    names = {"np": np, "rgb": np.random.default_rng(0).integers(0, 256, (97, 61, 3)).astype(np.uint8)}
+    exec(told["resize"]["numpy"], names)
+    wanted = np.asarray(Image.fromarray(names["rgb"]).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+    assert np.abs(names["resized"].astype(int) - wanted).max() <= 1
     props = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     assert float(props["flawspot.threshold"]) == told["threshold"]
     assert props["flawspot.graph_sha256"] == told["graph_sha256"]
@@ -125,6 +130,18 @@ def test_what_differs_is_not_written(detectors, tmp_path, monkeypatch):
 def test_layers_of_16_bits_are_refused(detectors, tmp_path):
     with pytest.raises(ExportError, match="16 bits"):
         export(detectors("wide"), tmp_path / "part.onnx", "onnx-fixed")
+
+
+def test_a_detector_is_not_written_over(detectors, tmp_path):
+    path = tmp_path / "part.onnx"
+    detectors("floats").save(path)
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError, match="it is a detector, which would be lost"):
+        export(detectors("floats"), path, "onnx-fixed")
+    assert path.read_bytes() == before
+    other = tmp_path / "fixed.onnx"
+    for _ in range(2):  # an earlier export may be
+        export(detectors("floats"), other, "onnx-fixed")
 
 
 @pytest.mark.parametrize("name", ["part", "part.c", ".onnx"])

@@ -16,6 +16,15 @@ from flawspot.export.source import Source
 from flawspot.export.target import Written
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_TAKEN = frozenset(
+    f"{name}.c"
+    for group in (
+        ("assert", "ctype", "errno", "float", "limits", "locale", "math", "setjmp"),
+        ("signal", "stdarg", "stddef", "stdint", "stdio", "stdlib", "string"),
+    )
+    for name in group
+)
+"""Headers of C that are called so: a file of that name beside others would hide them."""
 
 
 class CTarget:
@@ -31,6 +40,8 @@ class CTarget:
     )
 
     def check_path(self, path: Path) -> tuple[Path, ...]:
+        if path.name.lower() in _TAKEN:
+            raise ConfigurationError(f"cannot write {path}: {path.stem}.h is a header of C; name it part.c")
         if path.suffix != ".c" or not _NAME.fullmatch(path.stem):
             raise ConfigurationError(
                 f"cannot write {path}: name it as a C file, of letters, digits and _, such as part.c"

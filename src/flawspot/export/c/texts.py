@@ -28,7 +28,7 @@ def header(facts: Facts, arena: int) -> str:
 
      static uint8_t rgb[FLAWSPOT_SIZE * FLAWSPOT_SIZE * 3];
      flawspot_resize(camera, height, width, rgb);
-     if (flawspot_run(rgb, NULL) > flawspot_threshold) reject();
+     if (!(flawspot_run(rgb, NULL) <= flawspot_threshold)) reject();
 
    Compile {commented(facts.name)}.c and {commented(facts.name)}_resize.c as C99 and link libm.
    GCC wants -std=c99 or -ffp-contract=off, so that every processor gives the same numbers; never give -ffast-math. It

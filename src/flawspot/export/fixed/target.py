@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flawspot.errors import ConfigurationError, ExportError
+from flawspot.errors import ConfigurationError, ExportError, FlawspotError
 from flawspot.export.fixed import heads as fixed_heads
 from flawspot.export.fixed.graph import FixedGraph
 from flawspot.export.form import Addition, Conversion, Convolution, Form, Input
@@ -29,6 +29,7 @@ from flawspot.export.source import Source
 from flawspot.export.target import Written
 from flawspot.extras import require
 from flawspot.runtime.arena import allowed_megabytes
+from flawspot.runtime.artifact import read
 from flawspot.runtime.session import open_session
 
 OPSET, IR = 17, 8
@@ -49,6 +50,8 @@ class FixedTarget:
     def check_path(self, path: Path) -> tuple[Path, ...]:
         if path.suffix != ".onnx" or path.name == ".onnx":
             raise ConfigurationError(f"cannot write {path}: name it as an ONNX file, such as part_fixed.onnx")
+        if _is_detector(path):
+            raise ConfigurationError(f"cannot write {path}: it is a detector, which would be lost; name another file")
         return path, path.with_name(f"{path.stem}.preprocess.json")
 
     def write(self, source: Source, path: Path) -> Written:
@@ -70,6 +73,15 @@ class FixedTarget:
 
     def measured(self, source: Source, written: Written) -> Written:
         return written
+
+
+def _is_detector(path: Path) -> bool:
+    """Whether an artifact lies there: it is named like what is written here, and nothing brings it back."""
+    try:
+        read(path)
+    except FlawspotError:
+        return False
+    return True
 
 
 class _Fixed:
@@ -153,6 +165,15 @@ def _plain(value: object) -> str:
     return str(value).encode(errors="backslashreplace").decode()
 
 
+_BY_RULE = (
+    "w = lambda L, S={size}: (lambda m: m / m.sum(1, keepdims=True))(np.maximum(0, 1 - abs(np.arange(L) + .5 - "
+    "(np.arange(S)[:, None] + .5) * L / S) / max(L / S, 1))); "
+    "resized = np.rint(np.einsum('ih,hwc,jw->ijc', w(rgb.shape[0]), rgb, w(rgb.shape[1]), optimize=True))"
+    ".astype(np.uint8)"
+)
+"""The rule in a line of numpy; ``rgb`` is (H, W, 3)."""
+
+
 def preparation(source: Source, name: str) -> dict[str, Any]:
     """What must be done to a photograph before the model, and what comes out, as plain values."""
     size = source.facts.input_size
@@ -161,7 +182,9 @@ def preparation(source: Source, name: str) -> dict[str, Any]:
         "filter": "bilinear",
         "antialias": True,
         "keep_aspect_ratio": False,
+        "numpy": _BY_RULE.format(size=size),
         "pillow": f"image.convert('RGB').resize(({size}, {size}), Image.Resampling.BILINEAR)",
+        "pillow_differs": "by one grey level at some pixels, as it rounds after each of the two axes; scores follow it",
         "rule": "the weights of output pixel i are max(0, 1 - |j + 1/2 - (i + 1/2) L / S| / max(L / S, 1)) at input "
         "pixel j, divided by their sum; of rows and of columns",
     }

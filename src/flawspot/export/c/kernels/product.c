@@ -7,7 +7,7 @@ typedef struct {
   const float *rows, *columns;
 } enlarged;
 
-/* The anomaly map, which is the product of enlarged ones, and its maximum. */
+/* The anomaly map, which is the product of enlarged ones, and its maximum; not a number where any of it is none. */
 static float product(const enlarged *factors, int count, float *lines, float *map) {
   float highest = -FLT_MAX;
   for (int y = 0; y < FLAWSPOT_SIZE; y++) {
@@ -33,7 +33,7 @@ static float product(const enlarged *factors, int count, float *lines, float *ma
         value = f ? value * sum : sum;
         line += e->width;
       }
-      if (value > highest) highest = value;
+      if (!(value <= highest) && highest == highest) highest = value;
       if (map) map[y * FLAWSPOT_SIZE + x] = value;
     }
   }
