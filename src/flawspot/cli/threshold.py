@@ -77,6 +77,7 @@ def threshold(
 ) -> None:
     """Show the threshold, or choose another one, without training again; the file is written anew then."""
     from flawspot.errors import ConfigurationError
+    from flawspot.files import check_writable
     from flawspot.runtime.signature import read_trusted
 
     choices = {"--best-f1": best_f1 or None, "--recall": recall, "--escape-rate": escape_rate}
@@ -93,6 +94,8 @@ def threshold(
         raise ConfigurationError(f"{' and '.join(given)} exclude each other: give one")
     if output is not None and not given:
         raise ConfigurationError("--output is for a new threshold: add --false-alarm-rate, --value or --from DATA")
+    if output is not None:
+        check_writable(output)
     points: list[Point] | None = None
     unseen = 0
     if labelled is not None:
