@@ -128,7 +128,7 @@ def compare(
         ExportError: they differ; says where and by how much.
     """
     everything = np.concatenate([pictures.good, pictures.defective])
-    wanted_maps, wanted = _in_turn(detector.run, everything)
+    wanted_maps, wanted = in_turn(detector.run, everything)
     maps, scores = translation.run(everything)
     if not (np.isfinite(maps).all() and np.isfinite(scores).all()):
         raise ExportError("the translation gives a score or a map that is not finite: nothing was written")
@@ -221,7 +221,7 @@ def _layers(artifact: Artifact, form: Form, translation: Translation, everything
     return Layers(len(shares), max(furthest.values()), shares[worst], worst)
 
 
-def _in_turn(run: Run, pictures: NDArray[np.uint8]) -> Maps:
+def in_turn(run: Run, pictures: NDArray[np.uint8]) -> Maps:
     """One at a time, as a device would."""
     found = [run(picture[None]) for picture in pictures]
     return np.concatenate([maps for maps, _ in found]), np.concatenate([scores for _, scores in found])

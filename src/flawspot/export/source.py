@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flawspot.errors import ExportError
 from flawspot.export.form import Form
 from flawspot.runtime.artifact import Artifact
 
@@ -46,3 +47,13 @@ class Source:
     artifact: Artifact
     form: Form | None
     facts: Facts
+
+    def needed_form(self) -> Form:
+        """The intermediate form, for a target that is written from it.
+
+        Raises:
+            ExportError: it has not been read.
+        """
+        if self.form is None:
+            raise ExportError("this target is written from the intermediate form, which has not been read")
+        return self.form

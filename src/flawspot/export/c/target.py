@@ -10,7 +10,6 @@ from pathlib import Path
 from flawspot.errors import ConfigurationError, ExportError
 from flawspot.export.c.compiling import code_bytes, compiled, find_compiler
 from flawspot.export.c.writer import CProgram, write_c
-from flawspot.export.form import Form
 from flawspot.export.gate import Bounds, Translation
 from flawspot.export.source import Source
 from flawspot.export.target import Written
@@ -49,7 +48,7 @@ class CTarget:
         return path, path.with_suffix(".h"), path.with_name(f"{path.stem}_resize.c")
 
     def write(self, source: Source, path: Path) -> Written:
-        program = write_c(_form(source), source.facts)
+        program = write_c(source.needed_form(), source.facts)
         texts = (program.source, program.header, program.resize)
         files = {name: text.encode() for name, text in zip(self.check_path(path), texts, strict=True)}
         return Written(files, program.bytes, None, program.arena, program.bound)
@@ -59,7 +58,7 @@ class CTarget:
         return None if compiler is None else " ".join(compiler)
 
     def at_work(self, source: Source, written: Written) -> AbstractContextManager[Translation]:
-        compiler, form = find_compiler(), _form(source)
+        compiler, form = find_compiler(), source.needed_form()
         if compiler is None:
             raise ExportError(self.missing)
         return compiled(_program(source, written), form.input_size, compiler, trace=form.quantized)
@@ -69,12 +68,6 @@ class CTarget:
         if compiler is None:
             return written
         return dataclasses.replace(written, code=code_bytes(_program(source, written), compiler))
-
-
-def _form(source: Source) -> Form:
-    if source.form is None:
-        raise ExportError("C is written from the intermediate form, which this detector has not been read in")
-    return source.form
 
 
 def _program(source: Source, written: Written) -> CProgram:

@@ -16,7 +16,7 @@ from flawspot.export.tensors import Floats, Quantization, Table, Tensor, Units
 if TYPE_CHECKING:
     import onnx
 
-FLOAT, FLOAT16 = 1, 10
+FLOAT = 1
 """Of TensorProto.DataType."""
 
 

@@ -40,8 +40,7 @@ def gaussian(graph: FixedGraph, head: GaussianDistance) -> None:
     if head.scale is not None:
         scaled = graph.node("Mul", centred, graph.table(head.scale))
     else:
-        column = graph.node("Unsqueeze", graph.node("Transpose", centred, perm=[2, 1, 0]), graph.wholes(3))
-        column = graph.node("Reshape", column, graph.wholes(side * side, channels, 1))
+        column = graph.node("Transpose", centred, perm=[2, 1, 0])  # (P, channels, 1)
         scaled = _banded(graph, head.bands, column, channels)
     squared = graph.node("Mul", scaled, scaled)
     distance = graph.node("Sqrt", graph.node("ReduceSum", squared, graph.wholes(1), keepdims=1))
@@ -62,7 +61,7 @@ def _banded(graph: FixedGraph, bands: tuple[Table, ...], column: str, channels: 
 
 def nearest(graph: FixedGraph, head: NearestNeighbour) -> None:
     """The distance to the nearest row of a bank at each place: all are compared, the nearest once more, exactly."""
-    grid, places = head.y.height, head.y.height * head.y.width
+    grid = head.y.height
     vectors = [_places(graph, level) for level in head.levels]
     distances, above = "", 0
     for level, vector in zip(reversed(head.levels), reversed(vectors), strict=True):
@@ -84,7 +83,6 @@ def nearest(graph: FixedGraph, head: NearestNeighbour) -> None:
         total = graph.node("Add", total, part) if total else part
         if level.parents is not None:
             index = graph.node("Gather", graph.constant(level.parents, np.int64), index, axis=0)
-    assert places == grid * grid
     graph.give(head.y, graph.node("Reshape", graph.node("Sqrt", total), graph.wholes(1, 1, grid, grid)))
 
 

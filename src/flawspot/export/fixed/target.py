@@ -16,7 +16,7 @@ from flawspot.errors import ConfigurationError, ExportError, FlawspotError
 from flawspot.export.fixed import heads as fixed_heads
 from flawspot.export.fixed.graph import FixedGraph
 from flawspot.export.form import Addition, Conversion, Convolution, Form, Input
-from flawspot.export.gate import Bounds, Maps, Translation
+from flawspot.export.gate import Bounds, Maps, Translation, in_turn
 from flawspot.export.head_operations import (
     CentreDistance,
     DirectionDistance,
@@ -56,9 +56,7 @@ class FixedTarget:
 
     def write(self, source: Source, path: Path) -> Written:
         require("onnx", "an ONNX file")
-        if source.form is None:
-            raise ExportError("fixed ONNX is written from the intermediate form, which this detector has none of")
-        model, parts = write_fixed(source.form, source)
+        model, parts = write_fixed(source.needed_form(), source)
         names = self.check_path(path)
         text = json.dumps(preparation(source, path.name), indent=1) + "\n"
         return Written({names[0]: model, names[1]: text.encode()}, parts)
@@ -91,8 +89,7 @@ class _Fixed:
         self._session = open_session(model, device="cpu", megabytes=allowed_megabytes())
 
     def run(self, photographs: NDArray[np.uint8]) -> Maps:
-        found = [self._session.run([MAP, SCORE], {IMAGE: each[None]}) for each in photographs]
-        return np.concatenate([maps for maps, _ in found]), np.concatenate([scores for _, scores in found])
+        return in_turn(lambda photograph: tuple(self._session.run([MAP, SCORE], {IMAGE: photograph})), photographs)
 
     def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
         raise NotImplementedError("its whole numbers are ONNX Runtime's own")

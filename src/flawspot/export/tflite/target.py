@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from flawspot.errors import ConfigurationError, ExportError
-from flawspot.export.form import Form
 from flawspot.export.gate import Bounds, Translation
 from flawspot.export.source import Source
 from flawspot.export.target import Written
@@ -43,7 +42,7 @@ class TfliteTarget:
 
     def write(self, source: Source, path: Path) -> Written:
         _check_package()
-        file = write_tflite(_form(source), source.facts)
+        file = write_tflite(source.needed_form(), source.facts)
         return Written({path: file.data}, file.parts)
 
     def runs_here(self) -> str | None:
@@ -53,7 +52,7 @@ class TfliteTarget:
 
     @contextmanager
     def at_work(self, source: Source, written: Written) -> Iterator[Translation]:
-        form = _form(source)
+        form = source.needed_form()
         pieces = write_tflite(form, source.facts, cut=True) if form.quantized else None
         (data,) = written.files.values()
         yield Interpreted(data, pieces, form)
@@ -71,11 +70,3 @@ def _check_package() -> None:
 
 def _here() -> tuple[str, str]:
     return sys.platform, platform.machine()
-
-
-def _form(source: Source) -> Form:
-    if source.form is None:
-        raise ExportError(
-            "a TFLite file is written from the intermediate form, which this detector has not been read in"
-        )
-    return source.form
