@@ -31,7 +31,8 @@ from flawspot.methods.features import FeatureSet
 from flawspot.runtime.calibration import calibrate
 from flawspot.training.calibration import cross_scores, scores_of
 from flawspot.training.configuration import Configuration, configure
-from flawspot.training.feature_cache import FeatureCache, FeatureSource
+from flawspot.training.feature_cache import FeatureCache
+from flawspot.training.feature_source import FeatureSource
 from flawspot.training.photographs import Division, Photographs, divide
 
 PRODUCTS = ("mvtec_ad/bottle", "mvtec_ad/pill", "magnetic_tile")

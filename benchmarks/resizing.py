@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import flawspot
 from flawspot.runtime.session import open_session
+from flawspot.runtime.view import View
 from flawspot.training.resizing import DOMAIN, OPERATOR, expand
 
 SHAPES = ((224, 224), (450, 450), (900, 900), (1200, 1600), (3000, 4000))
@@ -69,7 +70,7 @@ def in_turn(
 def graph(size: int, plain: bool) -> bytes:
     """(N, H, W, 3) uint8 -> (N, 3, S, S) float32, in plain operators, or by `Resize`."""
     if plain:
-        nodes = [helper.make_node(OPERATOR, ["image"], ["resized"], domain=DOMAIN, size=size)]
+        nodes = [helper.make_node(OPERATOR, ["image"], ["resized"], domain=DOMAIN)]
         constants = []
     else:
         settings: dict[str, Any] = {"mode": "linear", "antialias": 1, "coordinate_transformation_mode": "half_pixel"}
@@ -85,7 +86,7 @@ def graph(size: int, plain: bool) -> bytes:
     resized = helper.make_tensor_value_info("resized", TensorProto.FLOAT, ["N", 3, size, size])
     made = helper.make_graph(nodes, "resize", [image], [resized], constants)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    expand(model)
+    expand(model, View(size, size))
     data: bytes = model.SerializeToString()
     return data
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from flawspot.data.folders import Sample, fingerprint, open_folder, read_sample_mask
-from flawspot.data.reading import check_photographs, resize_mask
+from flawspot.data.reading import check_photographs, at_centres
 from flawspot.errors import DataError, ImageError
 
 
@@ -158,10 +158,10 @@ def test_masks_of_samples(bottle):
 
 @pytest.mark.parametrize("shape", [(900, 900), (700, 900), (224, 224), (37, 511), (1, 3)])
 @pytest.mark.parametrize("size", [1, 7, 56, 224, 256])
-def test_resize_mask_is_pillows_nearest(shape, size):
+def test_at_centres_is_pillows_nearest(shape, size):
     mask = np.random.default_rng(0).random(shape) < 0.5
     expected = Image.fromarray(mask.astype(np.uint8)).resize((size, size), Image.Resampling.NEAREST)
-    resized = resize_mask(mask, size)
+    resized = at_centres(mask, (size, size))
     assert resized.dtype == np.bool_
     np.testing.assert_array_equal(resized, np.asarray(expected).astype(bool))
 

@@ -28,7 +28,7 @@ def few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_latency_and_memory_of_a_fresh_process(model: Path, tmp_path: Path) -> None:
     photograph = tmp_path / "a photograph.png"
     Image.new("RGB", (40, 30)).save(photograph)
-    one, every = measure_model(model, input_size=32, photographs=[photograph])
+    one, every = measure_model(model, view=32, photographs=[photograph])
     assert (one.threads, every.threads) == (1, None)
     for run in (one, every):
         assert run.runs == 5
@@ -41,7 +41,7 @@ def test_latency_and_memory_of_a_fresh_process(model: Path, tmp_path: Path) -> N
 
 
 def test_noise_where_there_are_no_photographs(model: Path) -> None:
-    (run,) = measure_model(model, input_size=32, threads=[1])
+    (run,) = measure_model(model, view=32, threads=[1])
     assert run.runs == 5
     json.dumps(run.as_dict())
 
@@ -49,7 +49,7 @@ def test_noise_where_there_are_no_photographs(model: Path) -> None:
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "no.onnx").write_bytes(b"nothing")
     with pytest.raises(FlawspotError, match="measuring process failed") as caught:
-        measure_model(tmp_path / "no.onnx", input_size=32, threads=[1])
+        measure_model(tmp_path / "no.onnx", view=32, threads=[1])
     assert "\n" not in str(caught.value)
 
 
@@ -67,7 +67,7 @@ def test_memory_of_training(product_folder: Path) -> None:
         settings={"channels": 10},
         backbone="micronet_m1",
         method="padim",
-        input_size=32,
+        view=32,
         layers=None,
     )
     assert run.images == 24

@@ -16,7 +16,8 @@ from flawspot.methods.features import FeatureSet
 from flawspot.runtime.images import read_image
 from flawspot.runtime.reduced import read_photograph
 from flawspot.training import feature_cache
-from flawspot.training.feature_cache import FeatureCache, FeatureSource
+from flawspot.training.feature_cache import FeatureCache
+from flawspot.training.feature_source import FeatureSource
 from flawspot.training.graph import Preprocess, to_onnx
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)

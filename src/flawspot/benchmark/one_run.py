@@ -94,7 +94,7 @@ def _measured(task: Task) -> dict[str, Any]:
     if os.environ.get(THREADS) != str(LATENCY_THREADS):
         del detector  # two sessions at once would take twice the memory
         detector = load(path, threads=LATENCY_THREADS)
-    photographs = [prepare(seen.photograph(sample.path), manifest.input_size).pixels for sample in for_latency]
+    photographs = [prepare(seen.photograph(sample.path), manifest.view).pixels for sample in for_latency]
     return {
         **of_detector,
         "metrics": evaluation.metrics.as_dict(),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flawspot.costs.training_costs import TrainingCosts
     from flawspot.measuring.processes import Latency, TrainingRun
     from flawspot.runtime.manifest import Manifest
+    from flawspot.runtime.view import View
 
 MIB = 2**20
 PHOTOGRAPHS = 8
@@ -37,7 +38,12 @@ def costs(
         str | None,
         typer.Option(help="A layer group, equiv:REFERENCE or indices such as 3,8,14. Default: the method's."),
     ] = None,
-    input_size: Annotated[int, typer.Option(help="Side of the photographs in pixels.")] = 224,
+    input_size: Annotated[
+        str, typer.Option(metavar="PIXELS", help="Side of the photographs, or HEIGHTxWIDTH such as 256x512.")
+    ] = "224",
+    tiles: Annotated[
+        str, typer.Option(metavar="ROWSxCOLUMNS", help="That a photograph is cut into, each of the input size.")
+    ] = "1x1",
     precision: Annotated[
         str, typer.Option(help="What networks compute in, float32 or int8; shown is what such a detector stores.")
     ] = "float32",
@@ -68,13 +74,15 @@ def costs(
         from flawspot.runtime.signature import read_trusted
 
         manifest = read_trusted(artifact, trusted_keys or None).manifest
+        view = manifest.view
         found, subject = _artifact_costs(manifest), _named_artifact(artifact, manifest)
         settings = dict(manifest.hyperparameters)
     else:
-        manifest, subject = None, _named(backbone, method, layers, input_size, precision)
+        manifest, view = None, _view(input_size, tiles)
+        subject = _named(backbone, method, layers, view, precision)
         found = _planned_costs(subject, settings, images)
     latencies = {} if not measure or artifact is None else _measure_artifact(artifact, manifest, data)
-    training = _measure_training(data, subject, settings) if measure and data is not None else None
+    training = _measure_training(data, subject, settings, view) if measure and data is not None else None
 
     if as_json:
         print_json({**subject, **found.as_dict(), **({"measured": _measured(latencies, training)} if measure else {})})
@@ -140,13 +148,23 @@ def _can_train() -> bool:
 
 def _named_artifact(artifact: Path, manifest: Manifest) -> dict[str, Any]:
     backbone = manifest.backbone
-    named = _named(backbone.name, manifest.method, backbone.layers, manifest.input_size, manifest.precision)
+    named = _named(backbone.name, manifest.method, backbone.layers, manifest.view, manifest.precision)
     return {"artifact": str(artifact), "file_bytes": artifact.stat().st_size, **named}
 
 
-def _named(backbone: str, method: str, layers: str | None, input_size: int, precision: str) -> dict[str, Any]:
-    named = {"backbone": backbone, "method": method, "layers": layers}
-    return {**named, "input_size": input_size, "precision": precision}
+def _view(input_size: str, tiles: str) -> View:
+    from flawspot.training.viewing import request_view
+
+    request = request_view(input_size, "squash", tiles, None, (), ())
+    if isinstance(request.tiles, int):
+        raise ConfigurationError("how many tiles auto:PIXELS makes depends on the photographs: give ROWSxCOLUMNS")
+    return request.resolved([request.size])
+
+
+def _named(backbone: str, method: str, layers: str | None, view: View, precision: str) -> dict[str, Any]:
+    named: dict[str, Any] = {"backbone": backbone, "method": method, "layers": layers}
+    size = view.height if view.height == view.width else view.size
+    return {**named, "input_size": size, "tiles": view.tiles, "precision": precision}
 
 
 def _measure_artifact(artifact: Path, manifest: Manifest | None, data: Path | None) -> dict[str, list[Latency]]:
@@ -161,13 +179,13 @@ def _measure_artifact(artifact: Path, manifest: Manifest | None, data: Path | No
     else:
         note("measured on noise: give photographs with --data where the time depends on them, as PatchCore's does")
     with err.status("measuring"):
-        latencies = {"detector": measure_model(artifact, input_size=manifest.input_size, photographs=photographs)}
+        latencies = {"detector": measure_model(artifact, view=manifest.view, photographs=photographs)}
         if _can_train():
             latencies["backbone"] = measure_backbone(manifest, photographs=photographs)
     return latencies
 
 
-def _measure_training(data: Path, subject: dict[str, Any], settings: dict[str, Any]) -> TrainingRun:
+def _measure_training(data: Path, subject: dict[str, Any], settings: dict[str, Any], view: View) -> TrainingRun:
     from flawspot.backbones.registry import family
     from flawspot.backbones.weights import find
     from flawspot.measuring.processes import measure_training
@@ -190,7 +208,9 @@ def _measure_training(data: Path, subject: dict[str, Any], settings: dict[str, A
             backbone=backbone,
             method=method,
             layers=subject["layers"],
-            input_size=subject["input_size"],
+            input_size=view.size,
+            fit=view.fit,
+            tiles=(view.rows, view.columns),
         )
 
 

@@ -36,7 +36,7 @@ def info(
         ("method", f"{manifest.method} ({settings}), seed {manifest.seed}"),
         ("backbone", f"{backbone.name}, layers {backbone.layers} {list(backbone.taps)}, weights {backbone.weights}"),
         ("networks compute in", manifest.precision),
-        ("input", f"RGB of any size, resized to {manifest.input_size} x {manifest.input_size}"),
+        ("input", f"RGB of any size, resized to {manifest.view}"),
         (
             "photographs",
             f"{training.images} to learn from, {training.validation_images} to choose the epoch, "

@@ -41,7 +41,43 @@ WEIGHTS = Annotated[
 RANDOM_WEIGHTS = Annotated[
     bool, typer.Option("--random-weights", help="Leave the backbone untrained: only to try things out.")
 ]
-INPUT_SIZE = Annotated[int, typer.Option(help="Photographs are resized to a square of this many pixels.")]
+INPUT_SIZE = Annotated[
+    str,
+    typer.Option(metavar="PIXELS", help="Of the network: the side of a square, or HEIGHTxWIDTH such as 256x512."),
+]
+FIT = Annotated[
+    str,
+    typer.Option(
+        help="How a photograph is brought to it. squash: stretched, as the papers do. pad: its proportions are kept, "
+        "with a border. crop: they are kept, and what sticks out is cut off and not inspected."
+    ),
+]
+TILES = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ROWSxCOLUMNS",
+        help="For small defects: cut each photograph into tiles of the input size, such as 2x3; or auto:PIXELS for "
+        "tiles that each show so many pixels of it. Cost grows with the tiles.",
+    ),
+]
+TILE_OVERLAP = Annotated[
+    float | None, typer.Option(metavar="SHARE", help="Of neighbouring tiles, 0 to 0.5 of a tile. Default: 0.25.")
+]
+TILE_MEMORY = Annotated[
+    bool, typer.Option("--tile-memory", help="Let few tiles at a time through the network: less memory.")
+]
+ROI = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AREA",
+        help="Inspect this and nothing else: a picture of a mask, white inside, or corners in pixels of the "
+        "photograph, 'X,Y X,Y X,Y', two for a rectangle. May be repeated.",
+    ),
+]
+IGNORE = Annotated[
+    list[str] | None,
+    typer.Option(metavar="AREA", help="Do not inspect this, such as a serial number; as --roi. May be repeated."),
+]
 NORMALIZATION = Annotated[
     str, typer.Option(help="weights: as the weights were trained with. paper: ImageNet's for every backbone.")
 ]
@@ -108,7 +144,13 @@ def train(
     layers: LAYERS = None,
     weights: WEIGHTS = None,
     random_weights: RANDOM_WEIGHTS = False,
-    input_size: INPUT_SIZE = 224,
+    input_size: INPUT_SIZE = "224",
+    fit: FIT = "squash",
+    tiles: TILES = None,
+    tile_overlap: TILE_OVERLAP = None,
+    tile_memory: TILE_MEMORY = False,
+    roi: ROI = None,
+    ignore: IGNORE = None,
     normalization: NORMALIZATION = "weights",
     precision: PRECISION = "float32",
     seed: SEED = 0,
@@ -141,6 +183,12 @@ def train(
                 weights=weights,
                 random_weights=random_weights,
                 input_size=input_size,
+                fit=fit,
+                tiles=tiles,
+                tile_overlap=tile_overlap,
+                tile_memory=tile_memory,
+                roi=roi or (),
+                ignore=ignore or (),
                 normalization=normalization,
                 precision=precision,
                 false_alarm_rate=false_alarm_rate,

@@ -23,12 +23,13 @@ _BACKGROUND = 20.0
 """Grey levels from the colour of the photograph's border, within which a pixel does not belong to the part."""
 
 
-def paste_defect(image: Photograph, seed: int) -> Photograph:
+def paste_defect(image: Photograph, seed: int, where: NDArray[np.bool_] | None = None) -> Photograph:
     """One defect on a photograph.
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
         seed: decides kind, place, size and tone.
+        where: (H, W), in which its middle may lie; None: anywhere.
 
     Returns:
         A new array of the same shape.
@@ -36,7 +37,7 @@ def paste_defect(image: Photograph, seed: int) -> Photograph:
     generator = np.random.default_rng(seed)
     side = min(image.shape[:2])
     size = max(side * math.exp(generator.uniform(math.log(SIZES[0]), math.log(SIZES[1]))), 3.0)
-    row, column = _place(image, generator)
+    row, column = _place(image, generator, where)
     kind = int(generator.integers(3))
     if kind == 0:
         return _piece(image, generator, row, column, size)
@@ -46,12 +47,16 @@ def paste_defect(image: Photograph, seed: int) -> Photograph:
     return changed
 
 
-def _place(image: Photograph, generator: np.random.Generator) -> tuple[int, int]:
+def _place(
+    image: Photograph, generator: np.random.Generator, where: NDArray[np.bool_] | None = None
+) -> tuple[int, int]:
     """A pixel of the part; of anything where no background can be told from it."""
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     is_part = np.abs(image.astype(np.float32) - np.median(border, axis=0)).max(axis=2) > _BACKGROUND
     if not 0.05 < is_part.mean() < 0.95:
         is_part = np.ones(image.shape[:2], np.bool_)
+    if where is not None and where.any():
+        is_part = is_part & where if (is_part & where).any() else where
     chosen = int(generator.choice(np.flatnonzero(is_part)))
     return chosen // image.shape[1], chosen % image.shape[1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from flawspot.data.looking import Look, look
 from flawspot.errors import ImageError
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.prefetch import prefetch
+
+Value = TypeVar("Value", bound=np.generic)
 
 _FLAT = 1e-3
 """Grey levels of deviation, and of nothing else than rounding."""
@@ -61,9 +64,9 @@ def check_photographs(paths: Sequence[Path], *, strict: bool = False, progress: 
     return checked
 
 
-def resize_mask(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
-    """(size, size) bool from (H, W): each pixel takes the value at its centre, as Pillow's NEAREST does."""
-    height, width = mask.shape
+def at_centres(values: NDArray[Value], size: tuple[int, int]) -> NDArray[Value]:
+    """(height, width) of `size` from (H, W): each pixel takes the value at its centre, as Pillow's NEAREST does."""
+    height, width = values.shape
     # Centre i + 1/2 lies in source pixel floor((i + 1/2) * length / size), here in integers and so without rounding.
-    centres = 2 * np.arange(size, dtype=np.int64) + 1
-    return mask[np.ix_(centres * height // (2 * size), centres * width // (2 * size))]
+    down, across = (2 * np.arange(side, dtype=np.int64) + 1 for side in size)
+    return values[np.ix_(down * height // (2 * size[0]), across * width // (2 * size[1]))]

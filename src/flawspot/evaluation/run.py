@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.data.folders import Data, ImageFolder, Sample, open_data, read_sample_mask
 from flawspot.data.learned import as_tested, check_unread, without_what_was_learned
-from flawspot.data.reading import resize_mask
+from flawspot.data.reading import at_centres
 from flawspot.data.samples import name_below
 from flawspot.errors import DataError, FlawspotError, ImageError
 from flawspot.metrics import Curves, Metrics, PixelScores, measure
@@ -24,9 +26,12 @@ from flawspot.runtime.detector import Detector, load
 from flawspot.runtime.images import read_image
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import prepare
+from flawspot.runtime.view import View
 
 MEMORY = 1 << 30
 """Bytes for the scores of pixels: 4000 maps of 224 x 224. A smaller set takes less."""
+
+_Value = TypeVar("_Value", np.float32, np.bool_)
 
 Alteration = Callable[[Sample, NDArray[np.uint8], NDArray[np.bool_]], tuple[NDArray[np.uint8], NDArray[np.bool_]]]
 """What is done to a test photograph (H, W, 3) and its mask (H, W) before the detector sees it."""
@@ -48,8 +53,9 @@ class Evaluation:
         skipped: test images that could not be read, with the reason.
         data: the photographs: what was taken for what, and what was left out.
         threshold: of the detector; a photograph is anomalous where its score is above.
-        maps: (N, S, S) float32, the anomaly map of each of the `samples`; None unless they were asked for.
-        masks: (N, S, S) bool, where the defects are; None likewise, and where there is no ground truth.
+        maps: (N, S, S) float32, the anomaly map of each of the `samples`; None unless they were asked for. Those of a
+            detector with another geometry have the size of its canvas; maps of differing sizes are stretched to it.
+        masks: bool of the same shape, where the defects are; None likewise, and where there is no ground truth.
     """
 
     metrics: Metrics
@@ -109,8 +115,9 @@ def evaluate(
         1.0
 
     Pixel figures compare maps and masks at the detector's input size S x S, masks resized by nearest neighbour, as the
-    field does. The next photographs and masks are decoded while the detector looks at the present one, and no map is
-    kept.
+    field does; with another geometry at the size that the photograph has on the canvas. What the detector does not look
+    at counts as called good. The next photographs and masks are decoded while the detector looks at the present one,
+    and no map is kept.
 
     Args:
         detector: the .onnx file; or what `flawspot.train` or `flawspot.load` returned.
@@ -140,8 +147,9 @@ def evaluate(
         raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect>, or labels")
     if pixels and folder.masks_fault is not None:
         raise DataError(folder.masks_fault)
-    ranked = _pixel_scores(folder, detector.manifest.input_size, memory) if pixels and folder.has_masks else None
-    seen = _Seen(keep_maps, folder)
+    view = detector.manifest.view
+    ranked = _pixel_scores(folder, view, memory) if pixels and folder.has_masks else None
+    seen = _Seen(keep_maps, folder, view)
     with ranked or contextlib.nullcontext():
         read = _reader(detector, alter, with_masks=ranked is not None)
         for sample, photograph in progress.track(prefetch(folder.test, read), "evaluating", len(folder.test)):
@@ -166,6 +174,7 @@ class _Seen:
 
     keep_maps: bool
     folder: ImageFolder
+    view: View
     samples: list[Sample] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
@@ -190,12 +199,18 @@ class _Seen:
             tuple(self.skipped),
             self.folder.without(path for path, _ in self.skipped),
             threshold,
-            np.stack(self.maps) if self.maps else None,
-            np.stack(self.masks) if self.masks else None,
+            self._stacked(self.maps),
+            self._stacked(self.masks),
         )
 
+    def _stacked(self, found: list[NDArray[_Value]]) -> NDArray[_Value] | None:
+        if len({one.shape for one in found}) > 1:
+            found = [at_centres(one, self.view.canvas) for one in found]
+        return np.stack(found) if found else None
 
-_Read = tuple[NDArray[np.uint8], NDArray[np.bool_] | FlawspotError | None]
+
+_Read = tuple[NDArray[np.uint8], tuple[int, int], NDArray[np.bool_] | FlawspotError | None]
+"""Pixels, the photograph's (width, height), and its mask."""
 
 
 def _reader(detector: Detector, alter: Alteration | None, *, with_masks: bool) -> Callable[[Sample], _Read]:
@@ -203,7 +218,7 @@ def _reader(detector: Detector, alter: Alteration | None, *, with_masks: bool) -
 
     A fault in the truth is returned in the place of the mask: it ends the evaluation, unlike one in a photograph.
     """
-    size = detector.manifest.input_size
+    view = detector.manifest.view
 
     def read(sample: Sample) -> _Read:
         if alter is None:
@@ -216,11 +231,14 @@ def _reader(detector: Detector, alter: Alteration | None, *, with_masks: bool) -
             mask = read_sample_mask(sample, (height, width)) if with_masks else None
             if alter is not None:
                 image, altered = alter(sample, image, np.zeros((height, width), np.bool_) if mask is None else mask)
-                image = prepare(image, size).pixels
+                found = prepare(image, view)
+                image, (width, height) = found.pixels, found.size
                 mask = None if mask is None else altered
-            return image, None if mask is None else resize_mask(mask, size)
+            place = view.placed((width, height))
+            mask = None if mask is None else at_centres(mask, (place.height, place.width))
+            return image, (width, height), mask
         except FlawspotError as error:
-            return image, error
+            return image, (width, height), error
 
     return read
 
@@ -231,15 +249,16 @@ def _look(
     """Map, score and mask of what has been read; raises what went wrong there."""
     if isinstance(photograph, Exception):
         raise photograph
-    image, mask = photograph
+    image, size, mask = photograph
     if isinstance(mask, FlawspotError):
         raise mask
     anomaly_map, score = detector.run(image[None])
-    return anomaly_map[0], float(score[0]), mask
+    return detector.manifest.view.over_photograph(anomaly_map[0], size), float(score[0]), mask
 
 
-def _pixel_scores(folder: ImageFolder, size: int, memory: int) -> PixelScores:
+def _pixel_scores(folder: ImageFolder, view: View, memory: int) -> PixelScores:
     """Buffers for all pixels of the test set, and within `memory`: three quarters of it for the good pixels."""
-    everything = len(folder.test) * size * size
-    defective = everything - sum(not sample.is_defective for sample in folder.test) * size * size
+    pixels = math.prod(view.canvas)  # more of a photograph that is cropped, which then waits in a file
+    everything = len(folder.test) * pixels
+    defective = everything - sum(not sample.is_defective for sample in folder.test) * pixels
     return PixelScores(min(everything, memory * 3 // 16), min(defective, memory // 32))

@@ -110,6 +110,12 @@ def export(
         raise ConfigurationError(f"there is no target {target!r}: the known ones are {', '.join(TARGETS)}")
     if runtime is not None and not isinstance(kind, BringsRuntime):
         raise ConfigurationError(f"the target {target} brings no runtime: leave out --runtime")
+    geometry = artifact.manifest.geometry
+    if geometry is not None:
+        raise ExportError(
+            f"a detector that looks at {geometry} has no form in {kind.name}: train it with --fit squash, one square "
+            "--input-size, no tiles and no regions, or run the artifact itself"
+        )
     names = kind.check_path(path)
     with _no_empty_folder(names[0].parent):
         for name in (*names, _report_of(path)):

@@ -29,14 +29,16 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
     from flawspot.measuring.latency import milliseconds, timed, warm_up
     from flawspot.measuring.peak_memory import peak_resident_bytes
     from flawspot.runtime.arena import allowed_megabytes
+    from flawspot.runtime.json_reading import read_as
     from flawspot.runtime.reduced import read_photograph
     from flawspot.runtime.session import open_session
+    from flawspot.runtime.view import View
 
+    view = read_as(View, order["view"], "view")
     if order["photographs"]:
-        images = [read_photograph(Path(path), order["size"]).pixels for path in order["photographs"]]
+        images = [read_photograph(Path(path), view).pixels for path in order["photographs"]]
     else:
-        size = order["size"]
-        images = [np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)]
+        images = [np.random.default_rng(0).integers(0, 256, (*view.canvas, 3), dtype=np.uint8)]
     before = peak_resident_bytes()
     model = Path(order["model"]).read_bytes()
     session = open_session(model, threads=order["threads"], megabytes=allowed_megabytes())

@@ -15,6 +15,7 @@ from typing import Any
 
 from flawspot.errors import FlawspotError
 from flawspot.runtime.manifest import Manifest, Scalar
+from flawspot.runtime.view import View, as_view
 
 RUNS = 50
 WARM_UP = 5
@@ -69,13 +70,13 @@ class TrainingRun:
 
 
 def measure_model(
-    model: Path, *, input_size: int, photographs: Sequence[Path] = (), threads: Sequence[int | None] = (1, None)
+    model: Path, *, view: View | int, photographs: Sequence[Path] = (), threads: Sequence[int | None] = (1, None)
 ) -> list[Latency]:
     """Time an ONNX model that takes photographs, once for each number of threads.
 
     Args:
         model: its file.
-        input_size: side of the noise image that it is given where there are no photographs.
+        view: what it sees of a photograph; noise of the canvas's size is given to it where there are no photographs.
         photographs: read once and given in turn.
         threads: None for all.
 
@@ -85,7 +86,7 @@ def measure_model(
     order = {
         "model": str(model),
         "photographs": [str(path) for path in photographs],
-        "size": input_size,
+        "view": dataclasses.asdict(as_view(view)),
         "runs": RUNS,
         "warm_up": WARM_UP,
         "seconds": SECONDS,
@@ -109,12 +110,12 @@ def measure_backbone(manifest: Manifest, *, photographs: Sequence[Path] = ()) ->
 
     taps = manifest.backbone.taps
     network, _ = create_random(manifest.backbone.name, taps, seed=0)
-    preprocess = Preprocess(manifest.input_size, manifest.backbone.mean, manifest.backbone.std)
+    preprocess = Preprocess(manifest.view, manifest.backbone.mean, manifest.backbone.std)
     model = to_onnx(FeatureGraph(preprocess, network), [f"layer_{tap}" for tap in taps])
     with tempfile.TemporaryDirectory(prefix="flawspot-") as folder:
         path = Path(folder) / "backbone.onnx"
         path.write_bytes(model)
-        return measure_model(path, input_size=manifest.input_size, photographs=photographs)
+        return measure_model(path, view=manifest.view, photographs=photographs)
 
 
 def measure_training(

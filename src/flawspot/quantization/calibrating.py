@@ -86,6 +86,8 @@ def _image_steps(model: onnx.ModelProto, image: str) -> tuple[Steps, float]:
     known = constants(model)
     given = {node.output[0]: node for node in model.graph.node}
     divided = given[image]
+    while divided.op_type != "Div":  # tiles are cut from it, and what is not inspected of it is made zero
+        divided = given[divided.input[0]]
     subtracted = given[divided.input[0]]
     mean, std = (np.asarray(known[name], np.float64).ravel() for name in (subtracted.input[1], divided.input[1]))
     if np.ptp(mean) == 0 and np.ptp(std) == 0 and 0 < mean[0] < 255:

@@ -160,8 +160,8 @@ class Detector:
         return self._decoded(image)
 
     def _decoded(self, image: Photograph) -> Decoded:
-        size, white = self.manifest.input_size, self.manifest.white
-        found = decoded(image, size, white=white, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
+        view, white = self.manifest.view, self.manifest.white
+        found = decoded(image, view, white=white, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
         if not isinstance(image, Decoded):  # of which it was said when it was read
             name = str(path_of(image) or "a photograph")
             depth = None if self._told_of_depth else other_depth(self.manifest, found.highest, name)
@@ -175,17 +175,20 @@ class Detector:
         anomaly_maps, scores = self.run(photograph.pixels[None])
         return Prediction(
             score=float(scores[0]),
-            map=anomaly_maps[0],
+            map=self.manifest.view.over_photograph(anomaly_maps[0], photograph.size),
             image_size=photograph.size,
             calibration=self.manifest.calibration,
             seconds=time.perf_counter() - begin,
             path=photograph.path,
             photograph=photograph if keep else None,
             white=self.manifest.white,
+            view=self.manifest.geometry,
         )
 
     def run(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run the graph on (N, H, W, 3) uint8 RGB -> anomaly maps (N, S, S) and scores (N,), float32.
+
+        With a geometry the maps are of the canvas: (N, *canvas), see `flawspot.runtime.view.View`.
 
         A photograph at a time is as fast on a CPU, and takes less memory.
 
@@ -198,11 +201,11 @@ class Detector:
             if exhausted(error):
                 raise InspectionError(f"not inspected: {exhausted_reason()}") from None
             raise InspectionError(f"not inspected: ONNX Runtime failed on it ({_reason(error)})") from None
-        size, count = self.manifest.input_size, len(batch)
-        if anomaly_map.shape != (count, size, size) or score.shape != (count,):
+        wanted, count = (len(batch), *self.manifest.view.canvas), len(batch)
+        if anomaly_map.shape != wanted or score.shape != (count,):
             raise InspectionError(
                 f"not inspected: the detector gave a map of {list(anomaly_map.shape)} and a score of "
-                f"{list(score.shape)} where {[count, size, size]} and {[count]} are right"
+                f"{list(score.shape)} where {list(wanted)} and {[count]} are right"
             )
         if not (np.isfinite(score).all() and np.isfinite(anomaly_map).all()):
             raise InspectionError("not inspected: the detector's score or map is not a finite number")

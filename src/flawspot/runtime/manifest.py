@@ -10,12 +10,16 @@ from typing import Any
 
 from flawspot.errors import ArtifactError
 from flawspot.runtime.json_reading import read_as
+from flawspot.runtime.view import View
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when a reader of the old schema would misunderstand the new one. New optional fields do not raise it.
 
 Schema 1 had a threshold of its own for the map. Such artifacts load, keep it, and stay of schema 1 when rewritten.
+Schema 3 has a geometry, without which a reader would squash photographs. Where there is none, schema 2 is written.
 """
+
+WITHOUT_GEOMETRY = 2
 
 PRECISIONS = ("float32", "int8")
 """What networks compute in."""
@@ -148,7 +152,9 @@ class Manifest:
     Attributes:
         product: the name of the folder of photographs.
         method, hyperparameters, seed: how it was trained.
-        input_size: side S of the square that photographs are resized to, and of the map, in pixels.
+        input_size: side S of the square that photographs are resized to, and of the map, in pixels; with a geometry the
+            height of the network's input.
+        geometry: what is seen of a photograph where that is not all of it, squashed into a square; see `view`.
         backbone, training, calibration: see there.
         parts: what the detector stores and computes.
         white: the value that is white in photographs of 16 bits, 65535, or less for a camera of fewer bits.
@@ -179,21 +185,32 @@ class Manifest:
     precision: str = "float32"
     bits: int | None = None
     graph_sha256: str = ""
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = WITHOUT_GEOMETRY
+    geometry: View | None = None
+
+    def __post_init__(self) -> None:
+        if self.geometry is not None and self.schema_version == WITHOUT_GEOMETRY:
+            object.__setattr__(self, "schema_version", SCHEMA_VERSION)
+
+    @property
+    def view(self) -> View:
+        """What the detector sees of a photograph."""
+        return View(self.input_size, self.input_size) if self.geometry is None else self.geometry
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts and lists, fit for JSON."""
         data = dataclasses.asdict(self)
         if self.calibration.pixel_threshold is None:
             del data["calibration"]["pixel_threshold"], data["calibration"]["map_maxima"]
+        if self.geometry is None:
+            del data["geometry"]
         return data
 
     def title(self) -> str:
         """What the detector is, in a few words: method, backbone, layers and input size."""
         taps = ", ".join(map(str, self.backbone.taps))
-        size = f"{self.input_size} x {self.input_size}"
         rounded = "" if self.precision == "float32" else f", {self.precision}"
-        return f"{self.method} on {self.backbone.name}, layers {taps}, input {size}{rounded}"
+        return f"{self.method} on {self.backbone.name}, layers {taps}, input {self.view}{rounded}"
 
     def to_json(self) -> str:
         """One line of JSON. Halves of surrogate pairs, as names of files that are not UTF-8 have, become text."""
@@ -236,6 +253,8 @@ def check_values(manifest: Manifest) -> None:
     taps = backbone.taps
     wrong = {
         "input_size": not 1 <= manifest.input_size <= 4096,
+        "geometry": manifest.geometry is not None
+        and (manifest.geometry.wrong() or manifest.geometry.height != manifest.input_size),
         "backbone.taps": not taps or len(taps) > 100 or list(taps) != sorted(set(taps)) or not 0 <= taps[0] <= 10_000,
         "backbone.mean": len(backbone.mean) != 3,
         "backbone.std": len(backbone.std) != 3 or min(backbone.std, default=0) <= 0,

@@ -25,7 +25,7 @@ def save_map(path: Path, anomaly_map: NDArray[np.float32]) -> None:
 
     Args:
         path: the suffix says which.
-        anomaly_map: (S, S) float32, as `Prediction.map`.
+        anomaly_map: (H, W) float32, as `Prediction.map`.
 
     Raises:
         FlawspotError: the file cannot be written.
@@ -43,11 +43,11 @@ def save_map(path: Path, anomaly_map: NDArray[np.float32]) -> None:
 
 
 def is_map(path: Path) -> bool:
-    """Whether the file is a map that may have been written here: float32 and as high as wide."""
+    """Whether the file is a map that may have been written here: a float32 picture."""
     try:
         if special_kind(path) is not None:
             return False
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return False
-    return bool(found.dtype == np.float32 and found.ndim == 2 and found.shape[0] == found.shape[1])
+    return bool(found.dtype == np.float32 and found.ndim == 2)

@@ -54,6 +54,8 @@ class _Graph:
     """Of all values; each stands for one."""
     floating: set[bytes] = field(default_factory=set)
     """Names of values that are known to be floating-point numbers."""
+    positive: set[bytes] = field(default_factory=set)
+    """Names of whole numbers that are known to be 1 or more, but for constants."""
     floats: dict[bytes, memoryview] = field(default_factory=dict)
     """Bytes of the float32 constants, by name."""
     extents: Extents = field(default_factory=Extents)
@@ -160,8 +162,10 @@ def _check_node(budget: Budget, node: memoryview, graph: _Graph) -> None:
         _name(graph, name)
     graph.extents.node(operator, inputs, outputs, types)
     floating = is_floating(operator, inputs, types, graph.floating)
-    divisor = graph.shapes.get(inputs[1], ()) if len(inputs) == 2 else ()  # of whole constants
-    if operator in (b"Div", b"Mod") and not floating and min(divisor, default=0) <= 0:
+    at_least_one = [name in graph.positive or min(graph.shapes.get(name, ()), default=0) > 0 for name in inputs]
+    if operator == b"Max" and any(at_least_one):
+        graph.positive.update(outputs)
+    if operator in (b"Div", b"Mod") and not floating and at_least_one[1:] != [True]:
         # The processor itself ends a program that divides the smallest integer by -1, or any by 0.
         raise ArtifactError("it divides integers by what may be 0 or less, which no detector does")
     if floating:

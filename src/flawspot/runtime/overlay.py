@@ -50,6 +50,7 @@ def overlay(
     caption: str | None = None,
     is_anomalous: bool | None = None,
     max_side: int = MAX_SIDE,
+    hidden: NDArray[np.bool_] | None = None,
 ) -> Image.Image:
     """The photograph, beside it the photograph with the heat on it, and a strip beneath; an RGB image.
 
@@ -64,6 +65,7 @@ def overlay(
             Pillow's built-in font has ASCII and few other letters, "·" among them. None: no strip.
         is_anomalous: the verdict, shown in the strip as a mark (a triangle for anomalous, a disc for good) and colour.
         max_side: longest side of each of the two photographs in pixels.
+        hidden: (H, W) over the whole photograph: what was not inspected, which is hatched.
     """
     height, width = image.shape[:2]
     longest = max(height, width)
@@ -79,6 +81,8 @@ def overlay(
     scaled = [(left * scale, top * scale, right * scale, bottom * scale) for left, top, right, bottom in boxes]
     marked = photograph.copy()
     for picture in (marked, heated):
+        if hidden is not None:
+            _hatch(picture, hidden, line)
         _draw_boxes(picture, scaled, line)
 
     gap = 2 * line
@@ -159,6 +163,15 @@ def _heated(photograph: Image.Image, place: NDArray[np.float32], inside: NDArray
     picture.paste(_DARK, mask=_outline(inside, 2 * line))
     picture.paste(_LIGHT, mask=_outline(inside, line))
     return picture
+
+
+def _hatch(picture: Image.Image, hidden: NDArray[np.bool_], line: int) -> None:
+    """Darken what was not inspected, and draw slanting lines over it."""
+    mask = Image.fromarray(hidden * np.uint8(255)).resize(picture.size, Image.Resampling.NEAREST)
+    picture.paste(Image.eval(picture, lambda value: value * 2 // 5), mask=mask)
+    rows, columns = np.indices((picture.height, picture.width))
+    slanting = ((rows + columns) % (10 * line) < line) & (np.asarray(mask) > 0)
+    picture.paste(_QUIET, mask=Image.fromarray(slanting * np.uint8(255)))
 
 
 def _outline(inside: NDArray[np.bool_], width: int) -> Image.Image:

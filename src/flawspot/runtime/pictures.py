@@ -44,6 +44,7 @@ def picture(image: NDArray[np.uint8], prediction: Prediction) -> Image.Image:
         boxes=[_scaled(box, prediction.image_size, (image.shape[1], image.shape[0])) for box in prediction.boxes],
         caption=caption,
         is_anomalous=prediction.is_anomalous,
+        hidden=prediction.not_inspected,
     )
 
 

@@ -20,6 +20,7 @@ from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.pictures import picture, picture_paths, write_picture
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.regions import Box, Region, above, find_regions, photograph_mask
+from flawspot.runtime.view import View
 from flawspot.texts import visible
 
 if TYPE_CHECKING:
@@ -44,13 +45,15 @@ class Prediction:
 
     Attributes:
         score: the maximum of the map; larger is more anomalous. Its scale is the method's own.
-        map: (S, S) float32, the anomaly of each pixel of the photograph resized to S x S.
+        map: (S, S) float32, the anomaly of each pixel of the photograph resized to S x S; of a detector with another
+            geometry (H, W), likewise over the whole photograph and nothing else.
         image_size: (width, height) of the photograph in pixels.
         calibration: the threshold, and the scores of good images that it and `p_value` come from.
         seconds: that the detector took, decoding not counted.
         path: the file that the photograph was read from; None for one from memory.
         photograph: its pixels, where they are kept; see `Detector.predict`.
         white: of photographs of 16 bits, for drawing them.
+        view: what the detector sees of a photograph, where that is not a square; see `not_inspected`.
     """
 
     score: float
@@ -61,6 +64,7 @@ class Prediction:
     path: Path | None = None
     photograph: Decoded | None = field(default=None)
     white: int = WHITE
+    view: View | None = None
 
     def __repr__(self) -> str:
         count = len(self._regions)
@@ -136,6 +140,11 @@ class Prediction:
         """(H, W) bool: which pixels of the photograph are anomalous."""
         return photograph_mask(above(self.map, self.calibration.region_threshold), self.image_size)
 
+    @property
+    def not_inspected(self) -> NDArray[np.bool_] | None:
+        """As `map`: what the detector does not look at, beyond its region or cut off; None where it looks at all."""
+        return None if self.view is None else self.view.not_inspected(self.image_size)
+
     def plot(self, image: str | os.PathLike[str] | NDArray[Any] | Image.Image | None = None) -> Image.Image:
         """Draw the photograph beside its heat map, with boxes, severity and verdict.
 
@@ -174,6 +183,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but map and pixels as plain values that JSON has; an infinite severity is None."""
+        hidden = self.not_inspected
         return {
             "path": None if self.path is None else str(self.path),
             "verdict": self.verdict,
@@ -184,6 +194,7 @@ class Prediction:
             "p_value": self.p_value,
             "seconds": self.seconds,
             "image_size": list(self.image_size),
+            "inspected_share": 1.0 if hidden is None else float(1 - hidden.mean()),
             "boxes": [list(box) for box in self.boxes],
             "regions": [
                 {"box": list(region.box), "area": region.area, "peak": region.peak, "mean": region.mean}
@@ -210,11 +221,11 @@ class Prediction:
                 return self.photograph.drawable()
         if image is None:
             raise ImageError("the photograph was not kept: predict with keep_image=True, or give it to plot")
-        side = len(self.map)
+        seen = self.view or len(self.map)
         if isinstance(image, str | os.PathLike):
-            found = read_photograph(Path(image), side, white=self.white)
+            found = read_photograph(Path(image), seen, white=self.white)
         else:
-            found = prepare(image, side, self.white)
+            found = prepare(image, seen, self.white)
         if found.size != self.image_size:
             sizes = [" x ".join(map(str, size)) for size in (found.size, self.image_size)]
             raise ImageError(f"this is another photograph: it has {sizes[0]} pixels, the one predicted had {sizes[1]}")

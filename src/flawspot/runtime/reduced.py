@@ -25,6 +25,7 @@ from PIL import Image, JpegImagePlugin
 from flawspot.errors import ImageError
 from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, Source, check_aspect, damaged, decode
 from flawspot.runtime.images import WHITE, colours, highest, to_rgb, upright
+from flawspot.runtime.view import View, as_view
 
 DIRECT_PIXELS = 1 << 21
 """Pixels of a photograph that enters the graph as it is."""
@@ -65,24 +66,24 @@ class Decoded:
 
 def read_photograph(
     source: Source,
-    input_size: int,
+    view: View | int,
     *,
     white: int = WHITE,
     fast_jpeg: bool = False,
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> Decoded:
-    """Read a photograph for a detector of `input_size`; see the module for what is reduced.
+    """Read a photograph for a detector; see the module for what is reduced.
 
     With `fast_jpeg` a large JPEG is decoded at a half, a quarter or an eighth of its size. To leave out frequencies is
     not quite what antialiasing does. So it is done only where width and height are divisible and the result keeps
-    `REDUCTION` times `input_size` in both. Resized to `input_size`, photographs then differ by at most 2 of 255 grey
+    `REDUCTION` times the size that it is resized to in both. Resized, photographs then differ by at most 2 of 255 grey
     levels from those read in full, as measured; nothing promises it for every image: pure noise or a fine grating
     differs by up to 3.
 
     Args:
         source: a file, or what stands in one, of any format that `flawspot.runtime.images.read_image` reads.
-        input_size: to which side the graph resizes the photograph, in pixels.
+        view: what the detector sees of a photograph, and so to what size the graph resizes it; a number for a square.
         white: of 16 bits, as of `read_image`.
         fast_jpeg: decode large JPEGs at reduced size.
         max_pixels, max_bytes: as for `read_image`, before any reduction.
@@ -91,19 +92,19 @@ def read_photograph(
         ImageError: as `read_image`.
     """
 
-    path = None if isinstance(source, bytes) else Path(source)
+    path, seen = None if isinstance(source, bytes) else Path(source), as_view(view)
 
     def convert(image: Image.Image) -> Decoded:
-        factor = _reduce(image, REDUCTION * input_size) if fast_jpeg else 1
+        factor = _reduce(image, seen) if fast_jpeg else 1
         image.load()
-        found = _prepared(image, input_size, white)
+        found = _prepared(image, seen, white)
         width, height = found.size
         return dataclasses.replace(found, size=(width * factor, height * factor), path=path)
 
     return decode(source, convert, max_pixels, max_bytes)
 
 
-def prepare(image: NDArray[Any] | Image.Image, input_size: int, white: int = WHITE) -> Decoded:
+def prepare(image: NDArray[Any] | Image.Image, view: View | int, white: int = WHITE) -> Decoded:
     """The same of a photograph in memory: whatever `flawspot.runtime.images.to_rgb` takes.
 
     Raises:
@@ -112,37 +113,40 @@ def prepare(image: NDArray[Any] | Image.Image, input_size: int, white: int = WHI
     if isinstance(image, Image.Image):
         check_aspect(image.width, image.height)
         if image.width * image.height > DIRECT_PIXELS:
-            return _large(image, input_size, white)
+            return _large(image, as_view(view), white)
     pixels, brightest = to_rgb(image, white), highest(image)
     height, width = pixels.shape[:2]
     check_aspect(width, height)
     if height * width <= DIRECT_PIXELS:
         return Decoded(pixels, (width, height), highest=brightest)
     strips = (pixels[top:bottom] for top, bottom in _strips(width, height))
-    small, view = _squeezed(strips, (width, height), input_size)
+    small, view = _squeezed(strips, (width, height), as_view(view).reduced((width, height)))
     return Decoded(small, (width, height), view=view, highest=brightest)
 
 
-def _large(image: Image.Image, input_size: int, white: int) -> Decoded:
+def _large(image: Image.Image, view: View, white: int) -> Decoded:
     try:
         image.load()
-        return _prepared(image, input_size, white)
+        return _prepared(image, view, white)
     except ImageError:
         raise
     except Exception as error:  # as in `decode`
         raise ImageError(damaged(error)) from error
 
 
-def _prepared(image: Image.Image, input_size: int, white: int) -> Decoded:
+def _prepared(image: Image.Image, view: View, white: int) -> Decoded:
     """Of a decoded Pillow image, whose pixels are never unpacked as a whole where they are many."""
     if image.width * image.height <= DIRECT_PIXELS:
         pixels = to_rgb(image, white)
         return Decoded(pixels, (pixels.shape[1], pixels.shape[0]), highest=highest(image))
     width, height = image.size
     strips = (colours(image.crop((0, top, width, bottom)), white) for top, bottom in _strips(width, height))
-    small, view = (upright(pixels, image) for pixels in _squeezed(strips, image.size, input_size))
     turned = upright(np.empty((2, 1)), image).shape == (1, 2)
-    return Decoded(small, (height, width) if turned else (width, height), view=view, highest=highest(image))
+    size = (height, width) if turned else (width, height)
+    target = view.reduced(size)
+    squeezed = _squeezed(strips, image.size, target[::-1] if turned else target)
+    small, shown = (upright(pixels, image) for pixels in squeezed)
+    return Decoded(small, size, view=shown, highest=highest(image))
 
 
 def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
@@ -159,9 +163,9 @@ def _view_factor(width: int, height: int) -> int:
 
 
 def _squeezed(
-    strips: Iterator[NDArray[np.uint8]], size: tuple[int, int], input_size: int
+    strips: Iterator[NDArray[np.uint8]], size: tuple[int, int], target: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Strips of a photograph of `size` -> (S, S, 3), and a copy for pictures.
+    """Strips of a photograph of `size` -> one of `target`, (width, height) both, and a copy for pictures.
 
     Pillow resizes rows first and columns then, so rows may as well be resized strip by strip. The copy for pictures
     need not be exact: blocks of pixels are averaged first.
@@ -171,24 +175,28 @@ def _squeezed(
     rows: list[NDArray[np.uint8]] = []
     blocks: list[NDArray[np.uint8]] = []
     for strip in strips:
-        rows.append(_resized(strip, (input_size, len(strip))))
+        rows.append(_resized(strip, (target[0], len(strip))))
         blocks.append(np.array(Image.fromarray(strip).reduce(factor)))
     scale = min(VIEW_SIDE / max(width, height), 1)
     view = _resized(np.concatenate(blocks), (max(round(width * scale), 1), max(round(height * scale), 1)))
-    return _resized(np.concatenate(rows), (input_size, input_size)), view
+    return _resized(np.concatenate(rows), target), view
 
 
 def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
 
 
-def _reduce(image: Image.Image, at_least: int) -> int:
-    """Tell the decoder of a JPEG, before it begins, to reduce it as far as `at_least` pixels remain: by what factor."""
+def _reduce(image: Image.Image, view: View) -> int:
+    """Tell the decoder of a JPEG, before it begins, to reduce it as far as enough pixels remain: by what factor."""
     width, height = image.size
+    # A photograph that lies on its side comes upright later; enough for both ways is enough.
+    ways = (view.reduced((width, height)), view.reduced((height, width))[::-1])
+    wanted = [REDUCTION * max(sides) for sides in zip(*ways, strict=True)]
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         for factor in (8, 4, 2):
             # Pixels that the factor does not divide would be stretched, and shift all others.
-            if width % factor == height % factor == 0 and min(width, height) >= factor * at_least:
+            enough = width >= factor * wanted[0] and height >= factor * wanted[1]
+            if width % factor == height % factor == 0 and enough:
                 image.draft(None, (width // factor, height // factor))
                 return width // image.size[0]
     return 1

@@ -40,7 +40,7 @@ def find_regions(anomaly_map: NDArray[np.float32], threshold: float, image_size:
     """The regions above `threshold`, the one with the highest peak first.
 
     Args:
-        anomaly_map: (S, S) float32, over the whole photograph.
+        anomaly_map: (H, W) float32, over the whole photograph.
         threshold: at which the map is not yet anomalous.
         image_size: (width, height) of the photograph in pixels.
     """
@@ -70,7 +70,7 @@ def find_regions(anomaly_map: NDArray[np.float32], threshold: float, image_size:
 
 
 def photograph_mask(mask: NDArray[np.bool_], image_size: tuple[int, int]) -> NDArray[np.bool_]:
-    """`mask` (S, S) of the map in pixels of the photograph, (height, width).
+    """`mask` (H, W) of the map in pixels of the photograph, (height, width).
 
     A pixel has the value of its cell, and in a photograph smaller than the map any of its cells' values.
     """

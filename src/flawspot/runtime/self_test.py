@@ -85,11 +85,11 @@ def check(expected: SelfTest, run: Run) -> None:
 
 
 def _means(anomaly_map: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(S, S) -> means over squares, row by row; fewer where the map is smaller."""
-    size = len(anomaly_map)
-    edges = np.unique(np.linspace(0, size, SQUARES + 1).astype(int))
-    rows = np.add.reduceat(anomaly_map.astype(np.float64), edges[:-1], axis=0)
-    sums = np.add.reduceat(rows, edges[:-1], axis=1)
-    lengths = np.diff(edges)
-    means: NDArray[np.float64] = (sums / (lengths[:, None] * lengths[None])).ravel()
+    """(H, W) -> means over squares, row by row; fewer where the map is smaller."""
+    sums, areas = anomaly_map.astype(np.float64), np.ones((1, 1))
+    for axis, length in enumerate(anomaly_map.shape):
+        edges = np.unique(np.linspace(0, length, SQUARES + 1).astype(int))
+        sums = np.add.reduceat(sums, edges[:-1], axis=axis)
+        areas = areas * np.expand_dims(np.diff(edges), 1 - axis)
+    means: NDArray[np.float64] = (sums / areas).ravel()
     return means

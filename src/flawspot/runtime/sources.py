@@ -17,6 +17,7 @@ from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS
 from flawspot.runtime.images import WHITE
 from flawspot.runtime.photographs import find_photographs
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
+from flawspot.runtime.view import View
 
 Name = str | os.PathLike[str]
 Photograph = Name | bytes | bytearray | memoryview | IO[bytes] | NDArray[np.generic] | Image.Image | Decoded
@@ -49,9 +50,9 @@ def path_of(source: Photograph) -> Path | None:
 
 
 def decoded(
-    source: Photograph, input_size: int, *, white: int = WHITE, fast_jpeg: bool = False, max_pixels: int = MAX_PIXELS
+    source: Photograph, view: View, *, white: int = WHITE, fast_jpeg: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Decoded:
-    """The photograph as a detector of `input_size` takes it; see `flawspot.runtime.reduced.read_photograph`.
+    """The photograph as a detector takes it; see `flawspot.runtime.reduced.read_photograph`.
 
     Raises:
         ImageError: it cannot be read, or is nothing that photographs come as.
@@ -64,12 +65,12 @@ def decoded(
     elif isinstance(source, bytes | bytearray | memoryview):
         content = bytes(source)
     elif isinstance(source, np.ndarray | Image.Image):
-        return prepare(source, input_size, white)
+        return prepare(source, view, white)
     elif hasattr(source, "read"):
         content = _content(source)
     else:
-        return prepare(_array(source), input_size, white)
-    return read_photograph(content, input_size, white=white, fast_jpeg=fast_jpeg, max_pixels=max_pixels)
+        return prepare(_array(source), view, white)
+    return read_photograph(content, view, white=white, fast_jpeg=fast_jpeg, max_pixels=max_pixels)
 
 
 def _content(file: IO[bytes]) -> bytes:

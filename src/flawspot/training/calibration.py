@@ -15,12 +15,19 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
 from flawspot.data.pasted import paste_defect
+from flawspot.data.reading import at_centres
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.progress import SILENT, Progress
+from flawspot.runtime.calibration import calibrate
+from flawspot.runtime.json_reading import MAX_ITEMS
+from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.view import View
+from flawspot.training.graph import assembled
 from flawspot.training.photographs import Photographs, Rows, validating
+from flawspot.training.tiles import Blend, tile_rows
 
 _BATCH = 8
 _HASH_DIGITS = 16
@@ -29,11 +36,11 @@ PASTED = 60
 
 
 def held_out_scores(
-    session: InferenceSession, photographs: Photographs, input_size: int, *, progress: Progress = SILENT
+    session: InferenceSession, photographs: Photographs, view: View, *, progress: Progress = SILENT
 ) -> list[float]:
     """Scores of the held-out photographs by the graph that is shipped."""
     images = photographs.held_out()
-    read = functools.partial(read_photograph, input_size=input_size, white=photographs.white)
+    read = functools.partial(read_photograph, view=view, white=photographs.white)
     scores = []
     for _, photograph in progress.track(prefetch(images, read), "setting the threshold", len(images)):
         if isinstance(photograph, Exception):
@@ -43,7 +50,7 @@ def held_out_scores(
 
 
 def cross_scores(
-    method: Method, features: FeatureSet, photographs: Photographs, *, progress: Progress = SILENT
+    method: Method, features: FeatureSet, photographs: Photographs, view: View, *, progress: Progress = SILENT
 ) -> list[float]:
     """The score of each photograph by a copy of `method` that is fitted on the other folds.
 
@@ -53,6 +60,7 @@ def cross_scores(
         method: as it was before or after its own fit; it is not changed.
         features: of all photographs, in their order.
         photographs: with their folds.
+        view: what is seen of them.
 
     Returns:
         N scores.
@@ -66,12 +74,12 @@ def cross_scores(
         fit, validation = validating(rest, photographs.groups, method)
         fitted = dataclasses.replace(method)
         fitted.fit(_only(features, fit), _only(features, validation) if len(validation) else None)
-        scores[out] = scores_of(fitted, _only(features, out))
+        scores[out] = scores_of(fitted, _only(features, out), view)
     return [float(score) for score in scores]
 
 
 def pasted_scores(
-    session: InferenceSession, photographs: Photographs, input_size: int, seed: int, *, progress: Progress = SILENT
+    session: InferenceSession, photographs: Photographs, view: View, seed: int, *, progress: Progress = SILENT
 ) -> list[float]:
     """Scores by the graph that is shipped of good photographs with a pasted defect each, at most `PASTED`.
 
@@ -82,8 +90,10 @@ def pasted_scores(
     rows = np.concatenate([generator.permutation(photographs.calibration), generator.permutation(learned)])[:PASTED]
 
     def read(row: int) -> NDArray[np.uint8]:
-        photograph = read_photograph(photographs.images[row], input_size, white=photographs.white)
-        return paste_defect(photograph.pixels, int(row))
+        photograph = read_photograph(photographs.images[row], view, white=photographs.white)
+        hidden = view.not_inspected(photograph.size)
+        where = None if hidden is None else ~at_centres(hidden, photograph.pixels.shape[:2])
+        return paste_defect(photograph.pixels, int(row), where)
 
     scores = []
     for _, pixels in progress.track(prefetch(rows.tolist(), read), "trying pasted defects", len(rows)):
@@ -91,6 +101,25 @@ def pasted_scores(
             raise pixels
         scores.append(float(session.run(["score"], {"image": pixels[None]})[0][0]))
     return scores
+
+
+def described(
+    photographs: Photographs, scores: Sequence[float], pasted: Sequence[float], false_alarm_rate: float
+) -> CalibrationInfo:
+    """The threshold, with the files and groups that its scores are of."""
+    rows = photographs.scored()
+    if len(rows) > MAX_ITEMS:  # as many as a manifest takes, at random: what is promised holds of them too
+        kept = np.sort(np.random.default_rng(0).choice(len(rows), MAX_ITEMS, replace=False))
+        scores, rows = [scores[place] for place in kept], rows[kept]
+    return calibrate(
+        scores,
+        false_alarm_rate,
+        groups=photographs.groups[rows].tolist(),
+        folds=int(photographs.folds.max(initial=-1)) + 1,
+        names=photographs.names(rows),
+        hashes=content_hashes([photographs.images[row] for row in rows]),
+        pasted=pasted,
+    )
 
 
 def content_hashes(images: Sequence[Path]) -> list[str]:
@@ -103,19 +132,27 @@ def content_hashes(images: Sequence[Path]) -> list[str]:
 
 
 def _only(features: FeatureSet, rows: Rows) -> FeatureSet:
-    stored = rows if features.rows is None else features.rows[rows]
-    return dataclasses.replace(features, rows=stored)
+    """Of some of the photographs."""
+    own = tile_rows(rows, features.tiles)
+    return dataclasses.replace(features, rows=own if features.rows is None else features.rows[own])
 
 
-def scores_of(fitted: Method, features: FeatureSet) -> NDArray[np.float32]:
+def scores_of(fitted: Method, features: FeatureSet, view: View) -> NDArray[np.float32]:
     """(N,) scores by the head of a fitted method."""
-    head = fitted.head().eval()
+    head, blend = fitted.head().eval(), Blend(view)
     found = []
+    photographs = max(_BATCH // view.tiles, 1)
     with _one_thread(), torch.no_grad():
-        for start in range(0, len(features), _BATCH):
-            rows = slice(start, start + _BATCH)
-            maps = {layer: torch.from_numpy(features.batch(layer, rows)) for layer in features.maps}
-            found.append(head(maps)[1].numpy())
+        for start in range(0, len(features) // view.tiles, photographs):
+            rows = np.arange(len(features)).reshape(-1, view.tiles)[start : start + photographs]
+            parts = np.split(rows, range(_BATCH, view.tiles, _BATCH), axis=1)
+            maps = [
+                {layer: torch.from_numpy(features.batch(layer, part.ravel())) for layer in features.maps}
+                for part in parts
+            ]
+            cells = features.cells(view.size, rows.ravel())
+            inside = None if cells is None else torch.from_numpy(cells).float()
+            found.append(assembled(head, blend, maps, inside, _BATCH if len(parts) > 1 else view.tiles)[1].numpy())
     return np.concatenate(found)
 
 

@@ -17,12 +17,16 @@ from flawspot.costs.folding import parts_at
 from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
 from flawspot.methods.registry import create_method, methods
-from flawspot.methods.shapes import check_input_size, check_precision
+from flawspot.methods.shapes import check_precision
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import BackboneInfo, Part
+from flawspot.runtime.view import View
 from flawspot.seeds import check_seed
 
 NORMALIZATIONS = ("weights", "paper")
+MOST_PARTS = 16
+MOST_AT_ONCE = 16
+"""Parts that tiles are looked at in, and tiles in one of them where nobody asks for less."""
 PAPER_NORMALIZATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """ImageNet's mean and standard deviation, which the PaSTe paper's code gives every backbone."""
 
@@ -38,9 +42,10 @@ class Configuration:
         weights_identity: the sha256 of their file, or words that identify random ones as well.
         layers: as the user asked for them.
         taps: the layers that are compared.
-        input_size: side S of the square the photographs are resized to, in pixels.
+        view: what is seen of a photograph; without tiles and regions until the photographs are known.
         mean, std: the normalisation of RGB / 255.
         precision: that networks compute in, of `PRECISIONS`.
+        spare_memory: whether tiles go through the network a few at a time; see `at_once`.
     """
 
     method: Method
@@ -49,10 +54,20 @@ class Configuration:
     weights_identity: str
     layers: str
     taps: tuple[int, ...]
-    input_size: int
+    view: View
     mean: tuple[float, ...]
     std: tuple[float, ...]
     precision: str
+    spare_memory: bool = False
+
+    @property
+    def at_once(self) -> int:
+        """How many tiles of a photograph the shipped graph looks at together. Each part has operators of its own, of
+        which a graph may have so many."""
+        tiles = self.view.tiles
+        if self.precision == "int8":  # the operators of every part would need steps of their own
+            return tiles
+        return -(-tiles // MOST_PARTS) if self.spare_memory else min(tiles, max(MOST_AT_ONCE, -(-tiles // MOST_PARTS)))
 
     def backbone_info(self) -> BackboneInfo:
         """The backbone as the manifest has it."""
@@ -68,10 +83,11 @@ class Configuration:
 
     def parts(self) -> tuple[Part, ...]:
         """Those of the fitted detector. In float32 batch norms' statistics count, as in the PaSTe paper's figures."""
-        photograph = torch.zeros(1, 3, self.input_size, self.input_size)
+        photograph = torch.zeros(1, 3, *self.view.size)
         backbone = Part("backbone", module_bytes(self.network), module_macs(self.network, photograph))
         networks = {"backbone": self.network, **self.method.planned_networks(self.method.shapes_)}
-        return parts_at((backbone, *self.method.parts()), networks, self.precision)
+        parts = parts_at((backbone, *self.method.parts()), networks, self.precision)
+        return tuple(dataclasses.replace(part, macs=self.view.tiles * part.macs) for part in parts)
 
 
 def configure(
@@ -82,7 +98,7 @@ def configure(
     layers: str | Sequence[int] | None,
     weights: str | None,
     random_weights: bool,
-    input_size: int,
+    size: tuple[int, int],
     normalization: str,
     precision: str,
     seed: int | None,
@@ -94,7 +110,6 @@ def configure(
         ConfigurationError: an unknown name, a value out of its range, or things that do not go together.
         WeightsError: the pretrained weights are not at hand.
     """
-    check_input_size(input_size)
     if seed is not None:
         check_seed(seed)
     if random_weights and weights is not None:
@@ -106,7 +121,7 @@ def configure(
     chosen = _method(method, settings, seed, precision)
     asked = chosen.default_layers if layers is None else layers
     taps = resolve(backbone, asked)
-    stands_for = equivalent(backbone, asked, input_size)
+    stands_for = equivalent(backbone, asked, max(size))
     if stands_for is not None:
         progress.note(str(stands_for))
     required = chosen.required(taps, backbone)
@@ -120,7 +135,7 @@ def configure(
     mean, std = PAPER_NORMALIZATION if normalization == "paper" else (loaded.mean, loaded.std)
     text = asked if isinstance(asked, str) else ",".join(map(str, asked))
     identity = loaded.sha256 or f"random weights of seed {chosen.seed}"
-    return Configuration(chosen, network, loaded, identity, text, taps, input_size, mean, std, precision)
+    return Configuration(chosen, network, loaded, identity, text, taps, View(*size), mean, std, precision)
 
 
 def _method(method: str | Method, settings: Mapping[str, Any] | None, seed: int | None, precision: str) -> Method:

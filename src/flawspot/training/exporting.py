@@ -36,11 +36,11 @@ def export_detector(chosen: Configuration, photographs: Photographs, quantizatio
     Raises:
         TrainingError: the graph computes something else than its torch module, or cannot be shipped.
     """
-    preprocess = Preprocess(chosen.input_size, chosen.mean, chosen.std)
-    graph = DetectorGraph(preprocess, chosen.network, chosen.method.head())
+    preprocess = Preprocess(chosen.view, chosen.mean, chosen.std)
+    graph = DetectorGraph(preprocess, chosen.network, chosen.method.head(), chosen.at_once)
     model = to_onnx(graph, OUTPUTS)
     image = (photographs.held_out() or photographs.images)[0]
-    photograph = read_photograph(image, chosen.input_size, white=photographs.white).pixels
+    photograph = read_photograph(image, chosen.view, white=photographs.white).pixels
     _verify(graph, model, photograph)
     if quantization is not None:
         model = quantize_detector(model, quantization, chosen, photographs)

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import json
 import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import numpy as np
 import torch
@@ -28,55 +24,19 @@ from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.errors import ConfigurationError, FlawspotError, TrainingError
 from flawspot.files import check_writable, replacing
 from flawspot.progress import SILENT, Progress
-from flawspot.quantization.steps import Quantization
 from flawspot.quantization.writing import in_integers
-from flawspot.runtime.images import WHITE
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.session import open_session
+from flawspot.training.feature_source import FeatureSource
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 
 DTYPES = ("float32", "float16")
 Maps = dict[int, NDArray[np.floating]]
+MOST_AT_ONCE = 8
+"""Tiles that go through the backbone together: 8 of 224 x 224 pixels take about 100 MB."""
 DEFAULT_MEMORY = 1 << 30
 """Bytes of features held in memory, 1 GiB: STFPM's of 1,200 photographs of 224 x 224 pixels on MobileNetV2."""
-FORMAT = 3
-"""Counted up whenever the same key would stand for other numbers: another decoding, another layout."""
-
-
-@dataclass(frozen=True)
-class FeatureSource:
-    """All that decides what the features of a set of photographs are, besides the layer.
-
-    Attributes:
-        images: M readable photographs, in the order of their rows.
-        root: the folder they lie in; it may be another one the next time.
-        fingerprint: of the photographs' contents and names, by `flawspot.data.folders.fingerprint`.
-        weights: of the backbone: the sha256 of their file, or words that identify them as well.
-        input_size: side S of the square the photographs are resized to, in pixels.
-        mean, std: of the normalisation of RGB / 255.
-        white: of photographs of 16 bits.
-        quantization: of the backbone; None leaves it in float.
-    """
-
-    images: tuple[Path, ...]
-    root: Path
-    fingerprint: str
-    weights: str
-    input_size: int
-    mean: Sequence[float]
-    std: Sequence[float]
-    white: int = WHITE
-    quantization: Quantization | None = None
-
-    def key(self, backbone: str, layer: int, dtype: str) -> str:
-        """SHA-256, in hex, of all this and of what was made of it."""
-        names = [path.relative_to(self.root).as_posix() for path in self.images]
-        preprocessing: list[Any] = [self.input_size, list(self.mean), list(self.std), self.white]
-        if self.quantization is not None:
-            preprocessing.append(self.quantization.identity())
-        made = [backbone, self.weights, layer, dtype, FORMAT, metadata.version("flawspot")]
-        return hashlib.sha256(json.dumps([self.fingerprint, names, preprocessing, made]).encode()).hexdigest()
 
 
 class FeatureCache:
@@ -149,7 +109,7 @@ class FeatureCache:
             progress: told of the photographs.
 
         Returns:
-            {tap: (M, C, H, W)} of type `dtype`, channels-last in memory and not to be written to.
+            {tap: (M * T, C, H, W)} of type `dtype`, channels-last in memory and not to be written to.
 
         Raises:
             FlawspotError: they cannot be stored; says why.
@@ -159,7 +119,7 @@ class FeatureCache:
         keys = {layer: source.key(network.name, layer, self.dtype) for layer in network.taps}
         missing = [layer for layer in network.taps if keys[layer] not in self._held]
         with progress.step("looking at the layers"):
-            shapes = _shapes(network, len(source.images), source.input_size) if missing else {}
+            shapes = _shapes(network, len(source.images) * source.view.tiles, source.view.size) if missing else {}
         if self.folder is None:
             made = self._compute(source, network, missing, shapes, {}, progress) if missing else {}
         else:
@@ -210,9 +170,11 @@ class FeatureCache:
         """Run the compiled backbone once over the photographs. Returns what was not written to `paths`."""
         trimmed = BlockList(network.name, network.blocks, layers).frozen()
         names = [_output_name(layer) for layer in layers]
-        preprocess = Preprocess(source.input_size, source.mean, source.std)
+        view = source.view
+        preprocess = Preprocess(view, source.mean, source.std)
         with progress.step("compiling the backbone"):
-            graph = to_onnx(FeatureGraph(preprocess, trimmed), names)
+            at_once = view.tiles if source.quantization is not None else min(view.tiles, MOST_AT_ONCE)
+            graph = to_onnx(FeatureGraph(preprocess, trimmed, at_once), names)
             session = open_session(graph if source.quantization is None else in_integers(graph, source.quantization))
         made: Maps = {}
         put: dict[int, Callable[[int, NDArray[np.floating]], object]] = {}
@@ -235,14 +197,15 @@ class FeatureCache:
                     stack.enter_context(_telling_of_temporary_files())
                     spilled[layer] = stack.enter_context(tempfile.TemporaryFile(prefix="flawspot-"))
                     put[layer] = _appending(spilled[layer])
-            read = functools.partial(read_photograph, input_size=source.input_size, white=source.white)
+            read = functools.partial(read_photograph, view=view, white=source.white)
             photographs = progress.track(prefetch(source.images, read), "computing features", len(source.images))
             for row, (_, photograph) in enumerate(photographs):
                 if isinstance(photograph, Exception):
                     raise photograph
                 outputs = session.run(names, {"image": photograph.pixels[None]})
                 for layer, output in zip(layers, outputs, strict=True):
-                    put[layer](row, self._converted(output[0], layer))
+                    for tile, feature in enumerate(output):
+                        put[layer](row * view.tiles + tile, self._converted(feature, layer))
             for layer, file in spilled.items():
                 file.flush()
                 # Mapped, it lives on without its file; nameless, it dies with the process.
@@ -263,10 +226,10 @@ def _output_name(layer: int) -> str:
     return "input" if layer == INPUT else f"layer_{layer}"
 
 
-def _shapes(network: BlockList, count: int, input_size: int) -> dict[int, tuple[int, ...]]:
+def _shapes(network: BlockList, count: int, size: tuple[int, int]) -> dict[int, tuple[int, ...]]:
     """(M, H, W, C) of each tap, from a run on one black photograph."""
     with torch.no_grad():
-        outputs = network(torch.zeros(1, 3, input_size, input_size))
+        outputs = network(torch.zeros(1, 3, *size))
     return {layer: (count, *output.shape[2:], output.shape[1]) for layer, output in outputs.items()}
 
 

@@ -11,7 +11,9 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
@@ -19,71 +21,162 @@ from torch import Tensor, nn
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.extras import require
+from flawspot.runtime.view import View, as_view
 from flawspot.training import resizing
+from flawspot.training.tiles import Blend, cut
 
 EXAMPLE_SHAPE = (2, 40, 48, 3)
 """What the exporter traces with. All but the channels differ from 0 and 1, which it would take for constants."""
 
 
 class Preprocess(nn.Module):
-    """uint8 photographs of any size -> normalised squares.
+    """uint8 photographs of any size -> normalised tiles, and which of their pixels are to be inspected.
 
-    The resize is bilinear with antialiasing, as Pillow's BILINEAR; the aspect ratio is not kept, as in the PaSTe paper
-    and the papers of all its methods.
+    The resize is bilinear with antialiasing, as Pillow's BILINEAR. What is not to be inspected gets the mean colour, so
+    that nothing of it reaches a feature.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, view: View | int, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.size = size
+        self.view = as_view(view)
         self.register_buffer("mean", torch.tensor(mean).mul(255).reshape(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).mul(255).reshape(1, 3, 1, 1))
+        fixed = self.view.inside((1, 1)) if self.view.fit == "squash" else None
+        self.register_buffer("region", None if fixed is None else torch.from_numpy(fixed[None].astype(np.uint8)))
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 -> (N, 3, S, S) float32."""
-        return (self._resized(image) - self.mean) / self.std
+        """(N, H, W, 3) uint8 -> (N * T, 3, height, width) float32."""
+        return self.seen(image)[0]
+
+    def seen(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The same, and which pixels are to be inspected, (N * T, height, width) of 0 and 1; None where all are."""
+        x = (self._resized(image) - self.mean) / self.std
+        inside = self._inside(image)  # (1, *canvas)
+        if inside is None:
+            return cut(x, self.view), None
+        return cut(x * inside, self.view), cut(inside.expand(image.shape[0], -1, -1), self.view)
 
     def _resized(self, image: Tensor) -> Tensor:
-        side = (self.size, self.size)
+        canvas = self.view.canvas
         if torch.onnx.is_in_onnx_export():
-            return torch.onnx.ops.symbolic(
-                f"{resizing.DOMAIN}::{resizing.OPERATOR}",
-                (image,),
-                {"size": self.size},
-                dtype=torch.float32,
-                shape=(image.shape[0], 3, *side),
-                version=1,
-            )
+            return self._stand_in(image, resizing.OPERATOR, (image.shape[0], 3, *canvas))
         x = image.permute(0, 3, 1, 2).float()
-        return F.interpolate(x, size=side, mode="bilinear", align_corners=False, antialias=True)
+        place = self.view.placed((image.shape[2], image.shape[1]))
+        if place[2:] != x.shape[2:]:
+            x = F.interpolate(x, size=place[2:], mode="bilinear", align_corners=False, antialias=True)
+        if self.view.fit == "squash":
+            return x
+        rows, columns = (
+            (torch.arange(side) - first).clamp(0, length - 1)
+            for side, first, length in zip(canvas, place[:2], place[2:], strict=True)
+        )
+        return x[:, :, rows][..., columns]
+
+    def _inside(self, image: Tensor) -> Tensor | None:
+        if self.view.fit == "squash":
+            return None if self.region is None else self.region.float()
+        if self.view.fit == "crop" and self.view.inspected is None:
+            return None
+        if torch.onnx.is_in_onnx_export():
+            return self._stand_in(image, resizing.INSIDE, (1, *self.view.canvas))
+        found = self.view.inside((image.shape[2], image.shape[1]))
+        return torch.ones(1, *self.view.canvas) if found is None else torch.from_numpy(found[None]).float()
+
+    def _stand_in(self, image: Tensor, operator: str, shape: tuple[Any, ...]) -> Tensor:
+        name = f"{resizing.DOMAIN}::{operator}"
+        return torch.onnx.ops.symbolic(name, (image,), {}, dtype=torch.float32, shape=shape, version=1)
 
 
 class FeatureGraph(nn.Module):
-    """Photographs -> the outputs of a backbone's taps, for training."""
+    """Photographs -> the taps' outputs of their tiles."""
 
-    def __init__(self, preprocess: Preprocess, backbone: BlockList) -> None:
+    def __init__(self, preprocess: Preprocess, backbone: BlockList, at_once: int | None = None) -> None:
         super().__init__()
         self.preprocess, self.backbone = preprocess, backbone
+        self.at_once = preprocess.view.tiles if at_once is None else at_once
+
+    @property
+    def view(self) -> View:
+        """What is seen of a photograph."""
+        return self.preprocess.view
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """(N, H, W, 3) uint8 -> (N, C, H, W) of each tap."""
-        outputs = self.backbone(self.preprocess(image))
-        return tuple(outputs[tap] for tap in self.backbone.taps)
+        """(N, H, W, 3) uint8 -> (N * T, C, H, W) of each tap."""
+        tiles = self.preprocess(image)
+        parts = [self.backbone(part) for part in parted(tiles, self.view.tiles, self.at_once)]
+        return tuple(joined([part[tap] for part in parts], self.view.tiles, self.at_once) for tap in self.backbone.taps)
 
 
 class DetectorGraph(nn.Module):
-    """Photographs -> anomaly map and score: what is shipped."""
+    """Photographs -> anomaly map and score: what is shipped.
 
-    def __init__(self, preprocess: Preprocess, backbone: BlockList, head: nn.Module) -> None:
+    `at_once` tiles go through the backbone together, and through a head that all tiles share: fewer take less memory.
+    """
+
+    def __init__(
+        self, preprocess: Preprocess, backbone: BlockList, head: nn.Module, at_once: int | None = None
+    ) -> None:
         super().__init__()
         self.preprocess, self.backbone, self.head = preprocess, backbone, head
+        self.blend = Blend(preprocess.view)
+        self.at_once = preprocess.view.tiles if at_once is None else at_once
+
+    @property
+    def view(self) -> View:
+        """What is seen of a photograph."""
+        return self.preprocess.view
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, H, W, 3) uint8 -> (N, S, S), (N,) float32."""
-        anomaly_map, score = self.head(self.backbone(self.preprocess(image)))
-        return anomaly_map, score
+        """(N, H, W, 3) uint8 -> (N, *canvas), (N,) float32."""
+        tiles, inside = self.preprocess.seen(image)
+        count = self.view.tiles
+        if count == 1 and inside is None:
+            anomaly_map, score = self.head(self.backbone(tiles))
+            return anomaly_map, score
+        features = [self.backbone(part) for part in parted(tiles, count, self.at_once)]
+        return assembled(self.head, self.blend, features, inside, self.at_once)
+
+
+def assembled(
+    head: nn.Module, blend: Blend, features: Sequence[dict[int, Tensor]], inside: Tensor | None, at_once: int
+) -> tuple[Tensor, Tensor]:
+    """Map (N, *canvas) and score (N,) of photographs.
+
+    Args:
+        head: of a fitted method.
+        blend: of the view.
+        features: of `at_once` tiles of each photograph after the other, {layer: (N * t, C, H, W)}.
+        inside: (N * T, height, width) of 0 and 1, or None.
+        at_once: how many of the tiles a part has; the last may have fewer.
+    """
+    count = blend.view.tiles
+    if getattr(head, "tiles", 1) > 1 and len(features) > 1:  # it has something of its own for each tile
+        features = [{tap: joined([part[tap] for part in features], count, at_once) for tap in features[0]}]
+        at_once = count
+    masks = [None] * len(features) if inside is None else parted(inside, count, at_once)
+    # A head that knows of no region is not given one where there is none.
+    maps = [head(own)[0] if mask is None else head(own, mask)[0] for own, mask in zip(features, masks, strict=True)]
+    anomaly_map = blend(joined(maps, count, at_once))
+    return anomaly_map, anomaly_map.amax(dim=(1, 2))
+
+
+def parted(tiles: Tensor, count: int, at_once: int) -> list[Tensor]:
+    """(N * T, ...) -> (N * t, ...) each, t at most `at_once` of the T = `count` tiles."""
+    if at_once >= count:
+        return [tiles]
+    each = tiles.unflatten(0, (-1, count))
+    return [each[:, start : start + at_once].flatten(0, 1) for start in range(0, count, at_once)]
+
+
+def joined(parts: Sequence[Tensor], count: int, at_once: int) -> Tensor:
+    """The other way round."""
+    if len(parts) == 1:
+        return parts[0]
+    each = [part.unflatten(0, (-1, min(at_once, count - number * at_once))) for number, part in enumerate(parts)]
+    return torch.cat(each, 1).flatten(0, 1)
 
 
 def to_onnx(graph: nn.Module, outputs: Sequence[str]) -> bytes:
@@ -116,7 +209,9 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str]) -> bytes:
         )
     assert program is not None
     model = program.model_proto
-    resizing.expand(model)
+    view = next((module.view for module in graph.modules() if isinstance(module, Preprocess)), None)
+    if view is not None:
+        resizing.expand(model, view)
     _strip(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data

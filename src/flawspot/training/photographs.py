@@ -52,6 +52,7 @@ class Photographs:
         calibration: rows that set the threshold, and serve for nothing else; empty where `folds` do.
         white, bits: the value that is white in 16 bits, and how many they have; see `flawspot.data.looking`.
         dropped: names of good photographs that are left out as suspects.
+        sizes: (width, height) of each of `images`.
         folds: (N,) fold of each of `images`, scored by a detector that learned from the others; empty for a split.
     """
 
@@ -68,6 +69,7 @@ class Photographs:
     white: int = WHITE
     bits: int | None = None
     dropped: tuple[str, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
 
     def learned_from(self) -> Rows:
         """Rows to fit on and to choose the epoch by, ascending: those whose features are needed."""
@@ -96,6 +98,7 @@ class Photographs:
         return dataclasses.replace(
             self,
             images=images,
+            sizes=tuple(self.sizes[row] for row in kept),
             dropped=tuple(self.names(suspects)),
             fingerprint=fingerprint(images, self.root),
             groups=groups,
@@ -200,6 +203,7 @@ def read_photographs(
         folds=fold_of,
         white=white_of(checked.looks),
         bits=bits_of(checked.looks),
+        sizes=tuple(look.size for look in checked.looks),
     )
 
 

@@ -36,7 +36,7 @@ MOST_ERROR = 0.1
 def quantize_backbone(chosen: Configuration, photographs: Photographs, *, progress: Progress = SILENT) -> Quantization:
     """Find the steps of the backbone on some of the photographs to learn from."""
     with progress.step("rounding the backbone to 8 bits"):
-        preprocess = Preprocess(chosen.input_size, chosen.mean, chosen.std)
+        preprocess = Preprocess(chosen.view, chosen.mean, chosen.std)
         names = [f"tap_{place}" for place in range(len(chosen.network.taps))]
         graph = to_onnx(FeatureGraph(preprocess, chosen.network), names)
         some = _some(chosen, photographs)
@@ -70,7 +70,7 @@ def _errors(
     for photograph in photographs[:COMPARED]:
         feed = {"image": photograph[None]}
         pairs = zip(exact.run(names, feed), ours.run(names, feed), strict=True)
-        found.append([_moments(want[0], got[0]) for want, got in pairs])
+        found.append([_moments(want, got) for want, got in pairs])
     errors = []
     for moments in zip(*found, strict=True):
         mean, square, error = np.mean(moments, axis=0)
@@ -79,8 +79,8 @@ def _errors(
 
 
 def _moments(want: NDArray[np.float32], got: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(3, C): mean, mean square and mean squared error of each channel."""
-    axes = (1, 2)
+    """(T, C, H, W) twice -> (3, C): mean, mean square and mean squared error of each channel."""
+    axes = (0, 2, 3)
     difference = want.astype(np.float64) - got
     return np.stack(
         [want.mean(axes, np.float64), np.square(want, dtype=np.float64).mean(axes), (difference**2).mean(axes)]
@@ -91,6 +91,5 @@ def _some(chosen: Configuration, photographs: Photographs) -> list[NDArray[np.ui
     """The same photographs each time, drawn from those to learn from."""
     rows = np.random.default_rng([chosen.method.seed, PHOTOGRAPHS]).permutation(photographs.fit)[:PHOTOGRAPHS]
     return [
-        read_photograph(photographs.images[row], chosen.input_size, white=photographs.white).pixels
-        for row in np.sort(rows)
+        read_photograph(photographs.images[row], chosen.view, white=photographs.white).pixels for row in np.sort(rows)
     ]

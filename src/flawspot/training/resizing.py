@@ -1,4 +1,4 @@
-"""The antialiased resize in plain operators.
+"""The antialiased resize in plain operators, onto the canvas of a `flawspot.runtime.view.View`.
 
 ONNX's ``Resize`` with ``antialias`` is not computed alike everywhere: some runtimes ignore the attribute, and give
 other verdicts without a word. Matrix products with weights that are computed from the photograph's size are the same
@@ -15,29 +15,34 @@ and multiplied with, of rows and then of columns.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-DOMAIN, OPERATOR = "flawspot", "AntialiasedResize"
-"""What stands for the resize in a graph until `expand` writes it in plain operators."""
+from flawspot.runtime.view import View
+
+DOMAIN, OPERATOR, INSIDE = "flawspot", "AntialiasedResize", "Inside"
+"""What stands in a graph for the resize, and for where the canvas shows what is to be inspected, until `expand` writes
+them in plain operators."""
 BLOCK = 4
 """Output pixels that share their gathered rows. More would multiply with more zeros, fewer would gather more often;
 `benchmarks/resizing.py` tells the times."""
 
 
-def expand(model: onnx.ModelProto) -> None:
-    """Write each `OPERATOR` of a model, (N, H, W, 3) uint8 -> (N, 3, S, S) float32, in plain operators of opset 18."""
+def expand(model: onnx.ModelProto, view: View) -> None:
+    """Write each `OPERATOR` of a model, (N, H, W, 3) uint8 -> (N, 3, *canvas) float32, and each `INSIDE`, the same ->
+    (1, *canvas) float32 of 0 and 1, in plain operators of opset 18."""
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
-        if (node.domain, node.op_type) != (DOMAIN, OPERATOR):
+        if node.domain != DOMAIN:
             nodes.append(node)
             continue
-        pieces = _Pieces()
-        pieces.resize(node.input[0], node.output[0], helper.get_node_attr_value(node, "size"))
+        pieces = _Pieces(view, node.input[0], "resize" if node.op_type == OPERATOR else "inside")
+        write = pieces.resize if node.op_type == OPERATOR else pieces.inside
+        write(node.output[0])
         nodes += pieces.nodes
         model.graph.initializer.extend(pieces.constants)
     del model.graph.node[:]
@@ -47,39 +52,116 @@ def expand(model: onnx.ModelProto) -> None:
     model.opset_import.extend(kept)
 
 
+class _Axis(NamedTuple):
+    """Names of values: the photograph's length, that of the resized one, and where that begins on the canvas; None
+    where it fills the canvas."""
+
+    length: str
+    placed: str
+    first: str | None
+
+
 class _Pieces:
     """Nodes and constants in the making."""
 
-    def __init__(self) -> None:
+    def __init__(self, view: View, image: str, prefix: str) -> None:
+        self._view, self._image, self._prefix = view, image, prefix
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._names: dict[tuple[bytes, tuple[int, ...]], str] = {}
 
-    def resize(self, image: str, result: str, size: int) -> None:
-        """(N, H, W, 3) uint8 `image` -> (N, 3, S, S) float32 `result`."""
-        lengths = self._node("Shape", image)
-        rows = self._node("Reshape", image, self._whole([0, 0, -1]))
-        down = self._shrunk(rows, self._bands(lengths, 1, size), size, to_floats=True)
-        by_column = self._node("Reshape", down, self._whole([0, -1, 3 * size]))
-        across = self._shrunk(by_column, self._bands(lengths, 2, size), size)
-        self._node("Reshape", across, self._whole([0, 3, size, size]), result=result)
+    def resize(self, result: str) -> None:
+        """(N, H, W, 3) uint8 -> (N, 3, *canvas) float32 `result`; beyond the photograph its border is repeated."""
+        height, width = self._view.canvas
+        lengths = self._node("Shape", self._image)
+        down_axis, across_axis = self._axes(lengths)
+        rows = self._node("Reshape", self._image, self._whole([0, 0, -1]))
+        down = self._shrunk(rows, self._bands(down_axis, height), height, to_floats=True)
+        by_column = self._node("Reshape", down, self._whole([0, -1, 3 * height]))
+        across = self._shrunk(by_column, self._bands(across_axis, width), width)
+        self._node("Reshape", across, self._whole([0, 3, height, width]), result=result)
 
-    def _bands(self, lengths: str, axis: int, size: int) -> tuple[str, str]:
+    def inside(self, result: str) -> None:
+        """(1, *canvas) float32 `result`: as `View.inside`, of a canvas that does not show the photograph alone."""
+        node, whole, region = self._node, self._whole, self._view.inspected
+        lengths = node("Shape", self._image)
+        within, sampled = [], []
+        for number, (axis, side) in enumerate(zip(self._axes(lengths), self._view.canvas, strict=True)):
+            place = node("Sub", whole(np.arange(side)), axis.first)
+            is_in = node("And", node("GreaterOrEqual", place, whole(0)), node("Less", place, axis.placed))
+            shape = [1, side, 1] if number == 0 else [1, 1, side]
+            within.append(node("Reshape", node("Cast", is_in, to=TensorProto.FLOAT), whole(shape)))
+            if region is not None:
+                cells = (region.height, region.width)[number]
+                centres = node("Add", node("Mul", self._clamped(place, axis), whole(2 * cells)), whole(cells))
+                sampled.append(node("Div", centres, self._doubled(axis.placed)))
+        if region is None:
+            node("Mul", *within, result=result)
+            return
+        name = f"{self._prefix}.region"
+        self.constants.append(numpy_helper.from_array(region.mask[None].astype(np.uint8), name))
+        chosen = node("Gather", node("Gather", name, sampled[0], axis=1), sampled[1], axis=2)
+        node("Mul", node("Mul", *within), node("Cast", chosen, to=TensorProto.FLOAT), result=result)
+
+    def _axes(self, lengths: str) -> tuple[_Axis, _Axis]:
+        """As `View.placed`."""
+        whole, node, fit = self._whole, self._node, self._view.fit
+        height, width = self._view.canvas
+        high, wide = (node("Gather", lengths, whole(axis)) for axis in (1, 2))
+        if fit == "squash":
+            return _Axis(high, whole(height), None), _Axis(wide, whole(width), None)
+
+        def scaled(length: str, side: int, other: str) -> str:
+            numerator = node("Add", node("Mul", length, whole(2 * side)), other)
+            return node("Div", numerator, self._doubled(other))
+
+        found = []
+        for length, side, proportional in (
+            (high, height, scaled(high, width, wide)),
+            (wide, width, scaled(wide, height, high)),
+        ):
+            if fit == "pad":
+                placed = node("Max", node("Min", whole(side), proportional), whole(1))
+                first = node("Div", node("Sub", whole(side), placed), whole(2))
+            else:
+                placed = node("Max", whole(side), proportional)
+                first = node("Sub", whole(0), node("Div", node("Sub", placed, whole(side)), whole(2)))
+            found.append(_Axis(length, placed, first))
+        return found[0], found[1]
+
+    def _doubled(self, length: str) -> str:
+        """Times two, and visibly not 0, so that it may be divided by."""
+        return self._node("Max", self._node("Mul", length, self._whole(2)), self._whole(1))
+
+    def _clamped(self, places: str, axis: _Axis) -> str:
+        """Pixels of the resized photograph, the nearest one for what lies beyond it."""
+        last = self._node("Sub", axis.placed, self._whole(1))
+        return self._node("Max", self._node("Min", places, last), self._whole(0))
+
+    def _centres(self, axis: _Axis, places: NDArray[np.int64]) -> str:
+        """Of pixels of the canvas, in the photograph, in units of 1 / 2 P; P is the length of the resized one."""
+        if axis.first is None:
+            return self._node("Mul", axis.length, self._whole(2 * places + 1))
+        shown = self._clamped(self._node("Sub", self._whole(places), axis.first), axis)
+        odd = self._node("Add", self._node("Mul", shown, self._whole(2)), self._whole(1))
+        return self._node("Mul", axis.length, odd)
+
+    def _bands(self, axis: _Axis, size: int) -> tuple[str, str]:
         """Of an axis of the photograph: which pixels each block gathers, (blocks, K), and their weights,
-        (blocks, BLOCK, K); in units of 1 / 2 S."""
-        whole, node = self._whole, self._node
+        (blocks, BLOCK, K); in units of 1 / 2 P."""
+        whole, node, length, placed = self._whole, self._node, axis.length, axis.placed
         blocks = -(-size // BLOCK)
-        length = node("Gather", lengths, whole(axis))
-        reach = node("Mul", node("Max", length, whole(size)), whole(2))
+        twice = self._doubled(placed) if axis.first is not None else whole(2 * size)
+        reach = node("Mul", node("Max", length, placed), whole(2))
         span = node("Add", node("Mul", length, whole(BLOCK - 1)), reach)
-        count = node("Min", node("Add", node("Div", span, whole(size)), whole(2)), length)
-        first = node("Mul", length, whole((2 * BLOCK * np.arange(blocks) + 1)[:, None]))
-        start = node("Div", node("Max", node("Sub", first, reach), whole(0)), whole(2 * size))
+        count = node("Min", node("Add", node("Div", span, placed), whole(2)), length)
+        first = self._centres(axis, BLOCK * np.arange(blocks)[:, None])
+        start = node("Div", node("Max", node("Sub", first, reach), whole(0)), twice)
         start = node("Min", start, node("Sub", length, count))  # so that none lies beyond the border
         index = node("Add", start, node("Range", whole(0), count, whole(1)))
-        places = node("Add", node("Mul", index, whole(2 * size)), whole(size))
+        places = node("Add", node("Mul", index, twice), placed)
         places = node("Unsqueeze", places, whole([1]))
-        centres = node("Mul", length, whole((2 * np.arange(blocks * BLOCK) + 1).reshape(blocks, BLOCK, 1)))
+        centres = self._centres(axis, np.arange(blocks * BLOCK).reshape(blocks, BLOCK, 1))
         left = node("Sub", reach, node("Abs", node("Sub", places, centres)))
         weights = node("Relu", node("Cast", left, to=TensorProto.FLOAT))
         total = node("ReduceSum", weights, whole([2]), keepdims=1)
@@ -104,11 +186,11 @@ class _Pieces:
         array = np.asarray(values, np.int64)
         key = (array.tobytes(), array.shape)
         if key not in self._names:
-            self._names[key] = f"resize.constant_{len(self._names)}"
+            self._names[key] = f"{self._prefix}.constant_{len(self._names)}"
             self.constants.append(numpy_helper.from_array(array, self._names[key]))
         return self._names[key]
 
     def _node(self, operator: str, *inputs: str, result: str | None = None, **attributes: Any) -> str:
-        output = result or f"resize.value_{len(self.nodes)}"
+        output = result or f"{self._prefix}.value_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
         return output

@@ -21,16 +21,19 @@ from flawspot.progress import Progress, as_progress
 from flawspot.provenance import now, versions
 from flawspot.quantization.steps import Quantization
 from flawspot.runtime.artifact import Artifact, assemble
-from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, calibrate, outlying, remarks
-from flawspot.runtime.json_reading import MAX_ITEMS
+from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, outlying, remarks
 from flawspot.runtime.manifest import CalibrationInfo, Manifest, SelfTest, TrainingInfo
 from flawspot.runtime.session import open_session
-from flawspot.training.calibration import content_hashes, cross_scores, held_out_scores, pasted_scores
+from flawspot.training.calibration import cross_scores, described, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
+from flawspot.training.expectations import expectations
 from flawspot.training.exporting import expected_of, export_detector
-from flawspot.training.feature_cache import FeatureCache, FeatureSource
+from flawspot.training.feature_cache import FeatureCache
+from flawspot.training.feature_source import FeatureSource
 from flawspot.training.photographs import Division, Photographs, read_photographs
 from flawspot.training.precision import quantize_backbone
+from flawspot.training.tiles import inside_tiles, tile_rows
+from flawspot.training.viewing import Area, request_view
 
 DEFAULT_INPUT_SIZE = 224
 DEFAULT_CALIBRATION_FRACTION = 0.2
@@ -60,7 +63,13 @@ def train(
     output: str | os.PathLike[str] | None = None,
     weights: str | None = None,
     random_weights: bool = False,
-    input_size: int = DEFAULT_INPUT_SIZE,
+    input_size: int | str | tuple[int, int] = DEFAULT_INPUT_SIZE,
+    fit: str = "squash",
+    tiles: str | tuple[int, int] | None = None,
+    tile_overlap: float | None = None,
+    tile_memory: bool = False,
+    roi: Area | Sequence[Area] = (),
+    ignore: Area | Sequence[Area] = (),
     normalization: str = "weights",
     precision: str = "float32",
     false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
@@ -95,7 +104,17 @@ def train(
         output: where to write the artifact, an .onnx file; None writes nothing.
         weights: which pretrained weights; None takes the backbone's default.
         random_weights: leave the backbone untrained, where no weights can be had; the manifest says so.
-        input_size: side of the square the photographs are resized to, in pixels.
+        input_size: of the network: the side of a square, or (height, width), also as ``"256x512"``, in pixels.
+        fit: how a photograph is brought to it: ``squash`` stretches it, as the papers do; ``pad`` keeps its proportions
+            and adds a border, ``crop`` keeps them and cuts off; see `flawspot.runtime.view`.
+        tiles: (rows, columns), also as ``"2x3"``, that a photograph is cut into, each of the input size; or
+            ``"auto:PIXELS"`` for tiles that each show so many pixels of the photographs. See ``docs/small-defects.md``.
+        tile_overlap: of neighbouring tiles, 0 to 0.5 of a tile; None: a quarter.
+        tile_memory: let few tiles at a time through the network, for less memory.
+        roi: what is inspected, the rest is not: a picture of a mask of a photograph's shape, white inside; or corners
+            of a polygon in pixels of the photographs, two for a rectangle, as pairs or as ``"10,20 300,200"``; or
+            several of these.
+        ignore: what is not inspected, likewise.
         normalization: of the photographs: ``weights`` for that which the weights were trained with, ``paper`` for
             ImageNet's mean and standard deviation, which the PaSTe paper gives every backbone.
         precision: ``float32``, or ``int8``: the backbone is rounded to 8 bits first, and everything else is learned
@@ -129,6 +148,7 @@ def train(
     """
     told = as_progress(progress)
     division = Division(calibration, calibration_fraction, group, false_alarm_rate)
+    request = request_view(input_size, fit, tiles, tile_overlap, roi, ignore)
     if output is not None:
         check_writable(Path(output))
     with told.step("loading the backbone"):
@@ -139,7 +159,7 @@ def train(
             layers=layers,
             weights=weights,
             random_weights=random_weights,
-            input_size=input_size,
+            size=request.size,
             normalization=normalization,
             precision=precision,
             seed=seed,
@@ -148,6 +168,10 @@ def train(
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
+    view = request.resolved(photographs.sizes)
+    chosen = dataclasses.replace(chosen, view=view, spare_memory=tile_memory)
+    for remark in expectations(chosen, photographs, request.usual(photographs.sizes)):
+        told.note(remark)
     model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
     if drop_suspects and (suspects := outlying(scores)):
         photographs = photographs.without(photographs.scored()[suspects], division, chosen.method)
@@ -184,10 +208,10 @@ def _learn(
     with phases.time("calibration"):
         session = open_session(model)
         if scores is None:
-            scores = held_out_scores(session, photographs, chosen.input_size, progress=told)
-        pasted = pasted_scores(session, photographs, chosen.input_size, chosen.method.seed, progress=told)
+            scores = held_out_scores(session, photographs, chosen.view, progress=told)
+        pasted = pasted_scores(session, photographs, chosen.view, chosen.method.seed, progress=told)
         with told.step("setting the threshold"):
-            calibrated = _calibration(photographs, scores, pasted, division.false_alarm_rate)
+            calibrated = described(photographs, scores, pasted, division.false_alarm_rate)
             return model, scores, calibrated, expected_of(model, session)
 
 
@@ -207,7 +231,7 @@ def _fit(
         root=photographs.root,
         fingerprint=photographs.fingerprint,
         weights=chosen.weights_identity,
-        input_size=chosen.input_size,
+        view=chosen.view,
         mean=chosen.mean,
         std=chosen.std,
         white=photographs.white,
@@ -216,34 +240,20 @@ def _fit(
     with contextlib.nullcontext(cache) if cache is not None else FeatureCache() as kept:
         with phases.time("features"):
             maps = kept.maps(source, chosen.network, progress=progress)
-            fit_on = np.searchsorted(used, photographs.fit)
-            features = FeatureSet(chosen.network, chosen.taps, chosen.input_size, maps, fit_on)
-            validation = dataclasses.replace(features, rows=np.searchsorted(used, photographs.validation))
+            count = chosen.view.tiles
+            fit_on, chosen_by = (
+                tile_rows(np.searchsorted(used, rows), count) for rows in (photographs.fit, photographs.validation)
+            )
+            inside = inside_tiles(chosen.view, [photographs.sizes[row] for row in used])
+            features = FeatureSet(chosen.network, chosen.taps, chosen.view.size, maps, fit_on, count, inside)
+            validation = dataclasses.replace(features, rows=chosen_by)
         with phases.time("fitting"):
             chosen.method.fit(features, validation if len(validation) else None, progress=progress)
         if not len(photographs.folds):
             return None
         with phases.time("folds"):
-            return cross_scores(chosen.method, dataclasses.replace(features, rows=None), photographs, progress=progress)
-
-
-def _calibration(
-    photographs: Photographs, scores: Sequence[float], pasted: Sequence[float], false_alarm_rate: float
-) -> CalibrationInfo:
-    """The threshold, with the files and groups that its scores are of."""
-    rows = photographs.scored()
-    if len(rows) > MAX_ITEMS:  # as many as a manifest takes, at random: what is promised holds of them too
-        kept = np.sort(np.random.default_rng(0).choice(len(rows), MAX_ITEMS, replace=False))
-        scores, rows = [scores[place] for place in kept], rows[kept]
-    return calibrate(
-        scores,
-        false_alarm_rate,
-        groups=photographs.groups[rows].tolist(),
-        folds=int(photographs.folds.max(initial=-1)) + 1,
-        names=photographs.names(rows),
-        hashes=content_hashes([photographs.images[row] for row in rows]),
-        pasted=pasted,
-    )
+            whole = dataclasses.replace(features, rows=None)
+            return cross_scores(chosen.method, whole, photographs, chosen.view, progress=progress)
 
 
 def _describe(
@@ -256,7 +266,8 @@ def _describe(
         method=method.name,
         hyperparameters=method.hyperparameters(),
         seed=method.seed,
-        input_size=chosen.input_size,
+        input_size=chosen.view.height,
+        geometry=None if chosen.view.plain else chosen.view,
         backbone=chosen.backbone_info(),
         training=TrainingInfo(
             fingerprint=photographs.fingerprint,

@@ -1,0 +1,55 @@
+"""What decides the features of a set of photographs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from flawspot.quantization.steps import Quantization
+from flawspot.runtime.images import WHITE
+from flawspot.runtime.view import View
+
+FORMAT = 4
+"""Counted up whenever the same key would stand for other numbers: another decoding, another layout."""
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """All that decides what the features of a set of photographs are, besides the layer.
+
+    Attributes:
+        images: M readable photographs, in the order of their rows.
+        root: the folder they lie in; it may be another one the next time.
+        fingerprint: of the photographs' contents and names, by `flawspot.data.folders.fingerprint`.
+        weights: of the backbone: the sha256 of their file, or words that identify them as well.
+        view: what is seen of a photograph: T tiles, of which rows n T to n T + T - 1 are those of photograph n.
+        mean, std: of the normalisation of RGB / 255.
+        white: of photographs of 16 bits.
+        quantization: of the backbone; None leaves it in float.
+    """
+
+    images: tuple[Path, ...]
+    root: Path
+    fingerprint: str
+    weights: str
+    view: View
+    mean: Sequence[float]
+    std: Sequence[float]
+    white: int = WHITE
+    quantization: Quantization | None = None
+
+    def key(self, backbone: str, layer: int, dtype: str) -> str:
+        """SHA-256, in hex, of all this and of what was made of it."""
+        names = [path.relative_to(self.root).as_posix() for path in self.images]
+        seen: Any = self.view.height if self.view.plain else dataclasses.asdict(self.view)
+        preprocessing: list[Any] = [seen, list(self.mean), list(self.std), self.white]
+        if self.quantization is not None:
+            preprocessing.append(self.quantization.identity())
+        made = [backbone, self.weights, layer, dtype, FORMAT, metadata.version("flawspot")]
+        return hashlib.sha256(json.dumps([self.fingerprint, names, preprocessing, made]).encode()).hexdigest()
