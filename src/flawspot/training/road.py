@@ -17,6 +17,7 @@ from flawspot.data.folders import Data
 from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
+from flawspot.methods.shapes import as_size
 from flawspot.progress import Progress, as_progress
 from flawspot.provenance import now, versions
 from flawspot.quantization.steps import Quantization
@@ -217,7 +218,7 @@ def _fit(
         with phases.time("features"):
             maps = kept.maps(source, chosen.network, progress=progress)
             fit_on = np.searchsorted(used, photographs.fit)
-            features = FeatureSet(chosen.network, chosen.taps, chosen.input_size, maps, fit_on)
+            features = FeatureSet(chosen.network, chosen.taps, as_size(chosen.input_size), maps, fit_on)
             validation = dataclasses.replace(features, rows=np.searchsorted(used, photographs.validation))
         with phases.time("fitting"):
             chosen.method.fit(features, validation if len(validation) else None, progress=progress)

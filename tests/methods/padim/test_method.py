@@ -97,7 +97,7 @@ def test_half_precision_changes_little(fitted, judged, one_thread):
 def test_what_it_stores_at_224(settings, mebibytes):
     """62 channels at 56 x 56 positions, which are 46.7 MiB with whole matrices."""
     maps = {3: (24, 56, 56), 8: (64, 14, 14), 14: (160, 7, 7)}
-    parts = PaDiM(**settings).planned_parts(Shapes("mobilenet_v2", (3, 8, 14), maps, 224, 200))
+    parts = PaDiM(**settings).planned_parts(Shapes("mobilenet_v2", (3, 8, 14), maps, (224, 224), 200))
     assert sum(part.bytes for part in parts) <= mebibytes * 2**20
 
 
