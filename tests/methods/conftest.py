@@ -197,12 +197,12 @@ def region() -> NDArray[np.bool_]:
 
 @pytest.fixture(scope="session")
 def wide(region: NDArray[np.bool_]) -> Callable[..., Fitted]:
-    """``wide(name, tiles=1, part=False)``: that method in its shortest fit, on what is not square, fitted once; where
-    only a `part` is looked at, it is `region`."""
+    """``wide(name, tiles=1, part=False)``: that method on what is not square, fitted once; where only a `part` is
+    looked at, it is `region`. With either it is fitted no longer than it must be."""
 
     @functools.cache
     def fitted(name: str, tiles: int = 1, part: bool = False) -> Fitted:
-        quick = methods()[name.split()[0]].shortest_fit
+        quick = methods()[name.split()[0]].shortest_fit if tiles > 1 or part else {}
         return fit(name, size=WIDE, tiles=tiles, region=region if part else None, **quick)
 
     return fitted

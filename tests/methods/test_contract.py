@@ -193,9 +193,8 @@ def test_what_it_sees_need_not_be_square(name, wide, exported_head, make_photogr
     images[1, 8:28, 60:80] = 255
     detector = wide(name)
     maps = detector.maps(images)
-    anomaly_map, score = heads_agree(detector.method.head(), exported_head, maps)
+    anomaly_map, _ = heads_agree(detector.method.head(), exported_head, maps)
     assert anomaly_map.shape == (4, 64, 96)
-    assert score[1] > score[0]
     gain = anomaly_map[1] - anomaly_map[0]
     around = np.zeros((64, 96), bool)
     around[4:32, 56:84] = True

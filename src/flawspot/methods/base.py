@@ -102,13 +102,13 @@ class Method(ABC):
 
     @abstractmethod
     def head(self) -> nn.Module:
-        """The fitted head: ``forward({layer: (N T, C, H, W)}, inside=None) -> (anomaly_map (N T, h, w), score (N T,))``.
+        """The fitted head: ``forward({layer: (N T, C, H, W)}, inside=None) -> (map (N T, h, w), score (N T,))``.
 
-        Both are float32, h x w is `Shapes.input_size`, and rows are tiles as in `fit`, all T of each photograph: without
-        tiles T is 1. The score is the maximum of the map. `inside` (N T, h, w) is one for pixels that are looked at and
-        zero for the others; the map is zero there, and depends on no feature of a tap's cell that has no pixel inside
-        (`flawspot.methods.inside`). Without `inside` all is looked at, and the graph has nothing of this. It is exported
-        into the artifact's graph behind the backbone.
+        Both are float32, h x w is `Shapes.input_size`, and rows are tiles as in `fit`, all T of each photograph; where
+        photographs are whole T is 1. The score is the maximum of the map. `inside` (N T, h, w) is one for pixels that
+        are looked at and zero for the others: the map is zero there, and depends on no feature of a tap's cell that has
+        no pixel inside (`flawspot.methods.inside`). Without it all is looked at, and the graph has nothing of this. It
+        is exported into the artifact's graph behind the backbone.
         """
 
     def parts(self) -> list[Part]:

@@ -124,7 +124,7 @@ class PatchCore(Method):
             typical = np.linspace(0, len(features) - 1, min(TYPICAL_IMAGES, len(features))).astype(np.int64)
             maps = {tap: torch.from_numpy(features.batch(tap, typical)) for tap in shapes.taps}
             pixels = features.pixels(typical)
-            inside = None if pixels is None else torch.from_numpy(pixels).float()
+            inside = None if pixels is None else torch.from_numpy(pixels.astype(np.float32))
             with torch.no_grad():
                 counts = head.search.unproved(head.pooled(maps, inside), head.first_cells(inside))
             self.unproved_ = [count / len(typical) for count in counts]
