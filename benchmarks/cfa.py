@@ -47,8 +47,8 @@ class PlainDescriptor(nn.Module):
     def __init__(self, descriptor: Descriptor) -> None:
         super().__init__()
         self.features, self.position = descriptor.features, descriptor.position
-        axis = torch.linspace(-1, 1, descriptor.grid)
-        self.register_buffer("where", torch.stack(torch.meshgrid(axis, axis, indexing="ij"))[None])
+        axes = [torch.linspace(-1, 1, length) for length in descriptor.grid]
+        self.register_buffer("where", torch.stack(torch.meshgrid(*axes, indexing="ij"))[None])
 
     def forward(self, patches: Tensor) -> Tensor:
         described = self.features(patches) + self.position(self.where)
@@ -73,7 +73,7 @@ class PlainHead(nn.Module):
         index = partial.topk(self.nearest, dim=1, largest=False).indices
         distance = (flat[:, None] - self.centres[index]).square().sum(2).sqrt()
         certainty = torch.softmax(-distance, dim=1)[:, 0]
-        anomaly_map = self.upsample((certainty * distance[:, 0]).reshape(-1, self.grid, self.grid))
+        anomaly_map = self.upsample((certainty * distance[:, 0]).reshape(-1, *self.grid))
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
 
 
@@ -119,7 +119,9 @@ def extract(paths: list[Path]) -> FeatureSet:
     """Features of some photographs from the compiled backbone."""
     network, session = compile_backbone(TAPS)
     rows = [session.run(None, {"image": read_image(path)[None]}) for path in paths]
-    return FeatureSet(network, TAPS, 224, {tap: np.concatenate([r[i] for r in rows]) for i, tap in enumerate(TAPS)})
+    return FeatureSet(
+        network, TAPS, (224, 224), {tap: np.concatenate([r[i] for r in rows]) for i, tap in enumerate(TAPS)}
+    )
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -41,7 +41,7 @@ def patches_of(folder: Path) -> NDArray[np.float32]:
         if isinstance(image, Exception):
             raise image
         maps = [torch.from_numpy(output) for output in session.run(None, {"image": image[None]})]
-        embedded = join([pool(m) for m in maps], maps[0].shape[2])[0]  # (248, 56, 56)
+        embedded = join([pool(m) for m in maps], (56, 56))[0]  # (248, 56, 56)
         rows = embedded.flatten(1).T.numpy()
         if not index:
             patches = np.empty((len(images) * len(rows), rows.shape[1]), np.float32)

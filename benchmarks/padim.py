@@ -69,7 +69,7 @@ class WholeMatrices(nn.Module):
         embedded = join([maps[tap] for tap in TAPS], self.grid)[:, self.selected]
         difference = embedded.flatten(2).permute(1, 2, 0) - self.mean
         distance = (self.whitening @ difference.permute(1, 0, 2)).square().sum(1).sqrt()
-        anomaly_map = self.upsample(distance.T.reshape(-1, self.grid, self.grid))
+        anomaly_map = self.upsample(distance.T.reshape(-1, *self.grid))
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
 
 
@@ -97,7 +97,7 @@ def random_features(folder: Path, images: int) -> FeatureSet:
             stored[row] = mean + (mixing @ noise).reshape(mean.shape)
         stored.flush()
         maps[tap] = np.load(folder / f"{tap}.npy", mmap_mode="r")
-    return FeatureSet(create("mobilenet_v2", TAPS), TAPS, 224, maps)
+    return FeatureSet(create("mobilenet_v2", TAPS), TAPS, (224, 224), maps)
 
 
 def growth(work: Callable[[], object]) -> int:
@@ -143,7 +143,7 @@ def fit(
     grown = growth(lambda: PaDiM().fit(features))
     seconds = time.perf_counter() - start
     allocated = traced(lambda: PaDiM().fit(features))
-    few = FeatureSet(features.backbone, TAPS, 224, {tap: m[:80] for tap, m in features.maps.items()})
+    few = FeatureSet(features.backbone, TAPS, (224, 224), {tap: m[:80] for tap, m in features.maps.items()})
     fitted = {name: PaDiM(**settings).fit(few) for name, settings in variants.items()}  # type: ignore[arg-type]
     return fitted, {f"layer_{tap}": np.array(m[-1:]) for tap, m in features.maps.items()}, seconds, grown, allocated
 

@@ -78,7 +78,7 @@ def make_paste() -> tuple[bytes, bytes, bytes, Preprocess]:
     fitted = PaSTe()
     fitted.student_, fitted.source_ = student.frozen(), SOURCE
     shapes = {layer: (m.shape[1], m.shape[2], m.shape[3]) for layer, m in maps.items()}
-    fitted.shapes_ = Shapes("mobilenet_v2", TAPS, shapes, SIZE, 1)
+    fitted.shapes_ = Shapes("mobilenet_v2", TAPS, shapes, (SIZE, SIZE), 1)
     graph = to_onnx(DetectorGraph(preprocess, network, StudentTeacherHead(fitted)), OUTPUTS)
     return (
         graph,

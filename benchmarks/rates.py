@@ -92,7 +92,7 @@ def open_product(name: str, method: str, options: argparse.Namespace) -> Product
     return Product(
         name,
         chosen,
-        FeatureSet(chosen.network, chosen.taps, 224, maps),
+        FeatureSet(chosen.network, chosen.taps, (224, 224), maps),
         images,
         root,
         np.array([look(path).descriptor for path in folder.train]),

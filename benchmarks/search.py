@@ -26,7 +26,7 @@ import onnxruntime
 import torch
 from compiled import compile_backbone, compile_head
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 import flawspot
 from flawspot.data.folders import open_folder
@@ -42,6 +42,7 @@ from flawspot.training.road import train
 
 TAPS, CHANNELS, GRIDS = (3, 8, 14), (24, 64, 160), (56, 14, 7)
 SHAPES = {grid: (channels, grid) for channels, grid in zip(CHANNELS, GRIDS, strict=True)}
+SQUARES = [(grid, grid) for grid in GRIDS]
 INPUTS = [f"layer_{grid}" for grid in GRIDS]
 REPEATS = 5
 
@@ -64,11 +65,23 @@ def pooled_features(paths: list[Path]) -> Maps:
     return [pool(torch.from_numpy(np.concatenate(maps))).numpy() for maps in zip(*outputs, strict=True)]
 
 
+class BySide(nn.Module):
+    """A search whose maps are named by the side of their grid."""
+
+    def __init__(self, search: nn.Module) -> None:
+        super().__init__()
+        self.search = search
+
+    def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = self.search({(side, side): each for side, each in maps.items()})
+        return found
+
+
 def compile_search(search: nn.Module) -> tuple[onnxruntime.InferenceSession, bytes]:
     """A session of the search alone, and its model."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return compile_head(search, SHAPES, outputs=("distance", "slot"))
+        return compile_head(BySide(search), SHAPES, outputs=("distance", "slot"))
 
 
 PEAK = """
@@ -99,9 +112,9 @@ def compare(bank: NDArray[np.float32], maps: Maps, folder: Path) -> None:
     """Print the rows of one bank."""
     quantizer = train_quantizer(bank, subspaces(CHANNELS, 8))
     searches: dict[str, HierarchicalSearch | NearestNeighbour] = {
-        "full product in chunks": NearestNeighbour(bank, GRIDS),
-        "hierarchical": HierarchicalSearch(bank, CHANNELS, GRIDS),
-        "product-quantized": HierarchicalSearch(bank, CHANNELS, GRIDS, quantizer),
+        "full product in chunks": NearestNeighbour(bank, SQUARES),
+        "hierarchical": HierarchicalSearch(bank, CHANNELS, SQUARES),
+        "product-quantized": HierarchicalSearch(bank, CHANNELS, SQUARES, quantizer),
     }
     sessions, models = {}, {}
     for name, search in searches.items():
@@ -120,14 +133,14 @@ def compare(bank: NDArray[np.float32], maps: Maps, folder: Path) -> None:
             seconds[name].append(min(times))
         want = found["full product in chunks"]
         worst = max(worst, float((np.abs(found["hierarchical"] - want) / np.maximum(want, 1e-6)).max()))
-    tiny = peak_mib(compile_search(HierarchicalSearch(bank[:1], CHANNELS, GRIDS))[1], maps, folder)
+    tiny = peak_mib(compile_search(HierarchicalSearch(bank[:1], CHANNELS, SQUARES))[1], maps, folder)
     # Features far from all of the bank: nothing is proved, every cell goes through every round.
     far = [maps[0][:1] + 1e3 * maps[0].std(), maps[1][:1], maps[2][:1]]
     full = statistics.median(seconds["full product in chunks"])
     for name, search in searches.items():
         stored = sum(t.numel() * t.element_size() for t in search.state_dict().values()) / 2**20
         if isinstance(search, HierarchicalSearch):
-            counts = search.unproved({g: torch.from_numpy(m) for g, m in zip((56, 14, 7), maps, strict=True)})
+            counts = search.unproved({g: torch.from_numpy(m) for g, m in zip(SQUARES, maps, strict=True)})
             unproved = [count / len(maps[0]) for count in counts]
             macs, share = search.macs(unproved), ", ".join(f"{count:.1f}" for count in unproved)
         else:
@@ -196,7 +209,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = open_folder(options.data / "mvtec_ad" / "bottle")
     features = pooled_features([Path(path) for path in folder.train])
-    patches = join([torch.from_numpy(m) for m in features], features[0].shape[2])
+    patches = join([torch.from_numpy(m) for m in features], (GRIDS[0], GRIDS[0]))
     points = patches.permute(0, 2, 3, 1).reshape(-1, sum(CHANNELS)).numpy()
     selected = points[farthest_first(points, max(options.banks)).indices]
     del features, patches, points

@@ -126,8 +126,8 @@ def epochs_table(data: Path | None, epochs: int) -> None:
     for dtype in ("float32", "float16"):
         name = f"flawspot, {dtype} features"
         kept = {layer: np.moveaxis(array.astype(dtype), 3, 1) for layer, array in maps.items()}
-        features = FeatureSet(teacher, taps, SIZE, kept)
-        held_out = FeatureSet(teacher, taps, SIZE, kept, np.arange(HELD_OUT))
+        features = FeatureSet(teacher, taps, (SIZE, SIZE), kept)
+        held_out = FeatureSet(teacher, taps, (SIZE, SIZE), kept, np.arange(HELD_OUT))
         method, times = PaSTe(recipe="paper", epochs=epochs, learning_rate=LEARNING_RATE), EpochTimes()
         method.fit(features, held_out, progress=times)
         found[name] = (times.seconds, method.training_losses_, method.validation_losses_)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.backbones.registry import create, create_random, families, family
@@ -54,7 +54,7 @@ class Features:
     maps: dict[int, NDArray[np.float32]]
 
     def of(self, network: BlockList, taps: tuple[int, ...], rows: range) -> FeatureSet:
-        return FeatureSet(network, taps, SIZE, self.maps, np.array(rows))
+        return FeatureSet(network, taps, (SIZE, SIZE), self.maps, np.array(rows))
 
     def tensors(self, layers: tuple[int, ...]) -> dict[int, Tensor]:
         return {layer: torch.from_numpy(self.maps[layer]) for layer in layers}
@@ -108,39 +108,6 @@ def check(got: list[NDArray[np.float32]], want: tuple[Tensor, Tensor]) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()))
 
 
-class Head(nn.Module):
-    """A head whose maps are inputs of the graph."""
-
-    def __init__(self, head: nn.Module, layers: tuple[int, ...]) -> None:
-        super().__init__()
-        self.head, self.layers = head, layers
-
-    def forward(self, *maps: Tensor) -> tuple[Tensor, Tensor]:
-        outputs: tuple[Tensor, Tensor] = self.head(dict(zip(self.layers, maps, strict=True)))
-        return outputs
-
-
-def run_exported_head(name: str, backbone: str, group: str) -> list[NDArray[np.float32]]:
-    method = fitted(name, backbone, group)
-    layers = method.required(GROUPS[backbone][group], backbone)
-    maps = features(backbone).tensors(layers)
-    names = [f"map_{layer}" for layer in layers]
-    batch = torch.export.Dim("N", min=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            Head(method.head(), layers).eval(),
-            tuple(maps[layer][:2] for layer in layers),
-            input_names=names,
-            output_names=OUTPUTS,
-            dynamic_shapes=(tuple({0: batch} for _ in layers),),
-            dynamo=True,
-            verbose=False,
-        )
-    session = open_session(program.model_proto.SerializeToString(), threads=1)
-    return session.run(OUTPUTS, {name: maps[layer].numpy() for name, layer in zip(names, layers, strict=True)})
-
-
 @pytest.mark.parametrize(("name", "backbone", "group"), COMBINATIONS)
 def test_fits_and_predicts(name: str, backbone: str, group: str) -> None:
     _, score = predicted(name, backbone, group)
@@ -174,8 +141,13 @@ def chosen(name: str, backbone: str, group: str) -> bool:
         for combination in COMBINATIONS
     ],
 )
-def test_exported_head_loads_and_predicts_the_same(name: str, backbone: str, group: str) -> None:
-    check(run_exported_head(name, backbone, group), predicted(name, backbone, group))
+def test_exported_head_loads_and_predicts_the_same(
+    name: str, backbone: str, group: str, exported_head: Callable[..., tuple[bytes, dict[str, NDArray[np.float32]]]]
+) -> None:
+    method = fitted(name, backbone, group)
+    layers = method.required(GROUPS[backbone][group], backbone)
+    model, fed = exported_head(method.head(), features(backbone).tensors(layers))
+    check(open_session(model, threads=1).run(OUTPUTS, fed), predicted(name, backbone, group))
 
 
 def test_what_is_exported_in_any_case_covers_all_pairs() -> None:

@@ -12,7 +12,7 @@ from flawspot.methods.patchcore import PatchCore
 from flawspot.methods.shapes import Shapes
 from flawspot.methods.stfpm import STFPM, PaSTe
 
-SHAPES = Shapes("mobilenet_v2", (3, 8, 14), {3: (24, 56, 56), 8: (64, 14, 14), 14: (160, 7, 7)}, 224, 200)
+SHAPES = Shapes("mobilenet_v2", (3, 8, 14), {3: (24, 56, 56), 8: (64, 14, 14), 14: (160, 7, 7)}, (224, 224), 200)
 
 
 def test_a_child_that_fits_and_predicts_as_its_parent_has_its_costs() -> None:

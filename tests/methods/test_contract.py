@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from flawspot.errors import ConfigurationError
+from flawspot.errors import ConfigurationError, DataError
 from flawspot.methods.registry import create_method, methods
 from flawspot.methods.settings import hyperparameters_of
 from flawspot.runtime.artifact import assemble, graph_sha256
 from flawspot.runtime.detector import OUTPUTS, load
+from flawspot.runtime.operators import ALLOWED
 from flawspot.runtime.session import open_session
 from flawspot.training.graph import to_onnx
 
@@ -31,6 +33,28 @@ pytestmark = [pytest.mark.parametrize("name", METHODS), pytest.mark.usefixtures(
 
 def run(model, images):
     return open_session(model, threads=1).run(OUTPUTS, {"image": images})
+
+
+def tensors(maps):
+    return {layer: torch.from_numpy(m) for layer, m in maps.items()}
+
+
+def heads_agree(head, exported_head, maps, inside=None, tiles=1):
+    """Map and score of the exported head; a photograph alone and the head in double precision give the same."""
+    model, fed = exported_head(head, maps, inside, tiles)
+    session = open_session(model, threads=1)
+    anomaly_map, score = session.run(OUTPUTS, fed)
+    np.testing.assert_array_equal(score, anomaly_map.max(axis=(1, 2)))
+    near = {"rtol": 1e-4, "atol": 1e-5 * anomaly_map.max()}
+    for index in range(len(anomaly_map) // tiles):
+        alone, _ = session.run(OUTPUTS, {name: each[index : index + 1] for name, each in fed.items()})
+        np.testing.assert_allclose(alone, anomaly_map[index * tiles : (index + 1) * tiles], **near)
+    doubles = {layer: each.double() for layer, each in maps.items()}
+    more = () if inside is None else (inside.double(),)
+    with torch.no_grad():
+        want, _ = copy.deepcopy(head).eval().double()(doubles, *more)
+    np.testing.assert_allclose(anomaly_map, want, atol=1e-4 * float(want.max()))
+    return anomaly_map, score
 
 
 def test_outputs_are_as_the_contract_says(name, exported, make_photographs):
@@ -162,6 +186,68 @@ def test_it_states_what_it_costs(name, fitted, exported):
     backbone = sum(t.numel() * 4 for t in fitted(name).network.parameters())
     stored = sum(len(i.raw_data) for i in onnx.load_from_string(exported(name)).graph.initializer)
     assert sum(part.bytes for part in parts) == pytest.approx(stored - backbone, rel=0.05, abs=300_000)
+
+
+def test_what_it_sees_need_not_be_square(name, wide, exported_head, make_photographs):
+    images = make_photographs(4, seed=9, size=(64, 96))
+    images[1, 8:28, 60:80] = 255
+    detector = wide(name)
+    maps = detector.maps(images)
+    anomaly_map, _ = heads_agree(detector.method.head(), exported_head, maps)
+    assert anomaly_map.shape == (4, 64, 96)
+    gain = anomaly_map[1] - anomaly_map[0]
+    around = np.zeros((64, 96), bool)
+    around[4:32, 56:84] = True
+    assert gain[around].mean() > 1.5 * gain[~around].mean()
+
+
+def test_tiles_of_a_photograph_are_judged_alike_alone_and_among_others(name, wide, exported_head, make_photographs):
+    detector = wide(name, tiles=3)
+    assert detector.method.shapes_.images == 12
+    maps = detector.maps(make_photographs(6, seed=9, size=(64, 96)))
+    anomaly_map, _ = heads_agree(detector.method.head(), exported_head, maps, tiles=3)
+    assert anomaly_map.shape == (6, 64, 96)
+
+
+def test_what_is_outside_enters_neither_fit_nor_map(name, wide, region, change_elsewhere, make_photographs, fit_method):
+    detector = wide(name, part=True)
+    other = fit_method(name, size=(64, 96), region=region, outside=9.0, **detector.method.shortest_fit)
+    maps = {layer: m.numpy() for layer, m in detector.maps(make_photographs(3, seed=9, size=(64, 96))).items()}
+    changed = change_elsewhere(maps, detector.taps, region, -5.0)
+    inside = torch.from_numpy(region).float().expand(3, -1, -1)
+    with torch.no_grad():
+        want, score = detector.method.head().eval()(tensors(maps), inside)
+        got, _ = other.method.head().eval()(tensors(changed), inside)
+    assert float(want[:, torch.from_numpy(region)].min(1).values.max()) > 0
+    assert (want[:, torch.from_numpy(~region)] == 0).all()
+    assert torch.equal(score, want.amax(dim=(1, 2)))
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-6)
+
+
+def test_the_graph_knows_what_is_inside(name, wide, region, exported_head, make_photographs):
+    """Another part of each photograph, and of one nothing."""
+    head = wide(name, part=True).method.head()
+    maps = wide(name).maps(make_photographs(4, seed=9, size=(64, 96)))
+    inside = torch.from_numpy(np.stack([region, ~region, region[::-1] & region, np.zeros_like(region)])).float()
+    anomaly_map, score = heads_agree(head, exported_head, maps, inside)
+    assert (anomaly_map[inside.numpy() == 0] == 0).all()
+    assert (score[:3] > 0).all()
+    assert score[3] == 0
+    model, _ = exported_head(head, maps, inside)
+    assert {node.op_type.encode() for node in onnx.load_from_string(model).graph.node} <= ALLOWED
+
+
+def test_where_all_is_inside_it_is_as_ever(name, wide, exported_head, make_photographs):
+    maps = wide(name).maps(make_photographs(3, seed=9, size=(64, 96)))
+    with torch.no_grad():
+        want, _ = wide(name).method.head().eval()(maps)
+        got, _ = wide(name).method.head().eval()(maps, torch.ones(3, 64, 96))
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4 * float(want.max()))
+
+
+def test_where_nothing_is_inside_there_is_nothing_to_learn(name, fit_method):
+    with pytest.raises(DataError, match="nothing of the photographs to learn from lies in the region of interest"):
+        fit_method(name, region=np.zeros((64, 64), bool))
 
 
 def test_hyperparameters_are_plain_fields_with_defaults(name):

@@ -57,3 +57,30 @@ def test_the_parts_are_those_of_the_fitted_method(name, settings, fit_method):
     tensors = fitted.network.state_dict().values()
     assert costs.parts[0].name == "backbone"
     assert costs.parts[0].bytes == sum(t.nbytes for t in tensors if t.is_floating_point())
+
+
+@pytest.mark.parametrize("name", methods())
+@pytest.mark.usefixtures("one_thread")
+def test_all_tiles_of_a_photograph_are_computed(name, wide):
+    """Twelve tiles of four photographs, as `wide` fits them."""
+    method = wide(name, tiles=3).method
+    if not tells_before_the_fit(name):
+        return
+    settings, size = method.hyperparameters(), {"input_size": (64, 96), "images": 4}
+    costs = configuration_costs(backbone="mobilenet_v2", method=name, settings=settings, tiles=3, **size)
+    once = configuration_costs(backbone="mobilenet_v2", method=name, settings=settings, **size)
+    assert [part.macs for part in costs.parts] == [
+        pytest.approx(3 * part.macs, rel=1e-9) for part in once.parts
+    ] or method.planned_at_most
+    assert costs.parts[0].bytes == once.parts[0].bytes
+    assert costs.training.cache_bytes == 3 * once.training.cache_bytes
+    assert costs.training.backbone_macs == 3 * once.training.backbone_macs
+    planned = method.planned_parts(method.shapes_)
+    assert [(part.bytes, 3 * part.macs) for part in planned] == [(part.bytes, part.macs) for part in costs.parts[1:]]
+    if not method.planned_at_most:
+        assert method.parts() == planned
+
+
+def test_tiles_are_one_or_more():
+    with pytest.raises(ConfigurationError, match="tiles must be at least 1, not 0"):
+        configuration_costs(backbone="mobilenet_v2", method="padim", tiles=0)

@@ -84,13 +84,13 @@ def test_in_memory_and_spilled_they_are_what_torch_computes(source, expected, me
 def test_batches_are_channels_last_without_a_copy(source, expected):
     with FeatureCache(memory=0) as cache:
         maps = cache.maps(source, backbone())
-        features = FeatureSet(backbone(), (3, 8), 64, maps, np.array([4, 0, 3]))
+        features = FeatureSet(backbone(), (3, 8), (64, 64), maps, np.array([4, 0, 3]))
         assert features.shapes.maps[3] == expected[3].shape[1:]
         for rows in (np.array([2, 1]), slice(1, 3)):
             batch = torch.from_numpy(features.batch(3, rows))
             assert batch.is_contiguous(memory_format=torch.channels_last)
             np.testing.assert_array_equal(batch, maps[3][features.rows[rows]])
-        whole = torch.from_numpy(FeatureSet(backbone(), (3, 8), 64, maps).batch(3, slice(2, 4)))
+        whole = torch.from_numpy(FeatureSet(backbone(), (3, 8), (64, 64), maps).batch(3, slice(2, 4)))
         np.testing.assert_array_equal(whole, maps[3][2:4])
 
 
@@ -263,7 +263,7 @@ def test_half_precision_halves_the_size(source, expected, tmp_path, folder):
     maps = cache.maps(source, backbone())
     assert {array.dtype for array in maps.values()} == {np.dtype(np.float16)}
     close(maps, expected, tolerance=1e-3)
-    features = FeatureSet(backbone(), (3, 8), 64, maps, np.arange(6))
+    features = FeatureSet(backbone(), (3, 8), (64, 64), maps, np.arange(6))
     assert features.batch(3, slice(0, 2)).dtype == np.float32
 
 

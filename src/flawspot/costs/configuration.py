@@ -14,6 +14,7 @@ from flawspot.costs.precision import part_memory
 from flawspot.costs.training_costs import TrainingCosts
 from flawspot.errors import ConfigurationError
 from flawspot.methods.costs import FLOAT, MemoryItem, PaperCosts
+from flawspot.methods.shapes import Size
 from flawspot.runtime.manifest import Manifest, Part, Scalar
 
 __all__ = ["DetectorCosts", "artifact_costs", "configuration_costs", "plan_costs"]
@@ -25,7 +26,8 @@ def configuration_costs(
     layers: str | Sequence[int] | None = None,
     method: str = "paste",
     settings: Mapping[str, Scalar] | None = None,
-    input_size: int = 224,
+    input_size: int | Size = 224,
+    tiles: int = 1,
     images: int = 200,
     seed: int = 0,
     precision: str = "float32",
@@ -37,9 +39,11 @@ def configuration_costs(
         layers: a layer group's name, ``equiv:REFERENCE`` or block indices; None takes the method's own group.
         method: its name.
         settings: hyperparameters of the method by name.
-        input_size: side of the photographs in pixels.
-        images: how many the method is fitted on, those held out for threshold and epoch not among them. Bounds
-            PatchCore's bank, and says how large the cache of features becomes.
+        input_size: height and width of what the network sees in pixels, or the side of a square: of the photographs as
+            they are resized, or of the tiles that they are cut into.
+        tiles: into how many each photograph is cut. Every tile is looked at: multiply-accumulates are those of all.
+        images: how many photographs the method is fitted on, those held out for threshold and epoch not among them.
+            Bounds PatchCore's bank, and says how large the cache of features becomes.
         seed: of the method; no cost depends on it.
         precision: that networks compute in, ``float32`` or ``int8``.
 
@@ -53,6 +57,7 @@ def configuration_costs(
             method=method,
             settings=settings,
             input_size=input_size,
+            tiles=tiles,
             images=images,
             seed=seed,
             precision=precision,
@@ -72,7 +77,8 @@ def plan_costs(plan: Plan) -> DetectorCosts:
             f"what {plan.method.name} costs is known once it is fitted: train it and run `flawspot costs` on the "
             "artifact"
         )
-    return _costs(plan, (Part("backbone", module_bytes(plan.network), plan.backbone.macs), *parts))
+    of_tile = (Part("backbone", module_bytes(plan.network), plan.backbone.macs), *parts)
+    return _costs(plan, tuple(dataclasses.replace(part, macs=plan.shapes.tiles * part.macs) for part in of_tile))
 
 
 def _costs(plan: Plan, in_float: tuple[Part, ...], fitted: tuple[Part, ...] = ()) -> DetectorCosts:
@@ -86,7 +92,7 @@ def _costs(plan: Plan, in_float: tuple[Part, ...], fitted: tuple[Part, ...] = ()
             in_float, {name: folded_numbers(network) for name, network in networks.items()}, plan.method.stored_width
         ),
         paper_bytes=paper.bytes,
-        paper_macs=paper.macs,
+        paper_macs=None if paper.macs is None else plan.shapes.tiles * paper.macs,
         training=_training(plan, paper),
     )
 
@@ -95,19 +101,20 @@ def _training(plan: Plan, paper: PaperCosts) -> TrainingCosts | None:
     found = plan.method.training_costs(plan.shapes)
     if found is None:
         return None
+    tiles = plan.shapes.tiles
     cache = plan.shapes.images * sum(FLOAT * math.prod(plan.shapes.maps[layer]) for layer in plan.required)
     return TrainingCosts(
-        backbone_macs=plan.backbone.macs,
-        forward_macs=found.forward_macs,
-        backward_input_macs=found.backward_input_macs,
-        backward_weight_macs=found.backward_weight_macs,
+        backbone_macs=tiles * plan.backbone.macs,
+        forward_macs=tiles * found.forward_macs,
+        backward_input_macs=tiles * found.backward_input_macs,
+        backward_weight_macs=tiles * found.backward_weight_macs,
         epochs=found.epochs,
         batch_size=found.batch_size,
         cached_layers=plan.required,
         cache_bytes=cache,
         ram_paper=paper.training_ram,
         items=(MemoryItem("cached features", cache, per_image=True), *found.items),
-        selection_macs=found.selection_macs,
+        selection_macs=tiles * found.selection_macs,
     )
 
 

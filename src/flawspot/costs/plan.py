@@ -16,7 +16,7 @@ from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
 from flawspot.methods.costs import BackboneCounts
 from flawspot.methods.registry import create_method
-from flawspot.methods.shapes import Shapes, check_input_size, check_precision
+from flawspot.methods.shapes import Shapes, Size, as_size, check_input_size, check_precision
 from flawspot.runtime.manifest import Scalar
 
 
@@ -28,7 +28,7 @@ class Plan:
         method: with its hyperparameters, not fitted.
         network: the backbone trimmed to its last tap, on torch's meta device: shapes and no numbers.
         required: the taps and the other layers that the method asks for, ascending.
-        shapes: of all these layers.
+        shapes: of all these layers, of one tile where photographs are cut.
         precision: that networks compute in.
     """
 
@@ -40,11 +40,10 @@ class Plan:
 
     @functools.cached_property
     def backbone(self) -> BackboneCounts:
-        """What the trimmed backbone stores and computes."""
-        size = self.shapes.input_size
+        """What the trimmed backbone stores, and computes for one photograph or tile."""
         parameters = sum(p.numel() for p in self.network.parameters())
         statistics = sum(b.numel() for b in self.network.buffers() if b.is_floating_point())
-        macs = module_macs(self.network, torch.zeros(1, 3, size, size, device="meta"))
+        macs = module_macs(self.network, torch.zeros(1, 3, *self.shapes.input_size, device="meta"))
         return BackboneCounts(parameters, parameters + statistics, macs)
 
 
@@ -54,7 +53,8 @@ def make_plan(
     layers: str | Sequence[int] | None = None,
     method: str = "paste",
     settings: Mapping[str, Scalar] | None = None,
-    input_size: int = 224,
+    input_size: int | Size = 224,
+    tiles: int = 1,
     images: int = 200,
     seed: int = 0,
     precision: str = "float32",
@@ -68,11 +68,14 @@ def make_plan(
     check_precision(precision)
     if images < 1:
         raise ConfigurationError(f"images must be at least 1, not {images}")
+    if tiles < 1:
+        raise ConfigurationError(f"tiles must be at least 1, not {tiles}")
+    size = as_size(input_size)
     chosen = create_method(method, settings, seed=seed, precision=precision)
     taps = resolve(backbone, chosen.default_layers if layers is None else layers)
     required = chosen.required(taps, backbone)
     with torch.device("meta"), torch.no_grad():
         network = create(backbone, required).frozen()
-        outputs = network(torch.zeros(1, 3, input_size, input_size))
+        outputs = network(torch.zeros(1, 3, *size))
     shapes = {layer: (output.shape[1], output.shape[2], output.shape[3]) for layer, output in outputs.items()}
-    return Plan(chosen, network, required, Shapes(backbone, taps, shapes, input_size, images), precision)
+    return Plan(chosen, network, required, Shapes(backbone, taps, shapes, size, images * tiles, tiles), precision)

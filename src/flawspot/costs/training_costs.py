@@ -17,14 +17,14 @@ from flawspot.methods.costs import MemoryItem
 
 @dataclass(frozen=True)
 class TrainingCosts:
-    """What fitting takes. Every method first runs the backbone once over each image.
+    """What fitting takes. Every method first runs the backbone once over each image, tile by tile where it is cut.
 
     Attributes:
         backbone_macs: of that, for one image.
         forward_macs, backward_input_macs, backward_weight_macs: for one image and epoch: of what is trained, forward,
             for gradients with respect to inputs, and to weights. Zero for methods that train nothing by gradients.
         epochs: how often each image is seen; 0 likewise.
-        batch_size: images in a step; 0 likewise.
+        batch_size: images in a step, or tiles of them; 0 likewise.
         cached_layers: whose outputs are kept for every image, -1 for the photograph itself.
         cache_bytes: of these at float32.
         ram_paper: by the paper's rule; None for methods that train nothing by gradients.

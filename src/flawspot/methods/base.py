@@ -84,6 +84,11 @@ class Method(ABC):
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Learn from the features of good images. Sets `shapes_` and the learned attributes, and returns itself.
 
+        Where photographs are cut into T tiles, each tile is an image: row n T + t is tile t of photograph n. A method
+        that learns something for each position, as PaDiM does, keeps it for each position of each tile; the others have
+        one model for all tiles. Where a part of the photographs is looked at (`FeatureSet.cells`), features outside it
+        do not enter what tells anomalous from good inside.
+
         Args:
             features: of the images to learn from.
             validation: of other good images, to choose the epoch by; None for methods without `validation_fraction`.
@@ -91,19 +96,26 @@ class Method(ABC):
 
         Raises:
             ConfigurationError: hyperparameters and features do not go together.
-            DataError: too few images.
+            DataError: too few images, or nothing of them is looked at (`FeatureSet.check_inside`).
             TrainingError: the training diverged.
         """
 
     @abstractmethod
     def head(self) -> nn.Module:
-        """The fitted head: ``forward({layer: (N, C, H, W)}) -> (anomaly_map (N, S, S), score (N,))``, both float32.
+        """The fitted head: ``forward({layer: (N T, C, H, W)}, inside=None) -> (map (N T, h, w), score (N T,))``.
 
-        The score is the maximum of the map. It is exported into the artifact's graph behind the backbone.
+        Both are float32, h x w is `Shapes.input_size`, and rows are tiles as in `fit`, all T of each photograph; where
+        photographs are whole T is 1. The score is the maximum of the map. `inside` (N T, h, w) is one for pixels that
+        are looked at and zero for the others: the map is zero there, and depends on no feature of a tap's cell that has
+        no pixel inside (`flawspot.methods.inside`). Without it all is looked at, and the graph has nothing of this. It
+        is exported into the artifact's graph behind the backbone.
         """
 
     def parts(self) -> list[Part]:
-        """What the fitted head stores and computes for one image, by named part; as planned unless a method counts."""
+        """What the fitted head stores, and computes for one image, by named part; as planned unless a method counts.
+
+        Where photographs are cut, bytes are of all tiles and multiply-accumulates of one, looked at as a whole.
+        """
         planned = self.planned_parts(self.shapes_)
         if planned is None:
             raise NotImplementedError(f"{type(self).__name__} tells its parts neither when planned nor when fitted")

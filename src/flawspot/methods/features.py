@@ -5,45 +5,63 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.backbones.block_list import BlockList
-from flawspot.methods.shapes import Shapes
+from flawspot.errors import DataError
+from flawspot.methods.inside import cells_inside
+from flawspot.methods.shapes import Shapes, Size
+
+_AT_ONCE = 16
+"""Maps whose pixels are looked at together."""
+
+
+class Inside(Protocol):
+    """Which pixels of the network's input are looked at."""
+
+    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(B,) rows of the stored maps, tiles where photographs are cut -> (B, height, width)."""
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """What the frozen backbone makes of N photographs.
+    """What the frozen backbone makes of N photographs, or of their tiles.
 
     Attributes:
         backbone: the network that made them, for methods that train a student of the same architecture.
         taps: the layers that the detector looks at.
-        input_size: side S of the square the photographs were resized to.
-        maps: {layer: (M, C, H, W)}, for every layer the method asked for in `Method.required`; float32 or float16, in
+        input_size: what the network sees, in pixels: the photographs resized to that, or tiles of them.
+        maps: {layer: (M T, C, H, W)}, for every layer the method asked for in `Method.required`; float32 or float16, in
             memory or mapped from a file: read it through `batch`. Layer `flawspot.backbones.block_list.INPUT` is the
             normalised photograph.
-        rows: which of the M stored images these N are, in order; None for all.
+        rows: which of the M T stored maps these N T are, in order; None for all.
+        tiles: T, into how many each photograph is cut: row n T + t is tile t of photograph n, here and in `maps`.
+        inside: which pixels of each stored map are looked at; None where all are.
     """
 
     backbone: BlockList
     taps: tuple[int, ...]
-    input_size: int
+    input_size: Size
     maps: Mapping[int, NDArray[np.floating]]
     rows: NDArray[np.int64] | None = None
+    tiles: int = 1
+    inside: Inside | None = None
 
     def __len__(self) -> int:
+        """N T."""
         return len(next(iter(self.maps.values())) if self.rows is None else self.rows)
 
     @functools.cached_property
     def shapes(self) -> Shapes:
         """The same without its numbers."""
         maps = {layer: (m.shape[1], m.shape[2], m.shape[3]) for layer, m in self.maps.items()}
-        return Shapes(self.backbone.name, self.taps, maps, self.input_size, len(self))
+        return Shapes(self.backbone.name, self.taps, maps, self.input_size, len(self), self.tiles)
 
     def batch(self, layer: int, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
-        """The maps of `layer` of some of the images: (B, C, H, W) float32, a copy or a view not to be written to.
+        """The maps of `layer` of some of the rows: (B, C, H, W) float32, a copy or a view not to be written to.
 
         From a feature cache it is channels-last in memory, so that torch takes it as such without a copy.
         """
@@ -52,3 +70,35 @@ class FeatureSet:
         selected = selected.astype(np.float32, copy=False)
         # torch warns of arrays that it could write to and must not, such as views of a file.
         return selected if selected.flags.writeable else selected.copy("K")
+
+    def pixels(self, rows: slice | NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """(B, height, width): which pixels of some of the rows are looked at; None where all are."""
+        if self.inside is None:
+            return None
+        stored = np.arange(len(self), dtype=np.int64) if self.rows is None else self.rows
+        return self.inside(stored[rows])
+
+    def cells(self, grid: Size, rows: slice | NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """(B, grid height, grid width): which cells of a map of some of the rows have a pixel that is looked at.
+
+        None where all of all are; `flawspot.methods.inside` says which pixels are a cell's.
+        """
+        pixels = self.pixels(rows)
+        return None if pixels is None else cells_inside(pixels, grid)
+
+    def check_inside(self) -> None:
+        """Refuse photographs of which nothing is looked at: what learns from them learns nothing.
+
+        Raises:
+            DataError: not one pixel of all of them is inside.
+        """
+        if self.inside is None or not len(self):
+            return
+        if not any(np.any(self.pixels(slice(start, start + _AT_ONCE))) for start in range(0, len(self), _AT_ONCE)):
+            raise DataError(NOTHING_INSIDE)
+
+
+NOTHING_INSIDE = (
+    "nothing of the photographs to learn from lies in the region of interest: make it larger, or see that it is where "
+    "the product is"
+)

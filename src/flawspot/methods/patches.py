@@ -8,27 +8,44 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def pool(maps: Tensor) -> Tensor:
-    """(N, C, H, W) -> means over 3 x 3, beyond the border zeros."""
-    return F.avg_pool2d(maps, 3, stride=1, padding=1)
+from flawspot.methods.shapes import Size
 
 
-def join(maps: Sequence[Tensor], grid: int, mode: str = "nearest") -> Tensor:
+def pool(maps: Tensor, cells: Tensor | None = None) -> Tensor:
+    """(N, C, H, W) -> means over 3 x 3, beyond the border zeros.
+
+    Args:
+        maps: of one layer.
+        cells: (N, H, W), one for cells that are looked at and zero for the others; None where all are. Means are then
+            over those that are, and beyond the photograph's border zeros as ever: features outside enter nowhere. A
+            cell outside gets the mean of those beside it, for whoever interpolates.
+    """
+    if cells is None:
+        return F.avg_pool2d(maps, 3, stride=1, padding=1)
+    cells = cells[:, None]
+    everything = torch.ones(1, 1, maps.shape[2], maps.shape[3], dtype=maps.dtype)
+    # Shares of nine: the least that is not zero is a ninth.
+    share = F.avg_pool2d(everything, 3, stride=1, padding=1) / F.avg_pool2d(cells, 3, stride=1, padding=1).clamp(
+        min=0.1
+    )
+    return F.avg_pool2d(maps * cells, 3, stride=1, padding=1) * share
+
+
+def join(maps: Sequence[Tensor], grid: Size, mode: str = "nearest") -> Tensor:
     """Maps of several layers as one, on a common grid.
 
     Args:
         maps: (N, C_k, H_k, W_k) each.
-        grid: the side of the result, that of the finest layer.
+        grid: height and width of the result, those of the finest layer.
         mode: how coarse maps come to it: ``nearest`` repeats them, ``bilinear`` interpolates.
 
     Returns:
-        (N, sum of C_k, grid, grid).
+        (N, sum of C_k, *grid).
     """
     align = None if mode == "nearest" else False
     return torch.cat(
         [
-            m if m.shape[2] == grid else F.interpolate(m, size=(grid, grid), mode=mode, align_corners=align)
+            m if (m.shape[2], m.shape[3]) == grid else F.interpolate(m, size=grid, mode=mode, align_corners=align)
             for m in maps
         ],
         dim=1,

@@ -1,8 +1,12 @@
 """Upsampling and Gaussian smoothing of maps as one matrix per axis.
 
-Bilinear upsampling and a Gaussian blur are linear and separable, so together they are ``A @ map @ A.T`` with one
-(size, grid) matrix A. That is exact, has the border handling built in, and for a 56 x 56 grid and 224 x 224 pixels
-costs 3.5 M multiply-accumulates in two small matrix products.
+Bilinear upsampling and a Gaussian blur are linear and separable, so together they are ``A @ map @ B.T`` with one
+(size, grid) matrix for each axis, the same one for a square. That is exact, has the border handling built in, and for a
+56 x 56 grid and 224 x 224 pixels costs 3.5 M multiply-accumulates in two small matrix products.
+
+Where only a part of the photograph is looked at, the map is the normalised convolution (Knutsson and Westin, Normalized
+and differential convolution, CVPR 1993) of the cells v that are inside, ``A (v m) B.T / A v B.T``: what lies outside
+does not blur in, and nothing is lost at the border of the region, as it would be to zeros beyond it.
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from flawspot.methods.inside import Cells
+from flawspot.methods.shapes import Size
 from flawspot.runtime.manifest import Part
 
 SIGMA = 4.0
@@ -55,28 +61,72 @@ def upsampling_matrix(grid: int, size: int, sigma: float = 0.0) -> NDArray[np.fl
     """(size, grid) matrix A: ``A @ map @ A.T`` brings a (grid, grid) map to (size, size) bilinearly and blurs it.
 
     Args:
-        grid: the side of the map.
-        size: the side of the result in pixels.
+        grid: the map's cells along one axis.
+        size: the result's pixels along it.
         sigma: standard deviation of the Gaussian in pixels of the result; 0 blurs nothing.
     """
     return gaussian_matrix(size, sigma) @ bilinear_matrix(grid, size)
 
 
 class Upsample(nn.Module):
-    """(N, G, G) -> (N, S, S): bilinear, then a Gaussian of `sigma` (in pixels of 224), in two small matrix products."""
+    """(N, gh, gw) -> (N, h, w): bilinear, then a Gaussian of `sigma`, in two small matrix products.
+
+    Args:
+        grid: height and width of the maps.
+        size: height and width of the results in pixels.
+        sigma: standard deviation in pixels of a result whose shorter side is 224; scaled with other sizes.
+    """
 
     matrix: Tensor
+    rows_matrix: Tensor
+    columns_matrix: Tensor
 
-    def __init__(self, grid: int, size: int, sigma: float = 0.0) -> None:
+    def __init__(self, grid: Size, size: Size, sigma: float = 0.0) -> None:
         super().__init__()
-        matrix = upsampling_matrix(grid, size, sigma * size / 224)
-        self.register_buffer("matrix", torch.from_numpy(matrix).float())
+        sigma = sigma * min(size) / 224
+        rows, columns = (
+            torch.from_numpy(upsampling_matrix(cells, pixels, sigma)).float()
+            for cells, pixels in zip(grid, size, strict=True)
+        )
+        self.square = _is_square(grid, size)
+        if self.square:
+            self.register_buffer("matrix", rows)
+        else:
+            self.register_buffer("rows_matrix", rows)
+            self.register_buffer("columns_matrix", columns)
+        self.cells = Cells(grid, size)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, G, G) -> (N, S, S)."""
-        return self.matrix @ maps @ self.matrix.T
+    def forward(self, maps: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Bring maps to the size of the photograph.
+
+        Args:
+            maps: (N, gh, gw).
+            inside: (N, h, w), one for pixels that are looked at and zero for the others; None where all are.
+
+        Returns:
+            (N, h, w); zero outside.
+        """
+        if inside is None:
+            return self._spread(maps)
+        cells = self.cells(inside)
+        return self._spread(maps * cells) / self._spread(cells).clamp(min=_SMALLEST_WEIGHT) * inside
+
+    def _spread(self, maps: Tensor) -> Tensor:
+        if self.square:
+            return self.matrix @ maps @ self.matrix.T
+        return self.rows_matrix @ maps @ self.columns_matrix.T
 
 
-def upsampling_part(grid: int, size: int, name: str = "smoothing") -> Part:
-    """The matrix of an `Upsample` and its multiply-accumulates for one map."""
-    return Part(name, 4 * size * grid, size * grid * grid + size * size * grid)
+_SMALLEST_WEIGHT = 1e-12
+"""Pixels that are inside have far more; of the others some have none, and must not be divided by it."""
+
+
+def _is_square(grid: Size, size: Size) -> bool:
+    return grid[0] == grid[1] and size[0] == size[1]
+
+
+def upsampling_part(grid: Size, size: Size, name: str = "smoothing") -> Part:
+    """The matrices of an `Upsample` and its multiply-accumulates for one map that is looked at as a whole."""
+    numbers = [cells * pixels for cells, pixels in zip(grid, size, strict=True)]
+    stored = numbers[0] if _is_square(grid, size) else sum(numbers)
+    return Part(name, 4 * stored, numbers[0] * grid[1] + size[0] * numbers[1])

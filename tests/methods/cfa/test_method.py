@@ -79,7 +79,7 @@ def test_training_is_the_plain_loop(fitted, fit_method, make_photographs, one_th
     """Pooled, interpolated, described anew in every step, and all distances differentiated: the same losses."""
     method = fit_method("cfa", epochs=3).method
     maps = fitted("cfa").maps(make_photographs(12))
-    patches = join([pool(maps[tap]) for tap in method.shapes_.taps], 16, "bilinear")  # (N, C, G, G)
+    patches = join([pool(maps[tap]) for tap in method.shapes_.taps], (16, 16), "bilinear")  # (N, C, G, G)
     descriptor = Descriptor(levels(method.shapes_), 0)
     axis = torch.linspace(-1, 1, 16)
     where = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))[None]
@@ -109,7 +109,9 @@ def test_training_is_the_plain_loop(fitted, fit_method, make_photographs, one_th
 def test_it_takes_at_most_six_hundred_million_macs_at_224():
     """MobileNetV2, layers 3, 8 and 14, with its backbone of 225.5 M: 2,861 M as one product with the centres."""
     maps = {3: (24, 56, 56), 8: (64, 14, 14), 14: (160, 7, 7)}
-    total = 225.5e6 + sum(part.macs for part in CFA().planned_parts(Shapes("mobilenet_v2", (3, 8, 14), maps, 224, 200)))
+    total = 225.5e6 + sum(
+        part.macs for part in CFA().planned_parts(Shapes("mobilenet_v2", (3, 8, 14), maps, (224, 224), 200))
+    )
     assert 0.55e9 < total < 0.6e9
 
 

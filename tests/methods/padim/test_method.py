@@ -1,5 +1,7 @@
 """PaDiM against the formulas of its paper in plain numpy."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -97,7 +99,7 @@ def test_half_precision_changes_little(fitted, judged, one_thread):
 def test_what_it_stores_at_224(settings, mebibytes):
     """62 channels at 56 x 56 positions, which are 46.7 MiB with whole matrices."""
     maps = {3: (24, 56, 56), 8: (64, 14, 14), 14: (160, 7, 7)}
-    parts = PaDiM(**settings).planned_parts(Shapes("mobilenet_v2", (3, 8, 14), maps, 224, 200))
+    parts = PaDiM(**settings).planned_parts(Shapes("mobilenet_v2", (3, 8, 14), maps, (224, 224), 200))
     assert sum(part.bytes for part in parts) <= mebibytes * 2**20
 
 
@@ -125,6 +127,32 @@ def test_a_finest_layer_without_selected_channels(fit_method, make_photographs, 
             break
     assert detector.method.mean_.shape == (256, 2)
     assert predict(detector, make_photographs(1))[0].shape == (1, 64, 64)
+
+
+@pytest.mark.parametrize("covariance", ["full", "low_rank", "diagonal"])
+def test_each_tile_has_gaussians_of_its_own(covariance, fit_method, make_photographs, one_thread):
+    """Those that a detector of that tile alone has; of other photographs, however many in a batch."""
+    detector = fit_method("padim", size=(64, 96), tiles=3, covariance=covariance)
+    images = make_photographs(6, seed=9, size=(64, 96))
+    with torch.no_grad():
+        found, _ = detector.method.head()(detector.maps(images))
+        for tile in range(3):
+            alone = PaDiM(covariance=covariance)
+            alone.fit(
+                dataclasses.replace(detector.features(make_photographs(12, size=(64, 96))), rows=np.arange(tile, 12, 3))
+            )
+            assert np.array_equal(alone.mean_, detector.method.mean_[tile * 384 : (tile + 1) * 384])
+            want, _ = alone.head()(detector.maps(images[tile::3]))
+            np.testing.assert_allclose(found[tile::3], want, rtol=1e-4)
+    once = {part.name: part for part in alone.parts()}
+    for part in detector.method.parts():
+        assert part.macs == once[part.name].macs
+        assert part.bytes == once[part.name].bytes * (1 if part.name == "smoothing" else 3)
+
+
+def test_tiles_that_are_no_whole_photographs_are_refused(wide, make_photographs):
+    with pytest.raises(ValueError, match="5 tiles are not whole photographs of 3 tiles each"):
+        PaDiM().fit(wide("padim").features(make_photographs(5, size=(64, 96)), tiles=3))
 
 
 def test_a_quarter_of_the_channels_by_default(fitted):

@@ -11,36 +11,39 @@ from numpy.typing import NDArray
 
 from flawspot.methods.patchcore.hierarchical import HierarchicalSearch
 from flawspot.methods.patchcore.nearest import NearestNeighbour
+from flawspot.methods.patchcore.nested_bank import by_fineness
 from flawspot.methods.patchcore.product_quantizer import subspaces, train_quantizer
+from flawspot.methods.shapes import Size
 from flawspot.runtime.session import open_session
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LAYERS = {
-    "56/14/7 in small": ((3, 4, 6), (16, 4, 2)),
-    "two layers share the coarse grid": ((4, 3, 5), (8, 4, 4)),
-    "two layers share the fine grid": ((3, 4, 5), (8, 8, 4)),
-    "two layers": ((3, 7), (12, 4)),
+    "56/14/7 in small": ((3, 4, 6), ((16, 16), (4, 4), (2, 2))),
+    "two layers share the coarse grid": ((4, 3, 5), ((8, 8), (4, 4), (4, 4))),
+    "two layers share the fine grid": ((3, 4, 5), ((8, 8), (8, 8), (4, 4))),
+    "two layers": ((3, 7), ((12, 12), (4, 4))),
+    "not square": ((3, 4, 6), ((8, 24), (4, 6), (2, 3))),
 }
 
 
-def feature_maps(seed: int, count: int, channels: tuple[int, ...], grids: tuple[int, ...]) -> list[torch.Tensor]:
-    """(N, C, g, g) of each tap, far from the origin."""
+def feature_maps(seed: int, count: int, channels: tuple[int, ...], grids: tuple[Size, ...]) -> list[torch.Tensor]:
+    """(N, C, *grid) of each tap, far from the origin."""
     generator = torch.Generator().manual_seed(seed)
-    return [3 + torch.randn(count, c, g, g, generator=generator) for c, g in zip(channels, grids, strict=True)]
+    return [3 + torch.randn(count, c, *g, generator=generator) for c, g in zip(channels, grids, strict=True)]
 
 
 def patches(maps: list[torch.Tensor]) -> NDArray[np.float32]:
-    """(N * G * G, C): coarse maps repeated over the finest grid."""
-    grid = max(m.shape[2] for m in maps)
-    repeated = [m.repeat_interleave(grid // m.shape[2], 2).repeat_interleave(grid // m.shape[2], 3) for m in maps]
+    """(N P, C): coarse maps repeated over the finest grid."""
+    height, width = (max(m.shape[axis] for m in maps) for axis in (2, 3))
+    repeated = [m.repeat_interleave(height // m.shape[2], 2).repeat_interleave(width // m.shape[3], 3) for m in maps]
     whole = torch.cat(repeated, dim=1).permute(0, 2, 3, 1).flatten(0, 2).numpy()
     return np.ascontiguousarray(whole)
 
 
-def by_grid(maps: list[torch.Tensor]) -> dict[int, torch.Tensor]:
-    grids = sorted({m.shape[2] for m in maps}, reverse=True)
-    return {grid: torch.cat([m for m in maps if m.shape[2] == grid], dim=1) for grid in grids}
+def by_grid(maps: list[torch.Tensor]) -> dict[Size, torch.Tensor]:
+    grids = by_fineness([(m.shape[2], m.shape[3]) for m in maps])
+    return {grid: torch.cat([m for m in maps if tuple(m.shape[2:]) == grid], dim=1) for grid in grids}
 
 
 def brute_force(queries: NDArray[np.float32], bank: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -95,7 +98,7 @@ def test_the_graph_equals_brute_force_whatever_is_unproved(quantized: bool) -> N
             self.search = search
 
         def forward(self, fine: torch.Tensor, middle: torch.Tensor, coarse: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            return self.search({16: fine, 4: middle, 2: coarse})
+            return self.search({(16, 16): fine, (4, 4): middle, (2, 2): coarse})
 
     free = {0: torch.export.Dim("N", min=1)}
     with torch.no_grad(), warnings.catch_warnings():
@@ -150,3 +153,19 @@ def test_what_it_computes_is_counted() -> None:
     unproved = search.unproved(by_grid(feature_maps(1, 1, channels, grids)))
     assert len(unproved) == 2
     assert 16 >= unproved[0] >= unproved[1] >= 0
+
+
+def test_cells_that_are_not_looked_at_are_not_searched_again() -> None:
+    channels, grids = LAYERS["not square"]
+    bank = patches(feature_maps(0, 4, channels, grids))
+    search = HierarchicalSearch(bank, channels, grids, candidates=(4, 16))
+    maps = by_grid(feature_maps(1, 2, channels, grids))
+    inside = torch.zeros(2, *search.first_grid)
+    inside[:, 1:3, 2:4] = 1
+    whole, part = search(maps)[0], search(maps, inside)[0]
+    looked_at = inside.repeat_interleave(2, 1).repeat_interleave(4, 2).flatten(1) == 1
+    assert torch.equal(whole[looked_at], part[looked_at])
+    assert (part >= whole - 1e-5).all()
+    counts, all_counts = search.unproved(maps, inside), search.unproved(maps)
+    assert max(counts) <= 8 < all_counts[0]
+    assert counts[1] <= all_counts[1]

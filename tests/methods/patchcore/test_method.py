@@ -6,6 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter, uniform_filter, zoom
 
 from flawspot.errors import ConfigurationError
+from flawspot.methods.patchcore.coreset import SELECTION_BYTES
 from flawspot.methods.patchcore.method import PatchCore
 from flawspot.methods.registry import create_method
 from flawspot.runtime.detector import OUTPUTS
@@ -88,9 +89,31 @@ def test_bank_size_and_ratio(fit_method, one_thread):
     assert fit_method("patchcore", bank_ratio=0.05).method.bank_.shape == (round(0.05 * 12 * 256), 248)
 
 
+def test_a_pool_bounds_what_the_bank_is_selected_from(fitted, fit_method, make_photographs, one_thread):
+    """So many patches, of each photograph its share, as planned."""
+    everything = plain_patches(fitted("patchcore").maps(make_photographs(12)), (3, 8, 14))
+    one, two, other = (fit_method("patchcore", pool=100, bank_size=500, seed=seed).method for seed in (0, 0, 1))
+    assert one.bank_.shape == (100, 248)
+    np.testing.assert_array_equal(one.bank_, two.bank_)
+    assert not np.array_equal(np.sort(one.bank_, axis=0), np.sort(other.bank_, axis=0))
+    of = [np.abs(everything - row).max(axis=3).reshape(12, -1).min(1).argmin() for row in one.bank_]
+    assert set(np.bincount(of, minlength=12)) == {8, 9}
+    assert fit_method("patchcore", pool=100, bank_ratio=0.2).method.bank_.shape == (20, 248)
+    costs = one.training_costs(one.shapes_)
+    assert [item.bytes for item in costs.items] == [100 * 248 * 4, 100 * SELECTION_BYTES, 100 * 248 * 4]
+    assert not any(item.per_image for item in costs.items)
+    larger = fit_method("patchcore", pool=10**6).method
+    np.testing.assert_array_equal(larger.bank_, fitted("patchcore").method.bank_)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"bank_size": 0}, "bank_size"), ({"bank_ratio": 1.5}, "bank_ratio"), ({"neighbours": 0}, "neighbours")],
+    [
+        ({"bank_size": 0}, "bank_size"),
+        ({"pool": 0}, "pool"),
+        ({"bank_ratio": 1.5}, "bank_ratio"),
+        ({"neighbours": 0}, "neighbours"),
+    ],
 )
 def test_settings_out_of_range(settings, message):
     with pytest.raises(ConfigurationError, match=message):

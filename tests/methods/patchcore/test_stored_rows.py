@@ -47,13 +47,13 @@ def test_a_channel_that_is_nothing_stays_nothing():
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_the_hierarchical_search_is_exact_among_the_rows_that_are_kept(precision):
     generator = torch.Generator().manual_seed(0)
-    channels, grids = (3, 4, 6), (8, 4, 2)
+    channels, grids = (3, 4, 6), ((8, 8), (4, 4), (2, 2))
 
     def maps(count):
-        return {g: 3 + torch.randn(count, c, g, g, generator=generator) for c, g in zip(channels, grids, strict=True)}
+        return {g: 3 + torch.randn(count, c, *g, generator=generator) for c, g in zip(channels, grids, strict=True)}
 
     def patches(of):
-        same = [m.repeat_interleave(8 // g, 2).repeat_interleave(8 // g, 3) for g, m in of.items()]
+        same = [m.repeat_interleave(8 // g[0], 2).repeat_interleave(8 // g[1], 3) for g, m in of.items()]
         return torch.cat(same, 1).permute(0, 2, 3, 1).flatten(0, 2).numpy()
 
     bank, queries = np.ascontiguousarray(patches(maps(3))), maps(2)

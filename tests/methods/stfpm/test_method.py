@@ -91,8 +91,8 @@ def test_features_may_lie_channels_last_in_files_and_rows(fitted, make_photograp
         mapped[layer] = np.moveaxis(np.load(tmp_path / f"{layer}.npy", mmap_mode="r"), 3, 1)
     students = []
     for kept in (maps, mapped):
-        features = FeatureSet(detector.network, detector.method.shapes_.taps, 64, kept, np.arange(6))
-        held_out = FeatureSet(detector.network, detector.method.shapes_.taps, 64, kept, np.array([7, 6]))
+        features = FeatureSet(detector.network, detector.method.shapes_.taps, (64, 64), kept, np.arange(6))
+        held_out = FeatureSet(detector.network, detector.method.shapes_.taps, (64, 64), kept, np.array([7, 6]))
         students.append(PaSTe(epochs=2).fit(features, held_out).student_.state_dict())
     assert all(torch.equal(students[0][key], students[1][key]) for key in students[0])
 
@@ -150,7 +150,7 @@ def test_settings_out_of_range(settings):
 def test_without_held_out_images_it_says_so(fitted, make_photographs):
     detector = fitted("paste")
     maps = {layer: m.numpy() for layer, m in detector.maps(make_photographs(3)).items()}
-    features = FeatureSet(detector.network, detector.method.shapes_.taps, 64, maps)
+    features = FeatureSet(detector.network, detector.method.shapes_.taps, (64, 64), maps)
     with pytest.raises(DataError, match="held-out"):
         PaSTe(epochs=1).fit(features)
 

@@ -32,7 +32,8 @@ class Toy(Method):
         strength: what distances are multiplied with.
         channels: how many are kept, chosen by the seed;
             never more than there are.
-        mean_: (d, G, G) of the good images.
+        mean_: (T, d, H, W) of the good images, for each of the T tiles
+            that a photograph is cut into.
     """
 
     name: ClassVar[str] = "toy"
@@ -47,12 +48,13 @@ class Toy(Method):
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """One mean."""
         shapes = self.shapes_ = features.shapes
+        features.check_inside()
         self.selected_ = np.random.default_rng(self.seed).choice(shapes.channels, self.kept(shapes), replace=False)
-        total = torch.zeros(1, shapes.channels, shapes.grid, shapes.grid)
-        for index in progress.track(range(len(features)), "averaging"):
-            one = slice(index, index + 1)
+        total = torch.zeros(shapes.tiles, shapes.channels, *shapes.grid)
+        for start in progress.track(range(0, len(features), shapes.tiles), "averaging"):
+            one = slice(start, start + shapes.tiles)
             total += join([torch.from_numpy(features.batch(tap, one)) for tap in shapes.taps], shapes.grid)
-        self.mean_ = total[0, self.selected_].numpy() / len(features)
+        self.mean_ = total[:, self.selected_].numpy() * shapes.tiles / len(features)
         return self
 
     def kept(self, shapes: Shapes) -> int:
@@ -64,13 +66,13 @@ class Toy(Method):
         return ToyHead(self)
 
     def planned_parts(self, shapes: Shapes) -> list[Part]:
-        """The mean and the smoothing."""
+        """The mean and the smoothing: bytes of all tiles, multiply-accumulates of one."""
         size = self.kept(shapes) * shapes.positions
-        return [Part("mean", 4 * size, size), upsampling_part(shapes.grid, shapes.input_size)]
+        return [Part("mean", 4 * size * shapes.tiles, size), upsampling_part(shapes.grid, shapes.input_size)]
 
     def training_costs(self, shapes: Shapes) -> FittingCosts:
         """One sum."""
-        return FittingCosts((MemoryItem("sum", 4 * shapes.channels * shapes.positions),))
+        return FittingCosts((MemoryItem("sum", 4 * shapes.channels * shapes.positions * shapes.tiles),))
 
 
 class ToyHead(nn.Module):
@@ -87,8 +89,10 @@ class ToyHead(nn.Module):
         self.register_buffer("selected", torch.from_numpy(fitted.selected_))
         self.upsample = Upsample(shapes.grid, shapes.input_size, SIGMA)
 
-    def forward(self, maps: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """{tap: (N, C, H, W)} -> (N, S, S), (N,)."""
-        difference = torch.index_select(join([maps[tap] for tap in self.taps], self.grid), 1, self.selected) - self.mean
-        anomaly_map = self.upsample(self.strength * (difference * difference).sum(1).sqrt())
+    def forward(self, maps: Mapping[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """{tap: (N T, C, H, W)}, (N T, h, w) -> (N T, h, w), (N T,)."""
+        selected = torch.index_select(join([maps[tap] for tap in self.taps], self.grid), 1, self.selected)
+        difference = selected.reshape(-1, *self.mean.shape) - self.mean  # (N, T, d, H, W)
+        distance = (difference * difference).sum(2).sqrt().flatten(0, 1)
+        anomaly_map = self.upsample(self.strength * distance, inside)
         return anomaly_map, anomaly_map.amax(dim=(1, 2))

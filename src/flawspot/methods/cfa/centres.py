@@ -16,6 +16,7 @@ expanded square loses its digits where distances are small.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.methods.cfa.interpolation import interpolate_columns, interpolate_rows
+from flawspot.methods.shapes import Size
 
 CHUNK = 448
 """Centres compared at once: bounds each matrix of products at 3,136 x 448 x 4 bytes = 5.6 MB an image."""
@@ -38,7 +40,7 @@ class NearestCentres(nn.Module):
         position: (D, 2), of the patch's row and column in [-1, 1].
         bias: (D,).
         centres: (M, D).
-        shapes: (C_l, side) of each map, in the order of the columns of `weight`.
+        shapes: (C_l, (H_l, W_l)) of each map, in the order of the columns of `weight`.
         nearest: K, how many distances are returned.
         precision: that the centres are kept in, ``float32`` or ``float16``; distances are those to the kept ones.
     """
@@ -49,6 +51,8 @@ class NearestCentres(nn.Module):
     bias: Tensor
     position: Tensor
     axis: Tensor
+    rows_axis: Tensor
+    columns_axis: Tensor
 
     def __init__(
         self,
@@ -56,7 +60,7 @@ class NearestCentres(nn.Module):
         position: NDArray[np.floating],
         bias: NDArray[np.floating],
         centres: NDArray[np.floating],
-        shapes: Sequence[tuple[int, int]],
+        shapes: Sequence[tuple[int, Size]],
         nearest: int,
         precision: str = "float32",
     ) -> None:
@@ -68,8 +72,8 @@ class NearestCentres(nn.Module):
         if nearest > len(centres):
             raise ValueError(f"{nearest} nearest of {len(centres)} centres")
         starts = np.cumsum([0, *(channels for channels, _ in shapes)])
-        by_side = sorted(range(len(shapes)), key=lambda index: -shapes[index][1])
-        columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in by_side])
+        by_grid = sorted(range(len(shapes)), key=lambda index: -math.prod(shapes[index][1]))
+        columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in by_grid])
         basis, mixing = np.linalg.qr(weight[:, columns])
         turned = centres @ basis  # (M, D)
         middle = turned.mean(0)
@@ -80,16 +84,16 @@ class NearestCentres(nn.Module):
         self.nearest = nearest
         self.members: list[list[int]] = []
         """The maps of each resolution, finest first."""
-        self.sides: list[int] = []
+        self.grids: list[Size] = []
         self.reaches: list[int] = []
         """How many components the maps of a resolution and of all finer ones have in them."""
         end = 0
-        for side, group in groupby(by_side, key=lambda index: shapes[index][1]):
+        for grid, group in groupby(by_grid, key=lambda index: shapes[index][1]):
             members = list(group)
             start, end = end, end + sum(shapes[index][0] for index in members)
-            self.register_buffer(f"mixing{len(self.sides)}", _float(mixing[:end, start:end].T))  # (C, reach)
+            self.register_buffer(f"mixing{len(self.grids)}", _float(mixing[:end, start:end].T))  # (C, reach)
             self.members.append(members)
-            self.sides.append(side)
+            self.grids.append(grid)
             self.reaches.append(end)
         position = basis.T @ position  # (D, 2)
         fine = self.reaches[0]
@@ -99,30 +103,34 @@ class NearestCentres(nn.Module):
         self.register_buffer("slopes", _float((turned[:, fine:] @ position[fine:]).T))  # (2, M): products with V
         self.register_buffer("bias", _float(basis.T @ bias - middle))
         self.register_buffer("position", _float(position.T))  # (2, D)
-        self.register_buffer("axis", torch.linspace(-1, 1, self.sides[0]))
+        height, width = self.grids[0]
+        self.square = height == width
+        if self.square:
+            self.register_buffer("axis", torch.linspace(-1, 1, height))
+        else:
+            self.register_buffer("rows_axis", torch.linspace(-1, 1, height))
+            self.register_buffer("columns_axis", torch.linspace(-1, 1, width))
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """(N, C_l, side_l, side_l) each -> (N * G * G, K), ascending but for rounding; G is the finest side."""
-        described = []  # (N, side, side, reach) of each resolution
+        """(N, C_l, H_l, W_l) each -> (N P, K), ascending but for rounding; P positions of the finest grid, gh x gw."""
+        described = []  # (N, H, W, reach) of each resolution
         for level, members in enumerate(self.members):
             features = torch.cat([maps[index] for index in members], 1).permute(0, 2, 3, 1)
             described.append(features @ self.get_buffer(f"mixing{level}"))
         described[-1] = described[-1] + self.bias
-        queries = self._queries(described)  # (N * G * G, D)
+        queries = self._queries(described)  # (N P, D)
         index = self._search(-2 * queries[:, : self.reaches[0]], [-2 * d[..., self.reaches[0] :] for d in described])
         # One neighbour at a time: no broadcast, and products instead of powers, which the runtime computes slowly.
-        differences = [
-            queries - self._decoded(self.centres[index[:, k]]) for k in range(self.nearest)
-        ]  # (N * G * G, D) each
+        differences = [queries - self._decoded(self.centres[index[:, k]]) for k in range(self.nearest)]  # (N P, D) each
         return torch.stack([(d * d).sum(1) for d in differences], 1).sqrt()
 
     def _decoded(self, centres: Tensor) -> Tensor:
         return centres.float() if self.halved else centres
 
     def _queries(self, described: list[Tensor]) -> Tensor:
-        """(N * G * G, D): the described patches themselves, for the differences."""
-        grid = self.sides[0]
-        full = [described[0], *(interpolate_columns(interpolate_rows(d, grid), grid) for d in described[1:])]
+        """(N P, D): the described patches themselves, for the differences."""
+        height, width = self.grids[0]
+        full = [described[0], *(interpolate_columns(interpolate_rows(d, height), width) for d in described[1:])]
         blocks, start = [], 0
         for level, end in enumerate(self.reaches):
             block = full[level][..., start:end]
@@ -130,16 +138,17 @@ class NearestCentres(nn.Module):
                 block = block + coarser[..., start:end]
             blocks.append(block)
             start = end
-        rows = self.axis[:, None, None] * self.position[0]  # (G, 1, D)
-        columns = self.axis[:, None] * self.position[1]  # (G, D)
+        down, across = (self.axis, self.axis) if self.square else (self.rows_axis, self.columns_axis)
+        rows = down[:, None, None] * self.position[0]  # (gh, 1, D)
+        columns = across[:, None] * self.position[1]  # (gw, D)
         return (torch.cat(blocks, 3) + rows + columns).reshape(-1, start)
 
     def _search(self, fine: Tensor, coarse: list[Tensor]) -> Tensor:
-        """(N * G * G, K): indices of the nearest centres.
+        """(N P, K): indices of the nearest centres.
 
         Args:
-            fine: (N * G * G, reach), the finest resolution's components of the patches, times -2.
-            coarse: (N, side, side, reach less the fine one) of each resolution, times -2; the finest's is empty.
+            fine: (N P, reach), the finest resolution's components of the patches, times -2.
+            coarse: (N, H, W, reach less the fine one) of each resolution, times -2; the finest's is empty.
         """
         values, indices = [], []
         for start in range(0, len(self.centres), CHUNK):
@@ -154,33 +163,38 @@ class NearestCentres(nn.Module):
         return torch.cat(indices, 1).gather(1, best)
 
     def _chunk(self, fine: Tensor, coarse: list[Tensor], start: int, stop: int) -> Tensor:
-        """(N * G * G, stop - start): ``|c|^2 - 2 q . c`` for some of the centres."""
-        reach, grid = self.reaches[0], self.sides[0]
+        """(N P, stop - start): ``|c|^2 - 2 q . c`` for some of the centres."""
+        reach, (height, width) = self.reaches[0], self.grids[0]
         centres, norms = self._decoded(self.centres[start:stop]), self.norms[start:stop]
         if len(coarse) == 1:
             return torch.addmm(norms, fine, centres.T)
-        # Repeated for each image, lest they become 14 constants of 100 KB each.
-        axis = (-2 * self.axis[:, None]).expand(coarse[0].shape[0], -1, -1)  # (N, G, 1)
-        rows = (axis @ self.slopes[:1, start:stop])[:, :, None]  # (N, G, 1, M)
-        columns = (axis @ self.slopes[1:, start:stop])[:, None]  # (N, 1, G, M)
+        down = across = self._repeated(self.axis if self.square else self.rows_axis, coarse[0])  # (N, gh, 1)
+        if not self.square:
+            across = self._repeated(self.columns_axis, coarse[0])  # (N, gw, 1)
+        rows = (down @ self.slopes[:1, start:stop])[:, :, None]  # (N, gh, 1, M)
+        columns = (across @ self.slopes[1:, start:stop])[:, None]  # (N, 1, gw, M)
         total = None
         for level in range(1, len(coarse)):
             flat = coarse[level].reshape(-1, coarse[level].shape[3])
             against = centres[:, reach : self.reaches[level]].T
             last = level == len(coarse) - 1
             product = torch.addmm(norms, flat, against) if last else flat @ against
-            product = product.reshape(-1, self.sides[level], self.sides[level], stop - start)
+            product = product.reshape(-1, *self.grids[level], stop - start)
             # What depends on the row or the column alone is added where the other axis is still coarse.
             if level == 1:
-                product = interpolate_columns(interpolate_rows(product, grid) + rows, grid)
+                product = interpolate_columns(interpolate_rows(product, height) + rows, width)
             else:
-                product = interpolate_columns(product, grid)
-                product = interpolate_rows(product + columns if level == 2 else product, grid)
+                product = interpolate_columns(product, width)
+                product = interpolate_rows(product + columns if level == 2 else product, height)
             total = product if total is None else total + product
         assert total is not None  # there is a coarser resolution
         if len(coarse) == 2:
             total = total + columns
         return torch.addmm(total.reshape(-1, stop - start), fine, centres[:, :reach].T)
+
+    def _repeated(self, axis: Tensor, like: Tensor) -> Tensor:
+        """(N, length, 1): for each image, lest products with it become 14 constants of 100 KB each."""
+        return (-2 * axis[:, None]).expand(like.shape[0], -1, -1)
 
 
 def _float(array: NDArray[np.floating]) -> Tensor:

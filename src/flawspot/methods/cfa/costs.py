@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flawspot.methods.cfa.nearest_by_layer import ROWS
 from flawspot.methods.costs import FLOAT, INDEX, BackboneCounts, FittingCosts, MemoryItem, PaperCosts
-from flawspot.methods.shapes import Shapes
+from flawspot.methods.shapes import Shapes, Size
 from flawspot.methods.smoothing import upsampling_part
 from flawspot.runtime.manifest import Part
 
@@ -21,21 +22,21 @@ HALF = 2
 CENTRES = "centres"
 
 
-def levels(shapes: Shapes) -> tuple[tuple[int, int], ...]:
-    """(C_l, side) of each tap's maps."""
-    return tuple(zip(shapes.tap_channels, shapes.tap_sides, strict=True))
+def levels(shapes: Shapes) -> tuple[tuple[int, Size], ...]:
+    """(C_l, (H_l, W_l)) of each tap's maps."""
+    return tuple(zip(shapes.tap_channels, shapes.tap_grids, strict=True))
 
 
-def parts(method: CFA, shapes: Shapes) -> list[Part]:
+def parts(method: CFA, shapes: Shapes, centres: int | None = None) -> list[Part]:
     """Descriptor, centres with the distances to them, and the smoothing.
 
-    With C channels in all, n of them at the finest resolution G x G, P = G^2: the centres are 4 P (C + 3) bytes (2
+    With C channels in all, n of them at the finest resolution of P positions, each with a centre, unless only so many
+    `centres` are held, for a part of the photographs was looked at: the centres are 4 P (C + 3) bytes (2
     P C + 12 P in half precision), the descriptor at most 4 C (C + 3), less what the rotation makes zero.
     Interpolation counts as two multiply-accumulates for each value and axis.
     """
-    found = CentreCosts(
-        levels(shapes), shapes.positions, method.nearest, HALF if method.precision == "float16" else FLOAT
-    )
+    width = HALF if method.precision == "float16" else FLOAT
+    found = CentreCosts(levels(shapes), shapes.positions if centres is None else centres, method.nearest, width)
     return [
         Part("descriptor", found.describing_bytes(), found.describing_macs()),
         Part(CENTRES, found.comparing_bytes(), found.comparing_macs()),
@@ -48,19 +49,19 @@ def fitting(method: CFA, shapes: Shapes) -> FittingCosts:
     c, positions, grid = shapes.channels, shapes.positions, shapes.grid
     batch = min(method.batch_size, shapes.images)
     few = method.nearest + method.repelled
-    coarse = [(channels, side) for channels, side in levels(shapes) if side != grid]
-    pooled = sum(channels * side**2 for channels, side in levels(shapes))
-    interpolating = sum(2 * (side + grid) * grid * c for _, side in coarse)
-    own = sum(channels for channels, side in levels(shapes) if side == grid)
-    members = own + 3 + sum(side for _, side in coarse)
-    products = sum(side**2 for _, side in coarse) * positions
+    coarse = [(channels, each) for channels, each in levels(shapes) if each != grid]
+    pooled = sum(channels * height * width for channels, (height, width) in levels(shapes))
+    interpolating = sum(_interpolating(each, grid) * c for _, each in coarse)
+    own = sum(channels for channels, each in levels(shapes) if each == grid)
+    members = own + 3 + sum(width for _, (_, width) in coarse)
+    products = sum(height * width for _, (height, width) in coarse) * positions
     searching = (
         positions**2 * members
-        + sum((channels + grid) * side**2 * positions for channels, side in coarse)
+        + sum((channels + grid[0]) * height * width * positions for channels, (height, width) in coarse)
         + positions * c * (c + 3) // batch  # the centres times the matrices, which change with every step
     )
     described = FLOAT * batch * positions * c
-    compared = FLOAT * (products + min(ROWS, grid) * positions * (members + grid))
+    compared = FLOAT * (products + min(ROWS, grid[0]) * positions * (members + grid[1]))
     return FittingCosts(
         items=(
             MemoryItem("pooled features", FLOAT * shapes.images * pooled, per_image=True),
@@ -97,26 +98,26 @@ class CentreCosts:
     """What a `NearestCentres` stores and computes for one photograph, from its shapes alone.
 
     Attributes:
-        shapes: (C_l, side) of each map.
+        shapes: (C_l, (H_l, W_l)) of each map.
         count: M, how many centres.
         nearest: K, how many distances are returned.
         width: bytes of each of the centres' numbers.
     """
 
-    shapes: Sequence[tuple[int, int]]
+    shapes: Sequence[tuple[int, Size]]
     count: int
     nearest: int
     width: int = FLOAT
 
     @property
-    def sides(self) -> list[int]:
+    def grids(self) -> list[Size]:
         """Of the resolutions, finest first."""
-        return sorted({side for _, side in self.shapes}, reverse=True)
+        return sorted({grid for _, grid in self.shapes}, key=math.prod, reverse=True)
 
     @property
     def channels(self) -> list[int]:
         """Of each resolution."""
-        return [sum(channels for channels, own in self.shapes if own == side) for side in self.sides]
+        return [sum(channels for channels, own in self.shapes if own == grid) for grid in self.grids]
 
     @property
     def reaches(self) -> list[int]:
@@ -125,26 +126,36 @@ class CentreCosts:
 
     def describing_macs(self) -> int:
         """Of the described patches: products at each resolution, interpolation (two for each value), coordinates."""
-        grid, total = self.sides[0], 2 * self.sides[0] * self.reaches[-1]
-        for side, channels, reach in zip(self.sides, self.channels, self.reaches, strict=True):
-            total += side * side * channels * reach
-            if side != grid:
-                total += 2 * (side + grid) * grid * reach
+        finest = self.grids[0]
+        total = sum(finest) * self.reaches[-1]
+        for grid, channels, reach in zip(self.grids, self.channels, self.reaches, strict=True):
+            total += math.prod(grid) * channels * reach
+            if grid != finest:
+                total += _interpolating(grid, finest) * reach
         return total
 
     def comparing_macs(self) -> int:
         """Of the products with all centres, their interpolation (two for each value), and the K distances."""
-        grid = self.sides[0]
-        total = grid * grid * (self.reaches[0] * self.count + self.nearest * self.reaches[-1])
-        for side, reach in zip(self.sides[1:], self.reaches[1:], strict=True):
-            total += side * side * (reach - self.reaches[0]) * self.count + 2 * (side + grid) * grid * self.count
-        return total + (2 * grid * self.count if len(self.sides) > 1 else 0)
+        finest = self.grids[0]
+        total = math.prod(finest) * (self.reaches[0] * self.count + self.nearest * self.reaches[-1])
+        for level, (grid, reach) in enumerate(zip(self.grids[1:], self.reaches[1:], strict=True)):
+            total += math.prod(grid) * (reach - self.reaches[0]) * self.count
+            # All but the first come along the other axis first.
+            turned = (grid[::-1], finest[::-1]) if level else (grid, finest)
+            total += _interpolating(*turned) * self.count
+        return total + (sum(finest) * self.count if len(self.grids) > 1 else 0)
 
     def describing_bytes(self) -> int:
-        """Of the description: its products, its bias, the coordinates' vectors and their axis."""
+        """Of the description: its products, its bias, the coordinates' vectors and their axes, one for a square."""
         products = sum(c * r for c, r in zip(self.channels, self.reaches, strict=True))
-        return 4 * (products + 3 * self.reaches[-1] + self.sides[0])
+        height, width = self.grids[0]
+        return FLOAT * (products + 3 * self.reaches[-1] + (height if height == width else height + width))
 
     def comparing_bytes(self) -> int:
         """Of the centres, their squared lengths and their products with the coordinates' vectors."""
         return self.count * (self.width * self.reaches[-1] + 3 * FLOAT)
+
+
+def _interpolating(grid: Sequence[int], finest: Sequence[int]) -> int:
+    """For one channel, first along the first axis: two multiply-accumulates for each value."""
+    return 2 * (grid[1] + finest[1]) * finest[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from flawspot.methods.cfa.interpolation import interpolate_columns, interpolate_rows
 from flawspot.methods.cfa.nearest_by_layer import coordinates, nearest_by_layer
+from flawspot.methods.shapes import Size
 
 
 class Descriptor(nn.Module):
@@ -17,10 +19,10 @@ class Descriptor(nn.Module):
     Each layer is described at its own resolution and interpolated then, which is the same for fewer products.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, int]], seed: int) -> None:
+    def __init__(self, shapes: Sequence[tuple[int, Size]], seed: int) -> None:
         super().__init__()
         self.shapes = tuple(shapes)
-        self.grid = max(side for _, side in shapes)
+        self.grid = max((grid for _, grid in shapes), key=math.prod)
         channels = sum(channels for channels, _ in shapes)
         self.features = nn.Conv2d(channels, channels, 1)
         self.position = nn.Conv2d(2, channels, 1, bias=False)
@@ -36,23 +38,23 @@ class Descriptor(nn.Module):
         return self.features.weight[:, :, 0, 0], self.position.weight[:, :, 0, 0], self.features.bias
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """(N, H_l, W_l, C_l) pooled maps, channels last -> (N, G, G, C)."""
+        """(N, H_l, W_l, C_l) pooled maps, channels last -> (N, gh, gw, C), of the finest grid."""
         weight, position, bias = self.matrices()
-        described = coordinates(self.grid, bias) @ position.T + bias  # (G, G, C)
+        described = coordinates(self.grid, bias) @ position.T + bias  # (gh, gw, C)
         for features, part in zip(maps, self._split(weight), strict=True):
             product = features @ part.T  # (N, H_l, W_l, C)
-            if features.shape[1] != self.grid:
-                product = interpolate_columns(interpolate_rows(product, self.grid), self.grid)
+            if (features.shape[1], features.shape[2]) != self.grid:
+                product = interpolate_columns(interpolate_rows(product, self.grid[0]), self.grid[1])
             described = described + product
         return described
 
     @torch.no_grad()
     def nearest(self, maps: Sequence[Tensor], centres: Tensor, count: int) -> Tensor:
-        """(N * P, count): the nearest centres of each patch, ascending, by products at each layer's own resolution."""
+        """(N P, count): the nearest centres of each patch, ascending, by products at each layer's own resolution."""
         weight, position, bias = self.matrices()
-        folded = [-2 * (centres @ part).T for part in self._split(weight)]  # (C_l, P) each
-        along = -2 * (centres @ position).T  # (2, P)
-        constant = (centres.square().sum(1) - 2 * centres @ bias)[None]  # (1, P)
+        folded = [-2 * (centres @ part).T for part in self._split(weight)]  # (C_l, M) each
+        along = -2 * (centres @ position).T  # (2, M)
+        constant = (centres.square().sum(1) - 2 * centres @ bias)[None]  # (1, M)
         return nearest_by_layer(maps, folded, along, constant, count)
 
     def _split(self, weight: Tensor) -> tuple[Tensor, ...]:

@@ -8,12 +8,12 @@ L_att + L_rep,
     L_rep = mean over patches and K < k <= K + J of max(0, r^2 - d_k - alpha) / nu
 
 and the anomaly of a patch is its smallest distance times how certain that is, ``softmin(d)_1 * d_1`` over the K
-smallest distances, not squared.
+smallest distances, not squared. Where only a part of the photographs is looked at, patches are those inside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -22,14 +22,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flawspot.errors import ConfigurationError, TrainingError
+from flawspot.errors import ConfigurationError, DataError, TrainingError
 from flawspot.methods.base import Method, training_device
 from flawspot.methods.cfa import costs
 from flawspot.methods.cfa.centres import NearestCentres
 from flawspot.methods.cfa.descriptor import Descriptor
 from flawspot.methods.cfa.nearest_by_layer import squared_distances
 from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
-from flawspot.methods.features import FeatureSet
+from flawspot.methods.features import NOTHING_INSIDE, FeatureSet
+from flawspot.methods.inside import Cells
 from flawspot.methods.patches import pool
 from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
@@ -58,7 +59,8 @@ class CFA(Method):
         precision: that the centres are kept in, ``float32`` or ``float16``.
         sigma: of the Gaussian over the map, in pixels of 224.
         descriptor_: the trained descriptor.
-        centres_: (P, C): the mean descriptor at each position, before training.
+        centres_: (M, C): the mean descriptor at each position, before training, over the images in which the position
+            is looked at. M is P, or less where some never are.
     """
 
     name: ClassVar[str] = "cfa"
@@ -85,18 +87,17 @@ class CFA(Method):
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Memorize the centres, then train the descriptor on features that were computed and pooled once."""
         shapes = self.shapes_ = features.shapes
-        if self.nearest + self.repelled > shapes.positions:
-            raise ConfigurationError(
-                f"nearest + repelled is {self.nearest + self.repelled}, but layers {list(shapes.taps)} "
-                f"have only {shapes.positions} positions: take lower values or an earlier layer"
-            )
+        self._check_positions(shapes.positions)
         device = training_device()
         descriptor = Descriptor(costs.levels(shapes), self.seed).to(device)
         pooled = [self._pooled(features, tap) for tap in shapes.taps]
         with torch.no_grad():
-            # The descriptor is linear, so the mean of its outputs is its output of the mean.
-            means = [torch.from_numpy(maps.mean(0, dtype=np.float64, keepdims=True)).float() for maps in pooled]
-            centres = descriptor([mean.to(device) for mean in means])[0].flatten(0, 1)  # (P, C)
+            if features.inside is None:
+                # The descriptor is linear, so the mean of its outputs is its output of the mean.
+                means = [torch.from_numpy(maps.mean(0, dtype=np.float64, keepdims=True)).float() for maps in pooled]
+                centres = descriptor([mean.to(device) for mean in means])[0].flatten(0, 1)  # (P, C)
+            else:
+                centres = self._centres_inside(descriptor, pooled, features)  # (M, C)
 
         radius = nn.Parameter(torch.tensor(1e-5, device=device))
         optimizer = torch.optim.AdamW(
@@ -112,6 +113,12 @@ class CFA(Method):
                 maps = [torch.from_numpy(tap[rows]).to(device) for tap in pooled]
                 index = descriptor.nearest(maps, centres, self.nearest + self.repelled)  # (B * P, K + J)
                 described = descriptor(maps).flatten(0, 2)  # (B * P, C)
+                cells = features.cells(shapes.grid, rows)
+                if cells is not None:
+                    chosen = torch.from_numpy(np.flatnonzero(cells)).to(device)
+                    described, index = described[chosen], index[chosen]
+                    if not len(chosen):
+                        continue
                 loss = self._loss(squared_distances(described, centres, index), radius)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -129,8 +136,36 @@ class CFA(Method):
         pooled = np.empty((len(features), height, width, channels), np.float32)
         for start in range(0, len(features), 16):
             batch = slice(start, start + 16)
-            pooled[batch] = pool(torch.from_numpy(features.batch(tap, batch))).permute(0, 2, 3, 1).numpy()
+            found = features.cells((height, width), batch)
+            cells = None if found is None else torch.from_numpy(found).float()
+            pooled[batch] = pool(torch.from_numpy(features.batch(tap, batch)), cells).permute(0, 2, 3, 1).numpy()
         return pooled
+
+    def _centres_inside(
+        self, descriptor: Descriptor, pooled: Sequence[NDArray[np.float32]], features: FeatureSet
+    ) -> Tensor:
+        """(M, C): of each position that is ever looked at the mean over the images in which it is."""
+        shapes, device = features.shapes, training_device()
+        total = torch.zeros(shapes.positions, shapes.channels, dtype=torch.float64, device=device)
+        images = torch.zeros(shapes.positions, 1, dtype=torch.float64, device=device)
+        for start in range(0, len(features), self.batch_size):
+            batch = slice(start, start + self.batch_size)
+            cells = torch.from_numpy(features.cells(shapes.grid, batch)).to(total).flatten(1)  # (B, P)
+            described = descriptor([torch.from_numpy(maps[batch]).to(device) for maps in pooled]).flatten(1, 2)
+            total += (described * cells[:, :, None]).sum(0)
+            images += cells.sum(0)[:, None]
+        known = images[:, 0] > 0
+        if not known.any():
+            raise DataError(NOTHING_INSIDE)
+        self._check_positions(int(known.sum()))
+        return (total[known] / images[known]).float()
+
+    def _check_positions(self, positions: int) -> None:
+        if self.nearest + self.repelled > positions:
+            raise ConfigurationError(
+                f"nearest + repelled is {self.nearest + self.repelled}, but layers {list(self.shapes_.taps)} "
+                f"have only {positions} positions: take lower values or an earlier layer"
+            )
 
     def _loss(self, squared: Tensor, radius: Tensor) -> Tensor:
         """The soft-boundary loss of the K + J smallest squared distances, (B * P, K + J) ascending."""
@@ -144,6 +179,10 @@ class CFA(Method):
     def head(self) -> nn.Module:
         """The descriptor and the distances to the K nearest centres; the image score is the smoothed map's maximum."""
         return CFAHead(self)
+
+    def parts(self) -> list[Part]:
+        """The same with the centres that are held."""
+        return costs.parts(self, self.shapes_, len(self.centres_))
 
     def planned_parts(self, shapes: Shapes) -> list[Part]:
         """Descriptor, centres with the distances to them, and the smoothing."""
@@ -170,13 +209,17 @@ class CFAHead(nn.Module):
         shapes = fitted.shapes_
         self.taps, self.grid = shapes.taps, shapes.grid
         weight, position, bias = (t.detach().double().numpy() for t in fitted.descriptor_.matrices())
-        centres, sides = fitted.centres_.numpy(), fitted.descriptor_.shapes
-        self.search = NearestCentres(weight, position, bias, centres, sides, fitted.nearest, fitted.precision)
+        centres, grids = fitted.centres_.numpy(), fitted.descriptor_.shapes
+        self.search = NearestCentres(weight, position, bias, centres, grids, fitted.nearest, fitted.precision)
         self.upsample = Upsample(shapes.grid, shapes.input_size, fitted.sigma)
+        self.cells = nn.ModuleList(Cells(grid, shapes.input_size) for grid in shapes.tap_grids)
 
-    def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """{tap: (N, C, H, W)} -> (N, S, S), (N,)."""
-        distance = self.search([pool(maps[tap]) for tap in self.taps])  # (N * P, K)
+    def forward(self, maps: dict[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """{tap: (N, C, H, W)}, (N, h, w) -> (N, h, w), (N,)."""
+        looked_at = [None if inside is None else cells(inside) for cells in self.cells]
+        distance = self.search(
+            [pool(maps[tap], own) for tap, own in zip(self.taps, looked_at, strict=True)]
+        )  # (N P, K)
         certainty = torch.softmax(-distance, dim=1)[:, 0]
-        anomaly_map = self.upsample((certainty * distance[:, 0]).reshape(-1, self.grid, self.grid))
+        anomaly_map = self.upsample((certainty * distance[:, 0]).reshape(-1, *self.grid), inside)
         return anomaly_map, anomaly_map.amax(dim=(1, 2))

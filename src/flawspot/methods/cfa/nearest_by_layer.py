@@ -6,6 +6,7 @@ features instead of being rotated, and the interpolated products come from one m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from flawspot.methods.cfa.smallest import smallest
+from flawspot.methods.shapes import Size
 from flawspot.methods.smoothing import bilinear_matrix
 
 ROWS = 4
@@ -22,10 +24,10 @@ PATCHES = 512
 """Patches whose differences are taken at once."""
 
 
-def coordinates(grid: int, like: Tensor) -> Tensor:
-    """(G, G, 2): row and column of each patch in [-1, 1]."""
-    axis = torch.linspace(-1, 1, grid, dtype=like.dtype, device=like.device)
-    return torch.stack(torch.meshgrid(axis, axis, indexing="ij"), 2)
+def coordinates(grid: Size, like: Tensor) -> Tensor:
+    """(gh, gw, 2): row and column of each patch in [-1, 1]."""
+    axes = [torch.linspace(-1, 1, length, dtype=like.dtype, device=like.device) for length in grid]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), 2)
 
 
 def nearest_by_layer(
@@ -34,43 +36,47 @@ def nearest_by_layer(
     """The centres whose products with a patch are smallest.
 
     Args:
-        maps: (N, side_l, side_l, C_l) of each layer, channels last; the coarser ones count as interpolated.
+        maps: (N, H_l, W_l, C_l) of each layer, channels last; the coarser ones count as interpolated.
         folded: (C_l, M) of each layer, its products with the centres.
         along: (2, M), of the patch's row and column in [-1, 1].
         constant: (1, M).
         count: how many.
 
     Returns:
-        (N * G * G, count) int64, ascending by product; G is the finest side.
+        (N P, count) int64, ascending by product; P positions of the finest grid, gh x gw.
     """
-    grid = max(layer.shape[1] for layer in maps)
+    grid = max(((layer.shape[1], layer.shape[2]) for layer in maps), key=math.prod)
+    height, width = grid
     where = coordinates(grid, constant)
     ones = torch.ones_like(where[..., :1])
-    fine = [(layer, matrix) for layer, matrix in zip(maps, folded, strict=True) if layer.shape[1] == grid]
-    coarse = [(layer, matrix) for layer, matrix in zip(maps, folded, strict=True) if layer.shape[1] != grid]
-    across = [
-        torch.from_numpy(bilinear_matrix(layer.shape[1], grid)).to(constant)  # (G, side)
-        for layer, _ in coarse
+    fine = [
+        (layer, matrix) for layer, matrix in zip(maps, folded, strict=True) if (layer.shape[1], layer.shape[2]) == grid
     ]
+    coarse = [
+        (layer, matrix) for layer, matrix in zip(maps, folded, strict=True) if (layer.shape[1], layer.shape[2]) != grid
+    ]
+    down = [torch.from_numpy(bilinear_matrix(layer.shape[1], height)).to(constant) for layer, _ in coarse]  # (gh, H_l)
+    across = [torch.from_numpy(bilinear_matrix(layer.shape[2], width)).to(constant) for layer, _ in coarse]  # (gw, W_l)
     against = torch.cat([*(matrix for _, matrix in fine), along, constant])  # (n + 3, M)
     own, centres = against.shape
     found = []
     for image in range(len(maps[0])):
-        # Rows of patches times n + 3 + sides: the features of the finest layers, then the weights of interpolation.
+        # Rows of patches times n + 3 + widths: the features of the finest layers, then the weights of interpolation.
         patches = torch.cat(
-            [*(layer[image] for layer, _ in fine), where, ones, *(matrix.expand(grid, -1, -1) for matrix in across)], 2
+            [*(layer[image] for layer, _ in fine), where, ones, *(matrix.expand(height, -1, -1) for matrix in across)],
+            2,
         )
         products = [
-            (layer[image].flatten(0, 1) @ matrix).reshape(layer.shape[1], -1)  # (side, side * M)
+            (layer[image].flatten(0, 1) @ matrix).reshape(layer.shape[1], -1)  # (H_l, W_l M)
             for layer, matrix in coarse
         ]
-        for start in range(0, grid, ROWS):
+        for start in range(0, height, ROWS):
             rows = patches[start : start + ROWS]
             members = torch.empty(len(rows), rows.shape[2], centres, dtype=rows.dtype, device=rows.device)
             members[:, :own] = against
             first = own
-            for matrix, product in zip(across, products, strict=True):
-                last = first + matrix.shape[1]
+            for matrix, (layer, _), product in zip(down, coarse, products, strict=True):
+                last = first + layer.shape[2]
                 members[:, first:last] = (matrix[start : start + ROWS] @ product).reshape(len(rows), -1, centres)
                 first = last
             found.append(smallest(torch.bmm(rows, members).flatten(0, 1), count))

@@ -18,21 +18,26 @@ INVERSES = "inverse covariances"
 _INVERSES_ONCE = "precision"
 """What older artifacts call them."""
 BATCH = 16
-"""Images taken in at once."""
+"""Images, or tiles of them, taken in at once."""
+
+
+def rows_at_once(shapes: Shapes) -> int:
+    """So many, and whole photographs."""
+    return max(BATCH // shapes.tiles, 1) * shapes.tiles
 
 
 def parts(method: PaDiM, shapes: Shapes) -> list[Part]:
-    """Means, what whitens, and the smoothing."""
-    once = shapes.positions * method.kept(shapes)
-    found = [Part("means", FLOAT * once, 0)]
+    """Means, what whitens, and the smoothing: what every tile stores, and one tile computes."""
+    once, tiles = shapes.positions * method.kept(shapes), shapes.tiles
+    found = [Part("means", FLOAT * tiles * once, 0)]
     if method.covariance == "full":
         size = shapes.positions * band_numbers(method.kept(shapes))
-        found.append(Part(INVERSES, width(method, INVERSES) * size, size + once))
+        found.append(Part(INVERSES, width(method, INVERSES) * tiles * size, size + once))
     else:
-        found.append(Part("deviations", width(method, "deviations") * once, 2 * once))
+        found.append(Part("deviations", width(method, "deviations") * tiles * once, 2 * once))
     if method.covariance == "low_rank":
         size = once * method.rank
-        found.append(Part("factors", width(method, "factors") * size, 2 * size))
+        found.append(Part("factors", width(method, "factors") * tiles * size, 2 * size))
     return [*found, upsampling_part(shapes.grid, shapes.input_size)]
 
 
@@ -44,13 +49,13 @@ def width(method: PaDiM, part: str) -> int:
 
 def fitting(method: PaDiM, shapes: Shapes) -> FittingCosts:
     """Of one batch, of all sums, and of the matrices of some positions."""
-    d, positions = method.kept(shapes), shapes.positions
+    d, positions = method.kept(shapes), shapes.tiles * shapes.positions
     whole = method.covariance != "diagonal"
     squares = band_numbers(d) if whole else d
     return FittingCosts(
         (
             # Repeated, by position, shifted, turned.
-            MemoryItem("batch", 4 * FLOAT * min(BATCH, shapes.images) * positions * d),
+            MemoryItem("batch", 4 * FLOAT * min(rows_at_once(shapes), shapes.images) * shapes.positions * d),
             MemoryItem("sums", DOUBLE * positions * (squares + d)),
             # Of some positions at a time: covariances, their factors, the factors' inverses, and one on its way.
             MemoryItem("inversion", 4 * DOUBLE * min(POSITIONS, positions) * d * d if whole else 0),
@@ -64,7 +69,7 @@ def of_paper(method: PaDiM, shapes: Shapes, backbone: BackboneCounts) -> PaperCo
     of a cubic cost for each photograph."""
     d = method.kept(shapes)
     return PaperCosts(
-        bytes=FLOAT * (shapes.positions * (d * d + d) + backbone.numbers),
+        bytes=FLOAT * (shapes.tiles * shapes.positions * (d * d + d) + backbone.numbers),
         supposed_macs=backbone.macs + shapes.positions * (d**3 // 3 + d * d),
         notes={
             "inference_mmac": "the paper's way could not be derived, computed: a Cholesky factorization at each "

@@ -48,6 +48,10 @@ class PaDiM(Method):
         >>> flawspot.PaDiM(covariance="low_rank").rank
         8
 
+    A photograph that is cut into T tiles has T P positions, each with a Gaussian of its own. Where only a part of the
+    photograph is looked at, the Gaussians are those of the whole: none knows of another, and what lies outside is
+    left out of the map.
+
     With P positions, d channels and w bytes a number (4, or 2 at float16), the means take 4 P d bytes; beside them
     ``full`` stores w P times the numbers in the bands of a triangle (about d (d + 9) / 2: 2,164 for d = 62), each of
     them one multiply-accumulate; ``low_rank`` w P d (rank + 1), 2 P d rank multiply-accumulates; ``diagonal`` w P d.
@@ -64,7 +68,8 @@ class PaDiM(Method):
         precision: in which everything but the means is stored, ``float32`` or ``float16``; computed in float32.
         sigma: of the Gaussian over the map, in pixels of 224 (section IV-B).
         selected_: (d,) indices into the concatenated channels, ascending.
-        mean_: (P, d) float32; P positions row by row.
+        mean_: (T P, d) float32; P positions row by row, those of each of T tiles one after the other. T is 1 where
+            photographs are not cut, and left out below.
         bands_: of ``full``: (P, rows, columns) each, the bands of the lower triangular L^-1 (`methods.padim.bands`).
         scale_: of the others: (P, d), one over the deviation that no factor explains.
         factors_: of ``low_rank``: (P, d, rank), F of `methods.padim.low_rank`.
@@ -110,14 +115,20 @@ class PaDiM(Method):
         generator = np.random.default_rng(self.seed)
         self.selected_ = np.sort(generator.choice(shapes.channels, count, replace=False))
         self.chosen_ = _by_tap(self.selected_, shapes)
-        gaussians = PositionGaussians(shapes.positions, count, diagonal=self.covariance == "diagonal")
-        batches = range(0, len(features), costs.BATCH)
+        if len(features) % shapes.tiles:
+            raise ValueError(f"{len(features)} tiles are not whole photographs of {shapes.tiles} tiles each")
+        features.check_inside()
+        positions = shapes.tiles * shapes.positions
+        gaussians = PositionGaussians(positions, count, diagonal=self.covariance == "diagonal")
+        at_once = costs.rows_at_once(shapes)
+        batches = range(0, len(features), at_once)
         for start in progress.track(batches, "fitting a Gaussian at each position"):
-            rows = slice(start, start + costs.BATCH)
+            rows = slice(start, start + at_once)
             # Channels are selected before anything is repeated over the fine grid.
             maps = [torch.from_numpy(features.batch(tap, rows)[:, own]) for tap, own in self.chosen_]
-            embedded = join(maps, shapes.grid)  # (B, d, G, G)
-            gaussians.add(embedded.flatten(2).permute(2, 0, 1).numpy())  # (P, B, d)
+            embedded = join(maps, shapes.grid)  # (B T, d, gh, gw)
+            embedded = embedded.reshape(-1, shapes.tiles, count, shapes.positions)  # (B, T, d, P)
+            gaussians.add(embedded.permute(1, 3, 0, 2).flatten(0, 1).numpy())  # (T P, B, d)
         dtype = PRECISIONS[self.precision]
         with progress.step("inverting the covariances"):
             self.mean_ = gaussians.mean().astype(np.float32)
@@ -132,7 +143,7 @@ class PaDiM(Method):
 
     @property
     def whitening_(self) -> NDArray[np.floating]:
-        """(P, d, d): W, with which the anomaly is ``|W (x - mean)|``, unpacked; lower triangular for ``full``."""
+        """(T P, d, d): W, with which the anomaly is ``|W (x - mean)|``, unpacked; lower triangular for ``full``."""
         if self.covariance == "full":
             return unpack(self.bands_)
         scale = self.scale_.astype(np.float32)
@@ -174,7 +185,7 @@ class PaDiMHead(nn.Module):
     def __init__(self, fitted: PaDiM) -> None:
         super().__init__()
         shapes = fitted.shapes_
-        self.grid, self.covariance = shapes.grid, fitted.covariance
+        self.grid, self.tiles, self.covariance = shapes.grid, shapes.tiles, fitted.covariance
         self.taps = [tap for tap, _ in fitted.chosen_]
         for tap, own in fitted.chosen_:
             self.register_buffer(f"channels{tap}", torch.from_numpy(own))
@@ -188,16 +199,18 @@ class PaDiMHead(nn.Module):
             self.register_buffer("factors", torch.from_numpy(fitted.factors_))  # (P, d, rank)
         self.upsample = Upsample(shapes.grid, shapes.input_size, fitted.sigma)
 
-    def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """{tap: (N, C, H, W)} -> (N, S, S), (N,)."""
+    def forward(self, maps: dict[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """{tap: (N T, C, H, W)}, (N T, h, w) -> (N T, h, w), (N T,)."""
         selected = [torch.index_select(maps[tap], 1, self.get_buffer(f"channels{tap}")) for tap in self.taps]
-        difference = join(selected, self.grid).flatten(2) - self.mean  # (N, d, P)
-        squared = self._squared(difference)  # (N, P)
-        anomaly_map = self.upsample(squared.sqrt().reshape(-1, self.grid, self.grid))
+        vectors = join(selected, self.grid).flatten(2)  # (N T, d, P)
+        if self.tiles > 1:
+            vectors = vectors.reshape(-1, self.tiles, *vectors.shape[1:]).transpose(1, 2).flatten(2)  # (N, d, T P)
+        squared = self._squared(vectors - self.mean)  # (N, T P)
+        anomaly_map = self.upsample(squared.sqrt().reshape(-1, *self.grid), inside)
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
 
     def _squared(self, difference: Tensor) -> Tensor:
-        """(N, d, P) -> (N, P): squared Mahalanobis distances."""
+        """(N, d, T P) -> (N, T P): squared Mahalanobis distances."""
         if self.covariance == "full":
             vectors = difference.permute(2, 1, 0)  # (P, d, N)
             bands = [self.get_buffer(f"band{index}").to(vectors.dtype) for index in range(self.bands)]

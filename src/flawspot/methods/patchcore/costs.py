@@ -34,7 +34,7 @@ def parts(method: PatchCore, head: PatchCoreHead) -> list[Part]:
 def planned_parts(method: PatchCore, shapes: Shapes) -> list[Part]:
     """At most: as if no two patches shared their coarse features, and with a search that looks at all of the bank."""
     size = method.kept(shapes)
-    levels = len(set(shapes.tap_sides)) if nests(shapes.tap_sides) else 1
+    levels = len(set(shapes.tap_grids)) if nests(shapes.tap_grids) else 1
     if method.quantization:
         # Codes, and the centroids with their norms; no more of these than patches.
         columns = subspaces(list(shapes.tap_channels), method.subspaces)
@@ -60,18 +60,20 @@ def _reweighting(member_macs: float, neighbours: int, shapes: Shapes) -> float:
 
 
 def fitting(method: PatchCore, shapes: Shapes) -> FittingCosts:
-    """All patches, what their selection takes, and the bank."""
-    patches, size = shapes.images * shapes.positions, method.kept(shapes)
+    """All patches that the bank is selected from, what their selection takes, and the bank."""
+    patches, size = method.candidates(shapes), method.kept(shapes)
+    # Patches of a pool are so many however many images there are.
+    every = patches == shapes.images * shapes.positions
     # A share of all patches grows with them; so does a bank that holds every one.
-    grows = method.bank_ratio is not None or size == patches
+    grows = every and (method.bank_ratio is not None or size == patches)
     return FittingCosts(
         (
-            MemoryItem("patches of all images", FLOAT * patches * shapes.channels, per_image=True),
-            MemoryItem("coreset selection", SELECTION_BYTES * patches, per_image=True),
+            MemoryItem("patches of all images", FLOAT * patches * shapes.channels, per_image=every),
+            MemoryItem("coreset selection", SELECTION_BYTES * patches, per_image=every),
             MemoryItem(BANK, FLOAT * size * shapes.channels, per_image=grows),
         ),
         # Every patch is compared with every one that is kept.
-        selection_macs=shapes.positions * size * shapes.channels,
+        selection_macs=patches * size * shapes.channels // shapes.images,
     )
 
 

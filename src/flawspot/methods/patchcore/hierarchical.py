@@ -8,6 +8,7 @@ unproved query are searched again with more blocks, and what is unproved then is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from flawspot.methods.patchcore.nested_bank import nest
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
 from flawspot.methods.patchcore.stored_rows import Rows, squared_length, store, take, with_one
+from flawspot.methods.shapes import Size
 
 CANDIDATES = (48, 384)
 """Blocks compared in the first and in the second round."""
@@ -38,7 +40,7 @@ class HierarchicalSearch(nn.Module):
         self,
         bank: NDArray[np.float32],
         channels: Sequence[int],
-        grids: Sequence[int],
+        grids: Sequence[Size],
         quantizer: ProductQuantizer | None = None,
         precision: str = "float32",
         *,
@@ -50,7 +52,7 @@ class HierarchicalSearch(nn.Module):
         Args:
             bank: (M, C), each row the taps' features one after the other.
             channels: of each tap.
-            grids: side of each tap's map; `flawspot.methods.patchcore.nested_bank.nests` must hold.
+            grids: height and width of each tap's map; `flawspot.methods.patchcore.nested_bank.nests` must hold.
             quantizer: keep codes of the patches in the place of the patches.
             precision: of the patches that are kept, of `stored_rows.PRECISIONS`.
             candidates: blocks compared in the first rounds.
@@ -79,28 +81,38 @@ class HierarchicalSearch(nn.Module):
         padded[:, 0] = False
         self._padded = torch.from_numpy(padded.reshape(-1))
 
-    def forward(self, maps: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(self, maps: Mapping[Size, Tensor], cells: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Search.
 
         Args:
-            maps: {grid: (N, C, grid, grid)}, the taps of that resolution concatenated over channels.
+            maps: {grid: (N, C, *grid)}, the taps of that resolution concatenated over channels.
+            cells: (N, *`first_grid`), one for cells of the first coarse level that are looked at and zero for the
+                others, whose patches are compared in the first round only; None where all are.
 
         Returns:
-            Distances (N, G * G), and the slot of each patch's nearest member, ``block * W + place`` (N, G * G) int64.
+            Distances (N, P) at the P positions of the finest grid, and the slot of each patch's nearest member,
+            ``block * W + place`` (N, P) int64.
         """
-        queries, cells = self._queries(maps)
-        coarse = self._coarse_distances(cells)  # (U, B), less |q|^2
-        block = self._rounds(coarse, queries)  # (U, Q)
-        return self._exact(block, queries, cells)
+        queries, of_levels = self._queries(maps)
+        coarse = self._coarse_distances(of_levels)  # (U, B), less |q|^2
+        block = self._rounds(coarse, queries, None if cells is None else cells.reshape(-1) == 0)  # (U, Q)
+        return self._exact(block, queries, of_levels)
 
-    def unproved(self, maps: Mapping[int, Tensor]) -> list[int]:
+    @property
+    def first_grid(self) -> Size:
+        """Of the first coarse level."""
+        return self.grids[0]
+
+    def unproved(self, maps: Mapping[Size, Tensor], cells: Tensor | None = None) -> list[int]:
         """How many cells are searched in each round but the first: what `macs` wants to know. Not for the graph."""
-        queries, cells = self._queries(maps)
-        coarse = self._coarse_distances(cells)
+        queries, of_levels = self._queries(maps)
+        coarse = self._coarse_distances(of_levels)
+        outside = torch.zeros(len(coarse), dtype=torch.bool) if cells is None else cells.reshape(-1) == 0
         counts = []
         for count in self.candidates:
             _, proved = self._compare(coarse, queries, count)
-            coarse, queries = coarse[~proved], queries[~proved]
+            waiting = ~(proved | outside)
+            coarse, queries, outside = coarse[waiting], queries[waiting], outside[waiting]
             counts.append(len(coarse))
         return counts
 
@@ -111,18 +123,18 @@ class HierarchicalSearch(nn.Module):
             unproved: as the function of that name gives it, or its mean over photographs; None for the most there can
                 be, where nothing is proved.
         """
-        cells, per_cell = self.grids[0] ** 2, (self.grid // self.grids[0]) ** 2
+        cells, per_cell = math.prod(self.grids[0]), math.prod(_factors(self.grid, self.grids[0]))
         searched = [cells] * (len(self.candidates) + 1) if unproved is None else [cells, *unproved]
         total = 0.0
         for number, grid in enumerate(self.grids):
-            total += self._level(number).macs(grid * grid)
+            total += self._level(number).macs(math.prod(grid))
         fine = self.fine.channels
         for count, here in zip(self.candidates, searched, strict=False):
             total += here * per_cell * count * self.width * fine
         total += self.fine.macs(searched[-1] * per_cell)
         # The winner's block, from differences.
         channels = sum(self._level(number).channels for number in range(len(self.grids)))
-        return total + float(self.grid**2 * (self.width * fine + channels))
+        return total + float(math.prod(self.grid) * (self.width * fine + channels))
 
     def member_macs(self) -> float:
         """Multiply-accumulates of `distances_to_all` for one vector."""
@@ -138,14 +150,14 @@ class HierarchicalSearch(nn.Module):
             parts.append(self._level(number).take(index))
         return torch.cat(parts, dim=1)
 
-    def query_vectors(self, maps: Mapping[int, Tensor], position: Tensor) -> Tensor:
+    def query_vectors(self, maps: Mapping[Size, Tensor], position: Tensor) -> Tensor:
         """The patches at one position (N,) of each photograph, as `vectors` has them: (N, C)."""
-        row, column = position // self.grid, position % self.grid
+        row, column = position // self.grid[1], position % self.grid[1]
         batch = torch.arange(position.shape[0])
         parts = []
         for number, grid in enumerate([self.grid, *self.grids]):
-            factor = self.grid // grid
-            parts.append(maps[grid][batch, :, row // factor, column // factor] - self._mean(number))
+            down, across = _factors(self.grid, grid)
+            parts.append(maps[grid][batch, :, row // down, column // across] - self._mean(number))
         return torch.cat(parts, dim=1)
 
     def distances_to_all(self, vectors: Tensor) -> Tensor:
@@ -162,16 +174,16 @@ class HierarchicalSearch(nn.Module):
         places = self.fine.partial(with_one(fine), 0, self.fine.count).reshape(-1, self.width, self.blocks)
         return (places + table[:, None]).transpose(1, 2).flatten(1).masked_fill(self._padded, torch.inf)
 
-    def _queries(self, maps: Mapping[int, Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def _queries(self, maps: Mapping[Size, Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Relative to the mean: the patches of each cell of the first coarse level (U, Q, C), and the coarse cells of
-        each level (N, g, g, C)."""
-        first = self.grids[0]
-        factor = self.grid // first
+        each level (N, *grid, C)."""
+        height, width = self.grids[0]
+        down, across = _factors(self.grid, self.grids[0])
         fine, *cells = (
             maps[grid].permute(0, 2, 3, 1) - self._mean(number) for number, grid in enumerate([self.grid, *self.grids])
         )
-        split = fine.reshape(-1, first, factor, first, factor, fine.shape[3]).permute(0, 1, 3, 2, 4, 5)
-        return split.reshape(-1, factor * factor, fine.shape[3]), cells
+        split = fine.reshape(-1, height, down, width, across, fine.shape[3]).permute(0, 1, 3, 2, 4, 5)
+        return split.reshape(-1, down * across, fine.shape[3]), cells
 
     def _coarse_distances(self, cells: Sequence[Tensor]) -> Tensor:
         """(U, B): the coarse part of the squared distances of each cell to each block, less the cell's own square."""
@@ -181,27 +193,29 @@ class HierarchicalSearch(nn.Module):
             flat = with_one(cells[number].reshape(-1, rows.channels))
             own = rows.table(flat).T if table is None and number else rows.partial(flat, 0, rows.count)  # (cells, R)
             if table is not None:
-                coarser = self.grids[number + 1]
-                inherited = take(table, self._parents(number)).T.reshape(-1, coarser, 1, coarser, 1, rows.count)
-                factor = grid // coarser
-                own = own.reshape(-1, coarser, factor, coarser, factor, rows.count) + inherited
+                height, width = self.grids[number + 1]
+                inherited = take(table, self._parents(number)).T.reshape(-1, height, 1, width, 1, rows.count)
+                down, across = _factors(grid, self.grids[number + 1])
+                own = own.reshape(-1, height, down, width, across, rows.count) + inherited
             own = own.reshape(-1, rows.count)
             table = own.T if number else own
         assert table is not None  # a nested bank has coarse levels
         return table
 
-    def _rounds(self, coarse: Tensor, queries: Tensor) -> Tensor:
-        """The nearest block of each patch, (U, Q)."""
+    def _rounds(self, coarse: Tensor, queries: Tensor, outside: Tensor | None) -> Tensor:
+        """The nearest block of each patch, (U, Q); of cells that are `outside` (U,) any."""
         if not self.candidates:
             return self._compare_all(coarse, queries)
         block, proved = self._compare(coarse, queries, self.candidates[0])
-        waiting = (~proved).nonzero()[:, 0]  # cells
+        if outside is not None:
+            proved = proved | outside
+        waiting = (~proved).long().nonzero()[:, 0]  # cells
         coarse, queries = coarse[waiting], queries[waiting]
         if len(self.candidates) == 1:
             better = self._compare_all(coarse, queries)
         else:
             better, proved = self._compare(coarse, queries, self.candidates[1])
-            rest = (~proved).nonzero()[:, 0]
+            rest = (~proved).long().nonzero()[:, 0]
             better = better.index_put((rest,), self._compare_all(coarse[rest], queries[rest]))
         return block.index_put((waiting,), better)
 
@@ -248,7 +262,7 @@ class HierarchicalSearch(nn.Module):
         return block
 
     def _exact(self, block: Tensor, queries: Tensor, cells: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Distances from differences, and which slot it is; both (N, G * G) in the order of the grid."""
+        """Distances from differences, and which slot it is; both (N, P) in the order of the grid."""
         places = torch.stack([block + place * self.blocks for place in range(self.width)])  # (W, U, Q)
         fine = squared_length(queries - self.fine.take(places))
         squared, place = fine.amin(0), fine.argmin(0)
@@ -257,17 +271,15 @@ class HierarchicalSearch(nn.Module):
             if number:
                 index = take(self._parents(number - 1), index)
             # For every cell of the first level the cell of this level that it lies in.
-            factor = self.grids[0] // grid
-            repeated = x[:, :, None, :, None].expand(-1, -1, factor, -1, factor, -1).reshape(-1, 1, x.shape[3])
+            down, across = _factors(self.grids[0], grid)
+            repeated = x[:, :, None, :, None].expand(-1, -1, down, -1, across, -1).reshape(-1, 1, x.shape[3])
             squared = squared + squared_length(repeated - self._level(number).take(index))
         return self._in_order(squared.sqrt()), self._in_order(block * self.width + place)
 
     def _in_order(self, values: Tensor) -> Tensor:
-        """(U, Q) by cell -> (N, G * G) row by row."""
-        first = self.grids[0]
-        factor = self.grid // first
-        split = values.reshape(-1, first, first, factor, factor)
-        return split.permute(0, 1, 3, 2, 4).reshape(-1, self.grid * self.grid)
+        """(U, Q) by cell -> (N, P) row by row."""
+        split = values.reshape(-1, *self.grids[0], *_factors(self.grid, self.grids[0]))
+        return split.permute(0, 1, 3, 2, 4).reshape(-1, math.prod(self.grid))
 
     def _level(self, number: int) -> Rows:
         rows: Rows = self.levels[number]  # type: ignore[assignment]
@@ -278,3 +290,8 @@ class HierarchicalSearch(nn.Module):
 
     def _parents(self, number: int) -> Tensor:
         return self.get_buffer(f"parents_{number}")
+
+
+def _factors(fine: Size, coarse: Size) -> Size:
+    """How many cells of the finer grid lie along each axis of one of the coarser."""
+    return fine[0] // coarse[0], fine[1] // coarse[1]

@@ -22,23 +22,23 @@ from torch import Tensor, nn
 from flawspot.methods.base import Method
 from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
+from flawspot.methods.inside import Cells
 from flawspot.methods.patchcore import costs
+from flawspot.methods.patchcore.candidates import gather
 from flawspot.methods.patchcore.coreset import farthest_first
 from flawspot.methods.patchcore.hierarchical import HierarchicalSearch
 from flawspot.methods.patchcore.nearest import NearestNeighbour
-from flawspot.methods.patchcore.nested_bank import nests
+from flawspot.methods.patchcore.nested_bank import by_fineness, nests
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer, subspaces, train_quantizer
 from flawspot.methods.patchcore.stored_rows import PRECISIONS
-from flawspot.methods.patches import join, pool
+from flawspot.methods.patches import pool
 from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
-from flawspot.methods.shapes import Shapes
+from flawspot.methods.shapes import Shapes, Size
 from flawspot.methods.smoothing import SIGMA, Upsample
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part, Scalar
 
-BATCH = 16
-"""Images pooled at once."""
 TYPICAL_IMAGES = 8
 """Training images that the search's typical cost is counted on."""
 
@@ -53,7 +53,10 @@ class PatchCore(Method):
 
     Attributes:
         bank_size: patches kept. The PaSTe paper keeps 30,000; a third of that is three times smaller and faster.
-        bank_ratio: patches kept as a share of all, in the place of `bank_size`; the PatchCore paper's default is 0.1.
+        bank_ratio: patches kept as a share of those they are selected from, in the place of `bank_size`; the PatchCore
+            paper's default is 0.1.
+        pool: patches that the coreset is selected from, drawn at random with the seed; None takes all. An approximation
+            that bounds the memory of a fit on large photographs in many tiles: 4 C bytes for each.
         quantization: None keeps the patches as they are; ``product`` keeps codes of `subspaces` bytes (PatchCore-Lite).
         subspaces: bytes of a quantized patch, m; 8 in the PatchCore-Lite paper. No subspace crosses from one layer to
             another, so there is at least one for each.
@@ -79,6 +82,7 @@ class PatchCore(Method):
 
     bank_size: int = setting(10_000, low=1)
     bank_ratio: float | None = setting(None, above=0, high=1)
+    pool: int | None = setting(None, low=1)
     quantization: str | None = setting(None, choices=["product"])
     subspaces: int = setting(8, low=1)
     bits: int = setting(8, low=1, high=8)
@@ -91,23 +95,22 @@ class PatchCore(Method):
     quantizer_: ProductQuantizer | None = field(init=False, repr=False)
     unproved_: list[float] = field(init=False, repr=False)
 
-    def kept(self, shapes: Shapes) -> int:
-        """How many patches are kept; never more than there are."""
+    def candidates(self, shapes: Shapes) -> int:
+        """How many patches the bank is selected from, where all of the photographs is looked at."""
         patches = shapes.images * shapes.positions
-        wanted = self.bank_size if self.bank_ratio is None else max(round(self.bank_ratio * patches), 1)
-        return min(wanted, patches)
+        return patches if self.pool is None else min(self.pool, patches)
+
+    def kept(self, shapes: Shapes, candidates: int | None = None) -> int:
+        """How many patches are kept; never more than they are selected from, as `candidates` tells unless given."""
+        found = self.candidates(shapes) if candidates is None else candidates
+        wanted = self.bank_size if self.bank_ratio is None else max(round(self.bank_ratio * found), 1)
+        return min(wanted, found)
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Pool the patches of all images and keep a farthest-first coreset of them."""
         shapes = self.shapes_ = features.shapes
-        patches = np.empty((len(features) * shapes.positions, shapes.channels), np.float32)
-        for start in progress.track(range(0, len(features), BATCH), "gathering patches"):
-            batch = [torch.from_numpy(features.batch(tap, slice(start, start + BATCH))) for tap in shapes.taps]
-            joined = join([pool(maps) for maps in batch], shapes.grid)  # (B, C, G, G)
-            rows = joined.permute(0, 2, 3, 1).reshape(-1, shapes.channels)  # (B * P, C)
-            patches[start * shapes.positions :][: len(rows)] = rows.numpy()
-        count = self.kept(shapes)
-        coreset = farthest_first(patches, count, seed=self.seed, progress=progress)
+        patches = gather(features, self.pool, self.seed, progress)
+        coreset = farthest_first(patches, self.kept(shapes, len(patches)), seed=self.seed, progress=progress)
         self.bank_ = patches[coreset.indices]
         del patches
         self.quantizer_ = None
@@ -120,8 +123,10 @@ class PatchCore(Method):
         if isinstance(head.search, HierarchicalSearch):
             typical = np.linspace(0, len(features) - 1, min(TYPICAL_IMAGES, len(features))).astype(np.int64)
             maps = {tap: torch.from_numpy(features.batch(tap, typical)) for tap in shapes.taps}
+            pixels = features.pixels(typical)
+            inside = None if pixels is None else torch.from_numpy(pixels.astype(np.float32))
             with torch.no_grad():
-                counts = head.search.unproved(head.pooled(maps))
+                counts = head.search.unproved(head.pooled(maps, inside), head.first_cells(inside))
             self.unproved_ = [count / len(typical) for count in counts]
         return self
 
@@ -160,33 +165,45 @@ class PatchCoreHead(nn.Module):
         super().__init__()
         self.reweight, self.neighbours = fitted.reweight, min(fitted.neighbours, len(fitted.bank_))
         shapes = fitted.shapes_
-        sides = dict(zip(shapes.taps, shapes.tap_sides, strict=True))
+        grid_of = dict(zip(shapes.taps, shapes.tap_grids, strict=True))
         # Taps of one resolution are searched together.
-        self.taps_of = {
-            side: [t for t in shapes.taps if sides[t] == side] for side in sorted(set(sides.values()))[::-1]
-        }
+        self.taps_of = {grid: [t for t in shapes.taps if grid_of[t] == grid] for grid in by_fineness(shapes.tap_grids)}
+        self.cells = nn.ModuleList(Cells(grid, shapes.input_size) for grid in self.taps_of)
         self.grid = shapes.grid
-        if nests(shapes.tap_sides):
-            channels, grids = shapes.tap_channels, shapes.tap_sides
+        if nests(shapes.tap_grids):
+            channels, grids = shapes.tap_channels, shapes.tap_grids
             self.search = HierarchicalSearch(fitted.bank_, channels, grids, fitted.quantizer_, fitted.precision)
         else:
             self.search = NearestNeighbour(fitted.bank_, list(self.taps_of), fitted.quantizer_, fitted.precision)
         self.upsample = Upsample(self.grid, shapes.input_size, fitted.sigma)
 
-    def pooled(self, maps: Mapping[int, Tensor]) -> dict[int, Tensor]:
-        """{tap: (N, C, g, g)} -> {grid: (N, C, g, g)}: averaged over 3 x 3 patches, at each tap's own resolution."""
-        return {grid: torch.cat([pool(maps[tap]) for tap in taps], dim=1) for grid, taps in self.taps_of.items()}
+    def pooled(self, maps: Mapping[int, Tensor], inside: Tensor | None = None) -> dict[Size, Tensor]:
+        """{tap: (N, C, H, W)} -> {grid: (N, C, H, W)}: averaged over 3 x 3 patches, at each tap's own resolution."""
+        looked_at = [None if inside is None else cells(inside) for cells in self.cells]
+        return {
+            grid: torch.cat([pool(maps[tap], own) for tap in taps], dim=1)
+            for (grid, taps), own in zip(self.taps_of.items(), looked_at, strict=True)
+        }
 
-    def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """{tap: (N, C, H, W)} -> (N, S, S), (N,)."""
-        pooled = self.pooled(maps)
-        distance, slot = self.search(pooled)  # (N, G * G)
+    def first_cells(self, inside: Tensor | None) -> Tensor | None:
+        """What the search wants to know of the pixels that are looked at."""
+        if inside is None or not isinstance(self.search, HierarchicalSearch):
+            return None
+        cells: Tensor = self.cells[list(self.taps_of).index(self.search.first_grid)](inside)
+        return cells
+
+    def forward(self, maps: dict[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """{tap: (N, C, H, W)}, (N, h, w) -> (N, h, w), (N,)."""
+        pooled = self.pooled(maps, inside)
+        distance, slot = self.search(pooled, self.first_cells(inside))  # (N, P)
+        if inside is not None:
+            distance = distance * self.cells[0](inside).flatten(1)  # so that the worst patch is one that is looked at
         if self.reweight:
             distance = distance * self._factor(pooled, distance, slot)[:, None]
-        anomaly_map = self.upsample(distance.reshape(-1, self.grid, self.grid))
+        anomaly_map = self.upsample(distance.reshape(-1, *self.grid), inside)
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
 
-    def _factor(self, pooled: Mapping[int, Tensor], distance: Tensor, slot: Tensor) -> Tensor:
+    def _factor(self, pooled: Mapping[Size, Tensor], distance: Tensor, slot: Tensor) -> Tensor:
         """(N,) of equation 7, ``1 - exp|q - m*| / sum_{m in N_b(m*)} exp|q - m|`` at the worst patch q, N_b(m*) with
         m* itself."""
         farthest, worst = distance.max(dim=1)  # (N,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
 from flawspot.methods.patchcore.stored_rows import squared_length, store, with_one
+from flawspot.methods.shapes import Size
 
 CHUNK = 2048
 """Rows of the bank compared at once: bounds the distance matrix at 3,136 x 2,048 x 4 bytes = 26 MB an image."""
@@ -32,7 +34,7 @@ class NearestNeighbour(nn.Module):
     def __init__(
         self,
         bank: NDArray[np.float32],
-        grids: Sequence[int],
+        grids: Sequence[Size],
         quantizer: ProductQuantizer | None = None,
         precision: str = "float32",
         *,
@@ -42,7 +44,7 @@ class NearestNeighbour(nn.Module):
 
         Args:
             bank: (M, C), the taps' features of each patch one after the other, those of the finest grid first.
-            grids: the distinct sides of the taps' maps, finest first.
+            grids: height and width of the taps' maps, each once, finest first.
             quantizer: keep codes of the patches in the place of the patches.
             precision: of the patches that are kept, of `stored_rows.PRECISIONS`.
             chunk: rows compared at once.
@@ -55,17 +57,19 @@ class NearestNeighbour(nn.Module):
         self.register_buffer("mean", torch.from_numpy(mean))
         self.rows = store(bank, np.arange(len(bank)), np.arange(bank.shape[1]), mean, quantizer, precision)
 
-    def forward(self, maps: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(self, maps: Mapping[Size, Tensor], cells: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Search.
 
         Args:
-            maps: {grid: (N, C, grid, grid)}, the taps of that resolution concatenated over channels.
+            maps: {grid: (N, C, *grid)}, the taps of that resolution concatenated over channels.
+            cells: not used here: every patch takes the same.
 
         Returns:
-            Distances (N, G * G), and the row of each patch's nearest member (N, G * G) int64.
+            Distances (N, P) at the P positions of the finest grid, and the row of each patch's nearest member (N, P)
+            int64.
         """
         queries = self._queries(maps)
-        flat = queries.reshape(-1, queries.shape[2])  # (N * G * G, C)
+        flat = queries.reshape(-1, queries.shape[2])  # (N P, C)
         with_ones = with_one(flat)
         best = index = None
         for start in range(0, self.rows.count, self.chunk):
@@ -82,7 +86,7 @@ class NearestNeighbour(nn.Module):
 
     def macs(self) -> float:
         """Multiply-accumulates for one photograph, counted."""
-        positions = self.grids[0] ** 2
+        positions = math.prod(self.grids[0])
         return self.rows.macs(positions) + positions * self.rows.channels
 
     def member_macs(self) -> float:
@@ -93,7 +97,7 @@ class NearestNeighbour(nn.Module):
         """(N,) rows of the bank -> (N, C) patches relative to the mean."""
         return self.rows.take(slot)
 
-    def query_vectors(self, maps: Mapping[int, Tensor], position: Tensor) -> Tensor:
+    def query_vectors(self, maps: Mapping[Size, Tensor], position: Tensor) -> Tensor:
         """The patches at one position (N,) of each photograph, as `vectors` has them: (N, C)."""
         return self._queries(maps)[torch.arange(position.shape[0]), position]
 
@@ -101,10 +105,8 @@ class NearestNeighbour(nn.Module):
         """(N, C) as `vectors` has them -> (N, M) squared distances, less the vector's own square."""
         return self.rows.partial(with_one(vectors), 0, self.rows.count)
 
-    def _queries(self, maps: Mapping[int, Tensor]) -> Tensor:
-        """(N, G * G, C): coarse maps repeated over the finest grid, relative to the mean."""
+    def _queries(self, maps: Mapping[Size, Tensor]) -> Tensor:
+        """(N, P, C): coarse maps repeated over the finest grid, relative to the mean."""
         grid = self.grids[0]
-        repeated = [
-            maps[g] if g == grid else F.interpolate(maps[g], size=(grid, grid), mode="nearest") for g in self.grids
-        ]
+        repeated = [maps[g] if g == grid else F.interpolate(maps[g], size=grid, mode="nearest") for g in self.grids]
         return torch.cat(repeated, dim=1).flatten(2).transpose(1, 2) - self.mean

@@ -10,11 +10,14 @@ numbers.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from flawspot.methods.shapes import Size
 
 WIDTHS = (1, 2, 4, 8, 16)
 """Numbers of patches that a block may hold."""
@@ -25,14 +28,14 @@ class CoarseLevel:
     """What the taps of one resolution, not the finest, contribute.
 
     Attributes:
-        grid: side of their maps.
+        grid: height and width of their maps.
         columns: (C,) of the patch vectors.
         members: (R,) for each row a patch of the bank that has it. The rows are distinct but for the first level, where
             one that is shared by more patches than fit into a block is repeated.
         parents: (R,) the row of the next coarser level that goes with each; None for the coarsest.
     """
 
-    grid: int
+    grid: Size
     columns: NDArray[np.int64]
     members: NDArray[np.int64]
     parents: NDArray[np.int64] | None
@@ -43,45 +46,54 @@ class NestedBank:
     """The bank as a tree.
 
     Attributes:
-        grid: side of the finest maps.
+        grid: height and width of the finest maps.
         columns: (C,) of the finest taps in the patch vectors.
         members: (W, B) patches of the bank, W to a block; a block that has fewer repeats its first. All patches of
             block b share row b of the first coarse level.
         levels: the coarser ones, finest first.
     """
 
-    grid: int
+    grid: Size
     columns: NDArray[np.int64]
     members: NDArray[np.int64]
     levels: tuple[CoarseLevel, ...]
 
 
-def nests(grids: Sequence[int]) -> bool:
-    """Whether the taps' grids differ and each divides the next finer one, so that repeating a coarse map is exact."""
-    distinct = sorted(set(grids), reverse=True)
-    return len(distinct) > 1 and all(a % b == 0 for a, b in itertools.pairwise(distinct))
+def by_fineness(grids: Sequence[Size]) -> list[Size]:
+    """The distinct grids of several taps, the one of the most cells first."""
+    return sorted(set(grids), key=lambda grid: (math.prod(grid), grid), reverse=True)
 
 
-def nest(bank: NDArray[np.float32], channels: Sequence[int], grids: Sequence[int]) -> NestedBank:
+def nests(grids: Sequence[Size]) -> bool:
+    """Whether the taps' grids differ and each divides the next finer one along both axes, so that repeating a coarse
+    map is exact."""
+    distinct = by_fineness(grids)
+    divide = all(a % b == 0 for fine, coarse in itertools.pairwise(distinct) for a, b in zip(fine, coarse, strict=True))
+    return len(distinct) > 1 and divide
+
+
+def nest(bank: NDArray[np.float32], channels: Sequence[int], grids: Sequence[Size]) -> NestedBank:
     """Store `bank` as a tree.
 
     Args:
         bank: (M, C), each row the taps' features one after the other.
         channels: of each tap; C in all.
-        grids: side of each tap's map; `nests` must hold.
+        grids: height and width of each tap's map; `nests` must hold.
     """
-    tap_of_column = np.repeat(np.arange(len(channels)), channels)
-    grid_of_column = np.asarray(grids)[tap_of_column]
-    finest, *coarser = sorted(set(grids), reverse=True)
+    finest, *coarser = by_fineness(grids)
+
+    def columns_of(grid: Size) -> NDArray[np.int64]:
+        return np.flatnonzero(np.repeat([each == grid for each in grids], channels))
+
     levels: list[CoarseLevel] = []
     group = np.zeros(len(bank), np.int64)  # the row of the level before, for each patch
     for grid in reversed(coarser):
-        columns = np.flatnonzero(grid_of_column == grid)
+        columns = columns_of(grid)
         first, inverse = _distinct(bank[:, columns], group)
         parents = group[first] if levels else None
         levels.insert(0, CoarseLevel(grid, columns, first, parents))
         group = inverse
-    columns = np.flatnonzero(grid_of_column == finest)
+    columns = columns_of(finest)
     counts = np.bincount(group)
     width = _best_width(counts, len(columns), len(levels[0].columns))
     blocks_of = -(-counts // width)  # blocks of each group

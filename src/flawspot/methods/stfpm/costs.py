@@ -34,7 +34,7 @@ def planned_student(method: STFPM, shapes: Shapes, batch: int = 1) -> tuple[Bloc
 def parts(method: STFPM, shapes: Shapes) -> list[Part]:
     """The student, and the comparison with its upsampling."""
     student, start = planned_student(method, shapes)
-    upsampling = [upsampling_part(side, shapes.input_size) for side in shapes.tap_sides]
+    upsampling = [upsampling_part(grid, shapes.input_size) for grid in shapes.tap_grids]
     return [
         Part(STUDENT, module_bytes(student), module_macs(student, start)),
         Part("upsampling", sum(p.bytes for p in upsampling), sum(p.macs for p in upsampling)),

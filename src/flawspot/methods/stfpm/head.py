@@ -22,15 +22,15 @@ class StudentTeacherHead(nn.Module):
         shapes = fitted.shapes_
         self.student = fitted.student_
         self.taps, self.source = shapes.taps, fitted.source_
-        self.upsample = nn.ModuleList(Upsample(side, shapes.input_size) for side in shapes.tap_sides)
+        self.upsample = nn.ModuleList(Upsample(grid, shapes.input_size) for grid in shapes.tap_grids)
 
-    def forward(self, maps: dict[int, Tensor]) -> tuple[Tensor, Tensor]:
-        """{layer: (N, C, H, W)} -> (N, S, S), (N,)."""
+    def forward(self, maps: dict[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """{layer: (N, C, H, W)}, (N, h, w) -> (N, h, w), (N,)."""
         outputs = self.student(maps[self.source])
         distances = [half_squared_distance(maps[tap], outputs[tap]) for tap in self.taps]  # (N, H, W) each
         anomaly_map = torch.ones(())
         for upsample, distance in zip(self.upsample, distances, strict=True):
-            anomaly_map = anomaly_map * upsample(distance)
+            anomaly_map = anomaly_map * upsample(distance, inside)
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
 
 

@@ -47,6 +47,9 @@ class STFPM(Method):
         >>> flawspot.STFPM(recipe="fast").momentum
         0.9
 
+    Where only a part of the photograph is looked at, teacher and student are compared there alone, in training as in
+    the map. Both see the same surroundings of it: what the student starts from is given whole.
+
     Attributes:
         share: the last block that teacher and student have in common (PaSTe), ``auto`` for the one before the first
             tap of the backbone's paste group, or before the first tap if that is earlier; None shares nothing, which
@@ -137,6 +140,8 @@ class STFPM(Method):
             raise DataError(
                 f"{self.name} chooses its epoch on held-out good images, and there are none: give more images"
             )
+        features.check_inside()
+        validation.check_inside()
 
         student = self.student(shapes.taps, shapes.backbone)
         initialise(student, self.seed)
@@ -180,12 +185,13 @@ class STFPM(Method):
         return self
 
     def _loss(self, student: BlockList, features: FeatureSet, rows: NDArray[np.int64], source: int) -> Tensor:
-        """Equations 1 to 3, averaged over the batch."""
+        """Equations 1 to 3, averaged over the batch, or over those of its cells that are looked at."""
         outputs = student(_batch(features, source, rows))
         losses = []
         for tap in features.taps:
             distance = half_squared_distance(_batch(features, tap, rows), outputs[tap])  # (B, H, W)
-            losses.append(distance.mean())
+            cells = features.cells((distance.shape[1], distance.shape[2]), rows)
+            losses.append(distance.mean() if cells is None else _mean_inside(distance, cells))
         return torch.stack(losses).sum()
 
     def _validate(self, student: BlockList, validation: FeatureSet, source: int) -> float:
@@ -226,6 +232,12 @@ class STFPM(Method):
     def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
         """Parameters alone."""
         return costs.of_paper(self, shapes, backbone)
+
+
+def _mean_inside(distance: Tensor, cells: NDArray[np.bool_]) -> Tensor:
+    """Of (B, H, W) over the cells that are inside; 0 where none is."""
+    chosen = torch.from_numpy(cells).to(distance)
+    return (distance * chosen).sum() / chosen.sum().clamp(min=1)
 
 
 def _batch(features: FeatureSet, layer: int, rows: NDArray[np.int64]) -> Tensor:

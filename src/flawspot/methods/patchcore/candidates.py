@@ -1,0 +1,77 @@
+"""The patches that a memory bank is selected from: all, those that are looked at, or some of these."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flawspot.errors import DataError
+from flawspot.methods.features import NOTHING_INSIDE, FeatureSet
+from flawspot.methods.patches import join, pool
+from flawspot.progress import SILENT, Progress
+
+BATCH = 16
+"""Images pooled at once."""
+
+
+def gather(features: FeatureSet, most: int | None, seed: int, progress: Progress = SILENT) -> NDArray[np.float32]:
+    """Pool the patches of all images and keep those that are candidates.
+
+    Args:
+        features: of the images, or of their tiles.
+        most: so many of the patches that are looked at, of each image its share, drawn at random; None takes all.
+        seed: of the draw, which comes first: patches that are not drawn are never held.
+        progress: told of images.
+
+    Returns:
+        (M, C), in the order of the images and of the positions in each.
+
+    Raises:
+        DataError: no patch is looked at.
+    """
+    shapes = features.shapes
+    counts = _counts(features)
+    total = int(counts.sum())
+    if not total:
+        raise DataError(NOTHING_INSIDE)
+    drawn, generator = counts, None
+    if most is not None and most < total:
+        drawn = np.diff(np.cumsum(counts) * most // total, prepend=0)
+        generator = np.random.default_rng(seed)
+    patches = np.empty((int(drawn.sum()), shapes.channels), np.float32)
+    end = 0
+    for start in progress.track(range(0, len(features), BATCH), "gathering patches"):
+        rows = _patches(features, slice(start, start + BATCH))  # (B, P, C)
+        cells = features.cells(shapes.grid, slice(start, start + BATCH))
+        for place, image in enumerate(rows):
+            inside = slice(None) if cells is None else np.flatnonzero(cells[place])
+            if generator is not None:
+                inside = np.arange(shapes.positions)[inside]
+                inside = inside[np.sort(generator.choice(len(inside), drawn[start + place], replace=False))]
+            chosen = image[inside]
+            patches[end : end + len(chosen)] = chosen
+            end += len(chosen)
+    return patches
+
+
+def _counts(features: FeatureSet) -> NDArray[np.int64]:
+    """(N,): how many patches of each image are looked at."""
+    counts = np.full(len(features), features.shapes.positions, np.int64)
+    if features.inside is not None:
+        for start in range(0, len(features), BATCH):
+            cells = features.cells(features.shapes.grid, slice(start, start + BATCH))
+            assert cells is not None  # there is an inside
+            counts[start : start + BATCH] = cells.sum((1, 2))
+    return counts
+
+
+def _patches(features: FeatureSet, rows: slice) -> NDArray[np.float32]:
+    """(B, P, C): the pooled and joined features of some images at each position."""
+    shapes, pooled = features.shapes, []
+    for tap, grid in zip(shapes.taps, shapes.tap_grids, strict=True):
+        cells = features.cells(grid, rows)
+        maps = torch.from_numpy(features.batch(tap, rows))
+        pooled.append(pool(maps, None if cells is None else torch.from_numpy(cells).to(maps)))
+    found: NDArray[np.float32] = join(pooled, shapes.grid).flatten(2).transpose(1, 2).numpy()
+    return found
