@@ -79,13 +79,13 @@ def open_product(name: str, method: str, options: argparse.Namespace) -> Product
         layers=None,
         weights=None,
         random_weights=False,
-        input_size=224,
+        size=(224, 224),
         normalization="weights",
         precision="float32",
         seed=0,
     )
     source = FeatureSource(
-        images, root, fingerprint(images, root), chosen.weights_identity, 224, chosen.mean, chosen.std
+        images, root, fingerprint(images, root), chosen.weights_identity, chosen.view, chosen.mean, chosen.std
     )
     maps = FeatureCache(options.work / "features", dtype="float16").maps(source, chosen.network)
     kind = np.array([0] * len(folder.train) + [2 if sample.is_defective else 1 for sample in folder.test])
@@ -103,7 +103,7 @@ def open_product(name: str, method: str, options: argparse.Namespace) -> Product
 def measure(product: Product, count: int, draw: int) -> Iterator[dict[str, Any]]:
     """One draw: both calibrations, and the smooth tail."""
     drawn, good, bad = product.draw(count, draw)
-    method = product.chosen.method
+    method, view = product.chosen.method, product.chosen.view
     groups = near_duplicates(product.descriptors[drawn])
     features = dataclasses.replace(product.features, rows=drawn)
     for calibration in ("split", "cross"):
@@ -114,11 +114,14 @@ def measure(product: Product, count: int, draw: int) -> Iterator[dict[str, Any]]
         fitted = dataclasses.replace(method)
         fitted.fit(dataclasses.replace(features, rows=drawn[photographs.fit]))
         if calibration == "cross":
-            scores, rows = cross_scores(method, features, photographs), np.arange(count)
+            scores, rows = cross_scores(method, features, photographs, view), np.arange(count)
         else:
             rows = photographs.calibration
-            scores = scores_of(fitted, dataclasses.replace(features, rows=drawn[rows])).tolist()
-        new = {name: scores_of(fitted, dataclasses.replace(features, rows=r)) for name, r in (("g", good), ("b", bad))}
+            scores = scores_of(fitted, dataclasses.replace(features, rows=drawn[rows]), view).tolist()
+        new = {
+            name: scores_of(fitted, dataclasses.replace(features, rows=r), view)
+            for name, r in (("g", good), ("b", bad))
+        }
         for rule in ("conformal", "pareto") if calibration == "cross" and count >= 25 else ("conformal",):
             for rate in RATES:
                 made = calibrate(scores, rate, groups=groups[rows].tolist(), rule=rule)

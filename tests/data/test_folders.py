@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from flawspot.data.folders import Sample, fingerprint, open_folder, read_sample_mask
-from flawspot.data.reading import check_photographs, at_centres
+from flawspot.data.reading import at_centres, check_photographs
 from flawspot.errors import DataError, ImageError
 
 

@@ -15,6 +15,7 @@ from flawspot.errors import ConfigurationError, FlawspotError, TrainingError
 from flawspot.methods.features import FeatureSet
 from flawspot.runtime.images import read_image
 from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.view import View
 from flawspot.training import feature_cache
 from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.feature_source import FeatureSource
@@ -33,7 +34,7 @@ def backbone(taps=TAPS):
 @pytest.fixture(scope="module")
 def source(product_folder):
     images = open_folder(product_folder).train[:6]
-    return FeatureSource(images, product_folder, fingerprint(images, product_folder), "random", 64, MEAN, STD)
+    return FeatureSource(images, product_folder, fingerprint(images, product_folder), "random", View(64, 64), MEAN, STD)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,8 @@ def test_a_folder_serves_the_next_process(source, expected, computed, tmp_path):
     [
         {"fingerprint": "0" * 64},
         {"weights": "other"},
-        {"input_size": 96},
+        {"view": View(96, 96)},
+        {"view": View(64, 64, "pad")},
         {"mean": (0.5, 0.4, 0.31)},
         {"std": (0.2, 0.25, 0.31)},
         "order",
@@ -208,11 +210,11 @@ def test_broken_off_it_leaves_nothing(source, tmp_path, monkeypatch, error, fold
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     read = []
 
-    def breaks_off(path, input_size, white):
+    def breaks_off(path, view, white):
         read.append(path)
         if len(read) == 3:
             raise error
-        return read_photograph(path, input_size, white=white)
+        return read_photograph(path, view, white=white)
 
     kept = tmp_path / "kept"
     cache = FeatureCache(kept if folder else None, memory=1)
@@ -230,11 +232,11 @@ def test_two_at_once_both_end_up_right(source, expected, tmp_path, monkeypatch):
     """The second begins and ends while the first is under way."""
     others = []
 
-    def read(path, input_size, white):
+    def read(path, view, white):
         if path == source.images[3] and not others:
             others.append(None)
             others.append(FeatureCache(tmp_path).maps(source, backbone()))
-        return read_photograph(path, input_size, white=white)
+        return read_photograph(path, view, white=white)
 
     monkeypatch.setattr(feature_cache, "read_photograph", read)
     close(FeatureCache(tmp_path).maps(source, backbone()), expected)

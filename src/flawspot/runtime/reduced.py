@@ -120,8 +120,8 @@ def prepare(image: NDArray[Any] | Image.Image, view: View | int, white: int = WH
     if height * width <= DIRECT_PIXELS:
         return Decoded(pixels, (width, height), highest=brightest)
     strips = (pixels[top:bottom] for top, bottom in _strips(width, height))
-    small, view = _squeezed(strips, (width, height), as_view(view).reduced((width, height)))
-    return Decoded(small, (width, height), view=view, highest=brightest)
+    small, shown = _squeezed(strips, (width, height), as_view(view).reduced((width, height)))
+    return Decoded(small, (width, height), view=shown, highest=brightest)
 
 
 def _large(image: Image.Image, view: View, white: int) -> Decoded:

@@ -154,7 +154,7 @@ class View:
             return None
         inside = self.inside(image_size)
         ones = np.ones(self.canvas, np.float32) if inside is None else inside.astype(np.float32)
-        return self.over_photograph(ones, image_size) == 0
+        return np.asarray(self.over_photograph(ones, image_size) == 0)
 
     def __str__(self) -> str:
         across = f"{self.rows} x {self.columns} tiles of " if self.tiles > 1 else ""

@@ -38,6 +38,7 @@ class Preprocess(nn.Module):
 
     mean: Tensor
     std: Tensor
+    region: Tensor | None
 
     def __init__(self, view: View | int, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
@@ -167,7 +168,7 @@ def parted(tiles: Tensor, count: int, at_once: int) -> list[Tensor]:
     """(N * T, ...) -> (N * t, ...) each, t at most `at_once` of the T = `count` tiles."""
     if at_once >= count:
         return [tiles]
-    each = tiles.unflatten(0, (-1, count))
+    each = tiles.reshape(-1, count, *tiles.shape[1:])
     return [each[:, start : start + at_once].flatten(0, 1) for start in range(0, count, at_once)]
 
 
@@ -175,7 +176,9 @@ def joined(parts: Sequence[Tensor], count: int, at_once: int) -> Tensor:
     """The other way round."""
     if len(parts) == 1:
         return parts[0]
-    each = [part.unflatten(0, (-1, min(at_once, count - number * at_once))) for number, part in enumerate(parts)]
+    each = [
+        part.reshape(-1, min(at_once, count - number * at_once), *part.shape[1:]) for number, part in enumerate(parts)
+    ]
     return torch.cat(each, 1).flatten(0, 1)
 
 

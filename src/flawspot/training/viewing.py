@@ -221,7 +221,7 @@ def _polygon(corners: Sequence[tuple[float, float]], usual: Size, name: str) -> 
     drawn = Image.new("1", usual)
     draw = ImageDraw.Draw(drawn)
     if len(corners) == 2:
-        (left, top), (right, bottom) = np.minimum(*corners), np.maximum(*corners)
+        (left, top), (right, bottom) = np.min(corners, 0), np.max(corners, 0)
         draw.rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), fill=1)
     else:
         draw.polygon([(x, y) for x, y in corners], fill=1)
