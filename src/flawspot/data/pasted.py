@@ -47,13 +47,23 @@ def paste_defect(image: Photograph, seed: int) -> Photograph:
 
 
 def _place(image: Photograph, generator: np.random.Generator) -> tuple[int, int]:
-    """A pixel of the part; of anything where no background can be told from it."""
+    """A pixel of the part."""
+    chosen = int(generator.choice(np.flatnonzero(part_of(image))))
+    return chosen // image.shape[1], chosen % image.shape[1]
+
+
+def part_of(image: Photograph) -> NDArray[np.bool_]:
+    """(H, W): where the part is, by the colour of the photograph's border; everywhere where no background can be told
+    from it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+    """
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     is_part = np.abs(image.astype(np.float32) - np.median(border, axis=0)).max(axis=2) > _BACKGROUND
     if not 0.05 < is_part.mean() < 0.95:
         is_part = np.ones(image.shape[:2], np.bool_)
-    chosen = int(generator.choice(np.flatnonzero(is_part)))
-    return chosen // image.shape[1], chosen % image.shape[1]
+    return np.asarray(is_part)
 
 
 def _piece(image: Photograph, generator: np.random.Generator, row: int, column: int, size: float) -> Photograph:
