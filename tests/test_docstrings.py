@@ -27,6 +27,7 @@ EXAMPLES = [
     (type(flawspot.backbones).__call__, {}),
     *((method, {}) for method in (flawspot.PatchCore, flawspot.PaDiM, flawspot.CFA, flawspot.STFPM, flawspot.PaSTe)),
     (flawspot.evaluate, {}),
+    (flawspot.smallest_defect, {}),
     (flawspot.Artifact, {"artifact": lambda: read("part.onnx")}),
     (flawspot.Detector, {"detector": _detector}),
     (flawspot.Detector.predict, {"detector": _detector}),

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from flawspot.runtime.prediction import Prediction as Prediction
     from flawspot.runtime.regions import Region as Region
     from flawspot.runtime.table import table as table
+    from flawspot.smallest import SmallestDefect as SmallestDefect
+    from flawspot.smallest import smallest_defect as smallest_defect
     from flawspot.training.feature_cache import FeatureCache as FeatureCache
     from flawspot.training.road import train as train
 
@@ -61,9 +63,11 @@ _HOMES = {
     "NotInspected": "flawspot.runtime.not_inspected",
     "Prediction": "flawspot.runtime.prediction",
     "Region": "flawspot.runtime.regions",
+    "SmallestDefect": "flawspot.smallest",
     "check": "flawspot.checking",
     "evaluate": "flawspot.evaluation",
     "load": "flawspot.runtime.detector",
+    "smallest_defect": "flawspot.smallest",
     "table": "flawspot.runtime.table",
     "train": "flawspot.training.road",
     **dict.fromkeys(("CFA", "Method", "PaDiM", "PaSTe", "PatchCore", "STFPM"), "flawspot.methods"),

@@ -23,6 +23,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "evaluate": ["{tiny}", "{data}"],
     "info": ["{tiny}"],
     "threshold": ["{tiny}", "--false-alarm-rate", "0.5"],
+    "smallest": ["{tiny}", "{data}", "--trials", "2", "-o", "{new}/measured.onnx", "--out", "{new}/page.html"],
     "export": ["{small}", "-o", "{new}/part.c"],
     "make-key": ["{new}/key"],
     "sign": ["{signed}", "--key", "{key}"],

@@ -11,8 +11,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import flawspot
-from flawspot.errors import ArtifactError, FlawspotError
-from flawspot.runtime.artifact import Artifact, assemble, graph_sha256, read
+from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError
+from flawspot.runtime.artifact import Artifact, assemble, graph_sha256, read, verified
+from flawspot.runtime.found_sizes import FoundSize, FoundSizes
 from flawspot.runtime.manifest import SCHEMA_VERSION, Manifest
 
 
@@ -274,3 +275,16 @@ def test_assembling_holds_nothing_but_the_new_file(large, tiny_manifest):
     model = large.read_bytes()
     _, peak = traced(lambda: assemble(model, tiny_manifest))
     assert peak < 1.05 * size
+
+
+def test_what_was_measured_goes_with_its_threshold(tiny_model, tiny_manifest):
+    found = FoundSizes(100.0, 10, 0.9, 3, 0, False, (64, 64), (64, 64), 0, (FoundSize("spot", 4, 4, 40.0, 9),))
+    artifact = assemble(tiny_model, tiny_manifest)
+    measured = artifact.with_smallest(found)
+    assert verified(measured.model).manifest.smallest == found
+    assert graph_sha256(measured.model) == graph_sha256(artifact.model)
+    assert measured.with_threshold(100.0).manifest.smallest == found
+    assert measured.with_threshold(99.0).manifest.smallest is None
+    assert measured.recalibrated(0.6).manifest.smallest is None
+    with pytest.raises(ConfigurationError, match="measured at the threshold 100, and the detector has 99"):
+        artifact.with_threshold(99.0).with_smallest(found)

@@ -27,7 +27,22 @@ def manifest(tiny_model, tiny_manifest):
 
 def test_the_fixture_is_read(tmp_path, tiny_model, manifest):
     read(written(tmp_path / "a.onnx", tiny_model, json.dumps(manifest)))
+    manifest["smallest"] = MEASURED
+    assert read(written(tmp_path / "a.onnx", tiny_model, json.dumps(manifest))).manifest.smallest is not None
 
+
+MEASURED: dict = {
+    "threshold": 100.0,
+    "trials": 10,
+    "share": 0.9,
+    "photographs": 3,
+    "false_alarms": 0,
+    "learned": False,
+    "from_size": [64, 64],
+    "to_size": [64, 64],
+    "seed": 0,
+    "sizes": [{"kind": "spot", "length": 4, "width": 4, "contrast": 40.0, "found": 9}],
+}
 
 WRONG = [
     ("calibration.threshold", math.nan),
@@ -60,6 +75,13 @@ WRONG = [
     ("graph_sha256", "0" * 64),
     ("self_test", {"score": 1.0, "map_means": [1.0], "tolerance": 5.0}),
     ("self_test", {"score": math.nan, "map_means": [1.0], "tolerance": 0.1}),
+    ("smallest", {"threshold": 100.0}),
+    ("smallest", MEASURED | {"threshold": 99.0}),
+    ("smallest", MEASURED | {"trials": 10**6}),
+    ("smallest", MEASURED | {"sizes": []}),
+    ("smallest", MEASURED | {"sizes": [MEASURED["sizes"][0] | {"kind": "hole"}]}),
+    ("smallest", MEASURED | {"sizes": [MEASURED["sizes"][0] | {"found": 11}]}),
+    ("smallest", MEASURED | {"from_size": [10**9, -1]}),
     ("product", "\ud800"),
     ("product", None),
 ]

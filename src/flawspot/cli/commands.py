@@ -19,6 +19,7 @@ from flawspot.cli import (
     predict,
     reproduce,
     sign,
+    smallest,
     threshold,
     train,
     weights,
@@ -62,6 +63,7 @@ app.command(name="predict")(predict.predict)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
 app.command(name="threshold")(threshold.threshold)
+app.command(name="smallest")(smallest.smallest)
 app.command(name="export")(export.export)
 app.command(name="make-key")(sign.make_key)
 app.command(name="sign")(sign.sign)

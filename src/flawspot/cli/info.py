@@ -12,6 +12,7 @@ from flawspot.cli.console import print_json, print_pairs
 
 if TYPE_CHECKING:
     from flawspot.runtime.artifact import Artifact
+    from flawspot.runtime.manifest import Manifest
 
 
 def info(
@@ -44,6 +45,7 @@ def info(
         ),
         ("fingerprint", training.fingerprint[:16]),
         *threshold_rows(calibration),
+        *_smallest(manifest),
     ]
     rows += [
         (f"cost: {part.name}", f"{part.bytes / 2**20:8.3f} MiB  {part.macs / 1e6:10.2f} MMAC")
@@ -54,6 +56,16 @@ def info(
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     rows.append(("made", f"{manifest.created} with {versions}"))
     print_pairs(rows)
+
+
+def _smallest(manifest: Manifest) -> list[tuple[str, str]]:
+    """What was found of pasted defects, where it was measured."""
+    from flawspot.smallest.sentences import about, sentences
+
+    found = manifest.smallest
+    if found is None:
+        return []
+    return [("smallest defects", f"of {about(found)}"), *(("", sentence) for sentence in sentences(found))]
 
 
 def _provider(artifact: Artifact) -> str:

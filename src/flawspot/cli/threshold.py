@@ -166,6 +166,8 @@ def _replace(file: Path, before: Artifact, after: Artifact) -> None:
     after.save(file)
     if after.manifest.calibration.threshold <= 0:
         note("no score is below 0: every photograph is anomalous at this threshold")
+    if before.manifest.smallest is not None and after.manifest.smallest is None:
+        note("which sizes of defects it finds was measured at the old threshold, and is gone: see `flawspot smallest`")
     if signature_of(before) is not None:
         note(
             "its signature is gone, for the threshold is signed too, and no device that trusts keys takes it: sign it "

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 
 from flawspot.data.folders import fingerprint
 from flawspot.data.samples import ImageFolder, LeftOut, Taken, name_below
 from flawspot.data.sorting import BOTH, LEARN, TEST_GOOD
 from flawspot.errors import DataError
 from flawspot.progress import Progress
-from flawspot.runtime.manifest import TrainingInfo
+from flawspot.runtime.manifest import CalibrationInfo, TrainingInfo
 from flawspot.texts import counted, listed
 
 LEARNED = "the detector has learned from these very photographs"
+_HASH_DIGITS = 16
 _WHERE_TESTED = {BOTH: TEST_GOOD, LEARN: f"{LEARN}, not tested on"}
 
 
@@ -42,6 +46,31 @@ def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> Ima
     first = next((Taken(row.folder, row.role, row.count) for row in folder.taken if row.role.startswith("good")), None)
     left = LeftOut("." if first is None else first.folder, LEARNED, folder.train)
     return dataclasses.replace(folder, test=test, taken=taken, left_out=(*folder.left_out, left))
+
+
+def content_hash(path: Path) -> str:
+    """The beginning of the file's sha256, by which a manifest knows a photograph under whatever name.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_DIGITS]
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def resting_on(paths: Iterable[Path], calibration: CalibrationInfo) -> list[Path]:
+    """Those of `paths` that the threshold rests on; none where the manifest does not say which they are.
+
+    The detector has not learned from them unless its threshold comes from folds.
+
+    Raises:
+        DataError: one cannot be read.
+    """
+    known = set(calibration.hashes)
+    return [path for path in paths if known and content_hash(path) in known]
 
 
 def nothing_to_learn(folder: ImageFolder) -> str:

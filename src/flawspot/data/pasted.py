@@ -50,15 +50,31 @@ def paste_defect(image: Photograph, seed: int, where: NDArray[np.bool_] | None =
 def _place(
     image: Photograph, generator: np.random.Generator, where: NDArray[np.bool_] | None = None
 ) -> tuple[int, int]:
-    """A pixel of the part; of anything where no background can be told from it."""
+    """A pixel of the part, within `where` if that is given."""
+    chosen = int(generator.choice(np.flatnonzero(within(part_of(image), where))))
+    return chosen // image.shape[1], chosen % image.shape[1]
+
+
+def within(is_part: NDArray[np.bool_], where: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Where both are true; `where` alone where that is nowhere, and the part where `where` is empty."""
+    if where is None or not where.any():
+        return is_part
+    both: NDArray[np.bool_] = is_part & where
+    return both if both.any() else where
+
+
+def part_of(image: Photograph) -> NDArray[np.bool_]:
+    """(H, W): where the part is, by the colour of the photograph's border; everywhere where no background can be told
+    from it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+    """
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     is_part = np.abs(image.astype(np.float32) - np.median(border, axis=0)).max(axis=2) > _BACKGROUND
     if not 0.05 < is_part.mean() < 0.95:
         is_part = np.ones(image.shape[:2], np.bool_)
-    if where is not None and where.any():
-        is_part = is_part & where if (is_part & where).any() else where
-    chosen = int(generator.choice(np.flatnonzero(is_part)))
-    return chosen // image.shape[1], chosen % image.shape[1]
+    return np.asarray(is_part)
 
 
 def _piece(image: Photograph, generator: np.random.Generator, row: int, column: int, size: float) -> Photograph:

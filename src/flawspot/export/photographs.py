@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image
 
 from flawspot.data.demo_set import PRODUCTS, render
 from flawspot.data.folders import open_data
+from flawspot.data.learned import resting_on
 from flawspot.data.pasted import paste_defect
 from flawspot.errors import DataError, ImageError
 from flawspot.progress import SILENT, Progress
@@ -24,8 +24,6 @@ MOST = 100
 """Good photographs that are compared; more would only take longer."""
 _GENERATED = 4
 """Pictures of each product that flawspot draws."""
-_HASH = 16
-"""Hexadecimal digits of a file's sha256 that a manifest keeps."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,7 @@ def photographs(folder: Path, manifest: Manifest, progress: Progress = SILENT) -
     paths = list(open_data(folder).train)
     if not paths:
         raise DataError(f"{folder} has no good photographs: give the folder that the detector was trained on")
-    known = set(manifest.calibration.hashes)
-    chosen = [path for path in paths if known and _hash(path) in known]
+    chosen = resting_on(paths, manifest.calibration)
     held_out = bool(chosen)
     chosen = (chosen or paths)[:MOST]
     good: list[NDArray[np.uint8]] = []
@@ -95,10 +92,3 @@ def resized(pixels: NDArray[np.uint8], input_size: int) -> NDArray[np.uint8]:
 def _with_defects(good: list[NDArray[np.uint8]], input_size: int, told: str, *, held_out: bool) -> Pictures:
     defective = [resized(paste_defect(image, seed), input_size) for seed, image in enumerate(good)]
     return Pictures(np.stack([resized(image, input_size) for image in good]), np.stack(defective), told, held_out)
-
-
-def _hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:_HASH]
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None

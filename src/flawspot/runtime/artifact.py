@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from flawspot.errors import ArtifactError
+from flawspot.errors import ArtifactError, ConfigurationError
 from flawspot.files import special_kind, write_bytes
 from flawspot.runtime.calibration import recalibrate, set_threshold
+from flawspot.runtime.found_sizes import FoundSizes
 from flawspot.runtime.manifest import CalibrationInfo, Manifest
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.protobuf import delimited, fields
@@ -91,8 +92,25 @@ class Artifact:
         """
         return self._with(set_threshold(self.manifest.calibration, threshold))
 
+    def with_smallest(self, found: FoundSizes) -> Artifact:
+        """The same detector with what `flawspot.smallest_defect` has measured of it, in the place of any that it has.
+
+        Raises:
+            ConfigurationError: it was measured at another threshold.
+        """
+        threshold = self.manifest.calibration.threshold
+        if found.threshold != threshold:
+            raise ConfigurationError(
+                f"this was measured at the threshold {found.threshold:.6g}, and the detector has {threshold:.6g}: "
+                "measure it again"
+            )
+        return assemble(self.model, dataclasses.replace(self.manifest, smallest=found))
+
     def _with(self, calibration: CalibrationInfo) -> Artifact:
-        return assemble(self.model, dataclasses.replace(self.manifest, calibration=calibration))
+        smallest = self.manifest.smallest
+        if smallest is not None and smallest.threshold != calibration.threshold:
+            smallest = None  # at another threshold other sizes are found
+        return assemble(self.model, dataclasses.replace(self.manifest, calibration=calibration, smallest=smallest))
 
 
 def assemble(model: bytes, manifest: Manifest) -> Artifact:

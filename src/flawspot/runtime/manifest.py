@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flawspot.errors import ArtifactError
+from flawspot.runtime.found_sizes import FoundSizes, wrong_in
 from flawspot.runtime.json_reading import read_as
 from flawspot.runtime.view import View
 
@@ -161,6 +162,7 @@ class Manifest:
         precision: that networks compute in: ``float32``, or ``int8``.
         bits: of a channel in the files that it learned from, 8 or 16; None where both were among them, or in artifacts
             that are older than that.
+        smallest: which sizes of pasted defects it finds at this threshold; None where nobody has measured it.
         versions: of the packages that made it.
         created: when, in ISO 8601, UTC.
         self_test: what a machine must compute to be trusted with it; None in artifacts that are older than that.
@@ -184,6 +186,7 @@ class Manifest:
     white: int = 65535
     precision: str = "float32"
     bits: int | None = None
+    smallest: FoundSizes | None = None
     graph_sha256: str = ""
     schema_version: int = WITHOUT_GEOMETRY
     geometry: View | None = None
@@ -265,6 +268,7 @@ def check_values(manifest: Manifest) -> None:
         "white": not 255 <= manifest.white <= 65535,
         "bits": manifest.bits not in (None, 8, 16),
         "self_test": manifest.self_test is not None and not 0 < manifest.self_test.tolerance < 1,
+        "smallest": manifest.smallest is not None and wrong_in(manifest.smallest, manifest.calibration.threshold),
     }
     for where, is_wrong in wrong.items():
         if is_wrong:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
+from flawspot.data.learned import content_hash
 from flawspot.data.pasted import paste_defect
 from flawspot.data.reading import at_centres
 from flawspot.methods.base import Method
@@ -30,7 +30,6 @@ from flawspot.training.photographs import Photographs, Rows, validating
 from flawspot.training.tiles import Blend, tile_rows
 
 _BATCH = 8
-_HASH_DIGITS = 16
 PASTED = 60
 """Photographs that get a pasted defect."""
 
@@ -123,12 +122,8 @@ def described(
 
 
 def content_hashes(images: Sequence[Path]) -> list[str]:
-    """The beginning of each file's sha256, by which a photograph is found again under another name."""
-    found = []
-    for path in images:
-        with path.open("rb") as file:
-            found.append(hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_DIGITS])
-    return found
+    """Of each file; see `flawspot.data.learned.content_hash`."""
+    return [content_hash(path) for path in images]
 
 
 def _only(features: FeatureSet, rows: Rows) -> FeatureSet:

@@ -87,6 +87,7 @@ class _Pieces:
         lengths = node("Shape", self._image)
         within, sampled = [], []
         for number, (axis, side) in enumerate(zip(self._axes(lengths), self._view.canvas, strict=True)):
+            assert axis.first is not None  # else the canvas shows the photograph alone
             place = node("Sub", whole(np.arange(side)), axis.first)
             is_in = node("And", node("GreaterOrEqual", place, whole(0)), node("Less", place, axis.placed))
             shape = [1, side, 1] if number == 0 else [1, 1, side]
