@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from flawspot.data.folders import Data
+from flawspot.errors import ConfigurationError
 from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
@@ -149,6 +150,8 @@ def train(
     told = as_progress(progress)
     division = Division(calibration, calibration_fraction, group, false_alarm_rate)
     request = request_view(input_size, fit, tiles, tile_overlap, roi, ignore)
+    if tile_memory and precision == "int8":
+        raise ConfigurationError("--tile-memory goes with float32 alone: leave it out, or train in float32")
     if output is not None:
         check_writable(Path(output))
     with told.step("loading the backbone"):
