@@ -20,13 +20,10 @@ Size = tuple[int, int]
 def as_size(size: int | Sequence[int]) -> Size:
     """Height and width of what is given as both, or as the one side of a square.
 
-        >>> as_size(224)
-        (224, 224)
-
     Raises:
         ConfigurationError: it is neither one number nor two.
     """
-    if isinstance(size, int):
+    if not isinstance(size, Sequence):
         return size, size
     if len(size) != 2:
         raise ConfigurationError(f"an input size is one side or height and width, not {len(size)} numbers")

@@ -51,6 +51,9 @@ class PatchCore(Method):
         >>> flawspot.PatchCore(bank_size=2000).bank_size
         2000
 
+    Where only a part of the photographs is looked at, the bank is of patches inside it, and so is the worst patch that
+    `reweight` goes by.
+
     Attributes:
         bank_size: patches kept. The PaSTe paper keeps 30,000; a third of that is three times smaller and faster.
         bank_ratio: patches kept as a share of those they are selected from, in the place of `bank_size`; the PatchCore
