@@ -42,6 +42,7 @@ def tensors(maps):
 def heads_agree(head, exported_head, maps, inside=None, tiles=1):
     """Map and score of the exported head; a photograph alone and the head in double precision give the same."""
     model, fed = exported_head(head, maps, inside, tiles)
+    assert {node.op_type.encode() for node in onnx.load_from_string(model).graph.node} <= ALLOWED
     session = open_session(model, threads=1)
     anomaly_map, score = session.run(OUTPUTS, fed)
     np.testing.assert_array_equal(score, anomaly_map.max(axis=(1, 2)))
@@ -226,15 +227,13 @@ def test_what_is_outside_enters_neither_fit_nor_map(name, wide, region, change_e
 
 def test_the_graph_knows_what_is_inside(name, wide, region, exported_head, make_photographs):
     """Another part of each photograph, and of one nothing."""
-    head = wide(name, part=True).method.head()
-    maps = wide(name).maps(make_photographs(4, seed=9, size=(64, 96)))
+    detector = wide(name, part=True)
+    head, maps = detector.method.head(), detector.maps(make_photographs(4, seed=9, size=(64, 96)))
     inside = torch.from_numpy(np.stack([region, ~region, region[::-1] & region, np.zeros_like(region)])).float()
     anomaly_map, score = heads_agree(head, exported_head, maps, inside)
     assert (anomaly_map[inside.numpy() == 0] == 0).all()
     assert (score[:3] > 0).all()
     assert score[3] == 0
-    model, _ = exported_head(head, maps, inside)
-    assert {node.op_type.encode() for node in onnx.load_from_string(model).graph.node} <= ALLOWED
 
 
 def test_where_all_is_inside_it_is_as_ever(name, wide, exported_head, make_photographs):
