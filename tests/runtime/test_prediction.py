@@ -154,6 +154,7 @@ def test_to_dict_is_json():
         "p_value": 0.5,
         "seconds": 0.0,
         "image_size": [24, 16],
+        "inspected_share": 1.0,
         "boxes": [[3, 4, 6, 6]],
         "regions": [{"box": [3, 4, 6, 6], "area": 6, "peak": 2.0, "mean": 2.0}],
     }

@@ -16,7 +16,7 @@ from flawspot.methods.features import FeatureSet
 from flawspot.runtime.images import read_image
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.view import View
-from flawspot.training import feature_cache
+from flawspot.training import feature_cache, feature_source
 from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.feature_source import FeatureSource
 from flawspot.training.graph import Preprocess, to_onnx
@@ -141,7 +141,7 @@ def test_whatever_changes_the_features_changes_their_name(source, change, monkey
     elif change == "order":
         source = dataclasses.replace(source, images=source.images[::-1])
     elif change == "format":
-        monkeypatch.setattr(feature_cache, "FORMAT", 99)
+        monkeypatch.setattr(feature_source, "FORMAT", 99)
     elif change == "version":
         monkeypatch.setattr("importlib.metadata.version", lambda name: "99")
     else:

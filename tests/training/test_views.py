@@ -37,7 +37,7 @@ CASES = {
     "few tiles at a time": {"tiles": "2x3", "tile_memory": True},
     "region of padded tiles": {"tiles": (1, 2), "fit": "pad", "roi": "8,8 56,40"},
 }
-OF_ALL = ("wide", "few tiles at a time", "region of padded tiles")
+OF_ALL = ("wide", "tiles", "region of padded tiles")
 PAIRS = [(name, case) for name in methods() for case in CASES if case in OF_ALL or name == "padim"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -106,9 +106,11 @@ def test_a_defect_raises_the_score(method, case, trained, product_folder):
     assert defective.score > 1.3 * good.score
 
 
-def test_few_tiles_at_a_time_give_the_same(trained, product_folder):
+@pytest.mark.parametrize("method", ["padim", "patchcore"])
+def test_few_tiles_at_a_time_give_the_same(method, trained, product_folder):
+    """Of a method that has something for each tile, and of one that has not."""
     cases = ("tiles", "few tiles at a time")
-    together, apart = (flawspot.load(trained("padim", case).artifact, threads=1) for case in cases)
+    together, apart = (flawspot.load(trained(method, case).artifact, threads=1) for case in cases)
     path = product_folder / "test" / "spot" / "001.png"
     wanted, found = (detector.predict(path).map for detector in (together, apart))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * wanted.max())

@@ -134,7 +134,15 @@ CACHE_DTYPE = Annotated[str, typer.Option(help="float32, or float16: half the si
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+_OF_THE_COMMAND = (
+    *("data", "from_list", "good", "recipe", "setting", "as_json"),
+    *("cache", "cache_memory", "cache_dtype"),
+)
+"""Options that `flawspot.train` does not take by these names."""
+
+
 def train(
+    context: typer.Context,
     output: OUTPUT,
     data: DATA = None,
     from_list: LIST = None,
@@ -168,40 +176,15 @@ def train(
     as_json: JSON = False,
 ) -> None:
     """Learn what good parts look like, and write one .onnx file that finds what differs."""
+    options = {name: value for name, value in context.params.items() if name not in _OF_THE_COMMAND}
+    options |= {"roi": roi or (), "ignore": ignore or ()}
     settings = parse_settings(setting) | ({} if recipe is None else {"recipe": recipe})
     folder = open_given(data, from_list, good)
     run, cache_type = _load_torch()
     # Without a folder nobody else will use the features, so none are computed but those that training needs.
     with cache_type(cache, memory=cache_memory << 20, dtype=cache_dtype, shared=cache is not None) as features:
         try:
-            artifact = run(
-                folder,
-                method=method,
-                backbone=backbone,
-                layers=layers,
-                output=output,
-                weights=weights,
-                random_weights=random_weights,
-                input_size=input_size,
-                fit=fit,
-                tiles=tiles,
-                tile_overlap=tile_overlap,
-                tile_memory=tile_memory,
-                roi=roi or (),
-                ignore=ignore or (),
-                normalization=normalization,
-                precision=precision,
-                false_alarm_rate=false_alarm_rate,
-                calibration=calibration,
-                calibration_fraction=calibration_fraction,
-                group=group,
-                drop_suspects=drop_suspects,
-                seed=seed,
-                strict=strict,
-                settings=settings,
-                cache=features,
-                progress=DISPLAY,
-            )
+            artifact = run(folder, **options, settings=settings, cache=features, progress=DISPLAY)
         except KeyboardInterrupt:
             if cache is not None and len(features):
                 note(f"the features are kept in {cache}: the next run with it starts from them")

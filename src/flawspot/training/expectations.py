@@ -22,6 +22,8 @@ _RESIDENT = 600 << 20
 _PASSES = 2.5
 """Times that a photograph goes through the network, held-out ones and pasted defects among them."""
 _TIMED = 3
+_QUICK = 2e11
+"""Multiply-accumulates that any processor gets through in a minute: nothing is timed for fewer."""
 
 
 def expectations(chosen: Configuration, photographs: Photographs, usual: tuple[int, int]) -> list[str]:
@@ -50,14 +52,13 @@ def expectations(chosen: Configuration, photographs: Photographs, usual: tuple[i
     cached = features * view.tiles * len(photographs.learned_from())
     found = chosen.method.training_costs(shapes)
     held = _RESIDENT + min(cached, DEFAULT_MEMORY) + (0 if found is None else sum(item.bytes for item in found.items))
-    seconds, rate = _speed(chosen)
-    total = _PASSES * seconds * view.tiles * len(photographs.images)
+    macs = _PASSES * view.tiles * len(photographs.images) * module_macs(chosen.network, torch.zeros(1, 3, *view.size))
     if found is not None:
-        macs = found.forward_macs + found.backward_input_macs + found.backward_weight_macs
-        total += (count * max(found.epochs, 1) * macs + count * found.selection_macs) / rate
+        each = found.forward_macs + found.backward_input_macs + found.backward_weight_macs
+        macs += count * max(found.epochs, 1) * each + count * found.selection_macs
     lines.append(
         f"training will take about {held / 2**30:.1f} GiB of memory, {cached / 2**30:.1f} GiB of features (beyond "
-        f"{DEFAULT_MEMORY / 2**30:.0f} GiB in a temporary file), and {_told(total)}; fewer tiles take less"
+        f"{DEFAULT_MEMORY / 2**30:.0f} GiB in a temporary file), and {_time(macs, chosen)}; fewer tiles take less"
     )
     return lines
 
@@ -69,8 +70,18 @@ def _shapes(chosen: Configuration, count: int) -> Shapes:
     return Shapes(chosen.network.name, chosen.taps, maps, chosen.view.size, count, chosen.view.tiles)
 
 
-def _speed(chosen: Configuration) -> tuple[float, float]:
-    """Seconds of a tile in the backbone, and multiply-accumulates a second."""
+def _time(macs: float, chosen: Configuration) -> str:
+    """What so many multiply-accumulates take, in words."""
+    if macs < _QUICK:
+        return "less than a minute"
+    seconds = macs / _speed(chosen)
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def _speed(chosen: Configuration) -> float:
+    """Multiply-accumulates a second, of the backbone on a tile."""
     size = chosen.view.size
     plain = Preprocess(type(chosen.view)(*size), chosen.mean, chosen.std)
     names = [f"layer_{tap}" for tap in chosen.network.taps]
@@ -81,11 +92,4 @@ def _speed(chosen: Configuration) -> tuple[float, float]:
         begin = time.perf_counter()
         session.run(names, {"image": noise})
         took.append(time.perf_counter() - begin)
-    seconds = max(min(took), 1e-5)
-    return seconds, module_macs(chosen.network, torch.zeros(1, 3, *size)) / seconds
-
-
-def _told(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+    return module_macs(chosen.network, torch.zeros(1, 3, *size)) / max(min(took), 1e-5)

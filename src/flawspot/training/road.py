@@ -175,6 +175,22 @@ def train(
     chosen = dataclasses.replace(chosen, view=view, spare_memory=tile_memory)
     for remark in expectations(chosen, photographs, request.usual(photographs.sizes)):
         told.note(remark)
+    artifact = _detector(chosen, photographs, division, cache, drop_suspects, phases, told)
+    if output is not None:
+        artifact.save(output)
+    return artifact
+
+
+def _detector(
+    chosen: Configuration,
+    photographs: Photographs,
+    division: Division,
+    cache: FeatureCache | None,
+    drop_suspects: bool,
+    phases: _Phases,
+    told: Progress,
+) -> Artifact:
+    """Learn, perhaps once more without suspects, and describe."""
     model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
     if drop_suspects and (suspects := outlying(scores)):
         photographs = photographs.without(photographs.scored()[suspects], division, chosen.method)
@@ -186,10 +202,7 @@ def train(
     for remark in remarks(calibrated):
         told.note(remark)
     with told.step("writing the artifact"):
-        artifact = assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
-        if output is not None:
-            artifact.save(output)
-    return artifact
+        return assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
 
 
 def _learn(
