@@ -16,6 +16,7 @@ from flawspot.training.configuration import Configuration
 from flawspot.training.feature_cache import DEFAULT_MEMORY
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.training.photographs import Photographs
+from flawspot.training.viewing import usual_size
 
 _RESIDENT = 600 << 20
 """Bytes of Python, torch and ONNX Runtime themselves."""
@@ -26,7 +27,7 @@ _QUICK = 2e11
 """Multiply-accumulates that any processor gets through in a minute: nothing is timed for fewer."""
 
 
-def expectations(chosen: Configuration, photographs: Photographs, usual: tuple[int, int]) -> list[str]:
+def expectations(chosen: Configuration, photographs: Photographs) -> list[str]:
     """Lines for the user: what a tile shows, memory, disk and time. Empty without tiles.
 
     The time is that of one tile on this machine times the tiles; what the fit takes is reckoned from its
@@ -35,11 +36,11 @@ def expectations(chosen: Configuration, photographs: Photographs, usual: tuple[i
     Args:
         chosen: with its view.
         photographs: to learn from.
-        usual: (width, height) of most of them.
     """
     view = chosen.view
     if view.tiles == 1:
         return []
+    usual = usual_size(photographs.sizes)
     place = view.placed(usual)
     shown = [
         round(side * length / whole)

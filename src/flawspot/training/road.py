@@ -19,14 +19,14 @@ from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.progress import Progress, as_progress
-from flawspot.provenance import now, versions
 from flawspot.quantization.steps import Quantization
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, outlying, remarks
-from flawspot.runtime.manifest import CalibrationInfo, Manifest, SelfTest, TrainingInfo
+from flawspot.runtime.manifest import CalibrationInfo, SelfTest
 from flawspot.runtime.session import open_session
 from flawspot.training.calibration import cross_scores, described, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
+from flawspot.training.describing import describe
 from flawspot.training.expectations import expectations
 from flawspot.training.exporting import expected_of, export_detector
 from flawspot.training.feature_cache import FeatureCache
@@ -171,9 +171,8 @@ def train(
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
-    view = request.resolved(photographs.sizes)
-    chosen = dataclasses.replace(chosen, view=view, spare_memory=tile_memory)
-    for remark in expectations(chosen, photographs, request.usual(photographs.sizes)):
+    chosen = dataclasses.replace(chosen, view=request.resolved(photographs.sizes), spare_memory=tile_memory)
+    for remark in expectations(chosen, photographs):
         told.note(remark)
     artifact = _detector(chosen, photographs, division, cache, drop_suspects, phases, told)
     if output is not None:
@@ -202,7 +201,7 @@ def _detector(
     for remark in remarks(calibrated):
         told.note(remark)
     with told.step("writing the artifact"):
-        return assemble(model, _describe(chosen, photographs, calibrated, tested, phases))
+        return assemble(model, describe(chosen, photographs, calibrated, tested, phases.seconds))
 
 
 def _learn(
@@ -270,37 +269,3 @@ def _fit(
         with phases.time("folds"):
             whole = dataclasses.replace(features, rows=None)
             return cross_scores(chosen.method, whole, photographs, chosen.view, progress=progress)
-
-
-def _describe(
-    chosen: Configuration, photographs: Photographs, calibration: CalibrationInfo, tested: SelfTest, phases: _Phases
-) -> Manifest:
-    """Everything about the detector that is not a tensor."""
-    method = chosen.method
-    return Manifest(
-        product=photographs.product,
-        method=method.name,
-        hyperparameters=method.hyperparameters(),
-        seed=method.seed,
-        input_size=chosen.view.height,
-        geometry=None if chosen.view.plain else chosen.view,
-        backbone=chosen.backbone_info(),
-        training=TrainingInfo(
-            fingerprint=photographs.fingerprint,
-            images=len(photographs.fit),
-            validation_images=len(photographs.validation),
-            calibration_images=len(photographs.calibration),
-            skipped=photographs.skipped,
-            dropped=photographs.dropped,
-            seconds=phases.seconds,
-            best_epoch=getattr(method, "best_epoch_", None),
-        ),
-        calibration=calibration,
-        parts=chosen.parts(),
-        versions=versions(),
-        created=now("seconds"),
-        self_test=tested,
-        white=photographs.white,
-        precision=chosen.precision,
-        bits=photographs.bits,
-    )

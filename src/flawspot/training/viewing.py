@@ -54,11 +54,6 @@ class ViewRequest:
     roi: tuple[Area, ...]
     ignore: tuple[Area, ...]
 
-    @staticmethod
-    def usual(sizes: Sequence[Size]) -> Size:
-        """(width, height) that most photographs have."""
-        return Counter(sizes).most_common(1)[0][0]
-
     def resolved(self, sizes: Sequence[Size]) -> View:
         """The view for photographs of these (width, height).
 
@@ -66,7 +61,7 @@ class ViewRequest:
             ConfigurationError: too many tiles or too large a canvas; a region that does not fit, or leaves nothing.
             ImageError: a mask cannot be read.
         """
-        usual = self.usual(sizes)
+        usual = usual_size(sizes)
         rows, columns = self._grid(usual)
         down, across = (
             round(self.overlap * side) if count > 1 else 0
@@ -108,6 +103,11 @@ class ViewRequest:
         if not mask.any():
             raise ConfigurationError("nothing of the photograph is left to inspect: look at --roi and --ignore")
         return None if mask.all() else Inspected.of(mask)
+
+
+def usual_size(sizes: Sequence[Size]) -> Size:
+    """(width, height) that most photographs have."""
+    return Counter(sizes).most_common(1)[0][0]
 
 
 def request_view(
