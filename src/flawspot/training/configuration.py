@@ -101,6 +101,7 @@ def configure(
     size: tuple[int, int],
     normalization: str,
     precision: str,
+    spare_memory: bool = False,
     seed: int | None,
     progress: Progress = SILENT,
 ) -> Configuration:
@@ -118,6 +119,8 @@ def configure(
         known = ", ".join(NORMALIZATIONS)
         raise ConfigurationError(f"unknown normalization {normalization!r}: the known ones are {known}")
     check_precision(precision)
+    if spare_memory and precision == "int8":
+        raise ConfigurationError("--tile-memory goes with float32 alone: leave it out, or train in float32")
     chosen = _method(method, settings, seed, precision)
     asked = chosen.default_layers if layers is None else layers
     taps = resolve(backbone, asked)
@@ -135,7 +138,7 @@ def configure(
     mean, std = PAPER_NORMALIZATION if normalization == "paper" else (loaded.mean, loaded.std)
     text = asked if isinstance(asked, str) else ",".join(map(str, asked))
     identity = loaded.sha256 or f"random weights of seed {chosen.seed}"
-    return Configuration(chosen, network, loaded, identity, text, taps, View(*size), mean, std, precision)
+    return Configuration(chosen, network, loaded, identity, text, taps, View(*size), mean, std, precision, spare_memory)
 
 
 def _method(method: str | Method, settings: Mapping[str, Any] | None, seed: int | None, precision: str) -> Method:

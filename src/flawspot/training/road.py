@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from flawspot.data.folders import Data
-from flawspot.errors import ConfigurationError
 from flawspot.files import check_writable
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
@@ -150,8 +149,6 @@ def train(
     told = as_progress(progress)
     division = Division(calibration, calibration_fraction, group, false_alarm_rate)
     request = request_view(input_size, fit, tiles, tile_overlap, roi, ignore)
-    if tile_memory and precision == "int8":
-        raise ConfigurationError("--tile-memory goes with float32 alone: leave it out, or train in float32")
     if output is not None:
         check_writable(Path(output))
     with told.step("loading the backbone"):
@@ -165,13 +162,14 @@ def train(
             size=request.size,
             normalization=normalization,
             precision=precision,
+            spare_memory=tile_memory,
             seed=seed,
             progress=told,
         )
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
-    chosen = dataclasses.replace(chosen, view=request.resolved(photographs.sizes), spare_memory=tile_memory)
+    chosen = dataclasses.replace(chosen, view=request.resolved(photographs.sizes))
     for remark in expectations(chosen, photographs):
         told.note(remark)
     artifact = _detector(chosen, photographs, division, cache, drop_suspects, phases, told)
