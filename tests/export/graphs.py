@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.session import open_session
+from flawspot.runtime.view import View
 from flawspot.training.resizing import DOMAIN, OPERATOR, expand
 
 SIZE = 40
@@ -47,7 +48,7 @@ class Builder:
 
     def image(self):
         """Resized and normalised."""
-        x = self.node(OPERATOR, "image", domain=DOMAIN, size=self.size) if self.plain else self.resized()
+        x = self.node(OPERATOR, "image", domain=DOMAIN) if self.plain else self.resized()
         x = self.node("Sub", x, self.constant(np.reshape(MEAN, (1, 3, 1, 1))))
         return self.quantized(self.node("Div", x, self.constant(np.reshape(STD, (1, 3, 1, 1)))))
 
@@ -133,7 +134,7 @@ class Builder:
             self.constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-        expand(model)
+        expand(model, View(self.size, self.size))
         return model.SerializeToString()
 
 
