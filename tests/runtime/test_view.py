@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from flawspot.errors import ArtifactError
+from flawspot.errors import ArtifactError, ImageError
 from flawspot.runtime.inspected import Inspected
 from flawspot.runtime.view import View, as_view
 
@@ -115,3 +115,14 @@ def test_a_number_is_a_square():
     assert not View(32, 48).plain and not View(32, 32, "pad").plain
     with pytest.raises(TypeError):
         as_view("32")
+
+
+def test_a_photograph_of_which_nothing_is_seen_is_not_good(tmp_path):
+    """The region is at the left, and of a very wide photograph the left is cut off."""
+    mask = np.zeros((4, 8), bool)
+    mask[:, 0] = True
+    view = View(32, 32, "crop", inspected=Inspected.of(mask))
+    view.check_sees((100, 100))
+    with pytest.raises(ImageError, match=r"wide\.png cannot be inspected: .*400 x 100"):
+        view.check_sees((400, 100), tmp_path / "wide.png")
+    View(32, 32, "crop").check_sees((400, 100))

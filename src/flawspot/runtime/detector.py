@@ -162,6 +162,7 @@ class Detector:
     def _decoded(self, image: Photograph) -> Decoded:
         view, white = self.manifest.view, self.manifest.white
         found = decoded(image, view, white=white, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
+        view.check_sees(found.size, found.path)
         if not isinstance(image, Decoded):  # of which it was said when it was read
             name = str(path_of(image) or "a photograph")
             depth = None if self._told_of_depth else other_depth(self.manifest, found.highest, name)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flawspot.errors import ImageError
 from flawspot.runtime.inspected import Inspected
 
 FITS = ("squash", "pad", "crop")
@@ -156,12 +158,35 @@ class View:
         ones = np.ones(self.canvas, np.float32) if inside is None else inside.astype(np.float32)
         return np.asarray(self.over_photograph(ones, image_size) == 0)
 
+    def sees(self, image_size: tuple[int, int]) -> bool:
+        """Whether anything that is to be inspected of a photograph of (width, height) lies on the canvas."""
+        return self.inspected is None or _sees(self, image_size)
+
+    def check_sees(self, image_size: tuple[int, int], path: Path | None = None) -> None:
+        """Refuse a photograph that would be called good for nothing of it was looked at.
+
+        Raises:
+            ImageError: nothing that is to be inspected of it lies on the canvas.
+        """
+        if not self.sees(image_size):
+            width, height = image_size
+            raise ImageError(
+                f"{path or 'the photograph'} cannot be inspected: the region that the detector looks at lies outside of "
+                f"what it sees of {width} x {height} pixels, another shape than it learned from"
+            )
+
     def __str__(self) -> str:
         across = f"{self.rows} x {self.columns} tiles of " if self.tiles > 1 else ""
         kept = {"squash": "", "pad": ", proportions kept, padded", "crop": ", proportions kept, cropped"}[self.fit]
         overlap = f" that overlap by {self.overlap[0]} and {self.overlap[1]}" if any(self.overlap) else ""
         part = "" if self.inspected is None else f", {100 * self.inspected.share:.0f} % inspected"
         return f"{across}{self.height} x {self.width}{overlap}{kept}{part}"
+
+
+@functools.lru_cache(maxsize=256)
+def _sees(view: View, image_size: tuple[int, int]) -> bool:
+    inside = view.inside(image_size)
+    return inside is None or bool(inside.any())
 
 
 @functools.singledispatch

@@ -73,6 +73,12 @@ class ViewRequest:
                 f"{view} make a map of {view.canvas[0]:,} x {view.canvas[1]:,} pixels, more than {MAX_CANVAS:,}: take "
                 "fewer tiles or a smaller --input-size"
             )
+        for size in sorted(set(sizes)):
+            if not view.sees(size):
+                raise ConfigurationError(
+                    f"nothing of the region is left of photographs of {size[0]} x {size[1]} pixels with --fit "
+                    f"{self.fit}: take another fit, or leave these photographs out"
+                )
         return view
 
     def _grid(self, usual: Size) -> tuple[int, int]:
