@@ -24,7 +24,7 @@ def test_from_training_to_pictures(flawspot, product_folder, mask, tmp_path):
     options = ["--tiles", "auto:40", "--fit", "pad", "--roi", mask, "--ignore", "40,40 64,64"]
     code, _, err = flawspot("train", product_folder, "-o", artifact, *QUICK, *options)
     assert code == 0, err
-    assert "a tile shows 40 x 40 pixels of photographs of 64 x 64" in " ".join(err.split())
+    assert "a tile shows 37 x 37 pixels of photographs of 64 x 64" in " ".join(err.split())
     assert "training will take about" in err
     code, out, _ = flawspot("info", artifact)
     assert "2 x 2 tiles of 64 x 64 that overlap by 16 and 16, proportions kept, padded, 50 % inspected" in " ".join(

@@ -67,7 +67,7 @@ def test_memory_of_training(product_folder: Path) -> None:
         settings={"channels": 10},
         backbone="micronet_m1",
         method="padim",
-        view=32,
+        input_size=32,
         layers=None,
     )
     assert run.images == 24
