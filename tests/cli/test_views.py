@@ -35,9 +35,9 @@ def test_from_training_to_pictures(flawspot, product_folder, mask, tmp_path):
     (found,) = [json.loads(line) for line in out.splitlines()][:1]
     assert found["inspected_share"] == pytest.approx(0.5, abs=0.02)
     assert all(0 <= value <= 64 for box in found["boxes"] for value in box)
-    assert list((tmp_path / "found").rglob("*.png"))
+    assert code == 0 and any(path.is_file() for path in (tmp_path / "found").rglob("*"))
     code, out, _ = flawspot("evaluate", artifact, product_folder, "--json")
-    assert code == 0 and json.loads(out)["metrics"]["pixel_auroc"] is not None
+    assert code == 0 and json.loads(out)["pixel_auroc"] is not None
     code, out, _ = flawspot("costs", artifact, "--json")
     costs = json.loads(out)
     assert costs["tiles"] == 4 and costs["input_size"] == 64
