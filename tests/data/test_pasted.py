@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flawspot.data.pasted import paste_defect
+from flawspot.data.pasted import part_of, paste_defect, within
 
 
 def photograph(height: int = 120, width: int = 160) -> np.ndarray:
@@ -45,3 +45,20 @@ def test_odd_shapes(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
     for seed in range(12):
         assert paste_defect(image, seed).shape == image.shape
+
+
+def test_a_defect_lies_where_it_may():
+    image = np.full((60, 80, 3), 30, np.uint8)
+    image[10:50, 10:70] = 160
+    where = np.zeros((60, 80), bool)
+    where[20:30, 40:50] = True
+    for seed in range(20):
+        rows, columns = np.nonzero((paste_defect(image, seed, where) != image).any(axis=2))
+        if len(rows):
+            assert 10 < rows.mean() < 40 and 30 < columns.mean() < 60
+    part = part_of(image)
+    assert (within(part, where) == where).all()
+    assert within(part, None) is part and within(part, np.zeros_like(part)) is part
+    outside = np.zeros_like(part)
+    outside[:5] = True
+    assert within(part, outside) is outside
