@@ -58,6 +58,25 @@ def test_tiles_that_show_so_many_pixels():
         ({"roi": "900,900 950,950"}, "outside"),
         ({"roi": "0,0 10,10", "ignore": "0,0 20,20"}, "nothing"),
         ({"roi": np.ones((10, 10), bool)}, "another shape"),
+        ({"roi": "--1,2 3,4"}, "X,Y"),
+        ({"roi": "1.2.3,4 5,6"}, "X,Y"),
+        ({"roi": ""}, "give a picture"),
+        ({"roi": 5}, "give a picture"),
+        ({"roi": [5]}, "give a picture"),
+        ({"roi": [[(1, 2, 3), (4, 5, 6)]]}, "give a picture"),
+        ({"roi": np.zeros((0, 0), bool)}, "give a picture"),
+        ({"roi": np.zeros((4, 4, 3), bool)}, "give a picture"),
+        ({"roi": "a" * 5000 + ".png"}, "no such file"),
+        ({"tiles": 3}, "ROWSxCOLUMNS"),
+        ({"tiles": ("2", "3")}, "ROWSxCOLUMNS"),
+        ({"tiles": (2.0, 3)}, "ROWSxCOLUMNS"),
+        ({"tiles": "9" * 5000 + "x1"}, "ROWSxCOLUMNS"),
+        ({"tiles": "2x2", "overlap": "0.2"}, "overlap"),
+        ({"input_size": None}, "whole number"),
+        ({"input_size": (64, "96")}, "whole number"),
+        ({"input_size": 64.5}, "whole number"),
+        ({"input_size": "9" * 5000}, "HEIGHTxWIDTH"),
+        ({"fit": "crop", "roi": "110,0 150,200", "sizes": [(400, 200)] * 3 + [(900, 50)]}, "900 x 50"),
     ],
 )
 def test_what_cannot_be(given, message):
@@ -88,6 +107,30 @@ def test_regions(tmp_path):
     assert view(ignore="40,20 200,100").inspected.share == pytest.approx(1 - 0.16)
     triangle = view(roi="0,0 399,0 0,199").inspected
     assert triangle.mask[10, 10] and not triangle.mask[190, 390] and 0.45 < triangle.share < 0.55
+
+
+def test_more_ways_to_say_it():
+    wanted = view(roi="40,20 200,100")
+    corners = np.array([(40, 20), (200, 100)])
+    assert view(roi=corners) == view(roi=[tuple(corners[0]), tuple(corners[1])]) == view(roi=[corners]) == wanted
+    assert view(roi=None, ignore=None) == View(224, 224)
+    assert view(np.int64(64)) == View(64, 64)
+    many = " ".join(f"{200 + 100 * np.cos(a):.1f},{100 + 90 * np.sin(a):.1f}" for a in np.linspace(0, 6.2, 300))
+    assert 0.3 < view(roi=many).inspected.share < 0.4
+
+
+def test_nothing_is_lost_that_is_smaller_than_a_cell():
+    large = [(4000, 3000)]
+    assert not view(ignore="1001,0 1002,3000", sizes=large).inspected.mask[:, 256].any()
+    assert view(1024, roi="1001,1001 1002,1002", sizes=large).inspected.mask.sum() == 1
+
+
+@pytest.mark.parametrize(("level", "message"), [(1, "brightest pixel of this mask is 1"), (255, "white everywhere")])
+def test_masks_that_say_nothing(tmp_path, level, message):
+    path = tmp_path / "mask.png"
+    Image.fromarray(np.full((200, 400), level, np.uint8)).save(path)
+    with pytest.raises(ConfigurationError, match=message):
+        view(roi=path)
 
 
 def test_a_mask_that_cannot_be_read(tmp_path):

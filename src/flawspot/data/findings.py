@@ -156,7 +156,7 @@ def _sizes(looks: Sequence[Look]) -> list[Finding]:
     ratios = np.log([look.size[0] / look.size[1] for look in looks])
     rows = tuple(np.flatnonzero(np.abs(ratios - np.median(ratios)) > _ASPECT).tolist())
     if rows:
-        text = "other proportions than the others, and squeezed to the same square; crop all alike"
+        text = "other proportions than the others, and stretched but for --fit pad and crop; crop all alike"
         found.append(Finding("aspect ratio", text, rows, len(rows) > len(looks) / 20))
     usual = max((sizes := [look.size for look in looks]), key=sizes.count)
     others = tuple(row for row, size in enumerate(sizes) if size != usual and row not in rows)

@@ -171,8 +171,8 @@ class View:
         if not self.sees(image_size):
             width, height = image_size
             raise ImageError(
-                f"{path or 'the photograph'} cannot be inspected: the region that the detector looks at lies outside of "
-                f"what it sees of {width} x {height} pixels, another shape than it learned from"
+                f"{path or 'the photograph'} cannot be inspected: the detector's region lies outside of what it sees "
+                f"of {width} x {height} pixels, another shape than it learned from"
             )
 
     def __str__(self) -> str:

@@ -35,6 +35,8 @@ DTYPES = ("float32", "float16")
 Maps = dict[int, NDArray[np.floating]]
 MOST_AT_ONCE = 8
 """Tiles that go through the backbone together: 8 of 224 x 224 pixels take about 100 MB."""
+MOST_PARTS = 6
+"""Copies of the backbone in the graph at most, unless tiles are fewer: each takes seconds to write."""
 DEFAULT_MEMORY = 1 << 30
 """Bytes of features held in memory, 1 GiB: STFPM's of 1,200 photographs of 224 x 224 pixels on MobileNetV2."""
 
@@ -173,7 +175,8 @@ class FeatureCache:
         view = source.view
         preprocess = Preprocess(view, source.mean, source.std)
         with progress.step("compiling the backbone"):
-            at_once = view.tiles if source.quantization is not None else min(view.tiles, MOST_AT_ONCE)
+            few = min(view.tiles, max(MOST_AT_ONCE, -(-view.tiles // MOST_PARTS)))
+            at_once = few if source.quantization is None else view.tiles
             graph = to_onnx(FeatureGraph(preprocess, trimmed, at_once), names)
             session = open_session(graph if source.quantization is None else in_integers(graph, source.quantization))
         made: Maps = {}

@@ -23,6 +23,7 @@ from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, outlying, remarks
 from flawspot.runtime.manifest import CalibrationInfo, SelfTest
 from flawspot.runtime.session import open_session
+from flawspot.training.areas import Area
 from flawspot.training.calibration import cross_scores, described, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
 from flawspot.training.describing import describe
@@ -33,7 +34,7 @@ from flawspot.training.feature_source import FeatureSource
 from flawspot.training.photographs import Division, Photographs, read_photographs
 from flawspot.training.precision import quantize_backbone
 from flawspot.training.tiles import inside_tiles, tile_rows
-from flawspot.training.viewing import Area, request_view
+from flawspot.training.viewing import request_view
 
 DEFAULT_INPUT_SIZE = 224
 DEFAULT_CALIBRATION_FRACTION = 0.2
