@@ -112,6 +112,17 @@ HOSTILE = {
         ),
         "divides integers",
     ),
+    "a division by what may be 0 or less, however large it may be": (
+        model(
+            [
+                helper.make_node("Shape", ["image"], ["i"]),
+                helper.make_node("Max", ["i", "minus"], ["m"]),
+                helper.make_node("Div", ["least", "m"], ["n"]),
+            ],
+            [LEAST, MINUS_ONE, LEAK],
+        ),
+        "divides integers",
+    ),
     "two constants of one name": (model(constants=[LEAK, MINUS_ONE, LEAK]), "the same name"),
     "a constant that is worked out": (
         model([helper.make_node("Neg", ["zero"], ["minus"])], [LEAK, MINUS_ONE]),
@@ -226,6 +237,17 @@ def test_what_no_detector_has_is_refused_quickly(name):
         check_model(data)
     assert time.process_time() - begin < 3
     assert "\n" not in str(error.value)
+
+
+def test_a_division_by_what_is_one_or_more_passes():
+    one = constant("one", np.array([1], np.int64))
+    nodes = [
+        helper.make_node("Shape", ["image"], ["i"]),
+        helper.make_node("Max", ["i", "one"], ["m"]),
+        helper.make_node("Max", ["minus", "m"], ["k"]),
+        helper.make_node("Div", ["least", "k"], ["n"]),
+    ]
+    check_model(model(nodes, [LEAST, MINUS_ONE, LEAK, one]))
 
 
 def test_a_damaged_model_is_refused_or_passes_but_raises_nothing_else(tiny_model):
