@@ -10,6 +10,7 @@ from flawspot.methods.patchcore.coreset import SELECTION_BYTES
 from flawspot.methods.patchcore.method import PatchCore
 from flawspot.methods.registry import create_method
 from flawspot.runtime.detector import OUTPUTS
+from flawspot.runtime.onnx_checks import check_model
 from flawspot.training.graph import to_onnx
 
 
@@ -165,3 +166,11 @@ def test_a_quantized_bank_is_small_in_the_file_too(fit_method, one_thread):
     assert stored[1] < stored[0] / 2
     # The exporter stores constants of up to 256 KiB more than once where they are cut or transposed.
     assert sizes[1] < sizes[0]
+
+
+@pytest.mark.parametrize("quantization", [None, "product"])
+def test_what_is_searched_in_rounds_can_be_shipped(quantization, fit_method):
+    """A bank that is large enough for several rounds of the search."""
+    detector = fit_method("patchcore", bank_size=700, quantization=quantization)
+    assert detector.method.head().search.candidates
+    check_model(to_onnx(detector.graph, OUTPUTS))

@@ -207,13 +207,13 @@ class HierarchicalSearch(nn.Module):
         if not self.candidates:
             return self._compare_all(coarse, queries)
         block, proved = self._compare(coarse, queries, self.candidates[0])
-        waiting = (~proved if outside is None else (~(proved | outside)).long()).nonzero()[:, 0]  # cells
+        waiting = (~proved if outside is None else (~(proved | outside)).long()).reshape(-1).nonzero()[:, 0]  # cells
         coarse, queries = coarse[waiting], queries[waiting]
         if len(self.candidates) == 1:
             better = self._compare_all(coarse, queries)
         else:
             better, proved = self._compare(coarse, queries, self.candidates[1])
-            rest = (~proved).nonzero()[:, 0]
+            rest = (~proved).reshape(-1).nonzero()[:, 0]
             better = better.index_put((rest,), self._compare_all(coarse[rest], queries[rest]))
         return block.index_put((waiting,), better)
 
