@@ -77,7 +77,8 @@ def test_other_features_outside_make_the_same_detector(name, wide, fit_method, r
 
 
 def test_gaussians_inside_are_those_of_the_whole(wide):
-    np.testing.assert_array_equal(wide("padim", part=True).method.mean_, wide("padim").method.mean_)
+    inside, whole = (wide("padim", part=part).method.mean_ for part in (True, False))
+    np.testing.assert_allclose(inside, whole, rtol=1e-3, atol=1e-6)
 
 
 def test_cfa_has_a_centre_where_anything_is_ever_looked_at(wide, region, fit_method):

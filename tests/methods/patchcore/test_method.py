@@ -104,7 +104,8 @@ def test_a_pool_bounds_what_the_bank_is_selected_from(fitted, fit_method, make_p
     assert [item.bytes for item in costs.items] == [100 * 248 * 4, 100 * SELECTION_BYTES, 100 * 248 * 4]
     assert not any(item.per_image for item in costs.items)
     larger = fit_method("patchcore", pool=10**6).method
-    np.testing.assert_array_equal(larger.bank_, fitted("patchcore").method.bank_)
+    # Fitted elsewhere with as many threads as there are: the same patches, but for the last bits.
+    np.testing.assert_allclose(larger.bank_, fitted("patchcore").method.bank_, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize(
