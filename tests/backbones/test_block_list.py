@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from flawspot.backbones.block_list import INPUT, BlockList, initialise, load_strictly
+from flawspot.backbones.registry import create
 from flawspot.errors import ConfigurationError, WeightsError
 
 
@@ -96,3 +97,12 @@ def test_a_student_is_the_same_for_the_same_seed() -> None:
     initialise(three, 2)
     assert torch.equal(one[0][0].weight, two[0][0].weight)
     assert not torch.equal(one[0][0].weight, three[0][0].weight)
+
+
+def test_shapes_are_those_of_the_outputs():
+    whole = create("mobilenet_v2", (-1, 3, 8)).frozen()
+    with torch.no_grad():
+        wanted = {tap: tuple(output.shape[1:]) for tap, output in whole(torch.zeros(1, 3, 64, 96)).items()}
+    assert whole.shapes((64, 96)) == wanted
+    with torch.device("meta"):
+        assert create("mobilenet_v2", (-1, 3, 8)).frozen().shapes((64, 96)) == wanted

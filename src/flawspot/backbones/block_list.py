@@ -53,6 +53,13 @@ class BlockList(nn.Module):
                 outputs[index] = x
         return outputs
 
+    def shapes(self, size: tuple[int, int]) -> dict[int, tuple[int, int, int]]:
+        """{tap: (C, H, W)} for an input of (height, width), by running it on zeros, or on torch's meta device."""
+        device = next(self.parameters(), torch.empty(0)).device
+        with torch.no_grad():
+            outputs = self(torch.zeros(1, 3, *size, device=device))
+        return {tap: (output.shape[1], output.shape[2], output.shape[3]) for tap, output in outputs.items()}
+
     def split(self, index: int) -> tuple[BlockList, BlockList]:
         """Cut behind block `index`: the prefix up to and including it, and the tail. The blocks are shared, not copied.
 

@@ -74,8 +74,7 @@ def make_plan(
     chosen = create_method(method, settings, seed=seed, precision=precision)
     taps = resolve(backbone, chosen.default_layers if layers is None else layers)
     required = chosen.required(taps, backbone)
-    with torch.device("meta"), torch.no_grad():
+    with torch.device("meta"):
         network = create(backbone, required).frozen()
-        outputs = network(torch.zeros(1, 3, *size))
-    shapes = {layer: (output.shape[1], output.shape[2], output.shape[3]) for layer, output in outputs.items()}
-    return Plan(chosen, network, required, Shapes(backbone, taps, shapes, size, images * tiles, tiles), precision)
+    shapes = Shapes(backbone, taps, network.shapes(size), size, images * tiles, tiles)
+    return Plan(chosen, network, required, shapes, precision)

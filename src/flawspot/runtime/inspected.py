@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ class Inspected:
         """From (H, W) bool."""
         return cls(mask.shape[0], mask.shape[1], base64.b64encode(np.packbits(mask).tobytes()).decode("ascii"))
 
-    @property
+    @functools.cached_property
     def mask(self) -> NDArray[np.bool_]:
         """(H, W) bool.
 

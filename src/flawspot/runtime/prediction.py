@@ -140,7 +140,7 @@ class Prediction:
         """(H, W) bool: which pixels of the photograph are anomalous."""
         return photograph_mask(above(self.map, self.calibration.region_threshold), self.image_size)
 
-    @property
+    @cached_property
     def not_inspected(self) -> NDArray[np.bool_] | None:
         """As `map`: what the detector does not look at, beyond its region or cut off; None where it looks at all."""
         return None if self.view is None else self.view.not_inspected(self.image_size)

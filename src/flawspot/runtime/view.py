@@ -189,17 +189,10 @@ def _sees(view: View, image_size: tuple[int, int]) -> bool:
     return inside is None or bool(inside.any())
 
 
-@functools.singledispatch
-def as_view(size: object) -> View:
+def as_view(size: View | int) -> View:
     """A view as it is; a number for a square of that side."""
-    raise TypeError(f"{size!r} is no view and no side")
-
-
-@as_view.register
-def _(size: View) -> View:
-    return size
-
-
-@as_view.register
-def _(size: int) -> View:
+    if isinstance(size, View):
+        return size
+    if not isinstance(size, int):
+        raise TypeError(f"{size!r} is no view and no side")
     return View(size, size)

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from flawspot.data.reading import at_centres
 from flawspot.errors import ConfigurationError, ImageError
 from flawspot.runtime.images import read_image
+from flawspot.runtime.regions import photograph_mask
 from flawspot.texts import shortened
 
 Size = tuple[int, int]
@@ -52,13 +54,9 @@ def _is_polygon(area: object) -> bool:
 
 def covered(mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """(H, W) on a raster of `shape`: where any pixel of a cell is, so that nothing is lost that is smaller than one."""
-    for axis, cells in enumerate(shape):
-        length = mask.shape[axis]
-        if length <= cells:
-            mask = np.take(mask, (2 * np.arange(cells) + 1) * length // (2 * cells), axis)
-        else:
-            mask = np.logical_or.reduceat(mask, np.arange(cells) * length // cells, axis)
-    return mask
+    height, width = shape
+    enlarged = at_centres(mask, (max(mask.shape[0], height), max(mask.shape[1], width)))
+    return photograph_mask(enlarged, (width, height))
 
 
 def mask_of(area: Area, usual: Size, name: str) -> NDArray[np.bool_]:

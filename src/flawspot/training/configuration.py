@@ -22,6 +22,7 @@ from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import BackboneInfo, Part
 from flawspot.runtime.view import View
 from flawspot.seeds import check_seed
+from flawspot.training.tiles import tiles_at_once
 
 NORMALIZATIONS = ("weights", "paper")
 MOST_PARTS = 16
@@ -67,7 +68,7 @@ class Configuration:
         tiles = self.view.tiles
         if self.precision == "int8":  # the operators of every part would need steps of their own
             return tiles
-        return -(-tiles // MOST_PARTS) if self.spare_memory else min(tiles, max(MOST_AT_ONCE, -(-tiles // MOST_PARTS)))
+        return tiles_at_once(tiles, 1 if self.spare_memory else MOST_AT_ONCE, MOST_PARTS)
 
     def backbone_info(self) -> BackboneInfo:
         """The backbone as the manifest has it."""

@@ -65,10 +65,8 @@ def expectations(chosen: Configuration, photographs: Photographs) -> list[str]:
 
 
 def _shapes(chosen: Configuration, count: int) -> Shapes:
-    with torch.no_grad():
-        outputs = chosen.network(torch.zeros(1, 3, *chosen.view.size))
-    maps = {layer: (output.shape[1], output.shape[2], output.shape[3]) for layer, output in outputs.items()}
-    return Shapes(chosen.network.name, chosen.taps, maps, chosen.view.size, count, chosen.view.tiles)
+    size = chosen.view.size
+    return Shapes(chosen.network.name, chosen.taps, chosen.network.shapes(size), size, count, chosen.view.tiles)
 
 
 def _time(macs: float, chosen: Configuration) -> str:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from flawspot.backbones.block_list import INPUT, BlockList
@@ -30,13 +29,14 @@ from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.session import open_session
 from flawspot.training.feature_source import FeatureSource
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
+from flawspot.training.tiles import tiles_at_once
 
 DTYPES = ("float32", "float16")
 Maps = dict[int, NDArray[np.floating]]
 MOST_AT_ONCE = 8
 """Tiles that go through the backbone together: 8 of 224 x 224 pixels take about 100 MB."""
 MOST_PARTS = 6
-"""Copies of the backbone in the graph at most, unless tiles are fewer: each takes seconds to write."""
+"""Copies of the backbone in the graph at most, for each takes seconds to write."""
 DEFAULT_MEMORY = 1 << 30
 """Bytes of features held in memory, 1 GiB: STFPM's of 1,200 photographs of 224 x 224 pixels on MobileNetV2."""
 
@@ -175,7 +175,7 @@ class FeatureCache:
         view = source.view
         preprocess = Preprocess(view, source.mean, source.std)
         with progress.step("compiling the backbone"):
-            few = min(view.tiles, max(MOST_AT_ONCE, -(-view.tiles // MOST_PARTS)))
+            few = tiles_at_once(view.tiles, MOST_AT_ONCE, MOST_PARTS)
             at_once = few if source.quantization is None else view.tiles
             graph = to_onnx(FeatureGraph(preprocess, trimmed, at_once), names)
             session = open_session(graph if source.quantization is None else in_integers(graph, source.quantization))
@@ -230,10 +230,8 @@ def _output_name(layer: int) -> str:
 
 
 def _shapes(network: BlockList, count: int, size: tuple[int, int]) -> dict[int, tuple[int, ...]]:
-    """(M, H, W, C) of each tap, from a run on one black photograph."""
-    with torch.no_grad():
-        outputs = network(torch.zeros(1, 3, *size))
-    return {layer: (count, *output.shape[2:], output.shape[1]) for layer, output in outputs.items()}
+    """(M, H, W, C) of each tap."""
+    return {tap: (count, height, width, channels) for tap, (channels, height, width) in network.shapes(size).items()}
 
 
 def _appending(file: IO[bytes]) -> Callable[[int, NDArray[np.floating]], object]:

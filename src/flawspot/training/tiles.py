@@ -63,6 +63,11 @@ def _joined(parts: Sequence[Tensor], ramp: Tensor, dim: int) -> Tensor:
     return torch.cat(pieces, dim)
 
 
+def tiles_at_once(tiles: int, wanted: int, parts: int) -> int:
+    """How many of the tiles to look at together: as wanted, or more where that would make more than so many parts."""
+    return min(tiles, max(wanted, -(-tiles // parts)))
+
+
 def tile_rows(rows: NDArray[np.int64], tiles: int) -> NDArray[np.int64]:
     """Rows of photographs -> rows of their tiles."""
     return (rows[:, None] * tiles + np.arange(tiles)).ravel()

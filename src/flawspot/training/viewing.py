@@ -15,9 +15,8 @@ from flawspot.methods.shapes import as_size, check_input_size
 from flawspot.runtime.inspected import MAX_SIDE, Inspected
 from flawspot.runtime.view import FITS, MAX_CANVAS, MAX_TILES, View
 from flawspot.texts import shortened
-from flawspot.training.areas import Area, as_areas, covered, mask_of
+from flawspot.training.areas import Area, Size, as_areas, covered, mask_of
 
-Size = tuple[int, int]
 OVERLAP = 0.25
 """Of neighbouring tiles, as a share of a tile."""
 MOST_OVERLAP = 0.5
