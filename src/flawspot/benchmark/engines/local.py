@@ -25,18 +25,20 @@ def choose_workers(estimates: Sequence[Estimate], wanted: int | None = None) -> 
 
     A worker for each core, with one thread: runs do not depend on each other, while much of each is Python, export and
     convolutions too small for two threads; and with one thread the same run gives the same bits however many there
-    are. Where memory is short there are fewer workers with more threads.
+    are. So the last run of a benchmark, done alone, has one thread too: threads change the order of sums, and with it
+    the last bits. Where memory is short there are fewer workers with more threads.
 
     Args:
         estimates: of the runs.
         wanted: as many as the user says; None for a choice.
     """
     available = cores()
-    workers = wanted or available
-    if wanted is None and estimates:
-        usual = sorted(estimate.memory_bytes for estimate in estimates)[len(estimates) // 2]
-        workers = min(workers, max(int(memory_budget() // max(usual, 1)), 1), len(estimates))
-    return workers, max(available // workers, 1)
+    if wanted is not None or not estimates:
+        workers = wanted or available
+        return workers, max(available // workers, 1)
+    usual = sorted(estimate.memory_bytes for estimate in estimates)[len(estimates) // 2]
+    fitting = min(available, max(int(memory_budget() // max(usual, 1)), 1))
+    return min(fitting, len(estimates)), max(available // fitting, 1)
 
 
 def memory_budget() -> float:
