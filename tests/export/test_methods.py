@@ -18,10 +18,11 @@ QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "
         (flawspot.PaDiM(channels=20), "3,6", GaussianDistance),
         (flawspot.PatchCore(bank_size=900), "2,6,13", NearestNeighbour),
         (flawspot.PatchCore(bank_size=50), "3", NearestNeighbour),
+        (flawspot.PatchCore(bank_size=900, standardize="channel", precision="int8"), "2,6,13", NearestNeighbour),
         (flawspot.CFA(epochs=1), "3,6,13", CentreDistance),
         (flawspot.PaSTe(epochs=1), "4,6", DirectionDistance),
     ],
-    ids=["gaussians", "a nested bank", "a plain bank", "centres", "a student"],
+    ids=["gaussians", "a nested bank", "a plain bank", "a standardised bank", "centres", "a student"],
 )
 def test_a_trained_detector_as_c(method, layers, kind, product_folder, compiler, tmp_path):
     artifact = flawspot.train(product_folder, method=method, layers=layers, calibration="split", **QUICK)

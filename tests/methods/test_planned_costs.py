@@ -15,6 +15,7 @@ SMALL = {
         {"bank_ratio": 0.3},
         {"quantization": "product"},
         {"reweight": True},
+        {"standardize": "channel", "precision": "int8"},
     ],
     "padim": [
         {},

@@ -42,7 +42,7 @@ class Piece:
     Attributes:
         channels: (n,) indices; in the order in which they stand in the vector.
         window: 1, or 3: the mean of 3 x 3 places in the place of one, zeros beyond the border.
-        units: of a tensor of codes whose channels have their own; None for others.
+        units: of a tensor whose channels have their own; None for others.
     """
 
     x: Tensor

@@ -65,7 +65,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Units:
-    """Units of each channel of a tensor: it stands for ``scale * number + shift``.
+    """Units of each channel of a tensor, of codes or of floats: it stands for ``scale * number + shift``.
 
     Attributes:
         scale, shift: (C,).

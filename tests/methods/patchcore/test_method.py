@@ -6,6 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter, uniform_filter, zoom
 
 from flawspot.errors import ConfigurationError
+from flawspot.methods.patchcore.candidates import channel_scales
 from flawspot.methods.patchcore.coreset import SELECTION_BYTES
 from flawspot.methods.patchcore.method import PatchCore
 from flawspot.methods.registry import create_method
@@ -30,6 +31,8 @@ def plain(fitted, images):
     """Maps (N, S, S) and scores."""
     method = fitted.method
     patches = plain_patches(fitted.maps(images), method.shapes_.taps)
+    if method.standardize:
+        patches = patches * method.scales_
     bank = method.bank_.astype(np.float64)
     maps, scores = [], []
     for image in patches:
@@ -53,6 +56,7 @@ def plain(fitted, images):
     [
         {},
         {"reweight": True, "bank_size": 100},
+        *({"layers": layers, "bank_size": 300, "standardize": "channel"} for layers in ("equiv", "mid")),
         # Layers that nest and layers that do not.
         *({"layers": layers, "bank_size": 300} for layers in ("equiv", "mid", "low", "2,8")),
     ],
@@ -146,7 +150,8 @@ def test_settings_of_the_wrong_type(settings):
 def test_quantized_the_distances_are_those_to_the_decoded_bank(
     layers, reweight, fit_method, make_photographs, one_thread
 ):
-    fitted = fit_method("patchcore", layers=layers, bank_size=400, quantization="product", bits=6, reweight=reweight)
+    settings = {"bank_size": 400, "quantization": "product", "bits": 6, "reweight": reweight}
+    fitted = fit_method("patchcore", layers=layers, standardize="channel" if reweight else None, **settings)
     images = make_photographs(2, seed=9)
     images[1, 5:25, 5:25] = 220
     with torch.no_grad():
@@ -175,3 +180,44 @@ def test_what_is_searched_in_rounds_can_be_shipped(quantization, fit_method):
     detector = fit_method("patchcore", bank_size=700, quantization=quantization)
     assert detector.method.head().search.candidates
     check_model(to_onnx(detector.graph, OUTPUTS))
+
+
+@pytest.mark.parametrize("layers", ["equiv", "mid", "3"])
+def test_standardised_each_channel_is_divided_by_its_deviation(layers, fit_method, make_photographs, one_thread):
+    settings = {"layers": layers, "bank_size": 300, "standardize": "channel"}
+    fitted = fit_method("patchcore", **settings)
+    train = plain_patches(fitted.maps(make_photographs(12)), fitted.method.shapes_.taps)
+    deviation = train.reshape(-1, train.shape[3]).std(0)
+    np.testing.assert_allclose(fitted.method.scales_, 1 / deviation, rtol=1e-5)
+    bank = fitted.method.bank_.astype(np.float64)
+    everything = (train / deviation).reshape(-1, train.shape[3])
+    assert max(np.abs(everything - row).max(1).min() for row in bank[:10]) < 1e-3
+    part = {part.name: part for part in fitted.method.parts()}["channel scales"]
+    shapes = fitted.method.shapes_
+    assert part.bytes == 4 * shapes.channels
+    assert part.macs == sum(c * h * w for c, h, w in shapes.maps.values())
+
+
+@pytest.mark.parametrize("layers", ["equiv", "mid"])
+def test_a_bank_that_holds_every_standardised_patch_knows_them_all(layers, fit_method, make_photographs, one_thread):
+    """Its rows and the queries went through the very same product."""
+    fitted = fit_method("patchcore", layers=layers, bank_size=10**6, standardize="channel")
+    with torch.no_grad():
+        assert fitted.method.head()(fitted.maps(make_photographs(12)))[1].max() == 0
+
+
+def test_by_default_nothing_is_standardised(fitted):
+    head = fitted("patchcore").method.head()
+    assert fitted("patchcore").method.scales_ is None
+    assert not any("scales" in name for name in head.state_dict())
+
+
+def test_channels_without_deviation_are_left_as_they_are():
+    patches = np.random.default_rng(0).normal(5, 2, (10_000, 4)).astype(np.float32)
+    patches[:, 1] = 1 / 3
+    patches[:, 2] = 0
+    patches[:, 3] = 1e6 + 0.25 * (np.arange(10_000) % 2)
+    scales = channel_scales(patches)
+    assert scales.dtype == np.float32
+    np.testing.assert_allclose(scales, [1 / patches[:, 0].astype(np.float64).std(), 1, 1, 8], rtol=1e-6)
+    assert channel_scales(patches[:1]).tolist() == [1, 1, 1, 1]

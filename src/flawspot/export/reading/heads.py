@@ -11,7 +11,7 @@ from flawspot.export.head_operations import DirectionDistance, Enlarged, Gaussia
 from flawspot.export.reading.centres import centre_distance
 from flawspot.export.reading.neighbours import nearest_neighbour
 from flawspot.export.reading.onnx_graph import Graph, Node
-from flawspot.export.reading.pieces import PIECE_OPERATORS, pieces_of
+from flawspot.export.reading.pieces import PIECE_OPERATORS, pieces_of, standardised
 from flawspot.export.reading.state import Reading
 from flawspot.export.tensors import Table, Tensor
 
@@ -27,7 +27,9 @@ def _product(state: Reading, node: Node) -> bool:
     if first is not None and second is not None:
         state.products[node.outputs[0]] = first + second
         return True
-    return state.in_units(node) or _direction_distance(state, node) or centre_distance(state, node)
+    if state.in_units(node) or standardised(state, node):
+        return True
+    return _direction_distance(state, node) or centre_distance(state, node)
 
 
 def _direction_distance(state: Reading, node: Node) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from flawspot.export.head_operations import Piece
 from flawspot.export.reading.onnx_graph import Node
 from flawspot.export.reading.state import Reading
+from flawspot.export.tensors import Floats, Units
 
 
 def _gathered(state: Reading, node: Node) -> bool:
@@ -53,6 +55,31 @@ def _averaged(state: Reading, node: Node) -> bool:
         return False
     state.pieces[node.outputs[0]] = (Piece(found[0], np.arange(found[0].channels), 3, found[1]),)
     return True
+
+
+def standardised(state: Reading, node: Node) -> bool:
+    """Each channel of a vector times a number of its own: units of its pieces, even of those in floats.
+
+    Means of 3 x 3 places, zeros beyond the border, may be taken before or after.
+    """
+    numbers, pieces = state.graph.constant(node, 1), state.pieces.get(node.inputs[0])
+    if numbers is None or pieces is None:
+        return False
+    sizes = [len(piece.channels) for piece in pieces]
+    if numbers.shape != (1, sum(sizes), 1, 1):
+        return False
+    parts = np.split(numbers.astype(np.float32).ravel(), np.cumsum(sizes)[:-1])
+    state.pieces[node.outputs[0]] = tuple(map(_times, pieces, parts))
+    return True
+
+
+def _times(piece: Piece, factors: Floats) -> Piece:
+    scale, shift = np.ones(piece.x.channels, np.float32), np.zeros(piece.x.channels, np.float32)
+    if piece.units is not None:
+        scale, shift = piece.units.scale.copy(), piece.units.shift.copy()
+    scale[piece.channels] *= factors
+    shift[piece.channels] *= factors
+    return dataclasses.replace(piece, units=Units(scale, shift))
 
 
 def pieces_of(state: Reading, name: str) -> tuple[Piece, ...] | None:

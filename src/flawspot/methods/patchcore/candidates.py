@@ -1,4 +1,4 @@
-"""The patches that a memory bank is selected from: all, those that are looked at, or some of these."""
+"""The patches that a memory bank is selected from: all, those that are looked at, or some; and their scales."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from flawspot.progress import SILENT, Progress
 
 BATCH = 16
 """Images pooled at once."""
+_ROWS = 8192
+"""Patches whose squares are taken at once."""
 
 
 def gather(features: FeatureSet, most: int | None, seed: int, progress: Progress = SILENT) -> NDArray[np.float32]:
@@ -53,6 +55,25 @@ def gather(features: FeatureSet, most: int | None, seed: int, progress: Progress
             patches[end : end + len(chosen)] = chosen
             end += len(chosen)
     return patches
+
+
+def channel_scales(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(M, C) -> (C,): one over the standard deviation of each channel.
+
+    One where a channel does not deviate, by no more than what float32 rounds of its mean: it is left as it is.
+    """
+    count = len(patches)
+    # Relative to one of the patches, so that nothing is lost to cancellation and a constant gives zero exactly.
+    origin = patches[0].astype(np.float64)
+    total, squares = np.zeros_like(origin), np.zeros_like(origin)
+    for start in range(0, count, _ROWS):
+        shifted = patches[start : start + _ROWS] - origin
+        total += shifted.sum(0)
+        squares += np.square(shifted).sum(0)
+    deviation = np.sqrt(np.maximum(squares / count - np.square(total / count), 0))
+    deviates = deviation > np.finfo(np.float32).eps * np.abs(origin + total / count)
+    scales: NDArray[np.float32] = np.where(deviates, 1 / np.where(deviates, deviation, 1), 1).astype(np.float32)
+    return scales
 
 
 def _counts(features: FeatureSet) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from flawspot.backbones.macs import module_bytes
@@ -17,7 +18,7 @@ from flawspot.runtime.manifest import Part
 if TYPE_CHECKING:
     from flawspot.methods.patchcore.method import PatchCore, PatchCoreHead
 
-BANK = "memory bank"
+BANK, SCALES = "memory bank", "channel scales"
 _WIDTHS = {"float32": FLOAT, "float16": 2, "int8": 1}
 
 
@@ -27,8 +28,7 @@ def parts(method: PatchCore, head: PatchCoreHead) -> list[Part]:
     macs = search.macs(method.unproved_) if isinstance(search, HierarchicalSearch) else search.macs()
     if method.reweight:
         macs += _reweighting(search.member_macs(), head.neighbours, shapes)
-    bank = Part(BANK, module_bytes(search), round(macs))
-    return [bank, upsampling_part(shapes.grid, shapes.input_size)]
+    return _all_parts(method, shapes, Part(BANK, module_bytes(search), round(macs)))
 
 
 def planned_parts(method: PatchCore, shapes: Shapes) -> list[Part]:
@@ -50,8 +50,15 @@ def planned_parts(method: PatchCore, shapes: Shapes) -> list[Part]:
         macs += size * shapes.channels  # decoding
     if method.reweight:
         macs += round(_reweighting(size * shapes.channels, min(method.neighbours, size), shapes))
-    bank = Part(BANK, stored + parents + FLOAT * shapes.channels, macs)
-    return [bank, upsampling_part(shapes.grid, shapes.input_size)]
+    return _all_parts(method, shapes, Part(BANK, stored + parents + FLOAT * shapes.channels, macs))
+
+
+def _all_parts(method: PatchCore, shapes: Shapes, bank: Part) -> list[Part]:
+    """The bank, what standardises channels, one product each at its own resolution, and the smoothing."""
+    grids = map(math.prod, shapes.tap_grids)
+    products = sum(channels * places for channels, places in zip(shapes.tap_channels, grids, strict=True))
+    scales = [Part(SCALES, FLOAT * shapes.channels, products)] if method.standardize else []
+    return [bank, *scales, upsampling_part(shapes.grid, shapes.input_size)]
 
 
 def _reweighting(member_macs: float, neighbours: int, shapes: Shapes) -> float:

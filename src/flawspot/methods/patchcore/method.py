@@ -24,7 +24,7 @@ from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.inside import Cells
 from flawspot.methods.patchcore import costs
-from flawspot.methods.patchcore.candidates import gather
+from flawspot.methods.patchcore.candidates import channel_scales, gather
 from flawspot.methods.patchcore.coreset import farthest_first
 from flawspot.methods.patchcore.hierarchical import HierarchicalSearch
 from flawspot.methods.patchcore.nearest import NearestNeighbour
@@ -60,6 +60,9 @@ class PatchCore(Method):
             paper's default is 0.1.
         pool: patches that the coreset is selected from, drawn at random with the seed; None takes all. An approximation
             that bounds the memory of a fit on large photographs in many tiles: 4 C bytes for each.
+        standardize: ``channel`` divides each channel by its standard deviation over the patches that the bank is
+            selected from, before selection and search, so that no channel counts more for its unit; None as in the
+            paper. Channels that do not deviate are left as they are.
         quantization: None keeps the patches as they are; ``product`` keeps codes of `subspaces` bytes (PatchCore-Lite).
         subspaces: bytes of a quantized patch, m; 8 in the PatchCore-Lite paper. No subspace crosses from one layer to
             another, so there is at least one for each.
@@ -70,7 +73,8 @@ class PatchCore(Method):
             the factor, in 0..1, scales the whole map, so that the score stays the map's maximum.
         neighbours: b of equation 7, the nearest member itself among them; the paper's default 9.
         sigma: of the Gaussian over the map, in pixels of 224 (section 3.3).
-        bank_: (M, C) float32, as selected, not quantized.
+        scales_: (C,) float32, what each channel is multiplied with by `standardize`; None without.
+        bank_: (M, C) float32, as selected, times `scales_`, not quantized.
         quantizer_: None without quantization.
         unproved_: mean number of cells of a training image that each round of the search but the first looks at; see
             `flawspot.methods.patchcore.hierarchical`. Empty where layers do not nest and the whole bank is compared.
@@ -86,6 +90,7 @@ class PatchCore(Method):
     bank_size: int = setting(10_000, low=1)
     bank_ratio: float | None = setting(None, above=0, high=1)
     pool: int | None = setting(None, low=1)
+    standardize: str | None = setting(None, choices=["channel"])
     quantization: str | None = setting(None, choices=["product"])
     subspaces: int = setting(8, low=1)
     bits: int = setting(8, low=1, high=8)
@@ -94,6 +99,7 @@ class PatchCore(Method):
     neighbours: int = setting(9, low=2)
     sigma: float = setting(SIGMA, low=0, high=224)
 
+    scales_: NDArray[np.float32] | None = field(init=False, repr=False)
     bank_: NDArray[np.float32] = field(init=False, repr=False)
     quantizer_: ProductQuantizer | None = field(init=False, repr=False)
     unproved_: list[float] = field(init=False, repr=False)
@@ -113,6 +119,9 @@ class PatchCore(Method):
         """Pool the patches of all images and keep a farthest-first coreset of them."""
         shapes = self.shapes_ = features.shapes
         patches = gather(features, self.pool, self.seed, progress)
+        self.scales_ = channel_scales(patches) if self.standardize else None
+        if self.scales_ is not None:
+            patches *= self.scales_
         coreset = farthest_first(patches, self.kept(shapes, len(patches)), seed=self.seed, progress=progress)
         self.bank_ = patches[coreset.indices]
         del patches
@@ -173,6 +182,13 @@ class PatchCoreHead(nn.Module):
         self.taps_of = {grid: [t for t in shapes.taps if grid_of[t] == grid] for grid in by_fineness(shapes.tap_grids)}
         self.cells = nn.ModuleList(Cells(grid, shapes.input_size) for grid in self.taps_of)
         self.grid = shapes.grid
+        self.scaled = fitted.scales_ is not None
+        if fitted.scales_ is not None:
+            of_tap = np.split(fitted.scales_, np.cumsum(shapes.tap_channels)[:-1])
+            scales_of = dict(zip(shapes.taps, of_tap, strict=True))
+            for number, taps in enumerate(self.taps_of.values()):
+                own = np.concatenate([scales_of[tap] for tap in taps])
+                self.register_buffer(f"scales_{number}", torch.from_numpy(own).reshape(1, -1, 1, 1))
         if nests(shapes.tap_grids):
             channels, grids = shapes.tap_channels, shapes.tap_grids
             self.search = HierarchicalSearch(fitted.bank_, channels, grids, fitted.quantizer_, fitted.precision)
@@ -181,12 +197,17 @@ class PatchCoreHead(nn.Module):
         self.upsample = Upsample(self.grid, shapes.input_size, fitted.sigma)
 
     def pooled(self, maps: Mapping[int, Tensor], inside: Tensor | None = None) -> dict[Size, Tensor]:
-        """{tap: (N, C, H, W)} -> {grid: (N, C, H, W)}: averaged over 3 x 3 patches, at each tap's own resolution."""
+        """{tap: (N, C, H, W)} -> {grid: (N, C, H, W)}: averaged over 3 x 3 patches, at each tap's own resolution, and
+        standardised."""
         looked_at = [None if inside is None else cells(inside) for cells in self.cells]
-        return {
+        found = {
             grid: torch.cat([pool(maps[tap], own) for tap in taps], dim=1)
             for (grid, taps), own in zip(self.taps_of.items(), looked_at, strict=True)
         }
+        if not self.scaled:
+            return found
+        # The same product that the bank's patches went through, so that what repeats does so bit for bit.
+        return {grid: each * self.get_buffer(f"scales_{number}") for number, (grid, each) in enumerate(found.items())}
 
     def first_cells(self, inside: Tensor | None) -> Tensor | None:
         """What the search wants to know of the pixels that are looked at."""

@@ -5,7 +5,7 @@ typedef struct {
   float scale;
   int zero, height, width, channels, count, window;
   const uint16_t *chosen;
-  const float *units, *shifts; /* of each channel of codes, or NULL */
+  const float *units, *shifts; /* of each channel, or NULL */
 } piece;
 
 static float read(const piece *from, int row, int column, int channel) {
