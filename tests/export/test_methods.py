@@ -16,13 +16,22 @@ QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "
     ("method", "layers", "kind"),
     [
         (flawspot.PaDiM(channels=20), "3,6", GaussianDistance),
+        (flawspot.PaDiM(channels=20, selection="variance"), "3,6", GaussianDistance),
         (flawspot.PatchCore(bank_size=900), "2,6,13", NearestNeighbour),
         (flawspot.PatchCore(bank_size=50), "3", NearestNeighbour),
         (flawspot.PatchCore(bank_size=900, standardize="channel", precision="int8"), "2,6,13", NearestNeighbour),
         (flawspot.CFA(epochs=1), "3,6,13", CentreDistance),
         (flawspot.PaSTe(epochs=1), "4,6", DirectionDistance),
     ],
-    ids=["gaussians", "a nested bank", "a plain bank", "a standardised bank", "centres", "a student"],
+    ids=[
+        "gaussians",
+        "gaussians of chosen channels",
+        "a nested bank",
+        "a plain bank",
+        "a standardised bank",
+        "centres",
+        "a student",
+    ],
 )
 def test_a_trained_detector_as_c(method, layers, kind, product_folder, compiler, tmp_path):
     artifact = flawspot.train(product_folder, method=method, layers=layers, calibration="split", **QUICK)
@@ -48,8 +57,9 @@ def test_a_trained_student_in_integers_as_fixed_onnx(product_folder, tmp_path):
     assert report.parity.map_difference < 1e-5
 
 
-def test_a_head_without_a_form_says_so(product_folder):
-    method = flawspot.PaDiM(channels=8, covariance="low_rank", rank=2)
+@pytest.mark.parametrize("settings", [{"covariance": "low_rank", "rank": 2}, {"selection": "components"}])
+def test_a_head_without_a_form_says_so(settings, product_folder):
+    method = flawspot.PaDiM(channels=8, **settings)
     artifact = flawspot.train(product_folder, method=method, layers="3", calibration="split", **QUICK)
     with pytest.raises(ExportError, match="its head"):
         read_form(artifact.model, 64)

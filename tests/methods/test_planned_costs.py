@@ -20,6 +20,8 @@ SMALL = {
     "padim": [
         {},
         {"channels": 7},
+        {"selection": "projection", "precision": "float16", "covariance": "low_rank"},
+        {"selection": "variance"},
         {"precision": "float16"},
         {"covariance": "diagonal"},
         {"covariance": "low_rank", "precision": "float16"},

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from flawspot.errors import ConfigurationError
 from flawspot.methods.padim.method import PaDiM
+from flawspot.methods.padim.selection import SELECTIONS
 from flawspot.methods.shapes import Shapes
 
 
@@ -20,7 +21,8 @@ def plain_embedding(maps, taps, selected):
         features = maps[tap].numpy().astype(np.float64)
         factor = grid // features.shape[2]
         repeated.append(features.repeat(factor, axis=2).repeat(factor, axis=3))
-    return np.concatenate(repeated, axis=1)[:, selected]
+    joined = np.concatenate(repeated, axis=1)
+    return joined[:, selected] if np.ndim(selected) == 1 else np.einsum("nchw,cd->ndhw", joined, selected)
 
 
 def smoothed(distance):
@@ -41,12 +43,20 @@ def predict(fitted, images):
         return fitted.method.head()(fitted.maps(images))
 
 
+def kept(method):
+    """What the channels are indexed or multiplied with: (d,) or (C, d)."""
+    if len(method.selected_):
+        return method.selected_
+    return np.concatenate([own.astype(np.float64).T for _, own in method.chosen_])
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
 @pytest.mark.parametrize("covariance", ["full", "diagonal"])
-def test_equals_the_formula(covariance, fitted, make_photographs, judged, one_thread):
-    detector = fitted(f"padim covariance={covariance}")
+def test_equals_the_formula(covariance, selection, fitted, make_photographs, judged, one_thread):
+    detector = fitted(f"padim covariance={covariance} selection={selection}")
     method = detector.method
-    train = plain_embedding(detector.maps(make_photographs(12)), method.shapes_.taps, method.selected_)
-    test = plain_embedding(detector.maps(judged), method.shapes_.taps, method.selected_)
+    train = plain_embedding(detector.maps(make_photographs(12)), method.shapes_.taps, kept(method))
+    test = plain_embedding(detector.maps(judged), method.shapes_.taps, kept(method))
     grid = train.shape[2]
     distance = np.empty((3, grid, grid))
     for i in range(grid):
@@ -58,8 +68,9 @@ def test_equals_the_formula(covariance, fitted, make_photographs, judged, one_th
             distance[:, i, j] = np.sqrt(np.einsum("nd,de,ne->n", difference, np.linalg.inv(covariances), difference))
     want = smoothed(distance)
     got, score = predict(detector, judged)
-    np.testing.assert_allclose(got, want, rtol=2e-5)
-    np.testing.assert_allclose(score, want.max(axis=(1, 2)), rtol=2e-5)
+    near = 2e-5 if len(method.selected_) else 1e-4
+    np.testing.assert_allclose(got, want, rtol=near)
+    np.testing.assert_allclose(score, want.max(axis=(1, 2)), rtol=near)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +195,14 @@ def test_more_factors_than_channels(fit_method):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"channels": 0}, {"ridge": 0.0}, {"rank": 0}, {"covariance": "half"}, {"precision": "int8"}],
+    [
+        {"channels": 0},
+        {"ridge": 0.0},
+        {"rank": 0},
+        {"covariance": "half"},
+        {"precision": "int8"},
+        {"selection": "best"},
+    ],
 )
 def test_settings_out_of_range(settings):
     with pytest.raises(ConfigurationError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from flawspot.methods.costs import DOUBLE, FLOAT, BackboneCounts, FittingCosts, MemoryItem, PaperCosts
 from flawspot.methods.padim.bands import band_numbers
 from flawspot.methods.padim.gaussian import POSITIONS
+from flawspot.methods.padim.selection import PROJECTIONS
 from flawspot.methods.shapes import Shapes
 from flawspot.methods.smoothing import upsampling_part
 from flawspot.runtime.manifest import Part
@@ -14,7 +16,7 @@ from flawspot.runtime.manifest import Part
 if TYPE_CHECKING:
     from flawspot.methods.padim.method import PaDiM
 
-INVERSES = "inverse covariances"
+INVERSES, PROJECTION = "inverse covariances", "projection"
 _INVERSES_ONCE = "precision"
 """What older artifacts call them."""
 BATCH = 16
@@ -38,12 +40,16 @@ def parts(method: PaDiM, shapes: Shapes) -> list[Part]:
     if method.covariance == "low_rank":
         size = once * method.rank
         found.append(Part("factors", width(method, "factors") * tiles * size, 2 * size))
+    if method.selection in PROJECTIONS:
+        products = sum(c * math.prod(g) for c, g in zip(shapes.tap_channels, shapes.tap_grids, strict=True))
+        kept = method.kept(shapes)
+        found.append(Part(PROJECTION, width(method, PROJECTION) * shapes.channels * kept, products * kept))
     return [*found, upsampling_part(shapes.grid, shapes.input_size)]
 
 
 def width(method: PaDiM, part: str) -> int:
     """Bytes of one number."""
-    half = method.precision == "float16" and part in (INVERSES, _INVERSES_ONCE, "deviations", "factors")
+    half = method.precision == "float16" and part in (INVERSES, _INVERSES_ONCE, "deviations", "factors", PROJECTION)
     return FLOAT // 2 if half else FLOAT
 
 
@@ -59,9 +65,20 @@ def fitting(method: PaDiM, shapes: Shapes) -> FittingCosts:
             MemoryItem("sums", DOUBLE * positions * (squares + d)),
             # Of some positions at a time: covariances, their factors, the factors' inverses, and one on its way.
             MemoryItem("inversion", 4 * DOUBLE * min(POSITIONS, positions) * d * d if whole else 0),
+            MemoryItem("selection", _selecting(method, shapes)),
             MemoryItem("result", sum(part.bytes for part in parts(method, shapes))),
         )
     )
+
+
+def _selecting(method: PaDiM, shapes: Shapes) -> int:
+    """Bytes of what decides which numbers are kept: one map and its sums, or those of each position."""
+    if method.selection == "components":
+        return 2 * FLOAT * shapes.positions * shapes.channels + 4 * DOUBLE * shapes.channels**2
+    if method.selection == "variance":
+        finest = max(c * math.prod(g) for c, g in zip(shapes.tap_channels, shapes.tap_grids, strict=True))
+        return 3 * DOUBLE * shapes.tiles * finest
+    return 0
 
 
 def of_paper(method: PaDiM, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:

@@ -28,7 +28,18 @@ from flawspot.methods.padim import costs
 from flawspot.methods.padim.bands import unpack
 from flawspot.methods.padim.gaussian import PositionGaussians
 from flawspot.methods.padim.low_rank import principal_factors
-from flawspot.methods.patches import join
+from flawspot.methods.padim.selection import (
+    PROJECTIONS,
+    SELECTIONS,
+    Numbers,
+    by_tap,
+    embed,
+    embed_rows,
+    most_varying,
+    principal_components,
+    rows_by_tap,
+    semi_orthogonal,
+)
 from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
 from flawspot.methods.shapes import Shapes
@@ -58,8 +69,12 @@ class PaDiM(Method):
     Scaling and squaring are P d each.
 
     Attributes:
-        channels: d, how many random channels of all taps are kept; None keeps a quarter, which is what the PaSTe paper
-            keeps of MobileNetV2's 248 (62). The choice is fixed by the seed.
+        channels: d, how many numbers are kept of the channels of all taps; None: a quarter of them, as the PaSTe paper
+            keeps of MobileNetV2's 248 (62).
+        selection: which d numbers are kept of the channels: ``random`` ones by the seed, as in the paper; ``variance``
+            those that vary most over the photographs; ``projection`` products with a random semi-orthogonal matrix, by
+            the seed (Kim et al., 2021; arXiv 2105.14737); ``components`` products with the first principal components
+            of all patches. These two multiply all C channels with (C, d) numbers, each layer at its own resolution.
         ridge: added to the diagonal of each covariance, epsilon = 0.01 in the paper (equation 1).
         covariance: ``full`` as in the paper; approximations of it are ``diagonal``, the variances alone, and
             ``low_rank``, `rank` principal factors and a diagonal.
@@ -67,7 +82,8 @@ class PaDiM(Method):
             channels at 56 x 56: a quarter of ``full`` and five times ``diagonal``.
         precision: in which everything but the means is stored, ``float32`` or ``float16``; computed in float32.
         sigma: of the Gaussian over the map, in pixels of 224 (section IV-B).
-        selected_: (d,) indices into the concatenated channels, ascending.
+        selected_: (d,) indices into the concatenated channels, ascending; none for the projections.
+        chosen_: with each layer the indices of its own channels, or (d, C_layer) that they are multiplied with.
         mean_: (T P, d) float32; P positions row by row, those of each of T tiles one after the other. T is 1 where
             photographs are not cut, and left out below.
         bands_: of ``full``: (P, rows, columns) each, the bands of the lower triangular L^-1 (`methods.padim.bands`).
@@ -81,6 +97,7 @@ class PaDiM(Method):
     int8_settings: ClassVar[Mapping[str, Scalar]] = {"precision": "float16"}
 
     channels: int | None = setting(None, low=1)
+    selection: str = setting("random", choices=SELECTIONS)
     ridge: float = setting(0.01, above=0)
     covariance: str = setting("full", choices=COVARIANCES)
     rank: int = setting(8, low=1)
@@ -92,7 +109,7 @@ class PaDiM(Method):
     bands_: list[NDArray[np.floating]] = field(init=False, repr=False)
     scale_: NDArray[np.floating] = field(init=False, repr=False)
     factors_: NDArray[np.floating] = field(init=False, repr=False)
-    chosen_: tuple[tuple[int, NDArray[np.int64]], ...] = field(init=False, repr=False)
+    chosen_: tuple[tuple[int, Numbers], ...] = field(init=False, repr=False)
 
     def kept(self, shapes: Shapes) -> int:
         """d, how many channels are kept.
@@ -112,21 +129,18 @@ class PaDiM(Method):
         """Mean and covariance at each position, accumulated over the images; then the inverse Cholesky factors."""
         shapes = self.shapes_ = features.shapes
         count = self.kept(shapes)
-        generator = np.random.default_rng(self.seed)
-        self.selected_ = np.sort(generator.choice(shapes.channels, count, replace=False))
-        self.chosen_ = _by_tap(self.selected_, shapes)
         if len(features) % shapes.tiles:
             raise ValueError(f"{len(features)} tiles are not whole photographs of {shapes.tiles} tiles each")
         features.check_inside()
+        self._select(features, count, progress)
         positions = shapes.tiles * shapes.positions
         gaussians = PositionGaussians(positions, count, diagonal=self.covariance == "diagonal")
         at_once = costs.rows_at_once(shapes)
         batches = range(0, len(features), at_once)
         for start in progress.track(batches, "fitting a Gaussian at each position"):
             rows = slice(start, start + at_once)
-            # Channels are selected before anything is repeated over the fine grid.
-            maps = [torch.from_numpy(features.batch(tap, rows)[:, own]) for tap, own in self.chosen_]
-            embedded = join(maps, shapes.grid)  # (B T, d, gh, gw)
+            # Numbers are selected before anything is repeated over the fine grid.
+            embedded = embed_rows(features, rows, self.chosen_)  # (B T, d, P)
             embedded = embedded.reshape(-1, shapes.tiles, count, shapes.positions)  # (B, T, d, P)
             gaussians.add(embedded.permute(1, 3, 0, 2).flatten(0, 1).numpy())  # (T P, B, d)
         dtype = PRECISIONS[self.precision]
@@ -140,6 +154,25 @@ class PaDiM(Method):
                 scale, factors = principal_factors(gaussians, self.ridge, self.rank)
                 self.scale_, self.factors_ = scale.astype(dtype), factors.astype(dtype)
         return self
+
+    def _select(self, features: FeatureSet, count: int, progress: Progress) -> None:
+        """Decide which numbers are kept: set `selected_` and `chosen_`."""
+        shapes = features.shapes
+        self.selected_ = np.empty(0, np.int64)
+        if self.selection in PROJECTIONS:
+            if self.selection == "projection":
+                matrix = semi_orthogonal(shapes.channels, count, self.seed)
+            else:
+                matrix = principal_components(features, count, progress)
+            # What is fitted has been multiplied with the numbers that are stored.
+            self.chosen_ = rows_by_tap(matrix.astype(PRECISIONS[self.precision]), shapes)
+            return
+        if self.selection == "variance":
+            self.selected_ = most_varying(features, count, progress)
+        else:
+            generator = np.random.default_rng(self.seed)
+            self.selected_ = np.sort(generator.choice(shapes.channels, count, replace=False))
+        self.chosen_ = by_tap(self.selected_, shapes)
 
     @property
     def whitening_(self) -> NDArray[np.floating]:
@@ -201,8 +234,8 @@ class PaDiMHead(nn.Module):
 
     def forward(self, maps: dict[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """{tap: (N T, C, H, W)}, (N T, h, w) -> (N T, h, w), (N T,)."""
-        selected = [torch.index_select(maps[tap], 1, self.get_buffer(f"channels{tap}")) for tap in self.taps]
-        vectors = join(selected, self.grid).flatten(2)  # (N T, d, P)
+        chosen = [(tap, self.get_buffer(f"channels{tap}")) for tap in self.taps]
+        vectors = embed(maps, chosen, self.grid)  # (N T, d, P)
         if self.tiles > 1:
             vectors = vectors.reshape(-1, self.tiles, *vectors.shape[1:]).transpose(1, 2).flatten(2)  # (N, d, T P)
         squared = self._squared(vectors - self.mean)  # (N, T P)
@@ -221,17 +254,6 @@ class PaDiMHead(nn.Module):
         factors = self.factors.to(difference.dtype)
         explained = (scaled.permute(2, 0, 1) @ factors).transpose(1, 2)  # (P, rank, N)
         return _squared_length(scaled.permute(2, 1, 0) - factors @ explained).T
-
-
-def _by_tap(selected: NDArray[np.int64], shapes: Shapes) -> tuple[tuple[int, NDArray[np.int64]], ...]:
-    """Which channels of each tap are selected, without taps of which none are."""
-    chosen, start = [], 0
-    for tap, channels in zip(shapes.taps, shapes.tap_channels, strict=True):
-        own = selected[(selected >= start) & (selected < start + channels)] - start
-        if len(own):
-            chosen.append((tap, own))
-        start += channels
-    return tuple(chosen)
 
 
 def _squared_length(vectors: Tensor) -> Tensor:
