@@ -18,7 +18,7 @@ from flawspot.backbones.block_list import BlockList, initialise
 from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.registry import create
 from flawspot.methods.base import Method
-from flawspot.methods.features import FeatureSet
+from flawspot.methods.features import FeatureSet, PastedSet
 from flawspot.methods.inside import cells_inside
 from flawspot.methods.registry import create_method, methods
 from flawspot.methods.shapes import Size
@@ -35,6 +35,7 @@ SMALL = {
     "cfa": {"epochs": 2},
     "stfpm": {"epochs": 20, "batch_size": 4},
     "paste": {"epochs": 30, "batch_size": 4},
+    "pasted": {"photographs": 24, "epochs": 20, "batch_size": 8},
 }
 """Settings that keep the tests quick; a method not named here is tested with its defaults."""
 
@@ -112,8 +113,26 @@ def fit(
         return dataclasses.replace(found, maps=elsewhere(found.maps, taps, region, outside))
 
     validation = features(photographs(4, seed=1, size=size)) if method.validation_fraction else None
-    method.fit(features(photographs(12, size=size)), validation)
+    good, wanted = photographs(12, size=size), method.pasted_photographs()
+    learned_from = features(good)
+    if wanted:
+        changed, cover = with_squares(good[np.arange(wanted) % len(good)])
+        pasted = PastedSet(features(changed), cover, np.arange(wanted) % len(good) // tiles)
+        learned_from = dataclasses.replace(learned_from, pasted=pasted)
+    method.fit(learned_from, validation)
     return fitted
+
+
+def with_squares(images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """(N, H, W, 3) with a bright or dark square on each, and (N, H, W), 255 where it is."""
+    generator = np.random.default_rng(7)
+    changed, cover = images.copy(), np.zeros(images.shape[:3], np.uint8)
+    for image, covered in zip(changed, cover, strict=True):
+        side = int(generator.integers(8, 24))
+        row, column = (int(generator.integers(0, length - side)) for length in image.shape[:2])
+        image[row : row + side, column : column + side] = generator.choice([0, 255])
+        covered[row : row + side, column : column + side] = 255
+    return changed, cover
 
 
 def elsewhere(

@@ -80,6 +80,10 @@ class Method(ABC):
         """
         return taps
 
+    def pasted_photographs(self) -> int:
+        """How many photographs, or tiles, with pasted defects `fit` wants in `FeatureSet.pasted`."""
+        return 0
+
     @abstractmethod
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Learn from the features of good images. Sets `shapes_` and the learned attributes, and returns itself.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -40,6 +40,8 @@ class FeatureSet:
         rows: which of the M T stored maps these N T are, in order; None for all.
         tiles: T, into how many each photograph is cut: row n T + t is tile t of photograph n, here and in `maps`.
         inside: which pixels of each stored map are looked at; None where all are.
+        pasted: some of the photographs with defects, for a method that asks for them
+            (`flawspot.methods.base.Method.pasted_photographs`); None for the others.
     """
 
     backbone: BlockList
@@ -49,6 +51,7 @@ class FeatureSet:
     rows: NDArray[np.int64] | None = None
     tiles: int = 1
     inside: Inside | None = None
+    pasted: PastedSet | None = None
 
     def __len__(self) -> int:
         """N T."""
@@ -70,6 +73,19 @@ class FeatureSet:
         selected = selected.astype(np.float32, copy=False)
         # torch warns of arrays that it could write to and must not, such as views of a file.
         return selected if selected.flags.writeable else selected.copy("K")
+
+    def at(self, taps: tuple[int, ...], layers: tuple[int, ...]) -> FeatureSet:
+        """The same photographs as a detector sees them that compares `taps` and needs `layers`."""
+        maps = {layer: self.maps[layer] for layer in layers if layer in self.maps}
+        pasted = None if self.pasted is None else replace(self.pasted, features=self.pasted.features.at(taps, layers))
+        return replace(self, taps=taps, maps=maps, pasted=pasted)
+
+    def of_photographs(self, rows: NDArray[np.int64]) -> FeatureSet:
+        """Those of some of the N photographs, with the defects that were pasted on these."""
+        own = (rows[:, None] * self.tiles + np.arange(self.tiles)).ravel()
+        stored = own if self.rows is None else self.rows[own]
+        pasted = None if self.pasted is None else self.pasted.on(np.unique(stored // self.tiles))
+        return replace(self, rows=stored, pasted=pasted)
 
     def pixels(self, rows: slice | NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """(B, height, width): which pixels of some of the rows are looked at; None where all are."""
@@ -96,6 +112,34 @@ class FeatureSet:
             return
         if not any(np.any(self.pixels(slice(start, start + _AT_ONCE))) for start in range(0, len(self), _AT_ONCE)):
             raise DataError(NOTHING_INSIDE)
+
+
+@dataclass(frozen=True)
+class PastedSet:
+    """What the frozen backbone makes of P photographs of good parts with pasted defects, or of their tiles.
+
+    Attributes:
+        features: of the photographs with the defects.
+        cover: (Q T, height, width) uint8 in the order of the stored maps: how much of each pixel of the network's input
+            is defective, in 255ths.
+        photographs: (Q,) on which of the stored photographs of the good parts each was pasted, counted in photographs.
+    """
+
+    features: FeatureSet
+    cover: NDArray[np.uint8]
+    photographs: NDArray[np.int64]
+
+    def on(self, photographs: NDArray[np.int64]) -> PastedSet:
+        """Those on some of the stored photographs."""
+        tiles = self.features.tiles
+        chosen = np.flatnonzero(np.isin(self.photographs, photographs))
+        rows = (chosen[:, None] * tiles + np.arange(tiles)).ravel()
+        return replace(self, features=replace(self.features, rows=rows))
+
+    def covers(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """(B, height, width) in [0, 1] of some of the rows of `features`."""
+        stored = self.cover if self.features.rows is None else self.cover[self.features.rows]
+        return stored[rows].astype(np.float32) / np.float32(255)
 
 
 NOTHING_INSIDE = (

@@ -35,6 +35,7 @@ class Cells(nn.Module):
 
     def __init__(self, grid: Size, size: Size) -> None:
         super().__init__()
+        self.grid, self.size = grid, size
         self._rows = torch.from_numpy(covering_matrix(grid[0], size[0]))
         self._columns = torch.from_numpy(covering_matrix(grid[1], size[1]).T.copy())
 

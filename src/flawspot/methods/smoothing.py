@@ -88,6 +88,7 @@ class Upsample(nn.Module):
             torch.from_numpy(upsampling_matrix(cells, pixels, sigma)).float()
             for cells, pixels in zip(grid, size, strict=True)
         )
+        self.grid, self.size = grid, size
         self.square = _is_square(grid, size)
         if self.square:
             self.register_buffer("matrix", rows)

@@ -26,8 +26,8 @@ from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.view import View
 from flawspot.training.graph import assembled
-from flawspot.training.photographs import Photographs, Rows, validating
-from flawspot.training.tiles import Blend, tile_rows
+from flawspot.training.photographs import Photographs, validating
+from flawspot.training.tiles import Blend
 
 _BATCH = 8
 PASTED = 60
@@ -72,8 +72,8 @@ def cross_scores(
         rest = everything[photographs.folds != fold]
         fit, validation = validating(rest, photographs.groups, method)
         fitted = dataclasses.replace(method)
-        fitted.fit(_only(features, fit), _only(features, validation) if len(validation) else None)
-        scores[out] = scores_of(fitted, _only(features, out), view)
+        fitted.fit(features.of_photographs(fit), features.of_photographs(validation) if len(validation) else None)
+        scores[out] = scores_of(fitted, features.of_photographs(out), view)
     return [float(score) for score in scores]
 
 
@@ -124,12 +124,6 @@ def described(
 def content_hashes(images: Sequence[Path]) -> list[str]:
     """Of each file; see `flawspot.data.learned.content_hash`."""
     return [content_hash(path) for path in images]
-
-
-def _only(features: FeatureSet, rows: Rows) -> FeatureSet:
-    """Of some of the photographs."""
-    own = tile_rows(rows, features.tiles)
-    return dataclasses.replace(features, rows=own if features.rows is None else features.rows[own])
 
 
 def scores_of(fitted: Method, features: FeatureSet, view: View) -> NDArray[np.float32]:

@@ -8,7 +8,6 @@ position want them, and handed out as views of shape (M, C, H, W).
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import os
 import tempfile
@@ -25,7 +24,6 @@ from flawspot.files import check_writable, replacing
 from flawspot.progress import SILENT, Progress
 from flawspot.quantization.writing import in_integers
 from flawspot.runtime.prefetch import prefetch
-from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.session import open_session
 from flawspot.training.feature_source import FeatureSource
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
@@ -200,8 +198,8 @@ class FeatureCache:
                     stack.enter_context(_telling_of_temporary_files())
                     spilled[layer] = stack.enter_context(tempfile.TemporaryFile(prefix="flawspot-"))
                     put[layer] = _appending(spilled[layer])
-            read = functools.partial(read_photograph, view=view, white=source.white)
-            photographs = progress.track(prefetch(source.images, read), "computing features", len(source.images))
+            count = len(source.images)
+            photographs = progress.track(prefetch(range(count), source.read), "computing features", count)
             for row, (_, photograph) in enumerate(photographs):
                 if isinstance(photograph, Exception):
                     raise photograph

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flawspot.quantization.steps import Quantization
 from flawspot.runtime.images import WHITE
+from flawspot.runtime.reduced import Decoded, read_photograph
 from flawspot.runtime.view import View
+
+if TYPE_CHECKING:
+    from flawspot.training.pasting import Pasting
 
 FORMAT = 4
 """Counted up whenever the same key would stand for other numbers: another decoding, another layout."""
@@ -32,6 +36,7 @@ class FeatureSource:
         mean, std: of the normalisation of RGB / 255.
         white: of photographs of 16 bits.
         quantization: of the backbone; None leaves it in float.
+        pasting: of defects on the photographs; None leaves them as they are.
     """
 
     images: tuple[Path, ...]
@@ -43,6 +48,17 @@ class FeatureSource:
     std: Sequence[float]
     white: int = WHITE
     quantization: Quantization | None = None
+    pasting: Pasting | None = None
+
+    def read(self, row: int) -> Decoded:
+        """Photograph `row` as the network is given it.
+
+        Raises:
+            ImageError: it cannot be read any more.
+        """
+        if self.pasting is not None:
+            return self.pasting.read(row)
+        return read_photograph(self.images[row], self.view, white=self.white)
 
     def key(self, backbone: str, layer: int, dtype: str) -> str:
         """SHA-256, in hex, of all this and of what was made of it."""
@@ -51,5 +67,7 @@ class FeatureSource:
         preprocessing: list[Any] = [seen, list(self.mean), list(self.std), self.white]
         if self.quantization is not None:
             preprocessing.append(self.quantization.identity())
+        if self.pasting is not None:
+            preprocessing.append(self.pasting.identity())
         made = [backbone, self.weights, layer, dtype, FORMAT, metadata.version("flawspot")]
         return hashlib.sha256(json.dumps([self.fingerprint, names, preprocessing, made]).encode()).hexdigest()

@@ -31,6 +31,7 @@ from flawspot.training.expectations import expectations
 from flawspot.training.exporting import expected_of, export_detector
 from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.feature_source import FeatureSource
+from flawspot.training.pasting import pasted_on
 from flawspot.training.photographs import Division, Photographs, read_photographs
 from flawspot.training.precision import quantize_backbone
 from flawspot.training.tiles import inside_tiles, tile_rows
@@ -259,12 +260,14 @@ def _fit(
                 tile_rows(np.searchsorted(used, rows), count) for rows in (photographs.fit, photographs.validation)
             )
             inside = inside_tiles(chosen.view, [photographs.sizes[row] for row in used])
-            features = FeatureSet(chosen.network, chosen.taps, chosen.view.size, maps, fit_on, count, inside)
-            validation = dataclasses.replace(features, rows=chosen_by)
+            everyone = FeatureSet(chosen.network, chosen.taps, chosen.view.size, maps, None, count, inside)
+            validation = dataclasses.replace(everyone, rows=chosen_by)
+            pasted = pasted_on(everyone, np.searchsorted(used, photographs.fit), source, chosen.method, kept, progress)
+            everyone = dataclasses.replace(everyone, pasted=pasted)
+            features = dataclasses.replace(everyone, rows=fit_on)
         with phases.time("fitting"):
             chosen.method.fit(features, validation if len(validation) else None, progress=progress)
         if not len(photographs.folds):
             return None
         with phases.time("folds"):
-            whole = dataclasses.replace(features, rows=None)
-            return cross_scores(chosen.method, whole, photographs, chosen.view, progress=progress)
+            return cross_scores(chosen.method, everyone, photographs, chosen.view, progress=progress)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from flawspot.backbones.block_list import INPUT, BlockList, initialise
 from flawspot.backbones.registry import create, family
 from flawspot.errors import ConfigurationError, DataError, TrainingError
+from flawspot.methods.allocation import keeping_freed_memory
 from flawspot.methods.base import Method, training_device
 from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
@@ -29,7 +30,6 @@ from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
 from flawspot.methods.shapes import Shapes
 from flawspot.methods.stfpm import costs
-from flawspot.methods.stfpm.allocation import keeping_freed_memory
 from flawspot.methods.stfpm.head import StudentTeacherHead, half_squared_distance
 from flawspot.methods.stfpm.recipes import RECIPES, recipe
 from flawspot.progress import SILENT, Progress

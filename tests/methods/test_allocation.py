@@ -5,7 +5,7 @@ import platform
 
 import pytest
 
-from flawspot.methods.stfpm.allocation import keeping_freed_memory
+from flawspot.methods.allocation import keeping_freed_memory
 
 
 def test_it_may_end_in_an_error():

@@ -1,0 +1,120 @@
+"""Pasted: a small network on the frozen backbone's features that has learned what defects look like from pasted ones.
+
+Good photographs get defects of many kinds (`flawspot.data.varied_defects`), and the network learns which cells are
+covered by one: a segmentation with the focal loss (Lin et al., Focal Loss for Dense Object Detection, ICCV 2017,
+equation 4). That a network can learn real defects from pasted ones is from CutPaste (Li et al., CVPR 2021) and DRAEM
+(Zavrtanik et al., ICCV 2021); that it can do so on frozen features with noise on them, from SimpleNet (Liu et al., CVPR
+2023). The network, its size and the defects are our own.
+
+It knows what it was shown: where real defects resemble no pasted one it is blind, and it is at its best beside a method
+that measures how far features are from good ones (`flawspot.methods.jury`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from flawspot.errors import DataError
+from flawspot.methods.base import Method
+from flawspot.methods.costs import FittingCosts
+from flawspot.methods.features import FeatureSet
+from flawspot.methods.pasted import costs
+from flawspot.methods.pasted.learning import Schedule, learn
+from flawspot.methods.pasted.network import DefectNetwork
+from flawspot.methods.registry import method
+from flawspot.methods.settings import setting
+from flawspot.methods.shapes import Shapes
+from flawspot.methods.smoothing import Upsample
+from flawspot.progress import SILENT, Progress
+from flawspot.runtime.manifest import Part, Scalar
+
+
+@method
+@dataclass(kw_only=True)
+class Pasted(Method):
+    """A network that has learned pasted defects.
+
+        >>> flawspot.Pasted(photographs=200).width
+        32
+
+    Attributes:
+        photographs: good photographs, or tiles, that get defects; each has one to four.
+        width: channels of the network.
+        blocks: residual blocks of it.
+        epochs: how often each of `photographs` is looked at.
+        batch_size: photographs with defects in a step; a quarter as many good ones stand beside them.
+        learning_rate: of AdamW, at its highest.
+        noise: standard deviation of the noise on features while it learns, in theirs; a part's features differ from
+            those of the few photographs there are.
+        sigma: of the Gaussian over the map, in pixels of 224.
+        network_: without batch norms.
+    """
+
+    name: ClassVar[str] = "pasted"
+    source: ClassVar[str] = "flawspot, after CutPaste (arXiv 2104.04015) and SimpleNet (arXiv 2303.15140)"
+    shortest_fit: ClassVar[Mapping[str, Scalar]] = {"epochs": 1}
+
+    photographs: int = setting(400, low=8, high=20_000)
+    width: int = setting(32, low=4, high=256)
+    blocks: int = setting(2, low=0, high=8)
+    epochs: int = setting(5, low=1)
+    batch_size: int = setting(12, low=2)
+    learning_rate: float = setting(3e-3, above=0)
+    noise: float = setting(0.15, low=0)
+    sigma: float = setting(2.0, low=0, high=224)
+
+    network_: DefectNetwork = field(init=False, repr=False)
+
+    def pasted_photographs(self) -> int:
+        """As many as it learns from."""
+        return self.photographs
+
+    def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
+        """Learn to tell cells that a defect covers from the others."""
+        self.shapes_ = features.shapes
+        if features.pasted is None or not len(features.pasted.features):
+            raise DataError(f"{self.name} learns from photographs with pasted defects, and there are none")
+        features.check_inside()
+        schedule = Schedule(self.epochs, self.batch_size, self.learning_rate, self.noise, self.seed)
+        network = DefectNetwork(self.shapes_, self.width, self.blocks)
+        self.network_ = learn(network, features, features.pasted, schedule, progress)
+        return self
+
+    def head(self) -> nn.Module:
+        """The network, and the smoothing; the image score is the map's maximum."""
+        return PastedHead(self)
+
+    def planned_parts(self, shapes: Shapes) -> list[Part]:
+        """The network and the smoothing."""
+        return costs.parts(self, shapes)
+
+    def planned_networks(self, shapes: Shapes) -> Mapping[str, nn.Module]:
+        """The network."""
+        return {costs.NETWORK: costs.planned_network(self, shapes)}
+
+    def training_costs(self, shapes: Shapes) -> FittingCosts:
+        """The features of the photographs with defects, and a step."""
+        return costs.fitting(self, shapes)
+
+
+class PastedHead(nn.Module):
+    """Feature maps -> anomaly map and score."""
+
+    def __init__(self, fitted: Pasted) -> None:
+        super().__init__()
+        shapes = fitted.shapes_
+        self.network = fitted.network_
+        self.upsample = Upsample(shapes.grid, shapes.input_size, fitted.sigma)
+
+    def forward(self, maps: dict[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """{tap: (N, C, H, W)}, (N, h, w) -> (N, h, w), (N,): the smoothed logits as ``log(1 + exp(logit))``, the
+        surprise at what looks like a defect, in nats; it neither saturates nor falls below zero."""
+        anomaly_map = F.softplus(self.upsample(self.network(maps, inside), inside))
+        if inside is not None:
+            anomaly_map = anomaly_map * inside
+        return anomaly_map, anomaly_map.amax(dim=(1, 2))
