@@ -35,6 +35,7 @@ SMALL = {
     "cfa": {"epochs": 2},
     "stfpm": {"epochs": 20, "batch_size": 4},
     "paste": {"epochs": 30, "batch_size": 4},
+    "jury": {"members": "patchcore:bank_size=800 + pasted:photographs=24,epochs=20,batch_size=8"},
     "pasted": {"photographs": 24, "epochs": 20, "batch_size": 8},
 }
 """Settings that keep the tests quick; a method not named here is tested with its defaults."""

@@ -277,7 +277,7 @@ def test_every_hyperparameter_has_a_range_and_a_description(name):
         known.check(known.default)
         assert known.description, known.name
         if str in known.kinds:
-            assert known.range.choices
+            assert known.range.choices or known.range.form
         if int in known.kinds or float in known.kinds:
             assert known.range.bounds
             for value in (float("nan"), float("inf"), -float("inf"), "nan", "-inf"):

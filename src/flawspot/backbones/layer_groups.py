@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from flawspot.backbones.block_list import check_taps
 from flawspot.backbones.equivalent_layers import Equivalent, equivalent_layers
-from flawspot.backbones.registry import family
+from flawspot.backbones.registry import create, family
 from flawspot.errors import ConfigurationError
 
 EQUIVALENT = "equiv:"
 """Before the name of a reference backbone: the layers that stand for its taps. `equiv` alone is Table 1's group."""
+
+STAGES = "stages"
+"""Of any backbone: at a quarter, an eighth and a sixteenth of the resolution, the last of the first layers that have as
+many channels, [3, 6, 10] of MobileNetV2. Small defects are found by such layers: they are fine, and have been through
+most of what a network computes at a resolution."""
+_STRIDES = (4, 8, 16)
+_STAGES_SIZE = 224
 
 
 def resolve(backbone: str, layers: str | Sequence[int]) -> tuple[int, ...]:
@@ -21,6 +30,8 @@ def resolve(backbone: str, layers: str | Sequence[int]) -> tuple[int, ...]:
     if isinstance(layers, str):
         if layers in known.layer_groups:
             return known.layer_groups[layers]
+        if layers == STAGES:
+            return stages(backbone)
         found = equivalent(backbone, layers)
         if found is not None:
             return found.taps
@@ -34,6 +45,20 @@ def resolve(backbone: str, layers: str | Sequence[int]) -> tuple[int, ...]:
             ) from None
     # A negative index counts from the end in timm; here -1 would be the photograph itself, so it is refused.
     return check_taps(backbone, layers, first=0, last=known.last)
+
+
+def stages(backbone: str) -> tuple[int, ...]:
+    """The layers that `STAGES` stands for; those of the resolutions that the backbone has."""
+    with torch.device("meta"):
+        last = family(backbone).last
+        shapes = create(backbone, tuple(range(last + 1))).shapes((_STAGES_SIZE, _STAGES_SIZE))
+    found = []
+    for stride in _STRIDES:
+        channels = {layer: c for layer, (c, height, _) in shapes.items() if height * stride == _STAGES_SIZE}
+        changes = (layer for layer in channels if channels[layer] != next(iter(channels.values())))
+        end = next(changes, last + 1)
+        found += [layer for layer in channels if layer < end][-1:]
+    return tuple(found)
 
 
 def equivalent(backbone: str, layers: str | Sequence[int], input_size: int = 224) -> Equivalent | None:

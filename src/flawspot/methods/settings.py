@@ -37,6 +37,7 @@ class Range:
         low, high: the smallest and the largest number.
         above, below: numbers that it must be above or below.
         choices: the texts it may be; none for any.
+        form: of any other text, how it is written, in words; the method's class checks it.
     """
 
     low: float | None = None
@@ -44,6 +45,7 @@ class Range:
     above: float | None = None
     below: float | None = None
     choices: tuple[str, ...] = ()
+    form: str = ""
 
     def holds(self, number: float) -> bool:
         """Whether a number is within the bounds; NaN and infinities never are, nor what 64 bits do not hold."""
@@ -72,9 +74,10 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     choices: typing.Iterable[str] = (),
+    form: str = "",
 ) -> Any:
     """A dataclass field with a default and a `Range`."""
-    return dataclasses.field(default=default, metadata={_RANGE: Range(low, high, above, below, tuple(choices))})
+    return dataclasses.field(default=default, metadata={_RANGE: Range(low, high, above, below, tuple(choices), form)})
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Hyperparameter:
         if bool in self.kinds:
             words += ["true", "false"]
         if str in self.kinds:
-            words += self.range.choices or ["a text"]
+            words += self.range.choices or [self.range.form or "a text"]
         if type(None) in self.kinds:
             words.append("none")
         return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
