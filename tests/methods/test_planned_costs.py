@@ -17,6 +17,7 @@ SMALL = {
         {"reweight": True},
         {"standardize": "channel", "precision": "int8"},
     ],
+    "jury": [{"members": "patchcore:bank_size=500 + pasted:photographs=24,epochs=1"}],
     "padim": [
         {},
         {"channels": 7},

@@ -15,7 +15,7 @@ SYNTAX = "members joined by +, each [WEIGHT*]METHOD[@LAYERS][:NAME=VALUE,...]"
 _MEMBER = re.compile(
     r"(?:(?P<weight>[0-9.eE+-]+)\s*\*\s*)?(?P<name>[a-z][a-z0-9_]*)(?:@(?P<layers>[^:]+))?(?::(?P<settings>.*))?"
 )
-_BETWEEN = re.compile(r"\s*\+\s*(?=[0-9.]*\s*\*?\s*[a-z])")
+_BETWEEN = re.compile(r"\s*\+\s*(?=[a-z]|[0-9.eE+-]+\s*\*)")
 """A + that a member follows, so that one in a number is none."""
 
 
@@ -52,8 +52,12 @@ class Member:
         return taps if self.layers is None else resolve(backbone, self.layers)
 
 
-def parse(text: str) -> tuple[Member, ...]:
+def parse(text: str, own: str = "") -> tuple[Member, ...]:
     """The members that `text` names; the module shows one.
+
+    Args:
+        text: as the user wrote it.
+        own: the name of the method that asks, which cannot be its own member.
 
     Raises:
         ConfigurationError: says what cannot be read and how it is written.
@@ -61,6 +65,8 @@ def parse(text: str) -> tuple[Member, ...]:
     members = tuple(_parse(part.strip()) for part in _BETWEEN.split(text.strip()))
     if not 2 <= len(members) <= MOST:
         raise ConfigurationError(f"a jury has 2 to {MOST} members, not {len(members)}: give {SYNTAX}")
+    if own in [member.method for member in members]:
+        raise ConfigurationError(f"members: a {own} cannot sit on a {own}")
     return members
 
 
@@ -80,7 +86,7 @@ def _parse(text: str) -> Member:
         weight = 0.0
     if not 0 < weight <= 1000:
         raise ConfigurationError(
-            f"members: the weight {found['weight']} of {found['name']} must be above 0, at most 1000"
+            f"members: the weight {found['weight']} of {found['name']} must be above 0 and at most 1000"
         )
     layers = found["layers"]
     return Member(found["name"], None if layers is None else layers.strip(), tuple(settings), weight)

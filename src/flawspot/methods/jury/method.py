@@ -74,7 +74,7 @@ class Jury(Method):
             ConfigurationError: they cannot be read, or one does not know a setting.
         """
         super().__post_init__()
-        self._parsed = parse(self.members)
+        self._parsed = parse(self.members, self.name)
         self._created()
 
     def _created(self) -> list[Method]:
