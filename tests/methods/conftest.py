@@ -120,7 +120,8 @@ def fit(
         changed, cover = with_squares(good[np.arange(wanted) % len(good)])
         pasted = PastedSet(features(changed), cover, np.arange(wanted) % len(good) // tiles)
         learned_from = dataclasses.replace(learned_from, pasted=pasted)
-    method.fit(learned_from, validation)
+    turned = {quarters: features(np.ascontiguousarray(np.rot90(good, quarters, (1, 2)))) for quarters in method.turns()}
+    method.fit(dataclasses.replace(learned_from, turned=turned), validation)
     return fitted
 
 

@@ -29,6 +29,7 @@ VARIANTS = [
     "padim selection=variance channels=120",
     "patchcore reweight=yes bank_size=100",
     "patchcore standardize=channel",
+    "patchcore rotations=2 pool=1000",
     "patchcore standardize=channel precision=int8 reweight=yes bank_size=100",
 ]
 """Methods with settings that change what they store or compute."""

@@ -218,13 +218,13 @@ def test_broken_off_it_leaves_nothing(source, tmp_path, monkeypatch, error, fold
 
     kept = tmp_path / "kept"
     cache = FeatureCache(kept if folder else None, memory=1)
-    monkeypatch.setattr(feature_cache, "read_photograph", breaks_off)
+    monkeypatch.setattr(feature_source, "read_photograph", breaks_off)
     wanted = FlawspotError if isinstance(error, OSError) else error
     with pytest.raises(wanted, match="No space left" if isinstance(error, OSError) else None):
         cache.maps(source, backbone())
     assert not [*temporary.iterdir(), *(kept.iterdir() if folder else ())]
     assert len(cache) == 0
-    monkeypatch.setattr(feature_cache, "read_photograph", read_photograph)
+    monkeypatch.setattr(feature_source, "read_photograph", read_photograph)
     assert len(cache.maps(source, backbone())) == 3  # and it can be used again
 
 
@@ -238,7 +238,7 @@ def test_two_at_once_both_end_up_right(source, expected, tmp_path, monkeypatch):
             others.append(FeatureCache(tmp_path).maps(source, backbone()))
         return read_photograph(path, view, white=white)
 
-    monkeypatch.setattr(feature_cache, "read_photograph", read)
+    monkeypatch.setattr(feature_source, "read_photograph", read)
     close(FeatureCache(tmp_path).maps(source, backbone()), expected)
     close(others[1], expected)
     assert len(list(tmp_path.iterdir())) == 3

@@ -84,6 +84,10 @@ class Method(ABC):
         """How many photographs, or tiles, with pasted defects `fit` wants in `FeatureSet.pasted`."""
         return 0
 
+    def turns(self) -> tuple[int, ...]:
+        """By how many quarters the photographs are turned that `fit` wants in `FeatureSet.turned` as well; 1 to 3."""
+        return ()
+
     @abstractmethod
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Learn from the features of good images. Sets `shapes_` and the learned attributes, and returns itself.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -42,6 +42,8 @@ class FeatureSet:
         inside: which pixels of each stored map are looked at; None where all are.
         pasted: some of the photographs with defects, for a method that asks for them
             (`flawspot.methods.base.Method.pasted_photographs`); None for the others.
+        turned: the same photographs turned by so many quarters, anticlockwise, for a method that asks for them
+            (`flawspot.methods.base.Method.turns`).
     """
 
     backbone: BlockList
@@ -52,6 +54,7 @@ class FeatureSet:
     tiles: int = 1
     inside: Inside | None = None
     pasted: PastedSet | None = None
+    turned: Mapping[int, FeatureSet] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """N T."""
@@ -78,14 +81,16 @@ class FeatureSet:
         """The same photographs as a detector sees them that compares `taps` and needs `layers`."""
         maps = {layer: self.maps[layer] for layer in layers if layer in self.maps}
         pasted = None if self.pasted is None else replace(self.pasted, features=self.pasted.features.at(taps, layers))
-        return replace(self, taps=taps, maps=maps, pasted=pasted)
+        turned = {quarters: own.at(taps, layers) for quarters, own in self.turned.items()}
+        return replace(self, taps=taps, maps=maps, pasted=pasted, turned=turned)
 
     def of_photographs(self, rows: NDArray[np.int64]) -> FeatureSet:
         """Those of some of the N photographs, with the defects that were pasted on these."""
         own = (rows[:, None] * self.tiles + np.arange(self.tiles)).ravel()
         stored = own if self.rows is None else self.rows[own]
         pasted = None if self.pasted is None else self.pasted.on(np.unique(stored // self.tiles))
-        return replace(self, rows=stored, pasted=pasted)
+        turned = {quarters: each.of_photographs(rows) for quarters, each in self.turned.items()}
+        return replace(self, rows=stored, pasted=pasted, turned=turned)
 
     def pixels(self, rows: slice | NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """(B, height, width): which pixels of some of the rows are looked at; None where all are."""

@@ -11,9 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from flawspot.quantization.steps import Quantization
 from flawspot.runtime.images import WHITE
-from flawspot.runtime.reduced import Decoded, read_photograph
+from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.view import View
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class FeatureSource:
         white: of photographs of 16 bits.
         quantization: of the backbone; None leaves it in float.
         pasting: of defects on the photographs; None leaves them as they are.
+        turn: by how many quarters the photographs are turned, anticlockwise.
     """
 
     images: tuple[Path, ...]
@@ -49,6 +52,7 @@ class FeatureSource:
     white: int = WHITE
     quantization: Quantization | None = None
     pasting: Pasting | None = None
+    turn: int = 0
 
     def read(self, row: int) -> Decoded:
         """Photograph `row` as the network is given it.
@@ -58,7 +62,10 @@ class FeatureSource:
         """
         if self.pasting is not None:
             return self.pasting.read(row)
-        return read_photograph(self.images[row], self.view, white=self.white)
+        photograph = read_photograph(self.images[row], self.view, white=self.white)
+        if not self.turn:
+            return photograph
+        return prepare(np.ascontiguousarray(np.rot90(photograph.pixels, self.turn)), self.view)
 
     def key(self, backbone: str, layer: int, dtype: str) -> str:
         """SHA-256, in hex, of all this and of what was made of it."""
@@ -69,5 +76,7 @@ class FeatureSource:
             preprocessing.append(self.quantization.identity())
         if self.pasting is not None:
             preprocessing.append(self.pasting.identity())
+        if self.turn:
+            preprocessing.append(["turned", self.turn])
         made = [backbone, self.weights, layer, dtype, FORMAT, metadata.version("flawspot")]
         return hashlib.sha256(json.dumps([self.fingerprint, names, preprocessing, made]).encode()).hexdigest()

@@ -34,7 +34,8 @@ from flawspot.training.feature_source import FeatureSource
 from flawspot.training.pasting import pasted_on
 from flawspot.training.photographs import Division, Photographs, read_photographs
 from flawspot.training.precision import quantize_backbone
-from flawspot.training.tiles import inside_tiles, tile_rows
+from flawspot.training.tiles import inside_tiles
+from flawspot.training.turning import check_turns, turned
 from flawspot.training.viewing import request_view
 
 DEFAULT_INPUT_SIZE = 224
@@ -172,6 +173,7 @@ def train(
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
     chosen = dataclasses.replace(chosen, view=request.resolved(photographs.sizes))
+    check_turns(chosen.method, chosen.view, photographs.sizes)
     for remark in expectations(chosen, photographs):
         told.note(remark)
     artifact = _detector(chosen, photographs, division, cache, drop_suspects, phases, told)
@@ -255,16 +257,17 @@ def _fit(
     with contextlib.nullcontext(cache) if cache is not None else FeatureCache() as kept:
         with phases.time("features"):
             maps = kept.maps(source, chosen.network, progress=progress)
-            count = chosen.view.tiles
-            fit_on, chosen_by = (
-                tile_rows(np.searchsorted(used, rows), count) for rows in (photographs.fit, photographs.validation)
+            sizes = [photographs.sizes[row] for row in used]
+            inside = inside_tiles(chosen.view, sizes)
+            everyone = FeatureSet(chosen.network, chosen.taps, chosen.view.size, maps, None, chosen.view.tiles, inside)
+            fit_on, chosen_by = (np.searchsorted(used, rows) for rows in (photographs.fit, photographs.validation))
+            validation = everyone.of_photographs(chosen_by)
+            everyone = dataclasses.replace(
+                everyone,
+                pasted=pasted_on(everyone, fit_on, source, chosen.method, kept, progress),
+                turned=turned(everyone, source, sizes, chosen.method, kept, progress),
             )
-            inside = inside_tiles(chosen.view, [photographs.sizes[row] for row in used])
-            everyone = FeatureSet(chosen.network, chosen.taps, chosen.view.size, maps, None, count, inside)
-            validation = dataclasses.replace(everyone, rows=chosen_by)
-            pasted = pasted_on(everyone, np.searchsorted(used, photographs.fit), source, chosen.method, kept, progress)
-            everyone = dataclasses.replace(everyone, pasted=pasted)
-            features = dataclasses.replace(everyone, rows=fit_on)
+            features = everyone.of_photographs(fit_on)
         with phases.time("fitting"):
             chosen.method.fit(features, validation if len(validation) else None, progress=progress)
         if not len(photographs.folds):

@@ -221,3 +221,28 @@ def test_channels_without_deviation_are_left_as_they_are():
     assert scales.dtype == np.float32
     np.testing.assert_allclose(scales, [1 / patches[:, 0].astype(np.float64).std(), 1, 1, 8], rtol=1e-6)
     assert channel_scales(patches[:1]).tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("rotations", "turns"), [(1, ()), (2, (2,)), (4, (1, 2, 3))])
+def test_a_bank_of_everything_knows_the_turned_photographs_too(rotations, turns, fit_method, make_photographs):
+    fitted = fit_method("patchcore", bank_size=10**6, rotations=rotations)
+    assert fitted.method.turns() == turns
+    head, images = fitted.method.head(), make_photographs(12)
+    with torch.no_grad():
+        for quarters in range(4):
+            turned = np.ascontiguousarray(np.rot90(images, quarters, (1, 2)))
+            knows = float(head(fitted.maps(turned))[1].max()) == 0
+            assert knows == (quarters == 0 or quarters in turns)
+    assert len(fitted.method.bank_) == rotations * len(fit_method("patchcore", bank_size=10**6).method.bank_)
+
+
+def test_a_bank_of_turned_photographs_is_no_larger_and_planned_as_such(fit_method):
+    fitted = fit_method("patchcore", bank_size=300, rotations=4)
+    assert len(fitted.method.bank_) == 300
+    costs = fitted.method.training_costs(fitted.method.shapes_)
+    assert costs.items[0].bytes == 4 * 4 * 248 * 12 * 256
+
+
+def test_three_rotations_are_no_turns():
+    with pytest.raises(ConfigurationError, match="rotations must be 1, 2 or 4, not 3"):
+        create_method("patchcore", {"rotations": 3})

@@ -98,6 +98,10 @@ class Jury(Method):
         """As many as the member that wants most."""
         return max(method.pasted_photographs() for method in self._created())
 
+    def turns(self) -> tuple[int, ...]:
+        """Those of any member."""
+        return tuple(sorted({quarters for method in self._created() for quarters in method.turns()}))
+
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Fit the members, and bring their maps to one scale by `validation`."""
         shapes = self.shapes_ = features.shapes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,11 +19,11 @@ _ROWS = 8192
 """Patches whose squares are taken at once."""
 
 
-def gather(features: FeatureSet, most: int | None, seed: int, progress: Progress = SILENT) -> NDArray[np.float32]:
+def gather(sets: Sequence[FeatureSet], most: int | None, seed: int, progress: Progress = SILENT) -> NDArray[np.float32]:
     """Pool the patches of all images and keep those that are candidates.
 
     Args:
-        features: of the images, or of their tiles.
+        sets: features of the images, or of their tiles, and of the same ones turned.
         most: so many of the patches that are looked at, of each image its share, drawn at random; None takes all.
         seed: of the draw, which comes first: patches that are not drawn are never held.
         progress: told of images.
@@ -32,8 +34,8 @@ def gather(features: FeatureSet, most: int | None, seed: int, progress: Progress
     Raises:
         DataError: no patch is looked at.
     """
-    shapes = features.shapes
-    counts = _counts(features)
+    channels = sets[0].shapes.channels
+    counts = np.concatenate([_counts(features) for features in sets])
     total = int(counts.sum())
     if not total:
         raise DataError(NOTHING_INSIDE)
@@ -41,19 +43,18 @@ def gather(features: FeatureSet, most: int | None, seed: int, progress: Progress
     if most is not None and most < total:
         drawn = np.diff(np.cumsum(counts) * most // total, prepend=0)
         generator = np.random.default_rng(seed)
-    patches = np.empty((int(drawn.sum()), shapes.channels), np.float32)
-    end = 0
-    for start in progress.track(range(0, len(features), BATCH), "gathering patches"):
+    patches = np.empty((int(drawn.sum()), channels), np.float32)
+    end, image = 0, 0
+    batches = [(features, start) for features in sets for start in range(0, len(features), BATCH)]
+    for features, start in progress.track(batches, "gathering patches"):
         rows = _patches(features, slice(start, start + BATCH))  # (B, P, C)
-        cells = features.cells(shapes.grid, slice(start, start + BATCH))
-        for place, image in enumerate(rows):
-            inside = slice(None) if cells is None else np.flatnonzero(cells[place])
+        cells = features.cells(features.shapes.grid, slice(start, start + BATCH))
+        for place, found in enumerate(rows):
+            inside = np.arange(len(found)) if cells is None else np.flatnonzero(cells[place])
             if generator is not None:
-                inside = np.arange(shapes.positions)[inside]
-                inside = inside[np.sort(generator.choice(len(inside), drawn[start + place], replace=False))]
-            chosen = image[inside]
-            patches[end : end + len(chosen)] = chosen
-            end += len(chosen)
+                inside = inside[np.sort(generator.choice(len(inside), drawn[image], replace=False))]
+            patches[end : end + len(inside)] = found if len(inside) == len(found) else found[inside]
+            end, image = end + len(inside), image + 1
     return patches
 
 

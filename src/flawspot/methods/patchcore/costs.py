@@ -70,7 +70,7 @@ def fitting(method: PatchCore, shapes: Shapes) -> FittingCosts:
     """All patches that the bank is selected from, what their selection takes, and the bank."""
     patches, size = method.candidates(shapes), method.kept(shapes)
     # Patches of a pool are so many however many images there are.
-    every = patches == shapes.images * shapes.positions
+    every = patches == shapes.images * shapes.positions * method.rotations
     # A share of all patches grows with them; so does a bank that holds every one.
     grows = every and (method.bank_ratio is not None or size == patches)
     return FittingCosts(

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
 from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
@@ -60,6 +61,9 @@ class PatchCore(Method):
             paper's default is 0.1.
         pool: patches that the coreset is selected from, drawn at random with the seed; None takes all. An approximation
             that bounds the memory of a fit on large photographs in many tiles: 4 C bytes for each.
+        rotations: 2 selects the bank from the photographs and the same turned by a half, 4 from all quarter turns, for
+            parts that lie in any direction; 1 as in the paper. The bank is no larger, and what is new in a turned
+            photograph takes its share of it.
         standardize: ``channel`` divides each channel by its standard deviation over the patches that the bank is
             selected from, before selection and search, so that no channel counts more for its unit; None as in the
             paper. Channels that do not deviate are left as they are.
@@ -90,6 +94,7 @@ class PatchCore(Method):
     bank_size: int = setting(10_000, low=1)
     bank_ratio: float | None = setting(None, above=0, high=1)
     pool: int | None = setting(None, low=1)
+    rotations: int = setting(1, low=1, high=4)
     standardize: str | None = setting(None, choices=["channel"])
     quantization: str | None = setting(None, choices=["product"])
     subspaces: int = setting(8, low=1)
@@ -104,9 +109,23 @@ class PatchCore(Method):
     quantizer_: ProductQuantizer | None = field(init=False, repr=False)
     unproved_: list[float] = field(init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Check what the fields' ranges do not say.
+
+        Raises:
+            ConfigurationError: three rotations, which are no turns of a half or a quarter.
+        """
+        super().__post_init__()
+        if self.rotations == 3:
+            raise ConfigurationError("rotations must be 1, 2 or 4, not 3")
+
+    def turns(self) -> tuple[int, ...]:
+        """A half, or every quarter."""
+        return {1: (), 2: (2,), 4: (1, 2, 3)}[self.rotations]
+
     def candidates(self, shapes: Shapes) -> int:
         """How many patches the bank is selected from, where all of the photographs is looked at."""
-        patches = shapes.images * shapes.positions
+        patches = shapes.images * shapes.positions * self.rotations
         return patches if self.pool is None else min(self.pool, patches)
 
     def kept(self, shapes: Shapes, candidates: int | None = None) -> int:
@@ -118,7 +137,7 @@ class PatchCore(Method):
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Pool the patches of all images and keep a farthest-first coreset of them."""
         shapes = self.shapes_ = features.shapes
-        patches = gather(features, self.pool, self.seed, progress)
+        patches = gather([features, *(features.turned[turn] for turn in self.turns())], self.pool, self.seed, progress)
         self.scales_ = channel_scales(patches) if self.standardize else None
         if self.scales_ is not None:
             patches *= self.scales_
