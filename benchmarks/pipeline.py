@@ -33,6 +33,7 @@ from flawspot.methods.shapes import Shapes
 from flawspot.methods.smoothing import bilinear_matrix
 from flawspot.methods.stfpm.head import StudentTeacherHead
 from flawspot.methods.stfpm.paste import PaSTe
+from flawspot.methods.stfpm.training import TrainedStudent
 from flawspot.runtime.detector import OUTPUTS, Detector
 from flawspot.runtime.images import read_image
 from flawspot.runtime.listing import find_images
@@ -76,7 +77,7 @@ def make_paste() -> tuple[bytes, bytes, bytes, Preprocess]:
     with torch.no_grad():
         maps = network(torch.zeros(1, 3, SIZE, SIZE))
     fitted = PaSTe()
-    fitted.student_, fitted.source_ = student.frozen(), SOURCE
+    fitted.students_, fitted.source_ = (TrainedStudent(student.frozen(), 1, [], []),), SOURCE
     shapes = {layer: (m.shape[1], m.shape[2], m.shape[3]) for layer, m in maps.items()}
     fitted.shapes_ = Shapes("mobilenet_v2", TAPS, shapes, (SIZE, SIZE), 1)
     graph = to_onnx(DetectorGraph(preprocess, network, StudentTeacherHead(fitted)), OUTPUTS)

@@ -22,6 +22,7 @@ QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "
         (flawspot.PatchCore(bank_size=900, standardize="channel", precision="int8"), "2,6,13", NearestNeighbour),
         (flawspot.CFA(epochs=1), "3,6,13", CentreDistance),
         (flawspot.PaSTe(epochs=1), "4,6", DirectionDistance),
+        (flawspot.PaSTe(epochs=1, students=3), "4,6", DirectionDistance),
     ],
     ids=[
         "gaussians",
@@ -31,6 +32,7 @@ QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "
         "a standardised bank",
         "centres",
         "a student",
+        "three students",
     ],
 )
 def test_a_trained_detector_as_c(method, layers, kind, product_folder, compiler, tmp_path):
@@ -49,9 +51,10 @@ def test_a_trained_detector_as_c(method, layers, kind, product_folder, compiler,
     assert fixed.parity.map_difference < 1e-5
 
 
-def test_a_trained_student_in_integers_as_fixed_onnx(product_folder, tmp_path):
+@pytest.mark.parametrize("students", [1, 2])
+def test_trained_students_in_integers_as_fixed_onnx(students, product_folder, tmp_path):
     settings = {"layers": "4,6", "calibration": "split", "precision": "int8", **QUICK}
-    artifact = flawspot.train(product_folder, method=flawspot.PaSTe(epochs=1), **settings)
+    artifact = flawspot.train(product_folder, method=flawspot.PaSTe(epochs=1, students=students), **settings)
     report = export(artifact, tmp_path / "fixed.onnx", "onnx-fixed", folder=product_folder)
     assert report.precision == "int8"
     assert report.parity.map_difference < 1e-5

@@ -27,6 +27,7 @@ SMALL = {
         {"covariance": "diagonal"},
         {"covariance": "low_rank", "precision": "float16"},
     ],
+    "paste": [{"epochs": 1}, {"epochs": 1, "students": 2}],
 }
 
 

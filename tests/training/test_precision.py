@@ -63,6 +63,27 @@ def test_every_method(method, product_folder, one_thread):
     assert {part.name: part.bytes for part in planned.parts if part.name in networks} == networks
 
 
+def test_several_students(product_folder, one_thread):
+    """Each is rounded behind the same teacher."""
+    settings = {"epochs": 1, "students": 2}
+    artifact = flawspot.train(product_folder, method="paste", settings=settings, precision="int8", **OPTIONS)
+    assert np.isfinite(flawspot.load(artifact, self_test=True).predict(photograph()).map).all()
+    one = train(product_folder, "paste", precision="int8")
+    sizes = [{part.name: part.bytes for part in each.manifest.parts} for each in (one, artifact)]
+    assert sizes[1]["students"] == 2 * sizes[0]["student"]
+    quantized = [
+        sum(node.op_type == "QuantizeLinear" for node in onnx.load_from_string(each.model).graph.node)
+        for each in (one, artifact)
+    ]
+    student = sum(node.op_type == "Conv" for node in onnx.load_from_string(artifact.model).graph.node)
+    student -= sum(node.op_type == "Conv" for node in onnx.load_from_string(one.model).graph.node)
+    assert quantized[1] - quantized[0] >= student > 0
+    planned = configuration_costs(
+        backbone="mobilenet_v2", method="paste", settings=settings, input_size=64, precision="int8", images=20
+    )
+    assert {part.name: part.bytes for part in planned.parts}["students"] == sizes[1]["students"]
+
+
 @pytest.mark.parametrize("backbone", ["mcunet_in3", "efficientnet_lite0", "phinet", "micronet_m1"])
 def test_backbones_of_every_kind(backbone, product_folder, one_thread):
     artifact = train(product_folder, "padim", backbone=backbone, precision="int8")

@@ -25,8 +25,9 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("tflite_micro") is None
         (flawspot.PaDiM(channels=20), "3,6"),
         (flawspot.PatchCore(bank_size=300), "2,6,13"),
         (flawspot.CFA(epochs=1), "3,6,13"),
+        (flawspot.PaSTe(epochs=1, students=2), "4,6"),
     ],
-    ids=["gaussians", "a nested bank", "centres"],
+    ids=["gaussians", "a nested bank", "centres", "two students"],
 )
 def test_a_trained_detector_as_tflite(method, layers, product_folder, tmp_path):
     artifact = flawspot.train(product_folder, method=method, layers=layers, calibration="split", **QUICK)

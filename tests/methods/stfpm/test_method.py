@@ -11,7 +11,8 @@ from flawspot.backbones.block_list import INPUT, initialise
 from flawspot.backbones.registry import create
 from flawspot.errors import ConfigurationError, DataError, TrainingError
 from flawspot.methods.features import FeatureSet
-from flawspot.methods.stfpm.method import STFPM, half_squared_distance
+from flawspot.methods.stfpm.head import half_squared_distance
+from flawspot.methods.stfpm.method import STFPM
 from flawspot.methods.stfpm.paste import PaSTe
 
 

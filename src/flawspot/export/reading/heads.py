@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from flawspot.export.form import Addition
 from flawspot.export.head_operations import DirectionDistance, Enlarged, GaussianDistance
 from flawspot.export.reading.centres import centre_distance
 from flawspot.export.reading.neighbours import nearest_neighbour
@@ -29,7 +30,7 @@ def _product(state: Reading, node: Node) -> bool:
         return True
     if state.in_units(node) or standardised(state, node):
         return True
-    return _direction_distance(state, node) or centre_distance(state, node)
+    return _direction_distance(state, node) or centre_distance(state, node) or _multiple(state, node)
 
 
 def _direction_distance(state: Reading, node: Node) -> bool:
@@ -61,6 +62,26 @@ def _direction_distance(state: Reading, node: Node) -> bool:
     return True
 
 
+def _sum_of_maps(state: Reading, node: Node) -> bool:
+    """Of two maps of one channel, such as two students' distances."""
+    a, b = (state.tensors.get(name) for name in node.inputs)
+    if a is None or b is None or a.channels != 1 or a.quantization is not None or b.quantization is not None:
+        return False
+    if (a.channels, a.height, a.width) != (b.channels, b.height, b.width):
+        return False
+    state.add(Addition(a, b, Tensor(node.outputs[0], 1, a.height, a.width)), node.outputs[0])
+    return True
+
+
+def _multiple(state: Reading, node: Node) -> bool:
+    """Of a map of one channel by a number: what enlarges it takes the number in."""
+    x, factor = state.tensors.get(node.inputs[0]), state.graph.scalar(node, 1)
+    if x is None or x.channels != 1 or x.quantization is not None or factor is None:
+        return False
+    state.multiples[node.outputs[0]] = (x, factor)
+    return True
+
+
 def _direction(graph: Graph, name: str) -> str | None:
     """What is divided by its length."""
     quotient = graph.maker(name, "Div")
@@ -88,9 +109,9 @@ def _enlarged(state: Reading, node: Node) -> bool:
     graph = state.graph
     rows, columns = graph.constant(node, 0), graph.constant(node, 1)
     size = state.input_size
-    x = state.tensors.get(node.inputs[1])
+    x, times = state.multiples.get(node.inputs[1], (state.tensors.get(node.inputs[1]), 1.0))
     if rows is not None and x is not None and x.channels == 1 and rows.shape == (size, x.height):
-        state.halves[node.outputs[0]] = (x, rows.astype(np.float32))
+        state.halves[node.outputs[0]] = (x, (rows * times).astype(np.float32))
         return True
     half = state.halves.get(node.inputs[0])
     if half is not None and columns is not None and columns.shape == (half[0].width, size):
@@ -178,6 +199,7 @@ def _turned(state: Reading, node: Node) -> bool:
 
 HEAD_OPERATORS: dict[str, Callable[[Reading, Node], bool]] = {
     "Mul": _product,
+    "Add": _sum_of_maps,
     "MatMul": _enlarged,
     **PIECE_OPERATORS,
     "Sqrt": _rooted,

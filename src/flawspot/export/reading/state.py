@@ -26,6 +26,7 @@ class Reading:
         weights: values that depend on the photograph's height and width alone.
         scaled: of values that are a tensor of codes in units of its channels.
         pieces: of values that gather channels of several tensors.
+        multiples: of values that are a map of one channel times a number.
         halves: of ``rows @ x``: the tensor and the rows.
         products: of values that are products of enlarged maps.
         done: values that were read together with an operator before theirs.
@@ -42,6 +43,7 @@ class Reading:
     weights: set[str] = field(default_factory=set)
     scaled: dict[str, tuple[Tensor, Units]] = field(default_factory=dict)
     pieces: dict[str, tuple[Piece, ...]] = field(default_factory=dict)
+    multiples: dict[str, tuple[Tensor, float]] = field(default_factory=dict)
     halves: dict[str, tuple[Tensor, Floats]] = field(default_factory=dict)
     products: dict[str, tuple[Enlarged, ...]] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)

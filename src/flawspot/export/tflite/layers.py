@@ -143,7 +143,7 @@ def write_addition(writing: Writing, operation: Addition, step: int) -> None:
     fused = _fused(y.quantization, operation.low, operation.high)
     inputs = [writing.values[tensor.name] for tensor in operation.inputs]
     how = held(y.quantization) | {"fusedActivationFunction": NONE if fused is None else fused}
-    result = writing.model.apply("ADD", inputs, shape_of(y), **how)
+    result = writing.model.apply("ADD", inputs, inputs[0].shape, **how)  # of maps, a distance's own
     writing.put(y, result if fused is not None else _clipped(writing, result, y, operation.low, operation.high), step)
 
 

@@ -15,41 +15,58 @@ from flawspot.methods.costs import FLOAT, BackboneCounts, FittingCosts, MemoryIt
 from flawspot.methods.shapes import Shapes
 from flawspot.methods.smoothing import upsampling_part
 from flawspot.methods.stfpm.head import half_squared_distance
+from flawspot.methods.stfpm.training import position_loss
 from flawspot.runtime.manifest import Part
 
 if TYPE_CHECKING:
     from flawspot.methods.stfpm.method import STFPM
 
-STUDENT = "student"
+STUDENT, STUDENTS = "student", "students"
+"""The part's name, where there is one and where there are more."""
 
 
 def planned_student(method: STFPM, shapes: Shapes, batch: int = 1) -> tuple[BlockList, Tensor]:
-    """The student that would be trained, and a batch of what it starts from, (B, C, H, W); neither has numbers."""
+    """A student that would be trained, and a batch of what it starts from, (B, C, H, W); neither has numbers."""
     with torch.device("meta"):
         blocks = method.student(shapes.taps, shapes.backbone).eval()
         source = method.source_layer(shapes.taps, shapes.backbone)
         return blocks, torch.zeros(batch, *shapes.maps[source])
 
 
+def networks(method: STFPM, shapes: Shapes) -> Mapping[str, nn.Module]:
+    """All students as one part, on torch's meta device."""
+    if method.students == 1:
+        return {STUDENT: planned_student(method, shapes)[0]}
+    return {STUDENTS: nn.ModuleList(planned_student(method, shapes)[0] for _ in range(method.students))}
+
+
 def parts(method: STFPM, shapes: Shapes) -> list[Part]:
-    """The student, and the comparison with its upsampling."""
+    """The students, and the comparison with its upsampling."""
     student, start = planned_student(method, shapes)
     upsampling = [upsampling_part(grid, shapes.input_size) for grid in shapes.tap_grids]
     return [
-        Part(STUDENT, module_bytes(student), module_macs(student, start)),
+        Part(
+            STUDENT if method.students == 1 else STUDENTS,
+            method.students * module_bytes(student),
+            method.students * module_macs(student, start),
+        ),
         Part("upsampling", sum(p.bytes for p in upsampling), sum(p.macs for p in upsampling)),
     ]
 
 
 def fitting(method: STFPM, shapes: Shapes) -> FittingCosts:
-    """One batch, what autograd keeps of it, and the student with its gradients, optimizer and best epoch."""
+    """One batch, what autograd keeps of it, and a student with its gradients, optimizer and best epoch.
+
+    Students are trained one after the other, so that of those which are done the weights alone are held.
+    """
     epochs, batch = method.steps(shapes.backbone, shapes.images)
     batch = min(batch, shapes.images)
     student, start = planned_student(method, shapes, batch)
     teacher = {tap: torch.zeros(batch, *shapes.maps[tap], device="meta") for tap in shapes.taps}
 
     def loss(outputs: Mapping[int, Tensor]) -> Tensor:
-        return torch.stack([half_squared_distance(teacher[tap], outputs[tap]).mean() for tap in shapes.taps]).sum()
+        distances = [half_squared_distance(teacher[tap], outputs[tap]) for tap in shapes.taps]
+        return torch.stack([position_loss(distance, None, method.hard_share) for distance in distances]).sum()
 
     step = step_costs(student, start, loss)
     tensors = sum(t.nbytes for t in student.state_dict().values())
@@ -63,21 +80,26 @@ def fitting(method: STFPM, shapes: Shapes) -> FittingCosts:
             MemoryItem("gradients", parameters),
             MemoryItem("optimizer", parameters),  # momentum
             MemoryItem("best epoch", tensors),
+            *([MemoryItem("students before", (method.students - 1) * tensors)] if method.students > 1 else []),
         ),
-        forward_macs=step.forward_macs // batch,
-        backward_input_macs=step.backward_input_macs // batch,
-        backward_weight_macs=step.backward_weight_macs // batch,
+        forward_macs=method.students * step.forward_macs // batch,
+        backward_input_macs=method.students * step.backward_input_macs // batch,
+        backward_weight_macs=method.students * step.backward_weight_macs // batch,
         epochs=epochs,
         batch_size=batch,
     )
 
 
 def of_paper(method: STFPM, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
-    """Parameters alone, without the batch norms' running statistics; in training the outputs of what is trained."""
+    """Parameters alone, without the batch norms' running statistics; in training the outputs of what is trained.
+
+    The paper has one student. Of several, parameters and multiply-accumulates are counted by its way for each; the
+    outputs in training once, for one is trained at a time.
+    """
     student, start = planned_student(method, shapes)
     parameters = sum(p.numel() for p in student.parameters())
     return PaperCosts(
-        bytes=FLOAT * (backbone.parameters + parameters),
+        bytes=FLOAT * (backbone.parameters + method.students * parameters),
         macs=backbone.macs + sum(part.macs for part in parts(method, shapes)),
         training_ram=_trained_outputs(student, start),
         notes={

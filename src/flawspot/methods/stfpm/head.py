@@ -1,7 +1,10 @@
-"""The head of STFPM and PaSTe: the student beside its teacher."""
+"""The head of STFPM and PaSTe: the student beside its teacher, or several."""
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,18 +23,28 @@ class StudentTeacherHead(nn.Module):
     def __init__(self, fitted: STFPM) -> None:
         super().__init__()
         shapes = fitted.shapes_
-        self.student = fitted.student_
+        students = [each.blocks for each in fitted.students_]
+        # Names of weights are part of the graph: one student keeps its own, without a place in a list.
+        self.student: nn.Module = students[0] if len(students) == 1 else nn.ModuleList(students)
         self.taps, self.source = shapes.taps, fitted.source_
         self.upsample = nn.ModuleList(Upsample(grid, shapes.input_size) for grid in shapes.tap_grids)
 
     def forward(self, maps: dict[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """{layer: (N, C, H, W)}, (N, h, w) -> (N, h, w), (N,)."""
-        outputs = self.student(maps[self.source])
-        distances = [half_squared_distance(maps[tap], outputs[tap]) for tap in self.taps]  # (N, H, W) each
+        students = self.student if isinstance(self.student, nn.ModuleList) else [self.student]
+        outputs = [student(maps[self.source]) for student in students]
+        distances = [mean_distance(maps[tap], [output[tap] for output in outputs]) for tap in self.taps]
         anomaly_map = torch.ones(())
         for upsample, distance in zip(self.upsample, distances, strict=True):
             anomaly_map = anomaly_map * upsample(distance, inside)
         return anomaly_map, anomaly_map.amax(dim=(1, 2))
+
+
+def mean_distance(teacher: Tensor, students: Sequence[Tensor]) -> Tensor:
+    """(N, C, H, W) of the teacher and of each student -> (N, H, W): the mean of the students' distances, in [0, 2]."""
+    distances = [half_squared_distance(teacher, student) for student in students]
+    total = functools.reduce(operator.add, distances)
+    return total if len(distances) == 1 else total * (1 / len(distances))
 
 
 def half_squared_distance(teacher: Tensor, student: Tensor) -> Tensor:

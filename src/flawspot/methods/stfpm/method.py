@@ -8,47 +8,52 @@ the taps, upsampled to the photograph's size, are multiplied into the anomaly ma
 
 from __future__ import annotations
 
-import copy
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from flawspot.backbones.block_list import INPUT, BlockList, initialise
+from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.backbones.registry import create, family
-from flawspot.errors import ConfigurationError, DataError, TrainingError
+from flawspot.errors import ConfigurationError, DataError
 from flawspot.methods.allocation import keeping_freed_memory
-from flawspot.methods.base import Method, training_device
+from flawspot.methods.base import Method
 from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
 from flawspot.methods.shapes import Shapes
 from flawspot.methods.stfpm import costs
-from flawspot.methods.stfpm.head import StudentTeacherHead, half_squared_distance
+from flawspot.methods.stfpm.head import StudentTeacherHead
 from flawspot.methods.stfpm.recipes import RECIPES, recipe
+from flawspot.methods.stfpm.training import TrainedStudent, train_student
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part, Scalar
-
-VALIDATION_BATCH = 16
-"""Images at a time without gradients: small enough that what a block makes stays near the processor."""
 
 
 @method
 @dataclass(kw_only=True)
 class STFPM(Method):
-    """Where a student fails to follow its teacher.
+    """Where a student, or each of several, fails to follow its teacher.
 
         >>> flawspot.STFPM(recipe="fast").momentum
         0.9
 
     Where only a part of the photograph is looked at, teacher and student are compared there alone, in training as in
     the map. Both see the same surroundings of it: what the student starts from is given whole.
+
+    `hard_share` is the hard feature loss of EfficientAD (Batzner et al., WACV 2024, section 3.2), by which a student
+    does not learn to follow its teacher where no good image asks for it. Other than there, a position is taken as a
+    whole, for its distance is one of directions and no sum of separate channels; each tap chooses its own; and exactly
+    so many are taken, where EfficientAD takes all that reach a quantile, by default 0.1 % of the values. The epoch is
+    chosen by the loss over all positions of held-out images, as ever.
+
+    With several `students` a tap's distance at a position is the mean of theirs, after Bergmann et al., Uninformed
+    Students, CVPR 2020, section 3.3. With t and s_k of length 1 and m the mean of s_1 to s_K,
+    ``1/K sum_k 1/2 |t - s_k|^2 = 1/2 (|t - m|^2 + (1/K sum_k |s_k|^2 - |m|^2))``: half of the regression error of the
+    mean and of the predictive variance together. There each of the two is first divided by its deviation on good
+    images; here they count as they are, so that nothing more is to be chosen.
 
     Attributes:
         share: the last block that teacher and student have in common (PaSTe), ``auto`` for the one before the first
@@ -61,11 +66,17 @@ class STFPM(Method):
         learning_rate: of stochastic gradient descent, at its highest; None takes the recipe's, 0.4 as in the paper,
             for MicroNet a tenth.
         momentum, weight_decay: of stochastic gradient descent, as in the paper.
-        student_: the trained blocks, in evaluation mode: all up to the last tap, or those behind `share`.
+        hard_share: the share of a batch's positions that a student learns from, at each tap those where it is farthest
+            from its teacher, 1 for all and none likewise.
+        students: how many are trained, from different weights and in different orders; the map is the mean of theirs,
+            and costs grow with them.
+        students_: what was trained, in evaluation mode: all blocks up to the last tap, or those behind `share`; the
+            best epoch; and the losses.
+        student_: the blocks of the first.
         source_: the layer the student starts from.
         epochs_, batch_size_, learning_rate_: as used.
-        best_epoch_: the epoch with the smallest loss on held-out good images, counted from 1.
-        training_losses_, validation_losses_: of each epoch.
+        best_epoch_: the epoch of the first student with the smallest loss on held-out good images, counted from 1.
+        training_losses_, validation_losses_: of the first student, of each epoch.
     """
 
     name: ClassVar[str] = "stfpm"
@@ -81,15 +92,34 @@ class STFPM(Method):
     learning_rate: float | None = setting(None, above=0)
     momentum: float = setting(0.9, low=0, below=1)
     weight_decay: float = setting(1e-4, low=0)
+    hard_share: float | None = setting(None, above=0, high=1)
+    students: int = setting(1, low=1, high=8)
 
-    student_: BlockList = field(init=False, repr=False)
+    students_: tuple[TrainedStudent, ...] = field(init=False, repr=False)
     source_: int = field(init=False, repr=False)
     epochs_: int = field(init=False, repr=False)
     batch_size_: int = field(init=False, repr=False)
     learning_rate_: float = field(init=False, repr=False)
-    best_epoch_: int = field(init=False, repr=False)
-    training_losses_: list[float] = field(init=False, repr=False)
-    validation_losses_: list[float] = field(init=False, repr=False)
+
+    @property
+    def student_(self) -> BlockList:
+        """The blocks of the first student."""
+        return self.students_[0].blocks
+
+    @property
+    def best_epoch_(self) -> int:
+        """That of the first student, counted from 1."""
+        return self.students_[0].best_epoch
+
+    @property
+    def training_losses_(self) -> list[float]:
+        """Those of the first student, by epoch."""
+        return self.students_[0].training_losses
+
+    @property
+    def validation_losses_(self) -> list[float]:
+        """Those of the first student, by epoch."""
+        return self.students_[0].validation_losses
 
     def source_layer(self, taps: Sequence[int], backbone: str) -> int:
         """The layer that the student starts from: the last shared block, or `INPUT`, the photograph itself.
@@ -129,13 +159,12 @@ class STFPM(Method):
 
     @keeping_freed_memory()
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
-        """Train the student on cached outputs of the teacher; the shared blocks are neither run nor held."""
+        """Train the students on cached outputs of the teacher; the shared blocks are neither run nor held."""
         shapes = self.shapes_ = features.shapes
-        source = self.source_ = self.source_layer(shapes.taps, shapes.backbone)
-        schedule = recipe(self.recipe)
+        self.source_ = self.source_layer(shapes.taps, shapes.backbone)
         self.epochs_, self.batch_size_ = self.steps(shapes.backbone, shapes.images)
         patience = family(shapes.backbone).student_patience
-        self.learning_rate_ = self.learning_rate or schedule.learning_rate / patience
+        self.learning_rate_ = self.learning_rate or recipe(self.recipe).learning_rate / patience
         if validation is None or not len(validation):
             raise DataError(
                 f"{self.name} chooses its epoch on held-out good images, and there are none: give more images"
@@ -143,103 +172,36 @@ class STFPM(Method):
         features.check_inside()
         validation.check_inside()
 
-        student = self.student(shapes.taps, shapes.backbone)
-        initialise(student, self.seed)
-        student = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.SGD(
-            student.parameters(),
-            self.learning_rate_,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            fused=True,
+        self.students_ = tuple(
+            train_student(self, features, validation, index, progress) for index in range(self.students)
         )
-        steps = math.ceil(len(features) / self.batch_size_)
-        generator = np.random.default_rng(self.seed)
-        best = math.inf
-        kept = copy.deepcopy(student.state_dict())
-        self.training_losses_, self.validation_losses_ = [], []
-        for epoch in progress.track(range(1, self.epochs_ + 1), "training the student"):
-            student.train()
-            total = 0.0
-            order = generator.permutation(len(features))
-            for step, rows in enumerate(np.array_split(order, steps), (epoch - 1) * steps):
-                factor = schedule.factor(step, self.epochs_ * steps)
-                optimizer.param_groups[0]["lr"] = self.learning_rate_ * factor
-                loss = self._loss(student, features, rows, source)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                total += float(loss.detach()) * len(rows)
-            self.training_losses_.append(total / len(features))
-            held_out = self._validate(student, validation, source)
-            self.validation_losses_.append(held_out)
-            if held_out < best:
-                best, self.best_epoch_ = held_out, epoch
-                kept = copy.deepcopy(student.state_dict())
-        if not math.isfinite(best):
-            raise TrainingError(
-                f"the student of {self.name} diverged: lower learning_rate, now {self.learning_rate_:g}"
-            )
-        student.load_state_dict(kept)
-        self.student_ = student.to(device="cpu", memory_format=torch.contiguous_format).frozen()
         return self
 
-    def _loss(self, student: BlockList, features: FeatureSet, rows: NDArray[np.int64], source: int) -> Tensor:
-        """Equations 1 to 3, averaged over the batch, or over those of its cells that are looked at."""
-        outputs = student(_batch(features, source, rows))
-        losses = []
-        for tap in features.taps:
-            distance = half_squared_distance(_batch(features, tap, rows), outputs[tap])  # (B, H, W)
-            cells = features.cells((distance.shape[1], distance.shape[2]), rows)
-            losses.append(distance.mean() if cells is None else _mean_inside(distance, cells))
-        return torch.stack(losses).sum()
-
-    def _validate(self, student: BlockList, validation: FeatureSet, source: int) -> float:
-        """The mean loss on held-out images, with the student as it will be shipped."""
-        student.eval()
-        with torch.no_grad():
-            total = 0.0
-            for start in range(0, len(validation), VALIDATION_BATCH):
-                rows = np.arange(start, min(start + VALIDATION_BATCH, len(validation)))
-                total += float(self._loss(student, validation, rows, source)) * len(rows)
-        return total / len(validation)
-
     def head(self) -> nn.Module:
-        """The student, and the product of the taps' distance maps; the image score is its maximum."""
+        """The students, and the product of the taps' distance maps; the image score is its maximum."""
         return StudentTeacherHead(self)
 
     def hyperparameters(self) -> dict[str, Scalar]:
         """Every field by name; after `fit`, the values used in the place of None and ``auto``."""
         fields = super().hyperparameters()
-        if not hasattr(self, "student_"):
+        if not hasattr(self, "students_"):
             return fields
         share = fields["share"] if self.source_ == INPUT else self.source_
         used = {"epochs": self.epochs_, "batch_size": self.batch_size_, "learning_rate": self.learning_rate_}
         return {**fields, "share": share, **used}
 
     def planned_parts(self, shapes: Shapes) -> list[Part]:
-        """The student, and the comparison with its upsampling."""
+        """The students, and the comparison with its upsampling."""
         return costs.parts(self, shapes)
 
     def planned_networks(self, shapes: Shapes) -> Mapping[str, nn.Module]:
-        """The student."""
-        return {costs.STUDENT: costs.planned_student(self, shapes)[0]}
+        """The students."""
+        return costs.networks(self, shapes)
 
     def training_costs(self, shapes: Shapes) -> FittingCosts:
-        """A step of the student, with what autograd keeps."""
+        """A step of a student, with what autograd keeps."""
         return costs.fitting(self, shapes)
 
     def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
-        """Parameters alone."""
+        """Parameters alone, of all students."""
         return costs.of_paper(self, shapes, backbone)
-
-
-def _mean_inside(distance: Tensor, cells: NDArray[np.bool_]) -> Tensor:
-    """Of (B, H, W) over the cells that are inside; 0 where none is."""
-    chosen = torch.from_numpy(cells).to(distance)
-    return (distance * chosen).sum() / chosen.sum().clamp(min=1)
-
-
-def _batch(features: FeatureSet, layer: int, rows: NDArray[np.int64]) -> Tensor:
-    batch = torch.from_numpy(features.batch(layer, rows)).contiguous(memory_format=torch.channels_last)
-    return batch.to(training_device())

@@ -1,0 +1,158 @@
+"""How a student learns to follow its teacher: the loss, and the epochs of gradient descent."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flawspot.backbones.block_list import BlockList, initialise
+from flawspot.errors import TrainingError
+from flawspot.methods.base import training_device
+from flawspot.methods.features import FeatureSet
+from flawspot.methods.stfpm.head import half_squared_distance
+from flawspot.methods.stfpm.recipes import recipe
+from flawspot.progress import Progress
+
+if TYPE_CHECKING:
+    from flawspot.methods.stfpm.method import STFPM
+
+VALIDATION_BATCH = 16
+"""Images at a time without gradients: small enough that what a block makes stays near the processor."""
+
+
+@dataclass(frozen=True)
+class TrainedStudent:
+    """A student as it is shipped, and how it came there.
+
+    Attributes:
+        blocks: in evaluation mode, of its best epoch.
+        best_epoch: the epoch with the smallest loss on held-out good images, counted from 1.
+        training_losses, validation_losses: of each epoch.
+    """
+
+    blocks: BlockList
+    best_epoch: int
+    training_losses: list[float]
+    validation_losses: list[float]
+
+
+def student_seed(seed: int, index: int) -> int:
+    """Of student `index`, from 0: of its first weights and of the order of the images.
+
+    The first has the method's own, so that it is the student that would be trained alone; the others' are drawn from
+    it, so that ensembles of two seeds have no student in common.
+    """
+    return seed if index == 0 else int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+
+
+def train_student(
+    method: STFPM, features: FeatureSet, validation: FeatureSet, index: int, progress: Progress
+) -> TrainedStudent:
+    """Train student `index` of `method`, which knows its schedule and the layer to start from.
+
+    Raises:
+        TrainingError: no epoch has a finite loss.
+    """
+    schedule, seed = recipe(method.recipe), student_seed(method.seed, index)
+    student = method.student(features.taps, features.shapes.backbone)
+    initialise(student, seed)
+    student = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(
+        student.parameters(),
+        method.learning_rate_,
+        momentum=method.momentum,
+        weight_decay=method.weight_decay,
+        fused=True,
+    )
+    steps = math.ceil(len(features) / method.batch_size_)
+    generator = np.random.default_rng(seed)
+    best, best_epoch = math.inf, 0
+    kept = copy.deepcopy(student.state_dict())
+    training_losses: list[float] = []
+    validation_losses: list[float] = []
+    which = f"student {index + 1} of {method.students}" if method.students > 1 else "the student"
+    for epoch in progress.track(range(1, method.epochs_ + 1), f"training {which}"):
+        student.train()
+        total = 0.0
+        order = generator.permutation(len(features))
+        for step, rows in enumerate(np.array_split(order, steps), (epoch - 1) * steps):
+            factor = schedule.factor(step, method.epochs_ * steps)
+            optimizer.param_groups[0]["lr"] = method.learning_rate_ * factor
+            loss = _loss(student, features, rows, method.source_, method.hard_share)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            total += float(loss.detach()) * len(rows)
+        training_losses.append(total / len(features))
+        held_out = _validate(student, validation, method.source_)
+        validation_losses.append(held_out)
+        if held_out < best:
+            best, best_epoch = held_out, epoch
+            kept = copy.deepcopy(student.state_dict())
+    if not math.isfinite(best):
+        raise TrainingError(f"{which} of {method.name} diverged: lower learning_rate, now {method.learning_rate_:g}")
+    student.load_state_dict(kept)
+    blocks = student.to(device="cpu", memory_format=torch.contiguous_format).frozen()
+    return TrainedStudent(blocks, best_epoch, training_losses, validation_losses)
+
+
+def position_loss(distance: Tensor, cells: NDArray[np.bool_] | None, hard_share: float | None = None) -> Tensor:
+    """The mean of a tap's distances over positions: all, those that are looked at, or the hardest of either.
+
+    Args:
+        distance: (B, H, W).
+        cells: (B, H, W), which positions are looked at; None for all.
+        hard_share: the share of the positions, those with the largest distances, that is averaged over: in (0, 1],
+            rounded to whole positions and at least one. None for all.
+
+    Returns:
+        One number; 0 where no position is looked at.
+    """
+    if hard_share is not None:
+        values = distance.flatten() if cells is None else distance[torch.from_numpy(cells).to(distance.device)]
+        count = max(1, round(hard_share * len(values)))
+        if count < len(values):
+            return values.topk(count, sorted=False).values.mean()
+    return distance.mean() if cells is None else _mean_inside(distance, cells)
+
+
+def _loss(
+    student: BlockList, features: FeatureSet, rows: NDArray[np.int64], source: int, hard_share: float | None = None
+) -> Tensor:
+    """Equations 1 to 3 of STFPM, averaged over the batch, or over those of its cells that are looked at."""
+    outputs = student(_batch(features, source, rows))
+    losses = []
+    for tap in features.taps:
+        distance = half_squared_distance(_batch(features, tap, rows), outputs[tap])  # (B, H, W)
+        cells = features.cells((distance.shape[1], distance.shape[2]), rows)
+        losses.append(position_loss(distance, cells, hard_share))
+    return torch.stack(losses).sum()
+
+
+def _validate(student: BlockList, validation: FeatureSet, source: int) -> float:
+    """The mean loss on held-out images over all positions, with the student as it will be shipped."""
+    student.eval()
+    with torch.no_grad():
+        total = 0.0
+        for start in range(0, len(validation), VALIDATION_BATCH):
+            rows = np.arange(start, min(start + VALIDATION_BATCH, len(validation)))
+            total += float(_loss(student, validation, rows, source)) * len(rows)
+    return total / len(validation)
+
+
+def _mean_inside(distance: Tensor, cells: NDArray[np.bool_]) -> Tensor:
+    """Of (B, H, W) over the cells that are inside; 0 where none is."""
+    chosen = torch.from_numpy(cells).to(distance)
+    return (distance * chosen).sum() / chosen.sum().clamp(min=1)
+
+
+def _batch(features: FeatureSet, layer: int, rows: NDArray[np.int64]) -> Tensor:
+    batch = torch.from_numpy(features.batch(layer, rows)).contiguous(memory_format=torch.channels_last)
+    return batch.to(training_device())
