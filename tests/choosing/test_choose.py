@@ -8,7 +8,7 @@ import pytest
 import flawspot
 from flawspot.benchmark.store import Store
 from flawspot.choosing.budget import Budget
-from flawspot.choosing.candidates import TABLE, considered, table
+from flawspot.choosing.candidates import considered, table
 from flawspot.choosing.choose import planned, store_path
 from flawspot.choosing.page import sentences, write_page
 from flawspot.choosing.photographs import given
@@ -29,7 +29,7 @@ random_weights: true
 methods:
   - {name: padim, settings: {channels: 4}}
   - {name: patchcore, settings: {bank_size: 40}}
-  - {name: patchcore, label: large, settings: {bank_size: 5000}}
+  - {name: padim, label: large, settings: {channels: 16}}
 """
 
 
@@ -168,9 +168,11 @@ def test_the_table_that_ships(product_folder):
     assert {one.cell.method for one in found} >= {"patchcore", "padim", "paste", "stfpm", "cfa"}
     assert found[0].cell.method == "patchcore"
     for one in found:
-        beyond = one.memory > 5e6 or one.macs > 3e8
-        assert one.why_not is not None if beyond else one.memory > 0
-    assert TABLE.name in ("candidates.yaml",)
+        if one.memory > 5e6 or one.macs > 3e8:
+            # How much PatchCore searches is only known once it is trained.
+            assert one.why_not or (one.perhaps and one.cell.method == "patchcore")
+            assert one.why_not or one.perhaps.endswith("at most")
+    assert any(one.perhaps for one in found)
 
 
 def test_the_least_working_memory_is_below_what_c_plans(made):

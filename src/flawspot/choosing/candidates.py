@@ -19,6 +19,7 @@ from flawspot.choosing.working_memory import least_arena
 from flawspot.costs.configuration import plan_costs
 from flawspot.costs.plan import make_plan
 from flawspot.errors import ConfigurationError, WeightsError
+from flawspot.progress import SILENT, Progress
 
 TABLE = Path(__file__).with_name("candidates.yaml")
 """The candidates, in the benchmark's format and in the order of promise."""
@@ -33,7 +34,9 @@ class Candidate:
         memory: bytes that it stores, at most.
         macs: multiply-accumulates for one photograph, at most.
         arena: bytes of working memory, at least.
-        why_not: why it is not trained; None for one that fits.
+        why_not: why it is not trained; None for one that fits, or may fit.
+        perhaps: what is beyond the budget at most; how much less it is depends on the photographs, and is known once it
+            is trained. None for one that fits for sure, or not at all.
     """
 
     cell: Cell
@@ -41,6 +44,7 @@ class Candidate:
     macs: int
     arena: int
     why_not: str | None = None
+    perhaps: str | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +60,7 @@ class Candidate:
             "macs": self.macs,
             "least_arena": self.arena,
             "why_not": self.why_not,
+            "perhaps": self.perhaps,
         }
 
 
@@ -91,16 +96,20 @@ def table(source: Given, path: Path | None = None) -> Grid:
     return replace(grid, data=(source,))
 
 
-def considered(grid: Grid, budget: Budget, *, images: int, seed: int | None) -> list[Candidate]:
+def considered(
+    grid: Grid, budget: Budget, *, images: int, seed: int | None, progress: Progress = SILENT
+) -> list[Candidate]:
     """Every candidate in the order of promise, each with what it costs and whether it fits.
 
-    One that stores too much, or where the budget is of working memory, is also considered at int8.
+    One that stores too much is also considered at int8, and any other one where working memory is limited; but not
+    where it computes too much, for int8 saves nothing of that.
 
     Args:
         grid: by `table`.
         budget: of the device.
         images: how many photographs there are to fit on.
         seed: of every candidate; None: the grid's.
+        progress: told of the candidates.
 
     Raises:
         ConfigurationError: a combination of the grid cannot be; names the line.
@@ -111,12 +120,14 @@ def considered(grid: Grid, budget: Budget, *, images: int, seed: int | None) -> 
     cells.sort(key=lambda cell: (labels.index(cell.label), backbones[cell.backbone]))
     missing = {name: _missing(name) for name in grid.backbones}
     found: dict[str, Candidate] = {}
-    for cell in cells:
+    for cell in progress.track(cells, "counting costs"):
         plain = replace(cell, seed=cell.seed if seed is None else seed)
         one = _candidate(plain, budget, images, missing)
         found.setdefault(plain.identity, one)
         too_large = budget.memory is not None and one.memory > budget.memory
-        if plain.precision == "float32" and (too_large or budget.arena is not None):
+        at_work = Budget(macs=budget.macs)
+        computes = one.why_not if one.perhaps is None and at_work.beyond_plan(0, one.macs, 0) else None
+        if plain.precision == "float32" and (too_large or budget.arena is not None) and computes is None:
             rounded = replace(plain, precision="int8")
             found.setdefault(rounded.identity, _candidate(rounded, budget, images, missing))
     return list(found.values())
@@ -151,10 +162,14 @@ def _candidate(cell: Cell, budget: Budget, images: int, missing: dict[str, str |
     except ConfigurationError as error:
         return Candidate(cell, 0, 0, 0, str(error))
     arena = least_arena(plan)
-    why_not = budget.beyond_plan(costs.bytes, costs.macs, arena)
+    why_not, perhaps = budget.beyond_plan(costs.bytes, costs.macs, arena), None
+    if why_not is not None and plan.method.planned_at_most:
+        backbone = costs.parts[0]
+        at_least = budget.beyond_plan(backbone.bytes, backbone.macs, arena)
+        why_not, perhaps = (None, f"{why_not} at most") if at_least is None else (at_least, None)
     if why_not is None and not cell.random_weights:
         why_not = missing[cell.backbone]
-    return Candidate(cell, costs.bytes, costs.macs, arena, why_not)
+    return Candidate(cell, costs.bytes, costs.macs, arena, why_not, perhaps if why_not is None else None)
 
 
 def _missing(backbone: str) -> str | None:

@@ -66,7 +66,9 @@ class Plan:
         """What fits and how long it takes, in one sentence."""
         late = f", {len(self.late)} of them left out for want of time" if self.late else ""
         left = f"about {duration(self.wall_seconds)} on this machine" if self.wall_seconds else "all of them are done"
-        return f"{len(self.fitting)} of {len(self.candidates)} candidates fit {self.budget.said()}{late}: {left}"
+        perhaps = sum(one.perhaps is not None for one in self.fitting)
+        may = f", {perhaps} of them perhaps, which is known once they are trained" if perhaps else ""
+        return f"{len(self.fitting)} of {len(self.candidates)} candidates fit {self.budget.said()}{may}{late}: {left}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
@@ -114,7 +116,7 @@ def make_plan(
     folder = source.open("")
     images = max(round((1 - DEFAULT_CALIBRATION_FRACTION) * len(folder.train)), 1)
     grid = table(source, candidates)
-    found = considered(grid, budget, images=images, seed=seed)
+    found = considered(grid, budget, images=images, seed=seed, progress=progress)
     fitting = [one for one in found if one.why_not is None]
     if not fitting:
         lacking = next((one.why_not for one in found if one.memory and budget == Budget()), None)

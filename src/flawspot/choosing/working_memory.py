@@ -20,6 +20,16 @@ def least_arena(plan: Plan) -> int:
     A depthwise convolution may write over its input, and the photograph is of bytes; so the plan of
     ``flawspot export --to c`` takes at least as much.
     """
+    key = (plan.shapes.backbone, plan.required, plan.shapes.input_size, plan.precision)
+    if key not in _KNOWN:
+        _KNOWN[key] = _least(plan)
+    return _KNOWN[key]
+
+
+_KNOWN: dict[object, int] = {}
+
+
+def _least(plan: Plan) -> int:
     width = 1 if plan.precision == "int8" else 4
     most = 0
 

@@ -18,6 +18,7 @@ from flawspot.runtime.environment import MAX_THREADS
 
 if TYPE_CHECKING:
     from flawspot.choosing import Choice
+    from flawspot.choosing.candidates import Candidate
     from flawspot.choosing.planning import Plan
 
 TABLE_WIDTH = 160
@@ -132,20 +133,21 @@ def _print_plan(plan: Plan) -> None:
     table.add_column("")
     for one in plan.candidates:
         costs = (bytes_text(one.memory), macs_text(one.macs), f"{bytes_text(one.arena)} or more")
-        table.add_row(one.name, *(costs if one.memory else ("", "", "")), _fate(plan, one.cell.identity, one.why_not))
+        table.add_row(one.name, *(costs if one.memory else ("", "", "")), _fate(plan, one))
     if not out.is_terminal:
         out.width = TABLE_WIDTH
     out.print(table)
     out.print(plan.said())
 
 
-def _fate(plan: Plan, identity: str, why_not: str | None) -> str:
-    if why_not is not None:
-        return f"no: {why_not}"
-    if identity in plan.late:
-        return "left out for want of time"
-    seconds = plan.seconds[identity]
-    return f"about {duration(seconds)}" if seconds else "done"
+def _fate(plan: Plan, one: Candidate) -> str:
+    if one.why_not is not None:
+        return f"no: {one.why_not}"
+    perhaps = "" if one.perhaps is None else f"perhaps, {one.perhaps}: "
+    if one.cell.identity in plan.late:
+        return f"{perhaps}left out for want of time"
+    seconds = plan.seconds[one.cell.identity]
+    return perhaps + (f"about {duration(seconds)}" if seconds else "done")
 
 
 def _print_choice(choice: Choice, output: Path, page: Path) -> None:
