@@ -71,10 +71,10 @@ def made(tmp_path_factory, product_folder, grid):
 def test_the_best_of_those_that_fit_is_written(made):
     choice, output, lines = made
     assert {one.name for one in choice.judged} == {
-        "padim on mobilenet_v2",
-        "padim on mobilenet_v2, int8",
-        "patchcore on mobilenet_v2",
-        "patchcore on mobilenet_v2, int8",
+        "padim on mobilenet_v2 1",
+        "padim on mobilenet_v2 1, int8",
+        "patchcore on mobilenet_v2 1",
+        "patchcore on mobilenet_v2 1, int8",
     }
     assert [one.why_not for one in choice.judged] == [None] * 4
     assert choice.best.rank == max(one.rank for one in choice.judged)
@@ -147,7 +147,7 @@ def test_labelled_photographs_judge_too(made, product_folder, grid):
 def test_a_plan_trains_nothing_and_time_leaves_out_what_promises_least(product_folder, grid, tmp_path):
     asked = {"candidates": grid, "store": tmp_path / "runs.sqlite", "workers": 1, "progress": False}
     plan = planned(product_folder, Budget(), time_limit="1s", **asked)
-    assert [one.name for one in plan.chosen] == ["padim on mobilenet_v2"]
+    assert [one.name for one in plan.chosen] == ["padim on mobilenet_v2 1"]
     assert len(plan.late) == 2
     assert not (tmp_path / "runs.files" / "artifacts").exists()
     assert len(planned(product_folder, Budget(), time_limit="9h", **asked).chosen) == 3
@@ -159,6 +159,14 @@ def test_a_plan_trains_nothing_and_time_leaves_out_what_promises_least(product_f
 def test_nothing_that_fits_is_an_error_before_anything_is_trained(product_folder, grid, tmp_path):
     with pytest.raises(ConfigurationError, match="nothing fits 1 KB of memory: the smallest is patchcore"):
         flawspot.choose(product_folder, memory="1KB", candidates=grid, store=tmp_path / "runs.sqlite", progress=False)
+
+
+@pytest.mark.parametrize(("more", "words"), [("seeds: [0, 1]", "share one seed"), ("shots: [5]", "as they are")])
+def test_tables_whose_candidates_cannot_be_compared(product_folder, tmp_path, more, words):
+    path = tmp_path / "candidates.yaml"
+    path.write_text(f"{CANDIDATES}{more}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=words):
+        table(given(open_folder(product_folder), labelled=False, with_arena=False), path)
 
 
 def test_the_table_that_ships(product_folder):

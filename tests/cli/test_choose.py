@@ -13,17 +13,17 @@ def asked(product_folder, grid, tmp_path):
 def test_a_plan(asked, flawspot):
     code, out, err = flawspot(*asked, "--dry-run")
     assert code == 0, err
-    assert "padim on mobilenet_v2" in out
+    assert "padim on mobilenet_v2 1" in out
     assert "1 of 1 candidates fit no limit: about" in out
     told = json.loads(flawspot(*asked, "--dry-run", "--json", "--macs", "900M")[1])
-    assert [one["name"] for one in told["candidates"]] == ["padim on mobilenet_v2"]
+    assert [one["name"] for one in told["candidates"]] == ["padim on mobilenet_v2 1"]
 
 
 def test_a_choice(asked, flawspot, tmp_path):
     code, out, err = flawspot(*asked, "-o", tmp_path / "best.onnx", "--json")
     assert code == 0, err
     told = json.loads(out)
-    assert told["best"]["name"] == "padim on mobilenet_v2"
+    assert told["best"]["name"] == "padim on mobilenet_v2 1"
     assert (tmp_path / "best.onnx").is_file()
     assert (tmp_path / "best.html").is_file()
     code, out, err = flawspot(*asked, "-o", tmp_path / "best.onnx")

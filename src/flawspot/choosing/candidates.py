@@ -9,7 +9,7 @@ from typing import Any
 
 from flawspot.backbones.registry import family
 from flawspot.backbones.weights import require
-from flawspot.benchmark.grid import Grid
+from flawspot.benchmark.grid import Departure, Grid
 from flawspot.benchmark.grid_file import read_grid
 from flawspot.benchmark.record import Cell
 from flawspot.benchmark.vocabulary import vocabulary
@@ -65,9 +65,9 @@ class Candidate:
 
 
 def name_of(cell: Cell) -> str:
-    """A detector in a few words: its label, backbone and precision."""
+    """A detector in a few words: its label, backbone, layers and precision."""
     rounded = "" if cell.precision == "float32" else f", {cell.precision}"
-    return f"{cell.label} on {cell.backbone}{rounded}"
+    return f"{cell.label} on {cell.backbone} {cell.layers}{rounded}"
 
 
 def described(cell: Cell) -> dict[str, Any]:
@@ -90,9 +90,20 @@ def table(source: Given, path: Path | None = None) -> Grid:
         path: a grid in the benchmark's format; None: the one that ships with flawspot.
 
     Raises:
-        ConfigurationError: it is wrong; names the line.
+        ConfigurationError: it is wrong, or asks for more than one seed, or for other photographs than those that there
+            are.
     """
     grid = read_grid(TABLE if path is None else path, vocabulary())
+    if len(grid.seeds) > 1:
+        raise ConfigurationError(
+            f"{grid.file}: candidates share one seed, or they would be judged by different photographs: leave "
+            f"{len(grid.seeds) - 1} of the {len(grid.seeds)} out"
+        )
+    if grid.departures != (Departure(),):
+        raise ConfigurationError(
+            f"{grid.file}: candidates are trained on your photographs as they are: leave out corruptions, severities, "
+            "contamination and shots"
+        )
     return replace(grid, data=(source,))
 
 

@@ -26,6 +26,7 @@ from flawspot.files import check_writable
 from flawspot.progress import Progress, as_progress, duration
 from flawspot.runtime.artifact import read
 from flawspot.seeds import check_seed
+from flawspot.texts import listed
 
 STORE_SUFFIX = ".choose.sqlite"
 
@@ -105,8 +106,11 @@ def choose(
         told.note(plan.said())
         _work_off(plan, opened, retry_failed, limit, told)
         choice = _chosen(plan, opened, labelled)
+    artifact = read(choice.artifact)
+    if artifact.manifest.training.skipped:
+        told.note(f"left out, for they cannot be read: {listed(artifact.manifest.training.skipped, 5)}")
     if output is not None:
-        read(choice.artifact).save(output)
+        artifact.save(output)
     return choice
 
 
@@ -173,7 +177,10 @@ def _chosen(plan: Plan, store: Store, labelled: bool) -> Choice:
     judged = ranked(done, plan.budget)
     if not judged:
         if failed:
-            raise TrainingError(f"every candidate failed, {name_of(failed[0].cell)} because: {failed[0].error}")
+            raise TrainingError(
+                f"every candidate failed, {name_of(failed[0].cell)} because: {failed[0].error}. Once that is cured, "
+                "begin them again with --retry-failed"
+            )
         raise TrainingError("there was no time for a single candidate: give more with --time")
     best = judged[0]
     if best.why_not is not None:

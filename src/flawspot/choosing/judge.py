@@ -92,7 +92,7 @@ def judge(
         InspectionError: the detector fails on one.
     """
     seen = _Seen()
-    with PixelScores(good=8 << 20, defective=1 << 20) as pixels:
+    with PixelScores(good=12 << 20, defective=1 << 20) as pixels:
         shown = looked_at(detector, photographs, seed=seed, defects=defects)
         for one in progress.track(shown, "judging"):
             pixels.add(one.map, one.mask)
