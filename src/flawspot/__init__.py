@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from flawspot.backbones.registry import families as backbones
     from flawspot.checking import Check as Check
     from flawspot.checking import check as check
+    from flawspot.choosing import Choice as Choice
+    from flawspot.choosing import choose as choose
     from flawspot.errors import ArtifactError as ArtifactError
     from flawspot.errors import ConfigurationError as ConfigurationError
     from flawspot.errors import DataError as DataError
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Artifact": "flawspot.runtime.artifact",
     "Check": "flawspot.checking",
+    "Choice": "flawspot.choosing",
     "Detector": "flawspot.runtime.detector",
     "Evaluation": "flawspot.evaluation",
     "FeatureCache": "flawspot.training.feature_cache",
@@ -65,6 +68,7 @@ _HOMES = {
     "Region": "flawspot.runtime.regions",
     "SmallestDefect": "flawspot.smallest",
     "check": "flawspot.checking",
+    "choose": "flawspot.choosing",
     "evaluate": "flawspot.evaluation",
     "load": "flawspot.runtime.detector",
     "smallest_defect": "flawspot.smallest",

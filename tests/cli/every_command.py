@@ -19,6 +19,7 @@ DETECTOR = ["--method", "padim", "--random-weights", "--input-size", "32", "--la
 ARGUMENTS: dict[str, list[str]] = {
     "check": ["{data}", "--out", "{new}/page.html"],
     "train": ["{data}", "-o", "{new}/part.onnx", *DETECTOR],
+    "choose": ["{data}", "--candidates", "{grid}", "--dry-run", "--store", "{new}/choice.sqlite"],
     "predict": ["{tiny}", "{photograph}", "--out", "{new}/found"],
     "evaluate": ["{tiny}", "{data}"],
     "info": ["{tiny}"],

@@ -2,7 +2,8 @@
 
 The rule: a file counts, unless nothing that it does can reach a figure. Those are the rooms above the road of a run
 (the command line, the benchmark's planning, store and report, measuring in processes of its own), of which only what a
-run itself calls counts; and below them what is only looked at: pictures and progress.
+run itself calls counts; and below them what is only looked at, pictures and progress, and the defects that
+`flawspot choose` judges by.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from pathlib import Path
 
 WITHOUT_FIGURES = (
     "cli/",
+    "choosing/",
     "serve/",
     "benchmark/",
     "measuring/",
     "progress",  # a file, or a package
+    "data/defect_shapes.py",
+    "data/gradient_blending.py",
+    "data/judged_defects.py",
     "runtime/overlay.py",
     "runtime/pictures.py",
 )

@@ -6,6 +6,7 @@ import json
 import os
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,16 @@ _LATENCY_IMAGES = 20
 
 def execute(task: Task) -> Record:
     """Work on one run and tell how it ended. Whatever goes wrong is in the record; only an interruption is raised."""
+    return recorded(task, _measured)
+
+
+def recorded(task: Task, measured: Callable[[Task], dict[str, Any]]) -> Record:
+    """As `execute`, with another way to measure: it tells the fields of the record that come of the work, ``measured``
+    among them."""
     started, begin = now(), time.perf_counter()
     forget_peak()
     try:
-        values = _measured(task)
+        values = measured(task)
         status = DONE
         values["measured"]["run_seconds"] = round(time.perf_counter() - begin, 3)
     except WeightsError as error:
@@ -61,7 +68,7 @@ def execute(task: Task) -> Record:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """A detector's artifact.
 
     Attributes:
@@ -76,11 +83,11 @@ class _Found:
 
 def _measured(task: Task) -> dict[str, Any]:
     """Everything of the run's record that comes of the work."""
-    _check(task)
-    path = task.folder / "artifacts" / f"{task.training_key}.onnx"
+    check_task(task)
+    path = artifact_path(task)
     folder = vary(task.source.open(task.cell.category), task.cell)
-    found = _left_behind(path) or _trained(task, folder, path)
-    of_detector, peak = _of_detector(found, path, task.folder), found.peak
+    found = detector_of(task, folder)
+    of_detector, peak = about_detector(found, path, task.folder), found.peak
     detector = load(found.artifact)
     manifest = detector.manifest
     del found  # and with it the model, of which the session has a copy
@@ -111,7 +118,12 @@ def _measured(task: Task) -> dict[str, Any]:
     }
 
 
-def _check(task: Task) -> None:
+def check_task(task: Task) -> None:
+    """Refuse a run that is impossible here, or planned by another flawspot.
+
+    Raises:
+        WeightsError, TrainingError: says why, with the cure.
+    """
     if task.missing:
         raise WeightsError(task.missing)
     if task.code_version != code_version():
@@ -121,21 +133,41 @@ def _check(task: Task) -> None:
         )
 
 
-def _left_behind(path: Path) -> _Found | None:
+def artifact_path(task: Task) -> Path:
+    """Where the detector of a run is left."""
+    return task.folder / "artifacts" / f"{task.training_key}.onnx"
+
+
+def detector_of(task: Task, folder: ImageFolder, *, strict: bool = True, group: str | None = "none") -> Found:
+    """The detector of a run: what an earlier run has left, or trained now.
+
+    Args:
+        task: the run.
+        folder: its photographs.
+        strict, group: as `flawspot.train` takes them.
+
+    Raises:
+        FlawspotError: it cannot be trained.
+    """
+    path = artifact_path(task)
+    return _left_behind(path) or _trained(task, folder, path, strict, group)
+
+
+def _left_behind(path: Path) -> Found | None:
     """The detector that a run with another corruption, or one that was killed, has left; None without one."""
     try:
         peak = int(json.loads(_notes(path).read_text(encoding="utf-8"))["peak_rss_bytes"])
-        return _Found(read(path), peak, trained=False)
+        return Found(read(path), peak, trained=False)
     except (OSError, ValueError, KeyError, TypeError, ArtifactError):
         return None
 
 
-def _trained(task: Task, folder: ImageFolder, path: Path) -> _Found:
+def _trained(task: Task, folder: ImageFolder, path: Path, strict: bool, group: str | None) -> Found:
     """Train the detector and leave it at `path`, with the peak of memory beside it."""
     cell = task.cell
     features = task.folder / "features"
     # One that cannot be read fails the run: with fewer photographs it would be another experiment.
-    check_photographs([sample.path for sample in folder.test], strict=True)
+    check_photographs([sample.path for sample in folder.test], strict=strict)
     with FeatureCache(features) as cache:
         artifact = train(
             folder,
@@ -148,10 +180,10 @@ def _trained(task: Task, folder: ImageFolder, path: Path) -> _Found:
             normalization=cell.normalization,
             precision=cell.precision,
             seed=cell.seed,
-            strict=True,
+            strict=strict,
             # As in the published runs, and one fit for each.
             calibration="split",
-            group="none",
+            group=group,
             settings=cell.settings,
             cache=cache,
             output=path,
@@ -163,7 +195,7 @@ def _trained(task: Task, folder: ImageFolder, path: Path) -> _Found:
     peak = peak_resident_bytes() or 0
     write_bytes(_notes(path), json.dumps({"peak_rss_bytes": peak}).encode())
     prune(features, task.cache_bytes)
-    return _Found(artifact, peak, trained=True)
+    return Found(artifact, peak, trained=True)
 
 
 def _notes(path: Path) -> Path:
@@ -171,8 +203,8 @@ def _notes(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _of_detector(found: _Found, path: Path, folder: Path) -> dict[str, Any]:
-    """What the record says of the detector itself."""
+def about_detector(found: Found, path: Path, folder: Path) -> dict[str, Any]:
+    """What the record says of the detector itself, which lies at `path`, below the store's `folder`."""
     manifest = found.artifact.manifest
     training = manifest.training
     return {

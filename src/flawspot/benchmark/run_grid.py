@@ -8,6 +8,7 @@ from pathlib import Path
 from flawspot.benchmark.engines.board import Board, Counts, Listener
 from flawspot.benchmark.engines.interrupts import Interrupts
 from flawspot.benchmark.engines.local import choose_workers, run_local
+from flawspot.benchmark.engines.worker import Work
 from flawspot.benchmark.estimate import Estimator
 from flawspot.benchmark.feature_files import sweep
 from flawspot.benchmark.forecast import BenchmarkPlan, make_plan
@@ -72,6 +73,8 @@ def run(
     retry_failed: bool = False,
     ray_address: str | None = None,
     progress: Progress = SILENT,
+    work: Work = execute,
+    until: float | None = None,
 ) -> Counts:
     """Work on all runs that are not in the store yet, and store each as soon as it has ended.
 
@@ -86,6 +89,8 @@ def run(
         retry_failed: begin those once more that have failed before.
         ray_address: of a Ray cluster; None starts one on this machine.
         progress: told of synthetic photographs that are made.
+        work: what is done with a run; importable by its name.
+        until: on the clock `time.monotonic`, in seconds: no run begins after it; None: however late.
 
     Raises:
         ConfigurationError: an unknown engine, or a number that cannot be.
@@ -107,13 +112,14 @@ def run(
     if engine == "local":
         estimator = estimator.with_threads(threads)
     estimates = {task.key: estimator.estimate(task) for task in to_do}
+    again = (FAILED,) if retry_failed else ()
     with Heartbeat(store):
-        board = Board(store, tasks, estimates, listener, again=(FAILED,) if retry_failed else (), limit=limit)
+        board = Board(store, tasks, estimates, listener, again=again, limit=limit, until=until)
         if engine == "ray":
             from flawspot.benchmark.engines.ray_engine import run_ray
 
-            run_ray(board, interrupts, work=execute, address=ray_address, workers=workers)
+            run_ray(board, interrupts, work=work, address=ray_address, workers=workers)
         else:
-            run_local(board, interrupts, work=execute, workers=chosen, threads=threads)
+            run_local(board, interrupts, work=work, workers=chosen, threads=threads)
         store.release()
     return board.counts

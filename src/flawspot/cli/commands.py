@@ -10,6 +10,7 @@ from flawspot.cli import (
     backbones,
     benchmark,
     check,
+    choose,
     costs,
     demo,
     evaluate,
@@ -59,6 +60,7 @@ def _root(
 
 app.command(name="check")(check.check)
 app.command(name="train")(train.train)
+app.command(name="choose")(choose.choose)
 app.command(name="predict")(predict.predict)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)

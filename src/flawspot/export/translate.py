@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import flawspot
 from flawspot.data.folders import open_data
 from flawspot.errors import ConfigurationError, ExportError
 from flawspot.evaluation import evaluate
@@ -71,7 +71,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
-        return {"verified": self.verified, "flawspot": flawspot.__version__, **dataclasses.asdict(self)}
+        return {"verified": self.verified, "flawspot": metadata.version("flawspot"), **dataclasses.asdict(self)}
 
 
 def export(
@@ -180,7 +180,7 @@ def _source(artifact: Artifact, kind: Target, path: Path) -> Source:
     manifest = artifact.manifest
     form = read_form(artifact.model, manifest.input_size) if kind.from_form else None
     macs = sum(part.macs for part in manifest.parts) if form is None else form.macs
-    told = (flawspot.__version__, graph_sha256(artifact.model), macs)
+    told = (metadata.version("flawspot"), graph_sha256(artifact.model), macs)
     threshold = _rounded_down(manifest.calibration.threshold)
     facts = Facts(path.stem, manifest.title(), manifest.input_size, threshold, manifest.product, *told)
     return Source(artifact, form, facts)

@@ -71,8 +71,10 @@ class Board:
         *,
         again: Collection[str] = (),
         limit: int | None = None,
+        until: float | None = None,
     ) -> None:
-        """Args: `again` are statuses of stored runs that are begun once more; `limit` the most runs to begin."""
+        """Args: `again` are statuses of stored runs that are begun once more; `limit` the most runs to begin; `until`,
+        on the clock `time.monotonic`, when none begins any more."""
         self._store, self._estimates, self._listener = store, estimates, listener
         self._again = {*again, MISSING}
         statuses = store.statuses()
@@ -80,7 +82,7 @@ class Board:
         self._dead: list[Task] = []
         self._refused: list[Task] = []
         self._attempts: dict[str, int] = {}
-        self._limit, self._begun = limit, 0
+        self._limit, self._begun, self._until = limit, 0, until
         self._begin, self._seconds_done = time.monotonic(), 0.0
         self._running: dict[str, Task] = {}
         self.counts = Counts()
@@ -107,7 +109,8 @@ class Board:
             memory: bytes that it may need; None for as much as it wants. A run that needs more must wait until nothing
                 else is running.
         """
-        while not (self._limit is not None and self._begun >= self._limit):
+        late = self._until is not None and time.monotonic() > self._until
+        while not late and not (self._limit is not None and self._begun >= self._limit):
             task = self._next(group, memory)
             if task is None:
                 return None

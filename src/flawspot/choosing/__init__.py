@@ -1,0 +1,6 @@
+"""The right detector for a user's own good photographs and a device's budget."""
+
+from flawspot.choosing.choice import Choice
+from flawspot.choosing.choose import choose
+
+__all__ = ["Choice", "choose"]

@@ -1,0 +1,192 @@
+"""The detectors that come into question, and which of them a budget allows: told by the cost model, before training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flawspot.backbones.registry import family
+from flawspot.backbones.weights import require
+from flawspot.benchmark.grid import Departure, Grid
+from flawspot.benchmark.grid_file import read_grid
+from flawspot.benchmark.record import Cell
+from flawspot.benchmark.vocabulary import vocabulary
+from flawspot.choosing.budget import Budget, bytes_text, macs_text
+from flawspot.choosing.photographs import Given
+from flawspot.choosing.working_memory import least_arena
+from flawspot.costs.configuration import plan_costs
+from flawspot.costs.plan import make_plan
+from flawspot.errors import ConfigurationError, WeightsError
+from flawspot.progress import SILENT, Progress
+
+TABLE = Path(__file__).with_name("candidates.yaml")
+"""The candidates, in the benchmark's format and in the order of promise."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A detector that comes into question.
+
+    Attributes:
+        cell: what it is, as the benchmark has it.
+        memory: bytes that it stores, at most.
+        macs: multiply-accumulates for one photograph, at most.
+        arena: bytes of working memory, at least.
+        why_not: why it is not trained; None for one that fits, or may fit.
+        perhaps: what is beyond the budget at most; how much less it is depends on the photographs, and is known once it
+            is trained. None for one that fits for sure, or not at all.
+    """
+
+    cell: Cell
+    memory: int
+    macs: int
+    arena: int
+    why_not: str | None = None
+    perhaps: str | None = None
+
+    @property
+    def name(self) -> str:
+        """In a few words."""
+        return name_of(self.cell)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        return {
+            "name": self.name,
+            **described(self.cell),
+            "memory": self.memory,
+            "macs": self.macs,
+            "least_arena": self.arena,
+            "why_not": self.why_not,
+            "perhaps": self.perhaps,
+        }
+
+
+def name_of(cell: Cell) -> str:
+    """A detector in a few words: its label, backbone, layers and precision."""
+    rounded = "" if cell.precision == "float32" else f", {cell.precision}"
+    return f"{cell.label} on {cell.backbone} {cell.layers}{rounded}"
+
+
+def described(cell: Cell) -> dict[str, Any]:
+    """What `flawspot train` wants to know to make it again, fit for JSON."""
+    return {
+        "method": cell.method,
+        "backbone": cell.backbone,
+        "layers": cell.layers,
+        "settings": dict(cell.settings),
+        "input_size": cell.input_size,
+        "precision": cell.precision,
+    }
+
+
+def table(source: Given, path: Path | None = None) -> Grid:
+    """The candidates for some photographs.
+
+    Args:
+        source: the photographs; they stand for those that the table names.
+        path: a grid in the benchmark's format; None: the one that ships with flawspot.
+
+    Raises:
+        ConfigurationError: it is wrong, or asks for more than one seed, or for other photographs than those that there
+            are.
+    """
+    grid = read_grid(TABLE if path is None else path, vocabulary())
+    if len(grid.seeds) > 1:
+        raise ConfigurationError(
+            f"{grid.file}: candidates share one seed, or they would be judged by different photographs: leave "
+            f"{len(grid.seeds) - 1} of the {len(grid.seeds)} out"
+        )
+    if grid.departures != (Departure(),):
+        raise ConfigurationError(
+            f"{grid.file}: candidates are trained on your photographs as they are: leave out corruptions, severities, "
+            "contamination and shots"
+        )
+    return replace(grid, data=(source,))
+
+
+def considered(
+    grid: Grid, budget: Budget, *, images: int, seed: int | None, progress: Progress = SILENT
+) -> list[Candidate]:
+    """Every candidate in the order of promise, each with what it costs and whether it fits.
+
+    One that stores too much is also considered at int8, and any other one where working memory is limited; but not
+    where it computes too much, for int8 saves nothing of that.
+
+    Args:
+        grid: by `table`.
+        budget: of the device.
+        images: how many photographs there are to fit on.
+        seed: of every candidate; None: the grid's.
+        progress: told of the candidates.
+
+    Raises:
+        ConfigurationError: a combination of the grid cannot be; names the line.
+    """
+    cells = grid.cells(vocabulary())
+    labels = list(dict.fromkeys(method.label for method in grid.methods))
+    backbones = {name: place for place, name in enumerate(grid.backbones)}
+    cells.sort(key=lambda cell: (labels.index(cell.label), backbones[cell.backbone]))
+    missing = {name: _missing(name) for name in grid.backbones}
+    found: dict[str, Candidate] = {}
+    for cell in progress.track(cells, "counting costs"):
+        plain = replace(cell, seed=cell.seed if seed is None else seed)
+        one = _candidate(plain, budget, images, missing)
+        found.setdefault(plain.identity, one)
+        too_large = budget.memory is not None and one.memory > budget.memory
+        at_work = Budget(macs=budget.macs)
+        computes = one.why_not if one.perhaps is None and at_work.beyond_plan(0, one.macs, 0) else None
+        if plain.precision == "float32" and (too_large or budget.arena is not None) and computes is None:
+            rounded = replace(plain, precision="int8")
+            found.setdefault(rounded.identity, _candidate(rounded, budget, images, missing))
+    return list(found.values())
+
+
+def smallest_of(candidates: Sequence[Candidate]) -> str:
+    """What the least demanding candidates take, for who asked for less."""
+    known = [one for one in candidates if one.memory]
+    if not known:
+        return "no candidate can be trained here"
+    memory, macs = min(known, key=lambda one: one.memory), min(known, key=lambda one: one.macs)
+    arena = min(known, key=lambda one: one.arena)
+    return (
+        f"the smallest is {memory.name} with {bytes_text(memory.memory)}, {macs.name} computes least with "
+        f"{macs_text(macs.macs)}, and {arena.name} works in {bytes_text(arena.arena)} at least"
+    )
+
+
+def _candidate(cell: Cell, budget: Budget, images: int, missing: dict[str, str | None]) -> Candidate:
+    try:
+        plan = make_plan(
+            backbone=cell.backbone,
+            layers=cell.layers,
+            method=cell.method,
+            settings=cell.settings,
+            input_size=cell.input_size,
+            images=images,
+            seed=cell.seed,
+            precision=cell.precision,
+        )
+        costs = plan_costs(plan)
+    except ConfigurationError as error:
+        return Candidate(cell, 0, 0, 0, str(error))
+    arena = least_arena(plan)
+    why_not, perhaps = budget.beyond_plan(costs.bytes, costs.macs, arena), None
+    if why_not is not None and plan.method.planned_at_most:
+        backbone = costs.parts[0]
+        at_least = budget.beyond_plan(backbone.bytes, backbone.macs, arena)
+        why_not, perhaps = (None, f"{why_not} at most") if at_least is None else (at_least, None)
+    if why_not is None and not cell.random_weights:
+        why_not = missing[cell.backbone]
+    return Candidate(cell, costs.bytes, costs.macs, arena, why_not, perhaps if why_not is None else None)
+
+
+def _missing(backbone: str) -> str | None:
+    """Why a backbone has no weights here; None where they are at hand."""
+    try:
+        require(backbone, family(backbone).weights)
+    except WeightsError as error:
+        return str(error)
+    return None
