@@ -198,5 +198,5 @@ def _pixels(head: nn.Module, features: FeatureSet) -> NDArray[np.float32]:
             if pixels is None:
                 found.append(head(maps)[0].numpy().ravel())
             else:
-                found.append(head(maps, torch.from_numpy(pixels).float())[0].numpy()[pixels])
+                found.append(head(maps, torch.from_numpy(pixels.astype(np.float32)))[0].numpy()[pixels])
     return np.concatenate(found)
