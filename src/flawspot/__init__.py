@@ -39,9 +39,11 @@ if TYPE_CHECKING:
     from flawspot.evaluation import evaluate as evaluate
     from flawspot.methods import CFA as CFA
     from flawspot.methods import STFPM as STFPM
+    from flawspot.methods import Jury as Jury
     from flawspot.methods import Method as Method
     from flawspot.methods import PaDiM as PaDiM
     from flawspot.methods import PaSTe as PaSTe
+    from flawspot.methods import Pasted as Pasted
     from flawspot.methods import PatchCore as PatchCore
     from flawspot.methods.registry import methods as methods
     from flawspot.runtime.artifact import Artifact as Artifact
@@ -74,7 +76,7 @@ _HOMES = {
     "smallest_defect": "flawspot.smallest",
     "table": "flawspot.runtime.table",
     "train": "flawspot.training.road",
-    **dict.fromkeys(("CFA", "Method", "PaDiM", "PaSTe", "PatchCore", "STFPM"), "flawspot.methods"),
+    **dict.fromkeys(("CFA", "Jury", "Method", "PaDiM", "PaSTe", "Pasted", "PatchCore", "STFPM"), "flawspot.methods"),
     **dict.fromkeys(
         (
             "ArtifactError",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.backbones.registry import create, create_random, families, family
 from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
-from flawspot.methods.features import FeatureSet
+from flawspot.methods.features import FeatureSet, PastedSet
 from flawspot.methods.registry import create_method, methods
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.session import open_session
@@ -37,6 +37,8 @@ QUICK = {
     "cfa": {"epochs": 1},
     "stfpm": {"epochs": 1, "batch_size": 2},
     "paste": {"epochs": 1, "batch_size": 2},
+    "pasted": {"photographs": 8, "epochs": 1, "batch_size": 4},
+    "jury": {"members": "patchcore:bank_size=40 + pasted:photographs=8,epochs=1,batch_size=4"},
 }
 STUDENTS = ("stfpm", "paste")
 GROUPS = {name: dict(family(name).layer_groups) for name in families()}
@@ -87,7 +89,13 @@ def fitted(name: str, backbone: str, group: str) -> Method:
         network = create(backbone, taps)  # methods ask it for its name only
     known = features(backbone)
     validation = known.of(network, taps, range(IMAGES, IMAGES + VALIDATION)) if method.validation_fraction else None
-    return method.fit(known.of(network, taps, range(IMAGES)), validation)
+    good, wanted = known.of(network, taps, range(IMAGES)), method.pasted_photographs()
+    if wanted:
+        cover = np.zeros((IMAGES + VALIDATION, SIZE, SIZE), np.uint8)
+        cover[:, 10:30, 20:40] = 255
+        with_defects = replace(good, rows=np.arange(wanted) % IMAGES)
+        good = replace(good, pasted=PastedSet(with_defects, cover, np.arange(IMAGES + VALIDATION)))
+    return method.fit(good, validation)
 
 
 def predicted(name: str, backbone: str, group: str) -> tuple[Tensor, Tensor]:

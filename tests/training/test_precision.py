@@ -18,7 +18,14 @@ from flawspot.training import precision
 from flawspot.training.feature_cache import FeatureCache
 
 OPTIONS = {"input_size": 64, "random_weights": True, "calibration": "split", "progress": False}
-SHORT = {"stfpm": {"epochs": 1}, "paste": {"epochs": 1}, "cfa": {"epochs": 1}, "patchcore": {"bank_size": 200}}
+SHORT = {
+    "stfpm": {"epochs": 1},
+    "paste": {"epochs": 1},
+    "cfa": {"epochs": 1},
+    "patchcore": {"bank_size": 200},
+    "pasted": {"epochs": 1, "photographs": 24},
+    "jury": {"members": "patchcore:bank_size=200 + pasted:epochs=1,photographs=24"},
+}
 
 
 KEPT = {}

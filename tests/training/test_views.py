@@ -26,7 +26,14 @@ from flawspot.training.feature_source import FeatureSource
 from flawspot.training.photographs import Photographs
 from flawspot.training.tiles import inside_tiles, tile_rows
 
-SETTINGS = {"patchcore": {"bank_size": 150}, "cfa": {"epochs": 1}, "stfpm": {"epochs": 1}, "paste": {"epochs": 1}}
+SETTINGS = {
+    "patchcore": {"bank_size": 150},
+    "cfa": {"epochs": 1},
+    "stfpm": {"epochs": 1},
+    "paste": {"epochs": 1},
+    "pasted": {"epochs": 1, "photographs": 24},
+    "jury": {"members": "patchcore:bank_size=150 + pasted:epochs=1,photographs=24"},
+}
 QUICK = {"random_weights": True, "calibration": "split", "progress": False, "input_size": 64, "group": "none"}
 CASES = {
     "wide": {"input_size": (64, 96)},

@@ -14,21 +14,25 @@ from flawspot.extras import import_module
 if TYPE_CHECKING:
     from flawspot.methods.base import Method as Method
     from flawspot.methods.cfa import CFA as CFA
+    from flawspot.methods.jury import Jury as Jury
     from flawspot.methods.padim import PaDiM as PaDiM
+    from flawspot.methods.pasted import Pasted as Pasted
     from flawspot.methods.patchcore import PatchCore as PatchCore
     from flawspot.methods.stfpm import STFPM as STFPM
     from flawspot.methods.stfpm import PaSTe as PaSTe
 
 _HOMES = {
     "CFA": "flawspot.methods.cfa",
+    "Jury": "flawspot.methods.jury",
     "Method": "flawspot.methods.base",
     "PaDiM": "flawspot.methods.padim",
     "PaSTe": "flawspot.methods.stfpm",
+    "Pasted": "flawspot.methods.pasted",
     "PatchCore": "flawspot.methods.patchcore",
     "STFPM": "flawspot.methods.stfpm",
 }
 
-__all__ = ["CFA", "STFPM", "Method", "PaDiM", "PaSTe", "PatchCore"]
+__all__ = ["CFA", "STFPM", "Jury", "Method", "PaDiM", "PaSTe", "Pasted", "PatchCore"]
 
 
 class _Package(types.ModuleType):
@@ -36,7 +40,7 @@ class _Package(types.ModuleType):
         """Every registered method's class by its name.
 
         >>> list(flawspot.methods())
-        ['cfa', 'padim', 'paste', 'patchcore', 'stfpm']
+        ['cfa', 'jury', 'padim', 'paste', 'pasted', 'patchcore', 'stfpm']
         """
         known: dict[str, type[Method]] = import_module(f"{__name__}.registry", "flawspot.methods").methods()
         return known
