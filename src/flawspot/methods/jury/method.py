@@ -31,7 +31,8 @@ from flawspot.methods.shapes import Shapes
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part, Scalar
 
-MEMBERS = "patchcore:bank_size=8000,standardize=channel,sigma=2 + pasted"
+MEMBERS = "patchcore:bank_size=4000,standardize=channel,sigma=2 + pasted + stfpm:recipe=fast"
+"""Of three kinds, within 5 MB and half a billion multiply-accumulates on MobileNetV2 at 224 pixels."""
 _AT_ONCE = 8
 """Photographs, or tiles, that a member looks at together."""
 
