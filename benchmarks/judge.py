@@ -114,9 +114,7 @@ def traits(good: list[Path], seed: int) -> tuple[NDArray[np.float64], NDArray[np
     """Share of the photograph and mean change in grey levels of each pasted defect; 0 of a good photograph."""
     key = (tuple(good), seed)
     if key not in _TRAITS:
-        sizes: list[float] = []
-        contrasts: list[float] = []
-        before = np.zeros((1, 1, 3), np.int16)
+        sizes, contrasts, before = [], [], np.zeros((1, 1, 1), np.int16)
         for image, mask, kind in pasted(good, seed=seed):
             if kind is None:
                 before = image.astype(np.int16)

@@ -91,6 +91,14 @@ def test_no_more_runs_begin_than_are_allowed(task, board, fake_work, tmp_path, t
     assert told.counts.left == 0
 
 
+def test_no_run_begins_after_its_time(board, task, fake_work, told):
+    tasks = [task(seed=seed) for seed in range(3)]
+    go(board(tasks, until=time.monotonic() - 1), fake_work)
+    assert not told.records
+    go(board(tasks, until=time.monotonic() + 900), fake_work)
+    assert len(told.records) == 3
+
+
 def test_runs_that_do_not_fit_into_memory_together_wait_for_each_other(task, board, fake_work, tmp_path, monkeypatch):
     monkeypatch.setattr("flawspot.benchmark.engines.local.memory_budget", lambda: 10.0)
     go(board([task("sleep 0.3", seed) for seed in range(3)], memory=6), fake_work, workers=3)

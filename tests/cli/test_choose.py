@@ -39,6 +39,7 @@ def test_a_choice(asked, flawspot, tmp_path):
         (("--memory", "5 apples", "--dry-run"), "memory must be a number above 0 with one of the units"),
         (("--memory", "10B", "--dry-run"), "nothing fits 10 bytes of memory: the smallest is"),
         (("--time", "soon", "--dry-run"), "time must be a number above 0"),
+        (("-o", "best.html"), "cannot be the detector and its page"),
         (("-o", "best.onnx", "--out", "page.txt"), "give it the suffix .html"),
     ],
 )

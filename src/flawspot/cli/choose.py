@@ -12,6 +12,7 @@ from flawspot.cli.console import out, print_json, print_pairs
 from flawspot.cli.data import GOOD, LIST, open_given
 from flawspot.cli.outputs import PAGES, check_output
 from flawspot.errors import ConfigurationError
+from flawspot.files import check_writable
 from flawspot.progress import duration
 from flawspot.progress.display import DISPLAY
 from flawspot.runtime.environment import MAX_THREADS
@@ -107,8 +108,11 @@ def choose(
     wanted |= {"seed": seed, "workers": workers, "progress": DISPLAY, "output": output}
     if output is None and not dry_run:
         raise ConfigurationError("name the file for the best detector, such as -o best.onnx; or say --dry-run")
-    if page is None and output is not None:
-        page = output.with_suffix(".html")
+    if output is not None:
+        check_writable(output)
+        page = page or output.with_suffix(".html")
+        if page == output:
+            raise ConfigurationError(f"{output} cannot be the detector and its page: name it best.onnx")
     check_output(page, PAGES, from_list, candidates)
     folder = open_given(data, from_list, good)
     if dry_run:

@@ -103,7 +103,7 @@ def judged_defect(
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
         seed: decides kind, place, size, tone and whatever else; the same one gives the same bits.
-        other: another good photograph, of any size, that a blended piece comes from; None: the same one, mirrored.
+        other: another good photograph, of any size, that a blended piece comes from; None: the same one.
         kind: one of `KINDS`; None: by the seed.
         where: (H', W') over the photograph, where the middle of a defect may lie; None: anywhere on the part.
         places: what `place_candidates` said of this photograph and `where`, for several defects on one photograph.
@@ -194,7 +194,7 @@ def _blended(window: _Window, other: Photograph, generator: np.random.Generator)
     from_row = int(generator.integers(other.shape[0] - tall + 1))
     from_column = int(generator.integers(other.shape[1] - wide + 1))
     piece = other[from_row : from_row + tall, from_column : from_column + wide].astype(np.float32)
-    if generator.random() < 0.5 or (other.shape == pixels.shape):
+    if generator.random() < 0.5:
         piece = piece[:, ::-1]
     if generator.random() < 0.5:
         piece = piece[::-1]
