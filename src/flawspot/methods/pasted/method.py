@@ -19,6 +19,7 @@ from typing import ClassVar, Self
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from flawspot.backbones.layer_groups import STAGES
 from flawspot.errors import DataError
 from flawspot.methods.base import Method
 from flawspot.methods.costs import FittingCosts
@@ -57,6 +58,7 @@ class Pasted(Method):
 
     name: ClassVar[str] = "pasted"
     source: ClassVar[str] = "flawspot, after CutPaste (arXiv 2104.04015) and SimpleNet (arXiv 2303.15140)"
+    default_layers: ClassVar[str] = STAGES
     shortest_fit: ClassVar[Mapping[str, Scalar]] = {"epochs": 1}
 
     photographs: int = setting(400, low=8, high=20_000)
