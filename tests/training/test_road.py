@@ -192,7 +192,7 @@ def test_too_few_photographs(product_folder, tmp_path, count):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"method": "magic"}, ConfigurationError, "cfa, padim, paste, patchcore, stfpm"),
+        ({"method": "magic"}, ConfigurationError, "cfa, jury, padim, paste, pasted, patchcore, stfpm"),
         ({"backbone": "resnet"}, ConfigurationError, "mobilenet_v2"),
         ({"layers": "deepest"}, ConfigurationError, "low, mid, high, equiv, paste"),
         ({"layers": [8, 3]}, ConfigurationError, "write 3, 8"),
