@@ -50,3 +50,8 @@ def test_what_goes_beyond_is_told():
         "1.25 G",
         "0.4 M",
     )
+
+
+def test_rounded_up_it_is_one_of_the_next_unit():
+    assert [bytes_text(count) for count in (1, 999_400, 999_999, 999_999_999)] == ["1 byte", "999 KB", "1 MB", "1 GB"]
+    assert (macs_text(999_999_999), macs_text(999_400_000)) == ("1 G", "999 M")

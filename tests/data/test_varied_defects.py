@@ -81,6 +81,16 @@ def test_photographs_of_any_shape_get_defects(shape):
         assert mask.shape == shape
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (1, 800), (200, 3)])
+def test_one_without_room_for_a_defect_stays_as_it_is(shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    changed, mask = paste_defects(image, [0], other=scene()[0])
+    np.testing.assert_array_equal(changed, image)
+    assert changed is not image
+    assert mask.shape == shape
+    assert not mask.any()
+
+
 def test_a_good_photograph_varies_little():
     image, _ = scene()
     for seed in range(5):

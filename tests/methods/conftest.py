@@ -118,7 +118,7 @@ def fit(
     learned_from = features(good)
     if wanted:
         changed, cover = with_squares(good[np.arange(wanted) % len(good)])
-        pasted = PastedSet(features(changed), cover, np.arange(wanted) % len(good) // tiles)
+        pasted = PastedSet(features(changed), cover, *[np.arange(wanted) % len(good) // tiles] * 2)
         learned_from = dataclasses.replace(learned_from, pasted=pasted)
     turned = {quarters: features(np.ascontiguousarray(np.rot90(good, quarters, (1, 2)))) for quarters in method.turns()}
     method.fit(dataclasses.replace(learned_from, turned=turned), validation)

@@ -94,7 +94,7 @@ def fitted(name: str, backbone: str, group: str) -> Method:
         cover = np.zeros((IMAGES + VALIDATION, SIZE, SIZE), np.uint8)
         cover[:, 10:30, 20:40] = 255
         with_defects = replace(good, rows=np.arange(wanted) % IMAGES)
-        good = replace(good, pasted=PastedSet(with_defects, cover, np.arange(IMAGES + VALIDATION)))
+        good = replace(good, pasted=PastedSet(with_defects, cover, *[np.arange(IMAGES + VALIDATION)] * 2))
     return method.fit(good, validation)
 
 

@@ -111,9 +111,48 @@ def test_a_method_gets_what_it_asks_for_and_from_the_cache_again(images, product
     for layer in (2, 3):
         np.testing.assert_array_equal(first.features.maps[layer], again.features.maps[layer])
     assert first.cover.any()
-    fewer = first.on(np.array([2, 4]))
+    assert first.pieces_from.tolist() == [2, 5, 1] * 3
+    fewer = first.on(np.array([2, 5]))  # and not that of 5, in which there may be a piece of 1
     assert len(fewer.features) == 3
     np.testing.assert_array_equal(fewer.covers(slice(None)), first.covers(np.array([1, 4, 7])))
+
+
+def test_a_fold_learns_nothing_of_what_it_scores_not_even_a_piece(images, product_folder, monkeypatch):
+    """A piece of another photograph is of the same fold, and a defect is left out with either of its photographs."""
+    read = []
+
+    def spy(image, *args, other, **more):
+        read.append((image.tobytes(), other.tobytes()))
+        return paste_defects(image, *args, other=other, **more)
+
+    monkeypatch.setattr(pasting_module, "paste_defects", spy)
+    monkeypatch.setattr(pasting_module, "prefetch", lambda rows, read: ((row, read(row)) for row in rows))
+    source = FeatureSource(images, product_folder, fingerprint(images, product_folder), "r", View(64, 64), MEAN, STD)
+    folds = np.array([0, 1, 0, 1, 2, 0])
+    rows = np.array([0, 1, 2, 3, 4])
+    method = create_method("pasted", {"photographs": 11})
+    with FeatureCache() as cache:
+        good = FeatureSet(network(), (2, 3), (64, 64), cache.maps(source, network()))
+        monkeypatch.setattr(cache, "maps", lambda own, *_, **__: {layer: good.maps[layer] for layer in (2, 3)})
+        found = pasted_on(good, rows, source, method, cache, folds=folds)
+    assert found.photographs.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0]
+    assert found.pieces_from.tolist() == [2, 3, 0, 1, 4, 2, 3, 0, 1, 4, 0]
+    pixels = [read_image(path).tobytes() for path in images]
+    assert read == [(pixels[a], pixels[b]) for a, b in zip(found.photographs, found.pieces_from, strict=True)]
+    for fold in range(3):
+        left = found.on(np.flatnonzero(folds != fold)).features.rows
+        assert set(left) == set(np.flatnonzero(folds[found.photographs] != fold))
+    assert set(found.on(np.array([0, 1, 3, 4])).features.rows) == {1, 3, 4, 6, 8, 9, 10}
+
+
+def test_where_pieces_come_from_decides_the_features(images, product_folder):
+    source = FeatureSource(images, product_folder, fingerprint(images, product_folder), "r", View(64, 64), MEAN, STD)
+    keys = set()
+    for folds in (None, np.zeros(6, int), np.arange(6) % 2, np.arange(6)):
+        made = Pasting(images, View(64, 64), 65535, 0, 6, folds)
+        own = dataclasses.replace(source, images=made.images, pasting=made)
+        keys.add(own.key("mobilenet_v2", 2, "float32"))
+    assert len(keys) == 3  # of one fold is as of none
 
 
 def test_the_seed_and_the_photographs_decide_the_features(images, product_folder):

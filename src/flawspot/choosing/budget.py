@@ -15,6 +15,8 @@ _MILLISECONDS = {"ms": 1.0, "s": 1000.0}
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z]*)\s*", re.ASCII)
 _LONGEST = 100
+_ROUNDED_UP = 0.9995
+"""Share of a unit from which three digits are the whole of it: 999,999 bytes are 1 MB, not 1e+03 KB."""
 
 Amount = str | int | float | None
 
@@ -130,14 +132,14 @@ def amount(text: Amount, units: dict[str, float] | dict[str, int], what: str, ex
 def bytes_text(count: float) -> str:
     """``4.31 MB``, ``256 KB``; of thousands."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
-        if count >= size:
+        if count >= _ROUNDED_UP * size:
             return f"{count / size:.3g} {unit}"
-    return f"{count:.0f} bytes"
+    return f"{count:.0f} byte{'' if count == 1 else 's'}"
 
 
 def macs_text(count: float) -> str:
     """``152 M``."""
-    return f"{count / 1e9:.3g} G" if count >= 1e9 else f"{count / 1e6:.3g} M"
+    return f"{count / 1e9:.3g} G" if count >= _ROUNDED_UP * 1e9 else f"{count / 1e6:.3g} M"
 
 
 def _whole(value: float | None) -> int | None:

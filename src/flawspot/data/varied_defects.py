@@ -52,8 +52,11 @@ def paste_defects(
         where: (H, W), in which their middles lie; None: anywhere.
 
     Returns:
-        A new (H, W, 3) uint8, and (H, W), which of its pixels are changed visibly. It may happen that none is.
+        A new (H, W, 3) uint8, and (H, W), which of its pixels are changed visibly. It may happen that none is, and a
+        photograph of less than `_CELL` pixels in height or width has no room for any.
     """
+    if min(image.shape[:2]) < _CELL:
+        return image.copy(), np.zeros(image.shape[:2], np.bool_)
     generator = np.random.default_rng(seed)
     good = vary(image, generator, unit) if generator.random() < 0.5 else image
     canvas = Canvas(good.astype(np.float32), good, image if other is None else other, _places(good, where), unit)

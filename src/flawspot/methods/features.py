@@ -128,16 +128,19 @@ class PastedSet:
         cover: (Q T, height, width) uint8 in the order of the stored maps: how much of each pixel of the network's input
             is defective, in 255ths.
         photographs: (Q,) on which of the stored photographs of the good parts each was pasted, counted in photographs.
+        pieces_from: (Q,) from which of them pieces may have come, likewise.
     """
 
     features: FeatureSet
     cover: NDArray[np.uint8]
     photographs: NDArray[np.int64]
+    pieces_from: NDArray[np.int64]
 
     def on(self, photographs: NDArray[np.int64]) -> PastedSet:
-        """Those on some of the stored photographs."""
+        """Those on some of the stored photographs in which nothing of another one can be seen."""
         tiles = self.features.tiles
-        chosen = np.flatnonzero(np.isin(self.photographs, photographs))
+        seen = np.isin(self.photographs, photographs) & np.isin(self.pieces_from, photographs)
+        chosen = np.flatnonzero(seen)
         rows = (chosen[:, None] * tiles + np.arange(tiles)).ravel()
         return replace(self, features=replace(self.features, rows=rows))
 

@@ -45,16 +45,28 @@ class Pasting:
         white: of photographs of 16 bits.
         seed: of the defects.
         tiles: how many tiles with defects are wanted; with photographs that are seen whole, how many photographs.
+        folds: (N,) fold of each of `images`, from which alone pieces may come into it; None: from any of them.
 
     Attributes:
         photographs: (Q,) which of `images` each one is of.
+        pieces_from: (Q,) which of `images` pieces may come from, besides.
         images: Q of them.
         sizes: (width, height) of each as it is given to the network; known with `cover`.
     """
 
-    def __init__(self, images: Sequence[Path], view: View, white: int, seed: int, tiles: int) -> None:
+    def __init__(
+        self,
+        images: Sequence[Path],
+        view: View,
+        white: int,
+        seed: int,
+        tiles: int,
+        folds: NDArray[np.int64] | None = None,
+    ) -> None:
         count = max(-(-tiles // view.tiles), min(FEWEST, tiles))
         self.photographs = np.arange(count, dtype=np.int64) % len(images)
+        self._others = _next_ones(None if folds is None else folds[self.photographs], count)
+        self.pieces_from = self.photographs[self._others]
         self.images = tuple(images[int(row)] for row in self.photographs)
         self._view, self._white, self._seed = view, white, seed
         self._cover = np.zeros((count, view.tiles, *view.size), np.uint8)
@@ -63,7 +75,8 @@ class Pasting:
 
     def identity(self) -> list[Any]:
         """What decides the defects, besides photographs and view."""
-        return ["pasted", FAMILY, self._seed]
+        plain = np.array_equal(self._others, _next_ones(None, len(self._others)))
+        return ["pasted", FAMILY, self._seed, *([] if plain else [self._others.tolist()])]
 
     def read(self, row: int) -> Decoded:
         """The photograph with its defects, which are then known to `cover`.
@@ -71,7 +84,7 @@ class Pasting:
         Raises:
             ImageError: it cannot be read any more.
         """
-        image, other = self._fine(row), self._fine((row + 1) % len(self.images))
+        image, other = self._fine(row), self._fine(int(self._others[row]))
         height, width = image.shape[:2]
         place = self._view.placed((width, height))
         hidden = self._view.not_inspected((width, height))
@@ -117,6 +130,15 @@ class Pasting:
         return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
 
 
+def _next_ones(folds: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
+    """(Q,) the row after each, of the same fold where there are folds: the first one after the last."""
+    everyone = np.arange(count, dtype=np.int64)
+    found = np.empty_like(everyone)
+    for own in [everyone] if folds is None else [np.flatnonzero(folds == fold) for fold in np.unique(folds)]:
+        found[own] = np.roll(own, -1)
+    return found
+
+
 def pasted_on(
     features: FeatureSet,
     rows: NDArray[np.int64],
@@ -124,6 +146,7 @@ def pasted_on(
     method: Method,
     cache: FeatureCache,
     progress: Progress = SILENT,
+    folds: NDArray[np.int64] | None = None,
 ) -> PastedSet | None:
     """What `method` asks for of photographs with defects; None if it asks for none.
 
@@ -134,12 +157,15 @@ def pasted_on(
         method: asks for so many, by its seed.
         cache: of features.
         progress: told of the photographs.
+        folds: (N,) fold of each photograph of `source`, where each is scored by a detector that was fitted on the
+            others: no piece of it may come into those. None or empty: there are none.
     """
     wanted = method.pasted_photographs()
     if not wanted:
         return None
     view = source.view
-    pasting = Pasting([source.images[row] for row in rows], view, source.white, method.seed, wanted)
+    own_folds = folds[rows] if folds is not None and len(folds) else None
+    pasting = Pasting([source.images[row] for row in rows], view, source.white, method.seed, wanted, own_folds)
     own = dataclasses.replace(source, images=pasting.images, pasting=pasting)
     network = features.backbone
     looked_at = BlockList(network.name, network.blocks, [tap for tap in network.taps if tap != INPUT]).frozen()
@@ -147,4 +173,4 @@ def pasted_on(
     cover = pasting.cover(progress)
     inside = inside_tiles(view, pasting.sizes)
     found = FeatureSet(looked_at, features.taps, view.size, maps, None, view.tiles, inside)
-    return PastedSet(found, cover, rows[pasting.photographs])
+    return PastedSet(found, cover, rows[pasting.photographs], rows[pasting.pieces_from])

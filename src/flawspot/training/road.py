@@ -264,7 +264,7 @@ def _fit(
             validation = everyone.of_photographs(chosen_by)
             everyone = dataclasses.replace(
                 everyone,
-                pasted=pasted_on(everyone, fit_on, source, chosen.method, kept, progress),
+                pasted=pasted_on(everyone, fit_on, source, chosen.method, kept, progress, photographs.folds),
                 turned=turned(everyone, source, sizes, chosen.method, kept, progress),
             )
             features = everyone.of_photographs(fit_on)

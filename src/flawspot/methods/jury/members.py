@@ -79,6 +79,8 @@ def _parse(text: str) -> Member:
         name, equals, value = setting.partition("=")
         if not equals:
             raise ConfigurationError(f"members: {setting!r} of {found['name']} is no NAME=VALUE")
+        if name.strip() in dict(settings):
+            raise ConfigurationError(f"members: {name.strip()} of {found['name']} is given twice: leave one out")
         settings.append((name.strip(), value.strip()))
     try:
         weight = float(found["weight"] or 1)
