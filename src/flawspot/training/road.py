@@ -173,7 +173,6 @@ def train(
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
     chosen = dataclasses.replace(chosen, view=request.resolved(photographs.sizes))
-    check_turns(chosen.method, chosen.view, photographs.sizes)
     for remark in expectations(chosen, photographs):
         told.note(remark)
     artifact = _detector(chosen, photographs, division, cache, drop_suspects, phases, told)
@@ -192,6 +191,7 @@ def _detector(
     told: Progress,
 ) -> Artifact:
     """Learn, perhaps once more without suspects, and describe."""
+    check_turns(chosen.method, chosen.view, photographs.sizes)
     model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
     if drop_suspects and (suspects := outlying(scores)):
         photographs = photographs.without(photographs.scored()[suspects], division, chosen.method)
