@@ -74,7 +74,7 @@ def _parse(text: str) -> Member:
     found = _MEMBER.fullmatch(text)
     if found is None:
         raise ConfigurationError(f"members: {text!r} cannot be read: give {SYNTAX}")
-    settings = []
+    settings: list[tuple[str, str]] = []
     for setting in filter(None, (each.strip() for each in (found["settings"] or "").split(","))):
         name, equals, value = setting.partition("=")
         if not equals:
