@@ -65,6 +65,7 @@ def test_the_manifest_tells_the_whole_story(artifact, product_folder):
     assert manifest.backbone.layers == "equiv"
     assert manifest.hyperparameters == {
         "channels": None,
+        "selection": "random",
         "ridge": 0.01,
         "covariance": "full",
         "rank": 8,
