@@ -40,7 +40,7 @@ def resolve(backbone: str, layers: str | Sequence[int]) -> tuple[int, ...]:
         except ValueError:
             groups = ", ".join(known.layer_groups)
             raise ConfigurationError(
-                f"unknown layers {layers!r} of {backbone}: give one of the groups {groups}, "
+                f"unknown layers {layers!r} of {backbone}: give one of the groups {groups}, {STAGES}, "
                 "equiv:wide_resnet50_2, or indices such as 3,8,14"
             ) from None
     # A negative index counts from the end in timm; here -1 would be the photograph itself, so it is refused.

@@ -30,8 +30,8 @@ BACKBONE = Annotated[
 LAYERS = Annotated[
     str | None,
     typer.Option(
-        help="A layer group (low, mid, high, equiv, paste), equiv:REFERENCE for the layers that stand for those of "
-        "another backbone, or indices such as 3,8,14. Default: the method's."
+        help="A layer group (low, mid, high, equiv, paste, stages), equiv:REFERENCE for the layers that stand for "
+        "those of another backbone, or indices such as 3,8,14. Default: the method's."
     ),
 ]
 WEIGHTS = Annotated[
