@@ -140,10 +140,21 @@ def test_layers_as_a_list(text: str) -> None:
     assert resolve("mobilenet_v2", [3, 8, 14]) == (3, 8, 14)
 
 
+@pytest.mark.parametrize("name", BACKBONES)
+def test_stages_are_a_quarter_an_eighth_and_a_sixteenth(name: str) -> None:
+    found = resolve(name, "stages")
+    with torch.device("meta"):
+        shapes = create(name, found).shapes((224, 224))
+    sides = [shapes[layer][1] for layer in found]
+    assert sides == [side for side in (56, 28, 14) if side in sides]
+    assert sides
+    assert name != "mobilenet_v2" or found == (3, 6, 10)
+
+
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ("deep", "low, mid, high, equiv, paste"),
+        ("deep", "low, mid, high, equiv, paste, stages"),
         ("3,x", "unknown layers"),
         ("", "no layers"),
         ("3,19", "its layers are 0 to 18"),

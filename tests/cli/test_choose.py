@@ -10,13 +10,14 @@ def asked(product_folder, grid, tmp_path):
     return "choose", product_folder, "--candidates", grid, "--store", tmp_path / "choice.sqlite", "--workers", 1
 
 
-def test_a_plan(asked, flawspot):
+def test_a_plan(asked, flawspot, tmp_path):
     code, out, err = flawspot(*asked, "--dry-run")
     assert code == 0, err
     assert "padim on mobilenet_v2 1" in out
     assert "1 of 1 candidates fit no limit: about" in out
     told = json.loads(flawspot(*asked, "--dry-run", "--json", "--macs", "900M")[1])
     assert [one["name"] for one in told["candidates"]] == ["padim on mobilenet_v2 1"]
+    assert not list(tmp_path.glob("choice.*"))  # it leaves nothing behind
 
 
 def test_a_choice(asked, flawspot, tmp_path):

@@ -65,7 +65,7 @@ def test_every_second_that_it_takes_has_a_name(product_folder, flawspot, tmp_pat
     [
         (["--method", "magic"], "unknown method 'magic': the known ones are cfa, jury, padim, paste, pasted, "),
         (["--backbone", "resnet"], "unknown backbone 'resnet': the known ones are"),
-        (["--layers", "deep"], "give one of the groups low, mid, high, equiv, paste"),
+        (["--layers", "deep"], "give one of the groups low, mid, high, equiv, paste, stages,"),
         (["--layers", "8,3"], "must be in ascending order: write 3, 8"),
         (["--layers", "3,99"], "has no layer 99: its layers are 0 to 18"),
         (["--set", "banks=3", "--method", "patchcore"], "has no hyperparameter 'banks': it has"),

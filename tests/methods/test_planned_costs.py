@@ -89,3 +89,27 @@ def test_all_tiles_of_a_photograph_are_computed(name, wide):
 def test_tiles_are_one_or_more():
     with pytest.raises(ConfigurationError, match="tiles must be at least 1, not 0"):
         configuration_costs(backbone="mobilenet_v2", method="padim", tiles=0)
+
+
+def test_features_of_turned_photographs_are_kept_too():
+    plain, turned = (
+        configuration_costs(backbone="mobilenet_v2", method="patchcore", settings={"rotations": rotations}).training
+        for rotations in (1, 4)
+    )
+    assert turned.cache_bytes == 4 * plain.cache_bytes
+    assert turned.backbone_macs == 4 * plain.backbone_macs
+    assert turned.items[0].bytes == turned.cache_bytes
+
+
+def test_photographs_with_defects_are_kept_while_each_member_of_a_jury_is_fitted():
+    def kept(method, members=""):
+        settings = {"members": members} if members else {"photographs": 50}
+        costs = configuration_costs(backbone="mobilenet_v2", layers="3,6,10", method=method, settings=settings)
+        return {item.name: item.bytes for item in costs.training.items}
+
+    alone, jury = kept("pasted"), kept("jury", "patchcore + pasted:photographs=50")
+    assert alone["features of pasted defects"] == 50 * 4 * (24 * 56**2 + 32 * 28**2 + 64 * 14**2)
+    for name in ("features of pasted defects", "where the defects are"):
+        assert jury[name] == alone[name]
+    assert "coreset selection" in jury  # of PatchCore, which takes most
+    assert "where the defects are" not in kept("jury", "padim + patchcore")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flawspot.benchmark.engines.board import Counts
@@ -215,14 +217,14 @@ def planned(
     workers: int | None = None,
     progress: Progress | bool = True,
 ) -> Plan:
-    """What `choose` would do, of whose arguments these are some; nothing is trained.
+    """What `choose` would do, of whose arguments these are some; nothing is trained, and no file is made.
 
     Raises:
         FlawspotError: as `choose`.
     """
     folder = open_data(data, good)
     source = given(folder, labelled=labelled, with_arena=budget.arena is not None)
-    with Store(store_path(store, output)) as opened:
+    with _as_it_is(store_path(store, output)) as opened:
         return make_plan(
             source,
             budget,
@@ -233,3 +235,12 @@ def planned(
             workers=workers,
             progress=as_progress(progress),
         )
+
+
+@contextlib.contextmanager
+def _as_it_is(path: Path) -> Iterator[Store]:
+    """The store; where there is none an empty one, which is gone afterwards."""
+    with contextlib.ExitStack() as stack:
+        if not path.exists():
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flawspot-"))) / path.name
+        yield stack.enter_context(Store(path))

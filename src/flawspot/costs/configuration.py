@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from flawspot.backbones.block_list import INPUT
 from flawspot.backbones.macs import module_bytes
 from flawspot.costs.detector_costs import DetectorCosts
 from flawspot.costs.folding import folded_numbers, parts_at
@@ -101,10 +102,10 @@ def _training(plan: Plan, paper: PaperCosts) -> TrainingCosts | None:
     found = plan.method.training_costs(plan.shapes)
     if found is None:
         return None
-    tiles = plan.shapes.tiles
-    cache = plan.shapes.images * sum(FLOAT * math.prod(plan.shapes.maps[layer]) for layer in plan.required)
+    tiles, lying = plan.shapes.tiles, 1 + len(plan.method.turns())
+    cache = lying * plan.shapes.images * sum(FLOAT * math.prod(plan.shapes.maps[layer]) for layer in plan.required)
     return TrainingCosts(
-        backbone_macs=tiles * plan.backbone.macs,
+        backbone_macs=lying * tiles * plan.backbone.macs,
         forward_macs=tiles * found.forward_macs,
         backward_input_macs=tiles * found.backward_input_macs,
         backward_weight_macs=tiles * found.backward_weight_macs,
@@ -113,9 +114,21 @@ def _training(plan: Plan, paper: PaperCosts) -> TrainingCosts | None:
         cached_layers=plan.required,
         cache_bytes=cache,
         ram_paper=paper.training_ram,
-        items=(MemoryItem("cached features", cache, per_image=True), *found.items),
+        items=(MemoryItem("cached features", cache, per_image=True), *_pasted(plan), *found.items),
         selection_macs=tiles * found.selection_macs,
     )
+
+
+def _pasted(plan: Plan) -> list[MemoryItem]:
+    """Photographs with defects, which are there all the time, whatever learns from them."""
+    wanted = plan.method.pasted_photographs()
+    if not wanted:
+        return []
+    one = sum(math.prod(plan.shapes.maps[layer]) for layer in plan.required if layer != INPUT)
+    return [
+        MemoryItem("features of pasted defects", FLOAT * wanted * one),
+        MemoryItem("where the defects are", wanted * math.prod(plan.shapes.input_size)),
+    ]
 
 
 def artifact_costs(manifest: Manifest) -> DetectorCosts:

@@ -20,13 +20,13 @@ class TrainingCosts:
     """What fitting takes. Every method first runs the backbone once over each image, tile by tile where it is cut.
 
     Attributes:
-        backbone_macs: of that, for one image.
+        backbone_macs: of that, for one image; for each way it is turned, where the method learns from turned ones.
         forward_macs, backward_input_macs, backward_weight_macs: for one image and epoch: of what is trained, forward,
             for gradients with respect to inputs, and to weights. Zero for methods that train nothing by gradients.
         epochs: how often each image is seen; 0 likewise.
         batch_size: images in a step, or tiles of them; 0 likewise.
         cached_layers: whose outputs are kept for every image, -1 for the photograph itself.
-        cache_bytes: of these at float32.
+        cache_bytes: of these at float32, of turned images too.
         ram_paper: by the paper's rule; None for methods that train nothing by gradients.
         ram: by the better rule; the sum of `items`.
         items: what that consists of.

@@ -8,6 +8,7 @@ import torch
 
 from flawspot.costs.configuration import configuration_costs
 from flawspot.errors import DataError
+from flawspot.methods.jury import method as jury_method
 from flawspot.methods.jury.combining import Combination, scale_of
 from flawspot.methods.registry import create_method
 
@@ -44,6 +45,19 @@ def test_without_held_out_photographs_it_is_not_fitted(fitted, make_photographs)
     features = fitted("jury").features(make_photographs(4))
     with pytest.raises(DataError, match="brings its members to one scale by held-out good images"):
         dataclasses.replace(fitted("jury").method).fit(features, None)
+
+
+@pytest.mark.parametrize("region", [None, np.arange(64 * 64).reshape(64, 64) % 64 < 40])
+def test_of_many_photographs_a_scale_is_taken_from_some_pixels(region, fitted, make_photographs, monkeypatch):
+    inside = None if region is None else lambda rows: np.broadcast_to(region, (len(rows), 64, 64))
+    features = fitted("padim").features(make_photographs(12), inside=inside)
+    head = fitted("padim").method.head().eval()
+    every = jury_method._pixels(head, features)
+    monkeypatch.setattr(jury_method, "_MOST_PIXELS", 6 * 64 * 64)
+    some = jury_method._pixels(head, features)
+    assert len(every) == 12 * (64 * 64 if region is None else 64 * 40)
+    assert len(some) == len(every) // 2
+    assert scale_of(some, "some").mean == pytest.approx(scale_of(every, "all").mean, rel=0.05)
 
 
 def test_its_costs_are_those_of_its_members():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flawspot.errors import ConfigurationError, DataError
+from flawspot.methods.features import PastedSet
 from flawspot.methods.registry import create_method
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.session import open_session
@@ -13,8 +14,16 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_without_pasted_defects_there_is_nothing_to_learn(fitted, make_photographs):
     features = fitted("pasted").features(make_photographs(4))
-    with pytest.raises(DataError, match="learns from photographs with pasted defects, and there are none"):
+    with pytest.raises(DataError, match="learns from good photographs with pasted defects, and there are none"):
         create_method("pasted").fit(features)
+
+
+def test_where_no_defect_can_be_seen_there_is_nothing_to_learn(fitted, make_photographs):
+    found = fitted("pasted")
+    images, none = make_photographs(8), np.zeros((8, *found.method.shapes_.input_size), np.uint8)
+    pasted = PastedSet(found.features(images), none, np.arange(8), np.arange(8))
+    with pytest.raises(DataError, match="sees none of the defects that were pasted on 8 photographs: give larger"):
+        create_method("pasted").fit(found.features(images, pasted=pasted))
 
 
 def test_it_finds_what_it_was_shown(exported, make_photographs):

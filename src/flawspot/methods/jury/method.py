@@ -8,6 +8,7 @@ feature is from good ones, a network that has learned pasted defects knows what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -35,6 +36,8 @@ MEMBERS = "patchcore:bank_size=4000,standardize=channel,sigma=2 + pasted + stfpm
 """Of three kinds, within 5 MB and half a billion multiply-accumulates on MobileNetV2 at 224 pixels."""
 _AT_ONCE = 8
 """Photographs, or tiles, that a member looks at together."""
+_MOST_PIXELS = 1 << 24
+"""Pixels of its map that its scale is taken from: of 334 photographs of 224 x 224; of more, every second or third."""
 
 
 @method
@@ -188,8 +191,9 @@ class JuryHead(nn.Module):
 
 
 def _pixels(head: nn.Module, features: FeatureSet) -> NDArray[np.float32]:
-    """(n,) of the maps of photographs, where they are looked at."""
+    """(n,) of the maps of photographs, where they are looked at: at most `_MOST_PIXELS`."""
     found = []
+    each = max(-(-len(features) * math.prod(features.input_size) // _MOST_PIXELS), 1)
     step = max(_AT_ONCE // features.tiles, 1) * features.tiles
     with torch.no_grad():
         for start in range(0, len(features), step):
@@ -197,7 +201,7 @@ def _pixels(head: nn.Module, features: FeatureSet) -> NDArray[np.float32]:
             maps = {layer: torch.from_numpy(features.batch(layer, rows)) for layer in features.maps}
             pixels = features.pixels(rows)
             if pixels is None:
-                found.append(head(maps)[0].numpy().ravel())
+                found.append(head(maps)[0].numpy().ravel()[::each].copy())
             else:
-                found.append(head(maps, torch.from_numpy(pixels.astype(np.float32)))[0].numpy()[pixels])
+                found.append(head(maps, torch.from_numpy(pixels.astype(np.float32)))[0].numpy()[pixels][::each].copy())
     return np.concatenate(found)

@@ -35,15 +35,13 @@ def parts(method: Pasted, shapes: Shapes) -> list[Part]:
 
 
 def fitting(method: Pasted, shapes: Shapes) -> FittingCosts:
-    """The features of the photographs with defects, and what a step takes."""
+    """What a step takes."""
     one = sum(channels * height * width for channels, height, width in shapes.maps.values())
     step = method.batch_size + max(method.batch_size // 4, 1)
     cells = shapes.positions * method.width
     macs = network_macs(shapes, method.width, method.blocks)
     return FittingCosts(
         items=(
-            MemoryItem("features of pasted defects", FLOAT * method.photographs * one),
-            MemoryItem("where the defects are", method.photographs * shapes.input_size[0] * shapes.input_size[1]),
             MemoryItem("a step's features", 3 * FLOAT * step * one),
             MemoryItem("kept by autograd", FLOAT * step * cells * (_KEPT * method.blocks + 2 * len(shapes.taps) + 2)),
         ),

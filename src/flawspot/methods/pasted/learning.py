@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flawspot.errors import TrainingError
+from flawspot.errors import DataError, TrainingError
 from flawspot.methods.allocation import keeping_freed_memory
 from flawspot.methods.base import training_device
 from flawspot.methods.features import FeatureSet, PastedSet
@@ -68,6 +68,7 @@ def learn(
         One for features as they are, without batch norms.
 
     Raises:
+        DataError: not one of the defects can be seen by the network.
         TrainingError: it diverged.
     """
     _start(network, schedule.seed)
@@ -133,6 +134,11 @@ class _Batches:
         self.generator = np.random.default_rng([schedule.seed, 1])
         self._noise = torch.Generator().manual_seed(schedule.seed)
         self._cover = _covers(pasted, grid)
+        if not (self._cover > COVERED).any():
+            raise DataError(
+                f"the network sees none of the defects that were pasted on {len(pasted.features)} photographs: give "
+                "larger photographs, a larger region of interest or more photographs=N"
+            )
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[dict[int, Tensor], Tensor, Tensor, Tensor | None]:
         """Standardised maps, targets and weights of cells, and which pixels are looked at, of these and good ones."""

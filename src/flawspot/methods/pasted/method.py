@@ -80,7 +80,9 @@ class Pasted(Method):
         """Learn to tell cells that a defect covers from the others."""
         self.shapes_ = features.shapes
         if features.pasted is None or not len(features.pasted.features):
-            raise DataError(f"{self.name} learns from photographs with pasted defects, and there are none")
+            raise DataError(
+                f"{self.name} learns from good photographs with pasted defects, and there are none: give more"
+            )
         features.check_inside()
         schedule = Schedule(self.epochs, self.batch_size, self.learning_rate, self.noise, self.seed)
         network = DefectNetwork(self.shapes_, self.width, self.blocks)
@@ -100,7 +102,7 @@ class Pasted(Method):
         return {costs.NETWORK: costs.planned_network(self, shapes)}
 
     def training_costs(self, shapes: Shapes) -> FittingCosts:
-        """The features of the photographs with defects, and a step."""
+        """Of a step; what it takes of the photographs with defects is counted for every method."""
         return costs.fitting(self, shapes)
 
 
