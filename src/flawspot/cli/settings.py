@@ -21,12 +21,13 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, str]:
     """Names and values.
 
     Raises:
-        ConfigurationError: one that is no NAME=VALUE.
+        ConfigurationError: one that is no NAME=VALUE, or two of one name that do not agree.
     """
-    settings = {}
+    settings: dict[str, str] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ConfigurationError(f"--set takes NAME=VALUE, such as bank_size=30000, not {text!r}")
-        settings[name.strip()] = value.strip()
+        if settings.setdefault(name.strip(), value.strip()) != value.strip():
+            raise ConfigurationError(f"--set {name.strip()} is given twice, with two values: leave one out")
     return settings
