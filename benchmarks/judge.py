@@ -76,7 +76,8 @@ def main() -> None:
 
 def product(record: Record, place: Path) -> ImageFolder:
     """The photographs that a run had."""
-    layout = record.cell.data if record.cell.data in LAYOUTS else "folder"
+    several = (place / record.cell.category / "train" / "good").is_dir()
+    layout = record.cell.data if record.cell.data in LAYOUTS else "mvtec_ad" if several else "folder"
     source = DataSource(record.cell.data, layout, place, (record.cell.category,))
     return vary(source.open(record.cell.category), record.cell)
 
