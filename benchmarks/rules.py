@@ -4,9 +4,9 @@
     python benchmarks/rules.py runs.sqlite --data mvtec_ad=FOLDER/mvtec_ad --data magnetic_tile=FOLDER/magnetic_tile
 
 The members of a set and seed are the detectors of the labels given. Their maps are brought to one scale by the good
-photographs that set their thresholds. Beside the rules of `flawspot.methods.jury.combining`: the root of the sum of
-squared surprises; and Fisher's with weights that are not one, chosen by pixel AP on a second family of pasted defects,
-or given by how far each member agrees with the others. Real test photographs serve for the table alone.
+photographs that set their thresholds. Beside the rules of `flawspot.methods.jury.combining`: Fisher's
+with weights that are not one, chosen by pixel AP on a second family of pasted defects, or given by how far each member
+agrees with the others. Real test photographs serve for the table alone.
 """
 
 from __future__ import annotations
@@ -96,7 +96,6 @@ def of_set(
         combination = Combination(rule, scales, equal)
         found.append((rule, combination([torch.from_numpy(maps) for maps in tests]).numpy()))
     surprises = [surprise(maps, scale.centre, scale.width) for maps, scale in zip(tests, scales, strict=True)]
-    found.append(("root of squares", np.sqrt(sum(each**2 for each in surprises))))
     for name, weights in chosen_weights(detectors, good, scales).items():
         found.append((name, sum(w * each for w, each in zip(weights, surprises, strict=True))))
     results = []

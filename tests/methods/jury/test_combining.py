@@ -22,6 +22,8 @@ def reference(rule, x):
     surprise = [softplus((each - scale.centre) / scale.width) for each, scale in zip(x, SCALES, strict=True)]
     if rule == "fisher":
         return sum(w * s for w, s in zip(WEIGHTS, surprise, strict=True))
+    if rule == "norm":
+        return np.sqrt(sum(w * s**2 for w, s in zip(WEIGHTS, surprise, strict=True)))
     if rule == "cauchy":
         mean = sum(w * np.exp(s) for w, s in zip(WEIGHTS, surprise, strict=True)) / sum(WEIGHTS)
         return np.log(mean)

@@ -13,6 +13,7 @@ Rules, for weights w of the members:
 
 - ``fisher``: ``sum of w surprise`` (Fisher, Statistical Methods for Research Workers, 1932, section 21.1: the statistic
   of independent tests of one hypothesis is -2 times the sum of log p);
+- ``norm``: ``root of the sum of w surprise^2``, between that and the largest: one that is sure is heard a little more;
 - ``cauchy``: ``log of the mean of w / p``, up to a constant and for small p the Cauchy combination (Liu and Xie, JASA
   2020, equation 2), which holds for members that depend on each other; nearly their maximum;
 - ``sum``: ``sum of w z``, where above 0; ``product``: ``product of softplus(z)^w``; ``maximum``: the largest z.
@@ -33,7 +34,7 @@ from torch import Tensor, nn
 
 from flawspot.errors import TrainingError
 
-RULES = ("fisher", "cauchy", "sum", "product", "maximum")
+RULES = ("fisher", "norm", "cauchy", "sum", "product", "maximum")
 TAIL = 0.01
 """Share of good pixels in the tail."""
 _LITTLE = 1e-6
@@ -82,7 +83,7 @@ class Combination(nn.Module):
     def __init__(self, rule: str, scales: list[Scale], weights: list[float]) -> None:
         super().__init__()
         self.rule = rule
-        of_surprise = rule in ("fisher", "cauchy")
+        of_surprise = rule in ("fisher", "norm", "cauchy")
         self.offsets = [scale.centre if of_surprise else scale.mean for scale in scales]
         self.widths = [scale.width if of_surprise else scale.deviation for scale in scales]
         self.weights = weights
@@ -100,6 +101,8 @@ class Combination(nn.Module):
         surprises = [F.softplus(each) for each in scaled]
         if self.rule == "fisher":
             return self._summed(surprises)
+        if self.rule == "norm":
+            return torch.sqrt(self._summed([each * each for each in surprises]))
         if self.rule == "product":
             return torch.exp(self._summed([torch.log(each + _LITTLE) for each in surprises]))
         inverses = [torch.exp(each.clamp(max=_MOST_SURPRISE)) for each in surprises]
