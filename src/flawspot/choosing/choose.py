@@ -242,5 +242,6 @@ def _as_it_is(path: Path) -> Iterator[Store]:
     """The store; where there is none an empty one, which is gone afterwards."""
     with contextlib.ExitStack() as stack:
         if not path.exists():
+            check_writable(path)  # what would fail later is told now
             path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flawspot-"))) / path.name
         yield stack.enter_context(Store(path))
