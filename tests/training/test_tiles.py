@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from flawspot.methods.features import tile_rows
 from flawspot.runtime.inspected import Inspected
 from flawspot.runtime.view import View
 from flawspot.training.graph import joined, parted
-from flawspot.training.tiles import Blend, InsideTiles, cut, inside_tiles, tile_rows
+from flawspot.training.tiles import Blend, InsideTiles, cut, inside_tiles
 
 VIEWS = [
     View(8, 8),

@@ -11,7 +11,7 @@ from PIL import Image
 import flawspot
 from flawspot.errors import ArtifactError, ConfigurationError, ExportError
 from flawspot.export.translate import export
-from flawspot.methods.features import FeatureSet
+from flawspot.methods.features import FeatureSet, tile_rows
 from flawspot.methods.registry import methods
 from flawspot.runtime.artifact import Artifact, read
 from flawspot.runtime.manifest import Manifest
@@ -24,7 +24,7 @@ from flawspot.training.exporting import export_detector
 from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.feature_source import FeatureSource
 from flawspot.training.photographs import Photographs
-from flawspot.training.tiles import inside_tiles, tile_rows
+from flawspot.training.tiles import inside_tiles
 
 SETTINGS = {
     "patchcore": {"bank_size": 150},

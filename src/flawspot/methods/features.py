@@ -19,6 +19,11 @@ _AT_ONCE = 16
 """Maps whose pixels are looked at together."""
 
 
+def tile_rows(rows: NDArray[np.int64], tiles: int) -> NDArray[np.int64]:
+    """Rows of photographs -> rows of their tiles."""
+    return (rows[:, None] * tiles + np.arange(tiles)).ravel()
+
+
 class Inside(Protocol):
     """Which pixels of the network's input are looked at."""
 
@@ -86,7 +91,7 @@ class FeatureSet:
 
     def of_photographs(self, rows: NDArray[np.int64]) -> FeatureSet:
         """Those of some of the N photographs, with the defects that were pasted on these."""
-        own = (rows[:, None] * self.tiles + np.arange(self.tiles)).ravel()
+        own = tile_rows(rows, self.tiles)
         stored = own if self.rows is None else self.rows[own]
         pasted = None if self.pasted is None else self.pasted.on(np.unique(stored // self.tiles))
         turned = {quarters: each.of_photographs(rows) for quarters, each in self.turned.items()}
@@ -138,10 +143,8 @@ class PastedSet:
 
     def on(self, photographs: NDArray[np.int64]) -> PastedSet:
         """Those on some of the stored photographs in which nothing of another one can be seen."""
-        tiles = self.features.tiles
         seen = np.isin(self.photographs, photographs) & np.isin(self.pieces_from, photographs)
-        chosen = np.flatnonzero(seen)
-        rows = (chosen[:, None] * tiles + np.arange(tiles)).ravel()
+        rows = tile_rows(np.flatnonzero(seen), self.features.tiles)
         return replace(self, features=replace(self.features, rows=rows))
 
     def covers(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:

@@ -68,11 +68,6 @@ def tiles_at_once(tiles: int, wanted: int, parts: int) -> int:
     return min(tiles, max(wanted, -(-tiles // parts)))
 
 
-def tile_rows(rows: NDArray[np.int64], tiles: int) -> NDArray[np.int64]:
-    """Rows of photographs -> rows of their tiles."""
-    return (rows[:, None] * tiles + np.arange(tiles)).ravel()
-
-
 class InsideTiles:
     """Which pixels of the tiles of stored photographs are inspected.
 

@@ -15,6 +15,7 @@ from flawspot.errors import DataError, TrainingError
 from flawspot.methods.allocation import keeping_freed_memory
 from flawspot.methods.base import training_device
 from flawspot.methods.features import FeatureSet, PastedSet
+from flawspot.methods.inside import cells_inside
 from flawspot.methods.pasted.network import LOGIT_BEFORE, DefectNetwork
 from flawspot.progress import SILENT, Progress
 
@@ -157,17 +158,12 @@ class _Batches:
         target = (cover > COVERED).float()
         weight = torch.where((cover > 0) & (cover <= COVERED), TOUCHED_WEIGHT, 1.0)
         inside = self._inside(rows, beside)
-        if inside is not None:
-            cells = [each.cells(self._grid, own) for each, own in ((self._pasted.features, rows), (self._good, beside))]
-            looked_at = [
-                np.ones((len(own), *self._grid), np.bool_) if found is None else found
-                for found, own in zip(cells, (rows, beside), strict=True)
-            ]
-            weight = weight * torch.from_numpy(np.concatenate(looked_at)).float()
-            inside = inside.to(device)
-        return maps, target.to(device), weight.to(device), inside
+        if inside is None:
+            return maps, target.to(device), weight.to(device), None
+        weight = weight * torch.from_numpy(cells_inside(inside, self._grid)).float()
+        return maps, target.to(device), weight.to(device), torch.from_numpy(inside).float().to(device)
 
-    def _inside(self, rows: NDArray[np.int64], beside: NDArray[np.int64]) -> Tensor | None:
+    def _inside(self, rows: NDArray[np.int64], beside: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         found = [self._pasted.features.pixels(rows), self._good.pixels(beside)]
         if all(pixels is None for pixels in found):
             return None
@@ -176,7 +172,7 @@ class _Batches:
             np.ones((len(own), *size), np.bool_) if pixels is None else pixels
             for pixels, own in zip(found, (rows, beside), strict=True)
         ]
-        return torch.from_numpy(np.concatenate(whole)).float()
+        return np.concatenate(whole)
 
 
 def _covers(pasted: PastedSet, grid: tuple[int, int]) -> Tensor:
