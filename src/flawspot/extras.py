@@ -17,6 +17,8 @@ EXTRAS = {
     "ray": ("ray",),
     "sign": ("cryptography",),
     "video": ("cv2",),
+    "serve": ("starlette", "uvicorn", "python_multipart", "watchfiles", "prometheus_client"),
+    "mqtt": ("paho",),
     "tflite": ("tflite_micro", "flatbuffers"),
 }
 """What is installed with which extra, by the names that are imported."""

@@ -15,6 +15,7 @@ from flawspot.cli.detectors import TRUSTED_KEYS
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.errors import ConfigurationError
 from flawspot.extras import install_command
+from flawspot.methods import DEFAULT_METHOD
 
 if TYPE_CHECKING:
     from flawspot.costs.detector_costs import DetectorCosts
@@ -33,7 +34,7 @@ def costs(
         Path | None, typer.Argument(help="A trained detector, an .onnx file. Default: --backbone and --method.")
     ] = None,
     backbone: Annotated[str, typer.Option(help="Of a detector that has not been trained.")] = "mobilenet_v2",
-    method: Annotated[str, typer.Option(help="`flawspot methods` lists them.")] = "paste",
+    method: Annotated[str, typer.Option(help="`flawspot methods` lists them.")] = DEFAULT_METHOD,
     layers: Annotated[
         str | None,
         typer.Option(help="A layer group, equiv:REFERENCE or indices such as 3,8,14. Default: the method's."),

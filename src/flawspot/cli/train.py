@@ -12,6 +12,7 @@ from flawspot.cli.calibration import scored, threshold_rows
 from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.settings import Settings, parse_settings
+from flawspot.methods import DEFAULT_METHOD
 from flawspot.progress.display import DISPLAY
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def train(
     data: DATA = None,
     from_list: LIST = None,
     good: GOOD = None,
-    method: METHOD = "paste",
+    method: METHOD = DEFAULT_METHOD,
     backbone: BACKBONE = "mobilenet_v2",
     layers: LAYERS = None,
     weights: WEIGHTS = None,

@@ -14,6 +14,7 @@ from flawspot.costs.plan import Plan, make_plan
 from flawspot.costs.precision import part_memory
 from flawspot.costs.training_costs import TrainingCosts
 from flawspot.errors import ConfigurationError
+from flawspot.methods import DEFAULT_METHOD
 from flawspot.methods.costs import FLOAT, MemoryItem, PaperCosts
 from flawspot.methods.shapes import Size
 from flawspot.runtime.manifest import Manifest, Part, Scalar
@@ -25,7 +26,7 @@ def configuration_costs(
     *,
     backbone: str,
     layers: str | Sequence[int] | None = None,
-    method: str = "paste",
+    method: str = DEFAULT_METHOD,
     settings: Mapping[str, Scalar] | None = None,
     input_size: int | Size = 224,
     tiles: int = 1,

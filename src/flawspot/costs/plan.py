@@ -13,6 +13,7 @@ from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create
 from flawspot.errors import ConfigurationError
+from flawspot.methods import DEFAULT_METHOD
 from flawspot.methods.base import Method
 from flawspot.methods.costs import BackboneCounts
 from flawspot.methods.registry import create_method
@@ -51,7 +52,7 @@ def make_plan(
     *,
     backbone: str,
     layers: str | Sequence[int] | None = None,
-    method: str = "paste",
+    method: str = DEFAULT_METHOD,
     settings: Mapping[str, Scalar] | None = None,
     input_size: int | Size = 224,
     tiles: int = 1,

@@ -15,6 +15,7 @@ import numpy as np
 
 from flawspot.data.folders import Data
 from flawspot.files import check_writable
+from flawspot.methods import DEFAULT_METHOD
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.progress import Progress, as_progress
@@ -59,7 +60,7 @@ def train(
     data: Data,
     *,
     good: str | Sequence[str] = (),
-    method: str | Method = "paste",
+    method: str | Method = DEFAULT_METHOD,
     settings: Mapping[str, Any] | None = None,
     backbone: str = "mobilenet_v2",
     layers: str | Sequence[int] | None = None,

@@ -70,7 +70,10 @@ def _why(state: Reading) -> str:
     for node in nodes[: last + 1]:
         if node in state.unknown:
             return f"it has the operator {node.operator!r}"
-    return "its head, which turns features into a map, is none of those that have a form"
+    return (
+        "its head, which turns features into a map, is none of those that have a form; "
+        "`flawspot train --method paste`, stfpm, padim, patchcore and cfa write such"
+    )
 
 
 def _activation(state: Reading, name: str) -> tuple[str, float | None, float | None]:

@@ -1,0 +1,90 @@
+"""How the rows of a record are chained: each holds the hash of the one before, so that none can be changed, removed or
+moved without the next one telling."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+GENESIS = "0" * 64
+"""What stands for the hash of the row before the first."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a record.
+
+    Attributes:
+        number: from 1 on, without gaps.
+        time: when it was written, UTC, as ``2026-01-31T12:00:00.000000Z``.
+        kind: what it tells of: ``result``, ``word``, ``artifact``, ``station`` or ``removed``.
+        body: JSON text; what is hashed is this very text.
+        previous: the hash of the row before.
+        hash: SHA-256 of all these, in hexadecimal digits.
+    """
+
+    number: int
+    time: str
+    kind: str
+    body: str
+    previous: str
+    hash: str
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The body as plain values."""
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """The body with the row's own number, time, kind and hash before it, as the API gives it."""
+        return {"number": self.number, "time": self.time, "kind": self.kind, "hash": self.hash, **self.content}
+
+
+def hashed(number: int, time: str, kind: str, body: str, previous: str) -> str:
+    """The hash of a row: SHA-256 over the JSON list of its parts, UTF-8, without spaces."""
+    text = json.dumps([number, time, kind, body, previous], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def following(previous: Row | None, time: str, kind: str, content: dict[str, Any]) -> Row:
+    """The row that comes after `previous`."""
+    number, before = (1, GENESIS) if previous is None else (previous.number + 1, previous.hash)
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
+    return Row(number, time, kind, body, before, hashed(number, time, kind, body, before))
+
+
+@dataclass(frozen=True)
+class Break:
+    """A place where the chain does not hold.
+
+    Attributes:
+        number: of the row that tells.
+        reason: what is wrong there, in one line.
+    """
+
+    number: int
+    reason: str
+
+
+def breaks(rows: Iterable[Row]) -> Iterator[Break]:
+    """Every place where rows, in the order of their numbers, do not follow one from the other.
+
+    After a break the chain is followed on from what stands there, so that one changed row is one break, or two where
+    its hash was made to fit.
+    """
+    number, before = 0, GENESIS
+    for row in rows:
+        if row.number != number + 1:
+            missing = (
+                f"rows {number + 1} to {row.number - 1} are" if row.number > number + 2 else f"row {number + 1} is"
+            )
+            yield Break(row.number, f"{missing} missing before row {row.number}")
+        elif row.previous != before:
+            yield Break(row.number, f"row {row.number} does not follow row {number}: that one was changed or replaced")
+        if hashed(row.number, row.time, row.kind, row.body, row.previous) != row.hash:
+            yield Break(row.number, f"row {row.number} was changed: its hash does not fit what it says")
+        number, before = row.number, row.hash
