@@ -78,10 +78,10 @@ def watched(folders: Sequence[Path], seen: Iterable[Path] = (), *, poll: float =
     Raises:
         ImageError: a folder cannot be listed.
     """
-    taken = {path: _state(path) for path in seen}
+    taken = {path: state_of(path) for path in seen}
     before: dict[Path, tuple[int, int] | None] = {}
     while True:
-        now = {path: (folder, _state(path)) for folder in folders for path in _arrived(folder)}
+        now = {path: (folder, state_of(path)) for folder in folders for path in arrived(folder)}
         for path, (folder, state) in now.items():
             if state is not None and state[0] and state != taken.get(path) and before.get(path) == state:
                 taken[path] = state
@@ -92,14 +92,14 @@ def watched(folders: Sequence[Path], seen: Iterable[Path] = (), *, poll: float =
         time.sleep(poll)
 
 
-def _arrived(folder: Path) -> list[Path]:
+def arrived(folder: Path) -> list[Path]:
     """What may hold photographs; what a program is still writing under another name comes later under its own."""
     listing = list_files(folder)
     images = [path for path in listing.images if not is_marked(path)]
     return images + [path for path in listing.unread if path.suffix.lower() not in UNFINISHED_SUFFIXES]
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+def state_of(path: Path) -> tuple[int, int] | None:
     """Size and time, by which a file that is still being written is told from one that is there."""
     try:
         found = path.stat()

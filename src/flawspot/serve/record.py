@@ -33,7 +33,7 @@ CREATE TABLE rows (
 );
 CREATE UNIQUE INDEX rows_item ON rows (item) WHERE item IS NOT NULL;
 CREATE INDEX rows_kind ON rows (kind, verdict, number);
-CREATE INDEX rows_time ON rows (time);
+CREATE INDEX rows_time ON rows (time, kind, verdict);
 CREATE INDEX rows_picture ON rows (picture) WHERE picture IS NOT NULL;
 CREATE INDEX rows_subject ON rows (subject) WHERE subject IS NOT NULL;
 CREATE TRIGGER rows_never_change BEFORE UPDATE ON rows BEGIN SELECT RAISE(ABORT, 'a record is only added to'); END;
@@ -135,6 +135,14 @@ class Record:
         """The newest result of the picture with that SHA-256."""
         return next(iter(self._rows("WHERE picture = ? ORDER BY number DESC LIMIT 1", (picture,))), None)
 
+    def keeps(self, picture: str) -> bool:
+        """Whether a result says that its picture is kept, or people have spoken of one."""
+        clauses = (
+            "WHERE picture = ? AND kind = 'result' AND (json_extract(body, '$.kept') OR EXISTS "
+            "(SELECT 1 FROM rows w WHERE w.subject = rows.number AND w.kind = 'word')) LIMIT 1"
+        )
+        return bool(self._rows(clauses, (picture,)))
+
     def words_on(self, result: int) -> list[Row]:
         """What people have said of a result, the oldest first."""
         return self._rows("WHERE subject = ? AND kind = 'word' ORDER BY number", (result,))
@@ -159,7 +167,9 @@ class Record:
         """How many results of each verdict there are since a time."""
         with self._lock, self._telling("read"):
             found = self._db.execute(
-                "SELECT verdict, COUNT(*) FROM rows WHERE kind = 'result' AND time >= ? GROUP BY verdict", (since,)
+                "SELECT verdict, COUNT(*) FROM rows INDEXED BY rows_time WHERE time >= ? AND kind = 'result' "
+                "GROUP BY verdict",
+                (since,),
             )
             return {str(verdict): int(count) for verdict, count in found}
 

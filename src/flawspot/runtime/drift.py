@@ -1,0 +1,84 @@
+"""Whether good parts still look as they did: a test that watches their scores one by one and keeps its promise over time.
+
+The rank of each new score among the held-out ones and all that came since is uniform as long as the product, its light and
+its camera stay as they were (Vovk, Gammerman and Shafer, *Algorithmic Learning in a Random World*, 2005, theorem 8.2). The
+test bets against that. Its capital is a martingale while it holds, and by Ville's inequality it ever grows a
+thousandfold with a probability of at most 1 / 1000, however long the test runs. The bets are those of the Simple Jumper
+(Vovk et al., "Retrain or not retrain: conformal test martingales for change-point detection", 2021, algorithm 1): experts
+bet that ranks are too high, as they should be, or too low, and a share of each one's capital moves to the others at each
+step.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import random
+from collections.abc import Sequence
+
+EXPERTS = (-1.0, 0.0, 1.0)
+JUMP = 0.01
+"""Share of the capital that moves at each step, as in the source."""
+ALARM = 1000.0
+"""Capital at which there is an alarm."""
+REMEMBERED = 20_000
+"""Scores that new ones are ranked among; later ones are ranked and not remembered. So many differ from all there could
+be by less than experts can win from."""
+_FLOOR = 1e-6
+"""Capital is lent up to here, so that the test does not sleep for hours after a long time without a change. Each loan
+adds at most one in 10^9 to the probability of a false alarm."""
+
+
+class Drift:
+    """A test at work.
+
+        >>> drift = Drift([float(n) for n in range(50)], threshold=100.0)
+        >>> for _ in range(100):
+        ...     drift.add(60.0)
+        >>> drift.alarm
+        True
+
+    Attributes:
+        threshold: of the detector. What is above was called anomalous, says nothing of the good parts and is passed over.
+        capital: of the test; 1 at the beginning.
+        highest: the largest it was.
+        seen: how many parts it has bet on.
+    """
+
+    def __init__(self, held_out: Sequence[float], threshold: float, *, seed: int = 0) -> None:
+        """`held_out` are scores of good photographs that the detector has not learned from; `seed` is of the order of
+        equal scores."""
+        self.threshold = threshold
+        self._scores = sorted(score for score in held_out if score <= threshold)
+        self._random = random.Random(seed)
+        self._shares = [1.0 / len(EXPERTS)] * len(EXPERTS)
+        self.capital = self.highest = 1.0
+        self.seen = 0
+
+    @property
+    def alarm(self) -> bool:
+        """Whether parts have changed."""
+        return self.highest >= ALARM
+
+    @property
+    def evidence(self) -> float:
+        """The decimal logarithm of the largest capital, in [0, inf): 3 is an alarm."""
+        return math.log10(max(self.highest, 1.0))
+
+    def add(self, score: float) -> None:
+        """Bet on the next part's score."""
+        if not score <= self.threshold:
+            return
+        first, after = bisect.bisect_left(self._scores, score), bisect.bisect_right(self._scores, score)
+        equal = self._random.uniform(0, after - first + 1)
+        p = (len(self._scores) - after + equal) / (len(self._scores) + 1)
+        if len(self._scores) < REMEMBERED:
+            self._scores.insert(after, score)
+        mean = sum(self._shares) / len(EXPERTS)
+        moved = [(1 - JUMP) * share + JUMP * mean for share in self._shares]
+        self._shares = [share * (1 + expert * (p - 0.5)) for share, expert in zip(moved, EXPERTS, strict=True)]
+        self.capital = sum(self._shares)
+        self.highest = max(self.highest, self.capital)
+        self.seen += 1
+        if self.capital < _FLOOR:
+            self._shares = [_FLOOR / len(EXPERTS)] * len(EXPERTS)

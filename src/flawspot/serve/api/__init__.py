@@ -1,0 +1,1 @@
+"""The station's HTTP API. It needs the extra ``flawspot[serve]``."""

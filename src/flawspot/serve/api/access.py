@@ -1,0 +1,76 @@
+"""Who asks, and what they may: viewers look, operators say what a part was, engineers change what judges."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from flawspot.errors import FlawspotError
+from flawspot.serve.station import Station
+from flawspot.serve.tokens import Person, Role, Tokens
+
+COOKIE = "flawspot_token"
+LOCAL = Person("who is at this machine", Role.ENGINEER)
+"""Where no tokens are demanded."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class AskError(FlawspotError):
+    """A request that cannot be answered; the message is one line for whoever asked."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def station_of(request: Request) -> Station:
+    """The station that answers."""
+    station: Station = request.app.state.station
+    return station
+
+
+def person_of(request: Request) -> Person | None:
+    """Who asks, by the header ``Authorization: Bearer`` or the page's cookie; None for nobody who is known.
+
+    Raises:
+        FlawspotError: the file of tokens is damaged; then nobody gets in.
+    """
+    tokens: Tokens | None = request.app.state.tokens
+    if tokens is None:
+        return LOCAL
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        token = request.cookies.get(COOKIE, "")
+    return tokens.person(token.strip()) if token else None
+
+
+def needs(role: Role, *, page: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """An endpoint for people of that role and above; a page sends others to the one where they give their token."""
+
+    def wrap(endpoint: Endpoint) -> Endpoint:
+        @functools.wraps(endpoint)
+        async def guarded(request: Request) -> Response:
+            try:
+                person = person_of(request)
+                if person is None and page:
+                    return RedirectResponse("/login", status_code=303)
+                if person is None:
+                    told = {"error": "no valid token: send one as `Authorization: Bearer TOKEN`"}
+                    return JSONResponse(told, 401, {"WWW-Authenticate": "Bearer"})
+                if person.role < role:
+                    told = {"error": f"this needs the role {role.name.lower()}, yours is {person.role.name.lower()}"}
+                    return JSONResponse(told, 403)
+                request.state.person = person
+                return await endpoint(request)
+            except AskError as error:
+                return JSONResponse({"error": str(error)}, error.status)
+            except FlawspotError as error:
+                return JSONResponse({"error": str(error)}, 409)
+
+        return guarded
+
+    return wrap

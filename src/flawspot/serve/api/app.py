@@ -1,0 +1,65 @@
+"""The station's HTTP application: which path is answered by what."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+
+from flawspot.serve.api import artifacts, exporting, pages, predicting, results, streaming, v2
+from flawspot.serve.api.openapi import openapi
+from flawspot.serve.metrics import Metrics
+from flawspot.serve.station import Station
+from flawspot.serve.tokens import Tokens
+
+
+def application(station: Station, tokens: Tokens | None) -> Starlette:
+    """The application of a station.
+
+    Args:
+        station: that answers.
+        tokens: who may ask; None where everybody may, which is for one machine alone.
+    """
+    app = Starlette(routes=routes())
+    app.state.station, app.state.tokens = station, tokens
+    app.state.metrics = Metrics()
+    station.listeners.append(app.state.metrics.add)
+    return app
+
+
+def routes() -> list[BaseRoute]:
+    """Every path."""
+    get, post = ["GET"], ["POST"]
+    return [
+        Route("/", pages.station),
+        Route("/engineer", pages.engineer),
+        Route("/login", pages.login, methods=["GET", "POST"]),
+        Route("/logout", pages.logout, methods=post),
+        Route("/static/{name}", pages.static),
+        Route("/v1/me", pages.me),
+        Route("/v1/predict", predicting.predict, methods=post),
+        Route("/v1/status", streaming.status),
+        Route("/v1/results", results.results),
+        Route("/v1/results.csv", results.results_csv),
+        Route("/v1/results/{number:int}", results.result),
+        Route("/v1/results/{number:int}/words", results.say, methods=post),
+        Route("/v1/pictures/{picture}", results.picture),
+        Route("/v1/pictures/{picture}/view", results.view),
+        Route("/v1/threshold", exporting.threshold),
+        Route("/v1/confirmed.zip", exporting.folder),
+        Route("/v1/artifacts/{name}", artifacts.artifacts, methods=get),
+        Route("/v1/artifacts/{name}", artifacts.send, methods=post),
+        Route("/v1/artifacts/{name}/approve", artifacts.approve, methods=post),
+        Route("/v1/artifacts/{name}/back", artifacts.back, methods=post),
+        Route("/v2", v2.server),
+        Route("/v2/health/live", v2.live),
+        Route("/v2/health/ready", v2.ready),
+        Route("/v2/models/{name}", v2.model),
+        Route("/v2/models/{name}/ready", v2.model_ready),
+        Route("/v2/models/{name}/infer", v2.infer, methods=post),
+        Route("/v2/models/{name}/versions/{version}", v2.model),
+        Route("/v2/models/{name}/versions/{version}/ready", v2.model_ready),
+        Route("/v2/models/{name}/versions/{version}/infer", v2.infer, methods=post),
+        Route("/events", streaming.events),
+        Route("/metrics", streaming.metrics),
+        Route("/openapi.json", openapi),
+    ]

@@ -1,0 +1,59 @@
+"""Another artifact for a detector: sent, tried on the last pictures, approved by an engineer, taken back."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from flawspot.serve.api.access import AskError, needs, station_of
+from flawspot.serve.api.results import json_of
+from flawspot.serve.swapping import Swapping
+from flawspot.serve.tokens import Role
+
+
+@needs(Role.VIEWER)
+async def artifacts(request: Request) -> Response:
+    """The present artifact of a detector, the candidate, and who approved what when, the newest first."""
+    station, swap = station_of(request), _swap(request)
+    name = swap.inspection.name
+    rows = await run_in_threadpool(station.record.of_kind, "artifact", limit=1000)
+    history = [row.as_dict() for row in rows if row.content["detector"] == name]
+    candidate = None if swap.candidate is None else swap.candidate.as_dict()
+    present = {"artifact": swap.inspection.loaded.sha256, "title": swap.inspection.loaded.detector.manifest.title()}
+    return JSONResponse({**present, "candidate": candidate, "previous": swap.previous, "history": history})
+
+
+@needs(Role.ENGINEER)
+async def send(request: Request) -> Response:
+    """Load the artifact in the body and try it on the last pictures; it judges nothing yet."""
+    content = await request.body()
+    if not content:
+        raise AskError("there is no artifact: send the bytes of the .onnx file as the body")
+    found = await run_in_threadpool(_swap(request).begin, content, request.state.person.name)
+    return JSONResponse(found.as_dict(), 202)
+
+
+@needs(Role.ENGINEER)
+async def approve(request: Request) -> Response:
+    """Switch to the candidate, named by its SHA-256: ``{"artifact": "..."}``."""
+    sha256 = (await json_of(request)).get("artifact")
+    if not isinstance(sha256, str):
+        raise AskError('say which artifact is approved: {"artifact": "its SHA-256"}')
+    await run_in_threadpool(_swap(request).approve, sha256, request.state.person.name)
+    return JSONResponse({"artifact": sha256})
+
+
+@needs(Role.ENGINEER)
+async def back(request: Request) -> Response:
+    """Go back to the artifact that judged before."""
+    swap = _swap(request)
+    await run_in_threadpool(swap.back, request.state.person.name)
+    return JSONResponse({"artifact": swap.inspection.loaded.sha256})
+
+
+def _swap(request: Request) -> Swapping:
+    swaps, name = station_of(request).swaps, request.path_params["name"]
+    if name not in swaps:
+        raise AskError(f"there is no detector {name[:50]!r}: there are {', '.join(swaps)}", 404)
+    return swaps[name]

@@ -1,0 +1,51 @@
+"""For engineers: what another threshold would have done, and the confirmed pictures as a folder to learn from."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from flawspot.serve.api.access import AskError, needs, station_of
+from flawspot.serve.api.results import wanted_of
+from flawspot.serve.confirmed import trade_off, write_folder
+from flawspot.serve.tokens import Role
+
+_PIECE = 2**18
+
+
+@needs(Role.ENGINEER)
+async def threshold(request: Request) -> Response:
+    """Missed defects against false alarms at each threshold, on what people have confirmed of the present artifact."""
+    station, wanted = station_of(request), wanted_of(request)
+    if wanted.detector is not None and wanted.detector not in station.inspections:
+        raise AskError(f"there is no detector {wanted.detector[:50]!r}", 404)
+    loaded = station.inspection(wanted.detector).loaded
+    found = await run_in_threadpool(trade_off, station.record, wanted, loaded.sha256)
+    return JSONResponse({**found, "present": loaded.detector.manifest.calibration.threshold})
+
+
+@needs(Role.ENGINEER)
+async def folder(request: Request) -> Response:
+    """The confirmed pictures as a ZIP in the MVTec layout; ``unconfirmed=1`` adds good ones that nobody spoke of."""
+    station, wanted = station_of(request), wanted_of(request)
+    file = tempfile.TemporaryFile(dir=station.settings.folder)  # noqa: SIM115  # closed when it was sent
+    try:
+        unconfirmed = request.query_params.get("unconfirmed") == "1"
+        await run_in_threadpool(write_folder, file, station.record, station.pictures, wanted, unconfirmed=unconfirmed)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    headers = {"Content-Disposition": 'attachment; filename="confirmed.zip"'}
+    return StreamingResponse(_pieces(file), media_type="application/zip", headers=headers)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece

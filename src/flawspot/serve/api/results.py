@@ -1,0 +1,181 @@
+"""What was decided: results, their pictures, and what people say of them."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from flawspot.errors import ImageError
+from flawspot.runtime.detector import Detector
+from flawspot.serve.api.access import AskError, needs, station_of
+from flawspot.serve.chain import Row
+from flawspot.serve.parts import VERDICTS
+from flawspot.serve.record import Record, Wanted
+from flawspot.serve.tokens import Role
+from flawspot.texts import spreadsheet_cell
+
+WORDS = ("false alarm", "missed defect", "confirmed", "hold", "release")
+COLUMNS = (
+    *("number", "time", "detector", "part", "station", "origin", "name", "verdict", "reason", "score", "threshold"),
+    *("severity", "p_value", "picture", "artifact", "word", "by", "hash"),
+)
+_MOST = 1000
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".bmp": "image/bmp", ".tif": "image/tiff", ".webp": "image/webp"}
+
+
+@needs(Role.VIEWER)
+async def results(request: Request) -> Response:
+    """Results by filter, the newest first, a page at a time: ``before`` is where the next page goes on."""
+    record, wanted = station_of(request).record, wanted_of(request)
+    limit, before = _number(request, "limit", 100), _number(request, "before", 0) or None
+    rows = await run_in_threadpool(record.results, wanted, before=before, limit=min(limit, _MOST))
+    listed = [await run_in_threadpool(with_words, record, row) for row in rows]
+    following = listed[-1]["number"] if len(listed) == min(limit, _MOST) else None
+    return JSONResponse({"results": listed, "before": following})
+
+
+@needs(Role.VIEWER)
+async def results_csv(request: Request) -> Response:
+    """All results of a filter as CSV, safe to open in a spreadsheet."""
+    lines = _csv_lines(station_of(request).record, wanted_of(request))
+    headers = {"Content-Disposition": 'attachment; filename="results.csv"'}
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@needs(Role.VIEWER)
+async def result(request: Request) -> Response:
+    """One result with everything people have said of it."""
+    record, row = station_of(request).record, _result(request)
+    words = [word.as_dict() for word in record.words_on(row.number)]
+    return JSONResponse({**with_words(record, row), "words": words})
+
+
+@needs(Role.OPERATOR)
+async def say(request: Request) -> Response:
+    """An operator's word: ``{"word": "false alarm", "boxes": [[left, top, right, bottom]], "note": "..."}``."""
+    station, row = station_of(request), _result(request)
+    content = await json_of(request)
+    word, note, person = content.get("word"), content.get("note"), request.state.person
+    if word not in WORDS:
+        raise AskError(f"word is {word!r}: give one of {', '.join(WORDS)}")
+    if note is not None and (not isinstance(note, str) or len(note) > 1000):
+        raise AskError("note is no text of at most 1000 characters")
+    boxes = _boxes(content.get("boxes", []), row.content.get("image_size"))
+    said = {"result": row.number, "word": word, "boxes": boxes, "note": note}
+    added = await run_in_threadpool(
+        station.record.add, "word", {**said, "by": person.name, "role": person.role.name.lower()}
+    )
+    station.events.tell("word", added.as_dict())
+    return JSONResponse(added.as_dict(), 201)
+
+
+@needs(Role.VIEWER)
+async def picture(request: Request) -> Response:
+    """The bytes of a kept picture, as they came."""
+    path = station_of(request).pictures.find(request.path_params["picture"])
+    if path is None:
+        raise AskError("this picture is not kept, or no longer", 404)
+    # By the beginning of the file, and never as what a browser would run.
+    headers = {"Cache-Control": "private, max-age=86400, immutable", "Content-Security-Policy": "sandbox"}
+    return FileResponse(path, media_type=_TYPES.get(path.suffix, "application/octet-stream"), headers=headers)
+
+
+@needs(Role.VIEWER)
+async def view(request: Request) -> Response:
+    """A kept picture as a JPEG that every browser shows, its longer side at most ``side`` pixels (1280)."""
+    station, digest = station_of(request), request.path_params["picture"]
+    path, side = station.pictures.find(digest), min(max(_number(request, "side", 1280), 16), 2000)
+    if path is None:
+        raise AskError("this picture is not kept, or no longer", 404)
+    detector = next(iter(station.inspections.values())).loaded.detector
+    try:
+        content = await run_in_threadpool(_view, detector, path, side)
+    except ImageError as error:
+        raise AskError(str(error), 415) from error
+    headers = {"Cache-Control": "private, max-age=86400, immutable"}
+    return Response(content, media_type="image/jpeg", headers=headers)
+
+
+@functools.lru_cache(maxsize=64)
+def _view(detector: Detector, path: Path, side: int) -> bytes:
+    """Read as the detector reads it, with all checks of a hostile file."""
+    image = Image.fromarray(detector.read(path).drawable())
+    image.thumbnail((side, side))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def with_words(record: Record, row: Row) -> dict[str, Any]:
+    """A result with the last word on it."""
+    words = record.words_on(row.number)
+    last = words[-1].content if words else {}
+    return {**row.as_dict(), "word": last.get("word"), "by": last.get("by"), "boxes": last.get("boxes", [])}
+
+
+def wanted_of(request: Request) -> Wanted:
+    """The filter that a query asks for."""
+    asked = {name: request.query_params.get(name) or None for name in Wanted.__dataclass_fields__}
+    if asked["verdict"] not in (None, *VERDICTS):
+        raise AskError(f"verdict is {asked['verdict']!r}: give one of {', '.join(VERDICTS)}")
+    return Wanted(**asked)
+
+
+async def json_of(request: Request) -> dict[str, Any]:
+    """The body as a JSON object."""
+    try:
+        content = await request.json()
+    except (ValueError, RecursionError) as error:
+        raise AskError("the body is no JSON") from error
+    if not isinstance(content, dict):
+        raise AskError("the body is no JSON object")
+    return content
+
+
+def _result(request: Request) -> Row:
+    row = station_of(request).record.row(request.path_params["number"])
+    if row is None or row.kind != "result":
+        raise AskError(f"there is no result {request.path_params['number']}", 404)
+    return row
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise AskError(f"{name} is {text[:20]!r}: give a whole number")
+    return int(text)
+
+
+def _boxes(given: Any, size: list[int] | None) -> list[list[int]]:
+    form = "boxes is no list of at most 50 boxes [left, top, right, bottom] in pixels of the picture"
+    if not isinstance(given, list) or len(given) > 50:
+        raise AskError(form)
+    width, height = size or (2**31, 2**31)
+    for box in given:
+        whole = isinstance(box, list) and len(box) == 4 and all(type(each) is int for each in box)
+        if not whole or not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
+            raise AskError(form)
+    return given
+
+
+def _csv_lines(record: Record, wanted: Wanted) -> Iterator[str]:
+    yield ",".join(COLUMNS) + "\r\n"
+    before = None
+    while rows := record.results(wanted, before=before, limit=_MOST):
+        file = io.StringIO()
+        writer = csv.writer(file)
+        for row in rows:
+            content = with_words(record, row)
+            cells = ("" if content.get(name) is None else content[name] for name in COLUMNS)
+            writer.writerow([spreadsheet_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+        yield file.getvalue()
+        before = rows[-1].number

@@ -1,0 +1,144 @@
+"""Tensors as the Open Inference Protocol writes them: in JSON, or their bytes after it."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.serve.api.access import AskError
+
+TYPES = {"UINT8": "<u1", "FP32": "<f4", "FP64": "<f8", "INT64": "<i8"}
+_MOST_NUMBERS = 2**28
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request for inference holds.
+
+    Attributes:
+        inputs: by their names: arrays of numbers, or lists of the bytes of files.
+        outputs: names of those that are wanted; None for all.
+        binary: those that are wanted as bytes.
+        id: of the request.
+    """
+
+    inputs: dict[str, NDArray[Any] | list[bytes]]
+    outputs: list[str] | None
+    binary: set[str]
+    id: str | None
+
+
+def read_request(body: bytes, header_length: int | None) -> Asked:
+    """Read the body of ``infer``.
+
+    Args:
+        body: JSON, and after it the bytes of inputs with ``binary_data_size``.
+        header_length: of the JSON where bytes follow, as the header ``Inference-Header-Content-Length`` says.
+
+    Raises:
+        AskError: it is not as the protocol has it.
+    """
+    if header_length is not None and not 0 < header_length <= len(body):
+        raise AskError("Inference-Header-Content-Length is not the length of the JSON before the bytes")
+    try:
+        asked = json.loads(body[:header_length])
+        rest = body[header_length:] if header_length is not None else b""
+        inputs: dict[str, NDArray[Any] | list[bytes]] = {}
+        for each in asked["inputs"]:
+            size = each.get("parameters", {}).get("binary_data_size")
+            raw, rest = (None, rest) if size is None else (rest[:size], rest[size:])
+            inputs[str(each["name"])] = _array(each, raw)
+        wanted = asked.get("outputs") or None
+        names = None if wanted is None else [str(each["name"]) for each in wanted]
+        binary = {str(each["name"]) for each in wanted or () if each.get("parameters", {}).get("binary_data")}
+        if wanted is None and asked.get("parameters", {}).get("binary_data_output"):
+            binary = {"*"}
+        return Asked(inputs, names, binary, None if asked.get("id") is None else str(asked["id"])[:200])
+    except AskError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, struct.error) as error:
+        raise AskError(f"the request is not as the Open Inference Protocol has it ({type(error).__name__})") from error
+
+
+def _array(tensor: dict[str, Any], raw: bytes | None) -> NDArray[Any] | list[bytes]:
+    name, kind = tensor["name"], tensor["datatype"]
+    shape = [int(each) for each in tensor["shape"]]
+    count = 1
+    for each in shape:
+        count *= each
+    if any(each < 0 for each in shape) or count > _MOST_NUMBERS:
+        raise AskError(f"input {str(name)[:50]!r} has a shape that cannot be")
+    if kind == "BYTES":
+        found = _split(raw) if raw is not None else [_encoded(each) for each in tensor["data"]]
+        if len(found) != count:
+            raise AskError(f"input {str(name)[:50]!r} holds {len(found)} elements, its shape {count}")
+        return found
+    if kind not in TYPES:
+        raise AskError(f"input {str(name)[:50]!r} is of {str(kind)[:20]}: give UINT8 pixels or the BYTES of files")
+    if raw is not None:
+        numbers: NDArray[Any] = np.frombuffer(raw, TYPES[kind])
+    else:
+        numbers = np.asarray(tensor["data"])
+        if numbers.dtype.kind not in "iuf" or (
+            kind == "UINT8" and numbers.size and not 0 <= numbers.min() <= numbers.max() <= 255
+        ):
+            raise AskError(f"input {str(name)[:50]!r} holds no numbers of {kind}")
+        numbers = numbers.astype(TYPES[kind]).ravel()
+    if numbers.size != count:
+        raise AskError(f"input {str(name)[:50]!r} holds {numbers.size} numbers, its shape {count}")
+    return numbers.reshape(shape)
+
+
+def _encoded(element: Any) -> bytes:
+    """JSON has no bytes: those of a file come as base64."""
+    import base64
+
+    if not isinstance(element, str):
+        raise AskError("elements of BYTES are texts: the base64 of a file")
+    return base64.b64decode(element, validate=True)
+
+
+def _split(raw: bytes) -> list[bytes]:
+    """Elements with their lengths, 4 bytes, before them."""
+    found, place = [], 0
+    while place < len(raw):
+        (size,) = struct.unpack_from("<I", raw, place)
+        if place + 4 + size > len(raw):
+            raise AskError("an element of BYTES is longer than what was sent")
+        found.append(raw[place + 4 : place + 4 + size])
+        place += 4 + size
+    return found
+
+
+def write_answer(
+    head: dict[str, Any], outputs: dict[str, NDArray[Any] | list[str]], binary: set[str]
+) -> tuple[bytes, int | None]:
+    """The body of an answer, and the length of its JSON where bytes follow.
+
+    Args:
+        head: ``model_name``, ``model_version`` and ``id``.
+        outputs: arrays of float32, or lists of texts, by their names.
+        binary: which are written as bytes; ``*`` for all.
+    """
+    tensors, rest = [], b""
+    for name, values in outputs.items():
+        is_text = isinstance(values, list)
+        shape = [len(values)] if isinstance(values, list) else list(values.shape)
+        tensor: dict[str, Any] = {"name": name, "datatype": "BYTES" if is_text else "FP32", "shape": shape}
+        if name in binary or "*" in binary:
+            if isinstance(values, list):
+                raw = b"".join(struct.pack("<I", len(text.encode())) + text.encode() for text in values)
+            else:
+                raw = np.ascontiguousarray(values, "<f4").tobytes()
+            tensor["parameters"] = {"binary_data_size": len(raw)}
+            rest += raw
+        else:
+            tensor["data"] = values if isinstance(values, list) else [float(each) for each in values.ravel()]
+        tensors.append(tensor)
+    text = json.dumps({**head, "outputs": tensors}).encode()
+    return text + rest, len(text) if rest else None

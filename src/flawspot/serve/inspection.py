@@ -1,0 +1,238 @@
+"""One detector at work: a bounded queue of parts, one thread that inspects them one after the other, a row for each."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import queue
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from flawspot.errors import FlawspotError, FlawspotWarning, ImageError
+from flawspot.runtime.detector import Detector
+from flawspot.runtime.prediction import Prediction
+from flawspot.serve.keeping import Pictures
+from flawspot.serve.parts import NOT_INSPECTED, Outcome, Part
+from flawspot.serve.record import Record, RecordError
+
+MAX_FILE_BYTES = 512 * 2**20
+"""A file that is larger is not read: the limit of pixels alone would let it into memory first."""
+_POLL = 0.2
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A detector and what it was loaded from.
+
+    Attributes:
+        sha256: of the artifact's file.
+        path: of that file.
+    """
+
+    detector: Detector
+    sha256: str
+    path: Path
+
+
+@dataclass
+class Tally:
+    """What one detector has done since the station was started; read by other threads."""
+
+    judged: int = 0
+    not_inspected: int = 0
+    unrecorded: int = 0
+    refused: int = 0
+    dropped: int = 0
+
+
+class Inspection:
+    """See the module.
+
+    Attributes:
+        name: of the detector, by which people and programs call it.
+        loaded: the detector that judges now.
+        tally: counts.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        loaded: Loaded,
+        record: Record,
+        pictures: Pictures,
+        told: Callable[[Outcome], None],
+        *,
+        waiting: int = 16,
+    ) -> None:
+        """`told` is called with each outcome, in the thread that inspects; `waiting` bounds the queue."""
+        self.name, self.loaded, self.tally = name, loaded, Tally()
+        self._record, self._pictures, self._told = record, pictures, told
+        self._queue: queue.Queue[Part] = queue.Queue(maxsize=waiting)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=f"inspection {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to inspect."""
+        self._thread.start()
+
+    def offer(self, part: Part) -> bool:
+        """Put a part at the end of the queue, or say that it is full or closed; whoever asks then counts it."""
+        if self._closing.is_set():
+            return False
+        try:
+            self._queue.put_nowait(part)
+        except queue.Full:
+            return False
+        return True
+
+    def put(self, part: Part) -> bool:
+        """Put a part at the end of the queue as soon as there is room; False where the station ends first."""
+        while not self._closing.is_set():
+            try:
+                self._queue.put(part, timeout=_POLL)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    @property
+    def waiting(self) -> int:
+        """How many parts are in the queue."""
+        return self._queue.qsize()
+
+    def switch(self, loaded: Loaded) -> None:
+        """Judge by another artifact from the next part on; the one at work is ended by the present one."""
+        self.loaded = loaded
+
+    def close(self, seconds: float = 30.0) -> None:
+        """Take no more, inspect what is waiting, and end."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    def _work(self) -> None:
+        while True:
+            try:
+                part = self._queue.get(timeout=_POLL)
+            except queue.Empty:
+                if self._closing.is_set():
+                    return
+                continue
+            outcome = self._known(part) or self._inspect(part)
+            part.outcome.set_result(outcome)
+            self._told(outcome)
+
+    def _known(self, part: Part) -> Outcome | None:
+        """What became of this very item before, so that it is not judged twice."""
+        try:
+            row = None if part.item is None else self._record.of_item(part.item)
+        except RecordError:
+            return None  # which writing will tell of
+        return None if row is None else Outcome(row.content, row)
+
+    def _inspect(self, part: Part) -> Outcome:
+        loaded, begin = self.loaded, time.monotonic()
+        content, encoded, anomaly_map = judge(loaded.detector, part)
+        content |= {"detector": self.name, "artifact": loaded.sha256}
+        milliseconds = {"waited": begin - part.arrived, "judged": time.monotonic() - begin}
+        content["milliseconds"] = {name: round(seconds * 1e3, 1) for name, seconds in milliseconds.items()}
+        if encoded is not None:
+            picture = str(content["picture"])
+            try:
+                self._pictures.save(picture, encoded)
+                content["kept"] = self._pictures.keeping.keeps(picture, str(content["verdict"]))
+            except FlawspotError as error:
+                _fail(content, f"its picture cannot be kept: {error}")
+        return self._recorded(content, anomaly_map if part.wants_map else None)
+
+    def _recorded(self, content: dict[str, Any], anomaly_map: NDArray[np.float32] | None) -> Outcome:
+        row = None
+        try:
+            if self.tally.unrecorded:
+                lost = {"event": "not recorded", "detector": self.name, "parts": self.tally.unrecorded}
+                self._record.add("station", lost)
+                self.tally.unrecorded = 0
+            row = self._record.add("result", content)
+        except RecordError as error:
+            self.tally.unrecorded += 1
+            _fail(content, str(error))
+        self.tally.judged += 1
+        self.tally.not_inspected += content["verdict"] == NOT_INSPECTED
+        if row is not None:
+            try:
+                self._pictures.judged(row)
+            except FlawspotError as error:
+                warnings.warn(str(error), FlawspotWarning, stacklevel=2)
+        return Outcome(content, row, anomaly_map)
+
+
+def judge(detector: Detector, part: Part) -> tuple[dict[str, Any], bytes | None, NDArray[np.float32] | None]:
+    """What a detector says of a part, as the body of its row, the bytes of its picture, and its map.
+
+    Whatever goes wrong, and be it a fault of ours, makes the part ``not inspected``.
+    """
+    content: dict[str, Any] = {
+        "part": part.part,
+        "station": part.station,
+        "origin": part.origin,
+        "name": part.name,
+        "item": part.item,
+        "picture": None,
+        "kept": False,
+    }
+    encoded = anomaly_map = None
+    try:
+        source = part.source
+        if isinstance(source, ImageError):
+            raise source
+        encoded = _bytes_of(source)
+        content["picture"] = hashlib.sha256(encoded).hexdigest()
+        found = detector.predict(encoded if isinstance(source, Path) else source, keep_image=False)
+        content |= told(found)
+        anomaly_map = found.map
+    except FlawspotError as error:
+        _fail(content, str(error).removeprefix("not inspected: "))
+    except Exception as error:
+        _fail(content, f"flawspot failed on it ({type(error).__name__}: {str(error)[:200]})")
+    return content, encoded, anomaly_map
+
+
+def told(found: Prediction) -> dict[str, Any]:
+    """What a prediction says, but for where it came from."""
+    said = found.to_dict()
+    names = ("score", "threshold", "severity", "p_value", "regions", "image_size", "inspected_share")
+    if not math.isfinite(found.score):
+        raise ImageError("its score is not a finite number")
+    return {"verdict": said["verdict"], "reason": None} | {name: said[name] for name in names}
+
+
+def _bytes_of(source: Any) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, Path):
+        try:
+            size = source.stat().st_size
+            if size > MAX_FILE_BYTES:
+                raise ImageError(f"cannot read {source}: it has {size} bytes, more than {MAX_FILE_BYTES}")
+            return source.read_bytes()
+        except OSError as error:
+            raise ImageError(f"cannot read {source}: {error.strerror or error}") from error
+    # The pixels of a camera, without loss: what is kept is what was judged.
+    file = io.BytesIO()
+    Image.fromarray(source).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _fail(content: dict[str, Any], reason: str) -> None:
+    content |= {"verdict": NOT_INSPECTED, "reason": reason, "score": None, "severity": None, "p_value": None}
+    content |= {"regions": [], "threshold": content.get("threshold")}

@@ -1,0 +1,62 @@
+"""Figures of a station for Prometheus. It needs the extra ``flawspot[serve]``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from flawspot.serve.parts import Outcome
+
+SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
+SEVERITIES = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+
+
+class Metrics:
+    """See the module.
+
+    Attributes:
+        registry: of these figures alone.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        by, registry = ("detector",), self.registry
+        self._parts = Counter("flawspot_parts", "Parts by verdict.", ("detector", "verdict"), registry=self.registry)
+        self._judged = Histogram(
+            "flawspot_judging_seconds", "From the queue to the verdict.", by, buckets=SECONDS, registry=registry
+        )
+        self._waited = Histogram("flawspot_waiting_seconds", "In the queue.", by, buckets=SECONDS, registry=registry)
+        self._severity = Histogram(
+            "flawspot_severity", "Scores in units of the threshold.", by, buckets=SEVERITIES, registry=registry
+        )
+        gauges = {
+            "waiting": "Parts in the queue.",
+            "dropped": "Pictures of cameras that came while the queue was full.",
+            "refused": "Requests that came while the queue was full.",
+            "unrecorded": "Results that the record could not take.",
+        }
+        self._gauges = {name: Gauge(f"flawspot_{name}", text, by, registry=registry) for name, text in gauges.items()}
+        self._drift = Gauge("flawspot_drift_evidence", "Decimal logarithm; 3 is an alarm.", by, registry=registry)
+        self._free = Gauge("flawspot_disk_free_bytes", "On the disk of the record.", registry=self.registry)
+        self._source = Gauge("flawspot_source_up", "1 where it brings parts.", ("source",), registry=self.registry)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        content = outcome.content
+        detector, milliseconds = str(content["detector"]), content["milliseconds"]
+        self._parts.labels(detector, content["verdict"]).inc()
+        self._judged.labels(detector).observe(milliseconds["judged"] / 1e3)
+        self._waited.labels(detector).observe(milliseconds["waited"] / 1e3)
+        if content.get("severity") is not None:
+            self._severity.labels(detector).observe(content["severity"])
+
+    def look(self, status: dict[str, Any]) -> None:
+        """Take over what the status says."""
+        for detector in status["detectors"]:
+            for name, gauge in self._gauges.items():
+                gauge.labels(detector["name"]).set(detector[name])
+            self._drift.labels(detector["name"]).set(detector["drift"]["evidence"])
+        for source in status["sources"]:
+            self._source.labels(source["name"]).set(source["trouble"] is None)
+        self._free.set(status["disk"]["free_bytes"])

@@ -1,0 +1,265 @@
+"""The station: detectors, where their parts come from, the record, and how all of it is."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from flawspot.errors import ConfigurationError, FlawspotError
+from flawspot.files import replacing
+from flawspot.runtime.drift import Drift
+from flawspot.serve.anchor import write_anchor
+from flawspot.serve.events import Events
+from flawspot.serve.inspection import Inspection, Loaded
+from flawspot.serve.keeping import Keeping, Pictures
+from flawspot.serve.parts import GOOD, Outcome, Part
+from flawspot.serve.record import Record
+from flawspot.serve.sources import CameraSource, FolderSource, Source
+from flawspot.serve.swapping import Loading, Swapping
+
+SWEEP_SECONDS = 600.0
+
+
+class Output(Protocol):
+    """What brings results to other systems; see `flawspot.serve.outputs`."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def close(self) -> None:
+        """End; what was not delivered stays for the next start."""
+
+    def state(self) -> dict[str, Any]:
+        """For people."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a station works.
+
+    Attributes:
+        folder: where record, pictures and artifacts lie.
+        name: of the station.
+        waiting: parts that may wait for each detector.
+        keeping: which pictures are kept.
+        loading: how artifacts are loaded.
+    """
+
+    folder: Path
+    name: str = "station"
+    waiting: int = 16
+    keeping: Keeping = field(default_factory=Keeping)
+    loading: Loading = field(default_factory=Loading)
+
+
+class Station:
+    """See the module. Used in a ``with`` block.
+
+    Attributes:
+        inspections: by the detector's name.
+        swaps: likewise.
+        sources, outputs: threads that bring parts and take results away.
+        listeners: called with every outcome in the thread that has inspected it; metrics are one.
+    """
+
+    def __init__(self, artifacts: Mapping[str, Path], settings: Settings) -> None:
+        """Load the artifacts, by the detector's name, and open the record.
+
+        Raises:
+            FlawspotError: an artifact cannot be loaded, the folder cannot be used, or another station uses it.
+        """
+        self.settings, self.events = settings, Events()
+        self.sources: list[Source] = []
+        self.outputs: list[Output] = []
+        self.listeners: list[Callable[[Outcome], None]] = []
+        self._drifts: dict[str, tuple[str, Drift]] = {}
+        self._stop = threading.Event()
+        self._lock_file = _alone(settings.folder)
+        try:
+            self.record = Record(settings.folder / "record.sqlite")
+            self.pictures = Pictures(settings.folder / "pictures", self.record, settings.keeping)
+            self.inspections: dict[str, Inspection] = {}
+            self.swaps: dict[str, Swapping] = {}
+            for name, path in artifacts.items():
+                self._add(name, path)
+        except BaseException:
+            self._lock_file.close()
+            raise
+        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeping", daemon=True)
+
+    def __enter__(self) -> Station:
+        """Start everything."""
+        versions = {"flawspot": importlib.metadata.version("flawspot"), "onnxruntime": _runtime_version()}
+        self.record.add("station", {"event": "started", "station": self.settings.name, **versions})
+        for inspection in self.inspections.values():
+            inspection.start()
+        for source in self.sources:
+            source.start()
+        for output in self.outputs:
+            output.start()
+        self._housekeeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End everything: sources first, then what waits is inspected, then the outputs."""
+        for source in self.sources:
+            source.close()
+        for inspection in self.inspections.values():
+            inspection.close()
+        for output in self.outputs:
+            output.close()
+        self._stop.set()
+        self._housekeeper.join(5)
+        self.events.close()
+        try:
+            self.record.add("station", {"event": "stopped", "station": self.settings.name})
+            write_anchor(self.record)
+        except FlawspotError:
+            pass  # a full disk was told of before
+        self.record.close()
+        self._lock_file.close()
+
+    def watch(self, folder: Path, detector: str | None = None) -> None:
+        """Inspect the photographs of a folder and those that come into it.
+
+        Raises:
+            FlawspotError: see `FolderSource`; or there is no such detector.
+        """
+        inspection = self.inspection(detector)
+        self.sources.append(FolderSource(folder, inspection, lambda item: self.record.of_item(item) is not None))
+
+    def look_through(self, camera: str, detector: str | None = None, **options: Any) -> None:
+        """Inspect the pictures of a camera or film; the options are those of `CameraSource`."""
+        self.sources.append(CameraSource(camera, self.inspection(detector), **options))
+
+    def inspection(self, detector: str | None) -> Inspection:
+        """The detector of that name; None is the only one.
+
+        Raises:
+            ConfigurationError: there is none, or there are several and none is named.
+        """
+        if detector is None:
+            if len(self.inspections) > 1:
+                names = ", ".join(self.inspections)
+                raise ConfigurationError(f"there are several detectors: name one of {names}")
+            return next(iter(self.inspections.values()))
+        if detector not in self.inspections:
+            raise ConfigurationError(f"there is no detector {detector}: there are {', '.join(self.inspections)}")
+        return self.inspections[detector]
+
+    def send(self, part: Part, detector: str | None = None) -> Future[Outcome] | None:
+        """Put a part into the queue; None where it is full, which is counted."""
+        inspection = self.inspection(detector)
+        if inspection.offer(part):
+            return part.outcome
+        inspection.tally.refused += 1
+        return None
+
+    def drift(self, detector: str) -> Drift:
+        """The test that watches a detector's good parts; a new one for another artifact."""
+        loaded = self.inspections[detector].loaded
+        sha256, found = self._drifts.get(detector, ("", None))
+        if found is None or sha256 != loaded.sha256:
+            calibration = loaded.detector.manifest.calibration
+            found = Drift(calibration.scores, calibration.threshold)
+            self._drifts[detector] = (loaded.sha256, found)
+        return found
+
+    def _add(self, name: str, path: Path) -> None:
+        loaded = self._present(name, self.settings.loading.load(path))
+        inspection = Inspection(name, loaded, self.record, self.pictures, self._told, waiting=self.settings.waiting)
+        self.inspections[name] = inspection
+        place = self.settings.folder / "artifacts"
+        self.swaps[name] = Swapping(
+            inspection, self.record, self.pictures, place, self.settings.loading, self.events.tell
+        )
+
+    def _present(self, name: str, given: Loaded) -> Loaded:
+        """The artifact that judges from now on: the one that was given, or that which was approved in its place since.
+
+        One that the record does not know was put there by whoever starts the station, and is recorded as such.
+        """
+        kept = self.settings.folder / "artifacts" / f"{given.sha256}.onnx"
+        if not kept.is_file():
+            with replacing(kept) as temporary:
+                shutil.copyfile(given.path, temporary)
+        rows = [row.content for row in self.record.of_kind("artifact", limit=10_000)]
+        rows = [content for content in rows if content["detector"] == name]
+        started = next((content["artifact"] for content in rows if content["how"] == "start"), None)
+        if started == given.sha256:
+            approved = str(rows[0]["artifact"])
+            path = self.settings.folder / "artifacts" / f"{approved}.onnx"
+            if approved == given.sha256:
+                return given
+            if not path.is_file():
+                raise ConfigurationError(
+                    f"the artifact {approved[:12]} that was approved for {name} is no longer in {path.parent}: put it "
+                    "back, or start with another file"
+                )
+            return self.settings.loading.load(path)
+        previous = rows[0]["artifact"] if rows else None
+        content = {"detector": name, "artifact": given.sha256, "previous": previous, "by": "who started the station"}
+        self.record.add("artifact", content | {"how": "start"})
+        return given
+
+    def _told(self, outcome: Outcome) -> None:
+        content = outcome.content
+        if content["verdict"] == GOOD and content.get("score") is not None:
+            self.drift(str(content["detector"])).add(float(content["score"]))
+        for listener in self.listeners:
+            listener(outcome)
+        self.events.tell("result", outcome.as_dict())
+
+    def _keep_house(self) -> None:
+        """Once a second: the anchor, and cameras that are silent; now and then pictures that are too old."""
+        anchored, swept, troubled = 0, time.monotonic(), ""
+        while not self._stop.wait(1.0):
+            now = time.monotonic()
+            try:
+                for source in self.sources:
+                    limit = source.silent_seconds
+                    if limit is not None and now - source.state.heard > limit:
+                        source.silent()
+                last = self.record.last
+                if last is not None and last.number != anchored:
+                    write_anchor(self.record)
+                    anchored = last.number
+                if now - swept > SWEEP_SECONDS:
+                    swept = now
+                    self.pictures.sweep()
+                troubled = ""
+            except (FlawspotError, OSError) as error:
+                if str(error) != troubled:
+                    troubled = str(error)
+                    self.events.tell("trouble", {"reason": troubled})
+
+
+def _alone(folder: Path) -> sqlite3.Connection:
+    """Hold the folder for this process alone, until it ends, however it ends.
+
+    Raises:
+        FlawspotError: another station uses it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = sqlite3.connect(folder / "station.lock", timeout=0.5, isolation_level=None, check_same_thread=False)
+        lock.execute("BEGIN EXCLUSIVE")
+    except (OSError, sqlite3.Error) as error:
+        if "locked" in str(error):
+            raise FlawspotError(f"another station works in {folder}: end it, or choose another --folder") from error
+        raise FlawspotError(f"cannot use the folder {folder}: {error}; choose another --folder") from error
+    return lock
+
+
+def _runtime_version() -> str:
+    import onnxruntime
+
+    return str(onnxruntime.__version__)

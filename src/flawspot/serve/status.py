@@ -1,0 +1,70 @@
+"""How a station is, as plain values for its page, its API and its metrics."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import time
+from typing import Any
+
+from flawspot.serve.record import RecordError
+from flawspot.serve.station import Station
+
+LEAST_FREE_BYTES = 500 * 10**6
+"""On the disk of the record, below which the station warns."""
+
+
+def status_of(station: Station) -> dict[str, Any]:
+    """How a station is."""
+    now = time.monotonic()
+    midnight = datetime.datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    head = station.record.last
+    return {
+        "station": station.settings.name,
+        "detectors": [_detector(station, name) for name in station.inspections],
+        "sources": [{**vars(source.state), "heard": round(now - source.state.heard, 1)} for source in station.sources],
+        "outputs": [output.state() for output in station.outputs],
+        "today": _counted(station, since),
+        "disk": _disk(station),
+        "record": None if head is None else {"number": head.number, "hash": head.hash},
+    }
+
+
+def _detector(station: Station, name: str) -> dict[str, Any]:
+    inspection, swap, drift = station.inspections[name], station.swaps[name], station.drift(name)
+    manifest = inspection.loaded.detector.manifest
+    return {
+        "name": name,
+        "title": manifest.title(),
+        "artifact": inspection.loaded.sha256,
+        "threshold": manifest.calibration.threshold,
+        "false_alarm_rate": manifest.calibration.false_alarm_rate,
+        "waiting": inspection.waiting,
+        "room": station.settings.waiting,
+        **vars(inspection.tally),
+        "drift": {"alarm": drift.alarm, "evidence": round(drift.evidence, 2), "parts": drift.seen},
+        "candidate": None if swap.candidate is None else swap.candidate.as_dict(),
+        "previous": swap.previous,
+    }
+
+
+def _counted(station: Station, since: str) -> dict[str, int]:
+    try:
+        return station.record.counts(since)
+    except RecordError:
+        return {}
+
+
+def _disk(station: Station) -> dict[str, Any]:
+    try:
+        free = shutil.disk_usage(station.settings.folder).free
+    except OSError as error:
+        return {"free_bytes": 0, "trouble": str(error.strerror or error)}
+    unrecorded = sum(inspection.tally.unrecorded for inspection in station.inspections.values())
+    trouble = None
+    if unrecorded:
+        trouble = f"{unrecorded} results could not be recorded: free some space"
+    elif free < LEAST_FREE_BYTES:
+        trouble = f"only {free // 10**6} MB are free: free some space"
+    return {"free_bytes": free, "trouble": trouble}

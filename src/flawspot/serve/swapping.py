@@ -1,0 +1,201 @@
+"""Another artifact in the place of the present one, without a gap: tested, tried on the last pictures, approved."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flawspot.errors import ArtifactError, FlawspotError
+from flawspot.files import replacing
+from flawspot.runtime.artifact import verified
+from flawspot.runtime.detector import load
+from flawspot.runtime.signature import Key
+from flawspot.serve.inspection import Inspection, Loaded, judge
+from flawspot.serve.keeping import Pictures
+from flawspot.serve.parts import Part
+from flawspot.serve.record import Record
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How artifacts are loaded; see `flawspot.runtime.detector.load`."""
+
+    threads: int | None = None
+    device: str | None = None
+    max_pixels: int | None = None
+    trusted_keys: Sequence[Key] | None = None
+
+    def load(self, path: Path) -> Loaded:
+        """Load an artifact with its self-test.
+
+        Raises:
+            FlawspotError: it is none, damaged, of another signer, or this machine computes something else.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ArtifactError(f"cannot read {path}: {error.strerror or error}") from error
+        detector = load(path, self_test=True, **vars(self))
+        return Loaded(detector, hashlib.sha256(content).hexdigest(), path)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A picture that the two artifacts judge differently: by their verdicts and severities, before and after."""
+
+    picture: str
+    before: str
+    after: str
+    severity_before: float | None
+    severity_after: float | None
+
+
+@dataclass
+class Candidate:
+    """An artifact that waits for approval.
+
+    Attributes:
+        state: ``trying``, ``tried`` or ``failed``.
+        pictures: on how many it was tried.
+        changed: those whose verdict changes.
+        largest_change: the largest change of severity among those whose verdict stays.
+    """
+
+    sha256: str
+    title: str
+    threshold: float
+    by: str
+    state: str = "trying"
+    pictures: int = 0
+    of: int = 0
+    changed: list[Difference] = field(default_factory=list)
+    largest_change: float = 0.0
+    reason: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the API gives it."""
+        return asdict(self)
+
+
+class Swapping:
+    """The artifacts of one detector: the present one, the one before, and perhaps a candidate."""
+
+    def __init__(
+        self,
+        inspection: Inspection,
+        record: Record,
+        pictures: Pictures,
+        folder: Path,
+        loading: Loading,
+        told: Callable[[str, dict[str, Any]], None],
+    ) -> None:
+        """`folder` keeps the artifacts by their SHA-256; `told` hears of what happens."""
+        self.inspection, self.folder, self.loading = inspection, folder, loading
+        self.candidate: Candidate | None = None
+        self._waiting: Loaded | None = None
+        self._before: Loaded | None = None
+        self._record, self._pictures, self._told = record, pictures, told
+        self._lock = threading.Lock()
+
+    def begin(self, content: bytes, by: str) -> Candidate:
+        """Keep an artifact that was sent, load it, and try it on the last pictures in a thread of its own.
+
+        Raises:
+            FlawspotError: it cannot be loaded; the present one stays.
+        """
+        sha256 = hashlib.sha256(content).hexdigest()
+        verified(content)
+        path = self.folder / f"{sha256}.onnx"
+        if not path.is_file():
+            with replacing(path) as temporary:
+                temporary.write_bytes(content)
+        try:
+            loaded = self.loading.load(path)
+        except FlawspotError:
+            path.unlink(missing_ok=True)
+            raise
+        manifest = loaded.detector.manifest
+        found = Candidate(sha256, manifest.title(), manifest.calibration.threshold, by)
+        with self._lock:
+            self.candidate, self._waiting = found, loaded
+        threading.Thread(target=self._shadow, args=(found, loaded), name="shadow", daemon=True).start()
+        return found
+
+    def approve(self, sha256: str, by: str) -> None:
+        """Switch to the candidate; the present artifact is kept for going back.
+
+        Raises:
+            FlawspotError: there is no such candidate, or it was not tried to the end.
+        """
+        with self._lock:
+            found, loaded = self.candidate, self._waiting
+            if found is None or loaded is None or found.sha256 != sha256:
+                raise FlawspotError(f"no artifact {sha256[:12]} waits for approval: send it first")
+            if found.state != "tried":
+                raise FlawspotError(f"the artifact is {found.state}: wait until it was tried on the last pictures")
+            self._switch(loaded, by, "approved", {"tried": found.pictures, "changed": len(found.changed)})
+            self.candidate = self._waiting = None
+
+    def back(self, by: str) -> None:
+        """Switch to the artifact that was at work before.
+
+        Raises:
+            FlawspotError: there is none.
+        """
+        with self._lock:
+            if self._before is None:
+                self._before = self._from_record()
+            if self._before is None:
+                raise FlawspotError("there is no artifact before this one")
+            self._switch(self._before, by, "rolled back", {})
+
+    @property
+    def previous(self) -> str | None:
+        """The SHA-256 of the artifact that `back` goes to."""
+        return self._before.sha256 if self._before is not None else None
+
+    def _switch(self, loaded: Loaded, by: str, how: str, more: dict[str, Any]) -> None:
+        present = self.inspection.loaded
+        content = {"detector": self.inspection.name, "artifact": loaded.sha256, "previous": present.sha256}
+        self._record.add("artifact", content | {"by": by, "how": how} | more)  # before, so that no switch is unrecorded
+        self.inspection.switch(loaded)
+        self._before = present
+        self._told("artifact", content | {"how": how})
+
+    def _from_record(self) -> Loaded | None:
+        present = self.inspection.loaded.sha256
+        for row in self._record.of_kind("artifact"):
+            content = row.content
+            if content["detector"] == self.inspection.name and content["artifact"] == present and content["previous"]:
+                path = self.folder / f"{content['previous']}.onnx"
+                return self.loading.load(path) if path.is_file() else None
+        return None
+
+    def _shadow(self, found: Candidate, loaded: Loaded) -> None:
+        """Judge the last pictures by both artifacts; the line is not kept waiting."""
+        try:
+            recent = self._pictures.recent(self.inspection.name)
+            found.of = len(recent)
+            for picture in recent:
+                path = self._pictures.find(picture)
+                if path is not None:
+                    self._compare(found, loaded, picture, path)
+            found.state = "tried"
+        except Exception as error:
+            found.state, found.reason = "failed", f"{type(error).__name__}: {error}"
+        self._told("candidate", found.as_dict())
+
+    def _compare(self, found: Candidate, loaded: Loaded, picture: str, path: Path) -> None:
+        before, after = (
+            judge(each.detector, Part(path, picture, "shadow"))[0] for each in (self.inspection.loaded, loaded)
+        )
+        found.pictures += 1
+        severities = (before["severity"], after["severity"])
+        if before["verdict"] != after["verdict"]:
+            found.changed.append(Difference(picture, before["verdict"], after["verdict"], *severities))
+        elif None not in severities:
+            found.largest_change = max(found.largest_change, abs(severities[0] - severities[1]))
