@@ -19,6 +19,7 @@ from flawspot.cli import (
     methods,
     predict,
     reproduce,
+    serve,
     sign,
     smallest,
     threshold,
@@ -62,6 +63,7 @@ app.command(name="check")(check.check)
 app.command(name="train")(train.train)
 app.command(name="choose")(choose.choose)
 app.command(name="predict")(predict.predict)
+app.command(name="serve")(serve.serve)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
 app.command(name="threshold")(threshold.threshold)

@@ -1,12 +1,12 @@
-"""Whether good parts still look as they did: a test that watches their scores one by one and keeps its promise over time.
+"""Whether good parts still look as they did: a test that watches their scores and keeps its promise over time.
 
-The rank of each new score among the held-out ones and all that came since is uniform as long as the product, its light and
-its camera stay as they were (Vovk, Gammerman and Shafer, *Algorithmic Learning in a Random World*, 2005, theorem 8.2). The
-test bets against that. Its capital is a martingale while it holds, and by Ville's inequality it ever grows a
+The rank of each new score among the held-out ones and all that came since is uniform as long as the product, its light
+and its camera stay as they were (Vovk, Gammerman and Shafer, *Algorithmic Learning in a Random World*, 2005, theorem
+8.2). The test bets against that. Its capital is a martingale while it holds, and by Ville's inequality it ever grows a
 thousandfold with a probability of at most 1 / 1000, however long the test runs. The bets are those of the Simple Jumper
-(Vovk et al., "Retrain or not retrain: conformal test martingales for change-point detection", 2021, algorithm 1): experts
-bet that ranks are too high, as they should be, or too low, and a share of each one's capital moves to the others at each
-step.
+(Vovk et al., "Retrain or not retrain: conformal test martingales for change-point detection", 2021, algorithm 1):
+experts bet that ranks are too high, as they should be, or too low, and a share of each one's capital moves to the
+others at each step.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Drift:
         True
 
     Attributes:
-        threshold: of the detector. What is above was called anomalous, says nothing of the good parts and is passed over.
+        threshold: of the detector. What is above was called anomalous, says nothing of good parts, and is passed over.
         capital: of the test; 1 at the beginning.
         highest: the largest it was.
         seen: how many parts it has bet on.

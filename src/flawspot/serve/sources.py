@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -239,3 +240,31 @@ class CameraSource(Source):
         if self.state.trouble is None:
             self.state.trouble = str(error)
             self._tell(error)
+
+
+class Parade(Source):
+    """Photographs that pass in an order that looks like chance, again and again: a line to try a station on."""
+
+    def __init__(self, photographs: Sequence[Path], inspection: Inspection, *, seconds: float, seed: int = 0) -> None:
+        """`seconds` lie between two photographs.
+
+        Raises:
+            ConfigurationError: there are none.
+        """
+        if not photographs:
+            raise ConfigurationError("no photographs are left of the demo: remove its folder and begin anew")
+        super().__init__("demo line", "camera", inspection)
+        self._photographs, self._seconds, self._random = list(photographs), seconds, random.Random(seed)
+
+    def work(self) -> None:
+        """See `Source`."""
+        while True:
+            self._random.shuffle(self._photographs)
+            for path in self._photographs:
+                if self._stop.wait(self._seconds):
+                    return
+                self.state.pictures += 1
+                self.state.heard = time.monotonic()
+                part = Part(path, f"{path.parent.name}/{path.name}", "camera", part=f"{self.state.pictures:05}")
+                if not self.inspection.put(part):
+                    return

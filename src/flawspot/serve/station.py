@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +127,15 @@ class Station:
             pass  # a full disk was told of before
         self.record.close()
         self._lock_file.close()
+
+    @contextlib.contextmanager
+    def abandoned_on_error(self) -> Iterator[None]:
+        """Let go of the folder where the station is not started after all."""
+        try:
+            yield
+        finally:
+            self.record.close()
+            self._lock_file.close()
 
     def watch(self, folder: Path, detector: str | None = None) -> None:
         """Inspect the photographs of a folder and those that come into it.

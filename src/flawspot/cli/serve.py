@@ -1,0 +1,179 @@
+"""``flawspot serve``: detectors at work on a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from flawspot.cli import serve_options as options
+from flawspot.cli.console import note, out
+from flawspot.cli.detectors import DEVICE, MAX_PIXELS, THREADS, TRUSTED_KEYS
+from flawspot.cli.interruption import exit_code_of
+from flawspot.errors import ConfigurationError
+from flawspot.extras import import_module, require
+from flawspot.serve.keeping import Keeping
+
+if TYPE_CHECKING:
+    from flawspot.serve.station import Station
+    from flawspot.serve.tokens import Tokens
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+def serve(
+    artifacts: options.ARTIFACTS = None,
+    folder: options.FOLDER = Path("station"),
+    name: options.NAME = "station",
+    watch: options.WATCH = None,
+    camera: options.CAMERA = None,
+    every: options.EVERY = 1,
+    rate: options.RATE = None,
+    silent: options.SILENT = 10.0,
+    address: options.ADDRESS = "127.0.0.1",
+    port: options.PORT = 8080,
+    host: options.HOST = None,
+    tls_certificate: options.TLS_CERTIFICATE = None,
+    tls_key: options.TLS_KEY = None,
+    waiting: options.WAITING = 16,
+    keep_days: options.KEEP_DAYS = Keeping.days,
+    keep_gb: options.KEEP_GB = Keeping.gigabytes,
+    keep_good: options.KEEP_GOOD = Keeping.one_good_in,
+    webhook: options.WEBHOOK = None,
+    webhook_secret: options.WEBHOOK_SECRET = None,
+    mqtt: options.MQTT = None,
+    mqtt_login: options.MQTT_LOGIN = None,
+    mqtt_tls: options.MQTT_TLS = False,
+    results: options.RESULTS = None,
+    demo: options.DEMO = False,
+    threads: THREADS = None,
+    device: DEVICE = None,
+    max_pixels: MAX_PIXELS = None,
+    trusted_keys: TRUSTED_KEYS = None,
+) -> None:
+    """Inspect the parts on a line: from folders, cameras and by HTTP, with a page for the people there and a record of
+    every verdict. Ends with Ctrl-C or SIGTERM."""
+    require("starlette", "the station")
+    require("uvicorn", "the station")
+    if demo:
+        from flawspot.cli.serve_demo import demo_artifact
+
+        artifacts = [f"demo={demo_artifact(folder)}", *(artifacts or [])]
+    if not artifacts:
+        raise ConfigurationError("there is no detector: give an .onnx file that `flawspot train` wrote, or --demo")
+    from flawspot.serve.outputs import outputs_of
+    from flawspot.serve.station import Settings, Station
+    from flawspot.serve.swapping import Loading
+
+    tokens = _tokens(folder, address)
+    loading = Loading(threads=threads, device=device, max_pixels=max_pixels, trusted_keys=trusted_keys or None)
+    keeping = Keeping(days=keep_days, gigabytes=keep_gb, one_good_in=keep_good)
+    station = Station(_named(artifacts), Settings(folder, name, waiting, keeping, loading))
+    with station.abandoned_on_error():
+        for given in watch or []:
+            detector, place = _split(given, station)
+            station.watch(Path(place), detector)
+        for given in camera or []:
+            detector, place = _split(given, station)
+            station.look_through(place, detector, every=every, a_second=rate, silent=silent)
+        station.outputs += outputs_of(
+            station.record,
+            folder,
+            name,
+            webhook=webhook,
+            webhook_secret=webhook_secret,
+            mqtt=mqtt,
+            mqtt_login=mqtt_login,
+            mqtt_tls=mqtt_tls,
+            results=results,
+        )
+        if demo:
+            from flawspot.cli.serve_demo import demo_line
+
+            station.sources.append(demo_line(folder, station))
+        _run(station, tokens, (address, port), host or [], (tls_certificate, tls_key))
+
+
+def _run(
+    station: Station,
+    tokens: Tokens | None,
+    place: tuple[str, int],
+    hosts: Sequence[str],
+    files: tuple[Path | None, Path | None],
+) -> None:
+    guard = import_module("flawspot.serve.guard", "the station")
+    serving = import_module("flawspot.serve.guard.server", "the station")
+    listening = import_module("flawspot.serve.guard.listening", "the station")
+    app = import_module("flawspot.serve.api.app", "the station").application(station, tokens)
+    certificate, key = files
+    if (certificate is None) != (key is None):
+        raise ConfigurationError("--tls-certificate and --tls-key go together: give both")
+    tls = listening.TLS(certificate, key) if certificate is not None else None
+    limits = guard.Limits()
+    guarded = guard.Guard(app, limits, hosts=hosts)
+    server = serving.server(guarded, host=place[0], port=place[1], limits=limits, tls=tls)
+    ended_by = None
+    with station:
+        try:
+            with serving.running(server) as running:
+                scheme, shown = "http" if tls is None else "https", place[0] if ":" not in place[0] else f"[{place[0]}]"
+                out.print(f"{station.settings.name}: {scheme}://{shown}:{server.port}/  (Ctrl-C ends it)")
+                running.wait()
+        except KeyboardInterrupt as error:
+            ended_by = error  # which is how a station always ends
+        station.events.close()
+    out.print(summary(station))
+    if ended_by is not None:
+        raise typer.Exit(exit_code_of(ended_by))
+
+
+def summary(station: Station) -> str:
+    """What was done, in one line; what was not inspected, dropped or not recorded is always told."""
+    tallies = [inspection.tally for inspection in station.inspections.values()]
+    judged, failed, dropped, refused, unrecorded = (
+        sum(getattr(tally, field) for tally in tallies)
+        for field in ("judged", "not_inspected", "dropped", "refused", "unrecorded")
+    )
+    text = f"{judged - failed} parts were inspected, {failed} were not"
+    for count, what in ((dropped, "dropped"), (refused, "refused"), (unrecorded, "not recorded")):
+        text += f", {count} {what}" if count else ""
+    return text
+
+
+def _tokens(folder: Path, address: str) -> Tokens | None:
+    from flawspot.serve.tokens import Tokens
+
+    tokens = Tokens(folder / "tokens.json")
+    if tokens.people():
+        return tokens
+    if address not in _LOCAL:
+        raise ConfigurationError(
+            f"{address} can be reached by others, and there is no token: `flawspot tokens add {folder} --role engineer "
+            "--name NAME` makes one"
+        )
+    note("everybody at this machine may do everything here: `flawspot tokens add` ends that")
+    return None
+
+
+def _named(given: Sequence[str]) -> dict[str, Path]:
+    """Detectors by their names."""
+    found: dict[str, Path] = {}
+    for text in given:
+        name, _, path = text.partition("=") if "=" in text and not Path(text).exists() else ("", "", text)
+        name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"{name!r} is no name for a detector: give NAME=FILE, letters, digits and .-_")
+        if name in found:
+            raise ConfigurationError(f"two detectors are called {name}: give them as NAME=FILE")
+        found[name] = Path(path)
+    return found
+
+
+def _split(text: str, station: Station) -> tuple[str | None, str]:
+    """``DETECTOR=PLACE``, where there is such a detector."""
+    name, equals, place = text.partition("=")
+    return (name, place) if equals and name in station.inspections else (None, text)
