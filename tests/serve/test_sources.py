@@ -1,0 +1,180 @@
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from flawspot.errors import ConfigurationError, ImageError
+from flawspot.runtime.feed import Shot
+from flawspot.serve import sources
+from flawspot.serve.sources import CameraSource
+from flawspot.serve.station import Station
+
+from .conftest import grey, wait_for
+
+
+@pytest.fixture
+def watched(tiny, settings, tmp_path):
+    """A station that is to watch ``line in``, not yet at work."""
+    folder = tmp_path / "line in"
+    folder.mkdir()
+    station = Station({"tiny": tiny}, settings)
+    station.watch(folder)
+    return station, folder
+
+
+def names(station, count):
+    wait_for(lambda: len(station.record.results()) >= count)
+    time.sleep(0.3)  # for what should not come
+    return sorted(row.content["name"] for row in station.record.results())
+
+
+def test_what_is_there_and_what_comes_is_inspected_once(watched, tiny, settings):
+    station, folder = watched
+    (folder / "1.png").write_bytes(grey(50))
+    with station:
+        wait_for(lambda: station.record.results())
+        (folder / "below").mkdir()
+        (folder / "below" / "2.png").write_bytes(grey(150))
+        (folder / "note.xyz").write_bytes(b"of a kind that is not read")
+        (folder / "3.png.part").write_bytes(grey(50)[:20])
+        assert names(station, 3) == ["1.png", "below/2.png", "note.xyz"]
+        by_name = {row.content["name"]: row.content["verdict"] for row in station.record.results()}
+        assert by_name == {"1.png": "good", "below/2.png": "anomalous", "note.xyz": "not inspected"}
+    again = Station({"tiny": tiny}, settings)
+    again.watch(folder)
+    (folder / "4.png").write_bytes(grey(60))  # while it was down
+    with again:
+        assert names(again, 4) == ["1.png", "4.png", "below/2.png", "note.xyz"]
+        (folder / "1.png").write_bytes(grey(70))
+        assert names(again, 5).count("1.png") == 2
+
+
+def test_a_file_is_taken_when_it_is_whole(watched):
+    station, folder = watched
+    content = grey(50, 400)
+    with station:
+        with (folder / "slow.png").open("wb") as file:
+            for place in range(0, len(content), len(content) // 8):
+                file.write(content[place : place + len(content) // 8])
+                file.flush()
+                time.sleep(0.03)
+        wait_for(lambda: station.record.results())
+        assert next(row.content["verdict"] for row in station.record.results()) == "good"
+
+
+def test_nothing_of_a_folder_is_dropped_however_full_the_queue_is(watched):
+    station, folder = watched
+    for number in range(60):
+        (folder / f"{number}.png").write_bytes(grey(number))
+    with station:
+        wait_for(lambda: len(station.record.results(limit=1000)) == 60)
+    assert station.sources[0].state.dropped == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a watched folder cannot be removed there")
+def test_a_folder_that_goes_is_told(watched):
+    station, folder = watched
+    with station:
+        folder.rmdir()
+        wait_for(lambda: station.sources[0].state.trouble)
+        wait_for(lambda: station.record.results())
+        assert station.record.results()[0].content["verdict"] == "not inspected"
+
+
+def test_no_folder_is_refused(station, tmp_path):
+    with pytest.raises(ConfigurationError, match="no folder"):
+        station.watch(tmp_path / "nowhere")
+
+
+def camera(monkeypatch, station, pictures, **options):
+    """A camera ``0`` that gives what `pictures` yields, each time it is opened."""
+    monkeypatch.setattr(sources, "frames", lambda *_: pictures())
+    monkeypatch.setattr(sources, "_AGAIN_SECONDS", (0.05, 0.1))
+    source = CameraSource("0", station.inspection(None), **options)
+    source.start()
+    station.sources.append(source)
+    return source
+
+
+def shot(number, level=50):
+    import numpy as np
+
+    return Shot("0", None, np.full((16, 16, 3), level, np.uint8), number)
+
+
+def test_a_camera_that_is_pulled_is_told_once_and_opened_again(monkeypatch, station):
+    opened = []
+
+    def pictures():
+        opened.append(1)
+        if len(opened) == 1:
+            yield shot(1)
+            yield Shot("0", None, ImageError("0 gives no more pictures"), 2)
+        elif len(opened) < 5:
+            raise ImageError("cannot open 0: there is no such camera")
+        else:
+            yield shot(3, 150)
+            time.sleep(30)
+
+    source = camera(monkeypatch, station, pictures)
+    wait_for(lambda: len(station.record.results()) >= 3)
+    found = [(row.content["verdict"], row.content["reason"]) for row in reversed(station.record.results())]
+    assert found == [("good", None), ("not inspected", "0 gives no more pictures"), ("anomalous", None)]
+    assert source.state.trouble is None
+
+
+def test_pictures_of_a_camera_that_come_too_fast_are_counted(monkeypatch, station):
+    predict = type(station.inspection(None).loaded.detector).predict
+    monkeypatch.setattr(
+        type(station.inspection(None).loaded.detector),
+        "predict",
+        lambda *a, **m: (time.sleep(0.05), predict(*a, **m))[1],
+    )
+
+    def pictures():
+        for number in range(100):
+            yield shot(number)
+        time.sleep(30)
+
+    source = camera(monkeypatch, station, pictures)
+    wait_for(lambda: source.state.pictures == 100 and not station.inspection(None).waiting)
+    wait_for(lambda: source.state.dropped + len(station.record.results(limit=1000)) == 100)
+    assert source.state.dropped == station.inspection(None).tally.dropped > 50
+
+
+def test_a_silent_camera_is_not_inspected(monkeypatch, station):
+    def pictures():
+        yield shot(1)
+        time.sleep(30)
+
+    source = camera(monkeypatch, station, pictures, silent=1.0)
+    wait_for(lambda: source.state.trouble)
+    wait_for(lambda: len(station.record.results()) == 2)
+    newest = station.record.results()[0].content
+    assert newest["verdict"] == "not inspected"
+    assert newest["reason"] == "0 has given no picture for 1 seconds"
+    time.sleep(2.2)
+    assert len(station.record.results()) == 2
+
+
+def test_a_film_is_inspected_to_its_end(station, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    import numpy as np
+
+    path = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (32, 32))
+    for level in (20, 40, 200, 60):
+        writer.write(np.full((32, 32, 3), level, np.uint8))
+    writer.release()
+    source = CameraSource(str(path), station.inspection(None))
+    source.start()
+    wait_for(lambda: source.state.ended and len(station.record.results()) == 4)
+    assert [row.content["verdict"] for row in reversed(station.record.results())] == [
+        "good",
+        "good",
+        "anomalous",
+        "good",
+    ]
+    with Image.open(station.pictures.find(station.record.results()[0].content["picture"])) as image:
+        assert image.format == "PNG"
