@@ -1,0 +1,195 @@
+"""HTTP/1.1 as uvicorn speaks it, for clients that are slow or hostile: what it leaves without limit has one here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from flawspot.serve.guard.limits import Limits
+from flawspot.serve.guard.refusals import RefusedError, secured
+
+if TYPE_CHECKING:
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+HEAD_BYTES = 8 * 1024
+"""Of a request, and no more than twice as many; browsers send one or two KiB."""
+_RECEIVED_AT_ONCE = 64 * 1024
+"""Bytes that are taken from a socket in one go, instead of asyncio's 256 KiB: they wait until the body has its turn."""
+_DISCARD_SECONDS = 5.0
+"""That the rest of a refused body is thrown away, so that its sender comes to read why it was refused."""
+
+
+class Crowd:
+    """The connections of a server, and which of them may be closed for newcomers: those with no request under way."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: set[GuardedProtocol] = set()
+        self._waiting: dict[GuardedProtocol, None] = {}  # the one that waits longest is first
+
+    def enter(self, newcomer: GuardedProtocol) -> bool:
+        """Whether there is room, which may be made."""
+        if len(self._open) >= self._most:
+            if not self._waiting:
+                return False
+            longest = next(iter(self._waiting))
+            self.leave(longest)
+            longest.transport.abort()
+        self._open.add(newcomer)
+        return True
+
+    def leave(self, protocol: GuardedProtocol) -> None:
+        self._open.discard(protocol)
+        self._waiting.pop(protocol, None)
+
+    def note(self, protocol: GuardedProtocol, *, waits: bool) -> None:
+        """Whether no request of it is under way."""
+        self._waiting.pop(protocol, None)
+        if waits and protocol in self._open:
+            self._waiting[protocol] = None
+
+
+class GuardedProtocol(H11Protocol):
+    """One connection; each of its phases has its time.
+
+    The phases are: ``head``, a request has begun and its head is not complete; ``idle``, between two requests;
+    ``discard``, the answer was given before the body has come; ``request``, all else, whose body `Guard` times.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: Limits,
+        crowd: Crowd,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits, self._crowd = limits, crowd
+        self._phase = ""
+        self._phase_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        with contextlib.suppress(AttributeError):  # an attribute of asyncio's own transports, not of others
+            transport.max_size = _RECEIVED_AT_ONCE  # type: ignore[attr-defined]
+        if self._crowd.enter(self):
+            self._enter("head")
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._crowd.leave(self)
+        for timer in (self._phase_timer, self._unread_timer):
+            if timer is not None:
+                timer.cancel()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """In pieces, for h11 looks at the length of a head only where a piece does not complete it."""
+        for start in range(0, len(data), HEAD_BYTES):
+            if self.transport.is_closing():
+                return
+            if self.conn.their_state is h11.DONE and self.cycle is not None:
+                # More requests before the first is answered would wait without limit. No browser sends them.
+                self.cycle.keep_alive = False
+                self.flow.pause_reading()
+                return
+            super().data_received(data[start : start + HEAD_BYTES])
+            self._look(pending=True)
+
+    def eof_received(self) -> None:
+        """The transport closes itself now, once all is sent."""
+        self._bound_closing()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._bound_closing()
+        else:
+            self._look(pending=bool(self.conn.trailing_data[0]))
+
+    def send_400_response(self, msg: str) -> None:
+        """As JSON and with the headers of every answer; no answer where another one has begun."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()
+            return
+        refusal = RefusedError(400, "this is no HTTP request, or its head is too long: see what sends it")
+        headers = [*secured(refusal.all_headers()), (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=headers),
+            h11.Data(data=refusal.body()),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+        self._bound_closing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._bound_closing()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.transport.is_closing():
+            self._bound_closing()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._bound_closing()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread_timer is not None and not self.transport.is_closing():
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _look(self, *, pending: bool) -> None:
+        """See which phase it is; `pending` where bytes of the next request may have come."""
+        if self.conn.their_state is h11.IDLE:
+            self._enter("head" if pending else "idle")
+        elif self.conn.their_state is h11.SEND_BODY and self.cycle is not None and self.cycle.response_complete:
+            self._enter("discard")
+        else:
+            self._enter("request")
+
+    def _enter(self, phase: str) -> None:
+        """The time of a phase runs from its beginning, whatever comes while it lasts."""
+        if phase == self._phase:
+            return
+        if self._phase_timer is not None:
+            self._phase_timer.cancel()
+            self._phase_timer = None
+        self._phase = phase
+        seconds = {"head": self._limits.header_seconds, "discard": _DISCARD_SECONDS}.get(phase)
+        if seconds is not None:
+            self._phase_timer = self._abort_after(seconds)
+        self._crowd.note(self, waits=phase in ("head", "idle"))
+
+    def _bound_closing(self) -> None:
+        """What is written and not read is kept no longer than `Limits.unread_seconds`."""
+        if self._unread_timer is None:
+            self._unread_timer = self._abort_after(self._limits.unread_seconds)
+
+    def _abort_after(self, seconds: float) -> asyncio.TimerHandle:
+        return self.loop.call_later(seconds, self.transport.abort)
+
+
+def protocol_factory(limits: Limits) -> Callable[..., GuardedProtocol]:
+    """What uvicorn calls for each connection of one server."""
+    crowd = Crowd(limits.connections)
+
+    def made(*arguments: Any, **named: Any) -> GuardedProtocol:
+        return GuardedProtocol(*arguments, limits=limits, crowd=crowd, **named)
+
+    return made
