@@ -32,6 +32,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "backbones": ["mobilenet_v2"],
     "methods": [],
     "costs": ["--method", "padim", "--input-size", "32"],
+    "audit verify": ["{station}", "--pictures"],
+    "audit export": ["{station}", "-o", "{new}/results.csv"],
     "weights list": [],
     "weights path": [],
     "weights pull": ["mobilenet_v2"],
