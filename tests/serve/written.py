@@ -9,6 +9,7 @@ from typing import Any
 
 from flawspot.serve.anchor import write_anchor
 from flawspot.serve.record import Record
+from flawspot.serve.tokens import FILE, Role, Tokens
 
 
 def result(index: int, **changed: Any) -> dict[str, Any]:
@@ -45,7 +46,8 @@ def picture(index: int) -> bytes:
 
 
 def station(folder: Path, results: int = 6) -> Path:
-    """A folder with results, an operator's words on the second of them, their pictures and an anchor."""
+    """A folder with results, an operator's words on the second of them, their pictures, an anchor and a token."""
+    Tokens(folder / FILE).add("anna", Role.OPERATOR)
     with Record(folder / "record.sqlite") as record:
         record.add("station", {"event": "start"})
         for index in range(results):

@@ -23,6 +23,7 @@ from flawspot.cli import (
     sign,
     smallest,
     threshold,
+    tokens,
     train,
     weights,
 )
@@ -75,6 +76,7 @@ app.command(name="backbones")(backbones.backbones)
 app.command(name="methods")(methods.methods)
 app.command(name="costs")(costs.costs)
 app.add_typer(audit.app, name="audit")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(weights.app, name="weights")
 app.add_typer(reproduce.app, name="reproduce")
 app.add_typer(benchmark.app, name="benchmark")
