@@ -22,6 +22,7 @@ from flawspot.runtime.artifact import assemble, read
 from flawspot.runtime.signature import make_key, sign
 
 from ..export.graphs import artifact
+from ..serve.written import station
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +137,7 @@ def places(tiny, small, product_folder, grid, store, save, tmp_path):
         "data": product_folder,
         "grid": grid,
         "store": store,
+        "station": station(tmp_path / "station"),
         "new": tmp_path / "new",
     }
 

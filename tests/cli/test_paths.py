@@ -56,7 +56,10 @@ def test_what_is_no_file_is_refused_at_once(name, option, special, places):
 
 
 WRITES = [(name, option) for name, option in PATHS if option.name in ("output", "store", "cache")]
-REPLACE = ("train output", "choose output", "threshold output", "smallest output", "benchmark export output")
+REPLACE = (
+    "train output", "choose output", "threshold output", "smallest output", "benchmark export output",
+    "audit export output",
+)  # fmt: skip
 PLACES = [
     (name, option, where)
     for name, option in WRITES

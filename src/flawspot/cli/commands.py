@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flawspot.cli import (
+    audit,
     backbones,
     benchmark,
     check,
@@ -23,6 +24,7 @@ from flawspot.cli import (
     sign,
     smallest,
     threshold,
+    tokens,
     train,
     weights,
 )
@@ -75,6 +77,8 @@ app.command(name="verify")(sign.verify)
 app.command(name="backbones")(backbones.backbones)
 app.command(name="methods")(methods.methods)
 app.command(name="costs")(costs.costs)
+app.add_typer(audit.app, name="audit")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(weights.app, name="weights")
 app.add_typer(reproduce.app, name="reproduce")
 app.add_typer(benchmark.app, name="benchmark")

@@ -20,7 +20,7 @@ _APPLICATION = 0x666C7372  # "flsr", so that another program's database is not t
 _BUSY_SECONDS = 10.0
 _COLUMNS = "number, time, kind, body, previous, hash"
 # What is searched for is computed from the body that is hashed, and so cannot say anything else than the body.
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE rows (
     number INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
     previous TEXT NOT NULL, hash TEXT NOT NULL,
@@ -199,7 +199,7 @@ class Record:
         if application == 0 and tables == 0 and create:
             self._db.execute("PRAGMA journal_mode = WAL")
             numbers = f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {SCHEMA_VERSION};"
-            self._db.executescript(f"BEGIN; {numbers} {_SCHEMA} COMMIT;")
+            self._db.executescript(f"BEGIN; {numbers} {SCHEMA} COMMIT;")
         elif application != _APPLICATION:
             raise RecordError(f"{self.path} is no record of a station: choose another folder")
         elif version != SCHEMA_VERSION:

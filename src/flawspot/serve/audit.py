@@ -1,0 +1,207 @@
+"""Whether a record and the kept pictures are what a station has written; see docs/audit.md for what that proves."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from flawspot.files import is_folder
+from flawspot.progress import SILENT, Progress
+from flawspot.serve.anchor import Anchor
+from flawspot.serve.chain import Row, breaks
+from flawspot.serve.record import SCHEMA, Record, RecordError
+from flawspot.texts import visible
+
+RECORD = "record.sqlite"
+"""The record in the folder of a station."""
+PICTURES = "pictures"
+"""The folder of kept pictures beside it."""
+_BEFORE_ALL = -(2**63)
+_ROWS = 1000
+_PIECE = 2**20
+_PICTURE = re.compile(r"([0-9a-f]{64})\.[A-Za-z0-9]+")
+_LOOKS, _SECONDS_BETWEEN = 4, 1.0
+"""How often missing pictures are looked for again: a station first removes some and then tells of it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it was written.
+
+    Attributes:
+        reason: what, in one line.
+        row: the row that tells, where it is one.
+        picture: the file, where it is one; relative to the folder of pictures.
+    """
+
+    reason: str
+    row: int | None = None
+    picture: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def record_in(place: Path) -> Path:
+    """The record that a station's folder, or the file itself, stands for."""
+    return place / RECORD if is_folder(place) else place
+
+
+class RecordAudit:
+    """Follows a record from its first row to its last; a station may write meanwhile.
+
+    Attributes:
+        rows: how many rows were followed so far.
+        head: the last of them; what is to be kept elsewhere.
+    """
+
+    def __init__(self, record: Record, anchors: Iterable[Anchor] = (), progress: Progress = SILENT) -> None:
+        """`anchors` must have been read before: rows that come later are then no matter."""
+        self.rows = 0
+        self.head: Anchor | None = None
+        self._record, self._progress = record, progress
+        self._known: dict[int, set[str]] = {}
+        for anchor in anchors:
+            self._known.setdefault(anchor.number, set()).add(anchor.hash)
+
+    def findings(self) -> Iterator[Finding]:
+        """All that is wrong with it, in the order of the rows.
+
+        Raises:
+            RecordError: it cannot be read.
+        """
+        yield from (Finding(reason) for reason in _other_tables(self._record.path))
+        strange: list[Finding] = []
+        for found in breaks(self._followed(strange)):
+            yield Finding(found.reason, row=found.number)
+        yield from strange
+        last = 0 if self.head is None else self.head.number
+        for number in sorted(self._known):
+            gone = "the end was cut off" if number > last else "it was removed"
+            yield Finding(f"row {number}, which an anchor knows, is missing: {gone}", row=number)
+
+    def _followed(self, strange: list[Finding]) -> Iterator[Row]:
+        last = self._record.last
+        total = None if last is None else last.number
+        for row in self._progress.track(_every(self._record), "Following the chain", total):
+            if row.number < 1:
+                strange.append(Finding(f"row {row.number} was put in: numbers begin at 1", row=row.number))
+                continue
+            self.rows += 1
+            self.head = Anchor.of(row)
+            known = self._known.pop(row.number, set())
+            if known - {row.hash}:
+                strange.append(Finding(f"row {row.number} is another one than an anchor knows", row=row.number))
+            yield row
+
+
+class PictureAudit:
+    """Reads every kept picture, and counts those that are gone.
+
+    Attributes:
+        checked: how many were read.
+        missing: how many pictures of results with ``kept`` are not there, each counted once.
+        told: how many removed ones the record tells of.
+    """
+
+    def __init__(self, record: Record, progress: Progress = SILENT) -> None:
+        self.checked = self.missing = self.told = 0
+        self._record, self._progress = record, progress
+        self._folder = record.path.with_name(PICTURES)
+
+    def findings(self) -> Iterator[Finding]:
+        """All that is wrong with the pictures.
+
+        Raises:
+            RecordError: the record or the folder cannot be read.
+        """
+        for path in self._progress.track(self._files(), "Reading the kept pictures", len(self._files())):
+            reason = self._reason(path)
+            if reason is not None:
+                yield Finding(reason, picture=visible(path.relative_to(self._folder).as_posix()))
+        for look in range(_LOOKS):
+            if look:
+                time.sleep(_SECONDS_BETWEEN)
+            there = {path.name[:64] for path in self._files()}
+            self.missing, self.told = self._missing(there), self._removed()
+            if self.missing <= self.told:
+                return
+        yield Finding(
+            f"{self.missing} kept pictures are gone, and the record tells of {self.told} that were removed: others "
+            "than the station have removed some"
+        )
+
+    def _files(self) -> list[Path]:
+        """All but those that are being written, whose names begin with a dot."""
+        try:
+            return sorted(p for p in self._folder.rglob("*") if not p.is_dir() and not p.name.startswith("."))
+        except OSError as error:
+            raise RecordError(f"cannot read {self._folder}: {error.strerror or error}") from error
+
+    def _reason(self, path: Path) -> str | None:
+        named = _PICTURE.fullmatch(path.name)
+        if named is None or path.parent != self._folder / path.name[:2] or path.is_symlink():
+            return "is no picture that the station has kept: its place or name is another"
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    digest.update(piece)
+        except FileNotFoundError:
+            return None  # removed by the station meanwhile
+        except OSError as error:
+            return f"cannot be read: {error.strerror or error}"
+        self.checked += 1
+        return None if digest.hexdigest() == named[1] else "was changed: its bytes are others than its name says"
+
+    def _missing(self, there: set[str]) -> int:
+        """Those whose rows say that they are kept."""
+        kept = (
+            "SELECT DISTINCT picture FROM rows WHERE picture IS NOT NULL AND kind = 'result' "
+            "AND json_extract(body, '$.kept')"
+        )
+        return sum(picture not in there for (picture,) in _asked(self._record.path, kept))
+
+    def _removed(self) -> int:
+        removed = "SELECT TOTAL(json_extract(body, '$.pictures')) FROM rows WHERE kind = 'removed'"
+        return int(next(_asked(self._record.path, removed))[0])
+
+
+def _every(record: Record) -> Iterator[Row]:
+    """All rows, those too that were put before the first; what is no text is shown as Python shows it."""
+    number = _BEFORE_ALL
+    while rows := record.after(number, limit=_ROWS):
+        for row in rows:
+            yield Row(row.number, *map(str, (row.time, row.kind, row.body, row.previous, row.hash)))
+        number = rows[-1].number
+
+
+def _other_tables(path: Path) -> Iterator[str]:
+    """What differs in tables, indices and triggers, by which a record could be made to tell something else."""
+    query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    with sqlite3.connect(":memory:") as pattern:
+        pattern.executescript(SCHEMA)
+        wanted = set(pattern.execute(query))
+    pattern.close()
+    found = set(_asked(path, query))
+    for kind, name in sorted({(str(each[0]), str(each[1])) for each in wanted ^ found}):
+        yield f"the {kind} {visible(name)} of the file is not as the station made it"
+
+
+def _asked(path: Path, query: str) -> Iterator[tuple[Any, ...]]:
+    """What the record answers to a question that only an audit asks; nothing can be written by it."""
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+        try:
+            yield from database.execute(query)
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise RecordError(f"cannot read the record {path}: {error}") from error
