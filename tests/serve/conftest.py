@@ -1,16 +1,26 @@
 """A station with the tiny detector: what is brighter than grey level 100 in its first 8 x 8 pixels is anomalous."""
 
+import contextlib
+import http.client
 import io
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from flawspot.runtime.artifact import assemble
+from flawspot.serve.api.app import application
+from flawspot.serve.guard import Guard
+from flawspot.serve.guard.server import running, server
 from flawspot.serve.keeping import Keeping
 from flawspot.serve.station import Settings, Station
+from flawspot.serve.tokens import Role, Tokens
 
 
 def grey(level: int, size: int = 16) -> bytes:
@@ -47,3 +57,76 @@ def station(tiny, settings):
     """At work; one detector, ``tiny``."""
     with Station({"tiny": tiny}, settings) as found:
         yield found
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of the station's server."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Served:
+    """A station behind its server, and a client that speaks to it."""
+
+    def __init__(self, station: Station, port: int) -> None:
+        self.station, self.port = station, port
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Answer:
+        """One request; a body that is no bytes is sent as JSON."""
+        sent = dict(headers)
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        if body is not None and not isinstance(body, bytes):
+            body, sent["Content-Type"] = json.dumps(body).encode(), "application/json"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **more: Any) -> Answer:
+        return self.ask("GET", path, **more)
+
+    def post(self, path: str, body: Any = b"", **more: Any) -> Answer:
+        return self.ask("POST", path, body, **more)
+
+
+@contextlib.contextmanager
+def serving(station: Station, tokens: Tokens | None = None) -> Iterator[Served]:
+    """The station behind its guard and server, on a free port."""
+    started = server(Guard(application(station, tokens)))
+    with running(started):
+        yield Served(station, started.port)
+
+
+@pytest.fixture
+def served(station):
+    """For everybody at this machine."""
+    with serving(station) as found:
+        yield found
+
+
+@pytest.fixture
+def guarded(station):
+    """With tokens; and those of a viewer, an operator and an engineer."""
+    tokens = Tokens(station.settings.folder / "tokens.json")
+    given = {role.name.lower(): tokens.add(role.name.lower(), role) for role in Role}
+    with serving(station, tokens) as found:
+        yield found, given

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from flawspot.serve.api import artifacts, exporting, pages, predicting, results, streaming, v2
@@ -19,11 +22,17 @@ def application(station: Station, tokens: Tokens | None) -> Starlette:
         station: that answers.
         tokens: who may ask; None where everybody may, which is for one machine alone.
     """
-    app = Starlette(routes=routes())
+    app = Starlette(routes=routes(), exception_handlers={HTTPException: _told})
     app.state.station, app.state.tokens = station, tokens
     app.state.metrics = Metrics()
     station.listeners.append(app.state.metrics.add)
     return app
+
+
+async def _told(_: Request, error: Exception) -> Response:
+    """What Starlette refuses by itself, in the form of all our refusals."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 
 
 def routes() -> list[BaseRoute]:
