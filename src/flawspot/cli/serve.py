@@ -18,6 +18,7 @@ from flawspot.extras import import_module, require
 from flawspot.serve.keeping import Keeping
 
 if TYPE_CHECKING:
+    from flawspot.serve.outputs.follower import Follower
     from flawspot.serve.station import Station
     from flawspot.serve.tokens import Tokens
 
@@ -65,7 +66,6 @@ def serve(
         artifacts = [f"demo={demo_artifact(folder)}", *(artifacts or [])]
     if not artifacts:
         raise ConfigurationError("there is no detector: give an .onnx file that `flawspot train` wrote, or --demo")
-    from flawspot.serve.outputs import outputs_of
     from flawspot.serve.station import Settings, Station
     from flawspot.serve.swapping import Loading
 
@@ -80,22 +80,48 @@ def serve(
         for given in camera or []:
             detector, place = _split(given, station)
             station.look_through(place, detector, every=every, a_second=rate, silent=silent)
-        station.outputs += outputs_of(
-            station.record,
-            folder,
-            name,
-            webhook=webhook,
-            webhook_secret=webhook_secret,
-            mqtt=mqtt,
-            mqtt_login=mqtt_login,
-            mqtt_tls=mqtt_tls,
-            results=results,
-        )
+        station.outputs += _outputs(station, (webhook, webhook_secret), (mqtt, mqtt_login, mqtt_tls), results)
         if demo:
             from flawspot.cli.serve_demo import demo_line
 
             station.sources.append(demo_line(folder, station))
         _run(station, tokens, (address, port), host or [], (tls_certificate, tls_key))
+
+
+def _outputs(
+    station: Station,
+    webhook: tuple[str | None, Path | None],
+    mqtt: tuple[str | None, Path | None, bool],
+    results: Path | None,
+) -> list[Follower]:
+    """What was asked for. A file of secrets without its output is a mistake, and told."""
+    found: list[Follower] = []
+    for name, place, secret in (("webhook", webhook[0], webhook[1]), ("mqtt", mqtt[0], mqtt[1])):
+        if secret is not None and place is None:
+            raise ConfigurationError(f"{secret} is for --{name}, which is not given")
+    if webhook[0] is not None:
+        from flawspot.serve.outputs.webhook import Webhook
+
+        found.append(Webhook(station.record, "webhook", webhook[0], secret=webhook[1]))
+    if mqtt[0] is not None:
+        found.append(_mqtt(station, mqtt[0], mqtt[1], mqtt[2]))
+    if results is not None:
+        from flawspot.serve.outputs.json_folder import JsonFolder
+
+        found.append(JsonFolder(station.record, "results", results))
+    return found
+
+
+def _mqtt(station: Station, place: str, login: Path | None, tls: bool) -> Follower:
+    host, _, port = place.rpartition(":") if re.search(r":[0-9]+$", place) else (place, "", "")
+    if port and not 0 < int(port) < 65536:
+        raise ConfigurationError(f"--mqtt {place}: {port} is no port: give 1 to 65535")
+    mqtt = import_module("flawspot.serve.outputs.mqtt", "MQTT")
+    name = station.settings.name
+    found: Follower = mqtt.Mqtt(
+        station.record, "mqtt", host, name, port=int(port) if port else None, login=login, tls=tls
+    )
+    return found
 
 
 def _run(

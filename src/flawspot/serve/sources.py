@@ -69,9 +69,13 @@ class Source:
         """Begin to bring parts."""
         self._thread.start()
 
-    def close(self, seconds: float = 5.0) -> None:
-        """End; what was brought is still inspected."""
+    def stop(self) -> None:
+        """Ask it to end; never waits."""
         self._stop.set()
+
+    def close(self, seconds: float = 2.0) -> None:
+        """End; what was brought is still inspected. A camera that hangs is left behind."""
+        self.stop()
         if self._thread.is_alive():
             self._thread.join(seconds)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from flawspot.errors import ConfigurationError, FlawspotError
 from flawspot.files import replacing
@@ -21,25 +21,13 @@ from flawspot.serve.anchor import write_anchor
 from flawspot.serve.events import Events
 from flawspot.serve.inspection import Inspection, Loaded
 from flawspot.serve.keeping import Keeping, Pictures
+from flawspot.serve.outputs.follower import Follower
 from flawspot.serve.parts import GOOD, Outcome, Part
 from flawspot.serve.record import Record
 from flawspot.serve.sources import CameraSource, FolderSource, Source
 from flawspot.serve.swapping import Loading, Swapping
 
 SWEEP_SECONDS = 600.0
-
-
-class Output(Protocol):
-    """What brings results to other systems; see `flawspot.serve.outputs`."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def close(self) -> None:
-        """End; what was not delivered stays for the next start."""
-
-    def state(self) -> dict[str, Any]:
-        """For people."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +67,7 @@ class Station:
         """
         self.settings, self.events = settings, Events()
         self.sources: list[Source] = []
-        self.outputs: list[Output] = []
+        self.outputs: list[Follower] = []
         self.listeners: list[Callable[[Outcome], None]] = []
         self._drifts: dict[str, tuple[str, Drift]] = {}
         self._stop = threading.Event()
@@ -112,11 +100,13 @@ class Station:
     def __exit__(self, *_: object) -> None:
         """End everything: sources first, then what waits is inspected, then the outputs."""
         for source in self.sources:
+            source.stop()
+        for source in self.sources:
             source.close()
         for inspection in self.inspections.values():
             inspection.close()
         for output in self.outputs:
-            output.close()
+            output.stop()
         self._stop.set()
         self._housekeeper.join(5)
         self.events.close()
@@ -226,6 +216,8 @@ class Station:
             self.drift(str(content["detector"])).add(float(content["score"]))
         for listener in self.listeners:
             listener(outcome)
+        for output in self.outputs:
+            output.nudge()
         self.events.tell("result", outcome.as_dict())
 
     def _keep_house(self) -> None:
