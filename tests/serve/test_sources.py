@@ -6,7 +6,7 @@ from PIL import Image
 
 from flawspot.errors import ConfigurationError, ImageError
 from flawspot.runtime.feed import Shot
-from flawspot.serve import sources
+from flawspot.serve import sources, watching
 from flawspot.serve.sources import CameraSource
 from flawspot.serve.station import Station
 
@@ -80,6 +80,30 @@ def test_a_folder_that_goes_is_told(watched):
         wait_for(lambda: station.sources[0].state.trouble)
         wait_for(lambda: station.record.results())
         assert station.record.results()[0].content["verdict"] == "not inspected"
+        folder.mkdir()  # as a network drive that is there again
+        (folder / "1.png").write_bytes(grey(50))
+        wait_for(lambda: len(station.record.results()) == 2)
+        assert station.sources[0].state.trouble is None
+
+
+def test_an_empty_file_that_stays_so_is_not_inspected(watched, monkeypatch):
+    monkeypatch.setattr(watching, "EMPTY_SECONDS", 0.3)
+    station, folder = watched
+    with station:
+        (folder / "empty.png").write_bytes(b"")
+        wait_for(lambda: station.record.results())
+        assert station.record.results()[0].content["verdict"] == "not inspected"
+
+
+def test_a_folder_that_is_moved_in_is_inspected(watched, tmp_path):
+    station, folder = watched
+    (tmp_path / "batch").mkdir()
+    for number in range(3):
+        (tmp_path / "batch" / f"{number}.png").write_bytes(grey(50))
+    with station:
+        time.sleep(0.3)
+        (tmp_path / "batch").rename(folder / "batch")
+        assert names(station, 3) == ["batch/0.png", "batch/1.png", "batch/2.png"]
 
 
 def test_no_folder_is_refused(station, tmp_path):

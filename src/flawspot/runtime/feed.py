@@ -81,7 +81,7 @@ def watched(folders: Sequence[Path], seen: Iterable[Path] = (), *, poll: float =
     taken = {path: state_of(path) for path in seen}
     before: dict[Path, tuple[int, int] | None] = {}
     while True:
-        now = {path: (folder, state_of(path)) for folder in folders for path in arrived(folder)}
+        now = {path: (folder, state_of(path)) for folder in folders for path in _arrived(folder)}
         for path, (folder, state) in now.items():
             if state is not None and state[0] and state != taken.get(path) and before.get(path) == state:
                 taken[path] = state
@@ -92,7 +92,7 @@ def watched(folders: Sequence[Path], seen: Iterable[Path] = (), *, poll: float =
         time.sleep(poll)
 
 
-def arrived(folder: Path) -> list[Path]:
+def _arrived(folder: Path) -> list[Path]:
     """What may hold photographs; what a program is still writing under another name comes later under its own."""
     listing = list_files(folder)
     images = [path for path in listing.images if not is_marked(path)]

@@ -93,6 +93,14 @@ def list_files(folder: Path, *, recursive: bool = True) -> Listing:
     return listing
 
 
+def is_photograph_place(relative: Path) -> bool:
+    """Whether `list_files` would list a file at this path below its folder, among images or what is not read."""
+    *folders, name = relative.parts or ("",)
+    passed = name.startswith(".") or name.lower() in _SYSTEM_NAMES or any(map(_passed_over, folders))
+    listing = Listing([], [], [])
+    return not passed and _list_of(listing, name) is not listing.companions
+
+
 def unread_reason(path: Path) -> str:
     """What to say of a file of a kind that is not read, in one line that names it: it has not been judged."""
     suffix = path.suffix.lower()

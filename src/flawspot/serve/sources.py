@@ -1,27 +1,21 @@
-"""Where parts come from by themselves: a folder that grows, a camera, a film. Each is a thread."""
+"""Where parts come from by themselves: a camera, a film; folders are in `flawspot.serve.watching`. Each is a thread."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flawspot.errors import ConfigurationError, FlawspotError, ImageError
 from flawspot.extras import require
-from flawspot.files import is_folder
-from flawspot.runtime.feed import Shot, arrived, state_of
-from flawspot.runtime.listing import IMAGE_SUFFIXES, unread_reason
+from flawspot.runtime.feed import Shot
 from flawspot.runtime.video import frames, is_live
 from flawspot.serve.inspection import Inspection
 from flawspot.serve.parts import Part
 
-STILL_SECONDS = 0.06
-"""A file is taken when it has not changed for so long."""
-LOOK_SECONDS = 5.0
-"""Between two looks at a whole folder: network drives tell of no new files."""
 _AGAIN_SECONDS = (1.0, 30.0)
 """Before a camera is opened again: at first, and at most."""
 
@@ -89,7 +83,13 @@ class Source:
             self.state.trouble = f"flawspot failed ({type(error).__name__}: {error})"
             self._tell(ImageError(self.state.trouble))
 
-    def _tell(self, error: FlawspotError) -> None:
+    def _lost(self, error: Exception) -> None:
+        """Told once, until there is a picture again."""
+        if self.state.trouble is None:
+            self.state.trouble = str(error)
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
         """What this source could not give is not inspected."""
         source = error if isinstance(error, ImageError) else ImageError(str(error))
         self.inspection.put(Part(source, self.state.name, "watch" if self.state.kind == "folder" else "camera"))
@@ -103,81 +103,6 @@ class Source:
     def work(self) -> None:
         """Bring parts until `_stop` is set."""
         raise NotImplementedError
-
-
-class FolderSource(Source):
-    """The photographs in a folder and those that come into it.
-
-    What lies there and has no result is inspected, so that nothing is lost while the station is down; what has one is
-    not inspected again, unless it was written anew. Nothing is dropped: files wait in their folder.
-    """
-
-    def __init__(self, folder: Path, inspection: Inspection, known: Callable[[str], bool]) -> None:
-        """`known` tells whether an item has a result.
-
-        Raises:
-            ConfigurationError: there is no such folder.
-            MissingPackageError: watchfiles is not installed.
-        """
-        if not is_folder(folder):
-            raise ConfigurationError(f"there is no folder {folder} to watch: make it, or give another")
-        require("watchfiles", "watching a folder")
-        super().__init__(str(folder), "folder", inspection)
-        self.folder, self._known = folder, known
-        self._taken: dict[Path, tuple[int, int]] = {}
-        self._pending: dict[Path, tuple[tuple[int, int] | None, float]] = {}
-
-    def work(self) -> None:
-        """See `Source`."""
-        from watchfiles import watch
-
-        looked = 0.0
-        changes = watch(
-            self.folder,
-            watch_filter=None,
-            debounce=20,
-            step=10,
-            stop_event=self._stop,
-            rust_timeout=50,
-            yield_on_timeout=True,
-            ignore_permission_denied=True,
-        )
-        for changed in changes:
-            if not is_folder(self.folder):
-                raise ImageError(f"the watched folder {self.folder} is gone")
-            self.state.trouble = None
-            now = time.monotonic()
-            if changed or now - looked >= LOOK_SECONDS:
-                looked = now
-                for path in arrived(self.folder):
-                    if path not in self._pending and state_of(path) != self._taken.get(path):
-                        self._pending[path] = (None, now)
-            self._take()
-
-    def _take(self) -> None:
-        """Bring what is pending and still."""
-        for path, (before, since) in sorted(self._pending.items(), key=lambda item: item[1][1]):
-            state, now = state_of(path), time.monotonic()
-            if state is None or state == self._taken.get(path):
-                del self._pending[path]
-            elif state != before or state[0] == 0:
-                self._pending[path] = (state, now)
-            elif now - since >= STILL_SECONDS:
-                del self._pending[path]
-                self._taken[path] = state
-                if not self._bring(path, state):
-                    return
-
-    def _bring(self, path: Path, state: tuple[int, int]) -> bool:
-        relative = path.relative_to(self.folder).as_posix()
-        item = f"watch:{self.inspection.name}:{relative}:{state[0]}:{state[1]}"
-        if self._known(item):
-            return True
-        is_image = path.suffix.lower() in IMAGE_SUFFIXES
-        source = path if is_image else ImageError(unread_reason(path))
-        self.state.pictures += 1
-        self.state.heard = time.monotonic()
-        return self.inspection.put(Part(source, relative, "watch", item=item))
 
 
 class CameraSource(Source):
@@ -238,12 +163,6 @@ class CameraSource(Source):
         elif not self.inspection.offer(part):
             self.state.dropped += 1
             self.inspection.tally.dropped += 1
-
-    def _lost(self, error: FlawspotError) -> None:
-        """Told once, until there is a picture again."""
-        if self.state.trouble is None:
-            self.state.trouble = str(error)
-            self._tell(error)
 
 
 class Parade(Source):

@@ -24,8 +24,9 @@ from flawspot.serve.keeping import Keeping, Pictures
 from flawspot.serve.outputs.follower import Follower
 from flawspot.serve.parts import GOOD, Outcome, Part
 from flawspot.serve.record import Record
-from flawspot.serve.sources import CameraSource, FolderSource, Source
+from flawspot.serve.sources import CameraSource, Source
 from flawspot.serve.swapping import Loading, Swapping
+from flawspot.serve.watching import FolderSource
 
 SWEEP_SECONDS = 600.0
 

@@ -1,0 +1,84 @@
+"""A day of a station in some minutes: memory, time a part, and what its folder takes.
+
+    python benchmarks/soak.py part.onnx --parts 144000
+
+144,000 parts are eight hours at five a second. They come as fast as they are inspected: one in fifty is brighter, one in
+a thousand is no picture, people speak of one in a hundred, and a page listens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from flawspot.serve.keeping import Keeping
+from flawspot.serve.parts import Part
+from flawspot.serve.station import Settings, Station
+from flawspot.serve.status import status_of
+
+
+def main() -> None:
+    """Print a line for each tenth."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("artifact", type=Path)
+    parser.add_argument("--parts", type=int, default=144_000)
+    parser.add_argument("--folder", type=Path, help="of the station; default: a temporary one")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary) / "station"
+        with Station({"part": arguments.artifact}, Settings(folder, keeping=Keeping(one_good_in=20))) as station:
+            soak(station, arguments.parts)
+        broken = list(Station({"part": arguments.artifact}, Settings(folder)).record.verify())
+        print(f"breaks of the chain: {len(broken)}")
+
+
+def soak(station: Station, parts: int) -> None:
+    """Inspect so many parts."""
+    chance = np.random.default_rng(0)
+    inspection = station.inspection(None)
+    print(f"{'parts':>8} {'RSS MiB':>8} {'ms a part':>10} {'record MiB':>11} {'pictures':>9}")
+    begin = time.perf_counter()
+    for number in range(1, parts + 1):
+        part = Part(picture(number, chance), f"{number}", "http", part=str(number))
+        inspection.put(part)
+        if number % 100 == 0:
+            row = part.outcome.result().row
+            assert row is not None
+            station.record.add("word", {"result": row.number, "word": "confirmed", "boxes": [], "by": "soak"})
+            status_of(station)
+        if number % max(parts // 10, 1) == 0:
+            elapsed = (time.perf_counter() - begin) / max(parts // 10, 1) * 1e3
+            kept = sum(1 for _ in station.pictures.folder.rglob("*.*"))
+            size = station.record.path.stat().st_size / 2**20
+            print(f"{number:8} {memory():8.1f} {elapsed:10.2f} {size:11.1f} {kept:9}", flush=True)
+            begin = time.perf_counter()
+
+
+def picture(number: int, chance: np.random.Generator) -> bytes:
+    """The bytes of a small photograph, each another one."""
+    if number % 1000 == 0:
+        return b"no picture " + str(number).encode()
+    level = 250 if number % 50 == 0 else 60
+    pixels = chance.integers(level - 5, level + 5, (64, 64, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG")
+    return file.getvalue()
+
+
+def memory() -> float:
+    """Resident memory of this process in MiB; NaN where the system does not tell it."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return float("nan")
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+if __name__ == "__main__":
+    main()

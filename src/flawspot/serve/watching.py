@@ -1,0 +1,129 @@
+"""A folder that grows, as a source of parts. It needs the extra ``flawspot[serve]``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from flawspot.errors import ConfigurationError, FlawspotError, ImageError
+from flawspot.extras import require
+from flawspot.files import is_folder
+from flawspot.runtime.feed import state_of
+from flawspot.runtime.listing import IMAGE_SUFFIXES, UNFINISHED_SUFFIXES, is_photograph_place, list_files, unread_reason
+from flawspot.runtime.marks import is_marked
+from flawspot.serve.inspection import Inspection
+from flawspot.serve.parts import Part
+from flawspot.serve.sources import Source
+
+STILL_SECONDS = 0.06
+"""A file is taken when it has not changed for so long."""
+EMPTY_SECONDS = 3.0
+"""A file without a byte is taken, and not inspected, when it has stayed so for so long."""
+LOOK_SECONDS = 5.0
+"""At least, between two looks at the whole folder: network drives tell of no new files."""
+_LOOK_SHARE = 0.05
+"""Of the time that such looks may take."""
+_AGAIN_SECONDS = 1.0
+
+
+class FolderSource(Source):
+    """The photographs in a folder and those that come into it.
+
+    What lies there and has no result is inspected, so that nothing is lost while the station is down; what has one is
+    not inspected again, unless it was written anew. Nothing is dropped: files wait in their folder. Where the folder
+    goes, as a network drive does, it is looked for until it is there again.
+    """
+
+    def __init__(self, folder: Path, inspection: Inspection, known: Callable[[str], bool]) -> None:
+        """`known` tells whether an item has a result.
+
+        Raises:
+            ConfigurationError: there is no such folder.
+            MissingPackageError: watchfiles is not installed.
+        """
+        if not is_folder(folder):
+            raise ConfigurationError(f"there is no folder {folder} to watch: make it, or give another")
+        require("watchfiles", "watching a folder")
+        super().__init__(str(folder), "folder", inspection)
+        self.folder, self._known = folder.resolve(), known
+        # By hashes of path and state, for a line may fill a folder with a hundred thousand files.
+        self._taken: set[int] = set()
+        self._pending: dict[Path, tuple[tuple[int, int] | None, float]] = {}
+
+    def work(self) -> None:
+        """See `Source`."""
+        while not self._stop.is_set():
+            try:
+                self._watch()
+            except (FlawspotError, OSError) as error:
+                self._lost(error)
+            self._stop.wait(_AGAIN_SECONDS)
+
+    def _watch(self) -> None:
+        from watchfiles import watch
+
+        self._check()
+        due = 0.0
+        changes = watch(
+            self.folder,
+            watch_filter=None,
+            debounce=20,
+            step=10,
+            stop_event=self._stop,
+            rust_timeout=50,
+            yield_on_timeout=True,
+            ignore_permission_denied=True,
+        )
+        for changed in changes:
+            self._check()
+            self.state.trouble = None
+            paths = [Path(name) for _, name in changed]
+            self._note(path for path in paths if is_photograph_place(path.relative_to(self.folder)))
+            begin = time.monotonic()
+            if begin >= due or any(path.is_dir() for path in paths):
+                listing = list_files(self.folder)
+                self._note(listing.images)
+                self._note(listing.unread)
+                end = time.monotonic()
+                due = end + max(LOOK_SECONDS, (end - begin) / _LOOK_SHARE)
+            self._take()
+
+    def _check(self) -> None:
+        if not is_folder(self.folder):
+            raise ImageError(f"the watched folder {self.folder} is gone")
+
+    def _note(self, paths: Iterable[Path]) -> None:
+        """Look at these files until they are whole."""
+        now = time.monotonic()
+        for path in paths:
+            if path.suffix.lower() not in UNFINISHED_SUFFIXES and path not in self._pending:
+                state = state_of(path)
+                if state is not None and hash((path, state)) not in self._taken and not path.is_dir():
+                    self._pending[path] = (state, now)
+
+    def _take(self) -> None:
+        """Bring what is pending and whole."""
+        for path, (before, since) in sorted(self._pending.items(), key=lambda item: item[1][1]):
+            state, now = state_of(path), time.monotonic()
+            if state is None:
+                del self._pending[path]
+            elif state != before:
+                self._pending[path] = (state, now)
+            elif now - since >= (STILL_SECONDS if state[0] else EMPTY_SECONDS):
+                del self._pending[path]
+                self._taken.add(hash((path, state)))
+                if not self._bring(path, state):
+                    return
+
+    def _bring(self, path: Path, state: tuple[int, int]) -> bool:
+        """False where the station ends first; then the file is brought when it is started again."""
+        relative = path.relative_to(self.folder).as_posix()
+        item = f"watch:{self.inspection.name}:{relative}:{state[0]}:{state[1]}"
+        is_image = path.suffix.lower() in IMAGE_SUFFIXES
+        if self._known(item) or (is_image and is_marked(path)):
+            return True
+        source = path if is_image else ImageError(unread_reason(path))
+        self.state.pictures += 1
+        self.state.heard = time.monotonic()
+        return self.inspection.put(Part(source, relative, "watch", item=item))
