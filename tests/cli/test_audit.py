@@ -1,6 +1,12 @@
 """The record of a station, as an auditor at a terminal reads it."""
 
 import json
+import subprocess
+import sys
+
+import pytest
+
+from flawspot.extras import EXTRAS
 
 from ..serve.written import keep, picture, station, tamper
 
@@ -74,3 +80,19 @@ def test_export(tmp_path, flawspot):
     code, out, _ = flawspot("audit", "export", tmp_path, "-o", tmp_path / "x.jsonl", "--until", "2020-01-01")
     assert (code, out) == (0, f"0 results in {tmp_path / 'x.jsonl'}\n")
     assert (tmp_path / "x.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize("command", ["audit verify . --pictures", "audit export . -o x.csv", "tokens list ."])
+def test_no_extra_is_needed(command, tmp_path):
+    station(tmp_path)
+    code = f"""
+import sys; sys.argv = ["flawspot", *{command.split()!r}]
+from flawspot.cli import main
+try: main()
+except SystemExit as end: assert not end.code
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    modules = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    assert "flawspot" in modules
+    assert modules.isdisjoint({*sum(EXTRAS.values(), ()), "onnxruntime"})

@@ -122,7 +122,7 @@ class PictureAudit:
         Raises:
             RecordError: the record or the folder cannot be read.
         """
-        for path in self._progress.track(self._files(), "Reading the kept pictures", len(self._files())):
+        for path in self._progress.track(self._files(), "Reading the kept pictures"):
             reason = self._reason(path)
             if reason is not None:
                 yield Finding(reason, picture=visible(path.relative_to(self._folder).as_posix()))

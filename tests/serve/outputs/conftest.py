@@ -49,7 +49,7 @@ def running():
 
     yield start
     for output in started:
-        assert output.stop()
+        assert output.close()
 
 
 @pytest.fixture(autouse=True)
