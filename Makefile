@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: demo test test-minimum test-arm fuzz benchmark-small lint format bench clean
+.PHONY: demo station test test-minimum test-arm fuzz benchmark-small lint format bench clean
 .DELETE_ON_ERROR:
 
 # The stamp is made last, so that an interrupted installation is done again.
@@ -20,6 +20,11 @@ endif
 demo: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2
 	$(BIN)/flawspot demo --out demo
+
+# A station to look at: a product that flawspot draws passes it. See docs/line.md.
+station: .venv/installed
+	$(BIN)/flawspot weights pull mobilenet_v2
+	$(BIN)/flawspot serve --demo
 
 test: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2

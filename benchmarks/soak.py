@@ -2,8 +2,8 @@
 
     python benchmarks/soak.py part.onnx --parts 144000
 
-144,000 parts are eight hours at five a second. They come as fast as they are inspected: one in fifty is brighter, one in
-a thousand is no picture, people speak of one in a hundred, and a page listens.
+144,000 parts are eight hours at five a second. They come as fast as they are inspected: one in fifty is brighter, one
+in a thousand is no picture, and people speak of one in a hundred.
 """
 
 from __future__ import annotations
