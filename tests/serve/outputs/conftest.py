@@ -49,7 +49,7 @@ def running():
 
     yield start
     for output in started:
-        assert output.close()
+        assert output.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -38,11 +38,11 @@ def test_it_follows(record, add, running, eventually):
         add(index)
         output.nudge()
     eventually(lambda: output.numbers == [1, 2, 3, 4, 5])
-    eventually(lambda: output.state()["waiting"] == 0)
-    assert (output.state()["delivered"], output.state()["position"], output.state()["error"]) == (5, 5, None)
-    assert output.state()["running"]
-    assert output.close()
-    assert not output.state()["running"]
+    eventually(lambda: output.state.waiting == 0)
+    assert (output.state.delivered, output.state.position, output.state.error) == (5, 5, None)
+    assert output.state.running
+    assert output.stop()
+    assert not output.state.running
     assert output.left == 1
 
 
@@ -50,7 +50,7 @@ def test_without_a_nudge_it_looks_itself(record, add, running, eventually):
     output = running(Taken(record))
     with Record(record.path) as other:  # another process
         other.add("station", {"event": "start"})
-    eventually(lambda: output.state()["position"] == 1)
+    eventually(lambda: output.state.position == 1)
 
 
 def test_only_results_and_words_are_sent(record, add, running, eventually):
@@ -61,7 +61,7 @@ def test_only_results_and_words_are_sent(record, add, running, eventually):
     record.add("word", {"result": 2, "word": "confirmed"})
     record.add("removed", {"pictures": 1})
     output.nudge()
-    eventually(lambda: output.state()["position"] == 5)
+    eventually(lambda: output.state.position == 5)
     assert output.numbers == [2, 4]
 
 
@@ -72,7 +72,7 @@ def test_where_it_begins(record, add, running, eventually):
     add(4)
     for output in outputs:
         running(output)
-        eventually(lambda output=output: output.state()["waiting"] == 0)
+        eventually(lambda output=output: output.state.waiting == 0)
     assert [output.numbers for output in outputs] == [[5], [1, 2, 3, 4, 5], [4, 5]]
     with pytest.raises(ConfigurationError, match="cannot begin after row 7"):
         Taken(record, "none", after=7)
@@ -88,8 +88,8 @@ def test_a_new_output_of_an_empty_record_that_never_ran_misses_nothing(record, a
 def test_it_goes_on_where_it_was(record, add, running, eventually):
     first = running(Taken(record))
     add(0)
-    eventually(lambda: first.state()["position"] == 1)
-    first.close()
+    eventually(lambda: first.state.position == 1)
+    first.stop()
     add(1)
     second = running(Taken(record, after=0))  # which speaks of new outputs alone
     eventually(lambda: second.numbers == [2])
@@ -106,7 +106,7 @@ def test_what_was_killed_in_the_middle_loses_nothing(killed, record, add, runnin
         with pytest.raises(SystemExit):
             first._run()
     second = running(Taken(record))
-    eventually(lambda: second.state()["waiting"] == 0)
+    eventually(lambda: second.state.waiting == 0)
     assert first.numbers == list(range(1, killed))
     assert second.numbers == [1, 2, 3, 4, 5, 6, 7]
 
@@ -119,11 +119,11 @@ def test_failures_are_told_and_tried_again(record, add, running, eventually):
     running(output)
 
     def taken():
-        errors.add(output.state()["error"])
+        errors.add(output.state.error)
         return output.numbers == [1, 2]
 
     eventually(taken)
-    eventually(lambda: output.state()["error"] is None and output.state()["failures"] == 0)
+    eventually(lambda: output.state.error is None and output.state.failures == 0)
     assert "no\\nbody is there" in errors
     assert output.left == 4  # connections are let go
 
@@ -140,11 +140,11 @@ def test_a_full_disk_is_told_and_tried_again(record, add, running, eventually, m
 
     monkeypatch.setattr(follower, "write_bytes", write)
     running(output)
-    eventually(lambda: output.state()["error"] is not None)
-    assert "No space left" in output.state()["error"]
+    eventually(lambda: output.state.error is not None)
+    assert "No space left" in output.state.error
     full.clear()
-    eventually(lambda: output.state()["error"] is None)
-    assert output.close()
+    eventually(lambda: output.state.error is None)
+    assert output.stop()
     add(1)
     second = running(Taken(record))
     eventually(lambda: second.numbers == [2])
@@ -191,6 +191,6 @@ def test_a_backlog_saves_its_position_now_and_then(record, add, running, eventua
     written = follower.write_bytes
     monkeypatch.setattr(follower, "write_bytes", lambda path, data: (saved.append(data), written(path, data)))
     running(output)
-    eventually(lambda: output.state()["waiting"] == 0)
+    eventually(lambda: output.state.waiting == 0)
     assert output.numbers == list(range(1, 11))
     assert [int(data.split()[0]) for data in saved] == list(range(1, 11))

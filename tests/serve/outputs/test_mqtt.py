@@ -55,7 +55,7 @@ def test_a_result_is_out_at_once_where_the_station_nudges(add, running, eventual
         add(index)
         started.nudge()
         eventually(lambda index=index: len(broker.results()) == index + 1)
-    eventually(lambda: started.state()["waiting"] == 0)
+    eventually(lambda: started.state.waiting == 0)
 
 
 def test_status_and_farewell(running, eventually, broker, output):
@@ -65,7 +65,7 @@ def test_status_and_farewell(running, eventually, broker, output):
     eventually(lambda: broker.retained.get(STATUS) == b"online")  # though there is nothing to send
     new = {thread.name for thread in set(threading.enumerate()) - before if thread.name != "broker"}
     assert new == {"flawspot output mqtt"}
-    assert started.close()
+    assert started.stop()
     assert broker.retained[STATUS] == b"offline"
     eventually(lambda: set(threading.enumerate()) <= before)
 
@@ -76,10 +76,10 @@ def test_the_last_will(running, eventually, broker, output):
     broker.refuse = 5
     broker.hang_up()
     eventually(lambda: broker.retained[STATUS] == b"offline")
-    eventually(lambda: started.state()["error"] is not None)
+    eventually(lambda: started.state.error is not None)
     broker.refuse = 0
     eventually(lambda: broker.retained[STATUS] == b"online")  # it comes back by itself
-    eventually(lambda: started.state()["error"] is None)
+    eventually(lambda: started.state.error is None)
 
 
 def test_a_broker_that_dies_and_is_silent(add, running, eventually, broker, output):
@@ -87,21 +87,21 @@ def test_a_broker_that_dies_and_is_silent(add, running, eventually, broker, outp
     for index in range(5):
         add(index)
     started = running(output(after=0))
-    eventually(lambda: started.state()["waiting"] == 0)
+    eventually(lambda: started.state.waiting == 0)
     # Rows 3 and 4 were taken by a broker that did not say so, and came twice.
     assert numbers(broker) == [1, 2, 3, 3, 4, 4, 5]
-    eventually(lambda: started.state()["error"] is None)
+    eventually(lambda: started.state.error is None)
 
 
 def test_what_is_not_acknowledged_is_not_done(add, running, eventually, broker, output, record):
     broker.plan = ["silence"] * 1000
     first = running(output())
     add(0)
-    eventually(lambda: first.state()["error"] is not None)
-    assert "did not acknowledge row 1" in first.state()["error"]
-    assert first.state()["position"] == 0
+    eventually(lambda: first.state.error is not None)
+    assert "did not acknowledge row 1" in first.state.error
+    assert first.state.position == 0
     begin = time.monotonic()
-    assert first.close()
+    assert first.stop()
     assert time.monotonic() - begin < 4
     broker.plan.clear()
     broker.taken.clear()
@@ -115,8 +115,8 @@ def test_a_broker_that_starts_again(add, running, eventually, broker, output):
     eventually(lambda: numbers(broker) == [1])
     broker.close()
     add(1)
-    eventually(lambda: started.state()["failures"] > 1)
-    assert "cannot be reached" in started.state()["error"]
+    eventually(lambda: started.state.failures > 1)
+    assert "cannot be reached" in started.state.error
     again = Broker(broker.port)
     try:
         eventually(lambda: numbers(again) == [2])
@@ -134,8 +134,8 @@ def test_a_broker_that_refuses(add, running, eventually, broker, output):
     broker.refuse = 5
     started = running(output())
     add(0)
-    eventually(lambda: started.state()["error"] is not None)
-    assert "refuses the station: Not authorized" in started.state()["error"]
+    eventually(lambda: started.state.error is not None)
+    assert "refuses the station: Not authorized" in started.state.error
     assert broker.taken == []
     broker.refuse = 0
     eventually(lambda: numbers(broker) == [1])
@@ -146,14 +146,14 @@ def test_pings_keep_an_idle_connection(running, eventually, broker, output, monk
     started = running(output())
     eventually(lambda: broker.pings >= 2)
     assert broker.keepalive == 1
-    assert started.state()["failures"] == 0
+    assert started.state.failures == 0
 
 
 def test_a_broker_without_tls_where_it_is_asked_for(add, running, eventually, broker, output):
     started = running(output(tls=True))
     add(0)
-    eventually(lambda: started.state()["error"] is not None)
-    assert "cannot be reached" in started.state()["error"]
+    eventually(lambda: started.state.error is not None)
+    assert "cannot be reached" in started.state.error
     assert broker.taken == []
 
 
@@ -164,8 +164,8 @@ def test_tls(record, add, running, eventually, certificate):
     try:
         stranger = running(Mqtt(record, "stranger", "127.0.0.1", "line 1", **options))
         add(0)
-        eventually(lambda: stranger.state()["error"] is not None)
-        assert "CERTIFICATE_VERIFY_FAILED" in stranger.state()["error"]
+        eventually(lambda: stranger.state.error is not None)
+        assert "CERTIFICATE_VERIFY_FAILED" in stranger.state.error
         assert broker.taken == []
         running(Mqtt(record, "mqtt", "127.0.0.1", "line 1", authorities=public, **options))
         eventually(lambda: numbers(broker) == [1])
@@ -177,6 +177,16 @@ def test_tls(record, add, running, eventually, certificate):
 def test_no_stations(station, record):
     with pytest.raises(ConfigurationError, match="is no name for MQTT's topics"):
         Mqtt(record, "mqtt", "127.0.0.1", station)
+
+
+@pytest.mark.parametrize("host", ["", "a b", "tcp://a", "a@b", "[a", "[]", "a\n"])
+def test_no_brokers(host, record):
+    with pytest.raises(ConfigurationError, match="is no broker"):
+        Mqtt(record, "mqtt", host, "line")
+
+
+def test_an_ipv6_address_may_stand_in_brackets(record):
+    assert [Mqtt(record, "mqtt", host, "line")._host for host in ("[::1]", "::1")] == ["::1", "::1"]
 
 
 @pytest.mark.parametrize("content", ["anna", "anna\n", "a\nb\nc", "\nb"])

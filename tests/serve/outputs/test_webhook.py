@@ -111,7 +111,7 @@ def test_a_receiver_that_fails_hangs_and_dies(record, add, running, eventually, 
     for index in range(6):
         add(index)
     output = running(Webhook(record, "mes", receiver.url, timeout=0.4, after=0))
-    eventually(lambda: output.state()["waiting"] == 0)
+    eventually(lambda: output.state.waiting == 0)
     assert numbers(receiver) == [1, 2, 3, 4, 5, 5, 6]  # row 5 was taken by one that died before it said so
     assert receiver.plan == []
 
@@ -131,9 +131,9 @@ def test_what_people_are_told(step, says, record, add, running, eventually, rece
     receiver.plan = [step] * 1000
     output = running(Webhook(record, "mes", receiver.url, timeout=0.3))
     add(0), add(1)
-    eventually(lambda: output.state()["error"] is not None)
-    assert says in output.state()["error"]
-    assert (output.state()["position"], output.state()["waiting"], output.state()["delivered"]) == (0, 2, 0)
+    eventually(lambda: output.state.error is not None)
+    assert says in output.state.error
+    assert (output.state.position, output.state.waiting, output.state.delivered) == (0, 2, 0)
     assert receiver.taken == []
     receiver.plan.clear()
     eventually(lambda: numbers(receiver) == [1, 2])
@@ -144,12 +144,12 @@ def test_a_server_that_comes_later(record, add, running, eventually, receiver):
     receiver.close()
     output = running(Webhook(record, "mes", url))
     add(0)
-    eventually(lambda: output.state()["failures"] > 2)
-    assert "did not take row 1" in output.state()["error"]
+    eventually(lambda: output.state.failures > 2)
+    assert "did not take row 1" in output.state.error
     again = Receiver(port)
     try:
         eventually(lambda: numbers(again) == [1])
-        eventually(lambda: output.state()["error"] is None)
+        eventually(lambda: output.state.error is None)
     finally:
         again.close()
 
@@ -158,9 +158,9 @@ def test_no_answer_holds_an_output_up_for_ever(record, add, running, eventually,
     receiver.plan = ["drip"] * 1000
     output = running(Webhook(record, "mes", receiver.url, timeout=0.3))
     add(0)
-    eventually(lambda: output.state()["failures"] >= 2)
+    eventually(lambda: output.state.failures >= 2)
     begin = time.monotonic()
-    assert output.close()
+    assert output.stop()
     assert time.monotonic() - begin < 3
 
 
@@ -179,8 +179,8 @@ def test_https(record, add, running, eventually, certificate):
     try:
         stranger = running(Webhook(record, "stranger", url, after=0))
         add(0)
-        eventually(lambda: stranger.state()["error"] is not None)
-        assert "CERTIFICATE_VERIFY_FAILED" in stranger.state()["error"]
+        eventually(lambda: stranger.state.error is not None)
+        assert "CERTIFICATE_VERIFY_FAILED" in stranger.state.error
         assert receiver.taken == []
         running(Webhook(record, "mes", url, authorities=public, after=0))
         eventually(lambda: numbers(receiver) == [1])
@@ -196,9 +196,9 @@ from flawspot.serve.record import Record
 with Record(Path(sys.argv[1])) as record:
     output = Webhook(record, "mes", sys.argv[2], after=0)
     output.start()
-    while output.state()["waiting"]:
+    while output.state.waiting:
         time.sleep(0.01)
-    output.close()
+    output.stop()
 """
 
 

@@ -10,7 +10,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 from flawspot.errors import ConfigurationError, FlawspotError
 from flawspot.files import write_bytes
@@ -25,7 +25,7 @@ FOLDER = "outputs"
 """Of the positions, in the folder of a station."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _ROWS = 100
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.5
 """Between two looks into the record where nobody says that something is new."""
 _SAVE_SECONDS = 1.0
 """After which the position is saved between the rows of a backlog; after the last one it is saved in any case."""
@@ -38,6 +38,29 @@ class DeliveryError(FlawspotError):
     """A row was not taken; it is sent again."""
 
 
+@dataclass(frozen=True)
+class State:
+    """How an output is doing, for people.
+
+    Attributes:
+        name: of the output.
+        position: the last row that is done with; it was taken, or is of a kind that is not sent.
+        delivered: rows that were taken since the station has started.
+        waiting: rows of the record that come after the position.
+        error: why the last attempt failed, in one line; None once one has succeeded.
+        failures: attempts that have failed since the last success.
+        running: whether the thread lives.
+    """
+
+    name: str
+    position: int
+    delivered: int
+    waiting: int
+    error: str | None
+    failures: int
+    running: bool
+
+
 def delays(generator: random.Random) -> Iterator[float]:
     """Seconds before each further attempt: doubled every time up to `LONGEST_DELAY`, of which at least half is waited;
     the rest is chance, so that many senders do not come back at once."""
@@ -48,7 +71,7 @@ def delays(generator: random.Random) -> Iterator[float]:
 
 
 class Follower(ABC):
-    """An output. `start` begins, `nudge` says that a row is new, `close` ends; what was not taken waits on the disk.
+    """An output. `start` begins, `nudge` says that a row is new, `stop` ends; what was not taken waits on the disk.
 
     Subclasses say how one row is sent; all they do is done by this one thread.
 
@@ -104,25 +127,14 @@ class Follower(ABC):
         """Let go of a connection; called at the end, and after every failure."""
         return
 
-    def state(self) -> dict[str, Any]:
-        """How it is doing, for people.
-
-        Returns:
-            ``name``; ``position``, the last row that is done with: it was taken, or is of a kind that is not sent;
-            ``delivered``, rows that were taken since the station has started; ``waiting``, rows of the record after the
-            position; ``error``, why the last attempt failed, in one line, None once one has succeeded; ``failures``
-            since then; ``running``, whether the thread lives.
-        """
+    @property
+    def state(self) -> State:
+        """How it is doing now."""
         last = self._record.last
-        return {
-            "name": self._output,
-            "position": self._position,
-            "delivered": self._delivered,
-            "waiting": max(0, (0 if last is None else last.number) - self._position),
-            "error": self._error,
-            "failures": self._failures,
-            "running": self._thread.is_alive(),
-        }
+        waiting = max(0, (0 if last is None else last.number) - self._position)
+        return State(
+            self._output, self._position, self._delivered, waiting, self._error, self._failures, self._thread.is_alive()
+        )
 
     def start(self) -> None:
         """Begin; once."""
@@ -132,7 +144,7 @@ class Follower(ABC):
         """A row was added: look at once. Called by any thread; never waits."""
         self._new.set()
 
-    def close(self, seconds: float = 5.0) -> bool:
+    def stop(self, seconds: float = 5.0) -> bool:
         """End the thread; False where it still waits for somebody after so many seconds."""
         self.stopping.set()
         self._new.set()

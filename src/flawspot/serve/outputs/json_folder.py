@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flawspot.errors import FlawspotError
+from flawspot.errors import ConfigurationError, FlawspotError
 from flawspot.files import check_folder, write_bytes
 from flawspot.serve.chain import Row
 from flawspot.serve.outputs.follower import DeliveryError, Follower, message
@@ -23,8 +23,12 @@ class JsonFolder(Follower):
         """See `Follower`; `folder` is made where there is none.
 
         Raises:
+            ConfigurationError: the station keeps its own files there.
             FlawspotError: it cannot be written into.
         """
+        own = record.path.resolve().parent
+        if folder.resolve() == own or folder.resolve().is_relative_to(own / "pictures"):
+            raise ConfigurationError(f"{folder} is where the station keeps its own files: give another folder")
         check_folder(folder)
         self._folder = folder
         super().__init__(record, name, after=after, seed=seed)

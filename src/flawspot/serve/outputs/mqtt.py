@@ -20,6 +20,7 @@ from flawspot.serve.record import Record
 from flawspot.texts import shortened
 
 _STATION = re.compile(r"[^+#/\0-\x1f\x7f]{1,60}")
+_HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|[^\s/@\[\]]+")
 _KEEPALIVE_SECONDS = 30
 _FAREWELL_SECONDS = 2.0
 _TURN_SECONDS = 0.1
@@ -54,7 +55,7 @@ class Mqtt(Follower):
 
         Args:
             record, name, after, seed: see `Follower`.
-            host: of the broker.
+            host: of the broker; an IPv6 address may stand in brackets.
             station: its name in the topics.
             port: of the broker; by default 8883 with TLS, else 1883.
             login: a file with two lines, user and password.
@@ -72,7 +73,12 @@ class Mqtt(Follower):
             raise ConfigurationError(
                 f"{shortened(station)!r} is no name for MQTT's topics: give up to 60 characters without +, # and /"
             )
-        self._host, self._port = host, port if port is not None else (8883 if tls else 1883)
+        if not _HOST.fullmatch(host):
+            raise ConfigurationError(
+                f"{shortened(host)!r} is no broker: give its name or address, such as broker.local"
+            )
+        self._host = host.strip("[]")
+        self._port = port if port is not None else (8883 if tls else 1883)
         self._topic = f"flawspot/{station}"
         self._known_as = f"flawspot-{station}-{name}"
         self._login = None if login is None else read_login(login)
