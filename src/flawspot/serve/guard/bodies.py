@@ -47,30 +47,32 @@ class Turns:
             async with contextlib.AsyncExitStack() as held:
                 try:
                     async with asyncio.timeout(self._limits.turn_seconds):
-                        await held.enter_async_context(own.turns)
+                        await self._take(own.turns, own.reading)
+                        held.callback(own.turns.release)
                         async with own.waits:
-                            await self._free_one()
+                            await self._take(self._all, self._reading)
                 except TimeoutError:
                     told = "too many photographs are being received: send it again a little later"
                     raise RefusedError(503, told, [("retry-after", "1")]) from None
                 held.callback(self._all.release)
                 reading = Reading(self._limits)
-                self._reading.add(reading)
-                held.callback(self._reading.discard, reading)
+                for readings in (self._reading, own.reading):
+                    readings.add(reading)
+                    held.callback(readings.discard, reading)
                 yield reading
         finally:
             own.users -= 1
             if not own.users:
                 del self._addresses[address]
 
-    async def _free_one(self) -> None:
-        """Take a turn of all, from the body that has stopped for longest where there is one."""
+    async def _take(self, turns: asyncio.Semaphore, readings: set[Reading]) -> None:
+        """Take a turn, from the body that has stopped for longest where there is one."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STOPPED_SECONDS / 4):
-                    await self._all.acquire()
+                    await turns.acquire()
                     return
-            stopped = [reading for reading in self._reading if reading.stopped_for() > _STOPPED_SECONDS]
+            stopped = [reading for reading in readings if reading.stopped_for() > _STOPPED_SECONDS]
             if stopped:
                 max(stopped, key=Reading.stopped_for).give_up()
 
@@ -78,6 +80,7 @@ class Turns:
 class _Address:
     def __init__(self, turns: int) -> None:
         self.turns, self.waits, self.users = asyncio.Semaphore(turns), asyncio.Lock(), 0
+        self.reading: set[Reading] = set()
 
 
 class Reading:
