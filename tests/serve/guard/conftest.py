@@ -83,6 +83,9 @@ class Application:
     async def _whole(self, send: Any, body: bytes) -> None:
         await _answer(send, bytes(range(256)) * 4000)
 
+    async def _huge(self, send: Any, body: bytes) -> None:
+        await _answer(send, b"x" * 16 * 1024**2)
+
     async def _broken(self, send: Any, body: bytes) -> None:
         raise ZeroDivisionError("a bug")
 

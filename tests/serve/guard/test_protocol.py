@@ -43,10 +43,14 @@ def test_a_long_head_is_refused(station, said, size):
     assert there.application.served == []
 
 
-def test_many_headers_are_refused(station):
+def test_many_headers_are_refused(station, rest):
     there = station()
     assert there.say(HEAD + 200 * b"a:\r\n" + b"\r\n").startswith(b"HTTP/1.1 431 ")
     assert there.application.served == []
+    lines = HEAD + b"Content-Length: 3000\r\nConnection: close\r\n" + 90 * b"a:\r\n" + b"\r\n" + 3000 * b"\n"
+    with there.connect() as client:
+        client.sendall(lines.replace(b"GET", b"POST"))
+        assert rest(client).endswith(b'{"bytes": 3000}')
 
 
 @pytest.mark.parametrize(
@@ -104,6 +108,30 @@ def test_who_does_not_read_is_given_up(station, until):
         assert there.application.sent < 500  # 64 KiB each: kernel and buffers take some MiB and no more
         assert there.server.server_state.connections
         until(lambda: not there.server.server_state.connections)
+
+
+def test_what_nobody_reads_is_given_up_for_others(station, until, rest):
+    there = station(unread_bytes=40 * 1024**2)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(there.connect()) for _ in range(4)]
+        for number, client in enumerate(clients):
+            client.sendall(b"GET /huge HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            until(lambda number=number: len(there.application.served) == number + 1)
+            time.sleep(0.2)
+        assert min(len(rest(client)) for client in clients[2:]) > 16 * 1024**2
+        assert len(there.request("GET", "/huge")[2]) == 16 * 1024**2
+        assert max(len(rest(client)) for client in clients[:2]) < 16 * 1024**2
+    assert there.errors == []
+
+
+def test_connections_are_counted_too(station, rest):
+    there = station(requests_per_second=1, burst=3)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(there.connect()) for _ in range(5)]
+        assert [rest(client) for client in clients[3:]] == [b"", b""]
+        for client in clients[:3]:
+            client.sendall(HEAD + b"\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
 def test_who_reads_slowly_gets_all(station, until):

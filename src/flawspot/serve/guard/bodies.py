@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -16,44 +15,117 @@ if TYPE_CHECKING:
 
 SMALL = 16 * 1024
 """Bytes of a body that needs no turn: as much waits in each connection's buffers anyway."""
+_STEP = 64 * 1024
+_STOPPED_SECONDS = 1.0
+"""A body of which fewer than `_STEP` bytes come in this time gives its turn to one that waits."""
 
 
 class Turns:
-    """Who may hold a body. One address gets half of the turns, so that one slow or hostile client leaves some free."""
+    """Who may hold a body.
+
+    One address gets half of the turns, and waits with one body at a time for those of all, so that one slow or hostile
+    client leaves some free. A body that stops coming loses its turn to one that waits.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._each = max(1, limits.bodies_at_once // 2)
         self._all = asyncio.Semaphore(limits.bodies_at_once)
-        self._own: dict[str, asyncio.Semaphore] = {}
-        self._users: Counter[str] = Counter()
+        self._addresses: dict[str, _Address] = {}
+        self._reading: set[Reading] = set()
 
     @contextlib.asynccontextmanager
-    async def turn(self, address: str) -> AsyncIterator[None]:
+    async def turn(self, address: str) -> AsyncIterator[Reading]:
         """Hold a turn for the block.
 
         Raises:
             RefusedError: 503, none became free in `Limits.turn_seconds`.
         """
-        own = self._own.setdefault(address, asyncio.Semaphore(self._each))
-        self._users[address] += 1
+        own = self._addresses.setdefault(address, _Address(self._each))
+        own.users += 1
         try:
             async with contextlib.AsyncExitStack() as held:
                 try:
                     async with asyncio.timeout(self._limits.turn_seconds):
-                        await held.enter_async_context(own)
-                        await held.enter_async_context(self._all)
+                        await self._take(own.turns, own.reading)
+                        held.callback(own.turns.release)
+                        async with own.waits:
+                            await self._take(self._all, self._reading)
                 except TimeoutError:
-                    raise RefusedError(
-                        503,
-                        "too many photographs are being received: send it again a little later",
-                        [("retry-after", "1")],
-                    ) from None
-                yield
+                    told = "too many photographs are being received: send it again a little later"
+                    raise RefusedError(503, told, [("retry-after", "1")]) from None
+                held.callback(self._all.release)
+                reading = Reading(self._limits)
+                for readings in (self._reading, own.reading):
+                    readings.add(reading)
+                    held.callback(readings.discard, reading)
+                yield reading
         finally:
-            self._users[address] -= 1
-            if not self._users[address]:
-                del self._users[address], self._own[address]
+            own.users -= 1
+            if not own.users:
+                del self._addresses[address]
+
+    async def _take(self, turns: asyncio.Semaphore, readings: set[Reading]) -> None:
+        """Take a turn, from the body that has stopped for longest where there is one."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STOPPED_SECONDS / 4):
+                    await turns.acquire()
+                    return
+            stopped = [reading for reading in readings if reading.stopped_for() > _STOPPED_SECONDS]
+            if stopped:
+                max(stopped, key=Reading.stopped_for).give_up()
+
+
+class _Address:
+    def __init__(self, turns: int) -> None:
+        self.turns, self.waits, self.users = asyncio.Semaphore(turns), asyncio.Lock(), 0
+        self.reading: set[Reading] = set()
+
+
+class Reading:
+    """The reading of one body; see `whole`."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._seen = asyncio.get_running_loop().time()  # when the last `_STEP` had come
+        self._timeout: asyncio.Timeout | None = None
+
+    def stopped_for(self) -> float:
+        """Seconds in which fewer than 64 KiB have come; 0 where the body is there."""
+        return asyncio.get_running_loop().time() - self._seen if self._timeout is not None else 0.0
+
+    def give_up(self) -> None:
+        """End the reading now, with 408."""
+        if self._timeout is not None and not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+
+    async def whole(self, receive: Receive) -> bytes | None:
+        """The whole body; None where the client has gone.
+
+        Raises:
+            RefusedError: 413, it is too large; 408, it comes too slowly.
+        """
+        body, steps = bytearray(), 0
+        try:
+            async with asyncio.timeout(self._limits.body_seconds) as self._timeout:
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    body += message.get("body", b"")
+                    if len(body) > self._limits.body_bytes:
+                        raise _too_large(self._limits)
+                    if not message.get("more_body", False):
+                        return bytes(body)
+                    if len(body) // _STEP > steps:
+                        steps, self._seen = len(body) // _STEP, asyncio.get_running_loop().time()
+        except TimeoutError:
+            seconds = self._limits.body_seconds
+            told = f"the body did not come within {seconds:g} s, or stopped while others waited: send it faster"
+            raise RefusedError(408, told) from None
+        finally:
+            self._timeout = None
 
 
 def announced(scope: Scope, limits: Limits) -> int | None:
@@ -73,30 +145,6 @@ def announced(scope: Scope, limits: Limits) -> int | None:
     if length > limits.body_bytes:
         raise _too_large(limits)
     return length
-
-
-async def read(receive: Receive, limits: Limits) -> bytes | None:
-    """The whole body; None where the client has gone.
-
-    Raises:
-        RefusedError: 413, it is too large; 408, it comes too slowly.
-    """
-    body = bytearray()
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return None
-                body += message.get("body", b"")
-                if len(body) > limits.body_bytes:
-                    raise _too_large(limits)
-                if not message.get("more_body", False):
-                    return bytes(body)
-    except TimeoutError:
-        raise RefusedError(
-            408, f"the body did not come within {limits.body_seconds:g} s: send it faster, or a smaller one"
-        ) from None
 
 
 def told_again(body: bytes, receive: Receive) -> Receive:

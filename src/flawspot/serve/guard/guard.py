@@ -8,18 +8,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from flawspot.serve.guard import bodies
+from flawspot.serve.guard.answers import Answer, Unread, UnreadError
 from flawspot.serve.guard.limits import Limits
 from flawspot.serve.guard.rates import Rates
-from flawspot.serve.guard.refusals import RefusedError, secured
+from flawspot.serve.guard.refusals import RefusedError
 from flawspot.serve.guard.sites import check_host, check_site
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-_HEADERS = 100
-"""Of one request; each takes more memory than it has bytes."""
-_PIECE = 64 * 1024
-"""Bytes that are sent at once, so that a slow client takes no copy of a whole answer, and is seen to go on reading."""
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Guard:
@@ -54,12 +50,13 @@ class Guard:
         self._on_error = on_error or _log
         self._rates = Rates(self._limits.requests_per_second, self._limits.burst)
         self._turns = bodies.Turns(self._limits)
+        self._unread = Unread(self._limits.unread_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, _Answer(send))
+            await self._answer(scope, receive, Answer(send, self._unread))
         else:
             await send({"type": "websocket.close", "code": 1008})
 
@@ -70,7 +67,7 @@ class Guard:
             self._on_error(error)
             raise
 
-    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         try:
             address = scope["client"][0] if scope.get("client") else "unknown"
             self._check(scope, address)
@@ -79,21 +76,19 @@ class Guard:
             if answer.begun:
                 raise
             await answer.refuse(refusal)
+        except UnreadError:
+            raise  # the server closes the connection
         except Exception as error:
             self._on_error(error)
             if not answer.begun:
                 await answer.refuse(RefusedError(500, "the station failed on this request: see its log"))
             elif not answer.ended:
-                raise  # the server closes the connection, so that half an answer is not taken for a whole one
+                raise  # which closes the connection too, so that half an answer is not taken for a whole one
 
     def _check(self, scope: Scope, address: str) -> None:
         wait = self._rates.seconds_to_wait(address)
-        if len(scope["headers"]) > _HEADERS:
-            raise RefusedError(
-                431, f"the request has more than {_HEADERS} headers: send fewer", [("connection", "close")]
-            )
         if wait:
-            after = [("retry-after", str(math.ceil(wait)))]
+            after = [("retry-after", str(math.ceil(wait))), ("connection", "close")]
             most = self._limits.requests_per_second
             raise RefusedError(
                 429, f"more than {most:g} requests a second from one address: send them more slowly", after
@@ -109,48 +104,17 @@ class Guard:
         if length == 0:
             await self._app(scope, receive, send)
         elif length is not None and length <= bodies.SMALL:
-            await self._serve_body(scope, receive, send)
+            await self._serve_body(scope, receive, send, bodies.Reading(self._limits))
         else:
-            async with self._turns.turn(address):
-                await self._serve_body(scope, receive, send)
+            async with self._turns.turn(address) as reading:
+                await self._serve_body(scope, receive, send, reading)
 
-    async def _serve_body(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await bodies.read(receive, self._limits)
+    async def _serve_body(self, scope: Scope, receive: Receive, send: Send, reading: bodies.Reading) -> None:
+        body = await reading.whole(receive)
         if body is not None:
             again = bodies.told_again(body, receive)
             del body
             await self._app(scope, again, send)
-
-
-class _Answer:
-    """Sends an answer with the headers that every one has, in pieces."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.begun = self.ended = False
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.begun = True
-            await self._send({**message, "headers": secured(message.get("headers", ()))})
-            return
-        if message["type"] != "http.response.body":
-            await self._send(message)
-            return
-        await self._send(await self._all_but_last(message))
-        self.ended = not message.get("more_body", False)
-
-    async def refuse(self, refusal: RefusedError) -> None:
-        self.begun = self.ended = True
-        await self._send({"type": "http.response.start", "status": refusal.status, "headers": refusal.all_headers()})
-        await self._send({"type": "http.response.body", "body": refusal.body()})
-
-    async def _all_but_last(self, message: Message) -> Message:
-        body = memoryview(message.get("body", b""))
-        while len(body) > _PIECE:
-            await self._send({"type": "http.response.body", "body": bytes(body[:_PIECE]), "more_body": True})
-            body = body[_PIECE:]
-        return {**message, "body": bytes(body)}
 
 
 def _log(error: Exception) -> None:

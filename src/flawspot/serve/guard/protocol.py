@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from flawspot.serve.guard.limits import Limits
+from flawspot.serve.guard.rates import Rates
 from flawspot.serve.guard.refusals import RefusedError, secured
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 8 * 1024
 """Of a request, and no more than twice as many; browsers send one or two KiB."""
+HEAD_LINES = 100
+"""Each takes far more memory and time than it has bytes."""
+_HEAD_ENDS = re.compile(rb"\n\r?\n")
 _RECEIVED_AT_ONCE = 64 * 1024
 """Bytes that are taken from a socket in one go, instead of asyncio's 256 KiB: they wait until the body has its turn."""
 _DISCARD_SECONDS = 5.0
@@ -28,13 +33,16 @@ _DISCARD_SECONDS = 5.0
 class Crowd:
     """The connections of a server, and which of them may be closed for newcomers: those with no request under way."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limits: Limits) -> None:
+        self._most = limits.connections
+        self._rates = Rates(limits.requests_per_second, limits.burst)
         self._open: set[GuardedProtocol] = set()
         self._waiting: dict[GuardedProtocol, None] = {}  # the one that waits longest is first
 
     def enter(self, newcomer: GuardedProtocol) -> bool:
-        """Whether there is room, which may be made."""
+        """Whether its address has not opened too many of late, and there is room, which may be made."""
+        if self._rates.seconds_to_wait(newcomer.client[0] if newcomer.client else "unknown"):
+            return False
         if len(self._open) >= self._most:
             if not self._waiting:
                 return False
@@ -75,6 +83,7 @@ class GuardedProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._limits, self._crowd = limits, crowd
         self._phase = ""
+        self._lines = 0  # of the head that comes
         self._phase_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
@@ -105,7 +114,11 @@ class GuardedProtocol(H11Protocol):
                 self.cycle.keep_alive = False
                 self.flow.pause_reading()
                 return
-            super().data_received(data[start : start + HEAD_BYTES])
+            piece = data[start : start + HEAD_BYTES]
+            if self.conn.their_state is h11.IDLE and self._has_many_lines(piece):
+                self._refuse(RefusedError(431, f"the request has more than {HEAD_LINES} headers: send fewer"))
+                return
+            super().data_received(piece)
             self._look(pending=True)
 
     def eof_received(self) -> None:
@@ -121,19 +134,7 @@ class GuardedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """As JSON and with the headers of every answer; no answer where another one has begun."""
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.abort()
-            return
-        refusal = RefusedError(400, "this is no HTTP request, or its head is too long: see what sends it")
-        headers = [*secured(refusal.all_headers()), (b"connection", b"close")]
-        for event in (
-            h11.Response(status_code=400, headers=headers),
-            h11.Data(data=refusal.body()),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
-        self._bound_closing()
+        self._refuse(RefusedError(400, "this is no HTTP request, or its head is too long: see what sends it"))
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
@@ -154,6 +155,23 @@ class GuardedProtocol(H11Protocol):
             self._unread_timer.cancel()
             self._unread_timer = None
 
+    def _has_many_lines(self, piece: bytes) -> bool:
+        end = _HEAD_ENDS.search(piece)
+        self._lines += piece.count(b"\n", 0, end.start() if end else len(piece))
+        return self._lines > HEAD_LINES
+
+    def _refuse(self, refusal: RefusedError) -> None:
+        """Answer without the application, and close."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.abort()
+            return
+        headers = [*secured(refusal.all_headers()), (b"connection", b"close")]
+        head = h11.Response(status_code=refusal.status, headers=headers)
+        for event in (head, h11.Data(data=refusal.body()), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+        self._bound_closing()
+
     def _look(self, *, pending: bool) -> None:
         """See which phase it is; `pending` where bytes of the next request may have come."""
         if self.conn.their_state is h11.IDLE:
@@ -171,6 +189,8 @@ class GuardedProtocol(H11Protocol):
             self._phase_timer.cancel()
             self._phase_timer = None
         self._phase = phase
+        if phase != "head":
+            self._lines = 0
         seconds = {"head": self._limits.header_seconds, "discard": _DISCARD_SECONDS}.get(phase)
         if seconds is not None:
             self._phase_timer = self._abort_after(seconds)
@@ -187,7 +207,7 @@ class GuardedProtocol(H11Protocol):
 
 def protocol_factory(limits: Limits) -> Callable[..., GuardedProtocol]:
     """What uvicorn calls for each connection of one server."""
-    crowd = Crowd(limits.connections)
+    crowd = Crowd(limits)
 
     def made(*arguments: Any, **named: Any) -> GuardedProtocol:
         return GuardedProtocol(*arguments, limits=limits, crowd=crowd, **named)

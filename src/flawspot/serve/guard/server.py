@@ -129,16 +129,20 @@ def server(
 
 
 class Running:
-    """A server that answers in a thread of its own; see `running`."""
+    """A server that answers in a thread of its own; see `running`.
+
+    Attributes:
+        server: with its port and url.
+    """
 
     def __init__(self, server: StationServer) -> None:
-        self._server = server
+        self.server = server
         self._thread = threading.Thread(target=self._run, name="server", daemon=True)
         self._error: BaseException | None = None
 
     def start(self) -> None:
         self._thread.start()
-        self._server.wait_until_up(self._thread)
+        self.server.wait_until_up(self._thread)
         self._raise()
 
     def wait(self) -> None:
@@ -153,14 +157,14 @@ class Running:
 
     def stop(self) -> None:
         """Take no more requests, wait some seconds for those under way, and end."""
-        self._server.should_exit = True
+        self.server.should_exit = True
         if self._thread.ident is not None:
             self._thread.join()
-        self._server.close()
+        self.server.close()
 
     def _run(self) -> None:
         try:
-            self._server.run()
+            self.server.run()
         except BaseException as error:
             self._error = error
 

@@ -35,9 +35,7 @@ def check_host(scope: Scope, hosts: Collection[str]) -> None:
     name = _name(values[0].decode("latin-1"))
     if name is None or not (name == "localhost" or name in hosts or _is_address(name)):
         told = shortened(values[0].decode("latin-1"))
-        raise RefusedError(
-            421, f"this station is not called {told}: use its address, or start it with this name among its hosts"
-        )
+        raise RefusedError(421, f"this station is not called {told}: use its address, or start it with --host NAME")
 
 
 def check_site(scope: Scope) -> None:
