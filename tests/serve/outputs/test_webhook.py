@@ -49,7 +49,10 @@ class Answering(BaseHTTPRequestHandler):
         if step == "die":  # before it has read anything
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # the sender was killed in the middle
+            return
         if step == "hang":
             server.ended.wait(30)
             return
