@@ -107,7 +107,7 @@ class Station:
         for inspection in self.inspections.values():
             inspection.close()
         for output in self.outputs:
-            output.close()
+            output.stop()
         self._stop.set()
         self._housekeeper.join(5)
         self.events.close()

@@ -24,7 +24,7 @@ def status_of(station: Station) -> dict[str, Any]:
         "station": station.settings.name,
         "detectors": [_detector(station, name) for name in station.inspections],
         "sources": [{**vars(source.state), "heard": round(now - source.state.heard, 1)} for source in station.sources],
-        "outputs": [output.state() for output in station.outputs],
+        "outputs": [vars(output.state) for output in station.outputs],
         "today": _counted(station, since),
         "disk": _disk(station),
         "record": None if head is None else {"number": head.number, "hash": head.hash},
