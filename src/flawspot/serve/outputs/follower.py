@@ -25,7 +25,7 @@ FOLDER = "outputs"
 """Of the positions, in the folder of a station."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _ROWS = 100
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
 """Between two looks into the record where nobody says that something is new."""
 _SAVE_SECONDS = 1.0
 """After which the position is saved between the rows of a backlog; after the last one it is saved in any case."""
