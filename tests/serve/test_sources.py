@@ -58,7 +58,7 @@ def test_a_file_is_taken_when_it_is_whole(watched):
             for place in range(0, len(content), len(content) // 8):
                 file.write(content[place : place + len(content) // 8])
                 file.flush()
-                time.sleep(0.03)
+                time.sleep(0.1)
         wait_for(lambda: station.record.results())
         assert next(row.content["verdict"] for row in station.record.results()) == "good"
 
@@ -87,7 +87,7 @@ def test_a_folder_that_goes_is_told(watched):
 
 
 def test_an_empty_file_that_stays_so_is_not_inspected(watched, monkeypatch):
-    monkeypatch.setattr(watching, "EMPTY_SECONDS", 0.3)
+    monkeypatch.setattr(watching, "PATIENT_SECONDS", 0.3)
     station, folder = watched
     with station:
         (folder / "empty.png").write_bytes(b"")
@@ -202,3 +202,13 @@ def test_a_film_is_inspected_to_its_end(station, tmp_path):
     ]
     with Image.open(station.pictures.find(station.record.results()[0].content["picture"])) as image:
         assert image.format == "PNG"
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_a_name_that_is_no_text_is_inspected(watched):
+    station, folder = watched
+    with station:
+        (folder / "caf\udce9.png").write_bytes(grey(50))
+        wait_for(lambda: station.record.results())
+        found = station.record.results()[0].content
+        assert (found["verdict"], found["name"]) == ("good", "caf\\udce9.png")

@@ -24,6 +24,7 @@ from flawspot.runtime.prediction import Prediction
 from flawspot.serve.keeping import Pictures
 from flawspot.serve.parts import NOT_INSPECTED, Outcome, Part
 from flawspot.serve.record import Record, RecordError
+from flawspot.texts import visible
 
 MAX_FILE_BYTES = 512 * 2**20
 """A file that is larger is not read: the limit of pixels alone would let it into memory first."""
@@ -185,7 +186,7 @@ def judge(detector: Detector, part: Part) -> tuple[dict[str, Any], bytes | None,
         "part": part.part,
         "station": part.station,
         "origin": part.origin,
-        "name": part.name,
+        "name": visible(part.name),
         "item": part.item,
         "picture": None,
         "kept": False,

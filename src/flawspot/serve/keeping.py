@@ -115,7 +115,7 @@ class Pictures:
         with self._lock:
             recent = {picture for pictures in self._recent.values() for picture in pictures}
         oldest = time.time() - self.keeping.days * _SECONDS_A_DAY
-        total, gone = sum(size for _, size, _ in found), collections.Counter[str]()
+        total, gone = sum(size for _, size, _ in found), dict[str, list[Path]]()
         for written, size, path in found:
             if not _NAME.fullmatch(path.stem) or (path.stem in recent and total <= self.keeping.gigabytes * 1e9):
                 continue
@@ -127,13 +127,15 @@ class Pictures:
             elif written < time.time() - 3600 and not self.record.keeps(path.stem):
                 reason = "share"
             if reason is not None:
-                path.unlink(missing_ok=True)
                 total -= size
-                gone[reason] += 1
-        for reason, count in gone.items():
+                gone.setdefault(reason, []).append(path)
+        for reason, paths in gone.items():
             if reason != "share":  # that good pictures go is the rule, told by `kept` in their rows
-                self.record.add("removed", {"pictures": count, "because": reason})
-        return gone.total()
+                # Before they go, so that none is ever gone untold.
+                self.record.add("removed", {"pictures": len(paths), "because": reason})
+            for path in paths:
+                path.unlink(missing_ok=True)
+        return sum(map(len, gone.values()))
 
     def _remember(self, row: Row) -> list[str]:
         content = row.content

@@ -211,7 +211,7 @@ class Record:
     def _telling(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             reason = str(error)
             if "UNIQUE" in reason:
                 raise RecordError(f"{self.path} holds this item already: nothing is judged twice") from error

@@ -15,11 +15,17 @@ from flawspot.runtime.marks import is_marked
 from flawspot.serve.inspection import Inspection
 from flawspot.serve.parts import Part
 from flawspot.serve.sources import Source
+from flawspot.texts import visible
 
 STILL_SECONDS = 0.06
-"""A file is taken when it has not changed for so long."""
-EMPTY_SECONDS = 3.0
-"""A file without a byte is taken, and not inspected, when it has stayed so for so long."""
+"""A file that has its end is taken when it has not changed for so long."""
+PATIENT_SECONDS = 3.0
+"""One that lacks its end, or is empty, when it has not changed for so long: a copy over a network may halt. What is
+still not whole then is not inspected, and inspected when it was written on."""
+_ENDS = {b"\x89PNG": b"IEND\xaeB`\x82", b"\xff\xd8\xff": b"\xff\xd9"}
+"""By how a file begins, what stands at its end; files of other kinds count as whole."""
+_END_BYTES = 4096
+"""Cameras put some bytes behind the end."""
 LOOK_SECONDS = 5.0
 """At least, between two looks at the whole folder: network drives tell of no new files."""
 _LOOK_SHARE = 0.05
@@ -58,6 +64,10 @@ class FolderSource(Source):
                 self._watch()
             except (FlawspotError, OSError) as error:
                 self._lost(error)
+            except RuntimeError:
+                # watchfiles ends at names that are no text, and where the system has no more watches to give. Then the
+                # whole folder is looked at, and watched anew.
+                pass
             self._stop.wait(_AGAIN_SECONDS)
 
     def _watch(self) -> None:
@@ -110,7 +120,7 @@ class FolderSource(Source):
                 del self._pending[path]
             elif state != before:
                 self._pending[path] = (state, now)
-            elif now - since >= (STILL_SECONDS if state[0] else EMPTY_SECONDS):
+            elif now - since >= PATIENT_SECONDS or (now - since >= STILL_SECONDS and _has_its_end(path, state[0])):
                 del self._pending[path]
                 self._taken.add(hash((path, state)))
                 if not self._bring(path, state):
@@ -118,7 +128,7 @@ class FolderSource(Source):
 
     def _bring(self, path: Path, state: tuple[int, int]) -> bool:
         """False where the station ends first; then the file is brought when it is started again."""
-        relative = path.relative_to(self.folder).as_posix()
+        relative = visible(path.relative_to(self.folder).as_posix())
         item = f"watch:{self.inspection.name}:{relative}:{state[0]}:{state[1]}"
         is_image = path.suffix.lower() in IMAGE_SUFFIXES
         if self._known(item) or (is_image and is_marked(path)):
@@ -127,3 +137,19 @@ class FolderSource(Source):
         self.state.pictures += 1
         self.state.heard = time.monotonic()
         return self.inspection.put(Part(source, relative, "watch", item=item))
+
+
+def _has_its_end(path: Path, size: int) -> bool:
+    """Whether nothing is missing at the end of a file, as far as a look at it tells."""
+    if not size:
+        return False
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(4)
+            end = next((end for begin, end in _ENDS.items() if beginning.startswith(begin)), None)
+            if end is None:
+                return True
+            file.seek(max(size - _END_BYTES, 0))
+            return end in file.read()
+    except OSError:
+        return True  # which reading it will tell of
