@@ -1,6 +1,6 @@
 """A day of a station in some minutes: memory, time a part, and what its folder takes.
 
-    python benchmarks/soak.py part.onnx --parts 144000
+    python benchmarks/soak.py --parts 144000
 
 144,000 parts are eight hours at five a second. They come as fast as they are inspected: one in fifty is brighter, one
 in a thousand is no picture, and people speak of one in a hundred.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import io
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ from PIL import Image
 
 from flawspot.serve.keeping import Keeping
 from flawspot.serve.parts import Part
+from flawspot.serve.record import Record
 from flawspot.serve.station import Settings, Station
 from flawspot.serve.status import status_of
 
@@ -26,16 +29,31 @@ from flawspot.serve.status import status_of
 def main() -> None:
     """Print a line for each tenth."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("artifact", type=Path)
     parser.add_argument("--parts", type=int, default=144_000)
     parser.add_argument("--folder", type=Path, help="of the station; default: a temporary one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary) / "station"
-        with Station({"part": arguments.artifact}, Settings(folder, keeping=Keeping(one_good_in=20))) as station:
+        artifact = trained(Path(temporary))
+        with Station({"part": artifact}, Settings(folder, keeping=Keeping(one_good_in=20))) as station:
             soak(station, arguments.parts)
-        broken = list(Station({"part": arguments.artifact}, Settings(folder)).record.verify())
-        print(f"breaks of the chain: {len(broken)}")
+        with Record(folder / "record.sqlite", create=False) as record:
+            print(
+                f"rows: {record.last.number if record.last else 0}, breaks of the chain: {len(list(record.verify()))}"
+            )
+
+
+def trained(folder: Path) -> Path:
+    """A small detector of good photographs, made in a process of its own: training takes memory."""
+    chance = np.random.default_rng(1)
+    for number in range(1, 81):
+        path = folder / "good" / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(picture(number, chance))
+    command = [sys.executable, "-m", "flawspot", "train", str(folder / "good"), "-o", str(folder / "part.onnx")]
+    command += ["--method", "padim", "--input-size", "64", "--set", "channels=20"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return folder / "part.onnx"
 
 
 def soak(station: Station, parts: int) -> None:
@@ -64,7 +82,7 @@ def picture(number: int, chance: np.random.Generator) -> bytes:
     """The bytes of a small photograph, each another one."""
     if number % 1000 == 0:
         return b"no picture " + str(number).encode()
-    level = 250 if number % 50 == 0 else 60
+    level = 200 if number % 50 == 0 and number > 80 else 60
     pixels = chance.integers(level - 5, level + 5, (64, 64, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG")
