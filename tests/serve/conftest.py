@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from flawspot.runtime.artifact import assemble
+from flawspot.serve.api.access import admission
 from flawspot.serve.api.app import application
 from flawspot.serve.guard import Guard
 from flawspot.serve.guard.server import running, server
@@ -111,7 +112,7 @@ class Served:
 @contextlib.contextmanager
 def serving(station: Station, tokens: Tokens | None = None) -> Iterator[Served]:
     """The station behind its guard and server, on a free port."""
-    started = server(Guard(application(station, tokens)))
+    started = server(Guard(application(station, tokens), admit=admission(tokens)))
     with running(started):
         yield Served(station, started.port)
 

@@ -135,12 +135,13 @@ def _run(
     serving = import_module("flawspot.serve.guard.server", "the station")
     listening = import_module("flawspot.serve.guard.listening", "the station")
     app = import_module("flawspot.serve.api.app", "the station").application(station, tokens)
+    admit = import_module("flawspot.serve.api.access", "the station").admission(tokens)
     certificate, key = files
     if (certificate is None) != (key is None):
         raise ConfigurationError("--tls-certificate and --tls-key go together: give both")
     tls = listening.TLS(certificate, key) if certificate is not None else None
     limits = guard.Limits()
-    guarded = guard.Guard(app, limits, hosts=hosts)
+    guarded = guard.Guard(app, limits, hosts=hosts, admit=admit)
     server = serving.server(guarded, host=place[0], port=place[1], limits=limits, tls=tls)
     ended_by = None
     with station:
@@ -148,10 +149,12 @@ def _run(
             with serving.running(server) as running:
                 scheme, shown = "http" if tls is None else "https", place[0] if ":" not in place[0] else f"[{place[0]}]"
                 out.print(f"{station.settings.name}: {scheme}://{shown}:{server.port}/  (Ctrl-C ends it)")
-                running.wait()
+                try:
+                    running.wait()
+                finally:
+                    station.events.close()  # or open streams would hold the end
         except KeyboardInterrupt as error:
             ended_by = error  # which is how a station always ends
-        station.events.close()
     out.print(summary(station))
     if ended_by is not None:
         raise typer.Exit(exit_code_of(ended_by))

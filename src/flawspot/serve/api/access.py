@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import Scope
 
 from flawspot.errors import FlawspotError
+from flawspot.serve.guard import RefusedError
 from flawspot.serve.station import Station
 from flawspot.serve.tokens import Person, Role, Tokens
 
 COOKIE = "flawspot_token"
+NO_TOKEN = "no valid token: send one as `Authorization: Bearer TOKEN`"
 LOCAL = Person("who is at this machine", Role.ENGINEER)
 """Where no tokens are demanded."""
 
@@ -33,13 +36,31 @@ def station_of(request: Request) -> Station:
     return station
 
 
+def admission(tokens: Tokens | None) -> Callable[[Scope], RefusedError | None]:
+    """What refuses strangers by the head of a request, so that they send no photographs; see `Guard`."""
+
+    def admit(scope: Scope) -> RefusedError | None:
+        if scope["method"] in ("GET", "HEAD") or scope["path"] in ("/login", "/logout"):
+            return None
+        try:
+            known = _known(tokens, Request(scope)) is not None
+        except FlawspotError as error:
+            return RefusedError(409, str(error))
+        return None if known else RefusedError(401, NO_TOKEN, [("WWW-Authenticate", "Bearer")])
+
+    return admit
+
+
 def person_of(request: Request) -> Person | None:
     """Who asks, by the header ``Authorization: Bearer`` or the page's cookie; None for nobody who is known.
 
     Raises:
         FlawspotError: the file of tokens is damaged; then nobody gets in.
     """
-    tokens: Tokens | None = request.app.state.tokens
+    return _known(request.app.state.tokens, request)
+
+
+def _known(tokens: Tokens | None, request: Request) -> Person | None:
     if tokens is None:
         return LOCAL
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -59,8 +80,7 @@ def needs(role: Role, *, page: bool = False) -> Callable[[Endpoint], Endpoint]:
                 if person is None and page:
                     return RedirectResponse("/login", status_code=303)
                 if person is None:
-                    told = {"error": "no valid token: send one as `Authorization: Bearer TOKEN`"}
-                    return JSONResponse(told, 401, {"WWW-Authenticate": "Bearer"})
+                    return JSONResponse({"error": NO_TOKEN}, 401, {"WWW-Authenticate": "Bearer"})
                 if person.role < role:
                     told = {"error": f"this needs the role {role.name.lower()}, yours is {person.role.name.lower()}"}
                     return JSONResponse(told, 403)
