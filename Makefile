@@ -26,9 +26,13 @@ station: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2
 	$(BIN)/flawspot serve --demo
 
+# As many files of tests at once as there are TEST_WORKERS, each of one thread: threads of two processes would only get in
+# each other's way. A worker takes up to 2.5 GB.
+TEST_WORKERS ?= 2
+test: export OMP_NUM_THREADS := 1
 test: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 # Trains and predicts in environments of the lowest versions that pyproject.toml declares. Some minutes.
 test-minimum:

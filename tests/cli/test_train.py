@@ -125,3 +125,12 @@ def test_a_detector_of_int8(product_folder, flawspot, tmp_path):
     code, _, err = flawspot("train", product_folder, "-o", part, *asked[:-1], "int4")
     assert code == 1
     assert "unknown precision 'int4': the known ones are float32, int8" in err
+
+
+def test_the_default_method_is_named_and_within_its_budget(flawspot):
+    """5 MB, as docs/results.md has it. What the search of its bank computes depends on the photographs."""
+    assert "[default: jury]" in " ".join(flawspot("train", "--help")[1].replace("│", " ").split())
+    code, out, _ = flawspot("costs", "--json")
+    assert code == 0
+    assert json.loads(out)["method"] == "jury"
+    assert json.loads(out)["bytes"] <= 5e6
