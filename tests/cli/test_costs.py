@@ -46,7 +46,7 @@ def test_measured_costs_of_an_artifact(tiny, flawspot, monkeypatch):
     [
         (["--measure"], "give photographs with --data"),
         (["--data", "x"], "--data goes with --measure"),
-        (["--layers", "0,7"], "choose layers of at least 1"),
+        (["--method", "paste", "--layers", "0,7"], "choose layers of at least 1"),
         (["--set", "share"], "--set takes NAME=VALUE"),
         (["nowhere.onnx"], "there is no file"),
     ],

@@ -62,7 +62,7 @@ def test_nothing_is_allocated():
         ({"method": "magic"}, "the known ones are"),
         ({"layers": "3,99"}, "its layers are 0 to 18"),
         ({"layers": "low", "settings": {"colour": 1}}, "has no hyperparameter"),
-        ({"layers": "0,5"}, "choose layers of at least 1"),
+        ({"method": "paste", "layers": "0,5"}, "choose layers of at least 1"),
         ({"input_size": 5}, "out of range"),
         ({"images": 0}, "at least 1"),
         ({"method": "padim", "settings": {"channels": 999}}, "have 248 in all"),
