@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
-from flawspot.serve.api import artifacts, exporting, pages, predicting, results, streaming, v2
+from flawspot.serve.api import artifacts, engineering, exporting, pages, predicting, results, streaming, v2
 from flawspot.serve.api.openapi import openapi
 from flawspot.serve.metrics import Metrics
 from flawspot.serve.station import Station
@@ -31,7 +31,8 @@ def routes() -> list[BaseRoute]:
     get, post = ["GET"], ["POST"]
     return [
         Route("/", pages.station),
-        Route("/engineer", pages.engineer),
+        Route("/engineer", engineering.engineer),
+        Route("/engineer/{name}", engineering.act, methods=post),
         Route("/login", pages.login, methods=["GET", "POST"]),
         Route("/logout", pages.logout, methods=post),
         Route("/static/{name}", pages.static),
