@@ -98,6 +98,8 @@ def _wanted(asked: dict[str, str]) -> Wanted:
         except (ValueError, OverflowError) as error:
             raise AskError(f"{name} is {found[name][:30]!r}: give a time such as 2026-01-31T12:00") from error
         found[name] = time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if found.get("verdict") not in (None, *VERDICTS):
+        raise AskError(f"verdict is {found['verdict'][:30]!r}: give one of {', '.join(VERDICTS)}")
     return Wanted(**found)
 
 

@@ -5,10 +5,10 @@ if (slider) {
   const { points, good, defective, low, high } = JSON.parse(slider.dataset.known);
   slider.oninput = () => {
     const threshold = slider.valueAsNumber, none = { false_alarms: good, missed: 0 };
-    const { false_alarms: alarms, missed } = points.findLast((each) => each.threshold <= threshold) ?? none;
+    const { false_alarms: alarms, missed } = points.findLast((point) => point.threshold <= threshold) ?? none;
     for (const end of ["x1", "x2"]) at("chosen-line").setAttribute(end, 600 * (threshold - low) / (high - low));
-    at("trade").textContent = `At ${threshold.toPrecision(4)}, ${alarms} of ${good} good parts would be called anomalous`
-      + ` and ${missed} of ${defective} defective ones good.`;
+    at("trade").textContent = `A threshold of ${threshold.toPrecision(4)} calls ${alarms} of ${good} good parts `
+      + `anomalous and ${missed} of ${defective} defective ones good.`;
   };
   at("curves").onpointermove = ({ clientX }) => {
     const { left, width } = at("curves").getBoundingClientRect();

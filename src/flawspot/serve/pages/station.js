@@ -5,15 +5,14 @@ const parts = [], now = () => performance.now(); // the newest first
 let pinned = null, pictured = null, drawn = null, corner = null; // the part looked back at, and boxes drawn on it
 let heard = now(), answered = heard, came = heard, troubled = 0, until = 0, trouble = null, isLost = false, stream;
 let empty = ["none", "WAIT", "Asking the station."];
-
 const note = (text, look) => Object.assign(at("note"), { textContent: text, className: look });
 const when = (time) => time ? new Date(time).toLocaleString("sv-SE") : "not recorded"; // 2026-01-31 12:00:00, local
 const kind = (verdict) => verdict.replace(" ", "-");
 const shape = (verdict, more, ...held) =>
   make("use", { href: `#${kind(verdict)}`, class: kind(verdict), ...more }, ...held);
 const named = ({ number, part, name }) => `${part === null ? name : `Part ${part}`} · No ${number ?? "none"}`;
-const severity = ({ severity: value, verdict }) => value === null ? { anomalous: "∞" }[verdict] ?? "none"
-  : [2, 3, 5, 8, 17].map((n) => `${Number(value.toPrecision(n))}`).find((text) => text > 1 === value > 1);
+const severity = ({ severity: value, verdict }) => value === null ? { anomalous: "severity ∞" }[verdict] ?? ""
+  : `severity ${[2, 3, 5, 8, 17].map((n) => Number(value.toPrecision(n))).find((told) => told > 1 === value > 1)}`;
 
 function make(name, attributes, ...held) { // an element; what it holds is put in as text, never as markup
   const isDrawn = /^(svg|use|image|rect|line|title)$/.test(name);
@@ -55,7 +54,7 @@ function state(part) { // what is shown, in large words, and why
 }
 function draw() {
   const part = pinned ?? parts[0], [look, word, reason] = state(part), shown = look === "broken" ? null : part;
-  const texts = { word, reason, number: shown && named(shown), severity: shown && `Severity ${severity(shown)}`,
+  const texts = { word, reason, number: shown && named(shown), severity: shown && severity(shown),
     facts: shown && `${when(shown.time)} · ${shown.detector}`, said: shown?.word && `${shown.by}: ${shown.word}`,
     banner: look === "broken" ? "" : isLost ? "NO CONNECTION: the station does not answer" : trouble,
     count: drawn && `${drawn.length} drawn` };
@@ -69,7 +68,7 @@ function draw() {
   for (const button of at("actions").children) button.disabled = !shown?.number || button.dataset.not === shown.verdict;
   parts.slice(0, THUMBNAILS).forEach(thumbnail);
   while (at("thumbnails").children.length > Math.min(THUMBNAILS, parts.length)) at("thumbnails").lastChild.remove();
-  strip(parts.slice(0, innerWidth < 700 ? THUMBNAILS : KEPT));
+  strip(at("strip"));
 }
 function photo({ picture, image_size: [width, height] = [1280, 960] }) { // in the picture's own pixels
   const image = make("image", { href: `/v1/pictures/${picture}/view`, width, height });
@@ -93,13 +92,13 @@ function thumbnail(part, place) {
   const there = at("thumbnails").children[place]; // what has the focus is not moved
   if (there !== part.button) at("thumbnails").insertBefore(part.button, there ?? null);
 }
-function strip(some) { // severities on a logarithmic scale, from a quarter of the limit to four times
-  const width = 12 * Math.max(some.length, THUMBNAILS);
-  const high = ({ severity: value }) => value === null ? 2 : 44 - 42 * Math.max(-1, Math.min(1, Math.log2(value) / 2));
-  at("strip").replaceChildren(make("line", { x2: width, y1: 50, y2: 50 }), ...some.map((part, n) =>
-    shape(part.verdict, { x: width - 12 * (n + 1), y: high(part), width: 11, height: 12 },
-      make("title", {}, `${named(part)}: ${part.verdict}, severity ${severity(part)}, ${when(part.time)}`))));
-  at("strip").setAttribute("viewBox", `0 0 ${width} 100`);
+function strip({ clientWidth: width, clientHeight: height }) { // severities from 1/4 to 4
+  const count = width < 700 ? THUMBNAILS : KEPT, step = width / count, size = Math.min(step, 15);
+  const down = (value) => height / 2 - height * 0.2 * Math.max(-2, Math.min(2, Math.log2(value ?? 4)));
+  at("strip").replaceChildren(make("line", { x2: width, y1: height / 2, y2: height / 2 }),
+    ...parts.slice(0, count).map((part, n) => shape(part.verdict,
+      { x: width - step * (n + 1), y: down(part.severity) - size / 2, width: size, height: size },
+      make("title", {}, `${named(part)}: ${part.verdict} ${severity(part)}, ${when(part.time)}`))));
 }
 function look(part, boxes = null) { // back at a part, perhaps to draw on it; or, with null, at the newest one again
   [pinned, drawn, corner, until] = [part, boxes, null, now() + BACK];

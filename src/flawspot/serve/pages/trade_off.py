@@ -8,7 +8,7 @@ from typing import Any
 from flawspot.serve.pages.markup import Markup, joined, tag
 from flawspot.texts import counted
 
-WIDTH, HEIGHT, _TOP, _BOTTOM = 600, 200, 10, 190
+WIDTH, HEIGHT, _TOP, _BOTTOM = 600, 220, 10, 190
 
 
 def trade_off_view(told: dict[str, Any]) -> Markup:
@@ -35,12 +35,21 @@ def trade_off_view(told: dict[str, Any]) -> Markup:
 
     lines = [_upright(across(present), class_="present"), _upright(across(present), class_="asked", id="chosen-line")]
     curves = [curve("false_alarms", good, good), curve("missed", defective, 0)]
+    texts = [
+        tag("text", told, x=x, y=y, text_anchor=end)
+        for told, x, y, end in (
+            ("100 %", 4, 24, "start"),
+            ("0 %", 4, 186, "start"),
+            (f"{low:.3g}", 4, 212, "start"),
+            (f"{high:.3g}", WIDTH - 4, 212, "end"),
+        )
+    ]
     label = "Shares of good parts called anomalous and of defective parts called good, by the threshold"
     data = json.dumps({"points": points, "good": good, "defective": defective, "low": low, "high": high})
     slider = tag("input", id="slider", type="range", min=low, max=high, step="any", value=present, data_known=data)
     return joined(
         tag("p", known),
-        tag("svg", *curves, *lines, viewBox=f"0 0 {WIDTH} {HEIGHT}", id="curves", role="img", aria_label=label),
+        tag("svg", *curves, *lines, *texts, viewBox=f"0 0 {WIDTH} {HEIGHT}", id="curves", role="img", aria_label=label),
         tag(
             "ul",
             tag("li", "good parts called anomalous", class_="false-alarms"),
