@@ -7,6 +7,8 @@ import shutil
 import time
 from typing import Any
 
+from flawspot.serve.lamps import lamps
+from flawspot.serve.parts import VERDICTS
 from flawspot.serve.record import RecordError
 from flawspot.serve.station import Station
 
@@ -20,7 +22,7 @@ def status_of(station: Station) -> dict[str, Any]:
     midnight = datetime.datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     since = midnight.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     head = station.record.last
-    return {
+    found = {
         "station": station.settings.name,
         "detectors": [_detector(station, name) for name in station.inspections],
         "sources": [{**vars(source.state), "heard": round(now - source.state.heard, 1)} for source in station.sources],
@@ -29,6 +31,8 @@ def status_of(station: Station) -> dict[str, Any]:
         "disk": _disk(station),
         "record": None if head is None else {"number": head.number, "hash": head.hash},
     }
+    trouble = "; ".join(source.state.trouble for source in station.sources if source.state.trouble)
+    return {**found, "trouble": trouble or None, "lamps": lamps(found)}
 
 
 def _detector(station: Station, name: str) -> dict[str, Any]:
@@ -51,7 +55,7 @@ def _detector(station: Station, name: str) -> dict[str, Any]:
 
 def _counted(station: Station, since: str) -> dict[str, int]:
     try:
-        return station.record.counts(since)
+        return {**dict.fromkeys(VERDICTS, 0), **station.record.counts(since)}
     except RecordError:
         return {}
 

@@ -62,7 +62,7 @@ def test_a_browser_logs_in_and_out(guarded):
     served, tokens = guarded
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     wrong = served.post("/login", b"token=wrong", headers=form)
-    assert wrong.headers["location"] == "/login?wrong=1"
+    assert wrong.headers["location"] == "/login?wrong=1#wrong"
     assert "set-cookie" not in wrong.headers
     right = served.post("/login", f"token={tokens['operator']}".encode(), headers=form)
     cookie = right.headers["set-cookie"]

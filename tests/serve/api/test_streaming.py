@@ -80,7 +80,7 @@ def test_metrics(served):
 def test_the_status(served):
     served.post("/v1/predict", grey(150))
     status = served.get("/v1/status").json
-    assert status["today"] == {"anomalous": 1}
+    assert status["today"] == {"good": 0, "anomalous": 1, "not inspected": 0}
     assert status["disk"]["trouble"] is None or "are free" in status["disk"]["trouble"]
     assert status["detectors"][0]["name"] == "tiny"
     assert status["record"]["number"] == served.station.record.last.number

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from flawspot.serve.api import artifacts, exporting, pages, predicting, results, streaming, v2
+from flawspot.serve.api import artifacts, engineering, exporting, pages, predicting, results, streaming, v2
 from flawspot.serve.api.openapi import openapi
 from flawspot.serve.metrics import Metrics
 from flawspot.serve.station import Station
@@ -40,7 +40,8 @@ def routes() -> list[BaseRoute]:
     get, post = ["GET"], ["POST"]
     return [
         Route("/", pages.station),
-        Route("/engineer", pages.engineer),
+        Route("/engineer", engineering.engineer),
+        Route("/engineer/{name}", engineering.act, methods=post),
         Route("/login", pages.login, methods=["GET", "POST"]),
         Route("/logout", pages.logout, methods=post),
         Route("/static/{name}", pages.static),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from flawspot.serve.api.access import AskError, needs, station_of
 from flawspot.serve.api.results import json_of
+from flawspot.serve.station import Station
 from flawspot.serve.swapping import Swapping
 from flawspot.serve.tokens import Role
 
@@ -15,13 +18,17 @@ from flawspot.serve.tokens import Role
 @needs(Role.VIEWER)
 async def artifacts(request: Request) -> Response:
     """The present artifact of a detector, the candidate, and who approved what when, the newest first."""
-    station, swap = station_of(request), _swap(request)
+    return JSONResponse(await run_in_threadpool(artifacts_of, station_of(request), _swap(request)))
+
+
+def artifacts_of(station: Station, swap: Swapping) -> dict[str, Any]:
+    """What `artifacts` answers."""
     name = swap.inspection.name
-    rows = await run_in_threadpool(station.record.of_kind, "artifact", limit=1000)
+    rows = station.record.of_kind("artifact", limit=1000)
     history = [row.as_dict() for row in rows if row.content["detector"] == name]
     candidate = None if swap.candidate is None else swap.candidate.as_dict()
     present = {"artifact": swap.inspection.loaded.sha256, "title": swap.inspection.loaded.detector.manifest.title()}
-    return JSONResponse({**present, "candidate": candidate, "previous": swap.previous, "history": history})
+    return {**present, "candidate": candidate, "previous": swap.previous, "history": history}
 
 
 @needs(Role.ENGINEER)

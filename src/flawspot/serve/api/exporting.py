@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from flawspot.serve.api.access import AskError, needs, station_of
 from flawspot.serve.api.results import wanted_of
 from flawspot.serve.confirmed import trade_off, write_folder
+from flawspot.serve.record import Wanted
+from flawspot.serve.station import Station
 from flawspot.serve.tokens import Role
 
 _PIECE = 2**18
@@ -24,9 +26,14 @@ async def threshold(request: Request) -> Response:
     station, wanted = station_of(request), wanted_of(request)
     if wanted.detector is not None and wanted.detector not in station.inspections:
         raise AskError(f"there is no detector {wanted.detector[:50]!r}", 404)
+    return JSONResponse(await run_in_threadpool(trade_off_of, station, wanted))
+
+
+def trade_off_of(station: Station, wanted: Wanted) -> dict[str, Any]:
+    """What `threshold` answers."""
     loaded = station.inspection(wanted.detector).loaded
-    found = await run_in_threadpool(trade_off, station.record, wanted, loaded.sha256)
-    return JSONResponse({**found, "present": loaded.detector.manifest.calibration.threshold})
+    found = trade_off(station.record, wanted, loaded.sha256)
+    return {**found, "present": loaded.detector.manifest.calibration.threshold}
 
 
 @needs(Role.ENGINEER)

@@ -5,27 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from flawspot.serve.api.access import COOKIE, needs, person_of
-from flawspot.serve.tokens import Role
+from flawspot.serve.pages.markup import page
+from flawspot.serve.tokens import Person, Role
 
-PAGES = Path(__file__).parents[1] / "pages"
+_FOLDER = Path(__file__).parents[1] / "pages"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 STATIC = ("station.js", "engineer.js", "common.js", "station.css", "icon.svg")
 _FRESH = {"Cache-Control": "no-cache"}
 
 
 @needs(Role.VIEWER, page=True)
-async def station(_: Request) -> Response:
+async def station(request: Request) -> Response:
     """What the people at the line look at."""
-    return FileResponse(PAGES / "station.html", media_type="text/html", headers=_FRESH)
-
-
-@needs(Role.ENGINEER, page=True)
-async def engineer(_: Request) -> Response:
-    """Results, thresholds and artifacts."""
-    return FileResponse(PAGES / "engineer.html", media_type="text/html", headers=_FRESH)
+    person: Person = request.state.person
+    return HTMLResponse(page("station.html", who=person.name, role=person.role.name.lower()), headers=_FRESH)
 
 
 async def static(request: Request) -> Response:
@@ -33,19 +29,19 @@ async def static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in STATIC:
         return JSONResponse({"error": "there is no such file"}, 404)
-    path = PAGES / name
+    path = _FOLDER / name
     return FileResponse(path, media_type=_TYPES[path.suffix], headers=_FRESH)
 
 
 async def login(request: Request) -> Response:
     """The page where people give their token, and what takes it."""
     if request.method == "GET":
-        return FileResponse(PAGES / "login.html", media_type="text/html", headers=_FRESH)
+        return FileResponse(_FOLDER / "login.html", media_type="text/html", headers=_FRESH)
     async with request.form(max_files=0, max_fields=2) as form:
         token = str(form.get("token", "")).strip()
     tokens = request.app.state.tokens
     if tokens is None or tokens.person(token) is None:
-        return RedirectResponse("/login?wrong=1", status_code=303)
+        return RedirectResponse("/login?wrong=1#wrong", status_code=303)
     answer = RedirectResponse("/", status_code=303)
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, token, max_age=30 * 86_400, httponly=True, samesite="strict", secure=secure)

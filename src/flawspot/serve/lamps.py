@@ -1,0 +1,62 @@
+"""How a station is, as lamps for people: what is well, what needs a look, what is wrong, each with its words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flawspot.texts import visible
+
+WELL, LOOK, WRONG = "well", "look", "wrong"
+
+
+def lamps(status: dict[str, Any]) -> list[dict[str, str]]:
+    """One lamp for each source, queue, drift, output, for the disk and for the record.
+
+    Args:
+        status: all else that `flawspot.serve.status.status_of` tells.
+
+    Returns:
+        Dicts of ``lamp`` (``well``, ``look`` or ``wrong``), ``name`` and ``text``.
+    """
+    several = len(status["detectors"]) > 1
+    found = [_source(source) for source in status["sources"]]
+    for detector in status["detectors"]:
+        of = f" {detector['name']}" if several else ""
+        found += [_queue(detector, of), _drift(detector, of)]
+    for output in status["outputs"]:
+        trouble = output.get("trouble")
+        found.append(_lamp(WRONG if trouble else WELL, str(output.get("name", "output")), trouble or "delivers"))
+    disk, record = status["disk"], status["record"]
+    free = f"{disk['free_bytes'] / 1e9:.0f} GB free"
+    found.append(_lamp(WRONG if disk["trouble"] else WELL, "Disk", disk["trouble"] or free))
+    unrecorded = sum(detector["unrecorded"] for detector in status["detectors"])
+    row = "nothing written yet" if record is None else f"row {record['number']}"
+    text = f"{unrecorded} results are not in it" if unrecorded else row
+    return [*found, _lamp(WRONG if unrecorded else WELL, "Record", text)]
+
+
+def _source(source: dict[str, Any]) -> dict[str, str]:
+    # Of a path its end: that is what tells one from the other.
+    name = str(source["name"]).replace("\\", "/").rstrip("/").rpartition("/")[2] or str(source["name"])
+    if source["trouble"]:
+        return _lamp(WRONG, f"{source['kind']} {name}", source["trouble"])
+    text = f"{source['pictures']} pictures" + (", ended" if source["ended"] else "")
+    return _lamp(WELL, f"{source['kind']} {name}", text)
+
+
+def _queue(detector: dict[str, Any], of: str) -> dict[str, str]:
+    lost = detector["refused"] + detector["dropped"]
+    text = f"{detector['waiting']} of {detector['room']} wait"
+    if lost:
+        text += f"; {lost} parts found no room since the start"
+    return _lamp(LOOK if lost or 2 * detector["waiting"] > detector["room"] else WELL, f"Queue{of}", text)
+
+
+def _drift(detector: dict[str, Any], of: str) -> dict[str, str]:
+    if detector["drift"]["alarm"]:
+        return _lamp(WRONG, f"Drift{of}", "good parts look unlike those it learned from: see to light and camera")
+    return _lamp(WELL, f"Drift{of}", "none seen")
+
+
+def _lamp(lamp: str, name: str, text: str) -> dict[str, str]:
+    return {"lamp": lamp, "name": visible(name[:1].upper() + name[1:]), "text": visible(text)}

@@ -1,0 +1,116 @@
+"""Artifacts on the engineer's page: the present one, the candidate and its trial, who approved what when."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from flawspot.serve.pages.markup import Markup, facts, icon, joined, local, tag
+from flawspot.serve.pages.results import thumbnail
+
+MOST_CHANGES = 60
+
+
+def artifacts_view(told: dict[str, Any], name: str, threshold: float) -> Markup:
+    """Artifacts of a detector with what may be done to them.
+
+    Args:
+        told: as ``/v1/artifacts/{name}`` gives it.
+        name: of the detector.
+        threshold: of the present artifact.
+    """
+    candidate, action = told["candidate"], f"/engineer/{quote(name, safe='')}"
+    present = facts(
+        [("At work", told["title"]), ("Artifact", told["artifact"][:12]), ("Threshold", f"{threshold:.4g}")]
+    )
+    file = tag("input", type="file", name="file", accept=".onnx", required=True)
+    send = tag(
+        "form",
+        tag("label", "Another artifact ", file),
+        tag("button", "Try it on the last pictures", name="do", value="send"),
+        method="post",
+        enctype="multipart/form-data",
+        action=action,
+    )
+    previous = told["previous"] or next((row["previous"] for row in told["history"] if row["previous"]), None)
+    back = None
+    if previous is not None:
+        question = f"Artifact {previous[:12]} will judge {name} again, in the place of {told['artifact'][:12]}."
+        back = _sure("back", "Roll back", question, "Yes, roll back", action, previous)
+    history = [tag("li", local(row["time"]), " ", _switched(row)) for row in told["history"][:50]]
+    return joined(
+        present,
+        None if candidate is None else _candidate(candidate, told["artifact"], name, action),
+        send,
+        back,
+        tag("h3", "History"),
+        tag("ol", *history),
+    )
+
+
+def _candidate(candidate: dict[str, Any], present: str, name: str, action: str) -> Markup:
+    short = candidate["sha256"][:12]
+    told = facts(
+        [
+            ("Candidate", candidate["title"]),
+            ("Artifact", short),
+            ("Threshold", f"{candidate['threshold']:.4g}"),
+            ("Sent by", candidate["by"]),
+        ]
+    )
+    if candidate["state"] == "trying":
+        asked = quote(name, safe="")
+        data = {"data_artifacts": f"/v1/artifacts/{asked}", "data_page": f"/engineer?detector={asked}&tried=1#artifact"}
+        text = f"Being tried: {candidate['pictures']} of {candidate['of']} pictures."
+        return tag("div", told, tag("p", text, id="trial", role="status", **data), class_="candidate")
+    if candidate["state"] == "failed":
+        return tag("div", told, tag("p", f"The trial failed: {candidate['reason']}", class_="bad"), class_="candidate")
+    changed = candidate["changed"]
+    text = (
+        f"Tried on the last {candidate['pictures']} pictures: {len(changed)} verdicts change. Where the verdict stays, "
+        f"the severity changes by at most {candidate['largest_change']:.2g}."
+    )
+    cards = [_change(change) for change in changed[:MOST_CHANGES]]
+    question = (
+        f"Artifact {short} will judge {name} from the next part on, in the place of {present[:12]}. On the last "
+        f"{candidate['pictures']} pictures {len(changed)} verdicts change."
+    )
+    sure = _sure("approve", "Approve the candidate", question, "Yes, approve", action, candidate["sha256"])
+    return tag(
+        "div", told, tag("p", text), tag("div", *cards, class_="cards") if cards else None, sure, class_="candidate"
+    )
+
+
+def _change(change: dict[str, Any]) -> Markup:
+    sides = [
+        tag("span", when, " ", icon(change[which]), " ", change[which], _in_brackets(change[f"severity_{which}"]))
+        for when, which in (("now", "before"), ("then", "after"))
+    ]
+    return tag("div", thumbnail(change["picture"]), *sides)
+
+
+def _in_brackets(severity: float | None) -> str:
+    return "" if severity is None else f" ({severity:.3g})"
+
+
+def _sure(do: str, title: str, question: str, yes: str, action: str, artifact: str) -> Markup:
+    """A button that opens a question; only the answer to that does something."""
+    form = tag(
+        "form",
+        tag("input", type="hidden", name="artifact", value=artifact),
+        tag("p", question),
+        tag("button", "Cancel", type="button", popovertarget=f"sure-{do}", popovertargetaction="hide", autofocus=True),
+        " ",
+        tag("button", yes, name="do", value=do),
+        method="post",
+        action=action,
+    )
+    dialog = tag("div", form, id=f"sure-{do}", popover=True, role="dialog", aria_label=title, class_="sure")
+    return joined(tag("p", tag("button", title, type="button", popovertarget=f"sure-{do}")), dialog)
+
+
+def _switched(row: dict[str, Any]) -> str:
+    told = f"{row['artifact'][:12]} {row['how']} by {row['by']}"
+    if "tried" in row:
+        told += f", tried on {row['tried']} pictures, {row['changed']} verdicts changed"
+    return told

@@ -1,0 +1,74 @@
+"""HTML that is put together from Python: every text in it is escaped, whoever it comes from."""
+
+from __future__ import annotations
+
+import datetime
+import html
+import string
+from pathlib import Path
+
+from flawspot.texts import visible
+
+_FOLDER = Path(__file__).parent
+_VOID = ("input", "img")
+
+
+class Markup(str):
+    """A piece of HTML, made by `tag` or read from a page of ours."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *held: object, **attributes: object) -> Markup:
+    """An element.
+
+    Args:
+        name: of the element.
+        held: markup as it is, everything else as a text; None and False are left out.
+        attributes: ``_`` is written as ``-``, save one at the end; True has no value, None and False are left out.
+    """
+    told = "".join(
+        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{_text(value)}"')
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    return Markup(f"<{name}{told}>" if name in _VOID else f"<{name}{told}>{joined(*held)}</{name}>")
+
+
+def joined(*held: object) -> Markup:
+    """Pieces one after the other."""
+    shown = (each for each in held if each is not None and each is not False)
+    return Markup("".join(each if isinstance(each, Markup) else _text(each) for each in shown))
+
+
+def page(name: str, **held: object) -> str:
+    """The page of that name, with what it leaves open.
+
+    Args:
+        name: of the file beside this one.
+        held: by the names after ``$`` in the file; what is no `Markup` is a text.
+    """
+    text = (_FOLDER / name).read_text(encoding="utf-8")
+    return string.Template(text).substitute({key: joined(value) for key, value in held.items()})
+
+
+def local(time: str) -> Markup:
+    """A time of the record as it is at the station."""
+    found = datetime.datetime.fromisoformat(time).astimezone()
+    return tag("time", found.strftime("%Y-%m-%d %H:%M:%S"), datetime=time)
+
+
+def icon(verdict: str) -> Markup:
+    """The shape of a verdict; the pages hold the symbols."""
+    kind = verdict.replace(" ", "-")
+    return tag("svg", tag("use", href=f"#{kind}", class_=kind), class_="shape", aria_hidden="true")
+
+
+def facts(pairs: list[tuple[str, object]]) -> Markup:
+    """Names and what they are; those of None are left out."""
+    rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs if value is not None]
+    return tag("dl", *rows)
+
+
+def _text(value: object) -> str:
+    return html.escape(visible(str(value)))

@@ -1,0 +1,106 @@
+"""Results on the engineer's page: the list, and one of them large."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flawspot.serve.pages.markup import Markup, facts, icon, joined, local, tag
+
+
+def result_list(results: list[dict[str, Any]], link: str) -> Markup:
+    """Results as cards, each a link to itself.
+
+    Args:
+        results: as the API gives them.
+        link: to which the number is added.
+    """
+    if not results:
+        return tag("p", "No result fits: ask for more, or wait for parts.", class_="big")
+    return tag("div", *(_card(result, link) for result in results), class_="cards")
+
+
+def chosen(result: dict[str, Any], words: list[dict[str, Any]]) -> Markup:
+    """One result with its picture and everything people have said of it."""
+    title = joined(icon(result["verdict"]), f" No {result['number']}: {result['verdict']}")
+    milliseconds = result.get("milliseconds", {}).get("judged")
+    told = facts(
+        [
+            ("Reason", result.get("reason")),
+            ("Part", result.get("part")),
+            ("Name", result.get("name")),
+            ("Time", local(result["time"])),
+            ("Severity", severity(result)),
+            ("Score", _number(result.get("score"))),
+            ("Threshold", _number(result.get("threshold"))),
+            ("p-value", _number(result.get("p_value"))),
+            ("Place", result.get("station")),
+            ("Came by", result.get("origin")),
+            ("Detector", result["detector"]),
+            ("Artifact", result["artifact"][:12]),
+            ("Judged in", None if milliseconds is None else f"{milliseconds} ms"),
+        ]
+    )
+    said = [tag("li", local(word["time"]), " ", _said(word)) for word in words]
+    return tag(
+        "section",
+        tag("h2", title, id="chosen-title"),
+        tag("div", _photo(result), class_="photo"),
+        told,
+        tag("h3", "Words"),
+        tag("ol", *said) if said else tag("p", "Nobody has said anything of it."),
+        id="chosen",
+        aria_labelledby="chosen-title",
+    )
+
+
+def severity(result: dict[str, Any]) -> str:
+    """The severity in few digits, but never shown on the other side of 1."""
+    value = result.get("severity")
+    if value is None:
+        return "∞" if result["verdict"] == "anomalous" else "none"
+    texts = (f"{value:.{digits}g}" for digits in (2, 3, 5, 8, 17))
+    return next(text for text in texts if (float(text) > 1) == (value > 1))
+
+
+def thumbnail(picture: str | None) -> Markup:
+    """A small picture."""
+    source = None if picture is None else f"/v1/pictures/{picture}/view?side=160"
+    return tag("img", src=source, alt="", loading="lazy")
+
+
+def _card(result: dict[str, Any], link: str) -> Markup:
+    part = None if result["part"] is None else tag("span", f"Part {result['part']}")
+    return tag(
+        "a",
+        thumbnail(result["picture"]),
+        tag("b", icon(result["verdict"]), " ", result["verdict"]),
+        tag("span", f"No {result['number']} · severity {severity(result)}"),
+        part,
+        tag("span", local(result["time"])),
+        None if result["word"] is None else tag("span", result["word"], class_="badge"),
+        href=f"{link}{result['number']}#chosen",
+    )
+
+
+def _photo(result: dict[str, Any]) -> Markup:
+    if result["picture"] is None:
+        return tag("p", "There is no picture.", class_="big")
+    width, height = result.get("image_size") or (1280, 960)
+    found = [_box("found", region["box"]) for region in result["regions"]]
+    drawn = [_box("said", box) for box in result["boxes"]]
+    image = tag("image", href=f"/v1/pictures/{result['picture']}/view", width=width, height=height)
+    return tag("svg", image, *found, *drawn, viewBox=f"0 0 {width} {height}", role="img", aria_label="Picture")
+
+
+def _box(kind: str, box: list[int]) -> Markup:
+    left, top, right, bottom = box
+    return tag("rect", class_=kind, x=left, y=top, width=right - left, height=bottom - top)
+
+
+def _said(word: dict[str, Any]) -> str:
+    drawn = f", {len(word['boxes'])} drawn" if word["boxes"] else ""
+    return f"{word['by']}: {word['word']}{drawn}" + (f"; {word['note']}" if word["note"] else "")
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"

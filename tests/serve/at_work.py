@@ -1,0 +1,120 @@
+"""A station that answers on a port of this machine, for tests that look at it from outside."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import re
+import socket
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvicorn
+from PIL import Image
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from flawspot.runtime.artifact import assemble
+from flawspot.serve.api.app import application
+from flawspot.serve.station import Station
+from flawspot.serve.tokens import Tokens
+
+GOOD, ANOMALOUS = 50, 200
+"""Grey levels of parts: the tiny detector calls those above 100 anomalous."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def part(level: int, *, size: tuple[int, int] = (96, 64)) -> bytes:
+    """A picture of a part, (width, height), as PNG: grey, with its first 8 x 8 pixels at a level."""
+    pixels = np.full((size[1], size[0], 3), 90, np.uint8)
+    pixels[:8, :8] = level
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+class AtWork:
+    """A station behind a port, with the strictest policy for what its pages may load.
+
+    Attributes:
+        station: that answers.
+        url: of the page at the line.
+    """
+
+    def __init__(self, station: Station, tokens: Tokens | None = None) -> None:
+        self.station, self._tokens = station, tokens
+        self._port = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Answer, on the same port as before."""
+        listening = socket.create_server(("127.0.0.1", self._port))
+        self._port = listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        config = uvicorn.Config(
+            _Strict(application(self.station, self._tokens)),
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+
+    def end(self) -> None:
+        """Answer no longer."""
+        self._server.should_exit = True
+        self.station.events.close()
+        self._thread.join(10)
+
+    def send(self, picture: bytes, part: str | None = None, detector: str | None = None) -> dict[str, Any]:
+        """Have a picture inspected; returns what the station says, whatever its status."""
+        asked = {"part_id": part, "detector": detector}
+        query = "&".join(f"{name}={urllib.parse.quote(value)}" for name, value in asked.items() if value is not None)
+        request = urllib.request.Request(f"{self.url}/v1/predict?{query}", picture)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                told: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            told = json.load(error)
+        return told
+
+
+class _Strict:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+def artifact(folder: Path, model: bytes, manifest: Any, *, threshold: float = 100.0) -> Path:
+    """A tiny detector with that threshold as a file."""
+    scores = tuple(score * threshold / manifest.calibration.threshold for score in manifest.calibration.scores)
+    calibration = dataclasses.replace(manifest.calibration, threshold=threshold, scores=scores)
+    path = folder / f"above {threshold:g}.onnx"
+    assemble(model, dataclasses.replace(manifest, calibration=calibration)).save(path)
+    return path
+
+
+def shows(page: Any, kind: str, number: int | None = None) -> None:
+    """Wait until a page shows a verdict, and perhaps of which part."""
+    page.wait_for_selector(f'#verdict[data-kind="{kind}"]')
+    if number is not None:
+        page.locator("#number", has_text=re.compile(rf"No {number}$")).wait_for()
