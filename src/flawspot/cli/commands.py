@@ -14,6 +14,7 @@ from flawspot.cli import (
     choose,
     costs,
     demo,
+    drift,
     evaluate,
     export,
     info,
@@ -69,6 +70,7 @@ app.command(name="serve")(serve.serve)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
 app.command(name="threshold")(threshold.threshold)
+app.command(name="drift")(drift.drift)
 app.command(name="smallest")(smallest.smallest)
 app.command(name="export")(export.export)
 app.command(name="make-key")(sign.make_key)

@@ -129,9 +129,11 @@ class Inspection:
                 if self._closing.is_set():
                     return
                 continue
-            outcome = self._known(part) or self._inspect(part)
+            known = self._known(part)
+            outcome = known or self._inspect(part)
             part.outcome.set_result(outcome)
-            self._told(outcome)
+            if known is None:  # or it would be counted twice
+                self._told(outcome)
 
     def _known(self, part: Part) -> Outcome | None:
         """What became of this very item before, so that it is not judged twice."""

@@ -159,7 +159,9 @@ def _boxes(given: Any, size: list[int] | None) -> list[list[int]]:
     form = "boxes is no list of at most 50 boxes [left, top, right, bottom] in pixels of the picture"
     if not isinstance(given, list) or len(given) > 50:
         raise AskError(form)
-    width, height = size or (2**31, 2**31)
+    if given and size is None:
+        raise AskError("this part has no picture to draw boxes on: say the word without them")
+    width, height = size or (0, 0)
     for box in given:
         whole = isinstance(box, list) and len(box) == 4 and all(type(each) is int for each in box)
         if not whole or not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):

@@ -1,0 +1,110 @@
+"""``flawspot drift``: whether good parts still look as they did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flawspot.cli import ANOMALIES_FOUND, UNREADABLE_IMAGES
+from flawspot.cli.console import note, print_json, print_pairs
+from flawspot.cli.detectors import DEVICE, MAX_PIXELS, THREADS, TRUSTED_KEYS, load_tested
+from flawspot.errors import ConfigurationError, ImageError, InspectionError
+from flawspot.progress.display import DISPLAY
+from flawspot.texts import counted, visible
+
+if TYPE_CHECKING:
+    from flawspot.data.appearance import Appearance
+    from flawspot.runtime.drift import Drift
+
+ORDERS = ("time", "name")
+
+
+def drift(
+    file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
+    photographs: Annotated[list[str], typer.Argument(help="Photographs of parts, in folders or patterns.")],
+    order: Annotated[
+        str, typer.Option(help="In which they were taken: by the files' time, or by name in natural order.")
+    ] = "time",
+    threads: THREADS = None,
+    device: DEVICE = None,
+    max_pixels: MAX_PIXELS = None,
+    trusted_keys: TRUSTED_KEYS = None,
+    fail_on_drift: Annotated[
+        bool, typer.Option("--fail-on-drift", help=f"End with exit code {ANOMALIES_FOUND} where parts have changed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say whether good parts have changed since training, at which photograph that shows, and what is different.
+
+    A test with at most one false alarm in 1,000 lines, however long they run. Parts that are called anomalous say
+    nothing of the good ones, and are passed over.
+    """
+    from flawspot.data.appearance import Appearance
+    from flawspot.runtime.drift import Drift
+    from flawspot.runtime.photographs import find_photographs
+
+    if order not in ORDERS:
+        raise ConfigurationError(f"--order is {order}: give {' or '.join(ORDERS)}")
+    detector = load_tested(file, threads=threads, trusted_keys=trusted_keys, device=device, max_pixels=max_pixels)
+    found = [path for path, _ in find_photographs(photographs).found]
+    if order == "time":
+        found.sort(key=_time)
+    calibration = detector.manifest.calibration
+    test, appearance = Drift(calibration.scores, calibration.threshold), Appearance()
+    counts, alarm = {"good": 0, "anomalous": 0, "not inspected": 0}, None
+    for number, path in enumerate(DISPLAY.track(found, "predicting", len(found)), 1):
+        try:
+            photograph = detector.read(path)
+            prediction = detector.predict(photograph, keep_image=False)
+        except (ImageError, InspectionError) as error:
+            note(str(error))
+            counts["not inspected"] += 1
+            continue
+        counts[prediction.verdict] += 1
+        if not prediction.is_anomalous:
+            test.add(prediction.score)
+            appearance.add(photograph)
+        if alarm is None and test.alarm:
+            alarm = (number, path)
+    _tell(test, appearance, counts, alarm, as_json)
+    if counts["not inspected"]:
+        raise typer.Exit(UNREADABLE_IMAGES)
+    if fail_on_drift and (alarm is not None or appearance.changes):
+        raise typer.Exit(ANOMALIES_FOUND)
+
+
+def _tell(
+    test: Drift, appearance: Appearance, counts: dict[str, int], alarm: tuple[int, Path] | None, as_json: bool
+) -> None:
+    changes = appearance.changes
+    if as_json:
+        told: dict[str, Any] = {
+            **counts,
+            "changed": alarm is not None,
+            "evidence": test.evidence,
+            "alarm_at": None if alarm is None else {"photograph": alarm[0], "path": str(alarm[1])},
+            "appearance": [vars(change) for change in changes],
+        }
+        print_json(told)
+        return
+    passed = f"{counts['anomalous']} anomalous, passed over; {counts['not inspected']} not inspected"
+    rows = [("photographs", f"{counts['good']} good; {passed}")]
+    verdict = "no change is seen"
+    if alarm is not None:
+        verdict = f"changed: it shows at photograph {alarm[0]}, {visible(str(alarm[1]))}"
+    rows.append(("scores", f"{verdict} (evidence {test.evidence:.1f}, 3 is an alarm)"))
+    rows += [("looks", f"{change} (evidence {change.evidence:.1f})") for change in changes]
+    if not changes:
+        rows.append(("looks", "light, contrast, sharpness and place are as in the first photographs"))
+    print_pairs(rows)
+    if counts["good"] < 50:
+        note(f"{counted(counts['good'], 'good photograph')} are few: a change shows after some 50 to 400")
+
+
+def _time(path: Path) -> tuple[int, str]:
+    try:
+        return path.stat().st_mtime_ns, str(path)
+    except OSError:  # which reading it will tell of
+        return 0, str(path)

@@ -1,0 +1,142 @@
+"""What photographs look like as a whole: light, contrast, sharpness and place, and which of them changes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from flawspot.runtime.drift import Drift
+from flawspot.runtime.reduced import Decoded
+
+SIDE = 128
+"""Photographs are measured at this size."""
+FIRST = 30
+"""Photographs that later ones are held against."""
+RECENT = 20
+"""What has changed is told as the mean of so many."""
+
+UNITS = {
+    "brightness": "grey levels",
+    "contrast": "grey levels",
+    "sharpness": "grey levels",
+    "shift across": "% of the width",
+    "shift down": "% of the height",
+}
+"""Of each measure. Brightness: the mean grey level, 0..255. Contrast: their standard deviation. Sharpness: mean size of
+the Laplacian. Shifts: against the mean of the first photographs, to the right and down."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One measure that is no longer what it was.
+
+    Attributes:
+        name: of the measure, of `UNITS`.
+        before: its mean over the first photographs.
+        now: its mean over the last ones.
+        deviations: how far that is, in standard deviations of the first photographs.
+        evidence: as `flawspot.runtime.drift.Drift.evidence`.
+    """
+
+    name: str
+    before: float
+    now: float
+    deviations: float
+    evidence: float
+
+    def __str__(self) -> str:
+        moved = f"{self.name} {self.before:.3g} -> {self.now:.3g} {UNITS[self.name]}"
+        return f"{moved}, by {self.deviations:.2g} standard deviations"
+
+
+class Appearance:
+    """Watches the measures of photographs; each has a test of its own, see `flawspot.runtime.drift`."""
+
+    def __init__(self) -> None:
+        self._first: list[NDArray[np.float32]] = []
+        self._reference: NDArray[np.complexfloating] | None = None
+        self._tests: dict[str, Drift] = {}
+        self._before: dict[str, tuple[float, float]] = {}
+        self._recent: dict[str, list[float]] = {name: [] for name in UNITS}
+
+    def add(self, photograph: Decoded) -> None:
+        """Measure the next photograph."""
+        grey = _grey(photograph)
+        if self._reference is None:
+            self._first.append(grey)
+            if len(self._first) == FIRST:
+                self._begin()
+            return
+        for name, value in self._measured(grey).items():
+            self._tests[name].add(value)
+            recent = self._recent[name]
+            recent.append(value)
+            del recent[:-RECENT]
+
+    @property
+    def changes(self) -> list[Change]:
+        """What has changed, the farthest first; falsely at most once in 1,000 lines for each measure where nothing has."""
+        found = []
+        for name, test in self._tests.items():
+            if test.alarm:
+                (before, spread), now = self._before[name], float(np.mean(self._recent[name]))
+                found.append(Change(name, before, now, abs(now - before) / max(spread, 1e-9), test.evidence))
+        return sorted(found, key=lambda change: -change.deviations)
+
+    def _begin(self) -> None:
+        self._reference = np.fft.rfft2(_windowed(np.mean(self._first, axis=0)))
+        measured = [self._measured(grey) for grey in self._first]
+        for seed, name in enumerate(UNITS):
+            values = [each[name] for each in measured]
+            self._tests[name] = Drift(values, math.inf, seed=seed)
+            self._before[name] = float(np.mean(values)), float(np.std(values))
+        self._first.clear()
+
+    def _measured(self, grey: NDArray[np.float32]) -> dict[str, float]:
+        laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
+        down, across = self._shift(grey)
+        return {
+            "brightness": float(grey.mean()),
+            "contrast": float(grey.std()),
+            "sharpness": float(np.abs(laplacian).mean()),
+            "shift across": across,
+            "shift down": down,
+        }
+
+    def _shift(self, grey: NDArray[np.float32]) -> tuple[float, float]:
+        """By how much a photograph lies lower and further right than the reference, in % of the sides.
+
+        The peak of the phase correlation (Kuglin and Hines, 1975), between pixels by a parabola.
+        """
+        assert self._reference is not None
+        product = np.fft.rfft2(_windowed(grey)) * np.conj(self._reference)
+        surface = np.fft.irfft2(product / np.maximum(np.abs(product), 1e-6), (SIDE, SIDE))
+        row, column = np.unravel_index(int(np.argmax(surface)), surface.shape)
+        return tuple(
+            100.0 / SIDE * _between(line, int(place))
+            for line, place in ((surface[:, column], row), (surface[row], column))
+        )  # type: ignore[return-value]  # of two
+
+
+def _between(line: NDArray[np.floating], place: int) -> float:
+    """The place of a peak between pixels, counted from -SIDE / 2 on."""
+    left, peak, right = (float(line[(place + step) % SIDE]) for step in (-1, 0, 1))
+    bend = left - 2 * peak + right
+    exact = place + (0.5 * (left - right) / bend if bend < 0 else 0.0)
+    return (exact + SIDE / 2) % SIDE - SIDE / 2
+
+
+def _grey(photograph: Decoded) -> NDArray[np.float32]:
+    image = Image.fromarray(photograph.drawable()).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(image, np.float32)
+
+
+def _windowed(grey: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Faded out towards its borders, which would else be what moves least."""
+    window = np.hanning(SIDE)
+    faded: NDArray[np.floating] = (grey - grey.mean()) * window[:, None] * window[None, :]
+    return faded
