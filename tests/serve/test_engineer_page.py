@@ -88,7 +88,7 @@ def test_a_candidate_is_tried_approved_and_taken_back(at_work, opened, candidate
     assert page.get_by_role("button", name="Roll back").count() == 0
     page.get_by_label("Another artifact").set_input_files(candidate)
     page.get_by_role("button", name="Try it").click()
-    api.expect(page.locator(".candidate")).to_contain_text("Tried on the last 4 pictures: 1 verdicts change")
+    api.expect(page.locator(".candidate")).to_contain_text("Tried on the last 4 pictures: 1 verdict would be another")
     change = page.locator(".candidate .cards > div")
     api.expect(change).to_have_count(1)
     api.expect(change).to_contain_text(re.compile("now.*anomalous.*then.*good"))
