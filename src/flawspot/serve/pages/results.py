@@ -63,9 +63,10 @@ def severity(result: dict[str, Any]) -> str:
 
 
 def thumbnail(picture: str | None) -> Markup:
-    """A small picture."""
+    """A small picture; nothing where it cannot be shown, while an ``img`` would show that it is broken."""
     source = None if picture is None else f"/v1/pictures/{picture}/view?side=160"
-    return tag("img", src=source, alt="", loading="lazy")
+    image = None if source is None else tag("image", href=source, width=160, height=160)
+    return tag("svg", image, class_="thumbnail", viewBox="0 0 160 160", aria_hidden="true")
 
 
 def _card(result: dict[str, Any], link: str) -> Markup:
@@ -74,8 +75,9 @@ def _card(result: dict[str, Any], link: str) -> Markup:
         "a",
         thumbnail(result["picture"]),
         tag("b", icon(result["verdict"]), " ", result["verdict"]),
-        tag("span", f"No {result['number']} · severity {severity(result)}"),
+        tag("span", f"No {result['number']}"),
         part,
+        None if severity(result) == "none" else tag("span", f"Severity {severity(result)}"),
         tag("span", local(result["time"])),
         None if result["word"] is None else tag("span", result["word"], class_="badge"),
         href=f"{link}{result['number']}#chosen",
@@ -89,7 +91,10 @@ def _photo(result: dict[str, Any]) -> Markup:
     found = [_box("found", region["box"]) for region in result["regions"]]
     drawn = [_box("said", box) for box in result["boxes"]]
     image = tag("image", href=f"/v1/pictures/{result['picture']}/view", width=width, height=height)
-    return tag("svg", image, *found, *drawn, viewBox=f"0 0 {width} {height}", role="img", aria_label="Picture")
+    below = tag(
+        "text", "This picture cannot be shown.", x=width / 2, y=height / 2, text_anchor="middle", fill="#d7dce2"
+    )
+    return tag("svg", below, image, *found, *drawn, viewBox=f"0 0 {width} {height}", role="img", aria_label="Picture")
 
 
 def _box(kind: str, box: list[int]) -> Markup:
