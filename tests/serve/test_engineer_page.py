@@ -53,6 +53,16 @@ def test_results_are_found_by_filter(at_work, opened):
     api.expect(page.get_by_text("No result fits")).to_be_visible()
 
 
+def test_a_picture_that_could_not_be_read_is_told_of(at_work, opened):
+    number = at_work.send(b"no picture")["number"]
+    page = opened(f"{at_work.url}/engineer?number={number}")
+    api.expect(page.locator("#chosen .photo")).to_contain_text("This picture could not be read.")
+    api.expect(page.locator("#chosen dl")).to_contain_text("cannot read")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Here is its file").click()
+    assert download.value.path().read_bytes() == b"no picture"
+
+
 def test_results_come_in_pages(at_work, opened):
     for _ in range(25):
         at_work.send(part(GOOD))

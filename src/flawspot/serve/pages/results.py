@@ -63,17 +63,17 @@ def severity(result: dict[str, Any]) -> str:
 
 
 def thumbnail(picture: str | None) -> Markup:
-    """A small picture; nothing where it cannot be shown, while an ``img`` would show that it is broken."""
-    source = None if picture is None else f"/v1/pictures/{picture}/view?side=160"
-    image = None if source is None else tag("image", href=source, width=160, height=160)
-    return tag("svg", image, class_="thumbnail", viewBox="0 0 160 160", aria_hidden="true")
+    """A small picture; its empty frame where there is none."""
+    if picture is None:
+        return tag("span", class_="thumbnail")
+    return tag("img", src=f"/v1/pictures/{picture}/view?side=160", alt="", loading="lazy", class_="thumbnail")
 
 
 def _card(result: dict[str, Any], link: str) -> Markup:
     part = None if result["part"] is None else tag("span", f"Part {result['part']}")
     return tag(
         "a",
-        thumbnail(result["picture"]),
+        thumbnail(result["picture"] if result.get("image_size") else None),
         tag("b", icon(result["verdict"]), " ", result["verdict"]),
         tag("span", f"No {result['number']}"),
         part,
@@ -85,16 +85,17 @@ def _card(result: dict[str, Any], link: str) -> Markup:
 
 
 def _photo(result: dict[str, Any]) -> Markup:
-    if result["picture"] is None:
+    picture, size = result["picture"], result.get("image_size")
+    if picture is None:
         return tag("p", "There is no picture.", class_="big")
-    width, height = result.get("image_size") or (1280, 960)
+    if size is None:  # it could not be read, and so cannot be shown
+        link = tag("a", "Here is its file.", href=f"/v1/pictures/{picture}", download=True)
+        return tag("p", "This picture could not be read. ", link, class_="big")
+    width, height = size
     found = [_box("found", region["box"]) for region in result["regions"]]
     drawn = [_box("said", box) for box in result["boxes"]]
-    image = tag("image", href=f"/v1/pictures/{result['picture']}/view", width=width, height=height)
-    below = tag(
-        "text", "This picture cannot be shown.", x=width / 2, y=height / 2, text_anchor="middle", fill="#d7dce2"
-    )
-    return tag("svg", below, image, *found, *drawn, viewBox=f"0 0 {width} {height}", role="img", aria_label="Picture")
+    image = tag("image", href=f"/v1/pictures/{picture}/view", width=width, height=height)
+    return tag("svg", image, *found, *drawn, viewBox=f"0 0 {width} {height}", role="img", aria_label="Picture")
 
 
 def _box(kind: str, box: list[int]) -> Markup:
