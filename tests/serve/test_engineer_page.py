@@ -53,6 +53,16 @@ def test_results_are_found_by_filter(at_work, opened):
     api.expect(page.get_by_text("No result fits")).to_be_visible()
 
 
+def test_a_picture_that_could_not_be_read_is_told_of(at_work, opened):
+    number = at_work.send(b"no picture")["number"]
+    page = opened(f"{at_work.url}/engineer?number={number}")
+    api.expect(page.locator("#chosen .photo")).to_contain_text("This picture could not be read.")
+    api.expect(page.locator("#chosen dl")).to_contain_text("cannot read")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Here is its file").click()
+    assert download.value.path().read_bytes() == b"no picture"
+
+
 def test_results_come_in_pages(at_work, opened):
     for _ in range(25):
         at_work.send(part(GOOD))
@@ -88,7 +98,7 @@ def test_a_candidate_is_tried_approved_and_taken_back(at_work, opened, candidate
     assert page.get_by_role("button", name="Roll back").count() == 0
     page.get_by_label("Another artifact").set_input_files(candidate)
     page.get_by_role("button", name="Try it").click()
-    api.expect(page.locator(".candidate")).to_contain_text("Tried on the last 4 pictures: 1 verdicts change")
+    api.expect(page.locator(".candidate")).to_contain_text("Tried on the last 4 pictures: 1 verdict would be another")
     change = page.locator(".candidate .cards > div")
     api.expect(change).to_have_count(1)
     api.expect(change).to_contain_text(re.compile("now.*anomalous.*then.*good"))

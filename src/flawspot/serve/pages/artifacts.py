@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from flawspot.serve.pages.markup import Markup, facts, icon, joined, local, tag
 from flawspot.serve.pages.results import thumbnail
+from flawspot.texts import counted
 
 MOST_CHANGES = 60
 
@@ -66,14 +67,15 @@ def _candidate(candidate: dict[str, Any], present: str, name: str, action: str) 
     if candidate["state"] == "failed":
         return tag("div", told, tag("p", f"The trial failed: {candidate['reason']}", class_="bad"), class_="candidate")
     changed = candidate["changed"]
+    others = f"{counted(len(changed), 'verdict')} would be another"
     text = (
-        f"Tried on the last {candidate['pictures']} pictures: {len(changed)} verdicts change. Where the verdict stays, "
-        f"the severity changes by at most {candidate['largest_change']:.2g}."
+        f"Tried on the last {candidate['pictures']} pictures: {others}. Where it stays, the severity "
+        f"changes by at most {candidate['largest_change']:.2g}."
     )
     cards = [_change(change) for change in changed[:MOST_CHANGES]]
     question = (
         f"Artifact {short} will judge {name} from the next part on, in the place of {present[:12]}. On the last "
-        f"{candidate['pictures']} pictures {len(changed)} verdicts change."
+        f"{candidate['pictures']} pictures {others}."
     )
     sure = _sure("approve", "Approve the candidate", question, "Yes, approve", action, candidate["sha256"])
     return tag(
@@ -112,5 +114,5 @@ def _sure(do: str, title: str, question: str, yes: str, action: str, artifact: s
 def _switched(row: dict[str, Any]) -> str:
     told = f"{row['artifact'][:12]} {row['how']} by {row['by']}"
     if "tried" in row:
-        told += f", tried on {row['tried']} pictures, {row['changed']} verdicts changed"
+        told += f", tried on {counted(row['tried'], 'picture')}, with {counted(row['changed'], 'other verdict')}"
     return told

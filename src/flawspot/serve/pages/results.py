@@ -63,19 +63,21 @@ def severity(result: dict[str, Any]) -> str:
 
 
 def thumbnail(picture: str | None) -> Markup:
-    """A small picture."""
-    source = None if picture is None else f"/v1/pictures/{picture}/view?side=160"
-    return tag("img", src=source, alt="", loading="lazy")
+    """A small picture; its empty frame where there is none."""
+    if picture is None:
+        return tag("span", class_="thumbnail")
+    return tag("img", src=f"/v1/pictures/{picture}/view?side=160", alt="", loading="lazy", class_="thumbnail")
 
 
 def _card(result: dict[str, Any], link: str) -> Markup:
     part = None if result["part"] is None else tag("span", f"Part {result['part']}")
     return tag(
         "a",
-        thumbnail(result["picture"]),
+        thumbnail(result["picture"] if result.get("image_size") else None),
         tag("b", icon(result["verdict"]), " ", result["verdict"]),
-        tag("span", f"No {result['number']} · severity {severity(result)}"),
+        tag("span", f"No {result['number']}"),
         part,
+        None if severity(result) == "none" else tag("span", f"Severity {severity(result)}"),
         tag("span", local(result["time"])),
         None if result["word"] is None else tag("span", result["word"], class_="badge"),
         href=f"{link}{result['number']}#chosen",
@@ -83,12 +85,16 @@ def _card(result: dict[str, Any], link: str) -> Markup:
 
 
 def _photo(result: dict[str, Any]) -> Markup:
-    if result["picture"] is None:
+    picture, size = result["picture"], result.get("image_size")
+    if picture is None:
         return tag("p", "There is no picture.", class_="big")
-    width, height = result.get("image_size") or (1280, 960)
+    if size is None:  # it could not be read, and so cannot be shown
+        link = tag("a", "Here is its file.", href=f"/v1/pictures/{picture}", download=True)
+        return tag("p", "This picture could not be read. ", link, class_="big")
+    width, height = size
     found = [_box("found", region["box"]) for region in result["regions"]]
     drawn = [_box("said", box) for box in result["boxes"]]
-    image = tag("image", href=f"/v1/pictures/{result['picture']}/view", width=width, height=height)
+    image = tag("image", href=f"/v1/pictures/{picture}/view", width=width, height=height)
     return tag("svg", image, *found, *drawn, viewBox=f"0 0 {width} {height}", role="img", aria_label="Picture")
 
 
