@@ -79,7 +79,7 @@ class Appearance:
 
     @property
     def changes(self) -> list[Change]:
-        """What has changed, the farthest first; falsely at most once in 1,000 lines for each measure where nothing has."""
+        """What has changed, the farthest first; of what has not, one in 1,000 lines is told at most."""
         found = []
         for name, test in self._tests.items():
             if test.alarm:

@@ -1,0 +1,54 @@
+"""``flawspot drift`` as its users meet it."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def line(tmp_path):
+    """400 photographs of a line, whose grey levels rise after the 200th; their names do not tell their order."""
+    folder, generator = tmp_path / "line", np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(400):
+        level = generator.normal(60 if number < 200 else 75, 6)
+        pixels = np.clip(generator.normal(level, 1, (16, 16, 1)), 0, 255).astype(np.uint8)
+        path = folder / f"{number * 7919 % 400:03}.png"
+        Image.fromarray(np.repeat(pixels, 3, axis=2)).save(path)
+        os.utime(path, (1e9 + number, 1e9 + number))
+    return folder
+
+
+def test_a_change_is_told_with_its_place(flawspot, tiny, line):
+    code, out, err = flawspot("drift", tiny, line, "--json")
+    told = json.loads(out)
+    assert code == 0, err
+    assert told["changed"] is True
+    assert 200 < told["alarm_at"]["photograph"] < 330
+    assert told["evidence"] > 3
+    assert told["appearance"][0]["name"] == "brightness"
+    assert (told["good"] + told["anomalous"], told["not inspected"]) == (400, 0)
+    code, out, _ = flawspot("drift", tiny, line, "--fail-on-drift")
+    assert code == 4
+    assert "changed: it shows at photograph" in out
+    assert "brightness 59.5 -> 75 grey levels" in out
+
+
+def test_without_order_there_is_no_change(flawspot, tiny, line):
+    code, out, _ = flawspot("drift", tiny, line, "--order", "name", "--fail-on-drift")
+    assert code == 0
+    assert "no change is seen" in out
+
+
+def test_what_cannot_be_read_is_told(flawspot, tiny, line):
+    (line / "broken.png").write_bytes(b"no picture")
+    code, out, err = flawspot("drift", tiny, line, "--json")
+    assert code == 3
+    assert json.loads(out)["not inspected"] == 1
+    assert "broken.png" in err
+    code, _, err = flawspot("drift", tiny, line, "--order", "size")
+    assert code == 1
+    assert "--order is size: give time or name" in err

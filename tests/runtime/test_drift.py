@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from flawspot.runtime.drift import ALARM, REMEMBERED, Drift
+
+
+def watched(scores, held_out, threshold=np.inf):
+    """The number of scores until the alarm; None where there is none."""
+    drift = Drift([float(score) for score in held_out], threshold)
+    for number, score in enumerate(scores, 1):
+        drift.add(float(score))
+        if drift.alarm:
+            return number
+    return None
+
+
+@pytest.mark.parametrize("count", [3, 20, 200])
+def test_good_parts_hardly_ever_alarm(count):
+    """200 lines of 2,000 parts each, of which one in 1,000 may; few held-out scores are no excuse."""
+    generator = np.random.default_rng(count)
+    alarms = [
+        watched(generator.normal(size=2000), generator.normal(size=count), threshold=2.0) is not None
+        for _ in range(200)
+    ]
+    assert sum(alarms) <= 2
+
+
+def test_a_hundred_thousand_good_parts_do_not_alarm():
+    generator = np.random.default_rng(0)
+    drift = Drift(list(generator.normal(size=50)), 3.0)
+    for score in generator.normal(size=100_000):
+        drift.add(float(score))
+    assert not drift.alarm
+    assert drift.seen > 99_000
+    assert len(drift._scores) == REMEMBERED
+
+
+@pytest.mark.parametrize(("shift", "within"), [(1.0, 150), (2.0, 90), (-1.0, 150)])
+def test_a_change_is_seen_soon(shift, within):
+    generator = np.random.default_rng(1)
+    found = []
+    for _ in range(20):
+        scores = np.concatenate([generator.normal(size=500), generator.normal(shift, size=1000)])
+        number = watched(scores, generator.normal(size=50))
+        assert number is not None
+        found.append(number - 500)
+    assert min(found) > 0
+    assert np.median(found) < within
+
+
+def test_what_creeps_in_is_seen():
+    generator = np.random.default_rng(2)
+    creeping = generator.normal(size=3000) + np.linspace(0, 2, 3000)
+    assert watched(creeping, generator.normal(size=50)) < 2000
+
+
+def test_equal_scores_say_nothing():
+    """Ranks of equal scores are drawn, as the theory wants it."""
+    assert watched([5.0] * 20_000, [5.0] * 30) is None
+
+
+def test_anomalous_parts_and_what_is_no_number_are_passed_over():
+    drift = Drift([1.0, 2.0, 3.0], 3.0)
+    for score in (50.0, float("nan"), float("inf")):
+        drift.add(score)
+    assert (drift.seen, drift.capital, drift.alarm) == (0, 1.0, False)
+
+
+def test_the_capital_is_a_martingale():
+    """Over many short lines its mean stays 1."""
+    generator = np.random.default_rng(3)
+    capitals = []
+    for _ in range(4000):
+        drift = Drift(list(generator.normal(size=10)), np.inf, seed=int(generator.integers(2**31)))
+        for score in generator.normal(size=20):
+            drift.add(float(score))
+        capitals.append(drift.capital)
+    assert np.mean(capitals) == pytest.approx(1.0, abs=3 * np.std(capitals) / 4000**0.5)
+
+
+def test_evidence_is_told_in_powers_of_ten():
+    drift = Drift([float(number) for number in range(100)], np.inf)
+    assert drift.evidence == 0.0
+    while not drift.alarm:
+        drift.add(1000.0)
+    assert drift.evidence == pytest.approx(np.log10(ALARM), abs=0.5)
