@@ -90,10 +90,12 @@ class Appearance:
     def _begin(self) -> None:
         self._reference = np.fft.rfft2(_windowed(np.mean(self._first, axis=0)))
         measured = [self._measured(grey) for grey in self._first]
+        tests = {}
         for seed, name in enumerate(UNITS):
             values = [each[name] for each in measured]
-            self._tests[name] = Drift(values, math.inf, seed=seed)
+            tests[name] = Drift(values, math.inf, seed=seed)
             self._before[name] = float(np.mean(values)), float(np.std(values))
+        self._tests = tests  # at once, for other threads ask for changes meanwhile
         self._first.clear()
 
     def _measured(self, grey: NDArray[np.float32]) -> dict[str, float]:

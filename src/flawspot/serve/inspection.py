@@ -21,6 +21,8 @@ from PIL import Image
 from flawspot.errors import FlawspotError, FlawspotWarning, ImageError
 from flawspot.runtime.detector import Detector
 from flawspot.runtime.prediction import Prediction
+from flawspot.runtime.reduced import Decoded
+from flawspot.serve.chain import Row
 from flawspot.serve.keeping import Pictures
 from flawspot.serve.parts import NOT_INSPECTED, Outcome, Part
 from flawspot.serve.record import Record, RecordError
@@ -133,7 +135,11 @@ class Inspection:
             outcome = known or self._inspect(part)
             part.outcome.set_result(outcome)
             if known is None:  # or it would be counted twice
-                self._told(outcome)
+                try:
+                    self._told(outcome)
+                except Exception as error:  # a fault of ours there must not end the inspection
+                    text = f"after part {part.name}: {type(error).__name__}: {error}"
+                    warnings.warn(text, FlawspotWarning, stacklevel=2)
 
     def _known(self, part: Part) -> Outcome | None:
         """What became of this very item before, so that it is not judged twice."""
@@ -145,20 +151,22 @@ class Inspection:
 
     def _inspect(self, part: Part) -> Outcome:
         loaded, begin = self.loaded, time.monotonic()
-        content, encoded, anomaly_map = judge(loaded.detector, part)
+        judged = judge(loaded.detector, part)
+        content = judged.content
         content |= {"detector": self.name, "artifact": loaded.sha256}
         milliseconds = {"waited": begin - part.arrived, "judged": time.monotonic() - begin}
         content["milliseconds"] = {name: round(seconds * 1e3, 1) for name, seconds in milliseconds.items()}
-        if encoded is not None:
+        if judged.encoded is not None:
             picture = str(content["picture"])
             try:
-                self._pictures.save(picture, encoded)
+                self._pictures.save(picture, judged.encoded)
                 content["kept"] = self._pictures.keeping.keeps(picture, str(content["verdict"]))
             except FlawspotError as error:
                 _fail(content, f"its picture cannot be kept: {error}")
-        return self._recorded(content, anomaly_map if part.wants_map else None)
+        row = self._recorded(content)
+        return Outcome(content, row, judged.map if part.wants_map else None, judged.photograph)
 
-    def _recorded(self, content: dict[str, Any], anomaly_map: NDArray[np.float32] | None) -> Outcome:
+    def _recorded(self, content: dict[str, Any]) -> Row | None:
         row = None
         try:
             if self.tally.unrecorded:
@@ -176,11 +184,28 @@ class Inspection:
                 self._pictures.judged(row)
             except FlawspotError as error:
                 warnings.warn(str(error), FlawspotWarning, stacklevel=2)
-        return Outcome(content, row, anomaly_map)
+        return row
 
 
-def judge(detector: Detector, part: Part) -> tuple[dict[str, Any], bytes | None, NDArray[np.float32] | None]:
-    """What a detector says of a part, as the body of its row, the bytes of its picture, and its map.
+@dataclass
+class Judged:
+    """What a detector says of a part.
+
+    Attributes:
+        content: the body of its row.
+        encoded: the bytes of its picture; None where there is none.
+        map: its anomaly map, where there is a verdict.
+        photograph: its pixels, likewise.
+    """
+
+    content: dict[str, Any]
+    encoded: bytes | None = None
+    map: NDArray[np.float32] | None = None
+    photograph: Decoded | None = None
+
+
+def judge(detector: Detector, part: Part) -> Judged:
+    """What a detector says of a part.
 
     Whatever goes wrong, and be it a fault of ours, makes the part ``not inspected``.
     """
@@ -193,21 +218,22 @@ def judge(detector: Detector, part: Part) -> tuple[dict[str, Any], bytes | None,
         "picture": None,
         "kept": False,
     }
-    encoded = anomaly_map = None
+    judged = Judged(content)
     try:
         source = part.source
         if isinstance(source, ImageError):
             raise source
-        encoded = _bytes_of(source)
-        content["picture"] = hashlib.sha256(encoded).hexdigest()
-        found = detector.predict(encoded if isinstance(source, Path) else source, keep_image=False)
+        judged.encoded = _bytes_of(source)
+        content["picture"] = hashlib.sha256(judged.encoded).hexdigest()
+        photograph = detector.read(judged.encoded if isinstance(source, Path) else source)
+        found = detector.predict(photograph, keep_image=False)
         content |= told(found)
-        anomaly_map = found.map
+        judged.map, judged.photograph = found.map, photograph
     except FlawspotError as error:
         _fail(content, str(error).removeprefix("not inspected: "))
     except Exception as error:
         _fail(content, f"flawspot failed on it ({type(error).__name__}: {str(error)[:200]})")
-    return content, encoded, anomaly_map
+    return judged
 
 
 def told(found: Prediction) -> dict[str, Any]:

@@ -24,8 +24,8 @@ def lamps(status: dict[str, Any]) -> list[dict[str, str]]:
         of = f" {detector['name']}" if several else ""
         found += [_queue(detector, of), _drift(detector, of)]
     for output in status["outputs"]:
-        trouble = output.get("trouble")
-        found.append(_lamp(WRONG if trouble else WELL, str(output.get("name", "output")), trouble or "delivers"))
+        trouble = output["error"] and f"{output['waiting']} rows wait: {output['error']}"
+        found.append(_lamp(WRONG if trouble else WELL, str(output["name"]), trouble or "delivers"))
     disk, record = status["disk"], status["record"]
     free = f"{disk['free_bytes'] / 1e9:.0f} GB free"
     found.append(_lamp(WRONG if disk["trouble"] else WELL, "Disk", disk["trouble"] or free))
@@ -53,9 +53,11 @@ def _queue(detector: dict[str, Any], of: str) -> dict[str, str]:
 
 
 def _drift(detector: dict[str, Any], of: str) -> dict[str, str]:
+    changes = "; ".join(detector["drift"]["changes"])
     if detector["drift"]["alarm"]:
-        return _lamp(WRONG, f"Drift{of}", "good parts look unlike those it learned from: see to light and camera")
-    return _lamp(WELL, f"Drift{of}", "none seen")
+        told = f": {changes}" if changes else ": see to light and camera"
+        return _lamp(WRONG, f"Drift{of}", f"good parts look unlike those it learned from{told}")
+    return _lamp(LOOK if changes else WELL, f"Drift{of}", changes or "none seen")
 
 
 def _lamp(lamp: str, name: str, text: str) -> dict[str, str]:

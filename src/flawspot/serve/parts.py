@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import ImageError
+from flawspot.runtime.reduced import Decoded
 from flawspot.serve.chain import Row
 
 GOOD, ANOMALOUS, NOT_INSPECTED = "good", "anomalous", "not inspected"
@@ -26,11 +27,13 @@ class Outcome:
         content: the body of the row that tells of it; see `flawspot.serve.inspection`.
         row: that row; None where the record could not be written. Then the verdict is ``not inspected``.
         map: the anomaly map, where the part asked for it; see `flawspot.runtime.prediction.Prediction`.
+        photograph: the pixels that were judged; None where there is no verdict.
     """
 
     content: dict[str, Any]
     row: Row | None
     map: NDArray[np.float32] | None = None
+    photograph: Decoded | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As the API gives it."""

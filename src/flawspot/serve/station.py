@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flawspot.data.appearance import Appearance
 from flawspot.errors import ConfigurationError, FlawspotError
 from flawspot.files import replacing
 from flawspot.runtime.drift import Drift
@@ -70,7 +71,7 @@ class Station:
         self.sources: list[Source] = []
         self.outputs: list[Follower] = []
         self.listeners: list[Callable[[Outcome], None]] = []
-        self._drifts: dict[str, tuple[str, Drift]] = {}
+        self._drifts: dict[str, tuple[str, tuple[Drift, Appearance]]] = {}
         self._stop = threading.Event()
         self._lock_file = _alone(settings.folder)
         try:
@@ -164,13 +165,13 @@ class Station:
         inspection.tally.refused += 1
         return None
 
-    def drift(self, detector: str) -> Drift:
-        """The test that watches a detector's good parts; a new one for another artifact."""
+    def drift(self, detector: str) -> tuple[Drift, Appearance]:
+        """The tests that watch a detector's good parts, by scores and by looks; new ones for another artifact."""
         loaded = self.inspections[detector].loaded
         sha256, found = self._drifts.get(detector, ("", None))
         if found is None or sha256 != loaded.sha256:
             calibration = loaded.detector.manifest.calibration
-            found = Drift(calibration.scores, calibration.threshold)
+            found = Drift(calibration.scores, calibration.threshold), Appearance()
             self._drifts[detector] = (loaded.sha256, found)
         return found
 
@@ -213,13 +214,15 @@ class Station:
 
     def _told(self, outcome: Outcome) -> None:
         content = outcome.content
-        if content["verdict"] == GOOD and content.get("score") is not None:
-            self.drift(str(content["detector"])).add(float(content["score"]))
         for listener in self.listeners:
             listener(outcome)
         for output in self.outputs:
             output.nudge()
         self.events.tell("result", outcome.as_dict())
+        if content["verdict"] == GOOD and outcome.photograph is not None:
+            scores, looks = self.drift(str(content["detector"]))
+            scores.add(float(content["score"]))
+            looks.add(outcome.photograph)
 
     def _keep_house(self) -> None:
         """Once a second: the anchor, and cameras that are silent; now and then pictures that are too old."""

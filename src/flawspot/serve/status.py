@@ -36,7 +36,7 @@ def status_of(station: Station) -> dict[str, Any]:
 
 
 def _detector(station: Station, name: str) -> dict[str, Any]:
-    inspection, swap, drift = station.inspections[name], station.swaps[name], station.drift(name)
+    inspection, swap, (drift, looks) = station.inspections[name], station.swaps[name], station.drift(name)
     manifest = inspection.loaded.detector.manifest
     return {
         "name": name,
@@ -47,7 +47,12 @@ def _detector(station: Station, name: str) -> dict[str, Any]:
         "waiting": inspection.waiting,
         "room": station.settings.waiting,
         **vars(inspection.tally),
-        "drift": {"alarm": drift.alarm, "evidence": round(drift.evidence, 2), "parts": drift.seen},
+        "drift": {
+            "alarm": drift.alarm,
+            "evidence": round(drift.evidence, 2),
+            "parts": drift.seen,
+            "changes": [str(change) for change in looks.changes],
+        },
         "candidate": None if swap.candidate is None else swap.candidate.as_dict(),
         "previous": swap.previous,
     }

@@ -191,7 +191,7 @@ class Swapping:
 
     def _compare(self, found: Candidate, loaded: Loaded, picture: str, path: Path) -> None:
         before, after = (
-            judge(each.detector, Part(path, picture, "shadow"))[0] for each in (self.inspection.loaded, loaded)
+            judge(each.detector, Part(path, picture, "shadow")).content for each in (self.inspection.loaded, loaded)
         )
         found.pictures += 1
         severities = (before["severity"], after["severity"])
