@@ -91,9 +91,11 @@ def test_pixels_are_kept_as_they_were_judged(inspection, tmp_path):
 
 def test_nothing_is_judged_twice(inspection):
     first = inspected(inspection, grey(50), item="watch:a")
-    again = inspected(inspection, grey(150), item="watch:a")
+    again = inspected(inspection, grey(50), item="watch:a")
     assert again.row == first.row
     assert inspection.tally.judged == 1
+    other = inspected(inspection, grey(60), item="watch:a").row.content
+    assert (other["verdict"], other["item"]) == ("not inspected", None)
 
 
 def test_a_full_disk_makes_parts_not_inspected(inspection):

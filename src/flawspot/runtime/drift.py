@@ -24,6 +24,8 @@ ALARM = 1000.0
 REMEMBERED = 20_000
 """Scores that new ones are ranked among; later ones are ranked and not remembered. So many differ from all there could
 be by less than experts can win from."""
+_ENOUGH = 1e12
+"""Capital above it is put aside: it proves no more, and would grow past all numbers in some thousand parts."""
 _FLOOR = 1e-6
 """Capital is lent up to here, so that the test does not sleep for hours after a long time without a change. Each loan
 adds at most one in 10^9 to the probability of a false alarm."""
@@ -40,7 +42,7 @@ class Drift:
 
     Attributes:
         threshold: of the detector. What is above was called anomalous, says nothing of good parts, and is passed over.
-        capital: of the test; 1 at the beginning.
+        capital: of the test; 1 at the beginning, at most 10^12.
         highest: the largest it was.
         seen: how many parts it has bet on.
     """
@@ -62,7 +64,7 @@ class Drift:
 
     @property
     def evidence(self) -> float:
-        """The decimal logarithm of the largest capital, in [0, inf): 3 is an alarm."""
+        """The decimal logarithm of the largest capital, in [0, 12]: 3 is an alarm."""
         return math.log10(max(self.highest, 1.0))
 
     def add(self, score: float) -> None:
@@ -78,6 +80,9 @@ class Drift:
         moved = [(1 - JUMP) * share + JUMP * mean for share in self._shares]
         self._shares = [share * (1 + expert * (p - 0.5)) for share, expert in zip(moved, EXPERTS, strict=True)]
         self.capital = sum(self._shares)
+        if self.capital > _ENOUGH:
+            self._shares = [share * (_ENOUGH / self.capital) for share in self._shares]
+            self.capital = _ENOUGH
         self.highest = max(self.highest, self.capital)
         self.seen += 1
         if self.capital < _FLOOR:

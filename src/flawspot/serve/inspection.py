@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,14 @@ class Inspection:
             row = None if part.item is None else self._record.of_item(part.item)
         except RecordError:
             return None  # which writing will tell of
-        return None if row is None else Outcome(row.content, row)
+        if row is None:
+            return None
+        content = row.content
+        if isinstance(part.source, bytes) and content["picture"] != hashlib.sha256(part.source).hexdigest():
+            # Or a defective part would get the verdict of the good one that had its key before.
+            told = f"row {row.number} is of another picture with the same Idempotency-Key: give each part its own"
+            return self._inspect(replace(part, source=ImageError(told), item=None))
+        return Outcome(content, row)
 
     def _inspect(self, part: Part) -> Outcome:
         loaded, begin = self.loaded, time.monotonic()

@@ -1,9 +1,12 @@
+import functools
 import threading
 import time
 
 import pytest
 
-from ..conftest import grey
+from flawspot.serve.station import Station
+
+from ..conftest import grey, serving
 
 
 def form(content, **fields):
@@ -64,6 +67,38 @@ def test_the_same_request_twice_has_one_result(served):
     first = served.post("/v1/predict", grey(50), headers=key).json
     again = served.post("/v1/predict", grey(50), headers=key).json
     assert again["number"] == first["number"]
+    assert len(served.station.record.results()) == 1
+
+
+def test_a_key_that_was_used_before_gives_no_other_part_its_verdict(served):
+    key = {"Idempotency-Key": "4711"}
+    first = served.post("/v1/predict", grey(50), headers=key).json
+    other = served.post("/v1/predict", grey(150), headers=key).json
+    assert (first["verdict"], other["verdict"]) == ("good", "not inspected")
+    assert f"row {first['number']} is of another picture" in other["reason"]
+    assert served.station.record.row(other["number"]).content["verdict"] == "not inspected"
+    assert served.post("/v1/predict", grey(50), headers=key).json["number"] == first["number"]
+    assert served.post("/v1/predict", grey(50), headers={"Idempotency-Key": ""}).status == 400
+
+
+def test_each_detector_judges_by_itself_what_has_the_same_key(tiny, settings):
+    with Station({"left": tiny, "right": tiny}, settings) as station, serving(station) as served:
+        key = {"Idempotency-Key": "4711"}
+        sides = ("left", "right", "left")
+        found = [served.post(f"/v1/predict?detector={side}", grey(50), headers=key).json for side in sides]
+        assert [each["detector"] for each in found] == ["left", "right", "left"]
+        assert found[0]["number"] == found[2]["number"] != found[1]["number"]
+
+
+def test_the_same_key_from_many_at_once_has_one_result(served):
+    answers = []
+    ask = functools.partial(served.post, "/v1/predict", grey(50), headers={"Idempotency-Key": "4711"})
+    asking = [threading.Thread(target=lambda: answers.append(ask())) for _ in range(8)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert len({answer.json["number"] for answer in answers if answer.status == 200}) == 1
     assert len(served.station.record.results()) == 1
 
 

@@ -84,3 +84,12 @@ def test_the_status(served):
     assert status["disk"]["trouble"] is None or "are free" in status["disk"]["trouble"]
     assert status["detectors"][0]["name"] == "tiny"
     assert status["record"]["number"] == served.station.record.last.number
+
+
+def test_the_status_outlives_a_change_that_lasts(served):
+    drift = served.station.drift("tiny")
+    for number in range(3000):
+        drift.add(number / 50)  # a lamp that fades: each part looks worse than all before
+    told = served.get("/v1/status").json["detectors"][0]["drift"]
+    assert (told["alarm"], told["evidence"], told["parts"]) == (True, 12.0, 3000)
+    assert 'flawspot_drift_evidence{detector="tiny"} 12.0' in served.get("/metrics").body.decode()

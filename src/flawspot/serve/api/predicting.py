@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from flawspot.errors import ConfigurationError
 from flawspot.serve.api.access import AskError, needs, station_of
+from flawspot.serve.inspection import Inspection
 from flawspot.serve.parts import Outcome, Part
 from flawspot.serve.station import Station
 from flawspot.serve.tokens import Role
@@ -26,16 +27,16 @@ async def predict(request: Request) -> Response:
     """Inspect the picture in the body, or in the file ``image`` of a form.
 
     ``part_id``, ``station`` and ``detector`` are fields of the form or of the query. With a header ``Idempotency-Key``
-    the same request may be sent again: what was judged is not judged twice.
+    the same request may be sent again: what was judged is not judged twice. Another picture with the key of an earlier
+    one is not inspected.
     """
     content, fields = await _given(request)
     station = station_of(request)
-    key = request.headers.get("idempotency-key")
     part = Part(
         content,
         fields.get("name") or fields.get("part_id") or "picture",
         "http",
-        item=None if key is None else f"http:{_short('Idempotency-Key', key)}",
+        item=_item(station, fields.get("detector"), request.headers.get("idempotency-key")),
         part=fields.get("part_id"),
         station=fields.get("station"),
     )
@@ -44,12 +45,25 @@ async def predict(request: Request) -> Response:
     return answer(outcome, begin)
 
 
-async def judged(station: Station, part: Part, detector: str | None) -> Outcome | str:
-    """What became of a part, or why it was not taken."""
+def _item(station: Station, detector: str | None, key: str | None) -> str | None:
+    """By which a part is known again; each detector judges it by itself."""
+    if key is None:
+        return None
+    if not key:
+        raise AskError("the Idempotency-Key is empty: give each part a key of its own, or no such header")
+    return f"http:{_inspection(station, detector).name}:{_short('Idempotency-Key', key)}"
+
+
+def _inspection(station: Station, detector: str | None) -> Inspection:
     try:
-        waiting = station.send(part, detector)
+        return station.inspection(detector)
     except ConfigurationError as error:
         raise AskError(str(error), 404) from error
+
+
+async def judged(station: Station, part: Part, detector: str | None) -> Outcome | str:
+    """What became of a part, or why it was not taken."""
+    waiting = station.send(part, _inspection(station, detector).name)
     if waiting is None:
         return "the queue is full: the part was not inspected, send it again"
     try:
