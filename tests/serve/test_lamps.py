@@ -3,6 +3,11 @@
 import copy
 
 from flawspot.serve.lamps import lamps
+from flawspot.serve.outputs.follower import State
+from flawspot.serve.outputs.json_folder import JsonFolder
+from flawspot.serve.status import status_of
+
+from .conftest import wait_for
 
 WELL = {
     "sources": [
@@ -20,7 +25,8 @@ WELL = {
             "drift": {"alarm": False, "evidence": 0.0, "parts": 9},
         }
     ],
-    "outputs": [{"name": "mqtt", "trouble": None}],
+    "outputs": [vars(State("mqtt", 12, 5, 0, None, 0, True))],
+    "housekeeping": None,
     "disk": {"free_bytes": 25 * 10**9, "trouble": None},
     "record": {"number": 12, "hash": "ab"},
 }
@@ -59,11 +65,38 @@ def test_drift_disk_record_and_outputs_can_be_wrong():
         status["detectors"][0]["drift"]["alarm"] = True
         status["detectors"][0]["unrecorded"] = 2
         status["disk"]["trouble"] = "only 3 MB are free: free some space"
-        status["outputs"][0]["trouble"] = "nobody answers"
+        status["outputs"][0].update(error="nobody answers", waiting=3)
 
     found = looked(change)
     assert set(found) == {"Drift", "Record", "Disk", "Mqtt"}
     assert {lamp for lamp, _ in found.values()} == {"wrong"}
+    assert found["Mqtt"] == ("wrong", "nobody answers; 3 rows wait")
+    assert looked(lambda status: status["outputs"][0].update(running=False)).keys() == {"Mqtt"}
+    assert looked(lambda status: status.update(housekeeping="cut off")) == {"Record": ("wrong", "cut off")}
+
+
+def test_a_real_output_and_a_real_anchor_that_fail_are_told(station, tmp_path, monkeypatch):
+    monkeypatch.setattr("flawspot.serve.station.SWEEP_SECONDS", 0.0)
+    swept = []
+    monkeypatch.setattr(station.pictures, "sweep", lambda: swept.append(1))
+    out = tmp_path / "out"
+    station.outputs.append(JsonFolder(station.record, "results", out))
+    (out / ".unfinished").parent.mkdir()
+    (out / ".unfinished").write_text("in the way")
+    station.record.add("result", {"detector": "tiny", "verdict": "good"})
+    station.outputs[0].start()
+    (station.settings.folder / "head").write_text("someone else's")
+
+    def wrong():
+        return {each["name"]: each["text"] for each in status_of(station)["lamps"] if each["lamp"] == "wrong"}
+
+    wait_for(lambda: {"Results", "Record"} <= wrong().keys())
+    assert "is no anchor" in wrong()["Record"]
+    assert "cannot write" in wrong()["Results"]
+    wait_for(lambda: swept)  # or the disk would fill
+    (out / ".unfinished").unlink()
+    (station.settings.folder / "head").unlink()
+    wait_for(lambda: not {"Results", "Record"} & wrong().keys())
 
 
 def test_of_several_detectors_each_is_named():

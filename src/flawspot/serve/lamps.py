@@ -24,15 +24,17 @@ def lamps(status: dict[str, Any]) -> list[dict[str, str]]:
         of = f" {detector['name']}" if several else ""
         found += [_queue(detector, of), _drift(detector, of)]
     for output in status["outputs"]:
-        trouble = output["error"] and f"{output['waiting']} rows wait: {output['error']}"
-        found.append(_lamp(WRONG if trouble else WELL, str(output["name"]), trouble or "delivers"))
+        trouble = output["error"] or (None if output["running"] else "it has ended: start the station again")
+        text = f"{trouble}; {output['waiting']} rows wait" if trouble else "delivers"
+        found.append(_lamp(WRONG if trouble else WELL, str(output["name"]), text))
     disk, record = status["disk"], status["record"]
     free = f"{disk['free_bytes'] / 1e9:.0f} GB free"
     found.append(_lamp(WRONG if disk["trouble"] else WELL, "Disk", disk["trouble"] or free))
     unrecorded = sum(detector["unrecorded"] for detector in status["detectors"])
     row = "nothing written yet" if record is None else f"row {record['number']}"
     text = f"{unrecorded} results are not in it" if unrecorded else row
-    return [*found, _lamp(WRONG if unrecorded else WELL, "Record", text)]
+    trouble = status["housekeeping"]
+    return [*found, _lamp(WRONG if trouble or unrecorded else WELL, "Record", trouble or text)]
 
 
 def _source(source: dict[str, Any]) -> dict[str, str]:

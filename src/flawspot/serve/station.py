@@ -19,6 +19,7 @@ from flawspot.errors import ConfigurationError, FlawspotError
 from flawspot.files import replacing
 from flawspot.runtime.drift import Drift
 from flawspot.serve.anchor import write_anchor
+from flawspot.serve.chain import Row
 from flawspot.serve.events import Events
 from flawspot.serve.inspection import Inspection, Loaded
 from flawspot.serve.keeping import Keeping, Pictures
@@ -59,6 +60,7 @@ class Station:
         swaps: likewise.
         sources, outputs: threads that bring parts and take results away.
         listeners: called with every outcome in the thread that has inspected it; metrics are one.
+        trouble: what is wrong with the anchor or with removing old pictures; None where nothing is.
     """
 
     def __init__(self, artifacts: Mapping[str, Path], settings: Settings) -> None:
@@ -71,8 +73,10 @@ class Station:
         self.sources: list[Source] = []
         self.outputs: list[Follower] = []
         self.listeners: list[Callable[[Outcome], None]] = []
+        self.trouble: str | None = None
         self._drifts: dict[str, tuple[str, tuple[Drift, Appearance]]] = {}
         self._stop = threading.Event()
+        self._anchored: Row | None = None
         self._lock_file = _alone(settings.folder)
         try:
             self.record = Record(settings.folder / "record.sqlite")
@@ -226,26 +230,33 @@ class Station:
 
     def _keep_house(self) -> None:
         """Once a second: the anchor, and cameras that are silent; now and then pictures that are too old."""
-        anchored, swept, troubled = 0, time.monotonic(), ""
+        swept = time.monotonic()
+        troubles: dict[Callable[[], object], str] = {}
         while not self._stop.wait(1.0):
-            now = time.monotonic()
-            try:
-                for source in self.sources:
-                    limit = source.silent_seconds
-                    if limit is not None and now - source.state.heard > limit:
-                        source.silent()
-                last = self.record.last
-                if last is not None and last.number != anchored:
-                    write_anchor(self.record)
-                    anchored = last.number
-                if now - swept > SWEEP_SECONDS:
-                    swept = now
-                    self.pictures.sweep()
-                troubled = ""
-            except (FlawspotError, OSError) as error:
-                if str(error) != troubled:
-                    troubled = str(error)
-                    self.events.tell("trouble", {"reason": troubled})
+            chores: list[Callable[[], object]] = [self._hear_silence, self._anchor]
+            if time.monotonic() - swept > SWEEP_SECONDS:
+                swept = time.monotonic()
+                chores.append(self.pictures.sweep)
+            for chore in chores:  # each by itself: an anchor that is damaged must not let the disk fill
+                troubles.pop(chore, None)
+                try:
+                    chore()
+                except Exception as error:
+                    named = isinstance(error, FlawspotError | OSError)
+                    troubles[chore] = str(error) if named else f"{type(error).__name__}: {error}"
+            self.trouble = "; ".join(troubles.values()) or None
+
+    def _hear_silence(self) -> None:
+        for source in self.sources:
+            limit = source.silent_seconds
+            if limit is not None and time.monotonic() - source.state.heard > limit:
+                source.silent()
+
+    def _anchor(self) -> None:
+        last = self.record.last
+        if last is not None and last != self._anchored:
+            write_anchor(self.record)
+            self._anchored = last
 
 
 def _alone(folder: Path) -> sqlite3.Connection:

@@ -29,6 +29,7 @@ def status_of(station: Station) -> dict[str, Any]:
         "outputs": [vars(output.state) for output in station.outputs],
         "today": _counted(station, since),
         "disk": _disk(station),
+        "housekeeping": station.trouble,
         "record": None if head is None else {"number": head.number, "hash": head.hash},
     }
     trouble = "; ".join(source.state.trouble for source in station.sources if source.state.trouble)
