@@ -51,6 +51,36 @@ TESTS = (
 )
 """What older exporters, and older parsers of command lines, have been seen to get wrong without an error."""
 
+SERVE = """
+import http.client, json, pathlib, re, shutil, subprocess, sys, time
+
+def ask(method, path, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request(method, path, body)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+artifact, photograph = map(pathlib.Path, sys.argv[1:])
+pathlib.Path("line").mkdir()
+command = [sys.executable, "-m", "flawspot", "serve", str(artifact), "--watch", "line", "--port", "0"]
+process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+try:
+    port = int(re.search(r":([0-9]+)/", process.stdout.readline())[1])
+    status, answer = ask("POST", "/v1/predict", photograph.read_bytes())
+    assert status == 200 and json.loads(answer)["verdict"] in ("good", "anomalous"), answer
+    shutil.copy(photograph, "line")
+    for _ in range(300):
+        found = json.loads(ask("GET", "/v1/results")[1])["results"]
+        if len(found) == 2:
+            break
+        time.sleep(0.1)
+    assert [each["origin"] for each in found] == ["watch", "http"], found
+    assert b"flawspot_parts_total" in ask("GET", "/metrics")[1]
+    assert all(ask("GET", path)[0] == 200 for path in ("/", "/engineer", "/openapi.json", "/v2/health/ready"))
+finally:
+    process.terminate()
+    process.wait(30)
+"""
 PREDICT = """
 import sys, flawspot
 prediction = flawspot.load(sys.argv[1]).predict(sys.argv[2])
@@ -64,7 +94,7 @@ class Environment:
     def __init__(self, folder: Path, extra: str = "") -> None:
         self.folder = folder
         self.python = folder / "environment" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        lowest = _lowest("", *filter(None, [extra]))
+        lowest = _lowest("", *filter(None, extra.split(",")))
         folder.mkdir(parents=True)
         constraints = folder / "lowest.txt"
         constraints.write_text("".join(f"{name}=={version}\n" for name, version in lowest.items()), encoding="utf-8")
@@ -125,8 +155,8 @@ def train(folder: Path) -> tuple[Path, Path]:
 
 
 def predict(folder: Path, artifact: Path, product: Path) -> None:
-    """Predict and sign at the lowest versions of the running half, which has no torch."""
-    home = Environment(folder, "sign")
+    """Predict, sign and serve at the lowest versions of the running half, which has no torch."""
+    home = Environment(folder, "sign,serve")
     photographs = sorted((product / "test").rglob("*.png"))
     lines = home.flawspot("predict", str(artifact), str(product / "test"), "--out", "found", "--threads", "1", "--json")
     if len([json.loads(line) for line in lines.splitlines()]) != len(photographs):
@@ -140,6 +170,8 @@ def predict(folder: Path, artifact: Path, product: Path) -> None:
     home.flawspot("verify", str(artifact), "--trusted-key", "line.pub")
     home.flawspot("predict", str(artifact), str(photographs[0]), "--trusted-key", "line.pub")
     home.run("-c", PREDICT, str(artifact), str(photographs[0]))
+    home.run("-c", SERVE, str(artifact), str(photographs[0]))
+    home.flawspot("audit", "verify", "station")
     home.run("-c", EVERY_HELP)
 
 
