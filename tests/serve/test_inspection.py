@@ -1,3 +1,6 @@
+import errno
+import os
+import sys
 import threading
 
 import numpy as np
@@ -124,6 +127,42 @@ def test_a_picture_that_cannot_be_kept_is_not_inspected(inspection, settings):
             assert "cannot be kept" in content["reason"]
             return
     pytest.fail("no picture whose hash begins with ab")
+
+
+@pytest.mark.parametrize("place", ["flawspot.serve.keeping.Pictures.find", "flawspot.serve.record.Record.add"])
+def test_a_disk_that_fails_in_a_new_way_ends_nothing(inspection, monkeypatch, place):
+    def fail(*_):
+        raise PermissionError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(place, fail)
+        content = inspected(inspection, grey(50)).content
+    assert content["verdict"] == "not inspected"
+    assert "Input/output error" in content["reason"]
+    assert inspected(inspection, grey(50)).row.content["verdict"] == "good"
+
+
+def test_a_row_that_cannot_be_written_down_ends_nothing(inspection, monkeypatch):
+    monkeypatch.setattr("flawspot.serve.inspection.told", lambda _: {"verdict": "good", "p_value": float("nan")})
+    outcome = inspected(inspection, grey(50))
+    assert (outcome.content["verdict"], outcome.row) == ("not inspected", None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
+def test_a_pipe_keeps_nothing_waiting(inspection, tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    content = inspected(inspection, tmp_path / "a.png").row.content
+    assert content["verdict"] == "not inspected"
+    assert content["reason"].endswith("it is a pipe")
+
+
+def test_a_record_that_was_removed_takes_no_verdict(inspection, settings):
+    assert inspected(inspection, grey(50)).row
+    for path in settings.folder.glob("record.sqlite*"):
+        path.rename(path.with_name(f"away {path.name}"))
+    outcome = inspected(inspection, grey(50))
+    assert (outcome.content["verdict"], outcome.row) == ("not inspected", None)
+    assert "was removed or replaced" in outcome.content["reason"]
 
 
 def test_a_full_queue_is_told(inspection, monkeypatch):

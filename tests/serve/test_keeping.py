@@ -88,6 +88,16 @@ def test_sweeping_by_age_size_and_share(tmp_path, record):
     assert record.of_kind("removed")[0].content["because"] == "size"
 
 
+def test_what_goes_while_it_sweeps_holds_up_nothing(tmp_path, record, monkeypatch):
+    pictures = Pictures(tmp_path / "pictures", record, Keeping(days=1, one_good_in=0, recent=24))
+    old = time.time() - 2 * 86_400
+    for level in range(100, 150):
+        os.utime(pictures.find(judge(pictures, grey(level), "anomalous")[0]), (old, old))
+    glob = type(tmp_path).glob
+    monkeypatch.setattr(type(tmp_path), "glob", lambda path, of: [path / "ab" / "gone.png", *glob(path, of)])
+    assert pictures.sweep() == 26
+
+
 def test_the_recent_ones_are_known_after_a_restart(tmp_path, record):
     keeping = Keeping(one_good_in=0, recent=24)
     before = Pictures(tmp_path / "pictures", record, keeping)

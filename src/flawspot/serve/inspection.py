@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flawspot.errors import FlawspotError, FlawspotWarning, ImageError
+from flawspot.files import special_kind
 from flawspot.runtime.detector import Detector
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.reduced import Decoded
@@ -131,10 +132,13 @@ class Inspection:
                 if self._closing.is_set():
                     return
                 continue
-            known = self._known(part)
-            outcome = known or self._inspect(part)
+            last = self._record.last
+            try:
+                outcome = self._known(part) or self._inspect(part)
+            except Exception as error:  # a disk that fails in a new way, or a fault of ours: the line goes on
+                outcome = self._failed(part, error)
             part.outcome.set_result(outcome)
-            if known is None:  # or it would be counted twice
+            if outcome.row is None or last is None or outcome.row.number > last.number:  # or it would be counted twice
                 try:
                     self._told(outcome)
                 except Exception as error:  # a fault of ours there must not end the inspection
@@ -168,10 +172,16 @@ class Inspection:
             try:
                 self._pictures.save(picture, judged.encoded)
                 content["kept"] = self._pictures.keeping.keeps(picture, str(content["verdict"]))
-            except FlawspotError as error:
+            except (FlawspotError, OSError) as error:
                 _fail(content, f"its picture cannot be kept: {error}")
         row = self._recorded(content)
         return Outcome(content, row, judged.map if part.wants_map else None, judged.photograph)
+
+    def _failed(self, part: Part, error: Exception) -> Outcome:
+        content = judge(self.loaded.detector, replace(part, source=ImageError(_named(error)))).content
+        content |= {"detector": self.name, "artifact": self.loaded.sha256}
+        content["milliseconds"] = {"waited": 0.0, "judged": 0.0}
+        return Outcome(content, self._recorded(content))
 
     def _recorded(self, content: dict[str, Any]) -> Row | None:
         row = None
@@ -181,15 +191,15 @@ class Inspection:
                 self._record.add("station", lost)
                 self.tally.unrecorded = 0
             row = self._record.add("result", content)
-        except RecordError as error:
+        except Exception as error:
             self.tally.unrecorded += 1
-            _fail(content, str(error))
+            _fail(content, str(error) if isinstance(error, RecordError) else _named(error))
         self.tally.judged += 1
         self.tally.not_inspected += content["verdict"] == NOT_INSPECTED
         if row is not None:
             try:
                 self._pictures.judged(row)
-            except FlawspotError as error:
+            except (FlawspotError, OSError) as error:
                 warnings.warn(str(error), FlawspotWarning, stacklevel=2)
         return row
 
@@ -239,7 +249,7 @@ def judge(detector: Detector, part: Part) -> Judged:
     except FlawspotError as error:
         _fail(content, str(error).removeprefix("not inspected: "))
     except Exception as error:
-        _fail(content, f"flawspot failed on it ({type(error).__name__}: {str(error)[:200]})")
+        _fail(content, _named(error))
     return judged
 
 
@@ -257,6 +267,9 @@ def _bytes_of(source: Any) -> bytes:
         return source
     if isinstance(source, Path):
         try:
+            kind = special_kind(source)
+            if kind is not None:  # a pipe would keep the line waiting
+                raise ImageError(f"cannot read {source}: it is {kind}")
             size = source.stat().st_size
             if size > MAX_FILE_BYTES:
                 raise ImageError(f"cannot read {source}: it has {size} bytes, more than {MAX_FILE_BYTES}")
@@ -267,6 +280,10 @@ def _bytes_of(source: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(source).save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def _named(error: Exception) -> str:
+    return visible(f"flawspot failed on it ({type(error).__name__}: {str(error)[:200]})")
 
 
 def _fail(content: dict[str, Any], reason: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import re
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +113,7 @@ class Pictures:
         Raises:
             FlawspotError: the record cannot be read or written.
         """
-        found = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("??/*.*"))
+        found = sorted(_stated(self.folder.glob("??/*.*")))
         with self._lock:
             recent = {picture for pictures in self._recent.values() for picture in pictures}
         oldest = time.time() - self.keeping.days * _SECONDS_A_DAY
@@ -155,3 +157,11 @@ class Pictures:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 raise FlawspotError(f"cannot remove {path}: {error.strerror or error}") from error
+
+
+def _stated(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
+    """When they were written, and their sizes; the line goes on meanwhile, and some are gone again."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            state = path.stat()
+            yield state.st_mtime, state.st_size, path

@@ -87,6 +87,7 @@ class Record:
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             try:
                 self._prepare(create)
+                self._file = _file_at(path)
                 self._last = self._newest()
             except BaseException:
                 self._db.close()
@@ -112,9 +113,13 @@ class Record:
         """Add a row; it is on the disk when this returns.
 
         Raises:
-            RecordError: it cannot be written (a full disk), or a row with the same ``item`` is there already.
+            RecordError: it cannot be written (a full disk), a row with the same ``item`` is there already, or the file
+                is no longer in its place.
         """
         with self._lock, self._telling("write to"):
+            if _file_at(self.path) != self._file:
+                # The system would go on writing into a file that nobody can open any more.
+                raise RecordError(f"{visible(str(self.path))} was removed or replaced: start the station again")
             row = following(self._last, now(), kind, content)
             self._db.execute(
                 f"INSERT INTO rows ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
@@ -217,6 +222,15 @@ class Record:
                 raise RecordError(f"{self.path} holds this item already: nothing is judged twice") from error
             cure = "free some space" if "full" in reason else "see that the disk is there and may be written"
             raise RecordError(f"cannot {what} the record {visible(str(self.path))}: {reason}; {cure}") from error
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """What tells the file at a path from another one that takes its place; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _clauses(wanted: Wanted) -> tuple[list[str], list[Any]]:
