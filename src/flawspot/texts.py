@@ -21,6 +21,15 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escape(c) for c in text)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether it can be written as UTF-8: JSON and odd encodings may hold halves of surrogate pairs, which cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def spreadsheet_cell(text: str) -> str:
     """`text` as `visible`, with an apostrophe before what a spreadsheet would take for a formula."""
     return f"'{visible(text)}" if text.startswith(_FORMULA) else visible(text)

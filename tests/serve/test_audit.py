@@ -10,8 +10,9 @@ import pytest
 from flawspot.serve import audit
 from flawspot.serve.anchor import Anchor, read_anchor, write_anchor
 from flawspot.serve.audit import PictureAudit, RecordAudit, record_in
-from flawspot.serve.chain import following
-from flawspot.serve.record import Record, RecordError
+from flawspot.serve.chain import RowError, following
+from flawspot.serve.keeping import Keeping, Pictures
+from flawspot.serve.record import Record, RecordError, Wanted
 
 from .written import keep, overwrite, picture, result, station, tamper
 
@@ -75,7 +76,9 @@ def test_changes_are_found(change, tmp_path):
 
 def test_a_disk_that_fails(tmp_path):
     overwrite(station(tmp_path), 8, b"nothing")
-    assert found(tmp_path) == ["row 8 was changed: its hash does not fit what it says"]
+    assert "row 8 was changed: its hash does not fit what it says" in found(tmp_path)
+    with Record(tmp_path / "record.sqlite") as record, pytest.raises(RowError, match="row 8 of the record is damaged"):
+        Pictures(tmp_path / "pictures", record, Keeping())
     overwrite(tmp_path, 7, b'{"\xff')
     with pytest.raises(RecordError, match="decode"):
         found(tmp_path)
@@ -139,6 +142,8 @@ def test_an_anchor_of_any_row_serves(tmp_path):
         "CREATE TRIGGER another AFTER INSERT ON rows BEGIN SELECT 1; END",
         "CREATE TABLE another (x)",
         "ALTER TABLE rows ADD COLUMN another",
+        "CREATE VIEW sqliteX AS SELECT 1",
+        "CREATE TRIGGER sqliteXlies BEFORE INSERT ON rows BEGIN SELECT RAISE(IGNORE); END",
     ],
 )
 def test_other_tables_and_triggers_are_found(statement, tmp_path):
@@ -148,6 +153,42 @@ def test_other_tables_and_triggers_are_found(statement, tmp_path):
     database.close()
     (reason,) = found(tmp_path)
     assert "is not as the station made it" in reason
+
+
+def test_what_swallows_rows_is_no_record(tmp_path):
+    station(tmp_path)
+    database = sqlite3.connect(tmp_path / "record.sqlite")
+    database.execute("CREATE TRIGGER another BEFORE INSERT ON rows BEGIN SELECT RAISE(IGNORE); END")
+    database.close()
+    with Record(tmp_path / "record.sqlite") as record:
+        last = record.last
+        with pytest.raises(RecordError, match="takes no rows"):
+            record.add("result", result(50))
+        assert record.last == last
+
+
+def test_an_index_that_hides_results_is_found(tmp_path):
+    station(tmp_path)
+    database = sqlite3.connect(tmp_path / "record.sqlite")
+    (made,) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'rows_kind'").fetchone()
+    database.execute("DROP INDEX rows_kind")
+    database.execute(f"{made} WHERE verdict <> 'anomalous'")
+    database.execute("PRAGMA writable_schema = 1")
+    database.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'rows_kind'", (made,))
+    database.commit()
+    database.close()
+    with Record(tmp_path / "record.sqlite") as record:
+        assert not record.results(Wanted(verdict="anomalous"))
+    (reason,) = found(tmp_path)
+    assert "does not fit its rows" in reason
+
+
+def test_what_sqlite_notes_for_itself_is_no_change(tmp_path):
+    station(tmp_path)
+    database = sqlite3.connect(tmp_path / "record.sqlite")
+    database.execute("ANALYZE")
+    database.close()
+    assert found(tmp_path) == []
 
 
 def test_while_a_station_writes(tmp_path):

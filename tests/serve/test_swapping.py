@@ -72,6 +72,37 @@ def test_what_was_approved_stays_after_a_restart_and_can_be_taken_back(tiny, set
         assert inspect(station, 70)["verdict"] == "good"
 
 
+def test_another_file_in_the_place_of_what_was_approved_judges_nothing(tiny, settings, stricter):
+    with Station({"tiny": tiny}, settings) as station:
+        swap = station.swaps["tiny"]
+        found = swap.begin(stricter, "anna")
+        tried(swap)
+        swap.approve(found.sha256, "anna")
+    kept = settings.folder / "artifacts" / f"{found.sha256}.onnx"
+    kept.write_bytes(tiny.read_bytes())  # an artifact indeed, but nobody has approved it
+    with pytest.raises(ArtifactError, match="another file than was approved"):
+        Station({"tiny": tiny}, settings)
+    kept.write_bytes(stricter)
+    (first,) = (path for path in kept.parent.iterdir() if path != kept)
+    first.write_bytes(stricter)
+    with Station({"tiny": tiny}, settings) as station:
+        assert first.read_bytes() == tiny.read_bytes()  # whoever starts the station has given it again
+        first.write_bytes(stricter)
+        with pytest.raises(ArtifactError, match="another file than was approved"):
+            station.swaps["tiny"].back("anna")
+        assert inspect(station, 70)["artifact"] == found.sha256
+
+
+def test_what_has_judged_is_kept_where_it_cannot_be_loaded_any_more(station, tiny, tmp_path):
+    private = tmp_path / "line.key"
+    make_key(private)
+    keys = [path for path in tmp_path.iterdir() if path.name.startswith("line") and path != private]
+    station.swaps["tiny"].loading = Loading(trusted_keys=keys)
+    with pytest.raises(SignatureError):
+        station.swaps["tiny"].begin(tiny.read_bytes(), "anna")
+    assert [path.read_bytes() for path in (station.settings.folder / "artifacts").iterdir()] == [tiny.read_bytes()]
+
+
 def test_another_file_at_the_start_is_recorded(tiny, settings, stricter):
     with Station({"tiny": tiny}, settings) as station:
         first = station.inspection(None).loaded.sha256

@@ -3,14 +3,21 @@ moved without the next one telling."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from flawspot.errors import FlawspotError
+
 GENESIS = "0" * 64
 """What stands for the hash of the row before the first."""
+
+
+class RowError(FlawspotError):
+    """A row holds something else than was written."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,16 @@ class Row:
 
     @property
     def content(self) -> dict[str, Any]:
-        """The body as plain values."""
-        found: dict[str, Any] = json.loads(self.body)
+        """The body as plain values.
+
+        Raises:
+            RowError: it was damaged.
+        """
+        found: Any = None
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(self.body)
+        if not isinstance(found, dict):
+            raise RowError(f"row {self.number} of the record is damaged: see what `flawspot audit verify` says")
         return found
 
     def as_dict(self) -> dict[str, Any]:

@@ -109,9 +109,9 @@ def write_folder(file: IO[bytes], record: Record, pictures: Pictures, wanted: Wa
             name = _add(archive, pictures, each.row, "test/defect" if each.defective else "test/good", done)
             if name is not None:
                 count += 1
-                if each.defective and each.boxes:
-                    mask = f"ground_truth/defect/{name}_mask.png"
-                    archive.writestr(mask, _mask(each.boxes, each.row.content["image_size"]))
+                size = each.row.content.get("image_size")  # of what could not be inspected nobody knows it
+                if each.defective and each.boxes and size is not None:
+                    archive.writestr(f"ground_truth/defect/{name}_mask.png", _mask(each.boxes, size))
         if unconfirmed:
             for row in _each(record, Wanted(**{**vars(wanted), "verdict": GOOD})):
                 if not record.words_on(row.number):
@@ -129,7 +129,10 @@ def _add(archive: zipfile.ZipFile, pictures: Pictures, row: Row, folder: str, do
         return None
     done.add(picture)
     name = f"{row.number:08}"
-    archive.write(path, f"{folder}/{name}{path.suffix}")
+    try:
+        archive.write(path, f"{folder}/{name}{path.suffix}")
+    except FileNotFoundError:  # old pictures go meanwhile
+        return None
     return name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import datetime
 import json
@@ -15,7 +14,7 @@ from flawspot.errors import ConfigurationError
 from flawspot.files import replacing
 from flawspot.progress import SILENT, Progress
 from flawspot.serve.chain import Row
-from flawspot.serve.record import Record, RecordError, Wanted
+from flawspot.serve.record import Record, Wanted
 from flawspot.texts import shortened, spreadsheet_cell
 
 _CONTENT = (
@@ -42,7 +41,8 @@ def export(record: Record, output: Path, wanted: Wanted, progress: Progress = SI
         progress: is told of the rows.
 
     Raises:
-        RecordError: the record cannot be read, or a row of it holds something else than it should.
+        RecordError: the record cannot be read.
+        RowError: a row of it was damaged.
         FlawspotError: the file cannot be written.
     """
     last, count = record.last, 0
@@ -85,22 +85,13 @@ def _of_interest(record: Record, row: Row, wanted: Wanted) -> Iterator[tuple[dic
         wanted.until is not None and row.time >= wanted.until
     ):
         return
-    content = _content(row)
+    content = row.content
     asked = (("verdict", wanted.verdict), ("detector", wanted.detector), ("part", wanted.part))
     if any(value is not None and content.get(name) != value for name, value in asked):
         return
     word = next(reversed(record.words_on(row.number)), None)
-    if wanted.word is None or (word is not None and wanted.word in ("any", _content(word).get("word"))):
+    if wanted.word is None or (word is not None and wanted.word in ("any", word.content.get("word"))):
         yield content, word
-
-
-def _content(row: Row) -> dict[str, Any]:
-    found: Any = None
-    with contextlib.suppress(ValueError, RecursionError):
-        found = json.loads(row.body)
-    if not isinstance(found, dict):
-        raise RecordError(f"row {row.number} of the record is damaged: see what `flawspot audit verify` says")
-    return found
 
 
 def _as_lines(file: IO[str]) -> Callable[[Row, dict[str, Any], Row | None], None]:

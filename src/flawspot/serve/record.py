@@ -121,10 +121,12 @@ class Record:
                 # The system would go on writing into a file that nobody can open any more.
                 raise RecordError(f"{visible(str(self.path))} was removed or replaced: start the station again")
             row = following(self._last, now(), kind, content)
-            self._db.execute(
+            added = self._db.execute(
                 f"INSERT INTO rows ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
                 (row.number, row.time, row.kind, row.body, row.previous, row.hash),
             )
+            if added.rowcount != 1:  # a trigger of somebody else has swallowed it
+                raise RecordError(f"{visible(str(self.path))} takes no rows: see what `flawspot audit verify` says")
             self._last = row
             return row
 
@@ -216,7 +218,7 @@ class Record:
     def _telling(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, UnicodeError) as error:
+        except (sqlite3.Error, OSError, UnicodeError, OverflowError) as error:
             reason = str(error)
             if "UNIQUE" in reason:
                 raise RecordError(f"{self.path} holds this item already: nothing is judged twice") from error

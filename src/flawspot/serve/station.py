@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.metadata
 import shutil
 import sqlite3
@@ -194,7 +195,7 @@ class Station:
         One that the record does not know was put there by whoever starts the station, and is recorded as such.
         """
         kept = self.settings.folder / "artifacts" / f"{given.sha256}.onnx"
-        if not kept.is_file():
+        if not kept.is_file() or hashlib.sha256(kept.read_bytes()).hexdigest() != given.sha256:
             with replacing(kept) as temporary:
                 shutil.copyfile(given.path, temporary)
         rows = [row.content for row in self.record.of_kind("artifact", limit=10_000)]
@@ -210,7 +211,7 @@ class Station:
                     f"the artifact {approved[:12]} that was approved for {name} is no longer in {path.parent}: put it "
                     "back, or start with another file"
                 )
-            return self.settings.loading.load(path)
+            return self.settings.loading.load(path, approved)
         previous = rows[0]["artifact"] if rows else None
         content = {"detector": name, "artifact": given.sha256, "previous": previous, "by": "who started the station"}
         self.record.add("artifact", content | {"how": "start"})

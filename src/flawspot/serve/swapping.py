@@ -29,18 +29,23 @@ class Loading:
     max_pixels: int | None = None
     trusted_keys: Sequence[Key] | None = None
 
-    def load(self, path: Path) -> Loaded:
-        """Load an artifact with its self-test.
+    def load(self, path: Path, sha256: str | None = None) -> Loaded:
+        """Load an artifact with its self-test; with `sha256` that one and no other.
 
         Raises:
-            FlawspotError: it is none, damaged, of another signer, or this machine computes something else.
+            FlawspotError: it is none, damaged, another, of another signer, or this machine computes something else.
         """
         try:
             content = path.read_bytes()
         except OSError as error:
             raise ArtifactError(f"cannot read {path}: {error.strerror or error}") from error
-        detector = load(path, self_test=True, **vars(self))
-        return Loaded(detector, hashlib.sha256(content).hexdigest(), path)
+        found = hashlib.sha256(content).hexdigest()
+        if sha256 is not None and found != sha256:
+            raise ArtifactError(
+                f"{path} is another file than was approved: put the one with the SHA-256 {sha256[:12]} back, or start "
+                "with another file"
+            )
+        return Loaded(load(path, self_test=True, **vars(self)), found, path)
 
 
 @dataclass(frozen=True)
@@ -110,13 +115,14 @@ class Swapping:
         sha256 = hashlib.sha256(content).hexdigest()
         verified(content)
         path = self.folder / f"{sha256}.onnx"
-        if not path.is_file():
-            with replacing(path) as temporary:
-                temporary.write_bytes(content)
+        was_there = path.is_file()
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
         try:
-            loaded = self.loading.load(path)
+            loaded = self.loading.load(path, sha256)
         except FlawspotError:
-            path.unlink(missing_ok=True)
+            if not was_there:  # one that has judged is kept, whatever is wrong with it now
+                path.unlink(missing_ok=True)
             raise
         manifest = loaded.detector.manifest
         found = Candidate(sha256, manifest.title(), manifest.calibration.threshold, by)
@@ -172,7 +178,7 @@ class Swapping:
             content = row.content
             if content["detector"] == self.inspection.name and content["artifact"] == present and content["previous"]:
                 path = self.folder / f"{content['previous']}.onnx"
-                return self.loading.load(path) if path.is_file() else None
+                return self.loading.load(path, str(content["previous"])) if path.is_file() else None
         return None
 
     def _shadow(self, found: Candidate, loaded: Loaded) -> None:

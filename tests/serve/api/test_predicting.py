@@ -1,3 +1,4 @@
+import errno
 import functools
 import threading
 import time
@@ -60,6 +61,26 @@ def test_what_is_asked_wrongly_is_told_in_one_line(served):
         assert set(answer.json) == {"error"}
         assert "\n" not in answer.json["error"]
     assert not served.station.record.results()
+
+
+@pytest.mark.parametrize("charset", ["undefined", "unicode_escape", "idna", "zlib"])
+def test_a_form_in_an_odd_encoding(served, charset):
+    body, headers = form(grey(50), part_id="\\ud800")
+    headers["Content-Type"] = f'multipart/form-data; charset="{charset}"; boundary=x'
+    answer = served.post("/v1/predict", body, headers=headers)
+    assert answer.status in (200, 400)
+    assert served.get("/v1/status").json["detectors"][0]["unrecorded"] == 0
+
+
+def test_a_form_that_finds_no_room(served, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", full)
+    body, headers = form(grey(50))
+    answer = served.post("/v1/predict", body, headers=headers)
+    assert (answer.status, set(answer.json)) == (507, {"error"})
+    assert "No space left" in answer.json["error"]
 
 
 def test_the_same_request_twice_has_one_result(served):

@@ -1,4 +1,7 @@
+import datetime
+import errno
 import io
+import urllib.parse
 import zipfile
 
 import numpy as np
@@ -28,6 +31,27 @@ def test_by_filter_and_page(some):
         assert (answer.status, set(answer.json)) == (status, {"error"})
 
 
+@pytest.mark.parametrize("number", ["0", "-1", str(2**63), "9" * 5000, "x", "1e3"])
+def test_numbers_that_no_result_has(some, number):
+    served, _ = some
+    assert served.get(f"/v1/results/{number}").status == 404
+    assert served.post(f"/v1/results/{number}/words", {"word": "hold"}).status == 404
+    assert served.get("/v1/results?limit=0").json == {"results": [], "before": None}
+
+
+def test_times_are_moments_and_no_texts(some):
+    served, found = some
+    moment = datetime.datetime.fromisoformat(found[3]["time"])
+    for zone in (datetime.UTC, datetime.timezone(datetime.timedelta(hours=9))):
+        since = urllib.parse.quote(moment.astimezone(zone).isoformat())
+        assert len(served.get(f"/v1/results?since={since}").json["results"]) == 5
+        assert len(served.get(f"/v1/results?until={since}").json["results"]) == 3
+        assert len(served.get(f"/v1/results.csv?until={since}").body.splitlines()) == 4
+    for wrong in ("since=yesterday", "until=2026-01-31T12:00:00+01:00"):  # + is a space there
+        answer = served.get(f"/v1/results?{wrong}")
+        assert (answer.status, "is no time" in answer.json["error"]) == (400, True)
+
+
 def test_as_csv_that_a_spreadsheet_does_not_run(served):
     served.post("/v1/predict?part_id=%3DHYPERLINK(1)", grey(50))
     lines = served.get("/v1/results.csv").body.decode().splitlines()
@@ -53,8 +77,11 @@ def test_people_say_what_a_part_was(some):
         {"word": "missed defect", "boxes": "all"},
         {"word": "hold", "note": 5},
         {"word": "hold", "note": "x" * 2000},
+        {"word": "hold", "note": "\ud800"},
+        {"word": ["x"] * 100_000},
     ):
-        assert served.post(path, wrong).status == 400, wrong
+        answer = served.post(path, wrong)
+        assert (answer.status, len(answer.body) < 300) == (400, True), wrong
     assert served.post(path, b"{").status == 400
     assert served.post("/v1/results/999/words", {"word": "hold"}).status == 404
 
@@ -102,3 +129,23 @@ def test_confirmed_pictures_as_a_folder_to_learn_from(some, tmp_path):
     from flawspot.data.layouts import open_folder
 
     assert len(open_folder(tmp_path / "out").test) == 3
+
+
+def test_a_word_on_what_could_not_be_inspected_breaks_no_export(served):
+    number = served.post("/v1/predict", b"garbage").json["number"]
+    said = {"word": "missed defect", "boxes": [[0, 0, 2_000_000_000, 2_000_000_000]]}
+    assert served.post(f"/v1/results/{number}/words", said).status == 201
+    with zipfile.ZipFile(io.BytesIO(served.get("/v1/confirmed.zip").body)) as archive:
+        assert archive.namelist() == [f"test/defect/{number:08}.bin"]
+
+
+def test_an_export_that_finds_no_room(some, monkeypatch):
+    served, found = some
+    served.post(f"/v1/results/{found[0]['number']}/words", {"word": "confirmed"})
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", full)
+    answer = served.get("/v1/confirmed.zip")
+    assert (answer.status, set(answer.json)) == (507, {"error"})

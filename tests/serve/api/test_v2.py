@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import numpy as np
 import pytest
@@ -123,3 +124,23 @@ def test_as_tritonclient_speaks_it(served):
             b"anomalous",
         ]
     client.close()
+
+
+def test_more_pictures_than_the_queue_has_room_for(served):
+    answer = served.post("/v2/models/tiny/infer", asked(pixels(*range(64)), outputs=[{"name": "score"}] * 2))
+    assert outputs(answer)["score"]["data"] == [float(level) for level in range(64)]
+
+
+@pytest.mark.parametrize("shape", [[0, 4, 4, 3], [1, 0, 4, 3], [-1, -4, 4, 3], [2**62, 2**62], ["9" * 4000] * 5000])
+def test_shapes_that_cannot_be_cost_nothing(served, shape):
+    body = json.dumps({"inputs": [{"name": "image", "datatype": "UINT8", "shape": shape, "data": [0] * 48}]})
+    begin = time.process_time()
+    answer = served.post("/v2/models/tiny/infer", body.replace('"9', "9").replace('9"', "9").encode())
+    assert (answer.status, set(answer.json)) == (400, {"error"})
+    assert time.process_time() - begin < 30  # the product of the last has 20 million digits
+
+
+def test_an_id_that_is_no_text(served):
+    tensor = asked(pixels(50))["inputs"]
+    assert served.post("/v2/models/tiny/infer", {"inputs": tensor, "id": "\ud800"}).status == 400
+    assert not served.station.record.results()

@@ -15,7 +15,7 @@ from flawspot.errors import FlawspotError
 from flawspot.serve.api.access import AskError, needs, station_of
 from flawspot.serve.api.artifacts import artifacts_of
 from flawspot.serve.api.exporting import trade_off_of
-from flawspot.serve.api.results import WORDS, with_words
+from flawspot.serve.api.results import WORDS, form_of, with_words
 from flawspot.serve.pages.artifacts import artifacts_view
 from flawspot.serve.pages.markup import Markup, joined, page, tag
 from flawspot.serve.pages.results import chosen, result_list
@@ -45,7 +45,7 @@ async def act(request: Request) -> Response:
         raise AskError(f"there is no detector {name[:50]!r}", 404)
     swap = station.swaps[name]
     try:
-        async with request.form(max_files=1, max_fields=3) as form:
+        async with form_of(request, files=1, fields=3) as form:
             do, artifact, file = form.get("do"), str(form.get("artifact", "")), form.get("file")
             content = await file.read() if isinstance(file, UploadFile) else b""
         if do == "send" and content:

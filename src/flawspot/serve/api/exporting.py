@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
@@ -40,16 +41,23 @@ def trade_off_of(station: Station, wanted: Wanted) -> dict[str, Any]:
 async def folder(request: Request) -> Response:
     """The confirmed pictures as a ZIP in the MVTec layout; ``unconfirmed=1`` adds good ones that nobody spoke of."""
     station, wanted = station_of(request), wanted_of(request)
-    file = tempfile.TemporaryFile(dir=station.settings.folder)  # noqa: SIM115  # closed when it was sent
-    try:
-        unconfirmed = request.query_params.get("unconfirmed") == "1"
-        await run_in_threadpool(write_folder, file, station.record, station.pictures, wanted, unconfirmed=unconfirmed)
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
+    unconfirmed = request.query_params.get("unconfirmed") == "1"
+    file = await run_in_threadpool(_written, station, wanted, unconfirmed)
     headers = {"Content-Disposition": 'attachment; filename="confirmed.zip"'}
     return StreamingResponse(_pieces(file), media_type="application/zip", headers=headers)
+
+
+def _written(station: Station, wanted: Wanted, unconfirmed: bool) -> IO[bytes]:
+    """In a file that has no name, so that nothing of it is left however this ends."""
+    try:
+        with contextlib.ExitStack() as on_error:
+            file = on_error.enter_context(tempfile.TemporaryFile(dir=station.settings.folder))
+            write_folder(file, station.record, station.pictures, wanted, unconfirmed=unconfirmed)
+            file.seek(0)
+            on_error.pop_all()  # closed when it was sent
+    except OSError as error:
+        raise AskError(f"cannot write the folder: {error.strerror or error}; free some space", 507) from error
+    return file
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -61,7 +61,7 @@ def described(routes: list[Route]) -> dict[str, Any]:
     """The description of routes."""
     paths: dict[str, Any] = {}
     for route in routes:
-        path = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)
+        path = route.path
         for method in sorted((route.methods or set()) - {"HEAD"}):
             paths.setdefault(path, {})[method.lower()] = _operation(path, method, route)
     return {

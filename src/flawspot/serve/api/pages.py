@@ -7,7 +7,9 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from flawspot.serve.api.access import COOKIE, needs, person_of
+from flawspot.errors import FlawspotError
+from flawspot.serve.api.access import COOKIE, needs
+from flawspot.serve.api.results import form_of
 from flawspot.serve.pages.markup import page
 from flawspot.serve.tokens import Person, Role
 
@@ -37,10 +39,14 @@ async def login(request: Request) -> Response:
     """The page where people give their token, and what takes it."""
     if request.method == "GET":
         return FileResponse(_FOLDER / "login.html", media_type="text/html", headers=_FRESH)
-    async with request.form(max_files=0, max_fields=2) as form:
+    async with form_of(request, files=0, fields=2) as form:
         token = str(form.get("token", "")).strip()
     tokens = request.app.state.tokens
-    if tokens is None or tokens.person(token) is None:
+    try:
+        known = tokens is not None and tokens.person(token) is not None
+    except FlawspotError as error:
+        return JSONResponse({"error": str(error)}, 409)
+    if not known:
         return RedirectResponse("/login?wrong=1#wrong", status_code=303)
     answer = RedirectResponse("/", status_code=303)
     secure = request.url.scheme == "https"
@@ -55,9 +61,8 @@ async def logout(_: Request) -> Response:
     return answer
 
 
+@needs(Role.VIEWER)
 async def me(request: Request) -> Response:
     """Who asks, and what they may."""
-    person = person_of(request)
-    if person is None:
-        return JSONResponse({"error": "no valid token"}, 401)
+    person: Person = request.state.person
     return JSONResponse({"name": person.name, "role": person.role.name.lower()})

@@ -12,10 +12,12 @@ from starlette.responses import JSONResponse, Response
 
 from flawspot.errors import ConfigurationError
 from flawspot.serve.api.access import AskError, needs, station_of
+from flawspot.serve.api.results import form_of
 from flawspot.serve.inspection import Inspection
 from flawspot.serve.parts import Outcome, Part
 from flawspot.serve.station import Station
 from flawspot.serve.tokens import Role
+from flawspot.texts import is_unicode
 
 WAIT_SECONDS = 60.0
 """For a verdict; then the answer is ``not inspected``, and the part is still recorded when its turn comes."""
@@ -87,7 +89,7 @@ async def _given(request: Request) -> tuple[bytes, dict[str, str]]:
     fields = {name: str(value) for name, value in request.query_params.items()}
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         content = None
-        async with request.form(max_files=1, max_fields=10) as form:
+        async with form_of(request, files=1, fields=10) as form:
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
                     content = await value.read()
@@ -106,4 +108,6 @@ async def _given(request: Request) -> tuple[bytes, dict[str, str]]:
 def _short(name: str, value: str) -> str:
     if len(value) > _LONGEST:
         raise AskError(f"{name} has {len(value)} characters: give at most {_LONGEST}")
+    if not is_unicode(value):
+        raise AskError(f"{name} is no text in UTF-8")
     return value

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import io
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
-from flawspot.errors import ImageError
+from flawspot.errors import ConfigurationError, ImageError
 from flawspot.runtime.detector import Detector
 from flawspot.serve.api.access import AskError, needs, station_of
 from flawspot.serve.chain import Row
+from flawspot.serve.export import moment
 from flawspot.serve.parts import VERDICTS
 from flawspot.serve.record import Record, Wanted
 from flawspot.serve.tokens import Role
-from flawspot.texts import spreadsheet_cell
+from flawspot.texts import is_unicode, spreadsheet_cell
 
 WORDS = ("false alarm", "missed defect", "confirmed", "hold", "release")
 COLUMNS = (
@@ -39,7 +42,7 @@ async def results(request: Request) -> Response:
     limit, before = _number(request, "limit", 100), _number(request, "before", 0) or None
     rows = await run_in_threadpool(record.results, wanted, before=before, limit=min(limit, _MOST))
     listed = [await run_in_threadpool(with_words, record, row) for row in rows]
-    following = listed[-1]["number"] if len(listed) == min(limit, _MOST) else None
+    following = listed[-1]["number"] if listed and len(listed) == min(limit, _MOST) else None
     return JSONResponse({"results": listed, "before": following})
 
 
@@ -66,8 +69,8 @@ async def say(request: Request) -> Response:
     content = await json_of(request)
     word, note, person = content.get("word"), content.get("note"), request.state.person
     if word not in WORDS:
-        raise AskError(f"word is {word!r}: give one of {', '.join(WORDS)}")
-    if note is not None and (not isinstance(note, str) or len(note) > 1000):
+        raise AskError(f"word is {repr(word)[:50]}: give one of {', '.join(WORDS)}")
+    if note is not None and (not isinstance(note, str) or len(note) > 1000 or not is_unicode(note)):
         raise AskError("note is no text of at most 1000 characters")
     boxes = _boxes(content.get("boxes", []), row.content.get("image_size"))
     said = {"result": row.number, "word": word, "boxes": boxes, "note": note}
@@ -127,7 +130,11 @@ def wanted_of(request: Request) -> Wanted:
     asked = {name: request.query_params.get(name) or None for name in Wanted.__dataclass_fields__}
     if asked["verdict"] not in (None, *VERDICTS):
         raise AskError(f"verdict is {asked['verdict']!r}: give one of {', '.join(VERDICTS)}")
-    return Wanted(**asked)
+    try:
+        times = {name: moment(text) for name in ("since", "until") if (text := asked[name]) is not None}
+    except ConfigurationError as error:
+        raise AskError(str(error)) from error
+    return Wanted(**{**asked, **times})
 
 
 async def json_of(request: Request) -> dict[str, Any]:
@@ -141,10 +148,31 @@ async def json_of(request: Request) -> dict[str, Any]:
     return content
 
 
+@contextlib.asynccontextmanager
+async def form_of(request: Request, *, files: int, fields: int) -> AsyncIterator[FormData]:
+    """The body as a form of at most so many files and fields.
+
+    Raises:
+        AskError: it cannot be read; or 507, a file of it finds no room for temporary files.
+    """
+    try:
+        form = await request.form(max_files=files, max_fields=fields)
+    except ValueError as error:  # of encodings that there are for other things
+        raise AskError("the form is no text in UTF-8") from error
+    except OSError as error:
+        raise AskError(f"there is no room for the form: {error.strerror or error}; free some space", 507) from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
 def _result(request: Request) -> Row:
-    row = station_of(request).record.row(request.path_params["number"])
+    text = request.path_params["number"]
+    found = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+    row = station_of(request).record.row(found)
     if row is None or row.kind != "result":
-        raise AskError(f"there is no result {request.path_params['number']}", 404)
+        raise AskError(f"there is no result {text[:20]}", 404)
     return row
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.serve.api.access import AskError
+from flawspot.texts import is_unicode
 
 TYPES = {"UINT8": "<u1", "FP32": "<f4", "FP64": "<f8", "INT64": "<i8"}
 _MOST_NUMBERS = 2**28
+_MOST_DIMENSIONS = 8
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,12 @@ def read_request(body: bytes, header_length: int | None) -> Asked:
             raw, rest = (None, rest) if size is None else (rest[:size], rest[size:])
             inputs[str(each["name"])] = _array(each, raw)
         wanted = asked.get("outputs") or None
-        names = None if wanted is None else [str(each["name"]) for each in wanted]
+        names = None if wanted is None else list(dict.fromkeys(str(each["name"]) for each in wanted))
         binary = {str(each["name"]) for each in wanted or () if each.get("parameters", {}).get("binary_data")}
         if wanted is None and asked.get("parameters", {}).get("binary_data_output"):
             binary = {"*"}
+        if not is_unicode(str(asked.get("id"))):
+            raise AskError("the id is no text")
         return Asked(inputs, names, binary, None if asked.get("id") is None else str(asked["id"])[:200])
     except AskError:
         raise
@@ -68,10 +73,10 @@ def read_request(body: bytes, header_length: int | None) -> Asked:
 def _array(tensor: dict[str, Any], raw: bytes | None) -> NDArray[Any] | list[bytes]:
     name, kind = tensor["name"], tensor["datatype"]
     shape = [int(each) for each in tensor["shape"]]
-    count = 1
-    for each in shape:
-        count *= each
-    if any(each < 0 for each in shape) or count > _MOST_NUMBERS:
+    # Each by itself first: the product of thousands of long numbers would keep everybody waiting.
+    can_be = len(shape) <= _MOST_DIMENSIONS and all(0 <= each <= _MOST_NUMBERS for each in shape)
+    count = math.prod(shape) if can_be else 0
+    if not can_be or count > _MOST_NUMBERS:
         raise AskError(f"input {str(name)[:50]!r} has a shape that cannot be")
     if kind == "BYTES":
         found = _split(raw) if raw is not None else [_encoded(each) for each in tensor["data"]]

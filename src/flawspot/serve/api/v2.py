@@ -87,7 +87,14 @@ async def infer(request: Request) -> Response:
         raise AskError(f"there is no output {unknown[0][:50]!r}: there are {', '.join(known)}")
     name = asked.id or "picture"
     parts = [Part(each, name, "v2", part=asked.id, wants_map=MAP in wanted) for each in pictures]
-    outcomes = await asyncio.gather(*(judged(station_of(request), part, inspection.name) for part in parts))
+    # A few at a time: a request of more pictures than the queue has room for could never be answered.
+    turns = asyncio.Semaphore(max(1, station_of(request).settings.waiting // 2))
+
+    async def in_turn(part: Part) -> Outcome | str:
+        async with turns:
+            return await judged(station_of(request), part, inspection.name)
+
+    outcomes = await asyncio.gather(*map(in_turn, parts))
     whole = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
     if len(whole) < len(outcomes):
         raise AskError(next(outcome for outcome in outcomes if isinstance(outcome, str)), 503)
