@@ -134,7 +134,8 @@ def test_confirmed_pictures_as_a_folder_to_learn_from(some, tmp_path):
 def test_a_word_on_what_could_not_be_inspected_breaks_no_export(served):
     number = served.post("/v1/predict", b"garbage").json["number"]
     said = {"word": "missed defect", "boxes": [[0, 0, 2_000_000_000, 2_000_000_000]]}
-    assert served.post(f"/v1/results/{number}/words", said).status == 201
+    assert served.post(f"/v1/results/{number}/words", said).status == 400
+    assert served.post(f"/v1/results/{number}/words", {"word": "missed defect"}).status == 201
     with zipfile.ZipFile(io.BytesIO(served.get("/v1/confirmed.zip").body)) as archive:
         assert archive.namelist() == [f"test/defect/{number:08}.bin"]
 
