@@ -13,7 +13,7 @@ from flawspot.serve.parts import Part
 from flawspot.serve.record import Record
 from flawspot.serve.swapping import Loading
 
-from .conftest import grey
+from .conftest import grey, wait_for
 
 
 @pytest.fixture
@@ -189,3 +189,16 @@ def test_what_waits_is_inspected_before_it_ends(inspection):
     assert all(part.outcome.done() for part in parts)
     assert not inspection.offer(Part(grey(50), "a", "http"))
     assert not inspection.put(Part(grey(50), "a", "http"))
+
+
+def test_what_there_was_no_time_for_is_counted(inspection, monkeypatch):
+    going = threading.Event()
+    monkeypatch.setattr(type(inspection.loaded.detector), "predict", lambda *_, **__: going.wait(10))
+    parts = [Part(grey(50), "a", origin) for origin in ("camera", "camera", "watch")]
+    assert inspection.offer(parts[0])
+    wait_for(lambda: not inspection.waiting)
+    assert inspection.offer(parts[1])
+    assert inspection.offer(parts[2])
+    inspection.close(0.1)
+    assert inspection.tally.dropped == 1
+    going.set()

@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 
 import pytest
 
@@ -132,3 +133,33 @@ def test_what_is_no_record_is_refused(tmp_path):
         record._db.execute("PRAGMA user_version = 99")
     with pytest.raises(RecordError, match="newer flawspot"):
         Record(tmp_path / "newer.sqlite")
+
+
+def test_a_search_keeps_no_verdict_waiting_nor_waits_for_one(record):
+    record.add("result", result())
+    with record._readers.reading() as other:
+        assert len(other.execute("SELECT number FROM rows").fetchmany(1)) == 1  # in the middle of a search
+        number = record.add("result", result("anomalous")).number
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            other.execute("INSERT INTO rows (number) VALUES (7)")
+    with record._lock:  # as while a row is written
+        found = []
+        asked = threading.Thread(target=lambda: found.extend(record.results(Wanted(part=None))))
+        asked.start()
+        asked.join(10)
+        assert [row.number for row in found] == [number, number - 1]
+        assert record.counts("2000") == {"good": 1, "anomalous": 1}
+
+
+def test_searches_from_many_threads_leave_few_connections_and_none_when_closed(record):
+    record.add("result", result())
+    asking = [threading.Thread(target=record.results) for _ in range(50)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert 1 <= len(record._readers._idle) <= 8
+    record.close()
+    assert not record._readers._idle
+    with pytest.raises(RecordError, match="closed"):
+        record.results()

@@ -1,3 +1,4 @@
+import os
 import sys
 import time
 
@@ -7,6 +8,7 @@ from PIL import Image
 from flawspot.errors import ConfigurationError, ImageError
 from flawspot.runtime.feed import Shot
 from flawspot.serve import sources, watching
+from flawspot.serve.record import RecordError
 from flawspot.serve.sources import CameraSource
 from flawspot.serve.station import Station
 
@@ -212,3 +214,52 @@ def test_a_name_that_is_no_text_is_inspected(watched):
         wait_for(lambda: station.record.results())
         found = station.record.results()[0].content
         assert (found["verdict"], found["name"]) == ("good", "caf\\udce9.png")
+
+
+def test_files_that_found_no_room_in_the_record_come_again(watched, monkeypatch):
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.2)
+    station, folder = watched
+    with station:
+        db = station.record._db
+        db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+        for number in range(40):
+            (folder / f"{number:02}.png").write_bytes(grey(number))
+        wait_for(lambda: station.inspection(None).tally.unrecorded > 10)
+        db.execute("PRAGMA max_page_count = 100000")
+        wait_for(lambda: len(station.record.results()) == 40)
+        assert names(station, 40) == [f"{number:02}.png" for number in range(40)]
+
+
+def test_a_record_that_does_not_answer_for_a_moment_loses_no_file(watched, monkeypatch):
+    station, folder = watched
+    of_item, failing = station.record.of_item, [True]
+
+    def ask(item):
+        if failing:
+            failing.clear()
+            raise RecordError("the disk does not answer")
+        return of_item(item)
+
+    monkeypatch.setattr(station.record, "of_item", ask)
+    with station:
+        (folder / "1.png").write_bytes(grey(50))
+        assert set(names(station, 2)) == {"1.png", str(folder)}  # which was told too
+
+
+def test_two_folders_whose_files_are_alike(tiny, settings, tmp_path):
+    station = Station({"tiny": tiny}, settings)
+    for side, level in (("left", 50), ("right", 60)):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "0001.png").write_bytes(grey(level))
+        os.utime(tmp_path / side / "0001.png", ns=(10**18, 10**18))
+        station.watch(tmp_path / side)
+    assert len({path.stat().st_size for path in tmp_path.glob("*/0001.png")}) == 1
+    with station:
+        assert names(station, 2) == ["0001.png"] * 2
+
+
+def test_the_station_does_not_watch_itself(station, tmp_path):
+    (tmp_path / "my station" / "pictures").mkdir(exist_ok=True)
+    for place in (tmp_path, tmp_path / "my station", tmp_path / "my station" / "pictures"):
+        with pytest.raises(ConfigurationError, match="keeps its pictures in"):
+            station.watch(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import math
@@ -119,10 +120,14 @@ class Inspection:
         self.loaded = loaded
 
     def close(self, seconds: float = 30.0) -> None:
-        """Take no more, inspect what is waiting, and end."""
+        """Take no more, inspect what is waiting, and end; what was not inspected in so many seconds is counted."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(seconds)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                # Files still lie in their folder, and are inspected when the station is started again.
+                self.tally.dropped += self._queue.get_nowait().origin != "watch"
 
     def _work(self) -> None:
         while True:

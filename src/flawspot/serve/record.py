@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from flawspot.errors import FlawspotError
 from flawspot.serve.chain import Break, Row, breaks, following
+from flawspot.serve.readers import Readers
 from flawspot.texts import visible
 
 SCHEMA_VERSION = 1
@@ -79,7 +80,7 @@ class Record:
             RecordError: it cannot be opened, is no record, or was written by a newer flawspot.
         """
         self.path = path
-        self._lock = threading.RLock()
+        self._lock, self._readers = threading.RLock(), Readers(path)
         if not create and not path.is_file():
             raise RecordError(f"there is no record {path}: give the record.sqlite in the folder of a station")
         with self._telling("open"):
@@ -90,7 +91,7 @@ class Record:
                 self._file = _file_at(path)
                 self._last = self._newest()
             except BaseException:
-                self._db.close()
+                self.close()
                 raise
 
     def __enter__(self) -> Self:
@@ -102,6 +103,7 @@ class Record:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
+            self._readers.close()
             self._db.close()
 
     @property
@@ -156,7 +158,7 @@ class Record:
 
     def of_kind(self, kind: str, *, limit: int = 100) -> list[Row]:
         """The newest rows of a kind, the newest first."""
-        return self._rows("WHERE kind = ? ORDER BY number DESC LIMIT ?", (kind, limit))
+        return self._found("WHERE kind = ? ORDER BY number DESC LIMIT ?", (kind, limit))
 
     def results(self, wanted: Wanted | None = None, *, before: int | None = None, limit: int = 100) -> list[Row]:
         """Results, the newest first; `before` a number, for pages of them."""
@@ -164,16 +166,16 @@ class Record:
         if before is not None:
             clauses.append("number < ?")
             values.append(before)
-        return self._rows(f"WHERE {' AND '.join(clauses)} ORDER BY number DESC LIMIT ?", (*values, limit))
+        return self._found(f"WHERE {' AND '.join(clauses)} ORDER BY number DESC LIMIT ?", (*values, limit))
 
     def after(self, number: int, *, limit: int = 100) -> list[Row]:
         """The rows that come after a number, in order."""
-        return self._rows("WHERE number > ? ORDER BY number LIMIT ?", (number, limit))
+        return self._found("WHERE number > ? ORDER BY number LIMIT ?", (number, limit))
 
     def counts(self, since: str) -> dict[str, int]:
         """How many results of each verdict there are since a time."""
-        with self._lock, self._telling("read"):
-            found = self._db.execute(
+        with self._telling("read"), self._readers.reading() as database:
+            found = database.execute(
                 "SELECT verdict, COUNT(*) FROM rows INDEXED BY rows_time WHERE time >= ? AND kind = 'result' "
                 "GROUP BY verdict",
                 (since,),
@@ -191,7 +193,13 @@ class Record:
         """Follow the chain from the first row to the last; see `flawspot.serve.chain.breaks`."""
         return breaks(self.each())
 
+    def _found(self, rest: str, values: tuple[Any, ...]) -> list[Row]:
+        """By a search, which may take long."""
+        with self._telling("read"), self._readers.reading() as database:
+            return [Row(*found) for found in database.execute(f"SELECT {_COLUMNS} FROM rows {rest}", values)]
+
     def _rows(self, rest: str, values: tuple[Any, ...]) -> list[Row]:
+        """By an index, at once."""
         with self._lock, self._telling("read"):
             return [Row(*found) for found in self._db.execute(f"SELECT {_COLUMNS} FROM rows {rest}", values)]
 

@@ -138,9 +138,13 @@ class Station:
         """Inspect the photographs of a folder and those that come into it.
 
         Raises:
-            FlawspotError: see `FolderSource`; or there is no such detector.
+            FlawspotError: see `FolderSource`; there is no such detector, or the station keeps its own pictures there.
         """
-        inspection = self.inspection(detector)
+        inspection, own, place = self.inspection(detector), self.settings.folder.resolve(), folder.resolve()
+        if own.is_relative_to(place) or place.is_relative_to(own / "pictures"):
+            raise ConfigurationError(
+                f"the station keeps its pictures in {own}, which {folder} would watch: choose another --folder"
+            )
         self.sources.append(FolderSource(folder, inspection, lambda item: self.record.of_item(item) is not None))
 
     def look_through(self, camera: str, detector: str | None = None, **options: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
 
 from flawspot.errors import ConfigurationError, FlawspotError, ImageError
@@ -13,7 +14,7 @@ from flawspot.runtime.feed import state_of
 from flawspot.runtime.listing import IMAGE_SUFFIXES, UNFINISHED_SUFFIXES, is_photograph_place, list_files, unread_reason
 from flawspot.runtime.marks import is_marked
 from flawspot.serve.inspection import Inspection
-from flawspot.serve.parts import Part
+from flawspot.serve.parts import Outcome, Part
 from flawspot.serve.sources import Source
 from flawspot.texts import visible
 
@@ -56,6 +57,7 @@ class FolderSource(Source):
         # By hashes of path and state, for a line may fill a folder with a hundred thousand files.
         self._taken: set[int] = set()
         self._pending: dict[Path, tuple[tuple[int, int] | None, float]] = {}
+        self._unrecorded: list[int] = []  # likewise
 
     def work(self) -> None:
         """See `Source`."""
@@ -92,6 +94,7 @@ class FolderSource(Source):
             self._note(path for path in paths if is_photograph_place(path.relative_to(self.folder)))
             begin = time.monotonic()
             if begin >= due or any(path.is_dir() for path in paths):
+                self._take_again()
                 listing = list_files(self.folder)
                 self._note(listing.images)
                 self._note(listing.unread)
@@ -121,22 +124,37 @@ class FolderSource(Source):
             elif state != before:
                 self._pending[path] = (state, now)
             elif now - since >= PATIENT_SECONDS or (now - since >= STILL_SECONDS and _has_its_end(path, state[0])):
-                del self._pending[path]
-                self._taken.add(hash((path, state)))
                 if not self._bring(path, state):
                     return
+                del self._pending[path]  # not before: the record may not answer just now
+                self._taken.add(hash((path, state)))
+
+    def _take_again(self) -> None:
+        """What found no room in the record, once there is room; until then one of them is tried."""
+        again = self._unrecorded[: 1 if self.inspection.tally.unrecorded else None]
+        del self._unrecorded[: len(again)]
+        self._taken.difference_update(again)
 
     def _bring(self, path: Path, state: tuple[int, int]) -> bool:
         """False where the station ends first; then the file is brought when it is started again."""
         relative = visible(path.relative_to(self.folder).as_posix())
-        item = f"watch:{self.inspection.name}:{relative}:{state[0]}:{state[1]}"
+        # With the folder, for cameras name their files alike, and sizes and times may be the same too.
+        place = visible(self.folder.as_posix())
+        item = f"watch:{self.inspection.name}:{place}/{relative}:{state[0]}:{state[1]}"
         is_image = path.suffix.lower() in IMAGE_SUFFIXES
         if self._known(item) or (is_image and is_marked(path)):
             return True
         source = path if is_image else ImageError(unread_reason(path))
         self.state.pictures += 1
         self.state.heard = time.monotonic()
-        return self.inspection.put(Part(source, relative, "watch", item=item))
+        part = Part(source, relative, "watch", item=item)
+
+        def note(outcome: Future[Outcome]) -> None:
+            if outcome.result().row is None:
+                self._unrecorded.append(hash((path, state)))
+
+        part.outcome.add_done_callback(note)
+        return self.inspection.put(part)
 
 
 def _has_its_end(path: Path, size: int) -> bool:

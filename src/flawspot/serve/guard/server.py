@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _BACKLOG = 128
 _GRACE_SECONDS = 5
 """That requests under way have to end when the server stops; streams of events would never."""
-_FILES_BESIDE = 128
+_FILES_BESIDE = 256
 """Open files that are not connections: the record, photographs, sessions."""
 
 
