@@ -184,7 +184,10 @@ def _tokens(folder: Path, address: str) -> Tokens | None:
             f"{address} can be reached by others, and there is no token: `flawspot tokens add {folder} --role engineer "
             "--name NAME` makes one"
         )
-    note("everybody at this machine may do everything here: `flawspot tokens add` ends that")
+    note(
+        f"everybody at this machine may do everything here; to end that: `flawspot tokens add {folder} --role engineer "
+        "--name NAME`, then start again"
+    )
     return None
 
 
@@ -205,4 +208,9 @@ def _named(given: Sequence[str]) -> dict[str, Path]:
 def _split(text: str, station: Station) -> tuple[str | None, str]:
     """``DETECTOR=PLACE``, where there is such a detector."""
     name, equals, place = text.partition("=")
-    return (name, place) if equals and name in station.inspections else (None, text)
+    if equals and name in station.inspections:
+        return name, place
+    if len(station.inspections) > 1:
+        names = ", ".join(station.inspections)
+        raise ConfigurationError(f"there are several detectors: write it as DETECTOR={text}, with one of {names}")
+    return None, text

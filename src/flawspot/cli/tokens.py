@@ -34,7 +34,10 @@ class RoleName(StrEnum):
 def add(
     folder: Folder,
     name: Name,
-    role: Annotated[RoleName, typer.Option(help="viewer: look; operator: judge results; engineer: change detectors.")],
+    role: Annotated[
+        RoleName,
+        typer.Option(help="viewer: look; operator: also send pictures and say what parts were; engineer: everything."),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Make a token and print it, this once: only its hash is kept."""
@@ -44,7 +47,7 @@ def add(
     if as_json:
         print_json({"name": name, "role": role.value, "token": token})
     else:
-        note(f"the token of {name}, {role.value}; it is shown this once")
+        note(f"the token of {name}, {role.value}, at {folder}; it is shown this once")
         out.print(token)
 
 

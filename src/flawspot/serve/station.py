@@ -160,7 +160,7 @@ class Station:
         if detector is None:
             if len(self.inspections) > 1:
                 names = ", ".join(self.inspections)
-                raise ConfigurationError(f"there are several detectors: name one of {names}")
+                raise ConfigurationError(f"there are several detectors: name one in the field `detector`: {names}")
             return next(iter(self.inspections.values()))
         if detector not in self.inspections:
             raise ConfigurationError(f"there is no detector {detector}: there are {', '.join(self.inspections)}")
