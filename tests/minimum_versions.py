@@ -61,14 +61,14 @@ def ask(method, path, body=None):
     return answer.status, answer.read()
 
 artifact, photograph = map(pathlib.Path, sys.argv[1:])
-pathlib.Path("line").mkdir()
-command = [sys.executable, "-m", "flawspot", "serve", str(artifact), "--watch", "line", "--port", "0"]
+pathlib.Path("watched").mkdir()
+command = [sys.executable, "-m", "flawspot", "serve", str(artifact), "--watch", "watched", "--port", "0"]
 process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 try:
     port = int(re.search(r":([0-9]+)/", process.stdout.readline())[1])
     status, answer = ask("POST", "/v1/predict", photograph.read_bytes())
     assert status == 200 and json.loads(answer)["verdict"] in ("good", "anomalous"), answer
-    shutil.copy(photograph, "line")
+    shutil.copy(photograph, "watched")
     for _ in range(300):
         found = json.loads(ask("GET", "/v1/results")[1])["results"]
         if len(found) == 2:
