@@ -126,7 +126,7 @@ def _mqtt(station: Station, place: str, login: Path | None, tls: bool) -> Follow
 
 def _run(
     station: Station,
-    tokens: Tokens | None,
+    tokens: Tokens,
     place: tuple[str, int],
     hosts: Sequence[str],
     files: tuple[Path | None, Path | None],
@@ -173,7 +173,7 @@ def summary(station: Station) -> str:
     return text
 
 
-def _tokens(folder: Path, address: str) -> Tokens | None:
+def _tokens(folder: Path, address: str) -> Tokens:
     from flawspot.serve.tokens import Tokens
 
     tokens = Tokens(folder / "tokens.json")
@@ -185,10 +185,10 @@ def _tokens(folder: Path, address: str) -> Tokens | None:
             "--name NAME` makes one"
         )
     note(
-        f"everybody at this machine may do everything here; to end that: `flawspot tokens add {folder} --role engineer "
-        "--name NAME`, then start again"
+        f"everybody at this machine may do everything here: `flawspot tokens add {folder} --role engineer --name NAME` "
+        "ends that"
     )
-    return None
+    return tokens
 
 
 def _named(given: Sequence[str]) -> dict[str, Path]:

@@ -19,21 +19,25 @@ LEAST_FREE_BYTES = 500 * 10**6
 def status_of(station: Station) -> dict[str, Any]:
     """How a station is."""
     now = time.monotonic()
-    midnight = datetime.datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    since = midnight.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     head = station.record.last
     found = {
         "station": station.settings.name,
         "detectors": [_detector(station, name) for name in station.inspections],
         "sources": [{**vars(source.state), "heard": round(now - source.state.heard, 1)} for source in station.sources],
         "outputs": [vars(output.state) for output in station.outputs],
-        "today": _counted(station, since),
+        "today": _counted(station, midnight(datetime.datetime.now())),
         "disk": _disk(station),
         "housekeeping": station.trouble,
         "record": None if head is None else {"number": head.number, "hash": head.hash},
     }
     trouble = "; ".join(source.state.trouble for source in station.sources if source.state.trouble)
     return {**found, "trouble": trouble or None, "lamps": lamps(found)}
+
+
+def midnight(local: datetime.datetime) -> str:
+    """When the day of a local time, without a zone, has begun, as rows have it; days of 23 and 25 hours too."""
+    begun = datetime.datetime.combine(local, datetime.time.min)
+    return begun.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _detector(station: Station, name: str) -> dict[str, Any]:

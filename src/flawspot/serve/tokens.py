@@ -84,6 +84,8 @@ class Tokens:
         path: of the file.
     """
 
+    _were_there = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
@@ -102,6 +104,16 @@ class Tokens:
             if hmac.compare_digest(entry.digest, digest):
                 found = entry.person
         return found
+
+    @property
+    def demanded(self) -> bool:
+        """Whether somebody has had a token since this was made: when the last one is removed, nobody gets in.
+
+        Raises:
+            TokensError: as `person`.
+        """
+        self._known()
+        return self._were_there
 
     def people(self) -> list[tuple[Person, str]]:
         """Everybody who has a token, and since when (UTC, as `flawspot.serve.chain.Row.time`), in order of time.
@@ -155,6 +167,7 @@ class Tokens:
                     self._seen, self._entries = None, []  # nothing of the old file is left if this one is damaged
                     self._entries = _read(self.path)
                     self._seen = seen
+                self._were_there = self._were_there or bool(self._entries)
             except (FileNotFoundError, NotADirectoryError):
                 self._seen, self._entries = None, []
             except OSError as error:

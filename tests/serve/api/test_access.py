@@ -1,8 +1,9 @@
 import pytest
 
 from flawspot.serve.api.app import routes
+from flawspot.serve.tokens import Role, Tokens
 
-from ..conftest import grey
+from ..conftest import grey, serving
 
 OPEN = ("/login", "/logout", "/static/{name}", "/v2/health/live", "/v2/health/ready", "/v2/models/{name}/ready")
 OPEN += ("/v2/models/{name}/versions/{version}/ready", "/openapi.json")
@@ -56,12 +57,23 @@ def test_each_role_may_what_it_may(guarded, role, may):
 
 
 def test_a_removed_token_ends_at_once(guarded):
-    from flawspot.serve.tokens import Tokens
-
     served, tokens = guarded
     assert served.get("/v1/status", token=tokens["viewer"]).status == 200
     Tokens(served.station.settings.folder / "tokens.json").remove("viewer")
     assert served.get("/v1/status", token=tokens["viewer"]).status == 401
+
+
+def test_the_first_token_ends_that_everybody_may_and_the_last_one_brings_it_not_back(station):
+    tokens = Tokens(station.settings.folder / "tokens.json")
+    with serving(station, tokens) as served:
+        assert served.get("/v1/me").json["role"] == "engineer"
+        token = Tokens(tokens.path).add("anna", Role.OPERATOR)
+        assert served.get("/v1/me").status == served.post("/v1/predict", grey(50)).status == 401
+        assert served.get("/v1/me", token=token).json["role"] == "operator"
+        Tokens(tokens.path).remove("anna")
+        assert served.get("/v1/me").status == served.get("/v1/me", token=token).status == 401
+        tokens.path.unlink()
+        assert served.get("/v1/me").status == 401
 
 
 def test_a_person_s_name_is_in_the_record(guarded):

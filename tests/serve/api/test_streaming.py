@@ -1,6 +1,13 @@
+import datetime
 import http.client
 import json
+import sys
 import time
+
+import pytest
+
+from flawspot.serve.status import midnight
+from flawspot.serve.tokens import Tokens
 
 from ..conftest import grey
 
@@ -93,3 +100,28 @@ def test_the_status_outlives_a_change_that_lasts(served):
     told = served.get("/v1/status").json["detectors"][0]["drift"]
     assert (told["alarm"], told["evidence"], told["parts"]) == (True, 12.0, 3000)
     assert 'flawspot_drift_evidence{detector="tiny"} 12.0' in served.get("/metrics").body.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="time zones cannot be set")
+@pytest.mark.parametrize(
+    ("day", "begun"),
+    [(28, "2026-03-27T23:00:00.000000Z"), (29, "2026-03-28T23:00:00.000000Z"), (30, "2026-03-29T22:00:00.000000Z")],
+)
+def test_today_begins_at_midnight_when_the_clocks_change_too(monkeypatch, day, begun):
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        assert midnight(datetime.datetime(2026, 3, day, 12)) == begun
+    time.tzset()
+
+
+def test_who_is_no_longer_known_hears_no_more(guarded):
+    served, tokens = guarded
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    connection.request("GET", "/events", headers={"Authorization": f"Bearer {tokens['viewer']}"})
+    answer = connection.getresponse()
+    assert answer.readline() == b"retry: 1000\n"
+    Tokens(served.station.settings.folder / "tokens.json").remove("viewer")
+    served.post("/v1/predict", grey(150), token=tokens["operator"])
+    assert answer.read() == b"\n"
+    connection.close()

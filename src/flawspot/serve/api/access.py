@@ -61,7 +61,7 @@ def person_of(request: Request) -> Person | None:
 
 
 def _known(tokens: Tokens | None, request: Request) -> Person | None:
-    if tokens is None:
+    if tokens is None or not tokens.demanded:
         return LOCAL
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from flawspot.serve.api.access import needs, station_of
+from flawspot.errors import FlawspotError
+from flawspot.serve.api.access import needs, person_of, station_of
 from flawspot.serve.api.results import with_words
 from flawspot.serve.metrics import Metrics
 from flawspot.serve.status import status_of
@@ -46,7 +48,7 @@ async def events(request: Request) -> Response:
 
 async def _events(request: Request) -> AsyncIterator[str]:
     station = station_of(request)
-    with station.events.listening() as listener:
+    with contextlib.suppress(FlawspotError), station.events.listening() as listener:
         last = request.headers.get("last-event-id", "")
         yield "retry: 1000\n\n"
         sent = 0
@@ -59,10 +61,12 @@ async def _events(request: Request) -> AsyncIterator[str]:
             try:
                 event = await asyncio.wait_for(listener.get(), ALIVE_SECONDS)
             except TimeoutError:
+                event = {"event": "message", "content": {}}
+            if event is None or person_of(request) is None:  # whose token was removed hears no more
+                return
+            if not event["content"]:
                 yield "data: {}\n\n"
                 continue
-            if event is None:
-                return
             number = event["content"].get("number")
             if number is None or number > sent:
                 yield _event(event["event"], event["content"])
