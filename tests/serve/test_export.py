@@ -59,7 +59,7 @@ def test_lines(tmp_path):
         (Wanted(part="P4"), [8]),
         (Wanted(word="any"), [3]),
         (Wanted(word="false alarm"), [3]),
-        (Wanted(word="hold"), []),  # it is not the last one
+        (Wanted(word="hold"), [3]),  # the last of those that hold and release
     ],
 )
 def test_what_is_wanted(wanted, numbers, tmp_path):

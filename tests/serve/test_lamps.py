@@ -22,7 +22,7 @@ WELL = {
             "refused": 0,
             "dropped": 0,
             "unrecorded": 0,
-            "drift": {"alarm": False, "evidence": 0.0, "parts": 9},
+            "drift": {"alarm": False, "evidence": 0.0, "parts": 9, "changes": []},
         }
     ],
     "outputs": [vars(State("mqtt", 12, 5, 0, None, 0, True))],

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from flawspot.errors import ArtifactError, FlawspotError, SignatureError
+from flawspot.errors import ArtifactError, FlawspotError, FlawspotWarning, SignatureError
 from flawspot.runtime.artifact import assemble
 from flawspot.runtime.signature import make_key
 from flawspot.serve.parts import Part
@@ -170,3 +170,19 @@ def test_no_part_is_lost_while_it_is_switched(station, stricter):
     }
     assert len({part.outcome.result().row.number for part in parts}) == 150
     assert not list(station.record.verify())
+
+
+def test_what_a_start_changes_is_told(tiny, settings, stricter):
+    with Station({"tiny": tiny}, settings) as station:
+        found = station.swaps["tiny"].begin(stricter, "anna")
+        tried(station.swaps["tiny"])
+        station.swaps["tiny"].approve(found.sha256, "anna")
+        before = station.swaps["tiny"].previous
+    with pytest.warns(FlawspotWarning, match=f"{found.sha256[:12]} judges, which was approved"):
+        station = Station({"tiny": tiny}, settings)
+    with station:
+        assert station.swaps["tiny"].previous == before
+    with pytest.warns(FlawspotWarning, match="knows no detector other, but tiny: .* give tiny="):
+        station = Station({"other": tiny}, settings)
+    with station:
+        assert station.trouble is None

@@ -14,7 +14,7 @@ from flawspot.errors import ConfigurationError
 from flawspot.files import replacing
 from flawspot.progress import SILENT, Progress
 from flawspot.serve.chain import Row
-from flawspot.serve.record import Record, Wanted
+from flawspot.serve.record import HOLDING, Record, Wanted
 from flawspot.texts import shortened, spreadsheet_cell
 
 _CONTENT = (
@@ -89,7 +89,10 @@ def _of_interest(record: Record, row: Row, wanted: Wanted) -> Iterator[tuple[dic
     asked = (("verdict", wanted.verdict), ("detector", wanted.detector), ("part", wanted.part))
     if any(value is not None and content.get(name) != value for name, value in asked):
         return
-    word = next(reversed(record.words_on(row.number)), None)
+    words = record.words_on(row.number)
+    if wanted.word not in (None, "any"):
+        words = [each for each in words if (each.content.get("word") in HOLDING) == (wanted.word in HOLDING)]
+    word = next(reversed(words), None)
     if wanted.word is None or (word is not None and wanted.word in ("any", word.content.get("word"))):
         yield content, word
 

@@ -17,6 +17,8 @@ from flawspot.serve.readers import Readers
 from flawspot.texts import visible
 
 SCHEMA_VERSION = 1
+HOLDING = ("hold", "release")
+"""Words that set a part aside and back; all others say what it is."""
 _APPLICATION = 0x666C7372  # "flsr", so that another program's database is not taken for a record
 _BUSY_SECONDS = 10.0
 _COLUMNS = "number, time, kind, body, previous, hash"
@@ -55,7 +57,8 @@ class Wanted:
         detector: its name.
         part: the part's own number.
         since, until: times as in `Row.time`; until is exclusive.
-        word: the last word that people have said of it, such as ``false alarm``; ``any`` for whatever word.
+        word: the last word that people have said of it, such as ``false alarm``, apart from ``hold`` and ``release``,
+            of which the last one counts; ``any`` for whatever word.
     """
 
     verdict: str | None = None
@@ -256,9 +259,12 @@ def _clauses(wanted: Wanted) -> tuple[list[str], list[Any]]:
             clauses.append(clause)
             values.append(value)
     if wanted.word is not None:
+        # To hold a part says nothing of what it is, and to release it takes no other word back.
+        among = "IS NOT NULL" if wanted.word == "any" else "IN" if wanted.word in HOLDING else "NOT IN"
+        held = "" if wanted.word == "any" else f" ({', '.join(map(repr, HOLDING))})"
         said = (
             "SELECT json_extract(w.body, '$.word') FROM rows w WHERE w.subject = rows.number AND w.kind = 'word' "
-            "ORDER BY w.number DESC LIMIT 1"
+            f"AND json_extract(w.body, '$.word') {among}{held} ORDER BY w.number DESC LIMIT 1"
         )
         clauses.append(f"({said}) IS NOT NULL" if wanted.word == "any" else f"({said}) = ?")
         values += [] if wanted.word == "any" else [wanted.word]

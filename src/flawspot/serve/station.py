@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
-import shutil
 import sqlite3
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -16,19 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from flawspot.data.appearance import Appearance
-from flawspot.errors import ConfigurationError, FlawspotError
-from flawspot.files import replacing
+from flawspot.errors import ConfigurationError, FlawspotError, FlawspotWarning
 from flawspot.runtime.drift import Drift
 from flawspot.serve.anchor import write_anchor
 from flawspot.serve.chain import Row
 from flawspot.serve.events import Events
-from flawspot.serve.inspection import Inspection, Loaded
+from flawspot.serve.inspection import Inspection
 from flawspot.serve.keeping import Keeping, Pictures
 from flawspot.serve.outputs.follower import Follower
 from flawspot.serve.parts import GOOD, Outcome, Part
-from flawspot.serve.record import Record
+from flawspot.serve.record import Record, RecordError
 from flawspot.serve.sources import CameraSource, Source
-from flawspot.serve.swapping import Loading, Swapping
+from flawspot.serve.swapping import Loading, Swapping, present
 from flawspot.serve.watching import FolderSource
 
 SWEEP_SECONDS = 600.0
@@ -81,11 +79,18 @@ class Station:
         self._lock_file = _alone(settings.folder)
         try:
             self.record = Record(settings.folder / "record.sqlite")
+            try:
+                write_anchor(self.record)
+            except RecordError as error:
+                self.trouble = str(error)
+                warnings.warn(self.trouble, FlawspotWarning, stacklevel=2)
             self.pictures = Pictures(settings.folder / "pictures", self.record, settings.keeping)
             self.inspections: dict[str, Inspection] = {}
             self.swaps: dict[str, Swapping] = {}
+            rows = self.record.of_kind("artifact", limit=10_000)
+            others = {str(row.content["detector"]) for row in rows} - artifacts.keys()
             for name, path in artifacts.items():
-                self._add(name, path)
+                self._add(name, path, others)
         except BaseException:
             self._lock_file.close()
             raise
@@ -184,42 +189,15 @@ class Station:
             self._drifts[detector] = (loaded.sha256, found)
         return found
 
-    def _add(self, name: str, path: Path) -> None:
-        loaded = self._present(name, self.settings.loading.load(path))
+    def _add(self, name: str, path: Path, others: set[str]) -> None:
+        loading, kept = self.settings.loading, self.settings.folder / "artifacts"
+        loaded = present(name, loading.load(path), self.record, kept, loading, others)
         inspection = Inspection(name, loaded, self.record, self.pictures, self._told, waiting=self.settings.waiting)
         self.inspections[name] = inspection
         place = self.settings.folder / "artifacts"
         self.swaps[name] = Swapping(
             inspection, self.record, self.pictures, place, self.settings.loading, self.events.tell
         )
-
-    def _present(self, name: str, given: Loaded) -> Loaded:
-        """The artifact that judges from now on: the one that was given, or that which was approved in its place since.
-
-        One that the record does not know was put there by whoever starts the station, and is recorded as such.
-        """
-        kept = self.settings.folder / "artifacts" / f"{given.sha256}.onnx"
-        if not kept.is_file() or hashlib.sha256(kept.read_bytes()).hexdigest() != given.sha256:
-            with replacing(kept) as temporary:
-                shutil.copyfile(given.path, temporary)
-        rows = [row.content for row in self.record.of_kind("artifact", limit=10_000)]
-        rows = [content for content in rows if content["detector"] == name]
-        started = next((content["artifact"] for content in rows if content["how"] == "start"), None)
-        if started == given.sha256:
-            approved = str(rows[0]["artifact"])
-            path = self.settings.folder / "artifacts" / f"{approved}.onnx"
-            if approved == given.sha256:
-                return given
-            if not path.is_file():
-                raise ConfigurationError(
-                    f"the artifact {approved[:12]} that was approved for {name} is no longer in {path.parent}: put it "
-                    "back, or start with another file"
-                )
-            return self.settings.loading.load(path, approved)
-        previous = rows[0]["artifact"] if rows else None
-        content = {"detector": name, "artifact": given.sha256, "previous": previous, "by": "who started the station"}
-        self.record.add("artifact", content | {"how": "start"})
-        return given
 
     def _told(self, outcome: Outcome) -> None:
         content = outcome.content

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flawspot.errors import ArtifactError, FlawspotError
+from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError, FlawspotWarning
 from flawspot.files import replacing
 from flawspot.runtime.artifact import verified
 from flawspot.runtime.detector import load
@@ -162,7 +164,7 @@ class Swapping:
     @property
     def previous(self) -> str | None:
         """The SHA-256 of the artifact that `back` goes to."""
-        return self._before.sha256 if self._before is not None else None
+        return self._before.sha256 if self._before is not None else self._recorded_before()
 
     def _switch(self, loaded: Loaded, by: str, how: str, more: dict[str, Any]) -> None:
         present = self.inspection.loaded
@@ -173,12 +175,17 @@ class Swapping:
         self._told("artifact", content | {"how": how})
 
     def _from_record(self) -> Loaded | None:
+        sha256 = self._recorded_before()
+        return None if sha256 is None else self.loading.load(self.folder / f"{sha256}.onnx", sha256)
+
+    def _recorded_before(self) -> str | None:
+        """What the present artifact took the place of, by the record, if it is still kept."""
         present = self.inspection.loaded.sha256
         for row in self._record.of_kind("artifact"):
             content = row.content
             if content["detector"] == self.inspection.name and content["artifact"] == present and content["previous"]:
-                path = self.folder / f"{content['previous']}.onnx"
-                return self.loading.load(path, str(content["previous"])) if path.is_file() else None
+                sha256 = str(content["previous"])
+                return sha256 if (self.folder / f"{sha256}.onnx").is_file() else None
         return None
 
     def _shadow(self, found: Candidate, loaded: Loaded) -> None:
@@ -205,3 +212,60 @@ class Swapping:
             found.changed.append(Difference(picture, before["verdict"], after["verdict"], *severities))
         elif None not in severities:
             found.largest_change = max(found.largest_change, abs(severities[0] - severities[1]))
+
+
+def present(
+    name: str, given: Loaded, record: Record, folder: Path, loading: Loading, others: Collection[str] = ()
+) -> Loaded:
+    """The artifact that judges from now on: the one that was given, or that which was approved in its place since.
+
+    One that the record does not know was put there by whoever starts the station, and is recorded as such.
+
+    Args:
+        name: of the detector.
+        given: at the start.
+        record: of the station.
+        folder: of its artifacts; `given` is kept there.
+        loading: how one that was approved is loaded.
+        others: detectors that the record knows and that were not given.
+
+    Warns:
+        FlawspotWarning: another artifact judges than the one that was given, or the record knows other detectors only.
+
+    Raises:
+        FlawspotError: what was approved is gone or damaged, or the record cannot be written.
+    """
+    kept = folder / f"{given.sha256}.onnx"
+    if not kept.is_file() or hashlib.sha256(kept.read_bytes()).hexdigest() != given.sha256:
+        with replacing(kept) as temporary:
+            shutil.copyfile(given.path, temporary)
+    rows = [row.content for row in record.of_kind("artifact", limit=10_000)]
+    rows = [content for content in rows if content["detector"] == name]
+    started = next((content["artifact"] for content in rows if content["how"] == "start"), None)
+    if started == given.sha256:
+        approved = str(rows[0]["artifact"])
+        if approved == given.sha256:
+            return given
+        path = folder / f"{approved}.onnx"
+        if not path.is_file():
+            raise ConfigurationError(
+                f"the artifact {approved[:12]} that was approved for {name} is no longer in {folder}: put it back, or "
+                "start with another file"
+            )
+        found = loading.load(path, approved)
+        _note(f"{name}: {approved[:12]} judges, which was approved at this station, not {given.path}")
+        return found
+    if not rows and others:
+        known = sorted(others)
+        _note(
+            f"the record knows no detector {name}, but {', '.join(known)}: {name} begins anew, and what lies in "
+            f"watched folders is judged again; to go on as before give {known[0]}={given.path}"
+        )
+    previous = rows[0]["artifact"] if rows else None
+    content = {"detector": name, "artifact": given.sha256, "previous": previous, "by": "who started the station"}
+    record.add("artifact", content | {"how": "start"})
+    return given
+
+
+def _note(text: str) -> None:
+    warnings.warn(text, FlawspotWarning, stacklevel=3)

@@ -11,7 +11,14 @@ from flawspot.errors import ConfigurationError, FlawspotError, ImageError
 from flawspot.extras import require
 from flawspot.files import is_folder
 from flawspot.runtime.feed import state_of
-from flawspot.runtime.listing import IMAGE_SUFFIXES, UNFINISHED_SUFFIXES, is_photograph_place, list_files, unread_reason
+from flawspot.runtime.listing import (
+    IMAGE_SUFFIXES,
+    UNFINISHED_SUFFIXES,
+    is_photograph_place,
+    list_files,
+    natural_key,
+    unread_reason,
+)
 from flawspot.runtime.marks import is_marked
 from flawspot.serve.inspection import Inspection
 from flawspot.serve.parts import Outcome, Part
@@ -108,12 +115,14 @@ class FolderSource(Source):
 
     def _note(self, paths: Iterable[Path]) -> None:
         """Look at these files until they are whole."""
-        now = time.monotonic()
+        now, new = time.monotonic(), []
         for path in paths:
             if path.suffix.lower() not in UNFINISHED_SUFFIXES and path not in self._pending:
                 state = state_of(path)
                 if state is not None and hash((path, state)) not in self._taken and not path.is_dir():
-                    self._pending[path] = (state, now)
+                    new.append((state[1], natural_key(path), path, state))
+        for _, _, path, state in sorted(new, key=lambda each: each[:2]):  # in the order in which they were written
+            self._pending[path] = (state, now)
 
     def _take(self) -> None:
         """Bring what is pending and whole."""

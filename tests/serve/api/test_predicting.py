@@ -51,6 +51,7 @@ def test_what_is_asked_wrongly_is_told_in_one_line(served):
     for path, body, headers, status in (
         ("/v1/predict", b"", {}, 400),
         ("/v1/predict?detector=none", grey(5), {}, 404),
+        ("/v1/predict?part=7", grey(5), {}, 400),
         ("/v1/predict?part_id=" + "x" * 300, grey(5), {}, 400),
         ("/v1/predict", b"--x\r\n", {"Content-Type": "multipart/form-data; boundary=x"}, 400),
         ("/v1/predict", b"no form", {"Content-Type": "multipart/form-data"}, 400),

@@ -150,3 +150,18 @@ def test_an_export_that_finds_no_room(some, monkeypatch):
     monkeypatch.setattr(zipfile.ZipFile, "write", full)
     answer = served.get("/v1/confirmed.zip")
     assert (answer.status, set(answer.json)) == (507, {"error"})
+
+
+def test_a_part_on_hold_keeps_what_was_said_of_it(some):
+    served, found = some
+    for word in ("missed defect", "hold"):
+        served.post(f"/v1/results/{found[0]['number']}/words", {"word": word})
+    for word in ("missed%20defect", "hold", "any"):
+        assert [each["number"] for each in served.get(f"/v1/results?word={word}").json["results"]] == [
+            found[0]["number"]
+        ]
+    served.post(f"/v1/results/{found[0]['number']}/words", {"word": "release"})
+    assert not served.get("/v1/results?word=hold").json["results"]
+    assert served.get("/v1/results?word=missed%20defect").json["results"]
+    for wrong in ("word=oops", "colour=red"):
+        assert served.get(f"/v1/results?{wrong}").status == 400

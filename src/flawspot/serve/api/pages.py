@@ -37,11 +37,13 @@ async def static(request: Request) -> Response:
 
 async def login(request: Request) -> Response:
     """The page where people give their token, and what takes it."""
+    tokens = request.app.state.tokens
     if request.method == "GET":
+        if tokens is None or not tokens.demanded:
+            return RedirectResponse("/", status_code=303)
         return FileResponse(_FOLDER / "login.html", media_type="text/html", headers=_FRESH)
     async with form_of(request, files=0, fields=2) as form:
         token = str(form.get("token", "")).strip()
-    tokens = request.app.state.tokens
     try:
         known = tokens is not None and tokens.person(token) is not None
     except FlawspotError as error:

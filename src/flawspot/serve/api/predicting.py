@@ -22,6 +22,7 @@ from flawspot.texts import is_unicode
 WAIT_SECONDS = 60.0
 """For a verdict; then the answer is ``not inspected``, and the part is still recorded when its turn comes."""
 _LONGEST = 200
+FIELDS = frozenset({"part_id", "station", "detector", "name"})
 
 
 @needs(Role.OPERATOR)
@@ -102,6 +103,9 @@ async def _given(request: Request) -> tuple[bytes, dict[str, str]]:
         content = await request.body()
     if not content:
         raise AskError("there is no picture: send its bytes as the body, or as the file `image` of a form")
+    if unknown := sorted(fields.keys() - FIELDS):
+        # Or the number of a part that was misspelt would be lost without a word.
+        raise AskError(f"there is no field {_short('a field', unknown[0])!r}: there are {', '.join(sorted(FIELDS))}")
     return content, {name: _short(name, value) for name, value in fields.items()}
 
 

@@ -127,7 +127,12 @@ def with_words(record: Record, row: Row) -> dict[str, Any]:
 
 def wanted_of(request: Request) -> Wanted:
     """The filter that a query asks for."""
-    asked = {name: request.query_params.get(name) or None for name in Wanted.__dataclass_fields__}
+    names = Wanted.__dataclass_fields__
+    if unknown := sorted(set(request.query_params) - set(names) - {"limit", "before", "unconfirmed"}):
+        raise AskError(f"there is no filter {unknown[0][:50]!r}: there are {', '.join(names)}")
+    asked = {name: request.query_params.get(name) or None for name in names}
+    if asked["word"] not in (None, "any", *WORDS):
+        raise AskError(f"word is {asked['word']!r}: give any, or one of {', '.join(WORDS)}")
     if asked["verdict"] not in (None, *VERDICTS):
         raise AskError(f"verdict is {asked['verdict']!r}: give one of {', '.join(VERDICTS)}")
     try:
