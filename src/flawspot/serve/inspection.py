@@ -165,9 +165,10 @@ class Inspection:
         content["milliseconds"] = {name: round(seconds * 1e3, 1) for name, seconds in milliseconds.items()}
         if encoded is not None:
             picture = str(content["picture"])
+            kept = self._pictures.keeping.keeps(picture, str(content["verdict"]))
             try:
-                self._pictures.save(picture, encoded)
-                content["kept"] = self._pictures.keeping.keeps(picture, str(content["verdict"]))
+                self._pictures.save(picture, encoded, lasting=kept)
+                content["kept"] = kept
             except (FlawspotError, OSError) as error:
                 _fail(content, f"its picture cannot be kept: {error}")
         return self._recorded(content, anomaly_map if part.wants_map else None)
