@@ -88,6 +88,13 @@ def test_sweeping_by_age_size_and_share(tmp_path, record):
     assert record.of_kind("removed")[0].content["because"] == "size"
 
 
+def test_what_a_power_cut_has_emptied_is_written_again(tmp_path, record):
+    pictures = Pictures(tmp_path / "pictures", record, Keeping())
+    picture, _ = judge(pictures, grey(1))
+    pictures.find(picture).write_bytes(b"")
+    assert pictures.save(picture, grey(1), lasting=True).read_bytes() == grey(1)
+
+
 def test_what_goes_while_it_sweeps_holds_up_nothing(tmp_path, record, monkeypatch):
     pictures = Pictures(tmp_path / "pictures", record, Keeping(days=1, one_good_in=0, recent=24))
     old = time.time() - 2 * 86_400

@@ -263,3 +263,23 @@ def test_the_station_does_not_watch_itself(station, tmp_path):
     for place in (tmp_path, tmp_path / "my station", tmp_path / "my station" / "pictures"):
         with pytest.raises(ConfigurationError, match="keeps its pictures in"):
             station.watch(place)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_show_nothing_from_outside_the_folder(watched, tmp_path):
+    station, folder = watched
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "key.png").write_bytes(b"secret")
+    (folder / "within").mkdir()
+    (folder / "within" / "1.png").write_bytes(grey(50))
+    (folder / "2.png").symlink_to(folder / "within" / "1.png")
+    (folder / "3.png").symlink_to(tmp_path / "elsewhere" / "key.png")
+    (folder / "4").symlink_to(tmp_path / "elsewhere")
+    with station:
+        assert names(station, 4) == ["2.png", "3.png", "4/key.png", "within/1.png"]
+        for row in station.record.results():
+            if "within" not in row.content["name"] and row.content["name"] != "2.png":
+                assert (row.content["verdict"], row.content["picture"]) == ("not inspected", None)
+                assert "leads out of the watched folder" in row.content["reason"]
+            else:
+                assert row.content["verdict"] == "good"

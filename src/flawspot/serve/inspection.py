@@ -174,9 +174,10 @@ class Inspection:
         content["milliseconds"] = {name: round(seconds * 1e3, 1) for name, seconds in milliseconds.items()}
         if judged.encoded is not None:
             picture = str(content["picture"])
+            kept = self._pictures.keeping.keeps(picture, str(content["verdict"]))
             try:
-                self._pictures.save(picture, judged.encoded)
-                content["kept"] = self._pictures.keeping.keeps(picture, str(content["verdict"]))
+                self._pictures.save(picture, judged.encoded, lasting=kept)
+                content["kept"] = kept
             except (FlawspotError, OSError) as error:
                 _fail(content, f"its picture cannot be kept: {error}")
         row = self._recorded(content)

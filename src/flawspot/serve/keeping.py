@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import re
 import threading
 import time
@@ -74,19 +75,28 @@ class Pictures:
         for row in reversed(record.results(limit=keeping.recent)):
             self._remember(row)
 
-    def save(self, picture: str, content: bytes) -> Path:
+    def save(self, picture: str, content: bytes, *, lasting: bool = False) -> Path:
         """Write a picture's bytes, unless they are there.
+
+        Args:
+            picture: SHA-256 of the bytes.
+            content: the bytes.
+            lasting: they are on the disk when this returns, as the row is that says so: else a power cut leaves an
+                empty file, which an audit takes for one that somebody has changed.
 
         Raises:
             FlawspotError: they cannot be written.
         """
         there = self.find(picture)
-        if there is not None:
+        if there is not None and there.stat().st_size == len(content):
             return there
         suffix = next((kind for begin, kind in SUFFIXES.items() if content.startswith(begin)), ".bin")
         path = self.folder / picture[:2] / f"{picture}{suffix}"
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            file.write(content)
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         return path
 
     def find(self, picture: str) -> Path | None:

@@ -45,8 +45,9 @@ class FolderSource(Source):
     """The photographs in a folder and those that come into it.
 
     What lies there and has no result is inspected, so that nothing is lost while the station is down; what has one is
-    not inspected again, unless it was written anew. Nothing is dropped: files wait in their folder. Where the folder
-    goes, as a network drive does, it is looked for until it is there again.
+    not inspected again, unless it was written anew. Nothing is dropped: files wait in their folder. What links lead to
+    outside the folder is not inspected. Where the folder goes, as a network drive does, it is looked for until it is
+    there again.
     """
 
     def __init__(self, folder: Path, inspection: Inspection, known: Callable[[str], bool]) -> None:
@@ -153,7 +154,10 @@ class FolderSource(Source):
         is_image = path.suffix.lower() in IMAGE_SUFFIXES
         if self._known(item) or (is_image and is_marked(path)):
             return True
-        source = path if is_image else ImageError(unread_reason(path))
+        source: Path | ImageError = path if is_image else ImageError(unread_reason(path))
+        if not path.resolve().is_relative_to(self.folder):
+            # Whoever may write here would see any file that the station may read, as a kept picture.
+            source = ImageError(f"{path} leads out of the watched folder: watch the one that it lies in")
         self.state.pictures += 1
         self.state.heard = time.monotonic()
         part = Part(source, relative, "watch", item=item)

@@ -140,6 +140,16 @@ def test_shapes_that_cannot_be_cost_nothing(served, shape):
     assert time.process_time() - begin < 30  # the product of the last has 20 million digits
 
 
+def test_json_that_would_fill_the_memory_is_not_read(served):
+    data = b"[]," * 3_000_000 + b"[]"
+    begin = time.process_time()
+    body = b'{"inputs": [{"name": "image", "datatype": "UINT8", "shape": [1], "data": [' + data + b"]}]}"
+    answer = served.post("/v2/models/tiny/infer", body)
+    assert (answer.status, set(answer.json)) == (413, {"error"})
+    assert time.process_time() - begin < 5
+    assert served.post("/v2/models/tiny/infer", asked(pixels(50, size=16))).status == 200
+
+
 def test_an_id_that_is_no_text(served):
     tensor = asked(pixels(50))["inputs"]
     assert served.post("/v2/models/tiny/infer", {"inputs": tensor, "id": "\ud800"}).status == 400

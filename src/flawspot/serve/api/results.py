@@ -32,6 +32,8 @@ COLUMNS = (
     *("severity", "p_value", "picture", "artifact", "word", "by", "hash"),
 )
 _MOST = 1000
+_MOST_JSON = 2**16
+"""Bytes of what people say; some GB of lists fit into the largest body."""
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".bmp": "image/bmp", ".tif": "image/tiff", ".webp": "image/webp"}
 
 
@@ -144,6 +146,8 @@ def wanted_of(request: Request) -> Wanted:
 
 async def json_of(request: Request) -> dict[str, Any]:
     """The body as a JSON object."""
+    if len(await request.body()) > _MOST_JSON:
+        raise AskError(f"the JSON has more than {_MOST_JSON} bytes: nothing that is asked here needs so many", 413)
     try:
         content = await request.json()
     except (ValueError, RecursionError) as error:

@@ -17,6 +17,8 @@ from flawspot.texts import is_unicode
 TYPES = {"UINT8": "<u1", "FP32": "<f4", "FP64": "<f8", "INT64": "<i8"}
 _MOST_NUMBERS = 2**28
 _MOST_DIMENSIONS = 8
+_MOST_IN_JSON, _MOST_LISTS = 2**22, 2**21
+"""Of a megapixel in three colours, as nested lists."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,12 @@ def read_request(body: bytes, header_length: int | None) -> Asked:
     """
     if header_length is not None and not 0 < header_length <= len(body):
         raise AskError("Inference-Header-Content-Length is not the length of the JSON before the bytes")
+    text = body[:header_length]
+    # Before it is read: 32 MiB of `[],` become more than a gigabyte, and nobody else is answered meanwhile.
+    if text.count(b",") > _MOST_IN_JSON or text.count(b"[") + text.count(b"{") > _MOST_LISTS:
+        raise AskError("the JSON holds too many numbers: send their bytes after it, or the BYTES of files", 413)
     try:
-        asked = json.loads(body[:header_length])
+        asked = json.loads(text)
         rest = body[header_length:] if header_length is not None else b""
         inputs: dict[str, NDArray[Any] | list[bytes]] = {}
         for each in asked["inputs"]:
