@@ -114,7 +114,7 @@ def measure(product: Product, count: int, draw: int) -> Iterator[dict[str, Any]]
         fitted = dataclasses.replace(method)
         fitted.fit(dataclasses.replace(features, rows=drawn[photographs.fit]))
         if calibration == "cross":
-            scores, rows = cross_scores(method, features, photographs, view), np.arange(count)
+            scores, rows = cross_scores(method, features, photographs, view).as_taken, np.arange(count)
         else:
             rows = photographs.calibration
             scores = scores_of(fitted, dataclasses.replace(features, rows=drawn[rows]), view).tolist()

@@ -1,8 +1,12 @@
 """``flawspot info`` as its users meet it."""
 
+import dataclasses
 import json
 
 import pytest
+
+from flawspot.runtime.artifact import assemble
+from flawspot.runtime.tolerated import Tolerated
 
 
 @pytest.mark.weights
@@ -24,3 +28,15 @@ def test_info(trained, flawspot):
 
 def test_info_says_what_it_runs_on(tiny, flawspot):
     assert "CPU, with onnxruntime" in flawspot("info", tiny)[1]
+
+
+@pytest.mark.parametrize(("decisive", "by"), [(True, "photographs varied as far"), (False, "photographs as they are")])
+def test_info_says_what_is_tolerated(tiny, tiny_model, tiny_manifest, flawspot, decisive, by):
+    assert "tolerates" not in flawspot("info", tiny)[1]
+    told = Tolerated({"noise": 2.0, "shift": 0.5}, 2, decisive)
+    calibration = dataclasses.replace(tiny_manifest.calibration, tolerated=told)
+    assemble(tiny_model, dataclasses.replace(tiny_manifest, calibration=calibration)).save(tiny)
+    code, out, _ = flawspot("info", tiny)
+    assert code == 0
+    assert "noise 2, shift 0.5 (2 varied copies of each photograph)" in out
+    assert by in out

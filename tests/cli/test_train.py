@@ -64,6 +64,9 @@ def test_every_second_that_it_takes_has_a_name(product_folder, flawspot, tmp_pat
     ("arguments", "message"),
     [
         (["--method", "magic"], "unknown method 'magic': the known ones are cfa, jury, padim, paste, pasted, "),
+        (["--tolerate", "fog=1"], "tolerate 'fog': choose of blur, noise, jpeg, brightness, contrast, shift, rotation"),
+        (["--tolerate", "noise=9"], "tolerate noise=9: a severity is a number from 0 to 5"),
+        (["--tolerate", "line,copies=0"], "tolerate copies=0: give a whole number from 1 to 20"),
         (["--backbone", "resnet"], "unknown backbone 'resnet': the known ones are"),
         (["--layers", "deep"], "give one of the groups low, mid, high, equiv, paste, stages,"),
         (["--layers", "8,3"], "must be in ascending order: write 3, 8"),

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from flawspot.data.corruptions import CORRUPTIONS, ROTATION_DEGREES, SHIFT_PIXELS, corrupt, corrupt_mask, image_seed
+from flawspot.data.corruptions import (
+    CORRUPTIONS,
+    ROTATION_DEGREES,
+    SHIFT_PIXELS,
+    corrupt,
+    corrupt_all,
+    corrupt_mask,
+    corrupt_mask_all,
+    image_seed,
+)
 from flawspot.errors import ConfigurationError, DataError
 
 MOVING = ("shift", "rotation")
@@ -148,3 +157,32 @@ def test_blur_is_a_gaussian_of_the_stated_width() -> None:
         slope = np.diff(corrupt(image, "blur", severity, 0)[100, :, 0].astype(float))
         place = np.arange(len(slope)) + 0.5 - 112
         assert np.sqrt((slope * (place + 0.5) ** 2).sum() / slope.sum()) == pytest.approx(sigma, rel=0.1)
+
+
+def test_several_at_once_are_the_same_at_whole_severities() -> None:
+    image, mask = photograph(), spot()
+    for name in CORRUPTIONS:
+        for severity in range(1, 6):
+            np.testing.assert_array_equal(corrupt_all(image, {name: severity}, 3), corrupt(image, name, severity, 3))
+            moved = corrupt_mask_all(mask, {name: severity}, 3)
+            np.testing.assert_array_equal(moved, corrupt_mask(mask, name, severity, 3))
+        np.testing.assert_array_equal(corrupt_all(image, {name: 0}, 3), image)
+        between = [np.abs(corrupt_all(image, {name: s}, 3).astype(float) - image).mean() for s in (0.5, 1, 1.5, 2, 4.5)]
+        assert between == sorted(between)
+    both = corrupt_all(image, {"noise": 1.5, "shift": 2}, 3)
+    np.testing.assert_array_equal(both, corrupt_all(corrupt(image, "shift", 2, 3), {"noise": 1.5}, 3))
+    np.testing.assert_array_equal(
+        corrupt_mask_all(mask, {"noise": 1.5, "shift": 2}, 3), corrupt_mask(mask, "shift", 2, 3)
+    )
+
+
+@pytest.mark.parametrize("severities", [{"fog": 1}, {"blur": 5.5}, {"blur": -1}, {"blur": True}, {"blur": np.nan}])
+def test_several_are_refused_likewise(severities: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match=r"choose one of|is not within 0 to 5"):
+        corrupt_all(photograph(), severities, 0)
+    with pytest.raises(ConfigurationError):
+        corrupt_mask_all(spot(), severities, 0)
+    with pytest.raises(DataError):
+        corrupt_all(np.zeros((4, 4), np.uint8), {}, 0)
+    with pytest.raises(DataError):
+        corrupt_mask_all(np.zeros(4, bool), {}, 0)

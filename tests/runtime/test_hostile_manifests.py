@@ -29,6 +29,11 @@ def test_the_fixture_is_read(tmp_path, tiny_model, manifest):
     read(written(tmp_path / "a.onnx", tiny_model, json.dumps(manifest)))
     manifest["smallest"] = MEASURED
     assert read(written(tmp_path / "a.onnx", tiny_model, json.dumps(manifest))).manifest.smallest is not None
+    manifest["calibration"]["tolerated"] = TOLERATED
+    known = read(written(tmp_path / "a.onnx", tiny_model, json.dumps(manifest))).manifest
+    assert known.as_dict() == manifest
+    assert str(known.calibration.tolerated) == "noise 2, fog 0.5 (2 varied copies of each photograph)"
+    assert known.calibration.as_taken == ()
 
 
 MEASURED: dict = {
@@ -43,6 +48,9 @@ MEASURED: dict = {
     "seed": 0,
     "sizes": [{"kind": "spot", "length": 4, "width": 4, "contrast": 40.0, "found": 9}],
 }
+
+TOLERATED: dict = {"severities": {"noise": 2.0, "fog": 0.5}, "copies": 2, "decisive": True}
+"""Of a newer flawspot that knows fog."""
 
 WRONG = [
     ("calibration.threshold", math.nan),
@@ -82,6 +90,22 @@ WRONG = [
     ("smallest", MEASURED | {"sizes": [MEASURED["sizes"][0] | {"kind": "hole"}]}),
     ("smallest", MEASURED | {"sizes": [MEASURED["sizes"][0] | {"found": 11}]}),
     ("smallest", MEASURED | {"from_size": [10**9, -1]}),
+    *(
+        ("calibration.tolerated", TOLERATED | wrong)
+        for wrong in (
+            {"severities": {}},
+            {"severities": {"noise": 6.0}},
+            {"severities": {"noise": math.nan}},
+            {"severities": {"noise": "2"}},
+            {"severities": {"\x1b[2J": 1.0}},
+            {"severities": {"n" * 10_000: 1.0}},
+            {"severities": [2.0]},
+            {"copies": 0},
+            {"copies": 10**9},
+            {"decisive": 1},
+        )
+    ),
+    ("calibration.tolerated", 2),
     ("product", "\ud800"),
     ("product", None),
 ]

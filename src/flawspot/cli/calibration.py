@@ -49,6 +49,10 @@ def threshold_rows(calibration: CalibrationInfo) -> list[tuple[str, str]]:
     from flawspot.runtime.calibration import price
 
     rows = [("threshold", f"{calibration.threshold:.6g}"), ("false-alarm rate", rates(calibration))]
+    if calibration.tolerated is not None:
+        rows.append(("tolerates", str(calibration.tolerated)))
+        of = "photographs varied as far" if calibration.tolerated.decisive else "the photographs as they are"
+        rows.append(("threshold set by", f"{of}, the higher one of both"))
     names = highest(calibration)
     if names is not None:
         rows.append(("highest good", names))

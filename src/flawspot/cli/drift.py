@@ -52,7 +52,7 @@ def drift(
     if order == "time":
         found.sort(key=_time)
     calibration = detector.manifest.calibration
-    test, appearance = Drift(calibration.scores, calibration.threshold), Appearance()
+    test, appearance = Drift(calibration.as_taken, calibration.threshold), Appearance()
     counts, alarm = {"good": 0, "anomalous": 0, "not inspected": 0}, None
     for number, path in enumerate(DISPLAY.track(found, "predicting", len(found)), 1):
         try:

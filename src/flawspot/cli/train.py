@@ -89,6 +89,15 @@ PRECISION = Annotated[
         "first, and everything else is learned from what that computes."
     ),
 ]
+TOLERATE = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=SEVERITY,...",
+        help="What is no defect, such as noise=2,brightness=2,blur=1,shift=2,rotation=1, each 0 to 5; also contrast "
+        "and jpeg. line: those five. Copies that are varied so far are learned from (copies=2 of each photograph), and "
+        "the rate is kept for them.",
+    ),
+]
 SEED = Annotated[int, typer.Option(help="Of every random choice; the same seed makes the same detector.")]
 RECIPE = Annotated[
     str | None,
@@ -162,6 +171,7 @@ def train(
     ignore: IGNORE = None,
     normalization: NORMALIZATION = "weights",
     precision: PRECISION = "float32",
+    tolerate: TOLERATE = None,
     seed: SEED = 0,
     recipe: RECIPE = None,
     setting: Settings = None,

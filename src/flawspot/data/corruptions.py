@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +69,7 @@ def corrupt(image: Photograph, name: str, severity: int, seed: int) -> Photograp
         DataError: not an (H, W, 3) uint8 array.
     """
     level = _level(name, severity)
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise DataError(f"only an (H, W, 3) uint8 photograph can be corrupted, not {image.shape} of {image.dtype}")
+    _check(image)
     return np.array(_APPLY[name](image, level, _generator(name, seed)), order="C")  # Pillow's are read-only
 
 
@@ -88,14 +87,36 @@ def corrupt_mask(mask: Mask, name: str, severity: int, seed: int) -> Mask:
         ConfigurationError, DataError: as `corrupt`.
     """
     level = _level(name, severity)
-    if mask.ndim != 2 or not mask.size:
-        raise DataError(f"a mask has the shape (H, W), not {mask.shape}")
+    _check_mask(mask)
+    return _moved(mask.astype(np.uint8), name, level, seed).astype(np.bool_)
+
+
+def corrupt_all(image: Photograph, severities: Mapping[str, float], seed: int) -> Photograph:
+    """The photograph with several corruptions, one after the other as they come about: fixture, lamp, dirt, lens,
+    sensor, file.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; not changed.
+        severities: by corruption, 0 to 5. At whole ones it does what `corrupt` does; between them its level is
+            interpolated, and 0 leaves the photograph as it is.
+        seed: of this photograph, 0 or more.
+
+    Raises:
+        ConfigurationError, DataError: as `corrupt`.
+    """
+    _check(image)
+    found = image
+    for name, level in _levels(severities):
+        found = _APPLY[name](found, level, _generator(name, seed))
+    return np.array(found, order="C")
+
+
+def corrupt_mask_all(mask: Mask, severities: Mapping[str, float], seed: int) -> Mask:
+    """The mask of a photograph after `corrupt_all` with the same arguments; see `corrupt_mask`."""
+    _check_mask(mask)
     pixels = mask.astype(np.uint8)
-    generator = _generator(name, seed)
-    if name == "shift":
-        pixels = _shift(pixels, level, generator)
-    elif name == "rotation":
-        pixels = _rotate(pixels, level, generator, Image.Resampling.NEAREST)
+    for name, level in _levels(severities):
+        pixels = _moved(pixels, name, level, seed)
     return pixels.astype(np.bool_)
 
 
@@ -111,6 +132,41 @@ def _level(name: str, severity: int) -> float:
         raise ConfigurationError(f"severity {severity!r} of {name} is none of 1, 2, 3, 4, 5")
     level: float = _LEVELS[name][severity - 1]
     return level
+
+
+def _levels(severities: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Corruptions that do something with their levels, in the order in which they come about."""
+    found = []
+    for name, severity in severities.items():
+        if name not in _LEVELS:
+            raise ConfigurationError(f"unknown corruption {name!r}: choose one of {', '.join(CORRUPTIONS)}")
+        if isinstance(severity, bool) or not 0 <= severity <= WORST:
+            raise ConfigurationError(f"severity {severity!r} of {name} is not within 0 to {WORST}")
+        steps = (_NOTHING[name], *_LEVELS[name])
+        below = min(int(severity), WORST - 1)
+        part = severity - below
+        if severity > 0:
+            # Exact at whole severities: of one of the two summands there is nothing.
+            found.append((name, steps[below] * (1 - part) + steps[below + 1] * part))
+    return sorted(found, key=lambda pair: _ORDER.index(pair[0]))
+
+
+def _check(image: Photograph) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise DataError(f"only an (H, W, 3) uint8 photograph can be corrupted, not {image.shape} of {image.dtype}")
+
+
+def _check_mask(mask: Mask) -> None:
+    if mask.ndim != 2 or not mask.size:
+        raise DataError(f"a mask has the shape (H, W), not {mask.shape}")
+
+
+def _moved(pixels: NDArray[np.uint8], name: str, level: float, seed: int) -> NDArray[np.uint8]:
+    if name == "shift":
+        return _shift(pixels, level, _generator(name, seed))
+    if name == "rotation":
+        return _rotate(pixels, level, _generator(name, seed), Image.Resampling.NEAREST)
+    return pixels
 
 
 def _generator(name: str, seed: int) -> np.random.Generator:
@@ -229,6 +285,13 @@ _APPLY: dict[str, Callable[[Photograph, float, np.random.Generator], Photograph]
     "shift": _shift,
     "rotation": _turn,
 }
+
+_NOTHING = {"blur": 0.0, "noise": 0.0, "jpeg": 100.0, "brightness": 0.0, "contrast": 1.0, "shift": 0.0, "rotation": 0.0}
+"""The level of severity 0."""
+
+_ORDER = ("shift", "rotation", "brightness", "contrast", "blur", "noise", "jpeg")
+
+WORST = 5
 
 CORRUPTIONS = tuple(_LEVELS)
 """The names that `corrupt` knows."""

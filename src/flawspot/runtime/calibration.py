@@ -212,6 +212,7 @@ def remarks(calibration: CalibrationInfo) -> list[str]:
     if odd and calibration.names:
         named = ", ".join(calibration.names[place] for place in reversed(odd[-_NAMED:]))
         more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
+        varied = ", varied as far as is tolerated" if calibration.scores != calibration.as_taken else ""
         kept = [place for place in range(len(calibration.scores)) if place not in set(odd)]
         without = calibrate(
             [calibration.scores[place] for place in kept],
@@ -219,7 +220,7 @@ def remarks(calibration: CalibrationInfo) -> list[str]:
             groups=[calibration.groups[place] for place in kept] if calibration.groups else (),
         )
         found.append(
-            f"{named}{more} {'score' if len(odd) > 1 else 'scores'} far above the other good photographs: if "
+            f"{named}{more} {'score' if len(odd) > 1 else 'scores'} far above the other good photographs{varied}: if "
             f"{'they show bad parts, take them' if len(odd) > 1 else 'it shows a bad part, take it'} away and "
             f"train again (without them the threshold would be {without.threshold:.5g}, not "
             f"{calibration.threshold:.5g})"

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flawspot.errors import ArtifactError
+from flawspot.runtime.calibrated_values import wrong_in_calibration
 from flawspot.runtime.found_sizes import FoundSizes, wrong_in
 from flawspot.runtime.json_reading import read_as
+from flawspot.runtime.tolerated import Tolerated
 from flawspot.runtime.view import View
 
 SCHEMA_VERSION = 3
@@ -93,6 +95,7 @@ class CalibrationInfo:
             sha256; empty where that was not kept.
         rule: ``conformal``, ``pareto`` (an estimate), or ``value`` for a threshold that was given.
         pasted: scores of photographs with pasted defects, ascending; empty where none were made.
+        tolerated: what good images may differ by beyond that; None: nothing.
         pixel_threshold: of artifacts of schema 1 alone: the threshold of the map, where the score was not its maximum.
         map_maxima: of artifacts of schema 1 alone: the maximum of each held-out image's map, ascending.
     """
@@ -109,6 +112,12 @@ class CalibrationInfo:
     hashes: tuple[str, ...] = ()
     rule: str = "conformal"
     pasted: tuple[float, ...] = ()
+    tolerated: Tolerated | None = None
+
+    @property
+    def as_taken(self) -> tuple[float, ...]:
+        """`scores`, where they are of images as they were taken; none where they are of varied copies."""
+        return () if self.tolerated is not None and self.tolerated.decisive else self.scores
 
     @property
     def region_threshold(self) -> float:
@@ -205,6 +214,8 @@ class Manifest:
         data = dataclasses.asdict(self)
         if self.calibration.pixel_threshold is None:
             del data["calibration"]["pixel_threshold"], data["calibration"]["map_maxima"]
+        if self.calibration.tolerated is None:
+            del data["calibration"]["tolerated"]
         if self.geometry is None:
             del data["geometry"]
         return data
@@ -261,7 +272,7 @@ def check_values(manifest: Manifest) -> None:
         "backbone.taps": not taps or len(taps) > 100 or list(taps) != sorted(set(taps)) or not 0 <= taps[0] <= 10_000,
         "backbone.mean": len(backbone.mean) != 3,
         "backbone.std": len(backbone.std) != 3 or min(backbone.std, default=0) <= 0,
-        **_wrong_in_calibration(manifest.calibration),
+        **wrong_in_calibration(manifest.calibration),
         "parts": len(manifest.parts) > 1000 or any(part.bytes < 0 or part.macs < 0 for part in manifest.parts),
         "training": min(manifest.training.images, manifest.training.calibration_images) < 0,
         "precision": manifest.precision not in PRECISIONS,
@@ -273,25 +284,3 @@ def check_values(manifest: Manifest) -> None:
     for where, is_wrong in wrong.items():
         if is_wrong:
             raise ArtifactError(f"its manifest is damaged: manifest.{where} has a value that no detector has")
-
-
-def _wrong_in_calibration(calibration: CalibrationInfo) -> dict[str, bool]:
-    scores, maxima, groups = calibration.scores, calibration.map_maxima, calibration.groups
-    known = calibration.rule in ("conformal", "pareto", "value")
-    wrong = {
-        "false_alarm_rate": not 0 < calibration.false_alarm_rate < 1,
-        "promised_rate": not 0 < calibration.promised_rate <= 1,
-        "scores": not scores or list(scores) != sorted(scores),
-        "rule": not known,
-        "threshold": calibration.rule == "conformal" and calibration.threshold not in scores,
-        "folds": not 0 <= calibration.folds <= len(scores),
-        "groups": bool(groups) and (len(groups) != len(scores) or min(groups) < 0 or max(groups) >= len(scores)),
-        "names": len(calibration.names) not in (0, len(scores)),
-        "hashes": len(calibration.hashes) not in (0, len(scores)),
-        "pasted": list(calibration.pasted) != sorted(calibration.pasted),
-        "map_maxima": list(maxima) != sorted(maxima),
-        "pixel_threshold": calibration.rule == "conformal"
-        and calibration.pixel_threshold is not None
-        and calibration.pixel_threshold not in maxima,
-    }
-    return {f"calibration.{name}": is_wrong for name, is_wrong in wrong.items()}

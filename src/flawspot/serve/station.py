@@ -185,7 +185,7 @@ class Station:
         sha256, found = self._drifts.get(detector, ("", None))
         if found is None or sha256 != loaded.sha256:
             calibration = loaded.detector.manifest.calibration
-            found = Drift(calibration.scores, calibration.threshold), Appearance()
+            found = Drift(calibration.as_taken, calibration.threshold), Appearance()
             self._drifts[detector] = (loaded.sha256, found)
         return found
 

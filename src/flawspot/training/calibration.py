@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from onnxruntime import InferenceSession
 from flawspot.data.learned import content_hash
 from flawspot.data.pasted import paste_defect
 from flawspot.data.reading import at_centres
+from flawspot.data.tolerances import Tolerance
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.progress import SILENT, Progress
@@ -23,23 +24,49 @@ from flawspot.runtime.calibration import calibrate
 from flawspot.runtime.json_reading import MAX_ITEMS
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.prefetch import prefetch
-from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.reduced import Decoded, read_photograph
+from flawspot.runtime.tolerated import Tolerated
 from flawspot.runtime.view import View
+from flawspot.training.feature_source import FeatureSource
 from flawspot.training.graph import assembled
 from flawspot.training.photographs import Photographs, validating
 from flawspot.training.tiles import Blend
+from flawspot.training.varying import Varying
 
 _BATCH = 8
 PASTED = 60
 """Photographs that get a pasted defect."""
 
 
+@dataclass(frozen=True)
+class Scores:
+    """Of good photographs that the scoring detector has not learned from.
+
+    Attributes:
+        as_taken: of each.
+        varied: of each, varied as far as is tolerated, in the same order; empty where nothing is to be tolerated.
+    """
+
+    as_taken: list[float]
+    varied: list[float]
+
+
 def held_out_scores(
-    session: InferenceSession, photographs: Photographs, view: View, *, progress: Progress = SILENT
+    session: InferenceSession,
+    photographs: Photographs,
+    view: View,
+    *,
+    varying: Varying | None = None,
+    progress: Progress = SILENT,
 ) -> list[float]:
-    """Scores of the held-out photographs by the graph that is shipped."""
+    """Scores of the held-out photographs by the graph that is shipped; with `varying`, as far off as is tolerated."""
     images = photographs.held_out()
-    read = functools.partial(read_photograph, view=view, white=photographs.white)
+
+    def read(image: Path) -> Decoded:
+        if varying is not None:
+            return varying.read(image, varying.farthest)
+        return read_photograph(image, view, white=photographs.white)
+
     scores = []
     for _, photograph in progress.track(prefetch(images, read), "setting the threshold", len(images)):
         if isinstance(photograph, Exception):
@@ -49,32 +76,44 @@ def held_out_scores(
 
 
 def cross_scores(
-    method: Method, features: FeatureSet, photographs: Photographs, view: View, *, progress: Progress = SILENT
-) -> list[float]:
+    method: Method,
+    features: FeatureSet,
+    photographs: Photographs,
+    view: View,
+    *,
+    source: FeatureSource | None = None,
+    progress: Progress = SILENT,
+) -> Scores:
     """The score of each photograph by a copy of `method` that is fitted on the other folds.
 
     Head and features are those that are exported; only nothing is exported for a fold.
 
     Args:
         method: as it was before or after its own fit; it is not changed.
-        features: of all photographs, in their order.
+        features: of all photographs, in their order, with the copies of `source` behind them.
         photographs: with their folds.
         view: what is seen of them.
+        source: of the features, where photographs are varied.
 
     Returns:
-        N scores.
+        N scores, and N of photographs that are varied as far as is tolerated.
     """
-    scores = np.empty(len(photographs.images))
-    everything = np.arange(len(scores), dtype=np.int64)
+    count = len(photographs.images)
+    with_copies = (lambda rows: rows) if source is None else source.with_copies
+    everything = np.arange(count, dtype=np.int64)
+    scores, varied = np.empty(count), np.empty(count)
     folds = np.unique(photographs.folds)
     for fold in progress.track(folds, "fitting without a fold each", len(folds)):
         out = everything[photographs.folds == fold]
         rest = everything[photographs.folds != fold]
         fit, validation = validating(rest, photographs.groups, method)
         fitted = dataclasses.replace(method)
-        fitted.fit(features.of_photographs(fit), features.of_photographs(validation) if len(validation) else None)
-        scores[out] = scores_of(fitted, features.of_photographs(out), view)
-    return [float(score) for score in scores]
+        chosen_by = features.of_photographs(with_copies(validation)) if len(validation) else None
+        fitted.fit(features.of_photographs(with_copies(fit)), chosen_by)
+        found = scores_of(fitted, features.of_photographs(out if source is None else source.with_farthest(out)), view)
+        scores[out], varied[out] = found[: len(out)], found[-len(out) :]
+    tolerant = source is not None and source.varying is not None
+    return Scores(scores.tolist(), varied.tolist() if tolerant else [])
 
 
 def pasted_scores(
@@ -103,9 +142,29 @@ def pasted_scores(
 
 
 def described(
+    photographs: Photographs,
+    scores: Scores,
+    pasted: Sequence[float],
+    false_alarm_rate: float,
+    tolerance: Tolerance | None = None,
+) -> CalibrationInfo:
+    """The threshold, with the files and groups that its scores are of.
+
+    Where something is to be tolerated it is the higher one of that of the photographs as they are and that of copies
+    which are varied as far as is tolerated, so that the rate is kept for both.
+    """
+    as_taken = _calibrated(photographs, scores.as_taken, pasted, false_alarm_rate)
+    if tolerance is None:
+        return as_taken
+    varied = _calibrated(photographs, scores.varied, pasted, false_alarm_rate)
+    decisive = varied.threshold > as_taken.threshold
+    told = Tolerated(dict(tolerance.severities), tolerance.copies, decisive)
+    return dataclasses.replace(varied if decisive else as_taken, tolerated=told)
+
+
+def _calibrated(
     photographs: Photographs, scores: Sequence[float], pasted: Sequence[float], false_alarm_rate: float
 ) -> CalibrationInfo:
-    """The threshold, with the files and groups that its scores are of."""
     rows = photographs.scored()
     if len(rows) > MAX_ITEMS:  # as many as a manifest takes, at random: what is promised holds of them too
         kept = np.sort(np.random.default_rng(0).choice(len(rows), MAX_ITEMS, replace=False))

@@ -14,6 +14,7 @@ from flawspot.backbones.layer_groups import equivalent, resolve
 from flawspot.backbones.macs import module_bytes, module_macs
 from flawspot.backbones.registry import LoadedWeights, create_pretrained, create_random
 from flawspot.costs.folding import parts_at
+from flawspot.data.tolerances import Tolerance
 from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
 from flawspot.methods.registry import create_method, methods
@@ -47,6 +48,7 @@ class Configuration:
         mean, std: the normalisation of RGB / 255.
         precision: that networks compute in, of `PRECISIONS`.
         spare_memory: whether tiles go through the network a few at a time; see `at_once`.
+        tolerance: what good photographs may differ by beyond those that there are; None: nothing.
     """
 
     method: Method
@@ -60,6 +62,7 @@ class Configuration:
     std: tuple[float, ...]
     precision: str
     spare_memory: bool = False
+    tolerance: Tolerance | None = None
 
     @property
     def at_once(self) -> int:

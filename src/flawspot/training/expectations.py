@@ -47,13 +47,15 @@ def expectations(chosen: Configuration, photographs: Photographs) -> list[str]:
         for side, length, whole in zip(view.size[::-1], usual, (place.width, place.height), strict=True)
     ]
     lines = [f"{view}: a tile shows {shown[0]} x {shown[1]} pixels of photographs of {usual[0]} x {usual[1]}"]
-    count = view.tiles * len(photographs.fit)
+    ways = 1 if chosen.tolerance is None else 1 + chosen.tolerance.copies
+    count = view.tiles * len(photographs.fit) * ways
     shapes = _shapes(chosen, count)
     features = FLOAT * sum(math.prod(shape) for shape in shapes.maps.values())
-    cached = features * view.tiles * len(photographs.learned_from())
+    cached = features * view.tiles * len(photographs.learned_from()) * ways
     found = chosen.method.training_costs(shapes)
     held = _RESIDENT + min(cached, DEFAULT_MEMORY) + (0 if found is None else sum(item.bytes for item in found.items))
-    macs = _PASSES * view.tiles * len(photographs.images) * module_macs(chosen.network, torch.zeros(1, 3, *view.size))
+    passes = _PASSES + ways - 1
+    macs = passes * view.tiles * len(photographs.images) * module_macs(chosen.network, torch.zeros(1, 3, *view.size))
     if found is not None:
         each = found.forward_macs + found.backward_input_macs + found.backward_weight_macs
         macs += count * max(found.epochs, 1) * each + count * found.selection_macs

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flawspot.quantization.steps import Quantization
 from flawspot.runtime.images import WHITE
@@ -19,7 +20,10 @@ from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.view import View
 
 if TYPE_CHECKING:
+    from flawspot.training.configuration import Configuration
     from flawspot.training.pasting import Pasting
+    from flawspot.training.photographs import Photographs
+    from flawspot.training.varying import Varying
 
 FORMAT = 4
 """Counted up whenever the same key would stand for other numbers: another decoding, another layout."""
@@ -30,7 +34,8 @@ class FeatureSource:
     """All that decides what the features of a set of photographs are, besides the layer.
 
     Attributes:
-        images: M readable photographs, in the order of their rows.
+        images: M readable photographs, in the order of their rows; where they are varied, N of them, behind these
+            their first copies in the same order, and so on.
         root: the folder they lie in; it may be another one the next time.
         fingerprint: of the photographs' contents and names, by `flawspot.data.folders.fingerprint`.
         weights: of the backbone: the sha256 of their file, or words that identify them as well.
@@ -39,6 +44,7 @@ class FeatureSource:
         white: of photographs of 16 bits.
         quantization: of the backbone; None leaves it in float.
         pasting: of defects on the photographs; None leaves them as they are.
+        varying: what makes the copies; None: there are none.
         turn: by how many quarters the photographs are turned, anticlockwise.
     """
 
@@ -52,6 +58,7 @@ class FeatureSource:
     white: int = WHITE
     quantization: Quantization | None = None
     pasting: Pasting | None = None
+    varying: Varying | None = None
     turn: int = 0
 
     def read(self, row: int) -> Decoded:
@@ -62,10 +69,30 @@ class FeatureSource:
         """
         if self.pasting is not None:
             return self.pasting.read(row)
-        photograph = read_photograph(self.images[row], self.view, white=self.white)
+        copy = 0 if self.varying is None else row // self._photographs
+        if self.varying is not None and copy:
+            photograph = self.varying.read(self.images[row], copy)
+        else:
+            photograph = read_photograph(self.images[row], self.view, white=self.white)
         if not self.turn:
             return photograph
         return prepare(np.ascontiguousarray(np.rot90(photograph.pixels, self.turn)), self.view)
+
+    @property
+    def _photographs(self) -> int:
+        """N, without copies."""
+        return len(self.images) if self.varying is None else len(self.images) // (1 + self.varying.copies)
+
+    def with_copies(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of photographs, and behind them those of their first copies, and so on: all that are learned from."""
+        copies = 0 if self.varying is None else self.varying.tolerance.copies
+        return (rows + self._photographs * np.arange(1 + copies)[:, None]).ravel()
+
+    def with_farthest(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of photographs, and behind them those of the copies that set the threshold, where they are varied."""
+        if self.varying is None:
+            return rows
+        return np.concatenate([rows, rows + self._photographs * self.varying.farthest])
 
     def key(self, backbone: str, layer: int, dtype: str) -> str:
         """SHA-256, in hex, of all this and of what was made of it."""
@@ -76,7 +103,32 @@ class FeatureSource:
             preprocessing.append(self.quantization.identity())
         if self.pasting is not None:
             preprocessing.append(self.pasting.identity())
+        if self.varying is not None:
+            preprocessing.append(self.varying.identity())
         if self.turn:
             preprocessing.append(["turned", self.turn])
         made = [backbone, self.weights, layer, dtype, FORMAT, metadata.version("flawspot")]
         return hashlib.sha256(json.dumps([self.fingerprint, names, preprocessing, made]).encode()).hexdigest()
+
+
+def feature_source(
+    chosen: Configuration,
+    photographs: Photographs,
+    rows: NDArray[np.int64],
+    quantization: Quantization | None,
+    varying: Varying | None = None,
+) -> FeatureSource:
+    """That of some of the photographs, and of their copies where they are varied."""
+    copies = 0 if varying is None else varying.copies
+    return FeatureSource(
+        images=tuple(photographs.images[row] for row in rows) * (1 + copies),
+        root=photographs.root,
+        fingerprint=photographs.fingerprint,
+        weights=chosen.weights_identity,
+        view=chosen.view,
+        mean=chosen.mean,
+        std=chosen.std,
+        white=photographs.white,
+        quantization=quantization,
+        varying=varying,
+    )

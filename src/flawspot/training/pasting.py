@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from flawspot.backbones.block_list import INPUT, BlockList
+from flawspot.data.corruptions import corrupt_all, corrupt_mask_all, image_seed
 from flawspot.data.reading import at_centres
+from flawspot.data.tolerances import Tolerance
 from flawspot.data.varied_defects import BASE, FAMILY, MOST, paste_defects
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet, PastedSet
@@ -46,6 +48,7 @@ class Pasting:
         seed: of the defects.
         tiles: how many tiles with defects are wanted; with photographs that are seen whole, how many photographs.
         folds: (N,) fold of each of `images`, from which alone pieces may come into it; None: from any of them.
+        tolerance: within which photographs with defects are varied, as many as the good ones; None varies none.
 
     Attributes:
         photographs: (Q,) which of `images` each one is of.
@@ -62,13 +65,14 @@ class Pasting:
         seed: int,
         tiles: int,
         folds: NDArray[np.int64] | None = None,
+        tolerance: Tolerance | None = None,
     ) -> None:
         count = max(-(-tiles // view.tiles), min(FEWEST, tiles))
         self.photographs = np.arange(count, dtype=np.int64) % len(images)
         self._others = _next_ones(None if folds is None else folds[self.photographs], count)
         self.pieces_from = self.photographs[self._others]
         self.images = tuple(images[int(row)] for row in self.photographs)
-        self._view, self._white, self._seed = view, white, seed
+        self._view, self._white, self._seed, self._tolerance = view, white, seed, tolerance
         self._cover = np.zeros((count, view.tiles, *view.size), np.uint8)
         self.sizes = [(0, 0)] * count
         self._as_seen = Preprocess(view, (0.0,) * 3, (1 / 255,) * 3)
@@ -76,7 +80,8 @@ class Pasting:
     def identity(self) -> list[Any]:
         """What decides the defects, besides photographs and view."""
         plain = np.array_equal(self._others, _next_ones(None, len(self._others)))
-        return ["pasted", FAMILY, self._seed, *([] if plain else [self._others.tolist()])]
+        varied = [] if self._tolerance is None else [dict(self._tolerance.severities), self._tolerance.copies]
+        return ["pasted", FAMILY, self._seed, *([] if plain else [self._others.tolist()]), *varied]
 
     def read(self, row: int) -> Decoded:
         """The photograph with its defects, which are then known to `cover`.
@@ -96,6 +101,10 @@ class Pasting:
             most=min(MOST * self._view.tiles, _MOST_DEFECTS),
             where=None if hidden is None else ~at_centres(hidden, (height, width)),
         )
+        if self._tolerance is not None and row % (1 + self._tolerance.copies):
+            seed = image_seed(self._seed, f"pasted/{row}")
+            severities = self._tolerance.drawn(seed)
+            pixels, mask = corrupt_all(pixels, severities, seed), corrupt_mask_all(mask, severities, seed)
         drawn = np.repeat((mask * np.uint8(255))[None, :, :, None], 3, axis=3)
         with torch.no_grad():
             seen = self._as_seen(torch.from_numpy(drawn))[:, 0]  # (T, height, width) of 0 to 255
@@ -118,16 +127,21 @@ class Pasting:
 
     def _fine(self, row: int) -> NDArray[np.uint8]:
         """(H, W, 3): the photograph, no larger than is of use."""
-        photograph = read_photograph(self.images[row], self._view, white=self._white)
-        pixels = max(photograph.pixels, photograph.drawable(), key=len)  # of a large one there is a finer copy
-        height, width = pixels.shape[:2]
-        place = self._view.placed((width, height))
-        least = max(place.height / height, place.width / width)
-        share = max(min(FINER * least, math.sqrt(DIRECT_PIXELS / (height * width))), least)
-        if share >= 1:
-            return pixels
-        size = math.ceil(width * share), math.ceil(height * share)
-        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+        return no_finer_than_seen(read_photograph(self.images[row], self._view, white=self._white), self._view)
+
+
+def no_finer_than_seen(photograph: Decoded, view: View) -> NDArray[np.uint8]:
+    """(H, W, 3): a photograph in its proportions, no larger than is of use for what is drawn on it: `FINER` pixels for
+    each that is seen."""
+    pixels = max(photograph.pixels, photograph.drawable(), key=len)  # of a large one there is a finer copy
+    height, width = pixels.shape[:2]
+    place = view.placed((width, height))
+    least = max(place.height / height, place.width / width)
+    share = max(min(FINER * least, math.sqrt(DIRECT_PIXELS / (height * width))), least)
+    if share >= 1:
+        return pixels
+    size = math.ceil(width * share), math.ceil(height * share)
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
 
 
 def _next_ones(folds: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
@@ -165,8 +179,10 @@ def pasted_on(
         return None
     view = source.view
     own_folds = folds[rows] if folds is not None and len(folds) else None
-    pasting = Pasting([source.images[row] for row in rows], view, source.white, method.seed, wanted, own_folds)
-    own = dataclasses.replace(source, images=pasting.images, pasting=pasting)
+    tolerance = None if source.varying is None else source.varying.tolerance
+    images = [source.images[row] for row in rows]
+    pasting = Pasting(images, view, source.white, method.seed, wanted, own_folds, tolerance)
+    own = dataclasses.replace(source, images=pasting.images, pasting=pasting, varying=None)
     network = features.backbone
     looked_at = BlockList(network.name, network.blocks, [tap for tap in network.taps if tap != INPUT]).frozen()
     maps = cache.maps(own, looked_at, progress=progress)

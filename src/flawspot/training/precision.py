@@ -24,6 +24,7 @@ from flawspot.runtime.session import open_session
 from flawspot.training.configuration import Configuration
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 from flawspot.training.photographs import Photographs
+from flawspot.training.varying import varying_of
 
 PHOTOGRAPHS = 64
 """Good photographs that the ranges of values are taken from."""
@@ -90,6 +91,14 @@ def _moments(want: NDArray[np.float32], got: NDArray[np.float32]) -> NDArray[np.
 def _some(chosen: Configuration, photographs: Photographs) -> list[NDArray[np.uint8]]:
     """The same photographs each time, drawn from those to learn from."""
     rows = np.random.default_rng([chosen.method.seed, PHOTOGRAPHS]).permutation(photographs.fit)[:PHOTOGRAPHS]
-    return [
+    found = [
         read_photograph(photographs.images[row], chosen.view, white=photographs.white).pixels for row in np.sort(rows)
+    ]
+    varying = varying_of(chosen, photographs)
+    if varying is None:
+        return found
+    # What is to be tolerated has its own range of values: every second one is as bright and as noisy as it may be.
+    return [
+        varying.read(photographs.images[row], varying.farthest).pixels if place % 2 else pixels
+        for place, (row, pixels) in enumerate(zip(np.sort(rows), found, strict=True))
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from flawspot.data.folders import Data
+from flawspot.data.tolerances import Given, as_tolerance
 from flawspot.files import check_writable
 from flawspot.methods import DEFAULT_METHOD
 from flawspot.methods.base import Method
@@ -25,18 +27,19 @@ from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, outlying, rem
 from flawspot.runtime.manifest import CalibrationInfo, SelfTest
 from flawspot.runtime.session import open_session
 from flawspot.training.areas import Area
-from flawspot.training.calibration import cross_scores, described, held_out_scores, pasted_scores
+from flawspot.training.calibration import Scores, cross_scores, described, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
 from flawspot.training.describing import describe
 from flawspot.training.expectations import expectations
 from flawspot.training.exporting import expected_of, export_detector
 from flawspot.training.feature_cache import FeatureCache
-from flawspot.training.feature_source import FeatureSource
+from flawspot.training.feature_source import feature_source
 from flawspot.training.pasting import pasted_on
 from flawspot.training.photographs import Division, Photographs, read_photographs
 from flawspot.training.precision import quantize_backbone
 from flawspot.training.tiles import inside_tiles
 from flawspot.training.turning import check_turns, turned
+from flawspot.training.varying import varying_of
 from flawspot.training.viewing import request_view
 
 DEFAULT_INPUT_SIZE = 224
@@ -76,6 +79,7 @@ def train(
     ignore: Area | Sequence[Area] = (),
     normalization: str = "weights",
     precision: str = "float32",
+    tolerate: Given = None,
     false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
     calibration: str = "auto",
     calibration_fraction: float = DEFAULT_CALIBRATION_FRACTION,
@@ -123,6 +127,9 @@ def train(
             ImageNet's mean and standard deviation, which the PaSTe paper gives every backbone.
         precision: ``float32``, or ``int8``: the backbone is rounded to 8 bits first, and everything else is learned
             from what that computes; see ``docs/edge.md``.
+        tolerate: what is no defect: severities of `flawspot.data.corruptions` by name, also as ``"noise=2,shift=1"``,
+            or a preset, ``"line"``. Copies of the good photographs, two of each or ``copies``, are varied up to there,
+            in fitting and for the threshold; see ``docs/tolerance.md``.
         false_alarm_rate: the share of good parts that may be called anomalous, in (0, 1).
         calibration: ``split`` holds a share of the good photographs out for the threshold; ``cross`` learns from all
             and scores each by a detector fitted on the other folds; ``auto`` takes ``cross`` where the method is
@@ -152,6 +159,7 @@ def train(
     """
     told = as_progress(progress)
     division = Division(calibration, calibration_fraction, group, false_alarm_rate)
+    tolerance = as_tolerance(tolerate)
     request = request_view(input_size, fit, tiles, tile_overlap, roi, ignore)
     if output is not None:
         check_writable(Path(output))
@@ -173,9 +181,7 @@ def train(
     phases = _Phases()
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
-    chosen = dataclasses.replace(chosen, view=request.resolved(photographs.sizes))
-    for remark in expectations(chosen, photographs):
-        told.note(remark)
+    chosen = dataclasses.replace(chosen, view=request.resolved(photographs.sizes), tolerance=tolerance)
     artifact = _detector(chosen, photographs, division, cache, drop_suspects, phases, told)
     if output is not None:
         artifact.save(output)
@@ -192,9 +198,11 @@ def _detector(
     told: Progress,
 ) -> Artifact:
     """Learn, perhaps once more without suspects, and describe."""
+    for remark in expectations(chosen, photographs):
+        told.note(remark)
     check_turns(chosen.method, chosen.view, photographs.sizes)
     model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
-    if drop_suspects and (suspects := outlying(scores)):
+    if drop_suspects and (suspects := outlying(scores.as_taken)):
         photographs = photographs.without(photographs.scored()[suspects], division, chosen.method)
         told.note(
             f"left out, for they score far above the other good photographs: {', '.join(photographs.dropped)}; the "
@@ -214,7 +222,7 @@ def _learn(
     cache: FeatureCache | None,
     phases: _Phases,
     told: Progress,
-) -> tuple[bytes, list[float], CalibrationInfo, SelfTest]:
+) -> tuple[bytes, Scores, CalibrationInfo, SelfTest]:
     """Fit, export and calibrate."""
     quantization = None
     if chosen.precision == "int8":
@@ -226,10 +234,13 @@ def _learn(
     with phases.time("calibration"):
         session = open_session(model)
         if scores is None:
-            scores = held_out_scores(session, photographs, chosen.view, progress=told)
+            varying = varying_of(chosen, photographs)
+            as_taken = held_out_scores(session, photographs, chosen.view, progress=told)
+            with_varying = functools.partial(held_out_scores, session, photographs, chosen.view, varying=varying)
+            scores = Scores(as_taken, [] if varying is None else with_varying(progress=told))
         pasted = pasted_scores(session, photographs, chosen.view, chosen.method.seed, progress=told)
         with told.step("setting the threshold"):
-            calibrated = described(photographs, scores, pasted, division.false_alarm_rate)
+            calibrated = described(photographs, scores, pasted, division.false_alarm_rate, chosen.tolerance)
             return model, scores, calibrated, expected_of(model, session)
 
 
@@ -240,38 +251,28 @@ def _fit(
     cache: FeatureCache | None,
     phases: _Phases,
     progress: Progress,
-) -> list[float] | None:
+) -> Scores | None:
     """Extract the features once, and fit the method on them. Returns the scores fold by fold, if there are folds."""
     everything = cache is not None and cache.shared
     used = np.arange(len(photographs.images)) if everything else photographs.learned_from()
-    source = FeatureSource(
-        images=tuple(photographs.images[row] for row in used),
-        root=photographs.root,
-        fingerprint=photographs.fingerprint,
-        weights=chosen.weights_identity,
-        view=chosen.view,
-        mean=chosen.mean,
-        std=chosen.std,
-        white=photographs.white,
-        quantization=quantization,
-    )
+    source = feature_source(chosen, photographs, used, quantization, varying_of(chosen, photographs))
     with contextlib.nullcontext(cache) if cache is not None else FeatureCache() as kept:
         with phases.time("features"):
             maps = kept.maps(source, chosen.network, progress=progress)
-            sizes = [photographs.sizes[row] for row in used]
+            sizes = [photographs.sizes[row] for row in used] * (len(source.images) // len(used))
             inside = inside_tiles(chosen.view, sizes)
             everyone = FeatureSet(chosen.network, chosen.taps, chosen.view.size, maps, None, chosen.view.tiles, inside)
             fit_on, chosen_by = (np.searchsorted(used, rows) for rows in (photographs.fit, photographs.validation))
-            validation = everyone.of_photographs(chosen_by)
+            validation = everyone.of_photographs(source.with_copies(chosen_by))
             everyone = dataclasses.replace(
                 everyone,
                 pasted=pasted_on(everyone, fit_on, source, chosen.method, kept, progress, photographs.folds),
                 turned=turned(everyone, source, sizes, chosen.method, kept, progress),
             )
-            features = everyone.of_photographs(fit_on)
+            features = everyone.of_photographs(source.with_copies(fit_on))
         with phases.time("fitting"):
             chosen.method.fit(features, validation if len(validation) else None, progress=progress)
         if not len(photographs.folds):
             return None
         with phases.time("folds"):
-            return cross_scores(chosen.method, everyone, photographs, chosen.view, progress=progress)
+            return cross_scores(chosen.method, everyone, photographs, chosen.view, source=source, progress=progress)

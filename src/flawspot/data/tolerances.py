@@ -1,0 +1,116 @@
+"""What good photographs may differ by and still be good: a camera's gain, a lamp's age, a fixture that is not in place.
+
+A tolerance says how far each of `flawspot.data.corruptions` may go, as a severity. The detector then learns from copies
+of its good photographs that are varied within it, and its threshold is set for these too.
+
+A copy to learn from has all that is tolerated at once, each at a severity drawn uniformly from 0 to the stated one: on
+a line gain, lamp and fixture drift independently, so what a camera sees is a point within the box that they span, not
+on one of its edges. Copies with one variation each would leave the inside of the box unseen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flawspot.data.corruptions import CORRUPTIONS, WORST
+from flawspot.errors import ConfigurationError
+from flawspot.texts import shortened
+
+COPIES = 2
+"""Of each photograph to learn from. The first one carries most; each takes as long as the photographs themselves."""
+MOST_COPIES = 20
+
+PRESETS: dict[str, dict[str, float]] = {
+    "line": {"noise": 2, "brightness": 2, "blur": 1, "shift": 2, "rotation": 1},
+}
+"""``line``: what a line with a fixed camera has between two services. Gain that is raised by a stop or two; a lamp with
+three quarters of its light, as LEDs have towards the end of their life; a lens a little out of focus; a part that lies
+2 % of the side off its place, and a degree askew."""
+
+Given = str | Mapping[str, float] | None
+"""``"noise=2,shift=1"``, a preset's name, both (``"line,noise=3"``), or severities by name; and ``copies``, how many of
+each photograph are learned from."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far good photographs may vary.
+
+    Attributes:
+        severities: by corruption, above 0 and at most 5, in the order of `CORRUPTIONS`.
+        copies: of each photograph to learn from.
+    """
+
+    severities: Mapping[str, float]
+    copies: int = COPIES
+
+    def drawn(self, seed: int) -> dict[str, float]:
+        """A severity of each, uniformly from 0 to the stated one. One more corruption changes none of the others."""
+        return {
+            name: float(np.random.default_rng([seed, 1, *name.encode()]).uniform(0, most))
+            for name, most in self.severities.items()
+        }
+
+
+def as_tolerance(given: Given) -> Tolerance | None:
+    """What is asked for; None where nothing is to be tolerated.
+
+    Args:
+        given: see `Given`; a severity of 0 tolerates nothing; 1 to 20 copies.
+
+    Raises:
+        ConfigurationError: an unknown name, a severity outside 0 to 5, or copies outside their range.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, str | Mapping):
+        raise ConfigurationError(f"tolerate {given!r}: give severities by name, such as {{'noise': 2}}, or a preset")
+    pairs = _parsed(given) if isinstance(given, str) else dict(given)
+    copies = _copies(pairs.pop("copies", COPIES))
+    severities = {name: _severity(name, value) for name, value in pairs.items()}
+    ordered = {name: severities[name] for name in CORRUPTIONS if severities.get(name)}
+    return Tolerance(ordered, copies) if ordered else None
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    preset: dict[str, float] = {}
+    for item in filter(None, (each.strip() for each in text.split(","))):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        if not equals and name in PRESETS:
+            preset = PRESETS[name]
+        elif not equals:
+            raise ConfigurationError(
+                f"tolerate {shortened(item)!r}: give NAME=SEVERITY with a name of {', '.join(CORRUPTIONS)}, or a "
+                f"preset: {', '.join(PRESETS)}"
+            )
+        elif name in found:
+            raise ConfigurationError(f"tolerate {shortened(name)} is given twice: leave one out")
+        else:
+            found[name] = value
+    return {**preset, **found}
+
+
+def _copies(value: Any) -> int:
+    digits = value.strip() if isinstance(value, str) else str(value)
+    copies = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 0
+    if not 1 <= copies <= MOST_COPIES:
+        raise ConfigurationError(f"tolerate copies={shortened(digits)}: give a whole number from 1 to {MOST_COPIES}")
+    return copies
+
+
+def _severity(name: Any, value: Any) -> float:
+    if name not in CORRUPTIONS:
+        raise ConfigurationError(f"tolerate {shortened(str(name))!r}: choose of {', '.join(CORRUPTIONS)}")
+    try:
+        severity = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        severity = math.nan
+    if not 0 <= severity <= WORST:
+        raise ConfigurationError(f"tolerate {name}={shortened(str(value))}: a severity is a number from 0 to {WORST}")
+    return severity
