@@ -180,6 +180,8 @@ def test_the_page_fits_a_telephone(at_work, opened):
 
 def test_people_show_their_token(tiny, tmp_path, opened):
     class Two:
+        demanded = True
+
         def person(self, token):
             return {"looks": Person("Ann", Role.VIEWER), "works": Person("Bob", Role.OPERATOR)}.get(token)
 
