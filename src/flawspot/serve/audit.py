@@ -79,7 +79,8 @@ class RecordAudit:
             RecordError: it cannot be read.
         """
         yield from (Finding(reason) for reason in _other_tables(self._record.path))
-        yield from (Finding(reason) for reason in _broken_indices(self._record.path))
+        for _ in self._progress.track(range(1), "Checking what it is searched by", 1):
+            yield from (Finding(reason) for reason in _broken_indices(self._record.path))
         strange: list[Finding] = []
         for found in breaks(self._followed(strange)):
             yield Finding(found.reason, row=found.number)
