@@ -21,6 +21,8 @@ ARGUMENTS: dict[str, list[str]] = {
     "train": ["{data}", "-o", "{new}/part.onnx", *DETECTOR],
     "choose": ["{data}", "--candidates", "{grid}", "--dry-run", "--store", "{new}/choice.sqlite"],
     "predict": ["{tiny}", "{photograph}", "--out", "{new}/found"],
+    "serve": ["{tiny}", "--folder", "{new}/station", "--port", "0", "--check"],
+    "drift": ["{tiny}", "{photograph}"],
     "evaluate": ["{tiny}", "{data}"],
     "info": ["{tiny}"],
     "threshold": ["{tiny}", "--false-alarm-rate", "0.5"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +51,7 @@ def serve(
     mqtt_login: options.MQTT_LOGIN = None,
     mqtt_tls: options.MQTT_TLS = False,
     results: options.RESULTS = None,
+    check: options.CHECK = False,
     demo: options.DEMO = False,
     threads: THREADS = None,
     device: DEVICE = None,
@@ -58,8 +60,7 @@ def serve(
 ) -> None:
     """Inspect the parts on a line: from folders, cameras and by HTTP, with a page for the people there and a record of
     every verdict. Ends with Ctrl-C or SIGTERM."""
-    require("starlette", "the station")
-    require("uvicorn", "the station")
+    _require(rate, silent)
     if demo:
         from flawspot.cli.serve_demo import demo_artifact
 
@@ -85,7 +86,7 @@ def serve(
             from flawspot.cli.serve_demo import demo_line
 
             station.sources.append(demo_line(folder, station))
-        _run(station, tokens, (address, port), host or [], (tls_certificate, tls_key))
+        _run(station, tokens, (address, port), host or [], (tls_certificate, tls_key), check)
 
 
 def _outputs(
@@ -112,6 +113,14 @@ def _outputs(
     return found
 
 
+def _require(*numbers: float | None) -> None:
+    """Packages and numbers without which nothing can begin."""
+    require("starlette", "the station")
+    require("uvicorn", "the station")
+    if any(number is not None and math.isnan(number) for number in numbers):
+        raise ConfigurationError("--rate and --silent take numbers: give one")
+
+
 def _mqtt(station: Station, place: str, login: Path | None, tls: bool) -> Follower:
     host, _, port = place.rpartition(":") if re.search(r":[0-9]+$", place) else (place, "", "")
     if port and not 0 < int(port) < 65536:
@@ -130,6 +139,7 @@ def _run(
     place: tuple[str, int],
     hosts: Sequence[str],
     files: tuple[Path | None, Path | None],
+    check: bool,
 ) -> None:
     guard = import_module("flawspot.serve.guard", "the station")
     serving = import_module("flawspot.serve.guard.server", "the station")
@@ -143,6 +153,10 @@ def _run(
     limits = guard.Limits()
     guarded = guard.Guard(app, limits, hosts=hosts, admit=admit)
     server = serving.server(guarded, host=place[0], port=place[1], limits=limits, tls=tls)
+    if check:
+        server.close()
+        out.print(f"{station.settings.name}: all is ready, and nothing was started")
+        return
     ended_by = None
     with station:
         try:

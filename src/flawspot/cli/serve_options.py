@@ -34,13 +34,16 @@ CAMERA = Annotated[
         help="Inspect the pictures of a camera (0), an address (rtsp://...) or a film; repeatable. Extra: video.",
     ),
 ]
-EVERY = Annotated[int, typer.Option(min=1, help="Of a camera or film, inspect each such picture alone.")]
+EVERY = Annotated[int, typer.Option(min=1, max=10**6, help="Of a camera or film, inspect each such picture alone.")]
 RATE = Annotated[
     float | None,
     typer.Option("--rate", min=0.01, max=1000, help="Of a camera or film, at most so many a second."),
 ]
 SILENT = Annotated[
-    float, typer.Option("--silent", min=1, help="Seconds without a picture after which a camera is told of as silent.")
+    float,
+    typer.Option(
+        "--silent", min=1, max=86_400, help="Seconds without a picture after which a camera is told of as silent."
+    ),
 ]
 ADDRESS = Annotated[
     str,
@@ -61,7 +64,10 @@ WAITING = Annotated[int, typer.Option("--waiting", min=1, max=10_000, help="Part
 KEEP_DAYS = Annotated[float, typer.Option("--keep-days", min=0.01, help="Pictures are kept for so many days.")]
 KEEP_GB = Annotated[float, typer.Option("--keep-gb", min=0.01, help="They take so many GB at most; the oldest go.")]
 KEEP_GOOD = Annotated[
-    int, typer.Option("--keep-good", min=0, help="Of good parts one picture in so many is kept; 0 keeps none of them.")
+    int,
+    typer.Option(
+        "--keep-good", min=0, max=10**9, help="Of good parts one picture in so many is kept; 0 keeps none of them."
+    ),
 ]
 WEBHOOK = Annotated[
     str | None,
@@ -78,6 +84,9 @@ MQTT_LOGIN = Annotated[Path | None, typer.Option("--mqtt-login", metavar="FILE",
 MQTT_TLS = Annotated[bool, typer.Option("--mqtt-tls", help="Speak to the broker by TLS.")]
 RESULTS = Annotated[
     Path | None, typer.Option("--results", metavar="FOLDER", help="Write each result and word there as a JSON file.")
+]
+CHECK = Annotated[
+    bool, typer.Option("--check", help="See whether all of this could be started, and end: exit code 0 where it could.")
 ]
 DEMO = Annotated[
     bool,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import math
 import os
 import re
 import threading
@@ -55,8 +56,8 @@ class Keeping:
             ("one_good_in", self.one_good_in, -1),
             ("recent", self.recent, 23),
         ):
-            if not value > least:
-                raise ConfigurationError(f"keeping: {name} is {value}: give more than {least:g}")
+            if not least < value < math.inf:
+                raise ConfigurationError(f"keeping: {name} is {value}: give a number above {least:g}")
 
     def keeps(self, picture: str, verdict: str) -> bool:
         """Whether a picture stays beyond the recent ones."""
