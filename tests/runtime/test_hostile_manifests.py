@@ -31,7 +31,7 @@ def test_the_fixture_is_read(tmp_path, tiny_model, manifest):
     assert read(written(tmp_path / "a.onnx", tiny_model, json.dumps(manifest))).manifest.smallest is not None
     manifest["calibration"]["tolerated"] = TOLERATED
     known = read(written(tmp_path / "a.onnx", tiny_model, json.dumps(manifest))).manifest
-    assert known.as_dict() == manifest
+    assert known.as_dict()["calibration"]["tolerated"] == TOLERATED
     assert str(known.calibration.tolerated) == "noise 2, fog 0.5 (2 varied copies of each photograph)"
     assert known.calibration.as_taken == ()
 
