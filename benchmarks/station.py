@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import statistics
 import tempfile
-import threading
 import time
 import urllib.request
 from pathlib import Path
 
-import uvicorn
-
 from flawspot.export.web.browser import find_browser
 from flawspot.runtime.listing import IMAGE_SUFFIXES
 from flawspot.serve.api.app import application
+from flawspot.serve.guard import Guard
+from flawspot.serve.guard.server import Running, server
 from flawspot.serve.station import Settings, Station
 
 _WATCH = """() => {
@@ -42,12 +40,9 @@ _WATCH = """() => {
 
 def served(station: Station) -> str:
     """The address at which a station answers from now on."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(application(station, None), log_level="warning", lifespan="off"))
-    threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True).start()
-    while not server.started:
-        time.sleep(0.01)
-    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+    running = Running(server(Guard(application(station, None))))
+    running.start()
+    return f"http://127.0.0.1:{running.server.port}"
 
 
 def sent(url: str, photographs: list[Path], parts: int, rate: float) -> dict[str, float]:

@@ -169,9 +169,10 @@ def _refuse_special(path: Path) -> None:
             raise FlawspotError(f"cannot write {path}: it is {kind}. Give the name of a file.")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` as a whole or not at all; see `replacing`."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
+def write_bytes(path: Path, data: bytes, *, private: bool = False, lasting: bool = True) -> None:
+    """Write `data` to `path` as a whole or not at all; see `replacing`. What is `lasting` outlives a power cut."""
+    with replacing(path, private=private) as temporary, temporary.open("wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if lasting:
+            file.flush()
+            os.fsync(file.fileno())

@@ -30,6 +30,11 @@ def is_unicode(text: str) -> bool:
     return True
 
 
+def as_whole_number(text: str, digits: int = 15) -> int | None:
+    """The number that so many digits at most, and nothing else, stand for; None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else None
+
+
 def spreadsheet_cell(text: str) -> str:
     """`text` as `visible`, with an apostrophe before what a spreadsheet would take for a formula."""
     return f"'{visible(text)}" if text.startswith(_FORMULA) else visible(text)

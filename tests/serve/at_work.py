@@ -6,9 +6,6 @@ import dataclasses
 import io
 import json
 import re
-import socket
-import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,21 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uvicorn
 from PIL import Image
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flawspot.runtime.artifact import assemble
+from flawspot.serve.api.access import admission
 from flawspot.serve.api.app import application
+from flawspot.serve.guard import Guard
+from flawspot.serve.guard.server import Running, server
 from flawspot.serve.station import Station
 from flawspot.serve.tokens import Tokens
 
 GOOD, ANOMALOUS = 50, 200
 """Grey levels of parts: the tiny detector calls those above 100 anomalous."""
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 
 
 def part(level: int, *, size: tuple[int, int] = (96, 64)) -> bytes:
@@ -43,7 +37,7 @@ def part(level: int, *, size: tuple[int, int] = (96, 64)) -> bytes:
 
 
 class AtWork:
-    """A station behind a port, with the strictest policy for what its pages may load.
+    """A station behind its guard and a port.
 
     Attributes:
         station: that answers.
@@ -57,26 +51,16 @@ class AtWork:
 
     def begin(self) -> None:
         """Answer, on the same port as before."""
-        listening = socket.create_server(("127.0.0.1", self._port))
-        self._port = listening.getsockname()[1]
+        guard = Guard(application(self.station, self._tokens), admit=admission(self._tokens))
+        self._running = Running(server(guard, port=self._port))
+        self._running.start()
+        self._port = self._running.server.port
         self.url = f"http://127.0.0.1:{self._port}"
-        config = uvicorn.Config(
-            _Strict(application(self.station, self._tokens)),
-            log_level="warning",
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
 
     def end(self) -> None:
         """Answer no longer."""
-        self._server.should_exit = True
         self.station.events.close()
-        self._thread.join(10)
+        self._running.stop()
 
     def send(self, picture: bytes, part: str | None = None, detector: str | None = None) -> dict[str, Any]:
         """Have a picture inspected; returns what the station says, whatever its status."""
@@ -89,19 +73,6 @@ class AtWork:
         except urllib.error.HTTPError as error:
             told = json.load(error)
         return told
-
-
-class _Strict:
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
-            await send(message)
-
-        await self._app(scope, receive, sending)
 
 
 def artifact(folder: Path, model: bytes, manifest: Any, *, threshold: float = 100.0) -> Path:

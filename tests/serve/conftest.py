@@ -25,7 +25,7 @@ from flawspot.serve.keeping import Keeping
 from flawspot.serve.station import Settings, Station
 from flawspot.serve.tokens import Role, Tokens
 
-from .at_work import AtWork
+from .at_work import AtWork, artifact
 
 
 def grey(level: int, size: int = 16) -> bytes:
@@ -49,6 +49,12 @@ def tiny(tmp_path, tiny_model, tiny_manifest):
     path = tmp_path / "tiny.onnx"
     assemble(tiny_model, tiny_manifest).save(path)
     return path
+
+
+@pytest.fixture
+def stricter(tmp_path, tiny_model, tiny_manifest):
+    """The bytes of an artifact that says *anomalous* from grey level 50 on."""
+    return artifact(tmp_path, tiny_model, tiny_manifest, threshold=50.0).read_bytes()
 
 
 @pytest.fixture

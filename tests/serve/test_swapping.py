@@ -3,25 +3,12 @@ import threading
 import pytest
 
 from flawspot.errors import ArtifactError, FlawspotError, FlawspotWarning, SignatureError
-from flawspot.runtime.artifact import assemble
 from flawspot.runtime.signature import make_key
 from flawspot.serve.parts import Part
 from flawspot.serve.station import Settings, Station
 from flawspot.serve.swapping import Loading
 
 from .conftest import grey, wait_for
-
-
-@pytest.fixture
-def stricter(tmp_path, tiny_model, tiny_manifest):
-    """The bytes of an artifact that says *anomalous* from grey level 50 on."""
-    import dataclasses
-
-    scores = (20.0, 30.0, 40.0, 50.0)
-    calibration = dataclasses.replace(tiny_manifest.calibration, threshold=50.0, scores=scores)
-    path = tmp_path / "stricter.onnx"
-    assemble(tiny_model, dataclasses.replace(tiny_manifest, calibration=calibration)).save(path)
-    return path.read_bytes()
 
 
 def inspect(station, level):

@@ -19,7 +19,7 @@ import numpy as np
 
 from flawspot.data.corruptions import CORRUPTIONS, WORST
 from flawspot.errors import ConfigurationError
-from flawspot.texts import shortened
+from flawspot.texts import as_whole_number, shortened
 
 COPIES = 2
 """Of each photograph to learn from. The first one carries most; each takes as long as the photographs themselves."""
@@ -98,8 +98,8 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _copies(value: Any) -> int:
     digits = value.strip() if isinstance(value, str) else str(value)
-    copies = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else 0
-    if not 1 <= copies <= MOST_COPIES:
+    copies = as_whole_number(digits, 5)
+    if copies is None or not 1 <= copies <= MOST_COPIES:
         raise ConfigurationError(f"tolerate copies={shortened(digits)}: give a whole number from 1 to {MOST_COPIES}")
     return copies
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from flawspot.errors import ConfigurationError
-from flawspot.texts import shortened
+from flawspot.texts import as_whole_number, shortened
 
 MAX_THREADS = 1024
 """Of a detector, and of runs at once; no machine has more."""
@@ -20,6 +20,7 @@ def whole_number(name: str, low: int, high: int) -> int | None:
     text = os.environ.get(name, "").strip()
     if not text:
         return None
-    if text.isascii() and text.isdecimal() and len(text) < 20 and low <= int(text) <= high:
-        return int(text)
+    number = as_whole_number(text, 19)
+    if number is not None and low <= number <= high:
+        return number
     raise ConfigurationError(f"{name} is {shortened(text)!r}: set it to a whole number from {low} to {high:,}, or not")

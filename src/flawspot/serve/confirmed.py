@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from flawspot.serve.record import Record, Wanted
 
 POINTS = 200
 """Thresholds that a trade-off is told at, at most."""
-_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,10 @@ class Confirmed:
 
 def confirmed(record: Record, wanted: Wanted) -> Iterator[Confirmed]:
     """The results of a filter that people have confirmed or contradicted, the newest first."""
-    before = None
-    while rows := record.results(wanted, before=before, limit=_PAGE):
-        for row in rows:
-            truth = _truth(row, record.words_on(row.number))
-            if truth is not None:
-                yield truth
-        before = rows[-1].number
+    for row in record.each_result(wanted):
+        truth = _truth(row, record.words_on(row.number))
+        if truth is not None:
+            yield truth
 
 
 def _truth(row: Row, words: list[Row]) -> Confirmed | None:
@@ -113,7 +109,7 @@ def write_folder(file: IO[bytes], record: Record, pictures: Pictures, wanted: Wa
                 if each.defective and each.boxes and size is not None:
                     archive.writestr(f"ground_truth/defect/{name}_mask.png", _mask(each.boxes, size))
         if unconfirmed:
-            for row in _each(record, Wanted(**{**vars(wanted), "verdict": GOOD})):
+            for row in record.each_result(replace(wanted, verdict=GOOD)):
                 if not record.words_on(row.number):
                     count += _add(archive, pictures, row, "train/good", done) is not None
     if not count:
@@ -134,13 +130,6 @@ def _add(archive: zipfile.ZipFile, pictures: Pictures, row: Row, folder: str, do
     except FileNotFoundError:  # old pictures go meanwhile
         return None
     return name
-
-
-def _each(record: Record, wanted: Wanted) -> Iterator[Row]:
-    before = None
-    while rows := record.results(wanted, before=before, limit=_PAGE):
-        yield from rows
-        before = rows[-1].number
 
 
 def _mask(boxes: list[list[int]], size: list[int]) -> bytes:

@@ -14,7 +14,7 @@ from flawspot.errors import ConfigurationError
 from flawspot.files import replacing
 from flawspot.progress import SILENT, Progress
 from flawspot.serve.chain import Row
-from flawspot.serve.record import HOLDING, Record, Wanted
+from flawspot.serve.record import HOLDING, Record, Wanted, as_time
 from flawspot.texts import shortened, spreadsheet_cell
 
 _CONTENT = (
@@ -69,7 +69,7 @@ def moment(text: str) -> str:
         found = datetime.datetime.fromisoformat(text)
         if found.tzinfo is None:
             found = found.replace(tzinfo=datetime.UTC)
-        return found.astimezone(datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return as_time(found)
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(
             f"{shortened(text)!r} is no time: write it as 2026-01-31 or 2026-01-31T12:00, in UTC, or with its zone as "
@@ -115,13 +115,13 @@ def _as_table(file: IO[str]) -> Callable[[Row, dict[str, Any], Row | None], None
         said = {} if word is None else word.as_dict()
         values = [row.number, row.time, row.hash, *(content.get(name) for name in _CONTENT)]
         values += [*(times.get(name) for name in _MILLISECONDS), *(said.get(name) for name in _WORD)]
-        writer.writerow([_cell(value) for value in values])
+        writer.writerow([cell(value) for value in values])
 
     return write
 
 
-def _cell(value: Any) -> Any:
-    """Numbers stay numbers; lists are JSON."""
+def cell(value: Any) -> Any:
+    """A value as a table has it: numbers stay numbers, lists are JSON, texts are none that a spreadsheet runs."""
     if value is None or isinstance(value, bool | int | float):
         return value
     return spreadsheet_cell(value if isinstance(value, str) else json.dumps(value))

@@ -21,6 +21,7 @@ from PIL import Image
 
 from flawspot.errors import FlawspotError, FlawspotWarning, ImageError
 from flawspot.files import special_kind
+from flawspot.runtime.decoding import MAX_FILE_BYTES
 from flawspot.runtime.detector import Detector
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.reduced import Decoded
@@ -30,8 +31,6 @@ from flawspot.serve.parts import NOT_INSPECTED, Outcome, Part
 from flawspot.serve.record import Record, RecordError
 from flawspot.texts import visible
 
-MAX_FILE_BYTES = 512 * 2**20
-"""A file that is larger is not read: the limit of pixels alone would let it into memory first."""
 _POLL = 0.2
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import math
-import os
 import re
 import threading
 import time
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flawspot.errors import ConfigurationError, FlawspotError
-from flawspot.files import replacing
+from flawspot.files import write_bytes
 from flawspot.serve.chain import Row
 from flawspot.serve.parts import GOOD
 from flawspot.serve.record import Record
@@ -93,11 +92,7 @@ class Pictures:
             return there
         suffix = next((kind for begin, kind in SUFFIXES.items() if content.startswith(begin)), ".bin")
         path = self.folder / picture[:2] / f"{picture}{suffix}"
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            file.write(content)
-            if lasting:
-                file.flush()
-                os.fsync(file.fileno())
+        write_bytes(path, content, lasting=lasting)
         return path
 
     def find(self, picture: str) -> Path | None:

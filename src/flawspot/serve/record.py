@@ -21,6 +21,8 @@ HOLDING = ("hold", "release")
 """Words that set a part aside and back; all others say what it is."""
 _APPLICATION = 0x666C7372  # "flsr", so that another program's database is not taken for a record
 _BUSY_SECONDS = 10.0
+_PART = 1000
+"""Rows that are read at once where there may be many."""
 _COLUMNS = "number, time, kind, body, previous, hash"
 # What is searched for is computed from the body that is hashed, and so cannot say anything else than the body.
 SCHEMA = """
@@ -143,10 +145,6 @@ class Record:
         """The result of that item, by which nothing is judged twice."""
         return next(iter(self._rows("WHERE item = ?", (item,))), None)
 
-    def of_picture(self, picture: str) -> Row | None:
-        """The newest result of the picture with that SHA-256."""
-        return next(iter(self._rows("WHERE picture = ? ORDER BY number DESC LIMIT 1", (picture,))), None)
-
     def keeps(self, picture: str) -> bool:
         """Whether a result says that its picture is kept, or people have spoken of one."""
         clauses = (
@@ -159,9 +157,10 @@ class Record:
         """What people have said of a result, the oldest first."""
         return self._rows("WHERE subject = ? AND kind = 'word' ORDER BY number", (result,))
 
-    def of_kind(self, kind: str, *, limit: int = 100) -> list[Row]:
-        """The newest rows of a kind, the newest first."""
-        return self._found("WHERE kind = ? ORDER BY number DESC LIMIT ?", (kind, limit))
+    def of_kind(self, kind: str, *, detector: str | None = None, limit: int = 100) -> list[Row]:
+        """The newest rows of a kind, and of a detector where one is named, the newest first."""
+        named, values = ("", ()) if detector is None else (" AND detector = ?", (detector,))
+        return self._found(f"WHERE kind = ?{named} ORDER BY number DESC LIMIT ?", (kind, *values, limit))
 
     def results(self, wanted: Wanted | None = None, *, before: int | None = None, limit: int = 100) -> list[Row]:
         """Results, the newest first; `before` a number, for pages of them."""
@@ -170,6 +169,13 @@ class Record:
             clauses.append("number < ?")
             values.append(before)
         return self._found(f"WHERE {' AND '.join(clauses)} ORDER BY number DESC LIMIT ?", (*values, limit))
+
+    def each_result(self, wanted: Wanted) -> Iterator[Row]:
+        """Every result that is wanted, the newest first, read in parts."""
+        before = None
+        while rows := self.results(wanted, before=before, limit=_PART):
+            yield from rows
+            before = rows[-1].number
 
     def after(self, number: int, *, limit: int = 100) -> list[Row]:
         """The rows that come after a number, in order."""
@@ -188,7 +194,7 @@ class Record:
     def each(self) -> Iterator[Row]:
         """Every row, in order, read in parts: others may write meanwhile."""
         number = 0
-        while rows := self.after(number, limit=1000):
+        while rows := self.after(number, limit=_PART):
             yield from rows
             number = rows[-1].number
 
@@ -273,4 +279,9 @@ def _clauses(wanted: Wanted) -> tuple[list[str], list[Any]]:
 
 def now() -> str:
     """The time as rows have it."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return as_time(datetime.datetime.now(datetime.UTC))
+
+
+def as_time(moment: datetime.datetime) -> str:
+    """A moment as rows have it; without a zone it is one of the clock here."""
+    return moment.astimezone(datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

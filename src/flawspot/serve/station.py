@@ -194,10 +194,7 @@ class Station:
         loaded = present(name, loading.load(path), self.record, kept, loading, others)
         inspection = Inspection(name, loaded, self.record, self.pictures, self._told, waiting=self.settings.waiting)
         self.inspections[name] = inspection
-        place = self.settings.folder / "artifacts"
-        self.swaps[name] = Swapping(
-            inspection, self.record, self.pictures, place, self.settings.loading, self.events.tell
-        )
+        self.swaps[name] = Swapping(inspection, self.record, self.pictures, kept, loading, self.events.tell)
 
     def _told(self, outcome: Outcome) -> None:
         content = outcome.content

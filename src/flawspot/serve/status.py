@@ -9,7 +9,7 @@ from typing import Any
 
 from flawspot.serve.lamps import lamps
 from flawspot.serve.parts import VERDICTS
-from flawspot.serve.record import RecordError
+from flawspot.serve.record import RecordError, as_time
 from flawspot.serve.station import Station
 
 LEAST_FREE_BYTES = 500 * 10**6
@@ -37,7 +37,7 @@ def status_of(station: Station) -> dict[str, Any]:
 def midnight(local: datetime.datetime) -> str:
     """When the day of a local time, without a zone, has begun, as rows have it; days of 23 and 25 hours too."""
     begun = datetime.datetime.combine(local, datetime.time.min)
-    return begun.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return as_time(begun)
 
 
 def _detector(station: Station, name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError, FlawspotWarning
-from flawspot.files import replacing
+from flawspot.files import replacing, write_bytes
 from flawspot.runtime.artifact import verified
 from flawspot.runtime.detector import load
 from flawspot.runtime.signature import Key
@@ -89,7 +89,12 @@ class Candidate:
 
 
 class Swapping:
-    """The artifacts of one detector: the present one, the one before, and perhaps a candidate."""
+    """The artifacts of one detector: the present one, the one before, and perhaps a candidate.
+
+    Attributes:
+        candidate: that waits for approval.
+        previous: the SHA-256 of the artifact that `back` goes to; None where there is none.
+    """
 
     def __init__(
         self,
@@ -107,6 +112,7 @@ class Swapping:
         self._before: Loaded | None = None
         self._record, self._pictures, self._told = record, pictures, told
         self._lock = threading.Lock()
+        self.previous = self._recorded_before()
 
     def begin(self, content: bytes, by: str) -> Candidate:
         """Keep an artifact that was sent, load it, and try it on the last pictures in a thread of its own.
@@ -118,8 +124,7 @@ class Swapping:
         verified(content)
         path = self.folder / f"{sha256}.onnx"
         was_there = path.is_file()
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
+        write_bytes(path, content)
         try:
             loaded = self.loading.load(path, sha256)
         except FlawspotError:
@@ -155,35 +160,26 @@ class Swapping:
             FlawspotError: there is none.
         """
         with self._lock:
-            if self._before is None:
-                self._before = self._from_record()
+            if self._before is None and self.previous is not None:
+                self._before = self.loading.load(self.folder / f"{self.previous}.onnx", self.previous)
             if self._before is None:
                 raise FlawspotError("there is no artifact before this one")
             self._switch(self._before, by, "rolled back", {})
-
-    @property
-    def previous(self) -> str | None:
-        """The SHA-256 of the artifact that `back` goes to."""
-        return self._before.sha256 if self._before is not None else self._recorded_before()
 
     def _switch(self, loaded: Loaded, by: str, how: str, more: dict[str, Any]) -> None:
         present = self.inspection.loaded
         content = {"detector": self.inspection.name, "artifact": loaded.sha256, "previous": present.sha256}
         self._record.add("artifact", content | {"by": by, "how": how} | more)  # before, so that no switch is unrecorded
         self.inspection.switch(loaded)
-        self._before = present
+        self._before, self.previous = present, present.sha256
         self._told("artifact", content | {"how": how})
-
-    def _from_record(self) -> Loaded | None:
-        sha256 = self._recorded_before()
-        return None if sha256 is None else self.loading.load(self.folder / f"{sha256}.onnx", sha256)
 
     def _recorded_before(self) -> str | None:
         """What the present artifact took the place of, by the record, if it is still kept."""
         present = self.inspection.loaded.sha256
-        for row in self._record.of_kind("artifact"):
+        for row in self._record.of_kind("artifact", detector=self.inspection.name):
             content = row.content
-            if content["detector"] == self.inspection.name and content["artifact"] == present and content["previous"]:
+            if content["artifact"] == present and content["previous"]:
                 sha256 = str(content["previous"])
                 return sha256 if (self.folder / f"{sha256}.onnx").is_file() else None
         return None
@@ -239,8 +235,7 @@ def present(
     if not kept.is_file() or hashlib.sha256(kept.read_bytes()).hexdigest() != given.sha256:
         with replacing(kept) as temporary:
             shutil.copyfile(given.path, temporary)
-    rows = [row.content for row in record.of_kind("artifact", limit=10_000)]
-    rows = [content for content in rows if content["detector"] == name]
+    rows = [row.content for row in record.of_kind("artifact", detector=name, limit=10_000)]
     started = next((content["artifact"] for content in rows if content["how"] == "start"), None)
     if started == given.sha256:
         approved = str(rows[0]["artifact"])

@@ -12,7 +12,6 @@ import enum
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 import threading
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from flawspot.errors import ConfigurationError, FlawspotError
-from flawspot.files import replacing
+from flawspot.files import write_bytes
 from flawspot.serve.record import now
 from flawspot.texts import shortened
 
@@ -179,10 +178,7 @@ class Tokens:
             {"name": e.person.name, "role": e.person.role.value, "sha256": e.digest, "added": e.added} for e in entries
         ]
         text = json.dumps({"version": VERSION, "tokens": tokens}, indent=2) + "\n"
-        with replacing(self.path, private=True) as temporary, temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # a token that was taken away does not come back with the power
+        write_bytes(self.path, text.encode(), private=True)  # lasting: a token that was taken away stays away
 
 
 def _digest(token: str) -> str:

@@ -1,19 +1,4 @@
-import dataclasses
-
-import pytest
-
-from flawspot.runtime.artifact import assemble
-
 from ..conftest import grey, wait_for
-
-
-@pytest.fixture
-def stricter(tmp_path, tiny_model, tiny_manifest):
-    """The bytes of an artifact that says *anomalous* from grey level 50 on."""
-    calibration = dataclasses.replace(tiny_manifest.calibration, threshold=50.0, scores=(20.0, 30.0, 40.0, 50.0))
-    path = tmp_path / "stricter.onnx"
-    assemble(tiny_model, dataclasses.replace(tiny_manifest, calibration=calibration)).save(path)
-    return path.read_bytes()
 
 
 def test_sent_tried_approved_and_taken_back(guarded, stricter):

@@ -18,14 +18,13 @@ from flawspot.serve.tokens import Role
 @needs(Role.VIEWER)
 async def artifacts(request: Request) -> Response:
     """The present artifact of a detector, the candidate, and who approved what when, the newest first."""
-    return JSONResponse(await run_in_threadpool(artifacts_of, station_of(request), _swap(request)))
+    return JSONResponse(await run_in_threadpool(artifacts_of, station_of(request), swap_of(request)))
 
 
 def artifacts_of(station: Station, swap: Swapping) -> dict[str, Any]:
     """What `artifacts` answers."""
     name = swap.inspection.name
-    rows = station.record.of_kind("artifact", limit=1000)
-    history = [row.as_dict() for row in rows if row.content["detector"] == name]
+    history = [row.as_dict() for row in station.record.of_kind("artifact", detector=name, limit=1000)]
     candidate = None if swap.candidate is None else swap.candidate.as_dict()
     present = {"artifact": swap.inspection.loaded.sha256, "title": swap.inspection.loaded.detector.manifest.title()}
     return {**present, "candidate": candidate, "previous": swap.previous, "history": history}
@@ -37,7 +36,7 @@ async def send(request: Request) -> Response:
     content = await request.body()
     if not content:
         raise AskError("there is no artifact: send the bytes of the .onnx file as the body")
-    found = await run_in_threadpool(_swap(request).begin, content, request.state.person.name)
+    found = await run_in_threadpool(swap_of(request).begin, content, request.state.person.name)
     return JSONResponse(found.as_dict(), 202)
 
 
@@ -47,19 +46,24 @@ async def approve(request: Request) -> Response:
     sha256 = (await json_of(request)).get("artifact")
     if not isinstance(sha256, str):
         raise AskError('say which artifact is approved: {"artifact": "its SHA-256"}')
-    await run_in_threadpool(_swap(request).approve, sha256, request.state.person.name)
+    await run_in_threadpool(swap_of(request).approve, sha256, request.state.person.name)
     return JSONResponse({"artifact": sha256})
 
 
 @needs(Role.ENGINEER)
 async def back(request: Request) -> Response:
     """Go back to the artifact that judged before."""
-    swap = _swap(request)
+    swap = swap_of(request)
     await run_in_threadpool(swap.back, request.state.person.name)
     return JSONResponse({"artifact": swap.inspection.loaded.sha256})
 
 
-def _swap(request: Request) -> Swapping:
+def swap_of(request: Request) -> Swapping:
+    """Of the detector that a path names.
+
+    Raises:
+        AskError: there is none.
+    """
     swaps, name = station_of(request).swaps, request.path_params["name"]
     if name not in swaps:
         raise AskError(f"there is no detector {name[:50]!r}: there are {', '.join(swaps)}", 404)

@@ -13,17 +13,18 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from flawspot.errors import FlawspotError
 from flawspot.serve.api.access import AskError, needs, station_of
-from flawspot.serve.api.artifacts import artifacts_of
+from flawspot.serve.api.artifacts import artifacts_of, swap_of
 from flawspot.serve.api.exporting import trade_off_of
-from flawspot.serve.api.results import WORDS, form_of, with_words
+from flawspot.serve.api.results import WORDS, form_of, result_of, with_words, words_on
 from flawspot.serve.pages.artifacts import artifacts_view
 from flawspot.serve.pages.markup import Markup, joined, page, tag
 from flawspot.serve.pages.results import chosen, result_list
 from flawspot.serve.pages.trade_off import trade_off_view
 from flawspot.serve.parts import VERDICTS
-from flawspot.serve.record import Wanted
+from flawspot.serve.record import Wanted, as_time
 from flawspot.serve.station import Station
 from flawspot.serve.tokens import Role
+from flawspot.texts import as_whole_number
 
 A_PAGE = 24
 """Results."""
@@ -40,10 +41,7 @@ async def engineer(request: Request) -> Response:
 @needs(Role.ENGINEER, page=True)
 async def act(request: Request) -> Response:
     """What the forms of the page ask for: ``do`` is ``send`` with a ``file``, ``approve`` or ``back``."""
-    station, name, person = station_of(request), request.path_params["name"], request.state.person
-    if name not in station.swaps:
-        raise AskError(f"there is no detector {name[:50]!r}", 404)
-    swap = station.swaps[name]
+    swap, person = swap_of(request), request.state.person
     try:
         async with form_of(request, files=1, fields=3) as form:
             do, artifact, file = form.get("do"), str(form.get("artifact", "")), form.get("file")
@@ -58,7 +56,7 @@ async def act(request: Request) -> Response:
             raise FlawspotError("there is no artifact: choose a file")
     except FlawspotError as error:
         return HTMLResponse(await run_in_threadpool(_page, request, str(error)), 409, headers=_FRESH)
-    return RedirectResponse(f"/engineer?detector={quote(name, safe='')}#artifact", status_code=303)
+    return RedirectResponse(f"/engineer?detector={quote(swap.inspection.name, safe='')}#artifact", status_code=303)
 
 
 def _page(request: Request, trouble: str | None) -> str:
@@ -94,10 +92,10 @@ def _wanted(asked: dict[str, str]) -> Wanted:
     found: dict[str, str] = {name: value for name, value in asked.items() if name != "unconfirmed"}
     for name in {"since", "until"} & found.keys():
         try:
-            time = datetime.datetime.fromisoformat(found[name]).astimezone(datetime.UTC)
+            time = as_time(datetime.datetime.fromisoformat(found[name]))
         except (ValueError, OverflowError) as error:
             raise AskError(f"{name} is {found[name][:30]!r}: give a time such as 2026-01-31T12:00") from error
-        found[name] = time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        found[name] = time
     if found.get("verdict") not in (None, *VERDICTS):
         raise AskError(f"verdict is {found['verdict'][:30]!r}: give one of {', '.join(VERDICTS)}")
     return Wanted(**found)
@@ -139,16 +137,12 @@ def _links(asked: dict[str, Any], before: int | None, following: int | None) -> 
 
 
 def _chosen(station: Station, number: int) -> Markup:
-    row = station.record.row(number)
-    if row is None or row.kind != "result":
-        raise AskError(f"there is no result {number}", 404)
-    words = [word.as_dict() for word in station.record.words_on(number)]
-    return chosen(with_words(station.record, row), words)
+    row = result_of(station.record, str(number))
+    return chosen(with_words(station.record, row), words_on(station.record, row))
 
 
 def _whole(text: str | None) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+    found = as_whole_number(text) if text else None
+    if text and found is None:
         raise AskError(f"{text[:20]!r} is no whole number")
-    return int(text)
+    return found

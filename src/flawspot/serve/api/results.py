@@ -20,11 +20,11 @@ from flawspot.errors import ConfigurationError, ImageError
 from flawspot.runtime.detector import Detector
 from flawspot.serve.api.access import AskError, needs, station_of
 from flawspot.serve.chain import Row
-from flawspot.serve.export import moment
+from flawspot.serve.export import cell, moment
 from flawspot.serve.parts import VERDICTS
 from flawspot.serve.record import Record, Wanted
 from flawspot.serve.tokens import Role
-from flawspot.texts import is_unicode, spreadsheet_cell
+from flawspot.texts import as_whole_number, is_unicode
 
 WORDS = ("false alarm", "missed defect", "confirmed", "hold", "release")
 COLUMNS = (
@@ -60,8 +60,7 @@ async def results_csv(request: Request) -> Response:
 async def result(request: Request) -> Response:
     """One result with everything people have said of it."""
     record, row = station_of(request).record, _result(request)
-    words = [word.as_dict() for word in record.words_on(row.number)]
-    return JSONResponse({**with_words(record, row), "words": words})
+    return JSONResponse({**with_words(record, row), "words": words_on(record, row)})
 
 
 @needs(Role.OPERATOR)
@@ -120,6 +119,11 @@ def _view(detector: Detector, path: Path, side: int) -> bytes:
     return file.getvalue()
 
 
+def words_on(record: Record, row: Row) -> list[dict[str, Any]]:
+    """Everything people have said of a result."""
+    return [word.as_dict() for word in record.words_on(row.number)]
+
+
 def with_words(record: Record, row: Row) -> dict[str, Any]:
     """A result with the last word on it."""
     words = record.words_on(row.number)
@@ -176,20 +180,28 @@ async def form_of(request: Request, *, files: int, fields: int) -> AsyncIterator
         await form.close()
 
 
-def _result(request: Request) -> Row:
-    text = request.path_params["number"]
-    found = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
-    row = station_of(request).record.row(found)
+def result_of(record: Record, number: str) -> Row:
+    """The result of that number.
+
+    Raises:
+        AskError: there is none.
+    """
+    row = record.row(as_whole_number(number) or 0)
     if row is None or row.kind != "result":
-        raise AskError(f"there is no result {text[:20]}", 404)
+        raise AskError(f"there is no result {number[:20]}", 404)
     return row
 
 
+def _result(request: Request) -> Row:
+    return result_of(station_of(request).record, request.path_params["number"])
+
+
 def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 16):
-        raise AskError(f"{name} is {text[:20]!r}: give a whole number")
-    return int(text)
+    text = request.query_params.get(name)
+    found = default if text is None else as_whole_number(text)
+    if found is None:
+        raise AskError(f"{name} is {str(text)[:20]!r}: give a whole number")
+    return found
 
 
 def _boxes(given: Any, size: list[int] | None) -> list[list[int]]:
@@ -208,13 +220,13 @@ def _boxes(given: Any, size: list[int] | None) -> list[list[int]]:
 
 def _csv_lines(record: Record, wanted: Wanted) -> Iterator[str]:
     yield ",".join(COLUMNS) + "\r\n"
-    before = None
-    while rows := record.results(wanted, before=before, limit=_MOST):
-        file = io.StringIO()
-        writer = csv.writer(file)
-        for row in rows:
-            content = with_words(record, row)
-            cells = ("" if content.get(name) is None else content[name] for name in COLUMNS)
-            writer.writerow([spreadsheet_cell(cell) if isinstance(cell, str) else cell for cell in cells])
-        yield file.getvalue()
-        before = rows[-1].number
+    file = io.StringIO()
+    writer = csv.writer(file)
+    for count, row in enumerate(record.each_result(wanted), 1):
+        content = with_words(record, row)
+        writer.writerow([cell(content.get(name)) for name in COLUMNS])
+        if count % _MOST == 0:
+            yield file.getvalue()
+            file.seek(0)
+            file.truncate()
+    yield file.getvalue()

@@ -19,6 +19,7 @@ from flawspot.serve.api.results import with_words
 from flawspot.serve.metrics import Metrics
 from flawspot.serve.status import status_of
 from flawspot.serve.tokens import Role
+from flawspot.texts import as_whole_number
 
 ALIVE_SECONDS = 2.0
 """Between two signs of life, by which a page sees that nothing is broken: without them it shows no verdict."""
@@ -52,8 +53,9 @@ async def _events(request: Request) -> AsyncIterator[str]:
         last = request.headers.get("last-event-id", "")
         yield "retry: 1000\n\n"
         sent = 0
-        if last.isascii() and last.isdecimal() and len(last) < 16:
-            for row in await run_in_threadpool(station.record.after, int(last), limit=MISSED):
+        seen = as_whole_number(last)
+        if seen is not None:
+            for row in await run_in_threadpool(station.record.after, seen, limit=MISSED):
                 if row.kind == "result":
                     yield _event("result", await run_in_threadpool(with_words, station.record, row))
                 sent = row.number

@@ -22,6 +22,7 @@ from flawspot.serve.api.tensors import read_request, write_answer
 from flawspot.serve.inspection import Inspection
 from flawspot.serve.parts import NOT_INSPECTED, Outcome, Part
 from flawspot.serve.tokens import Role
+from flawspot.texts import as_whole_number
 
 INPUT, MAP, VERDICT = "image", "anomaly_map", "verdict"
 NUMBERS = ("score", "threshold", "severity", "p_value")
@@ -77,9 +78,10 @@ async def infer(request: Request) -> Response:
     """Inspect the pictures of a request; where one of them cannot be inspected the whole is an error, never *good*."""
     inspection = _inspection(request)
     length = request.headers.get(_LENGTH)
-    if length is not None and not (length.isascii() and length.isdecimal() and len(length) < 12):
+    header = None if length is None else as_whole_number(length, 11)
+    if length is not None and header is None:
         raise AskError(f"{_LENGTH} is no number of bytes")
-    asked = read_request(await request.body(), None if length is None else int(length))
+    asked = read_request(await request.body(), header)
     pictures = _pictures(asked.inputs.get(INPUT))
     known = (*NUMBERS, VERDICT, MAP)
     wanted = asked.outputs if asked.outputs is not None else list(known)

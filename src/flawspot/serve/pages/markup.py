@@ -42,14 +42,14 @@ def joined(*held: object) -> Markup:
 
 
 def page(name: str, **held: object) -> str:
-    """The page of that name, with what it leaves open.
+    """The page of that name, with the symbols of verdicts and what else it leaves open.
 
     Args:
         name: of the file beside this one.
         held: by the names after ``$`` in the file; what is no `Markup` is a text.
     """
-    text = (_FOLDER / name).read_text(encoding="utf-8")
-    return string.Template(text).substitute({key: joined(value) for key, value in held.items()})
+    text, symbols = ((_FOLDER / each).read_text(encoding="utf-8") for each in (name, "symbols.svg"))
+    return string.Template(text).substitute({key: joined(value) for key, value in held.items()}, symbols=symbols)
 
 
 def local(time: str) -> Markup:
