@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from flawspot.smallest import smallest_defect as smallest_defect
     from flawspot.training.feature_cache import FeatureCache as FeatureCache
     from flawspot.training.road import train as train
+    from flawspot.updating import Updated as Updated
+    from flawspot.updating import update as update
 
 _HOMES = {
     "Artifact": "flawspot.runtime.artifact",
@@ -75,7 +77,9 @@ _HOMES = {
     "load": "flawspot.runtime.detector",
     "smallest_defect": "flawspot.smallest",
     "table": "flawspot.runtime.table",
+    "Updated": "flawspot.updating",
     "train": "flawspot.training.road",
+    "update": "flawspot.updating",
     **dict.fromkeys(("CFA", "Jury", "Method", "PaDiM", "PaSTe", "Pasted", "PatchCore", "STFPM"), "flawspot.methods"),
     **dict.fromkeys(
         (

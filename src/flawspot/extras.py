@@ -6,8 +6,10 @@ import importlib
 import importlib.util
 import shlex
 import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from flawspot.errors import MissingPackageError
 
@@ -53,6 +55,22 @@ def import_module(name: str, what: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise missing_package(error, what) or error from None
+
+
+def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a package of flawspot's own that imports its classes when they are first used.
+
+    Args:
+        package: its name.
+        homes: with each class the module of the package that it is in.
+    """
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+
+    return get
 
 
 def require(package: str, what: str) -> None:

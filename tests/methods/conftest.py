@@ -18,8 +18,8 @@ from flawspot.backbones.block_list import BlockList, initialise
 from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.registry import create
 from flawspot.methods.base import Method
+from flawspot.methods.covering import cells_inside
 from flawspot.methods.features import FeatureSet, PastedSet
-from flawspot.methods.inside import cells_inside
 from flawspot.methods.registry import create_method, methods
 from flawspot.methods.shapes import Size
 from flawspot.runtime.detector import OUTPUTS

@@ -8,8 +8,9 @@ import torch
 
 from flawspot.backbones.registry import create
 from flawspot.errors import DataError
+from flawspot.methods.covering import cells_inside
 from flawspot.methods.features import FeatureSet
-from flawspot.methods.inside import Cells, cells_inside
+from flawspot.methods.inside import Cells
 from flawspot.methods.patches import pool
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from flawspot.methods.inside import cells_inside
+from flawspot.methods.covering import cells_inside
 from flawspot.methods.smoothing import Upsample, bilinear_matrix, gaussian_matrix, upsampling_matrix, upsampling_part
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from flawspot.methods.costs import FLOAT, BackboneCounts, FittingCosts, PaperCosts
@@ -107,6 +108,20 @@ class Method(ABC):
             DataError: too few images, or nothing of them is looked at (`FeatureSet.check_inside`).
             TrainingError: the training diverged.
         """
+
+    def leave_room(self) -> None:
+        """Told before `fit` that the detector is to be updated later on, for a method whose stores need room for it.
+
+        Raises:
+            ConfigurationError: with these hyperparameters it cannot be updated.
+        """
+
+    def learned(self) -> Mapping[str, NDArray[Any]] | None:
+        """What an update goes on from beside the constants of the graph, by names of the method's own.
+
+        Its module ``updating`` reads that (`flawspot.methods.updating`). None: it cannot be updated.
+        """
+        return None
 
     @abstractmethod
     def head(self) -> nn.Module:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from flawspot.backbones.block_list import BlockList
 from flawspot.errors import DataError
-from flawspot.methods.inside import cells_inside
+from flawspot.methods.covering import cells_inside
 from flawspot.methods.shapes import Shapes, Size
 
 _AT_ONCE = 16

@@ -54,7 +54,9 @@ def methods() -> dict[str, type[Method]]:
     """Every known method by name; one of an installed package that cannot be imported is left out."""
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{__package__}.{module.name}")
+        room = importlib.import_module(f"{__package__}.{module.name}")
+        for name in getattr(room, "__all__", ()):
+            getattr(room, name)  # which imports its class
     _import_installed()
     return dict(sorted(_METHODS.items()))
 

@@ -14,7 +14,7 @@ import hashlib
 import mmap
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +25,7 @@ from flawspot.runtime.found_sizes import FoundSizes
 from flawspot.runtime.manifest import CalibrationInfo, Manifest
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.protobuf import delimited, fields
+from flawspot.runtime.state import State
 
 MANIFEST_KEY = "flawspot.manifest"
 CHECKSUM_KEY = "flawspot.sha256"
@@ -56,10 +57,12 @@ class Artifact:
     Attributes:
         manifest: what it says of itself.
         model: the whole file with manifest and checksum, as ONNX Runtime takes it.
+        state: what an update needs, where training was asked for it; a file of its own.
     """
 
     manifest: Manifest
     model: bytes
+    state: State | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return f"Artifact({self.manifest.title()}, {len(self.model) / 2**20:.1f} MiB)"
@@ -242,10 +245,10 @@ def _own_left_out(model: bytes) -> Iterator[memoryview]:
     """The file but for flawspot's metadata, in pieces that lie in `model`: it is large, and memory may be little."""
     view = memoryview(model)
     start = 0
-    for number, _, field, payload in fields(model):
+    for number, _, place, payload in fields(model):
         if number == _METADATA_PROPS and _read_entry(payload)[0] in _OWN:
-            yield view[start : field.start]
-            start = field.stop
+            yield view[start : place.start]
+            start = place.stop
     yield view[start:]
 
 

@@ -13,6 +13,7 @@ from flawspot.runtime.calibrated_values import wrong_in_calibration
 from flawspot.runtime.found_sizes import FoundSizes, wrong_in
 from flawspot.runtime.json_reading import read_as
 from flawspot.runtime.tolerated import Tolerated
+from flawspot.runtime.updates import UpdateInfo, wrong_in_update
 from flawspot.runtime.view import View
 
 SCHEMA_VERSION = 3
@@ -175,6 +176,7 @@ class Manifest:
         versions: of the packages that made it.
         created: when, in ISO 8601, UTC.
         self_test: what a machine must compute to be trusted with it; None in artifacts that are older than that.
+        updates: those it went through, the oldest first; `training` is of the first training.
         graph_sha256: of the model without flawspot's metadata, so that the manifest belongs to this graph alone; empty
             in artifacts of schema 1.
         schema_version: see `SCHEMA_VERSION`.
@@ -199,6 +201,7 @@ class Manifest:
     graph_sha256: str = ""
     schema_version: int = WITHOUT_GEOMETRY
     geometry: View | None = None
+    updates: tuple[UpdateInfo, ...] = ()
 
     def __post_init__(self) -> None:
         if self.geometry is not None and self.schema_version == WITHOUT_GEOMETRY:
@@ -218,6 +221,8 @@ class Manifest:
             del data["calibration"]["tolerated"]
         if self.geometry is None:
             del data["geometry"]
+        if not self.updates:
+            del data["updates"]
         return data
 
     def title(self) -> str:
@@ -275,6 +280,7 @@ def check_values(manifest: Manifest) -> None:
         **wrong_in_calibration(manifest.calibration),
         "parts": len(manifest.parts) > 1000 or any(part.bytes < 0 or part.macs < 0 for part in manifest.parts),
         "training": min(manifest.training.images, manifest.training.calibration_images) < 0,
+        "updates": any(map(wrong_in_update, manifest.updates)),
         "precision": manifest.precision not in PRECISIONS,
         "white": not 255 <= manifest.white <= 65535,
         "bits": manifest.bits not in (None, 8, 16),

@@ -72,6 +72,11 @@ def delimited(number: int, payload: bytes) -> bytes:
     return _varint_bytes(number << 3 | LENGTH_DELIMITED) + _varint_bytes(len(payload)) + payload
 
 
+def varint_field(number: int, value: int) -> bytes:
+    """A whole number, not below 0."""
+    return _varint_bytes(number << 3 | VARINT) + _varint_bytes(value)
+
+
 def _varint_bytes(value: int) -> bytes:
     out = bytearray()
     while value > 0x7F:

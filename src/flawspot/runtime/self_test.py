@@ -11,9 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 
 from flawspot.errors import ArtifactError
+from flawspot.runtime.integers import has_integers
 from flawspot.runtime.manifest import SelfTest
+from flawspot.runtime.session import open_session
 
 TOLERANCE = 0.01
 """Relative to the largest value. Fifty times what CPUs of different kinds are apart, a fifth of what bfloat16 does."""
@@ -24,6 +27,7 @@ MOST_TOLERANCE = 0.5
 SQUARES = 8
 """In a row of the coarse map."""
 _HEIGHT, _WIDTH = 150, 200
+_OUTPUTS = ["anomaly_map", "score"]
 
 Run = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 """(1, H, W, 3) uint8 -> maps (1, S, S) and scores (1,)."""
@@ -56,6 +60,20 @@ def record(run: Run, in_float: Run | None = None) -> SelfTest:
         largest = max(np.abs([score, *means]).max(), 1e-30)
         tolerance = float(np.clip(INTEGER_MARGIN * apart / largest, TOLERANCE, MOST_TOLERANCE))
     return SelfTest(score, tuple(means), tolerance)
+
+
+def expected_of(model: bytes, session: InferenceSession) -> SelfTest:
+    """What another machine must compute to be trusted with the detector.
+
+    Args:
+        model: the graph.
+        session: on it.
+    """
+
+    def asked(of: InferenceSession) -> Run:
+        return lambda batch: tuple(of.run(_OUTPUTS, {"image": batch}))
+
+    return record(asked(session), asked(open_session(model, integers=False)) if has_integers(model) else None)
 
 
 def _answer(run: Run) -> tuple[float, list[float]]:

@@ -49,6 +49,7 @@ class Configuration:
         precision: that networks compute in, of `PRECISIONS`.
         spare_memory: whether tiles go through the network a few at a time; see `at_once`.
         tolerance: what good photographs may differ by beyond those that there are; None: nothing.
+        updatable: whether the graph names what an update cuts it at.
     """
 
     method: Method
@@ -63,6 +64,7 @@ class Configuration:
     precision: str
     spare_memory: bool = False
     tolerance: Tolerance | None = None
+    updatable: bool = False
 
     @property
     def at_once(self) -> int:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession
 
 from flawspot.errors import ArtifactError, TrainingError
 from flawspot.quantization.steps import Quantization
 from flawspot.runtime.detector import OUTPUTS
-from flawspot.runtime.integers import has_integers
-from flawspot.runtime.manifest import SelfTest
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.reduced import read_photograph
-from flawspot.runtime.self_test import Run, record
+from flawspot.runtime.seen import INSIDE, value_of
 from flawspot.runtime.session import open_session
 from flawspot.training.configuration import Configuration
-from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
+from flawspot.training.graph import DetectorGraph, Preprocess, WatchedDetectorGraph, to_onnx
 from flawspot.training.photographs import Photographs
 from flawspot.training.precision import quantize_detector
 
@@ -25,20 +22,25 @@ AGREEMENT = 1e-3
 """How far the exported graph may be from its torch module, relative to the largest value."""
 
 
-def export_detector(chosen: Configuration, photographs: Photographs, quantization: Quantization | None) -> bytes:
+def export_detector(
+    chosen: Configuration, photographs: Photographs, quantization: Quantization | None, *, watched: bool = False
+) -> bytes:
     """The graph from photograph to score.
 
     Args:
         chosen: with a fitted method.
         photographs: that it was fitted on.
         quantization: of the backbone, whose features the method was fitted on; None where it is in float.
+        watched: give what the head is given the names by which an update finds it.
 
     Raises:
         TrainingError: the graph computes something else than its torch module, or cannot be shipped.
     """
     preprocess = Preprocess(chosen.view, chosen.mean, chosen.std)
     graph = DetectorGraph(preprocess, chosen.network, chosen.method.head(), chosen.at_once)
-    model = to_onnx(graph, OUTPUTS)
+    if watched:
+        graph = WatchedDetectorGraph(preprocess, chosen.network, chosen.method.head())
+    model = to_onnx(graph, OUTPUTS, hidden_names(chosen) if watched else ())
     image = (photographs.held_out() or photographs.images)[0]
     photograph = read_photograph(image, chosen.view, white=photographs.white).pixels
     _verify(graph, model, photograph)
@@ -52,12 +54,19 @@ def export_detector(chosen: Configuration, photographs: Photographs, quantizatio
     return model
 
 
+def hidden_names(chosen: Configuration) -> list[str]:
+    """Of what the head is given: the layers' maps, and what is looked at where that is not all."""
+    fixed = chosen.view.fit == "squash" and chosen.view.inside((1, 1)) is None
+    whole = fixed or (chosen.view.fit == "crop" and chosen.view.inspected is None)
+    return [*map(value_of, chosen.network.taps), *([] if whole else [INSIDE])]
+
+
 def _verify(graph: DetectorGraph, model: bytes, photograph: NDArray[np.uint8]) -> None:
     """Hold the exported graph against the module it came from, on one photograph."""
     # Upside down: PatchCore's distances to what it has learned are nothing but rounding errors.
     pixels = np.ascontiguousarray(photograph[None, ::-1])
     with torch.no_grad():
-        expected = [output.numpy() for output in graph(torch.from_numpy(pixels))]
+        expected = [output.numpy() for output in graph(torch.from_numpy(pixels))[: len(OUTPUTS)]]
     for name, want, got in zip(OUTPUTS, expected, open_session(model).run(OUTPUTS, {"image": pixels}), strict=True):
         if not np.isfinite(got).all():
             raise TrainingError(f"the {name} of a good photograph is not finite: training failed, try another seed")
@@ -70,17 +79,3 @@ def _check_finite(model: bytes, photograph: NDArray[np.uint8]) -> None:
     for name, got in zip(OUTPUTS, open_session(model).run(OUTPUTS, {"image": photograph[None]}), strict=True):
         if not np.isfinite(got).all():
             raise TrainingError(f"the {name} of a good photograph is not finite in int8: train in float32")
-
-
-def expected_of(model: bytes, session: InferenceSession) -> SelfTest:
-    """What another machine must compute to be trusted with the detector.
-
-    Args:
-        model: the graph.
-        session: on it.
-    """
-
-    def asked(of: InferenceSession) -> Run:
-        return lambda batch: tuple(of.run(OUTPUTS, {"image": batch}))
-
-    return record(asked(session), asked(open_session(model, integers=False)) if has_integers(model) else None)

@@ -141,6 +141,22 @@ class DetectorGraph(nn.Module):
         return assembled(self.head, self.blend, features, inside, self.at_once)
 
 
+class WatchedDetectorGraph(DetectorGraph):
+    """The same with what its head is given among its outputs: the taps' maps of all tiles, and what is inside, if that
+    is given too. Of these only the names stay in the graph that is shipped, for updates to cut at."""
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """(N, H, W, 3) uint8 -> (N, *canvas), (N,), (N * T, C, H, W) each, (N * T, height, width)."""
+        tiles, inside = self.preprocess.seen(image)
+        features = self.backbone(tiles)
+        if self.view.tiles == 1 and inside is None:
+            anomaly_map, score = self.head(features)
+        else:
+            anomaly_map, score = assembled(self.head, self.blend, [features], inside, self.view.tiles)
+        watched = [features[layer] for layer in self.backbone.taps]
+        return (anomaly_map, score, *watched, *([] if inside is None else [inside]))
+
+
 def assembled(
     head: nn.Module, blend: Blend, features: Sequence[dict[int, Tensor]], inside: Tensor | None, at_once: int
 ) -> tuple[Tensor, Tensor]:
@@ -182,12 +198,13 @@ def joined(parts: Sequence[Tensor], count: int, at_once: int) -> Tensor:
     return torch.cat(each, 1).flatten(0, 1)
 
 
-def to_onnx(graph: nn.Module, outputs: Sequence[str]) -> bytes:
+def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()) -> bytes:
     """Export a module that takes ``image`` (N, H, W, 3) uint8, with N, H and W free.
 
     Args:
         graph: in evaluation mode.
-        outputs: the names of what it returns.
+        outputs: the names of what it returns first.
+        hidden: those of the rest, which keep these names and are no outputs of the model.
 
     Returns:
         The bytes of an ONNX model without any trace of the machine it was made on.
@@ -205,7 +222,7 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str]) -> bytes:
             graph.eval(),
             (example,),
             input_names=["image"],
-            output_names=list(outputs),
+            output_names=[*outputs, *hidden],
             dynamic_shapes=(free,),
             dynamo=True,
             verbose=False,
@@ -216,6 +233,7 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str]) -> bytes:
     if view is not None:
         resizing.expand(model, view)
     _strip(model)
+    del model.graph.output[len(outputs) :]
     data: bytes = model.SerializeToString(deterministic=True)
     return data
 

@@ -25,18 +25,21 @@ from flawspot.quantization.steps import Quantization
 from flawspot.runtime.artifact import Artifact, assemble
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, outlying, remarks
 from flawspot.runtime.manifest import CalibrationInfo, SelfTest
+from flawspot.runtime.self_test import expected_of
 from flawspot.runtime.session import open_session
+from flawspot.runtime.state import DEFAULT_MEGABYTES, beside
 from flawspot.training.areas import Area
 from flawspot.training.calibration import Scores, cross_scores, described, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
 from flawspot.training.describing import describe
 from flawspot.training.expectations import expectations
-from flawspot.training.exporting import expected_of, export_detector
+from flawspot.training.exporting import export_detector
 from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.feature_source import feature_source
 from flawspot.training.pasting import pasted_on
 from flawspot.training.photographs import Division, Photographs, read_photographs
 from flawspot.training.precision import quantize_backbone
+from flawspot.training.stating import check_updatable, state_of
 from flawspot.training.tiles import inside_tiles
 from flawspot.training.turning import check_turns, turned
 from flawspot.training.varying import varying_of
@@ -85,6 +88,8 @@ def train(
     calibration_fraction: float = DEFAULT_CALIBRATION_FRACTION,
     group: str | None = None,
     drop_suspects: bool = False,
+    state: bool = False,
+    state_megabytes: int = DEFAULT_MEGABYTES,
     seed: int | None = None,
     strict: bool = False,
     cache: FeatureCache | None = None,
@@ -140,6 +145,11 @@ def train(
             expression on names; None takes only near-duplicates together. See `flawspot.data.groups`.
         drop_suspects: leave out good photographs that score far above the others, as bad parts among them do, and
             learn again; see `flawspot.runtime.calibration.outlying`. Without it they are named.
+        state: keep what an update needs (`flawspot.update`), in the artifact's `state` and, with `output`, in a file
+            beside it, ``part.state`` beside ``part.onnx``; see ``docs/learning-on.md``. Photographs are held out for
+            it, so ``auto`` is ``split`` then.
+        state_megabytes: what features of held-out photographs may take in it, in 2^20 bytes, and as much again where
+            a method learns from old photographs' features again; fewer are kept where they do not fit.
         seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
         strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
             instead of leaving them out.
@@ -158,6 +168,8 @@ def train(
         FlawspotError: the artifact or the features cannot be written.
     """
     told = as_progress(progress)
+    if state and calibration == "auto":
+        calibration = "split"
     division = Division(calibration, calibration_fraction, group, false_alarm_rate)
     tolerance = as_tolerance(tolerate)
     request = request_view(input_size, fit, tiles, tile_overlap, roi, ignore)
@@ -182,9 +194,17 @@ def train(
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
     chosen = dataclasses.replace(chosen, view=request.resolved(photographs.sizes), tolerance=tolerance)
-    artifact = _detector(chosen, photographs, division, cache, drop_suspects, phases, told)
+    if state:
+        check_updatable(chosen, division, state_megabytes)
+        chosen = dataclasses.replace(chosen, updatable=True)
+    artifact, photographs = _detector(chosen, photographs, division, cache, drop_suspects, phases, told)
+    if state:
+        kept = state_of(chosen, photographs, artifact, state_megabytes, progress=told)
+        artifact = dataclasses.replace(artifact, state=kept)
     if output is not None:
         artifact.save(output)
+        if artifact.state is not None:
+            artifact.state.save(beside(output))
     return artifact
 
 
@@ -196,8 +216,8 @@ def _detector(
     drop_suspects: bool,
     phases: _Phases,
     told: Progress,
-) -> Artifact:
-    """Learn, perhaps once more without suspects, and describe."""
+) -> tuple[Artifact, Photographs]:
+    """Learn, perhaps once more without suspects, and describe. Returns with it what it was learned from."""
     for remark in expectations(chosen, photographs):
         told.note(remark)
     check_turns(chosen.method, chosen.view, photographs.sizes)
@@ -212,7 +232,7 @@ def _detector(
     for remark in remarks(calibrated):
         told.note(remark)
     with told.step("writing the artifact"):
-        return assemble(model, describe(chosen, photographs, calibrated, tested, phases.seconds))
+        return assemble(model, describe(chosen, photographs, calibrated, tested, phases.seconds)), photographs
 
 
 def _learn(
@@ -230,7 +250,7 @@ def _learn(
             quantization = quantize_backbone(chosen, photographs, progress=told)
     scores = _fit(chosen, photographs, quantization, cache, phases, told)
     with phases.time("export"), told.step("writing the graph"):
-        model = export_detector(chosen, photographs, quantization)
+        model = export_detector(chosen, photographs, quantization, watched=chosen.updatable)
     with phases.time("calibration"):
         session = open_session(model)
         if scores is None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flawspot.methods.padim.gaussian import PositionGaussians
-from flawspot.methods.padim.low_rank import principal_factors
+from flawspot.methods.padim.whitening import principal_factors
 
 
 @pytest.fixture

@@ -1,5 +1,14 @@
-"""CFA: the method, its numerics and its costs."""
+"""CFA: the method, its numerics and its costs; the class is imported when first used."""
 
-from flawspot.methods.cfa.method import CFA
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flawspot.extras import lazily
+
+if TYPE_CHECKING:
+    from flawspot.methods.cfa.method import CFA as CFA
 
 __all__ = ["CFA"]
+
+__getattr__ = lazily(__name__, {"CFA": "method"})

@@ -1,5 +1,14 @@
-"""Jury: several methods on one pass of the backbone, how their maps become one, and what they cost."""
+"""Jury: several methods on one pass of the backbone, how their maps become one, and what they cost; the class is imported when first used."""
 
-from flawspot.methods.jury.method import Jury
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flawspot.extras import lazily
+
+if TYPE_CHECKING:
+    from flawspot.methods.jury.method import Jury as Jury
 
 __all__ = ["Jury"]
+
+__getattr__ = lazily(__name__, {"Jury": "method"})

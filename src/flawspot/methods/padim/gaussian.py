@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
 from numpy.typing import NDArray
 
+from flawspot.errors import ArtifactError
 from flawspot.methods.padim.bands import band_rows, unpack
 
 POSITIONS = 256
@@ -40,6 +44,34 @@ class PositionGaussians:
         across = np.ascontiguousarray(shifted.transpose(0, 2, 1))  # (P, C, B)
         for (start, stop), band in zip(band_rows(shifted.shape[2]), self._squares, strict=True):
             band += across[:, start:stop] @ shifted[:, :, :stop]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The sums by name, for `of_arrays`. Those of squares are rounded to float32, half the size: relative to the
+        first batch's mean they lose less than the ridge could ever show."""
+        assert self._origin is not None, "no vectors added"
+        squares = {f"squares.{place}": band.astype(np.float32) for place, band in enumerate(self._squares)}
+        return {"count": np.array([self.count], np.int64), "origin": self._origin, "sum": self._sum, **squares}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """As `arrays` told.
+
+        Raises:
+            ArtifactError: they are not what that tells.
+        """
+        try:
+            total, count = arrays["sum"], int(arrays["count"][0])
+            found = cls(*total.shape, diagonal=arrays["squares.0"].ndim == 2)
+            squares = [arrays[f"squares.{place}"] for place in range(len(found._squares))]
+            shapes = [band.shape for band in found._squares]
+            if [band.shape for band in squares] != shapes or arrays["origin"].shape != total.shape or count < 1:
+                raise ValueError
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise ArtifactError("its sums do not belong together: it is damaged") from None
+        found.count, found._origin = count, arrays["origin"].astype(np.float32)
+        found._sum = total.astype(np.float64)
+        found._squares = [band.astype(np.float64) for band in squares]
+        return found
 
     def mean(self) -> NDArray[np.float64]:
         """(P, C)."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ from flawspot.methods.features import FeatureSet
 from flawspot.methods.padim import costs
 from flawspot.methods.padim.bands import unpack
 from flawspot.methods.padim.gaussian import PositionGaussians
-from flawspot.methods.padim.low_rank import principal_factors
 from flawspot.methods.padim.selection import (
     PROJECTIONS,
     SELECTIONS,
@@ -40,6 +39,7 @@ from flawspot.methods.padim.selection import (
     rows_by_tap,
     semi_orthogonal,
 )
+from flawspot.methods.padim.whitening import whitened
 from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
 from flawspot.methods.shapes import Shapes
@@ -88,7 +88,8 @@ class PaDiM(Method):
             photographs are not cut, and left out below.
         bands_: of ``full``: (P, rows, columns) each, the bands of the lower triangular L^-1 (`methods.padim.bands`).
         scale_: of the others: (P, d), one over the deviation that no factor explains.
-        factors_: of ``low_rank``: (P, d, rank), F of `methods.padim.low_rank`.
+        factors_: of ``low_rank``: (P, d, rank), F of `methods.padim.whitening`.
+        gaussians_: the sums that all this comes from.
     """
 
     name: ClassVar[str] = "padim"
@@ -110,6 +111,7 @@ class PaDiM(Method):
     scale_: NDArray[np.floating] = field(init=False, repr=False)
     factors_: NDArray[np.floating] = field(init=False, repr=False)
     chosen_: tuple[tuple[int, Numbers], ...] = field(init=False, repr=False)
+    gaussians_: PositionGaussians = field(init=False, repr=False)
 
     def kept(self, shapes: Shapes) -> int:
         """d, how many channels are kept.
@@ -143,17 +145,22 @@ class PaDiM(Method):
             embedded = embed_rows(features, rows, self.chosen_)  # (B T, d, P)
             embedded = embedded.reshape(-1, shapes.tiles, count, shapes.positions)  # (B, T, d, P)
             gaussians.add(embedded.permute(1, 3, 0, 2).flatten(0, 1).numpy())  # (T P, B, d)
-        dtype = PRECISIONS[self.precision]
+        self.gaussians_ = gaussians
         with progress.step("inverting the covariances"):
-            self.mean_ = gaussians.mean().astype(np.float32)
-            if self.covariance == "full":
-                self.bands_ = gaussians.whitening_bands(self.ridge, dtype)
-            elif self.covariance == "diagonal":
-                self.scale_ = (1 / np.sqrt(gaussians.variance() + self.ridge)).astype(dtype)
-            else:
-                scale, factors = principal_factors(gaussians, self.ridge, self.rank)
-                self.scale_, self.factors_ = scale.astype(dtype), factors.astype(dtype)
+            found = whitened(gaussians, self.covariance, self.ridge, self.rank, PRECISIONS[self.precision])
+        self.mean_ = gaussians.mean().astype(np.float32)
+        if self.covariance == "full":
+            self.bands_ = found
+        elif self.covariance == "diagonal":
+            (self.scale_,) = found
+        else:
+            self.scale_, self.factors_ = found
         return self
+
+    def learned(self) -> Mapping[str, NDArray[Any]]:
+        """The sums of the Gaussians, and which numbers are kept."""
+        chosen = {f"chosen.{tap}": own for tap, own in self.chosen_}
+        return {**self.gaussians_.arrays(), **chosen}
 
     def _select(self, features: FeatureSet, count: int, progress: Progress) -> None:
         """Decide which numbers are kept: set `selected_` and `chosen_`."""

@@ -1,4 +1,4 @@
-"""Covariances as few principal factors and a diagonal, and how to whiten with them."""
+"""What whitens with Gaussians: bands of triangles, deviations, or few principal factors and a diagonal."""
 
 from __future__ import annotations
 
@@ -43,3 +43,26 @@ def principal_factors(
         scales[some] = scale
         factors[some] = (scaled @ turn) * np.sqrt(shrink / squared)
     return scales, factors
+
+
+def whitened(
+    gaussians: PositionGaussians, covariance: str, ridge: float, rank: int, dtype: type[np.floating]
+) -> list[NDArray[np.floating]]:
+    """What a detector stores beside the means.
+
+    Args:
+        gaussians: of P positions of C channels.
+        covariance: ``full``, ``diagonal`` or ``low_rank``.
+        ridge: added to each variance.
+        rank: of ``low_rank``.
+        dtype: that it is stored in.
+
+    Returns:
+        The bands of ``full``, (P, rows, columns) each; the scale (P, C) of ``diagonal``; scale and factors (P, C, rank)
+        of ``low_rank``.
+    """
+    if covariance == "full":
+        return gaussians.whitening_bands(ridge, dtype)
+    if covariance == "diagonal":
+        return [(1 / np.sqrt(gaussians.variance() + ridge)).astype(dtype)]
+    return [part.astype(dtype) for part in principal_factors(gaussians, ridge, rank)]

@@ -1,5 +1,14 @@
-"""Pasted: the method, its network and its costs."""
+"""Pasted: the method, its network and its costs; the class is imported when first used."""
 
-from flawspot.methods.pasted.method import Pasted
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flawspot.extras import lazily
+
+if TYPE_CHECKING:
+    from flawspot.methods.pasted.method import Pasted as Pasted
 
 __all__ = ["Pasted"]
+
+__getattr__ = lazily(__name__, {"Pasted": "method"})

@@ -14,8 +14,8 @@ from torch import Tensor
 from flawspot.errors import DataError, TrainingError
 from flawspot.methods.allocation import keeping_freed_memory
 from flawspot.methods.base import training_device
+from flawspot.methods.covering import cells_inside
 from flawspot.methods.features import FeatureSet, PastedSet
-from flawspot.methods.inside import cells_inside
 from flawspot.methods.pasted.network import LOGIT_BEFORE, DefectNetwork
 from flawspot.progress import SILENT, Progress
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flawspot.methods.patchcore.nested_bank import nest
+from flawspot.methods.patchcore.nested_bank import nest, with_room
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
 from flawspot.methods.patchcore.stored_rows import Rows, squared_length, store, take, with_one
 from flawspot.methods.shapes import Size
@@ -46,6 +46,7 @@ class HierarchicalSearch(nn.Module):
         *,
         candidates: Sequence[int] = CANDIDATES,
         chunk: int = CHUNK,
+        room: float = 0.0,
     ) -> None:
         """Store the bank.
 
@@ -57,9 +58,12 @@ class HierarchicalSearch(nn.Module):
             precision: of the patches that are kept, of `stored_rows.PRECISIONS`.
             candidates: blocks compared in the first rounds.
             chunk: blocks compared at once in the last one.
+            room: rows that are kept free for patches to come, as a share of those that are taken.
         """
         super().__init__()
         nested = nest(bank if quantizer is None else quantizer.decode(quantizer.encode(bank)), channels, grids)
+        if room:
+            nested = with_room(nested, [math.ceil((1 + room) * len(level.members)) for level in nested.levels])
         self.width, self.blocks = nested.members.shape
         self.grid, self.grids = nested.grid, [level.grid for level in nested.levels]
         mean = bank.mean(axis=0, dtype=np.float64).astype(np.float32)

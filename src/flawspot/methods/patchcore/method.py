@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -42,6 +42,8 @@ from flawspot.runtime.manifest import Part, Scalar
 
 TYPICAL_IMAGES = 8
 """Training images that the search's typical cost is counted on."""
+ROOM = 0.25
+"""What is kept free in a bank that is to be updated."""
 
 
 @method
@@ -80,6 +82,9 @@ class PatchCore(Method):
         scales_: (C,) float32, what each channel is multiplied with by `standardize`; None without.
         bank_: (M, C) float32, as selected, times `scales_`, not quantized.
         quantizer_: None without quantization.
+        radius_: the largest distance of any patch that the bank was selected from to its nearest member; no two members
+            are nearer to each other.
+        room_: rows that are kept free for an update, as a share of those that are taken.
         unproved_: mean number of cells of a training image that each round of the search but the first looks at; see
             `flawspot.methods.patchcore.hierarchical`. Empty where layers do not nest and the whole bank is compared.
     """
@@ -107,6 +112,8 @@ class PatchCore(Method):
     scales_: NDArray[np.float32] | None = field(init=False, repr=False)
     bank_: NDArray[np.float32] = field(init=False, repr=False)
     quantizer_: ProductQuantizer | None = field(init=False, repr=False)
+    radius_: float = field(init=False, repr=False)
+    room_: float = field(default=0.0, init=False, repr=False)
     unproved_: list[float] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -118,6 +125,16 @@ class PatchCore(Method):
         super().__post_init__()
         if self.rotations == 3:
             raise ConfigurationError("rotations must be 1, 2 or 4, not 3")
+
+    def leave_room(self) -> None:
+        """Keep a quarter of further rows free.
+
+        Raises:
+            ConfigurationError: the bank is one of codes, to which nothing can be added.
+        """
+        if self.quantization:
+            raise ConfigurationError(f"a bank of codes cannot be updated: leave out quantization={self.quantization}")
+        self.room_ = ROOM
 
     def turns(self) -> tuple[int, ...]:
         """A half, or every quarter."""
@@ -142,7 +159,7 @@ class PatchCore(Method):
         if self.scales_ is not None:
             patches *= self.scales_
         coreset = farthest_first(patches, self.kept(shapes, len(patches)), seed=self.seed, progress=progress)
-        self.bank_ = patches[coreset.indices]
+        self.bank_, self.radius_ = patches[coreset.indices], coreset.radius
         del patches
         self.quantizer_ = None
         if self.quantization:
@@ -160,6 +177,10 @@ class PatchCore(Method):
                 counts = head.search.unproved(head.pooled(maps, inside), head.first_cells(inside))
             self.unproved_ = [count / len(typical) for count in counts]
         return self
+
+    def learned(self) -> Mapping[str, NDArray[Any]]:
+        """How far members are from each other, and every patch from one of them."""
+        return {"radius": np.array([self.radius_, self.radius_])}
 
     def head(self) -> nn.Module:
         """Nearest neighbour of every patch; the image score is the smoothed map's maximum."""
@@ -210,9 +231,13 @@ class PatchCoreHead(nn.Module):
                 self.register_buffer(f"scales_{number}", torch.from_numpy(own).reshape(1, -1, 1, 1))
         if nests(shapes.tap_grids):
             channels, grids = shapes.tap_channels, shapes.tap_grids
-            self.search = HierarchicalSearch(fitted.bank_, channels, grids, fitted.quantizer_, fitted.precision)
+            self.search = HierarchicalSearch(
+                fitted.bank_, channels, grids, fitted.quantizer_, fitted.precision, room=fitted.room_
+            )
         else:
-            self.search = NearestNeighbour(fitted.bank_, list(self.taps_of), fitted.quantizer_, fitted.precision)
+            self.search = NearestNeighbour(
+                fitted.bank_, list(self.taps_of), fitted.quantizer_, fitted.precision, room=fitted.room_
+            )
         self.upsample = Upsample(self.grid, shapes.input_size, fitted.sigma)
 
     def pooled(self, maps: Mapping[int, Tensor], inside: Tensor | None = None) -> dict[Size, Tensor]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from flawspot.methods.patchcore.nested_bank import NOTHING
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
 from flawspot.methods.patchcore.stored_rows import squared_length, store, with_one
 from flawspot.methods.shapes import Size
@@ -39,6 +40,7 @@ class NearestNeighbour(nn.Module):
         precision: str = "float32",
         *,
         chunk: int = CHUNK,
+        room: float = 0.0,
     ) -> None:
         """Store the bank.
 
@@ -48,6 +50,7 @@ class NearestNeighbour(nn.Module):
             quantizer: keep codes of the patches in the place of the patches.
             precision: of the patches that are kept, of `stored_rows.PRECISIONS`.
             chunk: rows compared at once.
+            room: rows that are kept free for patches to come, as a share of those that are taken.
         """
         super().__init__()
         if bank.ndim != 2 or not len(bank):
@@ -55,7 +58,10 @@ class NearestNeighbour(nn.Module):
         mean = bank.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.grids, self.chunk = list(grids), chunk
         self.register_buffer("mean", torch.from_numpy(mean))
-        self.rows = store(bank, np.arange(len(bank)), np.arange(bank.shape[1]), mean, quantizer, precision)
+        free = np.full(math.ceil(room * len(bank)), NOTHING)
+        self.rows = store(
+            bank, np.concatenate([np.arange(len(bank)), free]), np.arange(bank.shape[1]), mean, quantizer, precision
+        )
 
     def forward(self, maps: Mapping[Size, Tensor], cells: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Search.

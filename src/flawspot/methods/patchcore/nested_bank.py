@@ -21,6 +21,8 @@ from flawspot.methods.shapes import Size
 
 WIDTHS = (1, 2, 4, 8, 16)
 """Numbers of patches that a block may hold."""
+NOTHING = -1
+"""In the place of a patch, where a row is kept free."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,16 @@ def nests(grids: Sequence[Size]) -> bool:
     return len(distinct) > 1 and divide
 
 
-def nest(bank: NDArray[np.float32], channels: Sequence[int], grids: Sequence[Size]) -> NestedBank:
+def nest(
+    bank: NDArray[np.float32], channels: Sequence[int], grids: Sequence[Size], *, width: int | None = None
+) -> NestedBank:
     """Store `bank` as a tree.
 
     Args:
         bank: (M, C), each row the taps' features one after the other.
         channels: of each tap; C in all.
         grids: height and width of each tap's map; `nests` must hold.
+        width: patches to a block; None takes what stores least.
     """
     finest, *coarser = by_fineness(grids)
 
@@ -95,7 +100,7 @@ def nest(bank: NDArray[np.float32], channels: Sequence[int], grids: Sequence[Siz
         group = inverse
     columns = columns_of(finest)
     counts = np.bincount(group)
-    width = _best_width(counts, len(columns), len(levels[0].columns))
+    width = width or _best_width(counts, len(columns), len(levels[0].columns))
     blocks_of = -(-counts // width)  # blocks of each group
     level = levels[0]
     repeated = np.repeat(np.arange(len(counts)), blocks_of)
@@ -112,6 +117,35 @@ def nest(bank: NDArray[np.float32], channels: Sequence[int], grids: Sequence[Siz
     members[place % width, block] = order
     members = np.where(members < 0, members[0], members)
     return NestedBank(finest, columns, members, tuple(levels))
+
+
+def with_room(nested: NestedBank, rows: Sequence[int]) -> NestedBank:
+    """The same with rows that hold nothing yet, -1 among `members`.
+
+    Args:
+        nested: a bank.
+        rows: how many each coarse level is to have, the first of them for the blocks too.
+
+    Raises:
+        ValueError: it has more.
+    """
+
+    def filled(index: NDArray[np.int64], count: int, filling: int) -> NDArray[np.int64]:
+        more = count - index.shape[-1]
+        if more < 0:
+            raise ValueError(f"{index.shape[-1]} rows do not fit into {count}")
+        return np.pad(index, [*[(0, 0)] * (index.ndim - 1), (0, more)], constant_values=filling)
+
+    levels = tuple(
+        CoarseLevel(
+            level.grid,
+            level.columns,
+            filled(level.members, count, NOTHING),
+            None if level.parents is None else filled(level.parents, count, 0),
+        )
+        for level, count in zip(nested.levels, rows, strict=True)
+    )
+    return NestedBank(nested.grid, nested.columns, filled(nested.members, rows[0], NOTHING), levels)
 
 
 def _distinct(rows: NDArray[np.float32], group: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

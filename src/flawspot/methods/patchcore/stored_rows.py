@@ -61,7 +61,7 @@ class RoundedRows(nn.Module):
         super().__init__()
         self.count, self.channels = rows.shape
         if precision == "int8":
-            steps = rows.abs().amax(0).clamp(min=_SMALLEST_STEP) / 127  # (C,)
+            steps = rows.abs().amax(0).clamp(min=SMALLEST_STEP) / 127  # (C,)
             stored = (rows / steps).round().clamp(-127, 127).to(torch.int8)
             self.register_buffer("steps", steps)
         else:
@@ -162,7 +162,9 @@ class CodedRows(nn.Module):
 
 Rows = StoredRows | RoundedRows | CodedRows
 PRECISIONS = ("float32", "float16", "int8")
-_SMALLEST_STEP = 1e-12
+SMALLEST_STEP = 1e-12
+FAR = 1e12
+"""The squared length of what a free row holds: no patch is nearer to it than to another row."""
 
 
 def store(
@@ -177,15 +179,19 @@ def store(
 
     Args:
         bank: (M, C).
-        members: (R,) which patches.
+        members: (R,) which patches; below 0 for rows that hold none yet, which are far from everything.
         columns: which channels; with a quantizer those of whole subspaces.
         mean: (C,).
         quantizer: store codes in the place of the patches.
         precision: of patches that are stored, of `PRECISIONS`.
     """
     if quantizer is None:
-        rows = torch.from_numpy(bank[members][:, columns] - mean[columns])
-        return StoredRows(rows) if precision == "float32" else RoundedRows(rows, precision)
+        free = torch.from_numpy(members < 0)
+        rows = torch.from_numpy(bank[members][:, columns] - mean[columns]).masked_fill(free[:, None], 0)
+        stored = StoredRows(rows) if precision == "float32" else RoundedRows(rows, precision)
+        norms = stored.augmented[:, -1] if isinstance(stored, StoredRows) else stored.norms[:, 0]
+        norms[free] = FAR
+        return stored
     held = [s for s, of_subspace in enumerate(quantizer.columns) if of_subspace[0] in columns]
     codebooks = [torch.from_numpy(quantizer.codebooks[s] - mean[quantizer.columns[s]]) for s in held]
     return CodedRows(torch.from_numpy(quantizer.encode(bank[members])[:, held]), codebooks)

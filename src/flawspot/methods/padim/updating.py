@@ -1,0 +1,97 @@
+"""PaDiM goes on learning: counts, sums and sums of products are added to, and everything follows from them.
+
+Exact: mean and covariance of old and new photographs together come from the same sums, whatever the order (Chan, Golub
+and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances, 1979). Which channels are kept
+stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ArtifactError
+from flawspot.methods.padim.gaussian import PositionGaussians
+from flawspot.methods.padim.whitening import whitened
+from flawspot.methods.repeating import repeated
+from flawspot.methods.updating import Before, Changed, Maps
+from flawspot.runtime.state import Kept
+
+METHODS = ("padim",)
+_CHOSEN = "chosen."
+
+
+class Updater:
+    """Adds photographs to the Gaussians of every position."""
+
+    def __init__(self, before: Before) -> None:
+        """Read the sums.
+
+        Raises:
+            ArtifactError: they are damaged, or of another detector.
+        """
+        self._before = before
+        self._gaussians = PositionGaussians.of_arrays(before.learned)
+        self._chosen = {
+            int(name.removeprefix(_CHOSEN)): array
+            for name, array in before.learned.items()
+            if name.startswith(_CHOSEN) and name.removeprefix(_CHOSEN).isdecimal()
+        }
+        self._stores = before.stores()
+        if not self._chosen or "mean" not in self._stores:
+            raise ArtifactError("it is not the state of such a detector: it is damaged")
+        self._before_count = self._gaussians.count
+
+    def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
+        """Add one photograph. What is not looked at has the same colour in every photograph, and does no harm."""
+        grid = max((maps[tap].shape[2:] for tap in maps), key=lambda shape: shape[0] * shape[1])
+        vectors = embedded(maps, self._chosen, (grid[0], grid[1]))  # (T, d, P)
+        tiles, kept, positions = vectors.shape
+        self._gaussians.add(vectors.transpose(0, 2, 1).reshape(tiles * positions, 1, kept))
+
+    def finish(self, new_validation: Kept) -> Changed:
+        """Means and what whitens, of all photographs together."""
+        settings = self._before.manifest.hyperparameters
+        covariance, ridge, rank = str(settings["covariance"]), settings["ridge"], settings["rank"]
+        assert isinstance(ridge, int | float) and isinstance(rank, int)
+        names = {"full": [name for name in self._stores if name.startswith("band")], "diagonal": ["scale"]}
+        own = names.get(covariance, ["scale", "factors"])
+        with self._before.progress.step("inverting the covariances"):
+            dtype = self._stores[own[0]].dtype.type
+            found = whitened(self._gaussians, covariance, ridge, rank, dtype)
+        if covariance != "full":
+            found[0] = found[0].T
+        changed = {"mean": self._gaussians.mean().astype(np.float32).T, **dict(zip(own, found, strict=True))}
+        count = self._gaussians.count
+        told = f"{count - self._before_count} photographs were added to the {self._before_count} of every Gaussian"
+        learned = {name: array for name, array in self._before.learned.items() if name.startswith(_CHOSEN)}
+        prefix = self._before.prefix
+        stores = {prefix + name: np.ascontiguousarray(array) for name, array in changed.items()}
+        return Changed(stores, {**self._gaussians.arrays(), **learned}, [told])
+
+
+def embedded(maps: Maps, chosen: Mapping[int, NDArray[Any]], grid: tuple[int, int]) -> NDArray[np.float32]:
+    """Vectors at each position, as `flawspot.methods.padim.selection.embed` makes them in the graph.
+
+    Args:
+        maps: {tap: (T, C_tap, H, W)}.
+        chosen: with each tap the indices of its channels, or (d, C_tap) to multiply them with.
+        grid: height and width of the finest map.
+
+    Returns:
+        (T, d, P).
+    """
+    parts = []
+    for tap, own in chosen.items():
+        flat = maps[tap].reshape(*maps[tap].shape[:2], -1)  # (T, C_tap, H W)
+        part = flat[:, own] if own.ndim == 1 else own.astype(np.float32) @ flat
+        parts.append(repeated(part.reshape(*part.shape[:2], *maps[tap].shape[2:]), grid))
+    if next(iter(chosen.values())).ndim == 1:
+        return np.concatenate(parts, axis=1)
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total

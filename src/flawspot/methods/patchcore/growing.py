@@ -1,0 +1,156 @@
+"""A memory bank that takes in patches one photograph after the other, within a budget: streaming farthest-first.
+
+Members are at least `separation` apart from each other, as a farthest-first selection leaves them. A patch that is
+farther than that from all of them becomes a member, the farthest first. Where the bank outgrows its budget the
+separation is raised, to the least with which what is left fits, and a member that lies within it of another one goes.
+This is the incremental k-center of Charikar, Chekuri, Feder and Motwani, Incremental clustering and dynamic information
+retrieval, STOC 1997, with the smallest radius that will do in the place of a doubled one. No patch ever seen is farther
+than `covering` from a member: it was within the separation of that day, and whenever its member went, another one was
+within the new separation of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Fits = Callable[[Rows], bool]
+
+OVERFULL = 1.5
+"""So many times its budget a bank may hold before it is made to fit: seldom enough, and soon enough for memory."""
+_BLOCK = 1024
+_WIDER = 1.25
+"""By how much the distances that are looked at grow from one try to the next."""
+_LEAST = 1e-6
+"""Below that share of the bank's extent two patches are one and the same."""
+
+
+class GrowingBank:
+    """Members, and how far they are apart."""
+
+    def __init__(self, members: Floats, separation: float, covering: float, fits: Callable[[Floats], Fits]) -> None:
+        """Begin with a bank.
+
+        Args:
+            members: (M, C).
+            separation, covering: of them.
+            fits: of (M, C) members a function of (k,) rows of them: whether these are within the budget.
+        """
+        extent = float(np.sqrt(_squared_length(members).max(initial=0)))
+        self.separation, self.covering = max(separation, _LEAST * extent, _LEAST), covering
+        self._fits = fits
+        self._count = len(members)
+        self._rows = members.copy()
+        self.taken, self.dropped = 0, 0
+        self.least = np.inf
+        """Of members that a bank within its budget may have, as far as is known."""
+
+    @property
+    def members(self) -> Floats:
+        """(M, C)."""
+        return self._rows[: self._count]
+
+    def add(self, patches: Floats) -> None:
+        """Take in (P, C) patches, those that are farthest from all members first."""
+        squared = nearest_squared(patches, self.members)
+        far = np.flatnonzero(squared > self.separation**2)
+        waiting, squared = patches[far], squared[far]
+        while len(waiting):
+            farthest = int(squared.argmax())
+            if squared[farthest] <= self.separation**2:
+                break
+            new = waiting[farthest]
+            self._append(new)
+            squared = np.minimum(squared, _squared_length(waiting - new))
+            if self.taken % 64 == 0:  # those that are near enough by now need no more looking at
+                left = squared > self.separation**2
+                waiting, squared = waiting[left], squared[left]
+        self.covering = max(self.covering, self.separation)
+        if self._count > OVERFULL * self.least:
+            self.fit()
+
+    def fit(self) -> None:
+        """Make it fit its budget."""
+        check = self._fits(self.members)
+        everything = np.arange(self._count, dtype=np.int64)
+        if check(everything):
+            return
+        reach = self.separation
+        while True:
+            reach *= _WIDER
+            first, second, distance = _pairs(self.members, reach)
+            if check(_separated(self._count, first, second)):
+                break
+        # The least distance that will do, of those that there are.
+        levels = np.unique(distance)
+        low, high = -1, len(levels) - 1  # at levels[low] it does not fit, at levels[high] it does
+        while high - low > 1:
+            middle = (low + high) // 2
+            near = distance <= levels[middle]
+            if check(_separated(self._count, first[near], second[near])):
+                high = middle
+            else:
+                low = middle
+        near = distance <= levels[high]
+        kept = _separated(self._count, first[near], second[near])
+        self.separation = max(self.separation, float(levels[high]))
+        self.covering += float(levels[high])
+        self.dropped += self._count - len(kept)
+        self._rows, self._count, self.least = self._rows[kept], len(kept), len(kept)
+
+    def _append(self, patch: Floats) -> None:
+        if self._count == len(self._rows):
+            more = np.empty((max(self._count // 2, 256), self._rows.shape[1]), np.float32)
+            self._rows = np.concatenate([self._rows, more])
+        self._rows[self._count] = patch
+        self._count += 1
+        self.taken += 1
+
+
+def nearest_squared(patches: Floats, members: Floats) -> Floats:
+    """(P,): of (P, C) the squared distance to the nearest of (M, C)."""
+    lengths, least = _squared_length(members), np.full(len(patches), np.inf, np.float32)
+    own = _squared_length(patches)
+    for start in range(0, len(members), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        products = patches @ members[some].T  # (P, block)
+        products *= -2
+        products += lengths[some]
+        np.minimum(least, products.min(1), out=least)
+    squared: Floats = np.maximum(least + own, 0)
+    return squared
+
+
+def _pairs(members: Floats, reach: float) -> tuple[Rows, Rows, Floats]:
+    """Pairs of members, the earlier one first, that are no farther than `reach` apart, and their distances."""
+    lengths, found = _squared_length(members), []
+    for start in range(0, len(members), _BLOCK):
+        rows = members[start : start + _BLOCK]
+        squared = lengths[start : start + len(rows), None] + lengths[start:] - 2 * (rows @ members[start:].T)
+        first, second = np.nonzero(squared <= reach**2)
+        ahead = first < second
+        first, second = first[ahead], second[ahead]
+        found.append((first + start, second + start, np.sqrt(np.maximum(squared[first, second], 0))))
+    first, second, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return first, second, distance
+
+
+def _separated(count: int, first: Rows, second: Rows) -> Rows:
+    """Rows of `count` members, the earlier ones preferred, of which no two are one of the pairs."""
+    order = np.argsort(first, kind="stable")
+    first, second = first[order], second[order]
+    starts = np.searchsorted(first, np.arange(count + 1))
+    kept = np.ones(count, np.bool_)
+    for row in np.flatnonzero(np.diff(starts)):
+        if kept[row]:
+            kept[second[starts[row] : starts[row + 1]]] = False
+    return np.flatnonzero(kept)
+
+
+def _squared_length(vectors: Floats) -> Floats:
+    lengths: Floats = np.einsum("ij,ij->i", vectors, vectors)
+    return lengths

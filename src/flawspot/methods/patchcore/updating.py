@@ -1,0 +1,174 @@
+"""PatchCore goes on learning: new patches enter the memory bank, within the rows that the graph has.
+
+The bank's form stays: so many blocks of so many patches that share their coarse features, or so many rows. What enters
+and what goes says `flawspot.methods.patchcore.growing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ArtifactError
+from flawspot.methods.covering import cells_inside
+from flawspot.methods.patchcore.growing import GrowingBank
+from flawspot.methods.patchcore.kept_rows import decoded, encoded
+from flawspot.methods.patchcore.nested_bank import NOTHING, by_fineness, nest, with_room
+from flawspot.methods.repeating import pooled, repeated
+from flawspot.methods.shapes import Size
+from flawspot.methods.updating import Before, Changed, Maps
+from flawspot.runtime.state import Kept
+from flawspot.runtime.stores import twins
+
+METHODS = ("patchcore",)
+_ROWS, _FINE, _PARENTS = "search.rows", "search.fine", "search.parents_"
+_Fits = Callable[[NDArray[Any]], bool]
+
+
+class Updater:
+    """Adds patches to the memory bank of a graph."""
+
+    def __init__(self, before: Before) -> None:
+        """Read the bank.
+
+        Raises:
+            ArtifactError: it is kept in a form that cannot be changed, or the state is of another detector.
+        """
+        self._before, self._stores = before, before.stores()
+        radius = before.learned.get("radius")
+        if radius is None or radius.shape != (2,) or not (radius >= 0).all():
+            raise ArtifactError("it is not the state of such a detector: it is damaged")
+        self._nested = f"{_FINE}.augmented" in self._stores or f"{_FINE}.rows" in self._stores
+        self._names = [_FINE, *self._levels()] if self._nested else [_ROWS]
+        self._rows = [decoded(self._stores, name) for name in self._names]
+        self._widths = [rows.shape[1] for rows, _ in self._rows]
+        members = self._members() if self._nested else self._rows[0][0][self._rows[0][1]]
+        fits = self._blocks_fit if self._nested else self._count_fits
+        self._bank = GrowingBank(members, float(radius[0]), float(radius[1]), fits)
+        self._began = len(members)
+
+    def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
+        """Add the patches of one photograph that are looked at."""
+        for tile in range(len(next(iter(maps.values())))):
+            own = {tap: each[tile : tile + 1] for tap, each in maps.items()}
+            seen = None if inside is None else inside[tile : tile + 1]
+            self._bank.add(self._patches(own, seen))
+
+    def finish(self, new_validation: Kept) -> Changed:
+        """The bank in the places of the old one."""
+        bank = self._bank
+        bank.fit()
+        stores = self._as_blocks(bank.members) if self._nested else self._as_rows(bank.members)
+        learned = {"radius": np.array([bank.separation, bank.covering])}
+        told = (
+            f"the memory bank took in {bank.taken} patches and let {bank.dropped} go: {len(bank.members)} members, "
+            f"before {self._began}; no patch seen is farther than {bank.covering:.4g} from one"
+        )
+        prefix = self._before.prefix
+        changed = {prefix + name: array for name, array in stores.items()}
+        for name in stores:
+            if name.startswith(_PARENTS):
+                # The graph may hold them a second time, as the indices that another operator wants.
+                for twin, dtype in twins(self._before.model, self._stores[name]).items():
+                    changed[twin] = stores[name].astype(dtype)
+        return Changed(changed, learned, [told])
+
+    def _levels(self) -> list[str]:
+        count = len([name for name in self._stores if name.startswith("search.mean_")]) - 1
+        return [f"search.levels.{number}" for number in range(count)]
+
+    def _members(self) -> NDArray[np.float32]:
+        """(M, C) of the finest features first, without what fills up blocks."""
+        (fine, _), (coarse, taken), *deeper = self._rows
+        blocks = len(coarse)
+        if not blocks or len(fine) % blocks:
+            raise ArtifactError("its memory bank is damaged: its blocks are not whole")
+        parts, index = [coarse], np.arange(blocks)
+        for number, (rows, _) in enumerate(deeper):
+            parents = self._stores.get(f"{_PARENTS}{number}")
+            if parents is None or parents.min(initial=0) < 0 or parents.max(initial=0) >= len(rows):
+                raise ArtifactError("its memory bank is damaged: rows of it have no parents")
+            index = parents[index]
+            parts.append(rows[index])
+        shared = np.concatenate(parts, axis=1)[taken]  # (B, C less the fine ones)
+        places = fine.reshape(-1, blocks, fine.shape[1])[:, taken]  # (W, B, C fine)
+        new = np.ones(places.shape[:2], np.bool_)
+        new[1:] = (places[1:] != places[0]).any(axis=2)
+        place, block = np.nonzero(new)
+        return np.concatenate([places[place, block], shared[block]], axis=1)
+
+    def _patches(self, maps: Maps, inside: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+        """(P, C) of a tile, relative to the bank's mean, as the search has them: finest taps first."""
+        grid_of = {tap: (each.shape[2], each.shape[3]) for tap, each in maps.items()}
+        self._grids: list[Size] = by_fineness(list(grid_of.values()))
+        parts, start = [], 0
+        for number, grid in enumerate(self._grids):
+            cells = None if inside is None else cells_inside(inside, grid)
+            own = np.concatenate([pooled(maps[tap], cells) for tap in maps if grid_of[tap] == grid], axis=1)
+            scales = self._stores.get(f"scales_{number}")
+            if scales is not None:
+                own = own * scales
+            mean = self._mean(number, start, own.shape[1])
+            start += own.shape[1]
+            if mean.shape != (own.shape[1],):
+                raise ArtifactError("its memory bank has not the shape of its features: train it again")
+            parts.append(repeated(own - mean[:, None, None], self._grids[0])[0].T)
+        patches = np.concatenate(parts, axis=1)
+        if inside is not None:
+            patches = patches[cells_inside(inside, self._grids[0])[0].ravel()]
+        return patches
+
+    def _mean(self, number: int, start: int, count: int) -> NDArray[np.float32]:
+        if self._nested:
+            return self._stores[f"search.mean_{number}"]
+        return self._stores["search.mean"][start : start + count]
+
+    def _count_fits(self, members: NDArray[Any]) -> _Fits:
+        return lambda rows: len(rows) <= len(self._rows[0][0])
+
+    def _blocks_fit(self, members: NDArray[Any]) -> _Fits:
+        """Whether some of the members, as a tree, have no more blocks and coarse rows than there are."""
+        room = [len(rows) for rows, _ in self._rows[1:]]
+        width = len(self._rows[0][0]) // room[0]
+        ends = np.cumsum(self._widths)
+        # Of each level the row that a member has, and all that is coarser: the coarse features from there on.
+        groups = [_numbered(members[:, first:]) for first in ends[:-1]]
+
+        def fits(rows: NDArray[np.int64]) -> bool:
+            blocks = int((-(-np.bincount(groups[0][rows]) // width)).sum())
+            return blocks <= room[0] and all(
+                len(np.unique(group[rows])) <= count for group, count in zip(groups[1:], room[1:], strict=True)
+            )
+
+        return fits
+
+    def _as_rows(self, members: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        free = len(self._rows[0][0]) - len(members)
+        rows = np.pad(members, ((0, free), (0, 0)))
+        return encoded(self._stores, _ROWS, rows, np.arange(len(rows)) < len(members))
+
+    def _as_blocks(self, members: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        room = [len(rows) for rows, _ in self._rows[1:]]
+        grids = [(1 << number, 1) for number in range(len(self._widths), 0, -1)]  # any that are ever coarser
+        nested = with_room(nest(members, self._widths, grids, width=len(self._rows[0][0]) // room[0]), room)
+        found = self._level(_FINE, members, nested.members.reshape(-1), nested.columns)
+        for number, level in enumerate(nested.levels):
+            found |= self._level(self._names[number + 1], members, level.members, level.columns)
+            if level.parents is not None:
+                found[f"{_PARENTS}{number}"] = level.parents.astype(np.int32)
+        return found
+
+    def _level(
+        self, name: str, members: NDArray[np.float32], index: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> dict[str, NDArray[Any]]:
+        return encoded(self._stores, name, members[index][:, columns], index != NOTHING)
+
+
+def _numbered(rows: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(M,) from 0, equal where rows are, bit for bit."""
+    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
+    numbers: NDArray[np.int64] = np.unique(whole, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return numbers

@@ -1,0 +1,88 @@
+"""A part of a detector's graph, from some of its values to others: its features, or its head alone.
+
+Values that are cut at bear the names that a training gave them which was to be updated (`flawspot.runtime.state`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flawspot.errors import ArtifactError
+from flawspot.runtime.protobuf import LENGTH_DELIMITED, delimited, fields, varint_field
+from flawspot.runtime.stores import GRAPH, INITIALIZER, graph_of, name_of
+
+FLOAT = 1
+"""Of TensorProto.DataType."""
+_NODE, _INPUT, _OUTPUT, _VALUE_INFO = 1, 11, 12, 13
+_METADATA_PROPS = 14
+
+
+def cut(model: bytes, outputs: Sequence[str], inputs: Mapping[str, int] | None = None) -> bytes:
+    """The part of a model that computes some of its values.
+
+    Args:
+        model: a verified one.
+        outputs: names of float32 values of the graph.
+        inputs: float32 values that are given, with the number of their dimensions; None: the model's own inputs.
+
+    Raises:
+        ArtifactError: the graph has not such a value, or needs more than the inputs.
+    """
+    pieces: list[bytes | memoryview] = []
+    view = memoryview(model)
+    for number, wire_type, place, payload in fields(view):
+        if number == GRAPH and wire_type == LENGTH_DELIMITED:
+            pieces.append(delimited(GRAPH, _part(payload, [name.encode() for name in outputs], inputs)))
+        elif number != _METADATA_PROPS:
+            pieces.append(view[place])
+    return b"".join(pieces)
+
+
+def named_values(model: bytes, prefix: str) -> list[str]:
+    """The values that operators of the graph make under names that begin so, in order."""
+    wanted = prefix.encode()
+    nodes = (payload for number, _, _, payload in fields(graph_of(model)) if number == _NODE)
+    made = (bytes(value) for node in nodes for number, _, _, value in fields(node) if number == 2)
+    return [name.decode(errors="replace") for name in made if name.startswith(wanted)]
+
+
+def _part(graph: memoryview, outputs: Sequence[bytes], inputs: Mapping[str, int] | None) -> bytes:
+    nodes = [(place, payload) for number, _, place, payload in fields(graph) if number == _NODE]
+    takes = [[bytes(value) for number, _, _, value in fields(payload) if number == 1] for _, payload in nodes]
+    makes = [[bytes(value) for number, _, _, value in fields(payload) if number == 2] for _, payload in nodes]
+    made_by = {name: index for index, names in enumerate(makes) for name in names if name}
+    given = set() if inputs is None else {name.encode() for name in inputs}
+    needed, waiting, seen = set(), list(outputs), set(given)
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in made_by and made_by[name] not in needed:
+            needed.add(made_by[name])
+            waiting += takes[made_by[name]]
+    for name in outputs:
+        if name not in made_by:
+            raise ArtifactError(f"its graph has no value {name.decode(errors='replace')[:50]!a}: train it again")
+    if inputs is not None and b"image" in seen:
+        raise ArtifactError("its head looks at the photograph itself: it cannot be updated")
+    kept: list[bytes | memoryview] = [graph[place] for index, (place, _) in enumerate(nodes) if index in needed]
+    for number, wire_type, place, payload in fields(graph):
+        if number == INITIALIZER and wire_type == LENGTH_DELIMITED:
+            if name_of(payload) in seen:
+                kept.append(graph[place])
+        elif number not in (_NODE, _OUTPUT, _VALUE_INFO) and not (number == _INPUT and inputs is not None):
+            kept.append(graph[place])
+    for value, rank in ({} if inputs is None else inputs).items():
+        kept.append(delimited(_INPUT, _value_info(value.encode(), rank)))
+    kept += [delimited(_OUTPUT, _value_info(name, None)) for name in outputs]
+    return b"".join(kept)
+
+
+def _value_info(name: bytes, rank: int | None) -> bytes:
+    """A ValueInfoProto of float32; of an output the runtime finds the shape."""
+    tensor = varint_field(1, FLOAT)
+    if rank is not None:
+        dimensions = (delimited(1, delimited(2, name + f".{axis}".encode())) for axis in range(rank))
+        tensor += delimited(2, b"".join(dimensions))
+    return delimited(1, name) + delimited(2, delimited(1, tensor))

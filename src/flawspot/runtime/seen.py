@@ -1,0 +1,107 @@
+"""What a detector's head is given of a photograph, by its own graph, and what the head says of that.
+
+Both are parts of the graph that is shipped, cut at values that bear these names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ArtifactError
+from flawspot.runtime.cutting import cut, named_values
+from flawspot.runtime.session import open_session
+from flawspot.runtime.state import Kept
+
+INSIDE = "flawspot.inside"
+_LAYER = "flawspot.layer."
+_MAP_RANK, _INSIDE_RANK = 4, 3
+_LARGEST_HALF = 65_504.0
+"""What half precision has at most; features of all known backbones are far below it."""
+
+
+def value_of(layer: int) -> str:
+    """The name in the graph of the maps of a layer; -1 is the normalised photograph."""
+    return f"{_LAYER}{layer}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One photograph as a head is given it.
+
+    Attributes:
+        maps: {layer: (T, C, H, W)} float32, of its T tiles.
+        inside: (T, height, width), which pixels are looked at; None where all are.
+    """
+
+    maps: Mapping[int, NDArray[np.float32]]
+    inside: NDArray[np.bool_] | None
+
+
+class Eye:
+    """From a photograph to what the head is given."""
+
+    def __init__(self, model: bytes, layers: Sequence[int], *, threads: int | None = None) -> None:
+        """Cut the graph.
+
+        Args:
+            model: a verified artifact that was trained to be updated.
+            layers: whose maps the head is given.
+            threads: see `flawspot.runtime.session.open_session`.
+
+        Raises:
+            ArtifactError: the graph does not name them.
+        """
+        self._layers = list(layers)
+        self._names = [*map(value_of, layers), *named_values(model, INSIDE)]
+        self._session = open_session(cut(model, self._names), threads=threads)
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Seen:
+        """(H, W, 3) uint8 -> maps and mask."""
+        found = self._session.run(self._names, {"image": pixels[None]})
+        inside = found[-1] > 0.5 if self._names[-1] == INSIDE else None
+        return Seen(dict(zip(self._layers, found, strict=False)), inside)
+
+
+class Mind:
+    """From what the head is given to the score."""
+
+    def __init__(self, model: bytes, layers: Sequence[int], *, threads: int | None = None) -> None:
+        """As `Eye`."""
+        self._masked = bool(named_values(model, INSIDE))
+        ranks = {value_of(layer): _MAP_RANK for layer in layers}
+        if self._masked:
+            ranks[INSIDE] = _INSIDE_RANK
+        self._session = open_session(cut(model, ["score"], ranks), threads=threads)
+        self._taken = {each.name for each in self._session.get_inputs()}
+
+    def __call__(self, seen: Seen) -> float:
+        """The score of one photograph."""
+        given = {value_of(layer): maps for layer, maps in seen.maps.items()}
+        if self._masked and seen.inside is not None:
+            given[INSIDE] = seen.inside.astype(np.float32)
+        return float(self._session.run(["score"], {k: v for k, v in given.items() if k in self._taken})[0][0])
+
+
+def layers_of(model: bytes) -> list[int]:
+    """The layers whose maps the head of a graph is given, ascending.
+
+    Raises:
+        ArtifactError: it was not trained to be updated.
+    """
+    names = [name.removeprefix(_LAYER) for name in named_values(model, _LAYER)]
+    layers = sorted(int(name) for name in names if name.removeprefix("-").isdecimal() and len(name) < 6)
+    if not layers:
+        raise ArtifactError("it was not trained to be updated: train it again with --state")
+    return layers
+
+
+def kept(name: str, content_hash: str, group: int, seen: Seen) -> Kept:
+    """One photograph to keep, in half precision."""
+    halves = {
+        layer: np.clip(maps, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16) for layer, maps in seen.maps.items()
+    }
+    return Kept((name,), (content_hash,), (group,), halves, seen.inside)

@@ -1,0 +1,263 @@
+"""What an update of a detector needs, in a file beside the artifact: ``part.state`` beside ``part.onnx``.
+
+It holds no photograph. It holds what the method learned beyond what is in the graph, features of held-out good
+photographs by which the next threshold is set, and, for methods that go on training, features to learn from again. The
+file has the safetensors format (`flawspot.runtime.tensors`) and belongs to one graph, by its hash.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ArtifactError
+from flawspot.files import replacing, special_kind
+from flawspot.runtime.json_reading import read_as
+from flawspot.runtime.tensors import read_tensors, write_tensors
+
+SUFFIX = ".state"
+SCHEMA_VERSION = 1
+MAX_BYTES = 2**31
+DEFAULT_MEGABYTES = 64
+"""Of features that are kept, beside what the method itself needs."""
+CALIBRATION, VALIDATION, REPLAY = "calibration", "validation", "replay"
+ROLES = (CALIBRATION, VALIDATION, REPLAY)
+"""What kept photographs serve for: the threshold and nothing else, the choice of the epoch, or to be learned again."""
+_KEY = "flawspot.state"
+_LEARNED, _INSIDE = "learned", "inside"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Features of N photographs, as their taps computed them.
+
+    Attributes:
+        names, hashes, groups: (N,) of the photographs' files, and which show one part, from 0.
+        maps: {layer: (N T, C, H, W)} float16, or float32 where float16 would overflow; T tiles each.
+        inside: (N T, height, width), which pixels are looked at; None where all are.
+    """
+
+    names: tuple[str, ...]
+    hashes: tuple[str, ...]
+    groups: tuple[int, ...]
+    maps: Mapping[int, NDArray[np.floating]]
+    inside: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.hashes)
+
+    @property
+    def nbytes(self) -> int:
+        """Of the features and masks."""
+        masks = 0 if self.inside is None else -(-self.inside.size // 8)
+        return sum(maps.nbytes for maps in self.maps.values()) + masks
+
+    @property
+    def tiles(self) -> int:
+        """T."""
+        return len(next(iter(self.maps.values()))) // max(len(self), 1)
+
+    def some(self, rows: NDArray[np.int64]) -> Kept:
+        """Those of some of the photographs."""
+        tiles = self.tiles
+        own = (rows[:, None] * tiles + np.arange(tiles)).ravel()
+        return Kept(
+            tuple(self.names[row] for row in rows),
+            tuple(self.hashes[row] for row in rows),
+            tuple(self.groups[row] for row in rows),
+            {layer: maps[own] for layer, maps in self.maps.items()},
+            None if self.inside is None else self.inside[own],
+        )
+
+    def photograph(self, row: int) -> tuple[dict[int, NDArray[np.float32]], NDArray[np.bool_] | None]:
+        """The T maps of each layer of one of them, float32, and which pixels are looked at."""
+        own = slice(row * self.tiles, (row + 1) * self.tiles)
+        maps = {layer: maps[own].astype(np.float32) for layer, maps in self.maps.items()}
+        return maps, None if self.inside is None else self.inside[own]
+
+
+def stacked(parts: Sequence[Kept]) -> Kept:
+    """Several as one; their groups are of one numbering."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return NONE
+    masks = [part.inside for part in parts if part.inside is not None]
+    return Kept(
+        tuple(name for part in parts for name in part.names),
+        tuple(each for part in parts for each in part.hashes),
+        tuple(group for part in parts for group in part.groups),
+        {layer: np.concatenate([part.maps[layer] for part in parts]) for layer in parts[0].maps},
+        np.concatenate(masks) if masks else None,
+    )
+
+
+NONE = Kept((), (), (), {})
+
+
+@dataclass(frozen=True)
+class State:
+    """What lies beside an artifact.
+
+    Attributes:
+        graph_sha256: of the artifact that it belongs to.
+        learned: what the method goes on from beside the graph, by names of its own.
+        kept: photographs' features by role, of `ROLES`.
+        known: the beginnings of the sha256 of all photographs that were learned from or held out.
+        megabytes: what the features of each role may take, in 2^20 bytes.
+        schema_version: see `SCHEMA_VERSION`.
+    """
+
+    graph_sha256: str
+    learned: Mapping[str, NDArray[Any]]
+    kept: Mapping[str, Kept]
+    known: tuple[str, ...]
+    megabytes: int = DEFAULT_MEGABYTES
+    schema_version: int = SCHEMA_VERSION
+
+    def of(self, role: str) -> Kept:
+        """The photographs of a role; none where there are none."""
+        return self.kept.get(role, NONE)
+
+    @property
+    def nbytes(self) -> int:
+        """Of all numbers."""
+        return sum(array.nbytes for array in self.learned.values()) + sum(kept.nbytes for kept in self.kept.values())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file as a whole or not at all.
+
+        Raises:
+            FlawspotError: it cannot be written.
+        """
+        with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+            for piece in write_tensors(*_packed(self)):
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class _Photographs:
+    names: tuple[str, ...]
+    hashes: tuple[str, ...]
+    groups: tuple[int, ...]
+    mask: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Header:
+    schema_version: int
+    graph_sha256: str
+    megabytes: int
+    kept: dict[str, _Photographs] = field(default_factory=dict)
+
+
+def beside(artifact: str | os.PathLike[str]) -> Path:
+    """Where the state of an artifact's file lies."""
+    return Path(artifact).with_suffix(SUFFIX)
+
+
+def read_state(path: str | os.PathLike[str]) -> State:
+    """Read and check the file.
+
+    Raises:
+        ArtifactError: no such file, or it is damaged, or of a newer flawspot.
+    """
+    path = Path(path)
+    kind = special_kind(path)
+    if kind is not None:
+        raise ArtifactError(f"{path} is {kind}: give the .state file that `flawspot train --state` wrote")
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ArtifactError(f"{path} is no state of a detector: it is larger than any")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ArtifactError(
+            f"there is no file {path}: an update goes on from what `flawspot train --state` keeps beside the artifact"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        return as_state(data)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} cannot be used: {error}") from None
+
+
+def as_state(data: bytes) -> State:
+    """The state whose file has these bytes.
+
+    Raises:
+        ArtifactError: as `read_state`.
+    """
+    tensors, metadata = read_tensors(data)
+    try:
+        content = json.loads(metadata[_KEY])
+    except (KeyError, ValueError, RecursionError):
+        raise ArtifactError("it is a file of tensors, but no state of a detector") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+        raise ArtifactError(f"it is of schema {str(version)[:20]}, this flawspot reads {SCHEMA_VERSION}: update it")
+    header: _Header = read_as(_Header, content, "state")
+    known = tensors.pop("known", np.empty(0, np.uint8))
+    if known.dtype != np.uint8 or known.size % 8 or not set(header.kept) <= set(ROLES) or header.megabytes < 0:
+        raise ArtifactError("its header is damaged: it has values that no state has")
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+            raise ArtifactError(f"its numbers {name[:50]!a} are not finite: it is damaged")
+    kept = {role: _kept(role, photographs, tensors) for role, photographs in header.kept.items()}
+    prefix = f"{_LEARNED}/"
+    learned = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+    hashes = tuple(row.tobytes().hex() for row in known.reshape(-1, 8))
+    return State(header.graph_sha256, learned, kept, hashes, header.megabytes)
+
+
+def _packed(state: State) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    tensors: dict[str, NDArray[Any]] = {f"{_LEARNED}/{name}": array for name, array in state.learned.items()}
+    described: dict[str, Any] = {}
+    for role, kept in state.kept.items():
+        tensors |= {f"{role}/{layer}": maps for layer, maps in kept.maps.items()}
+        mask: list[int] = []
+        if kept.inside is not None:
+            tensors[f"{role}/{_INSIDE}"] = np.packbits(kept.inside)
+            mask = list(kept.inside.shape)
+        described[role] = dataclasses.asdict(_Photographs(kept.names, kept.hashes, kept.groups, tuple(mask)))
+    tensors["known"] = np.frombuffer(bytes.fromhex("".join(state.known)), np.uint8)
+    header = _Header(state.schema_version, state.graph_sha256, state.megabytes)
+    content = {**dataclasses.asdict(header), "kept": described}
+    return tensors, {_KEY: json.dumps(content, allow_nan=False)}
+
+
+def _kept(role: str, photographs: _Photographs, tensors: Mapping[str, NDArray[Any]]) -> Kept:
+    count = len(photographs.hashes)
+    maps: dict[int, NDArray[np.floating]] = {}
+    for name, tensor in tensors.items():
+        layer = name.removeprefix(f"{role}/")
+        if layer != name and layer != _INSIDE:
+            if not layer.removeprefix("-").isdecimal() or tensor.ndim != 4 or tensor.dtype.kind != "f":
+                raise ArtifactError(f"its numbers {name[:50]!a} are none of a layer: it is damaged")
+            maps[int(layer)] = tensor
+    rows = {len(each) for each in maps.values()}
+    inside = None
+    mask = photographs.mask
+    if mask:
+        packed, count_of = tensors.get(f"{role}/{_INSIDE}", np.empty(0, np.uint8)), math.prod(mask)
+        if len(mask) != 3 or min(mask) < 1 or packed.dtype != np.uint8 or packed.size != -(-count_of // 8):
+            raise ArtifactError(f"its masks of {role} are damaged")
+        inside = np.unpackbits(packed, count=count_of).reshape(mask).astype(np.bool_)
+        rows.add(len(inside))
+    whole = len(rows) <= 1 and (not count or all(row % count == 0 and row for row in rows))
+    if not whole or len(photographs.names) != count or len(photographs.groups) != count or (count > 0) != bool(maps):
+        raise ArtifactError(f"its photographs of {role} do not fit their features: it is damaged")
+    if photographs.groups and not 0 <= min(photographs.groups) <= max(photographs.groups) < 1 << 31:
+        raise ArtifactError(f"its groups of {role} are damaged")
+    return Kept(photographs.names, photographs.hashes, photographs.groups, maps, inside)

@@ -1,0 +1,101 @@
+"""Tensors in one file that runs nothing: the safetensors format (huggingface/safetensors, "Format").
+
+Eight bytes say how long the header is, a JSON object that names each tensor's type, shape and place; the numbers
+follow, little-endian. It is written and read here in a few lines, so that a device needs no further package.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ArtifactError
+
+TYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "I8": np.dtype("i1"),
+    "U8": np.dtype("u1"),
+}
+MAX_HEADER = 16 << 20
+MAX_TENSORS = 10_000
+_METADATA = "__metadata__"
+_ALIGNMENT = 8
+
+
+def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> Iterable[bytes]:
+    """The bytes of a file, in pieces.
+
+    Args:
+        tensors: by name; of the types in `TYPES`.
+        metadata: texts by name.
+    """
+    names = {dtype: name for name, dtype in TYPES.items()}
+    header: dict[str, Any] = {_METADATA: dict(metadata)}
+    place = 0
+    for name, tensor in tensors.items():
+        kind = names[tensor.dtype.newbyteorder("<")]
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [place, place + tensor.nbytes]}
+        place += tensor.nbytes
+    text = json.dumps(header, ensure_ascii=True, allow_nan=False).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    yield struct.pack("<Q", len(text)) + text
+    for tensor in tensors.values():
+        yield np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).tobytes()
+
+
+def read_tensors(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Tensors, as views that cannot be written to, and texts, each by name.
+
+    Raises:
+        ArtifactError: it is no such file, or it is damaged or cut off.
+    """
+    length = struct.unpack("<Q", data[:8])[0] if len(data) >= 8 else MAX_HEADER + 1
+    if length > min(MAX_HEADER, len(data) - 8):
+        raise ArtifactError("it is no file of tensors, or it is cut off")
+    try:
+        header = json.loads(data[8 : 8 + length])
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
+        raise ArtifactError("it is no file of tensors: its header is not a JSON object")
+    metadata = header.pop(_METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ArtifactError("its header is damaged: the metadata are no texts")
+    body = memoryview(data)[8 + length :]
+    tensors, place = {}, 0
+    for name, entry in header.items():
+        tensors[name] = _tensor(name, entry, body, place)
+        place += tensors[name].nbytes
+    if place != len(body):
+        raise ArtifactError("it is damaged: it has numbers that belong to no tensor")
+    return tensors, metadata
+
+
+def _tensor(name: str, entry: Any, body: memoryview, place: int) -> NDArray[Any]:
+    """One of them. They lie one behind the other, in the order of the header, so that no number serves twice."""
+    wrong = ArtifactError(f"its header is damaged at {name[:50]!a}")
+    if not isinstance(entry, dict) or entry.get("dtype") not in TYPES:
+        raise wrong
+    dtype, shape, offsets = TYPES[entry["dtype"]], _whole_numbers(entry.get("shape"), 8), entry.get("data_offsets")
+    if shape is None or _whole_numbers(offsets, 2) is None:
+        raise wrong
+    if offsets != [place, place + math.prod(shape) * dtype.itemsize] or offsets[1] > len(body):
+        raise wrong
+    found: NDArray[Any] = np.frombuffer(body[offsets[0] : offsets[1]], dtype).reshape(shape)
+    return found
+
+
+def _whole_numbers(value: Any, most: int) -> list[int] | None:
+    """`value` if it is a list of so many at most; None for anything else."""
+    known = isinstance(value, list) and len(value) <= most and all(type(n) is int and 0 <= n < 1 << 40 for n in value)
+    return value if known else None

@@ -1,0 +1,114 @@
+"""What an update needs, taken when a detector is trained: features of held-out photographs, seen by its own graph."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.data.learned import content_hash
+from flawspot.errors import ArtifactError, ConfigurationError, TrainingError
+from flawspot.methods.updating import Before, Updating, updating_of
+from flawspot.progress import SILENT, Progress
+from flawspot.runtime.artifact import Artifact, graph_sha256
+from flawspot.runtime.prefetch import prefetch
+from flawspot.runtime.reduced import Decoded, read_photograph
+from flawspot.runtime.seen import Eye, Mind, kept, layers_of
+from flawspot.runtime.session import open_session
+from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, Kept, State, stacked
+from flawspot.training.configuration import Configuration
+from flawspot.training.exporting import AGREEMENT
+from flawspot.training.photographs import Division, Photographs
+
+Rows = NDArray[np.int64]
+
+
+def check_updatable(chosen: Configuration, division: Division, megabytes: int) -> Updating:
+    """Refuse what cannot be updated later on, before the long work; and let the method leave room for it.
+
+    Raises:
+        ConfigurationError: says what and why.
+    """
+    updating = updating_of(chosen.method.name)
+    if division.calibration == "cross":
+        raise ConfigurationError("an update needs photographs that were held out: leave out --calibration cross")
+    if chosen.tolerance is not None:
+        raise ConfigurationError("a detector that tolerates variation cannot be updated yet: leave out --tolerate")
+    if chosen.at_once < chosen.view.tiles:
+        raise ConfigurationError(
+            "a detector whose tiles are looked at a few at a time cannot be updated: take fewer tiles, at most 16, "
+            "and no --tile-memory"
+        )
+    if not 1 <= megabytes <= 1024:
+        raise ConfigurationError(f"a state may take 1 to 1024 megabytes for features, not {megabytes}")
+    chosen.method.leave_room()
+    return updating
+
+
+def state_of(
+    chosen: Configuration, photographs: Photographs, artifact: Artifact, megabytes: int, *, progress: Progress = SILENT
+) -> State:
+    """The state of a detector that was just trained, tried out.
+
+    Raises:
+        TrainingError: the graph cannot be cut where an update must cut it.
+    """
+    updating, learned = updating_of(chosen.method.name), chosen.method.learned()
+    if learned is None:
+        raise ConfigurationError(f"detectors of {chosen.method.name} cannot be updated: leave out --state")
+    try:
+        eye = _tried(artifact.model, photographs, chosen)
+        roles = {CALIBRATION: photographs.calibration}
+        if updating.replays:
+            roles |= {VALIDATION: photographs.validation, REPLAY: photographs.fit}
+        found = {}
+        for number, (role, rows) in enumerate(roles.items()):
+            found[role] = _seen(eye, photographs, chosen, rows, megabytes, [chosen.method.seed, number], progress)
+        before = Before(artifact.model, artifact.manifest, learned)
+        updating.updater(before)
+    except ArtifactError as error:
+        raise TrainingError(f"this detector cannot be updated: {error}") from None
+    hashes = tuple(content_hash(path) for path in photographs.images)
+    return State(graph_sha256(artifact.model), learned, found, hashes, megabytes)
+
+
+def _tried(model: bytes, photographs: Photographs, chosen: Configuration) -> Eye:
+    """The eye of a graph, held against the whole of it on one photograph."""
+    layers = layers_of(model)
+    eye, mind = Eye(model, layers), Mind(model, layers)
+    path = (photographs.held_out() or photographs.images)[0]
+    pixels = read_photograph(path, chosen.view, white=photographs.white).pixels
+    want = float(open_session(model).run(["score"], {"image": pixels[None]})[0][0])
+    if abs(mind(eye(pixels)) - want) > AGREEMENT * max(abs(want), 1e-12):
+        raise TrainingError("this detector cannot be updated: its graph in two parts says another score")
+    return eye
+
+
+def _seen(
+    eye: Eye,
+    photographs: Photographs,
+    chosen: Configuration,
+    rows: Rows,
+    megabytes: int,
+    seed: list[int],
+    progress: Progress,
+) -> Kept:
+    """Features of some of the photographs: of all, or of as many drawn at random as fit."""
+    order = np.random.default_rng(seed).permutation(rows)
+
+    def read(row: int) -> Decoded:
+        return read_photograph(photographs.images[row], chosen.view, white=photographs.white)
+
+    found: list[tuple[int, Kept]] = []
+    taken = 0
+    for row, photograph in progress.track(prefetch(order.tolist(), read), "keeping features", len(order)):
+        if isinstance(photograph, Exception):
+            raise photograph
+        path = photographs.images[row]
+        seen = eye(photograph.pixels)
+        one = kept(photographs.names(np.array([row]))[0], content_hash(path), int(photographs.groups[row]), seen)
+        taken += one.nbytes
+        if taken > megabytes << 20:
+            progress.note(f"{len(found)} of {len(order)} photographs are kept for updates: no more fit the budget")
+            break
+        found.append((row, one))
+    return stacked([one for _, one in sorted(found, key=lambda each: each[0])])

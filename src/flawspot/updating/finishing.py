@@ -1,0 +1,195 @@
+"""The end of an update: a new threshold, the manifest, what is kept for the next one, and what has changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from onnxruntime import InferenceSession
+
+from flawspot.data.pasted import paste_defect
+from flawspot.data.reading import at_centres
+from flawspot.methods.updating import Changed
+from flawspot.progress import Progress
+from flawspot.provenance import now
+from flawspot.runtime.artifact import Artifact, assemble, graph_sha256
+from flawspot.runtime.calibration import calibrate, outlying
+from flawspot.runtime.manifest import CalibrationInfo, Manifest
+from flawspot.runtime.reduced import read_photograph
+from flawspot.runtime.seen import Mind, Seen, layers_of
+from flawspot.runtime.self_test import expected_of
+from flawspot.runtime.session import open_session
+from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, Kept, State
+from flawspot.runtime.updates import UpdateInfo
+from flawspot.updating.new_photographs import NewPhotographs
+from flawspot.updating.report import Report
+from flawspot.updating.reservoir import joined, sampled
+
+PASTED = 60
+"""New photographs that get a pasted defect."""
+_FEW = 4
+"""Scores, of which none can be said to lie far out."""
+
+
+@dataclass(frozen=True)
+class Old:
+    """The detector that is updated, with its state."""
+
+    artifact: Artifact
+    state: State
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the artifact."""
+        return self.artifact.manifest
+
+
+@dataclass(frozen=True)
+class After:
+    """The new one.
+
+    Attributes:
+        artifact: with its state.
+        held_out: old and new photographs that set the threshold, the new ones last.
+        scores: of these.
+    """
+
+    artifact: Artifact
+    held_out: Kept
+    scores: tuple[float, ...]
+
+    @property
+    def state(self) -> State:
+        """Of the artifact."""
+        assert self.artifact.state is not None  # `finished` gives it one
+        return self.artifact.state
+
+
+def finished(
+    old: Old,
+    new: NewPhotographs,
+    fresh: Mapping[str, Kept],
+    changed: Changed,
+    model: bytes,
+    false_alarm_rate: float | None,
+    seed: int,
+    progress: Progress,
+) -> After:
+    """Set the threshold and describe.
+
+    Args:
+        old: the detector that was updated.
+        new: the photographs.
+        fresh: features of those that are kept, by role.
+        changed: what the method learned.
+        model: the graph with that.
+        false_alarm_rate: None for the old one's.
+        seed: of what is drawn.
+        progress: told of it.
+    """
+    manifest, before = old.manifest, old.manifest.calibration
+    held_out = joined(old.state.of(CALIBRATION), fresh[CALIBRATION])
+    with progress.step("setting the threshold"):
+        scores = _scores(model, held_out)
+        session = open_session(model)
+        calibration = calibrate(
+            scores,
+            before.false_alarm_rate if false_alarm_rate is None else false_alarm_rate,
+            groups=held_out.groups,
+            names=held_out.names,
+            hashes=held_out.hashes,
+            pasted=_pasted(session, new, manifest, seed) if before.pasted else (),
+        )
+        tested = expected_of(model, session)
+    described = dataclasses.replace(_described(old, new, calibration), self_test=tested)
+    artifact = assemble(model, described)
+    roles = {
+        role: sampled(photographs, fresh[role], _seen(manifest, role), old.state.megabytes, seed)
+        for role, photographs in old.state.kept.items()
+    }
+    known = (*old.state.known, *new.hashes)
+    state = State(graph_sha256(artifact.model), changed.learned, roles, known, old.state.megabytes)
+    return After(dataclasses.replace(artifact, state=state), held_out, tuple(scores))
+
+
+def compared(old: Old, new: NewPhotographs, after: After, changed: Changed) -> Report:
+    """What has changed, on the photographs that neither detector has learned from."""
+    limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
+    count = len(old.state.of(CALIBRATION))
+    before = [score > limit_before for score in _scores(old.artifact.model, after.held_out)]
+    now_above = [score > limit for score in after.scores]
+    odd = outlying(after.scores) if len(after.scores) >= _FEW else []
+    return Report(
+        learned=len(new.fit),
+        held_out=len(new.calibration),
+        validated=len(new.validation),
+        known=new.known,
+        not_inspected=new.skipped,
+        threshold_before=limit_before,
+        threshold=limit,
+        promised_rate=after.artifact.manifest.calibration.promised_rate,
+        new_alarms_before=sum(before[count:]),
+        new_alarms=sum(now_above[count:]),
+        old_held_out=count,
+        old_alarms_before=sum(before[:count]),
+        old_alarms=sum(now_above[:count]),
+        told=tuple(changed.told),
+        suspects=tuple(after.held_out.names[row] for row in odd if row >= count),
+    )
+
+
+def nothing_new(old: Old, new: NewPhotographs, seconds: float) -> Report:
+    """Where the detector knows every photograph."""
+    calibration = old.manifest.calibration
+    return Report(
+        known=new.known,
+        not_inspected=new.skipped,
+        threshold_before=calibration.threshold,
+        threshold=calibration.threshold,
+        promised_rate=calibration.promised_rate,
+        told=("nothing is new: the artifact stays as it is",),
+        seconds=round(seconds, 3),
+    )
+
+
+def _scores(model: bytes, photographs: Kept) -> list[float]:
+    mind = Mind(model, layers_of(model))
+    return [mind(Seen(*photographs.photograph(row))) for row in range(len(photographs))]
+
+
+def _pasted(session: InferenceSession, new: NewPhotographs, manifest: Manifest, seed: int) -> list[float]:
+    """Scores of new photographs with a pasted defect each: held-out ones first, as in training."""
+    generator = np.random.default_rng([seed, PASTED])
+    learned = np.concatenate([new.fit, new.validation])
+    rows = np.concatenate([generator.permutation(new.calibration), generator.permutation(learned)])[:PASTED]
+    found = []
+    for row in rows.tolist():
+        photograph = read_photograph(new.images[row], manifest.view, white=manifest.white)
+        hidden = manifest.view.not_inspected(photograph.size)
+        where = None if hidden is None else ~at_centres(hidden, photograph.pixels.shape[:2])
+        pixels = paste_defect(photograph.pixels, row, where)
+        found.append(float(session.run(["score"], {"image": pixels[None]})[0][0]))
+    return found
+
+
+def _described(old: Old, new: NewPhotographs, calibration: CalibrationInfo) -> Manifest:
+    step = UpdateInfo(
+        created=now("seconds"),
+        graph_sha256=graph_sha256(old.artifact.model),
+        fingerprint=new.fingerprint,
+        images=len(new.fit),
+        validation_images=len(new.validation),
+        calibration_images=len(new.calibration),
+    )
+    updates = (*old.manifest.updates, step)
+    return dataclasses.replace(
+        old.manifest, calibration=calibration, smallest=None, created=step.created, updates=updates
+    )
+
+
+def _seen(manifest: Manifest, role: str) -> int:
+    """How many photographs of a role there were, in training and in all updates."""
+    name = {CALIBRATION: "calibration_images", VALIDATION: "validation_images", REPLAY: "images"}[role]
+    return sum(int(getattr(each, name)) for each in (manifest.training, *manifest.updates))

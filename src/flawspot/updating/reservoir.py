@@ -1,0 +1,42 @@
+"""Kept photographs of old and new days together, within their budget."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flawspot.runtime.state import Kept, stacked
+
+
+def joined(old: Kept, new: Kept) -> Kept:
+    """Both, with the groups of the new ones behind those of the old."""
+    above = max(old.groups, default=-1) + 1
+    moved = Kept(new.names, new.hashes, tuple(group + above for group in new.groups), new.maps, new.inside)
+    return stacked([old, moved])
+
+
+def sampled(old: Kept, new: Kept, seen: int, megabytes: int, seed: int) -> Kept:
+    """As many of both as fit the budget, drawn so that every photograph ever seen is as likely as any other.
+
+    The old ones are a sample of all before them, so how many of them stay is a draw without replacement from as many
+    as they stand for and the new ones (a reservoir; Vitter, Random sampling with a reservoir, 1985).
+
+    Args:
+        old: kept so far.
+        new: of this update.
+        seen: how many photographs the old ones were drawn from.
+        megabytes: the budget, in 2^20 bytes.
+        seed: of the draw.
+    """
+    both = joined(old, new)
+    if not len(both) or both.nbytes <= megabytes << 20:
+        return both
+    generator = np.random.default_rng([seed, len(both)])
+    fits = max(int((megabytes << 20) / (both.nbytes / len(both))), 1)
+    stood_for = max(len(old), seen)
+    from_old = int(generator.hypergeometric(stood_for, len(new), min(fits, stood_for + len(new))))
+    from_old = min(max(from_old, fits - len(new)), len(old))
+    rows = [
+        generator.choice(len(old), from_old, replace=False),
+        len(old) + generator.choice(len(new), min(fits - from_old, len(new)), replace=False),
+    ]
+    return both.some(np.sort(np.concatenate(rows)).astype(np.int64))

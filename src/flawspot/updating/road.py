@@ -1,0 +1,181 @@
+"""From an artifact, its state and new good photographs to a new artifact and its state.
+
+Nothing of it needs torch unless the method does: features come from the artifact's own graph, and what was learned is
+written into the graph's constants. The old photographs are not needed. The threshold is set anew by held-out
+photographs of old and new days together, all scored by the new detector.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flawspot.data.folders import Data
+from flawspot.errors import ArtifactError, ConfigurationError
+from flawspot.extras import import_module
+from flawspot.files import check_writable
+from flawspot.methods.updating import Before, Changed, Updating, updating_of
+from flawspot.progress import Progress, as_progress
+from flawspot.runtime.artifact import Artifact, graph_sha256
+from flawspot.runtime.artifact import read as read_artifact
+from flawspot.runtime.onnx_checks import check_model
+from flawspot.runtime.prefetch import prefetch
+from flawspot.runtime.reduced import Decoded, read_photograph
+from flawspot.runtime.seen import Eye, kept, layers_of
+from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, Kept, State, beside, read_state, stacked
+from flawspot.runtime.stores import with_stores
+from flawspot.updating.finishing import Old, compared, finished, nothing_new
+from flawspot.updating.new_photographs import NewPhotographs, read_new
+from flawspot.updating.report import Report
+
+DEFAULT_FRACTION = 0.2
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What `update` returns.
+
+    Attributes:
+        artifact: the new one, with its state; the old one where nothing was new.
+        report: what has changed.
+    """
+
+    artifact: Artifact
+    report: Report
+
+
+def update(
+    artifact: Artifact | str | os.PathLike[str],
+    data: Data,
+    *,
+    state: State | str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    good: str | Sequence[str] = (),
+    group: str | None = None,
+    calibration_fraction: float = DEFAULT_FRACTION,
+    false_alarm_rate: float | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    progress: Progress | bool = True,
+) -> Updated:
+    """Make a new artifact that has learned from new good photographs as well.
+
+    Photographs that the detector knows already are left out, so the same ones twice change nothing. The old artifact
+    and its state stay as they are.
+
+    Args:
+        artifact: that was trained with ``state=True``, or its file.
+        data: new good photographs, as for `flawspot.train`.
+        state: of the artifact, or its file; None takes the artifact's own, or the file beside it.
+        output: where to write the new artifact, an .onnx file, with its state beside it; None writes nothing.
+        good: names of the folders or labels that are good; empty for the usual ones.
+        group: which photographs show one part, as for `flawspot.train`.
+        calibration_fraction: the share of the new photographs that is held out for the threshold, in (0, 1).
+        false_alarm_rate: None keeps the one that was asked for in training.
+        seed: of every random choice.
+        strict: fail at the first photograph that cannot be read.
+        progress: as for `flawspot.train`.
+
+    Raises:
+        ArtifactError: the artifact was not trained to be updated, or the state is of another one.
+        ConfigurationError: a value out of its range, or a method that cannot be updated.
+        DataError: no good photographs.
+        MissingPackageError: the method needs torch, which is not installed.
+    """
+    begin, told = time.perf_counter(), as_progress(progress)
+    if not 0 < calibration_fraction < 1:
+        raise ConfigurationError(f"calibration fraction {calibration_fraction:g} is not between 0 and 1: try 0.2")
+    old = _opened(artifact, state)
+    if output is not None:
+        _check_output(output, artifact)
+    updating = updating_of(old.manifest.method)
+    new = read_new(
+        data,
+        old.state.known,
+        good=good,
+        group=group,
+        fraction=calibration_fraction,
+        validating=calibration_fraction if len(old.state.of(VALIDATION)) else 0.0,
+        seed=seed,
+        strict=strict,
+        progress=told,
+    )
+    if not new.images:
+        return Updated(old.artifact, nothing_new(old, new, time.perf_counter() - begin))
+    model, fresh, changed = _learned(old, new, updating, told)
+    after = finished(old, new, fresh, changed, model, false_alarm_rate, seed, told)
+    report = dataclasses.replace(compared(old, new, after, changed), seconds=round(time.perf_counter() - begin, 3))
+    if output is not None:
+        after.artifact.save(output)
+        after.state.save(beside(output))
+    return Updated(after.artifact, report)
+
+
+def _opened(artifact: Artifact | str | os.PathLike[str], state: State | str | os.PathLike[str] | None) -> Old:
+    found = artifact if isinstance(artifact, Artifact) else read_artifact(Path(artifact))
+    if state is None and found.state is None and isinstance(artifact, Artifact):
+        raise ConfigurationError("this artifact has no state with it: give `state`, the file that training kept")
+    if not isinstance(state, State):
+        given = beside(artifact) if state is None and not isinstance(artifact, Artifact) else state
+        state = found.state if given is None else read_state(given)
+    assert state is not None  # one of the above was given
+    if state.graph_sha256 != graph_sha256(found.model):
+        raise ArtifactError(
+            "the state belongs to another detector: give the .state file that was written with this one"
+        )
+    return Old(found, state)
+
+
+def _check_output(output: str | os.PathLike[str], artifact: Artifact | str | os.PathLike[str]) -> None:
+    path = Path(output)
+    if path.suffix != ".onnx":
+        raise ConfigurationError(f"the output {path} must be an .onnx file; its state is written beside it")
+    if not isinstance(artifact, Artifact) and path.resolve() == Path(artifact).resolve():
+        raise ConfigurationError(f"{path} is what is updated: give another name, an update is a new artifact")
+    check_writable(path)
+    check_writable(beside(path))
+
+
+def _learned(
+    old: Old, new: NewPhotographs, updating: Updating, progress: Progress
+) -> tuple[bytes, dict[str, Kept], Changed]:
+    """The graph after it has learned; the features of the photographs that are kept, by role; and what changed."""
+    manifest, state = old.manifest, old.state
+    eye = Eye(old.artifact.model, layers_of(old.artifact.model))
+    learner = updating.updater(
+        Before(old.artifact.model, manifest, state.learned, state.of(REPLAY), state.of(VALIDATION), progress=progress)
+    )
+    roles = {int(row): CALIBRATION for row in new.calibration} | {int(row): VALIDATION for row in new.validation}
+    order = [*new.fit.tolist(), *new.validation.tolist(), *new.calibration.tolist()]
+
+    def read(row: int) -> Decoded:
+        return read_photograph(new.images[row], manifest.view, white=manifest.white)
+
+    found: dict[str, list[Kept]] = {CALIBRATION: [], VALIDATION: [], REPLAY: []}
+    for row, photograph in progress.track(prefetch(order, read), "learning from new photographs", len(order)):
+        if isinstance(photograph, Exception):
+            raise photograph
+        seen = eye(photograph.pixels)
+        role = roles.get(row, REPLAY)
+        if role == REPLAY:
+            learner.add(seen.maps, seen.inside)
+        if role != REPLAY or updating.replays:
+            found[role].append(kept(new.name(row), new.hashes[row], int(new.groups[row]), seen))
+    fresh = {role: stacked(parts) for role, parts in found.items()}
+    changed = learner.finish(fresh[VALIDATION])
+    return _model(old.artifact, changed), fresh, changed
+
+
+def _model(before: Artifact, changed: Changed) -> bytes:
+    """The graph with what was learned."""
+    if changed.fitted is None:
+        model = with_stores(before.model, changed.stores)
+    else:
+        renewing = import_module("flawspot.training.renewing", "updating a detector of this method")
+        model = renewing.renewed(before, changed.fitted)
+    check_model(model)
+    return model
