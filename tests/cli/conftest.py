@@ -9,6 +9,7 @@ import threading
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -122,8 +123,34 @@ def store(tmp_path):
     return tmp_path / "some.sqlite"
 
 
+@pytest.fixture(scope="session")
+def updatable(tmp_path_factory):
+    """The file of a detector that can be updated, with its state beside it."""
+    import flawspot
+
+    place = tmp_path_factory.mktemp("updatable")
+    generator = np.random.default_rng(11)
+    (place / "good").mkdir()
+    for number in range(12):
+        pixels = np.clip(generator.normal(120, 20, (40, 40, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(place / "good" / f"{number}.png")
+    flawspot.train(
+        place / "good",
+        method="padim",
+        settings={"channels": 4},
+        layers=(1,),
+        random_weights=True,
+        input_size=32,
+        state=True,
+        false_alarm_rate=0.2,
+        output=place / "part.onnx",
+        progress=False,
+    )
+    return place / "part.onnx"
+
+
 @pytest.fixture
-def places(tiny, small, product_folder, grid, store, save, tmp_path):
+def places(tiny, small, updatable, product_folder, grid, store, save, tmp_path):
     """What the arguments of `every_command.ARGUMENTS` name."""
     key, signed = tmp_path / "key", tmp_path / "signed.onnx"
     make_key(key)
@@ -133,6 +160,7 @@ def places(tiny, small, product_folder, grid, store, save, tmp_path):
         "signed": signed,
         "key": key,
         "small": small,
+        "updatable": updatable,
         "photograph": save(tmp_path / "a.png", 50),
         "data": product_folder,
         "grid": grid,

@@ -22,6 +22,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "choose": ["{data}", "--candidates", "{grid}", "--dry-run", "--store", "{new}/choice.sqlite"],
     "predict": ["{tiny}", "{photograph}", "--out", "{new}/found"],
     "serve": ["{tiny}", "--folder", "{new}/station", "--port", "0", "--check"],
+    "update": ["{updatable}", "{data}", "-o", "{new}/part.onnx"],
     "drift": ["{tiny}", "{photograph}"],
     "evaluate": ["{tiny}", "{data}"],
     "info": ["{tiny}"],

@@ -27,6 +27,7 @@ from flawspot.cli import (
     threshold,
     tokens,
     train,
+    update,
     weights,
 )
 
@@ -70,6 +71,7 @@ app.command(name="serve")(serve.serve)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
 app.command(name="threshold")(threshold.threshold)
+app.command(name="update")(update.update)
 app.command(name="drift")(drift.drift)
 app.command(name="smallest")(smallest.smallest)
 app.command(name="export")(export.export)

@@ -43,6 +43,7 @@ def info(
             f"{training.images} to learn from, {training.validation_images} to choose the epoch, "
             f"{scored(calibration)} for the threshold, {len(training.skipped)} unreadable",
         ),
+        *_updates(manifest),
         ("fingerprint", training.fingerprint[:16]),
         *threshold_rows(calibration),
         *_smallest(manifest),
@@ -56,6 +57,17 @@ def info(
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     rows.append(("made", f"{manifest.created} with {versions}"))
     print_pairs(rows)
+
+
+def _updates(manifest: Manifest) -> list[tuple[str, str]]:
+    """A line for each update."""
+    return [
+        (
+            "" if number else "updates",
+            f"{each.created}: {each.images} more to learn from, {each.calibration_images} more for the threshold",
+        )
+        for number, each in enumerate(manifest.updates)
+    ]
 
 
 def _smallest(manifest: Manifest) -> list[tuple[str, str]]:

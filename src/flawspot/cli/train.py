@@ -12,6 +12,7 @@ from flawspot.cli.calibration import scored, threshold_rows
 from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.cli.data import GOOD, LIST, open_given, print_data
 from flawspot.cli.settings import Settings, parse_settings
+from flawspot.errors import ConfigurationError
 from flawspot.methods import DEFAULT_METHOD
 from flawspot.progress.display import DISPLAY
 
@@ -127,6 +128,18 @@ DROP_SUSPECTS = Annotated[
         help="Leave out good photographs that score far above the others, and learn again. Default: name them.",
     ),
 ]
+STATE = Annotated[
+    bool,
+    typer.Option(
+        "--state",
+        help="Keep what `flawspot update` needs to learn from new photographs later on without these, in a .state file "
+        "beside the artifact: features of held-out photographs, no photograph.",
+    ),
+]
+STATE_MEGABYTES = Annotated[
+    int | None,
+    typer.Option(metavar="MIB", help="What those features may take there; it goes with --state. Default: 64."),
+]
 STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")]
 CACHE = Annotated[
     Path | None,
@@ -146,7 +159,7 @@ JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _OF_THE_COMMAND = (
     *("data", "from_list", "good", "recipe", "setting", "as_json"),
-    *("cache", "cache_memory", "cache_dtype"),
+    *("cache", "cache_memory", "cache_dtype", "state_megabytes"),
 )
 """Options that `flawspot.train` does not take by these names."""
 
@@ -180,6 +193,8 @@ def train(
     calibration_fraction: CALIBRATION_FRACTION = 0.2,
     group: GROUP = None,
     drop_suspects: DROP_SUSPECTS = False,
+    state: STATE = False,
+    state_megabytes: STATE_MEGABYTES = None,
     strict: STRICT = False,
     cache: CACHE = None,
     cache_memory: CACHE_MEMORY = DEFAULT_CACHE_MEMORY,
@@ -189,6 +204,10 @@ def train(
     """Learn what good parts look like, and write one .onnx file that finds what differs."""
     options = {name: value for name, value in context.params.items() if name not in _OF_THE_COMMAND}
     options |= {"roi": roi or (), "ignore": ignore or ()}
+    if state_megabytes is not None:
+        if not state:
+            raise ConfigurationError("--state-megabytes goes with --state: add it, or leave both out")
+        options["state"] = state_megabytes
     settings = parse_settings(setting) | ({} if recipe is None else {"recipe": recipe})
     folder = open_given(data, from_list, good)
     run, cache_type = _load_torch()
@@ -225,6 +244,16 @@ def _show(output: Path, artifact: Artifact, folder: ImageFolder, as_json: bool) 
         _print(output, artifact)
 
 
+def _state(output: Path, artifact: Artifact) -> list[tuple[str, str]]:
+    if artifact.state is None:
+        return []
+    from flawspot.runtime.state import CALIBRATION, beside
+
+    kept = len(artifact.state.of(CALIBRATION))
+    size = f"{artifact.state.nbytes / 2**20:.1f} MiB"
+    return [("state", f"{beside(output)} ({size}), with features of {kept} held-out photographs")]
+
+
 def _print(output: Path, artifact: Artifact) -> None:
     manifest = artifact.manifest
     training, calibration = manifest.training, manifest.calibration
@@ -235,6 +264,7 @@ def _print(output: Path, artifact: Artifact) -> None:
     print_pairs(
         [
             ("artifact", f"{output} ({len(artifact.model) / 2**20:.1f} MiB)"),
+            *_state(output, artifact),
             ("detector", f"{manifest.method} on {manifest.backbone.name} {list(manifest.backbone.taps)}"),
             ("images", f"{training.images} to learn from{held_out}, {scored(calibration)} for the threshold{skipped}"),
             *threshold_rows(calibration),

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from flawspot.errors import ConfigurationError
 from flawspot.methods.costs import FLOAT, BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.settings import check_settings, hyperparameters_of, setting
@@ -113,8 +114,10 @@ class Method(ABC):
         """Told before `fit` that the detector is to be updated later on, for a method whose stores need room for it.
 
         Raises:
-            ConfigurationError: with these hyperparameters it cannot be updated.
+            ConfigurationError: it cannot be, or not with these hyperparameters.
         """
+        if type(self).learned is Method.learned:
+            raise ConfigurationError(f"detectors of {self.name} cannot be updated: leave out --state")
 
     def learned(self) -> Mapping[str, NDArray[Any]] | None:
         """What an update goes on from beside the constants of the graph, by names of the method's own.

@@ -13,7 +13,9 @@ from flawspot.methods.shapes import Size
 
 
 class Cells(nn.Module):
-    """`flawspot.methods.covering.cells_inside` in the graph: (N, height, width) -> (N, grid height, grid width), ones and zeros both.
+    """`flawspot.methods.covering.cells_inside` in the graph.
+
+    (N, height, width) -> (N, grid height, grid width), ones and zeros both.
 
     It keeps nothing: its matrices are constants of the graphs that look at a part of the photograph, and in no other.
     """

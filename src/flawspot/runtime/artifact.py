@@ -25,7 +25,7 @@ from flawspot.runtime.found_sizes import FoundSizes
 from flawspot.runtime.manifest import CalibrationInfo, Manifest
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.protobuf import delimited, fields
-from flawspot.runtime.state import State
+from flawspot.runtime.state import State, beside
 
 MANIFEST_KEY = "flawspot.manifest"
 CHECKSUM_KEY = "flawspot.sha256"
@@ -68,12 +68,14 @@ class Artifact:
         return f"Artifact({self.manifest.title()}, {len(self.model) / 2**20:.1f} MiB)"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file to `path`, as a whole or not at all.
+        """Write the file to `path`, as a whole or not at all, and beside it its state, where it has one.
 
         Raises:
             FlawspotError: it cannot be written.
         """
         write_bytes(Path(path), self.model)
+        if self.state is not None:
+            self.state.save(beside(path))
 
     def recalibrated(self, false_alarm_rate: float, *, rule: str = "conformal") -> Artifact:
         """The same detector with the threshold for another false-alarm rate, from the same good photographs.

@@ -174,10 +174,10 @@ def read_state(path: str | os.PathLike[str]) -> State:
         ArtifactError: no such file, or it is damaged, or of a newer flawspot.
     """
     path = Path(path)
-    kind = special_kind(path)
-    if kind is not None:
-        raise ArtifactError(f"{path} is {kind}: give the .state file that `flawspot train --state` wrote")
     try:
+        kind = special_kind(path)
+        if kind is not None:
+            raise ArtifactError(f"{path} is {kind}: give the .state file that `flawspot train --state` wrote")
         if path.stat().st_size > MAX_BYTES:
             raise ArtifactError(f"{path} is no state of a detector: it is larger than any")
         data = path.read_bytes()

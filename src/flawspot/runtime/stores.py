@@ -28,6 +28,7 @@ TYPES: dict[int, np.dtype[Any]] = {
     3: np.dtype("i1"),
     6: np.dtype("<i4"),
     7: np.dtype("<i8"),
+    9: np.dtype("?"),
     10: np.dtype("<f2"),
     11: np.dtype("<f8"),
 }
@@ -48,19 +49,6 @@ def stores(model: bytes, names: Iterable[str]) -> dict[str, NDArray[Any]]:
 def names_of_stores(model: bytes) -> list[str]:
     """The names of all constants of the graph, in order."""
     return [name_of(tensor).decode(errors="replace") for tensor in _tensors(graph_of(model))]
-
-
-def twins(model: bytes, array: NDArray[Any]) -> dict[str, np.dtype[Any]]:
-    """Constants of other types that hold the same whole numbers, with their types: an exporter may write such a cast
-    out beside what it is a cast of."""
-    found: dict[str, np.dtype[Any]] = {}
-    for tensor in _tensors(graph_of(model)):
-        kind, dims = _form(tensor)
-        dtype = TYPES.get(kind)
-        alike = dtype is not None and dtype.kind == "i" and dtype != array.dtype and tuple(dims) == array.shape
-        if dtype is not None and alike and np.array_equal(_array(tensor), array):
-            found[name_of(tensor).decode()] = dtype
-    return found
 
 
 def with_stores(model: bytes, arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -49,7 +49,7 @@ class Configuration:
         precision: that networks compute in, of `PRECISIONS`.
         spare_memory: whether tiles go through the network a few at a time; see `at_once`.
         tolerance: what good photographs may differ by beyond those that there are; None: nothing.
-        updatable: whether the graph names what an update cuts it at.
+        updatable: megabytes of features that are kept for updates; 0: it is not to be updated.
     """
 
     method: Method
@@ -64,7 +64,7 @@ class Configuration:
     precision: str
     spare_memory: bool = False
     tolerance: Tolerance | None = None
-    updatable: bool = False
+    updatable: int = 0
 
     @property
     def at_once(self) -> int:

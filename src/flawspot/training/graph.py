@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxscript.optimizer
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -204,7 +205,8 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     Args:
         graph: in evaluation mode.
         outputs: the names of what it returns first.
-        hidden: those of the rest, which keep these names and are no outputs of the model.
+        hidden: those of the rest, which keep these names and are no outputs of the model. Nothing that is computed
+            from the head's constants alone is computed beforehand then, so that these can be changed.
 
     Returns:
         The bytes of an ONNX model without any trace of the machine it was made on.
@@ -225,9 +227,12 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
             output_names=[*outputs, *hidden],
             dynamic_shapes=(free,),
             dynamo=True,
+            optimize=not hidden,
             verbose=False,
         )
-    assert program is not None
+        assert program is not None
+        if hidden:
+            onnxscript.optimizer.optimize_ir(program.model, should_fold=_folds)
     model = program.model_proto
     view = next((module.view for module in graph.modules() if isinstance(module, Preprocess)), None)
     if view is not None:
@@ -236,6 +241,12 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     del model.graph.output[len(outputs) :]
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _folds(node: Any) -> bool | None:
+    """False for an operator on a constant of the head; else the optimizer's own rules."""
+    names = (value.name or "" for value in node.inputs if value is not None and value.is_initializer())
+    return False if any(name.startswith("head.") for name in names) else None
 
 
 def _strip(model: onnx.ModelProto) -> None:

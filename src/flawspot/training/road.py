@@ -27,7 +27,7 @@ from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE, outlying, rem
 from flawspot.runtime.manifest import CalibrationInfo, SelfTest
 from flawspot.runtime.self_test import expected_of
 from flawspot.runtime.session import open_session
-from flawspot.runtime.state import DEFAULT_MEGABYTES, beside
+from flawspot.runtime.state import DEFAULT_MEGABYTES
 from flawspot.training.areas import Area
 from flawspot.training.calibration import Scores, cross_scores, described, held_out_scores, pasted_scores
 from flawspot.training.configuration import Configuration, configure
@@ -39,7 +39,7 @@ from flawspot.training.feature_source import feature_source
 from flawspot.training.pasting import pasted_on
 from flawspot.training.photographs import Division, Photographs, read_photographs
 from flawspot.training.precision import quantize_backbone
-from flawspot.training.stating import check_updatable, state_of
+from flawspot.training.stating import updatable, with_state
 from flawspot.training.tiles import inside_tiles
 from flawspot.training.turning import check_turns, turned
 from flawspot.training.varying import varying_of
@@ -88,8 +88,7 @@ def train(
     calibration_fraction: float = DEFAULT_CALIBRATION_FRACTION,
     group: str | None = None,
     drop_suspects: bool = False,
-    state: bool = False,
-    state_megabytes: int = DEFAULT_MEGABYTES,
+    state: bool | int = False,
     seed: int | None = None,
     strict: bool = False,
     cache: FeatureCache | None = None,
@@ -147,9 +146,9 @@ def train(
             learn again; see `flawspot.runtime.calibration.outlying`. Without it they are named.
         state: keep what an update needs (`flawspot.update`), in the artifact's `state` and, with `output`, in a file
             beside it, ``part.state`` beside ``part.onnx``; see ``docs/learning-on.md``. Photographs are held out for
-            it, so ``auto`` is ``split`` then.
-        state_megabytes: what features of held-out photographs may take in it, in 2^20 bytes, and as much again where
-            a method learns from old photographs' features again; fewer are kept where they do not fit.
+            it, so ``auto`` is ``split`` then. A number says what features of held-out photographs may take in it, in
+            2^20 bytes, in the place of 64, and as much again where a method learns from old photographs' features
+            again; fewer are kept where they do not fit.
         seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
         strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
             instead of leaving them out.
@@ -168,9 +167,8 @@ def train(
         FlawspotError: the artifact or the features cannot be written.
     """
     told = as_progress(progress)
-    if state and calibration == "auto":
-        calibration = "split"
-    division = Division(calibration, calibration_fraction, group, false_alarm_rate)
+    divided = "split" if state and calibration == "auto" else calibration
+    division = Division(divided, calibration_fraction, group, false_alarm_rate)
     tolerance = as_tolerance(tolerate)
     request = request_view(input_size, fit, tiles, tile_overlap, roi, ignore)
     if output is not None:
@@ -194,17 +192,13 @@ def train(
     with phases.time("reading"):
         photographs = read_photographs(data, chosen.method, division, good=good, strict=strict, progress=told)
     chosen = dataclasses.replace(chosen, view=request.resolved(photographs.sizes), tolerance=tolerance)
-    if state:
-        check_updatable(chosen, division, state_megabytes)
-        chosen = dataclasses.replace(chosen, updatable=True)
-    artifact, photographs = _detector(chosen, photographs, division, cache, drop_suspects, phases, told)
-    if state:
-        kept = state_of(chosen, photographs, artifact, state_megabytes, progress=told)
-        artifact = dataclasses.replace(artifact, state=kept)
+    chosen = updatable(chosen, division, DEFAULT_MEGABYTES if state is True else state)
+    return _saved(_detector(chosen, photographs, division, cache, drop_suspects, phases, told), output)
+
+
+def _saved(artifact: Artifact, output: str | os.PathLike[str] | None) -> Artifact:
     if output is not None:
         artifact.save(output)
-        if artifact.state is not None:
-            artifact.state.save(beside(output))
     return artifact
 
 
@@ -216,8 +210,8 @@ def _detector(
     drop_suspects: bool,
     phases: _Phases,
     told: Progress,
-) -> tuple[Artifact, Photographs]:
-    """Learn, perhaps once more without suspects, and describe. Returns with it what it was learned from."""
+) -> Artifact:
+    """Learn, perhaps once more without suspects, and describe; keep what an update needs, if it is wanted."""
     for remark in expectations(chosen, photographs):
         told.note(remark)
     check_turns(chosen.method, chosen.view, photographs.sizes)
@@ -232,7 +226,8 @@ def _detector(
     for remark in remarks(calibrated):
         told.note(remark)
     with told.step("writing the artifact"):
-        return assemble(model, describe(chosen, photographs, calibrated, tested, phases.seconds)), photographs
+        artifact = assemble(model, describe(chosen, photographs, calibrated, tested, phases.seconds))
+    return with_state(artifact, chosen, photographs, progress=told) if chosen.updatable else artifact
 
 
 def _learn(
@@ -250,7 +245,7 @@ def _learn(
             quantization = quantize_backbone(chosen, photographs, progress=told)
     scores = _fit(chosen, photographs, quantization, cache, phases, told)
     with phases.time("export"), told.step("writing the graph"):
-        model = export_detector(chosen, photographs, quantization, watched=chosen.updatable)
+        model = export_detector(chosen, photographs, quantization, watched=chosen.updatable > 0)
     with phases.time("calibration"):
         session = open_session(model)
         if scores is None:

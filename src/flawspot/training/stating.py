@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.data.learned import content_hash
 from flawspot.errors import ArtifactError, ConfigurationError, TrainingError
-from flawspot.methods.updating import Before, Updating, updating_of
+from flawspot.methods.updating import Before, updating_of
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.artifact import Artifact, graph_sha256
 from flawspot.runtime.prefetch import prefetch
@@ -20,15 +22,23 @@ from flawspot.training.exporting import AGREEMENT
 from flawspot.training.photographs import Division, Photographs
 
 Rows = NDArray[np.int64]
+MOST_MEGABYTES = 1024
 
 
-def check_updatable(chosen: Configuration, division: Division, megabytes: int) -> Updating:
-    """Refuse what cannot be updated later on, before the long work; and let the method leave room for it.
+def updatable(chosen: Configuration, division: Division, megabytes: int) -> Configuration:
+    """The same, of a detector that is to be updated: what cannot be is refused before the long work.
+
+    Args:
+        chosen: what is trained.
+        division: of the photographs.
+        megabytes: of features that are kept; False: it is not to be updated.
 
     Raises:
         ConfigurationError: says what and why.
     """
-    updating = updating_of(chosen.method.name)
+    if megabytes is False:
+        return chosen
+    updating_of(chosen.method.name)
     if division.calibration == "cross":
         raise ConfigurationError("an update needs photographs that were held out: leave out --calibration cross")
     if chosen.tolerance is not None:
@@ -38,16 +48,16 @@ def check_updatable(chosen: Configuration, division: Division, megabytes: int) -
             "a detector whose tiles are looked at a few at a time cannot be updated: take fewer tiles, at most 16, "
             "and no --tile-memory"
         )
-    if not 1 <= megabytes <= 1024:
-        raise ConfigurationError(f"a state may take 1 to 1024 megabytes for features, not {megabytes}")
+    if not 1 <= megabytes <= MOST_MEGABYTES:
+        raise ConfigurationError(f"a state may take 1 to {MOST_MEGABYTES:,} megabytes for features, not {megabytes}")
     chosen.method.leave_room()
-    return updating
+    return dataclasses.replace(chosen, updatable=megabytes)
 
 
-def state_of(
-    chosen: Configuration, photographs: Photographs, artifact: Artifact, megabytes: int, *, progress: Progress = SILENT
-) -> State:
-    """The state of a detector that was just trained, tried out.
+def with_state(
+    artifact: Artifact, chosen: Configuration, photographs: Photographs, *, progress: Progress = SILENT
+) -> Artifact:
+    """A detector that was just trained with its state, which is tried out.
 
     Raises:
         TrainingError: the graph cannot be cut where an update must cut it.
@@ -62,13 +72,14 @@ def state_of(
             roles |= {VALIDATION: photographs.validation, REPLAY: photographs.fit}
         found = {}
         for number, (role, rows) in enumerate(roles.items()):
-            found[role] = _seen(eye, photographs, chosen, rows, megabytes, [chosen.method.seed, number], progress)
+            found[role] = _seen(eye, photographs, chosen, rows, [chosen.method.seed, number], progress)
         before = Before(artifact.model, artifact.manifest, learned)
         updating.updater(before)
     except ArtifactError as error:
         raise TrainingError(f"this detector cannot be updated: {error}") from None
     hashes = tuple(content_hash(path) for path in photographs.images)
-    return State(graph_sha256(artifact.model), learned, found, hashes, megabytes)
+    state = State(graph_sha256(artifact.model), learned, found, hashes, chosen.updatable)
+    return dataclasses.replace(artifact, state=state)
 
 
 def _tried(model: bytes, photographs: Photographs, chosen: Configuration) -> Eye:
@@ -88,7 +99,6 @@ def _seen(
     photographs: Photographs,
     chosen: Configuration,
     rows: Rows,
-    megabytes: int,
     seed: list[int],
     progress: Progress,
 ) -> Kept:
@@ -107,7 +117,7 @@ def _seen(
         seen = eye(photograph.pixels)
         one = kept(photographs.names(np.array([row]))[0], content_hash(path), int(photographs.groups[row]), seen)
         taken += one.nbytes
-        if taken > megabytes << 20:
+        if taken > chosen.updatable << 20:
             progress.note(f"{len(found)} of {len(order)} photographs are kept for updates: no more fit the budget")
             break
         found.append((row, one))

@@ -47,6 +47,23 @@ class Old:
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What an update has learned.
+
+    Attributes:
+        model: the graph with it.
+        changed: what the method says.
+        fresh: features of the new photographs that are kept, by role.
+        scores: of every new photograph by the old detector, by name.
+    """
+
+    model: bytes
+    changed: Changed
+    fresh: Mapping[str, Kept]
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class After:
     """The new one.
 
@@ -70,9 +87,7 @@ class After:
 def finished(
     old: Old,
     new: NewPhotographs,
-    fresh: Mapping[str, Kept],
-    changed: Changed,
-    model: bytes,
+    learned: Learned,
     false_alarm_rate: float | None,
     seed: int,
     progress: Progress,
@@ -82,15 +97,13 @@ def finished(
     Args:
         old: the detector that was updated.
         new: the photographs.
-        fresh: features of those that are kept, by role.
-        changed: what the method learned.
-        model: the graph with that.
+        learned: from them.
         false_alarm_rate: None for the old one's.
         seed: of what is drawn.
         progress: told of it.
     """
     manifest, before = old.manifest, old.manifest.calibration
-    held_out = joined(old.state.of(CALIBRATION), fresh[CALIBRATION])
+    held_out, model = joined(old.state.of(CALIBRATION), learned.fresh[CALIBRATION]), learned.model
     with progress.step("setting the threshold"):
         scores = _scores(model, held_out)
         session = open_session(model)
@@ -106,21 +119,22 @@ def finished(
     described = dataclasses.replace(_described(old, new, calibration), self_test=tested)
     artifact = assemble(model, described)
     roles = {
-        role: sampled(photographs, fresh[role], _seen(manifest, role), old.state.megabytes, seed)
+        role: sampled(photographs, learned.fresh[role], _seen(manifest, role), old.state.megabytes, seed)
         for role, photographs in old.state.kept.items()
     }
     known = (*old.state.known, *new.hashes)
-    state = State(graph_sha256(artifact.model), changed.learned, roles, known, old.state.megabytes)
+    state = State(graph_sha256(artifact.model), learned.changed.learned, roles, known, old.state.megabytes)
     return After(dataclasses.replace(artifact, state=state), held_out, tuple(scores))
 
 
-def compared(old: Old, new: NewPhotographs, after: After, changed: Changed) -> Report:
+def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> Report:
     """What has changed, on the photographs that neither detector has learned from."""
     limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
     count = len(old.state.of(CALIBRATION))
     before = [score > limit_before for score in _scores(old.artifact.model, after.held_out)]
     now_above = [score > limit for score in after.scores]
-    odd = outlying(after.scores) if len(after.scores) >= _FEW else []
+    names, scores = list(learned.scores), list(learned.scores.values())
+    odd = outlying(scores) if len(scores) >= _FEW else []
     return Report(
         learned=len(new.fit),
         held_out=len(new.calibration),
@@ -135,8 +149,8 @@ def compared(old: Old, new: NewPhotographs, after: After, changed: Changed) -> R
         old_held_out=count,
         old_alarms_before=sum(before[:count]),
         old_alarms=sum(now_above[:count]),
-        told=tuple(changed.told),
-        suspects=tuple(after.held_out.names[row] for row in odd if row >= count),
+        told=tuple(learned.changed.told),
+        suspects=tuple(names[row] for row in odd),
     )
 
 

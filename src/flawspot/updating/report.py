@@ -23,7 +23,8 @@ class Report:
         old_held_out: how many photographs of earlier days set the threshold as well.
         old_alarms_before, old_alarms: of these, likewise.
         told: what the method says of it, a line each.
-        suspects: names of new photographs that score far above the others by the new detector: they may show bad parts.
+        suspects: names of new photographs that score far above the other new ones by the old detector: they may show
+            bad parts.
         seconds: it took.
     """
 

@@ -21,14 +21,14 @@ from flawspot.files import check_writable
 from flawspot.methods.updating import Before, Changed, Updating, updating_of
 from flawspot.progress import Progress, as_progress
 from flawspot.runtime.artifact import Artifact, graph_sha256
-from flawspot.runtime.artifact import read as read_artifact
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded, read_photograph
-from flawspot.runtime.seen import Eye, kept, layers_of
+from flawspot.runtime.seen import Eye, Mind, kept, layers_of
+from flawspot.runtime.signature import Key, read_trusted
 from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, Kept, State, beside, read_state, stacked
 from flawspot.runtime.stores import with_stores
-from flawspot.updating.finishing import Old, compared, finished, nothing_new
+from flawspot.updating.finishing import Learned, Old, compared, finished, nothing_new
 from flawspot.updating.new_photographs import NewPhotographs, read_new
 from flawspot.updating.report import Report
 
@@ -60,6 +60,7 @@ def update(
     false_alarm_rate: float | None = None,
     seed: int = 0,
     strict: bool = False,
+    trusted_keys: Sequence[Key] | None = None,
     progress: Progress | bool = True,
 ) -> Updated:
     """Make a new artifact that has learned from new good photographs as well.
@@ -78,18 +79,21 @@ def update(
         false_alarm_rate: None keeps the one that was asked for in training.
         seed: of every random choice.
         strict: fail at the first photograph that cannot be read.
+        trusted_keys: public keys, of which one must have signed the artifact's file; None takes those that
+            FLAWSPOT_TRUSTED_KEYS names. The new artifact is not signed: who approves it signs it.
         progress: as for `flawspot.train`.
 
     Raises:
         ArtifactError: the artifact was not trained to be updated, or the state is of another one.
         ConfigurationError: a value out of its range, or a method that cannot be updated.
         DataError: no good photographs.
+        SignatureError: the artifact is not signed by a trusted key.
         MissingPackageError: the method needs torch, which is not installed.
     """
     begin, told = time.perf_counter(), as_progress(progress)
     if not 0 < calibration_fraction < 1:
         raise ConfigurationError(f"calibration fraction {calibration_fraction:g} is not between 0 and 1: try 0.2")
-    old = _opened(artifact, state)
+    old = _opened(artifact, state, trusted_keys)
     if output is not None:
         _check_output(output, artifact)
     updating = updating_of(old.manifest.method)
@@ -106,17 +110,20 @@ def update(
     )
     if not new.images:
         return Updated(old.artifact, nothing_new(old, new, time.perf_counter() - begin))
-    model, fresh, changed = _learned(old, new, updating, told)
-    after = finished(old, new, fresh, changed, model, false_alarm_rate, seed, told)
-    report = dataclasses.replace(compared(old, new, after, changed), seconds=round(time.perf_counter() - begin, 3))
+    learned = _learned(old, new, updating, told)
+    after = finished(old, new, learned, false_alarm_rate, seed, told)
+    report = dataclasses.replace(compared(old, new, learned, after), seconds=round(time.perf_counter() - begin, 3))
     if output is not None:
         after.artifact.save(output)
-        after.state.save(beside(output))
     return Updated(after.artifact, report)
 
 
-def _opened(artifact: Artifact | str | os.PathLike[str], state: State | str | os.PathLike[str] | None) -> Old:
-    found = artifact if isinstance(artifact, Artifact) else read_artifact(Path(artifact))
+def _opened(
+    artifact: Artifact | str | os.PathLike[str],
+    state: State | str | os.PathLike[str] | None,
+    trusted_keys: Sequence[Key] | None,
+) -> Old:
+    found = artifact if isinstance(artifact, Artifact) else read_trusted(Path(artifact), trusted_keys)
     if state is None and found.state is None and isinstance(artifact, Artifact):
         raise ConfigurationError("this artifact has no state with it: give `state`, the file that training kept")
     if not isinstance(state, State):
@@ -140,12 +147,11 @@ def _check_output(output: str | os.PathLike[str], artifact: Artifact | str | os.
     check_writable(beside(path))
 
 
-def _learned(
-    old: Old, new: NewPhotographs, updating: Updating, progress: Progress
-) -> tuple[bytes, dict[str, Kept], Changed]:
-    """The graph after it has learned; the features of the photographs that are kept, by role; and what changed."""
+def _learned(old: Old, new: NewPhotographs, updating: Updating, progress: Progress) -> Learned:
+    """One photograph after the other."""
     manifest, state = old.manifest, old.state
-    eye = Eye(old.artifact.model, layers_of(old.artifact.model))
+    layers = layers_of(old.artifact.model)
+    eye, mind = Eye(old.artifact.model, layers), Mind(old.artifact.model, layers)
     learner = updating.updater(
         Before(old.artifact.model, manifest, state.learned, state.of(REPLAY), state.of(VALIDATION), progress=progress)
     )
@@ -156,10 +162,12 @@ def _learned(
         return read_photograph(new.images[row], manifest.view, white=manifest.white)
 
     found: dict[str, list[Kept]] = {CALIBRATION: [], VALIDATION: [], REPLAY: []}
+    scores = {}
     for row, photograph in progress.track(prefetch(order, read), "learning from new photographs", len(order)):
         if isinstance(photograph, Exception):
             raise photograph
         seen = eye(photograph.pixels)
+        scores[new.name(row)] = mind(seen)
         role = roles.get(row, REPLAY)
         if role == REPLAY:
             learner.add(seen.maps, seen.inside)
@@ -167,7 +175,7 @@ def _learned(
             found[role].append(kept(new.name(row), new.hashes[row], int(new.groups[row]), seen))
     fresh = {role: stacked(parts) for role, parts in found.items()}
     changed = learner.finish(fresh[VALIDATION])
-    return _model(old.artifact, changed), fresh, changed
+    return Learned(_model(old.artifact, changed), changed, fresh, scores)
 
 
 def _model(before: Artifact, changed: Changed) -> bytes:

@@ -1,4 +1,4 @@
-"""Jury: several methods on one pass of the backbone, how their maps become one, and what they cost; the class is imported when first used."""
+"""Jury: several methods on one pass of the backbone, how their maps become one, and what they cost."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """A memory bank that takes in patches one photograph after the other, within a budget: streaming farthest-first.
 
-Members are at least `separation` apart from each other, as a farthest-first selection leaves them. A patch that is
-farther than that from all of them becomes a member, the farthest first. Where the bank outgrows its budget the
-separation is raised, to the least with which what is left fits, and a member that lies within it of another one goes.
+A patch that is farther than the `separation` from all members becomes one, the farthest first: a farthest-first
+selection leaves its members that far apart. Where the bank outgrows its budget the separation is raised, to the least
+with which what is left fits, and members that lie within it of others go. Members that share their place in the bank, a
+group, cost that place once: they go together or stay together.
+
 This is the incremental k-center of Charikar, Chekuri, Feder and Motwani, Incremental clustering and dynamic information
 retrieval, STOC 1997, with the smallest radius that will do in the place of a doubled one. No patch ever seen is farther
 than `covering` from a member: it was within the separation of that day, and whenever its member went, another one was
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
-Fits = Callable[[Rows], bool]
+Budget = Callable[[Floats], tuple[Rows, Callable[[Rows], bool]]]
 
 OVERFULL = 1.5
 """So many times its budget a bank may hold before it is made to fit: seldom enough, and soon enough for memory."""
@@ -32,17 +34,18 @@ _LEAST = 1e-6
 class GrowingBank:
     """Members, and how far they are apart."""
 
-    def __init__(self, members: Floats, separation: float, covering: float, fits: Callable[[Floats], Fits]) -> None:
+    def __init__(self, members: Floats, separation: float, covering: float, budget: Budget) -> None:
         """Begin with a bank.
 
         Args:
             members: (M, C).
             separation, covering: of them.
-            fits: of (M, C) members a function of (k,) rows of them: whether these are within the budget.
+            budget: of (M, C) members the groups (M,), numbers from 0, and a function of (k,) rows of them: whether
+                these are within the budget.
         """
         extent = float(np.sqrt(_squared_length(members).max(initial=0)))
         self.separation, self.covering = max(separation, _LEAST * extent, _LEAST), covering
-        self._fits = fits
+        self._budget = budget
         self._count = len(members)
         self._rows = members.copy()
         self.taken, self.dropped = 0, 0
@@ -75,7 +78,7 @@ class GrowingBank:
 
     def fit(self) -> None:
         """Make it fit its budget."""
-        check = self._fits(self.members)
+        groups, check = self._budget(self.members)
         everything = np.arange(self._count, dtype=np.int64)
         if check(everything):
             return
@@ -83,7 +86,7 @@ class GrowingBank:
         while True:
             reach *= _WIDER
             first, second, distance = _pairs(self.members, reach)
-            if check(_separated(self._count, first, second)):
+            if check(_separated(groups, first, second)):
                 break
         # The least distance that will do, of those that there are.
         levels = np.unique(distance)
@@ -91,12 +94,12 @@ class GrowingBank:
         while high - low > 1:
             middle = (low + high) // 2
             near = distance <= levels[middle]
-            if check(_separated(self._count, first[near], second[near])):
+            if check(_separated(groups, first[near], second[near])):
                 high = middle
             else:
                 low = middle
         near = distance <= levels[high]
-        kept = _separated(self._count, first[near], second[near])
+        kept = _separated(groups, first[near], second[near])
         self.separation = max(self.separation, float(levels[high]))
         self.covering += float(levels[high])
         self.dropped += self._count - len(kept)
@@ -139,15 +142,27 @@ def _pairs(members: Floats, reach: float) -> tuple[Rows, Rows, Floats]:
     return first, second, distance
 
 
-def _separated(count: int, first: Rows, second: Rows) -> Rows:
-    """Rows of `count` members, the earlier ones preferred, of which no two are one of the pairs."""
-    order = np.argsort(first, kind="stable")
-    first, second = first[order], second[order]
-    starts = np.searchsorted(first, np.arange(count + 1))
-    kept = np.ones(count, np.bool_)
-    for row in np.flatnonzero(np.diff(starts)):
-        if kept[row]:
-            kept[second[starts[row] : starts[row + 1]]] = False
+def _separated(groups: Rows, first: Rows, second: Rows) -> Rows:
+    """The members that stay.
+
+    Args:
+        groups: (M,) of each member.
+        first, second: pairs of members that are near each other.
+
+    Returns:
+        Their rows, ascending: a group goes if each of its members is near one of the earlier groups that stay.
+    """
+    one, other = np.concatenate([first, second]), np.concatenate([second, first])
+    near = other[np.argsort(one, kind="stable")]  # the neighbours of member after member
+    ends = np.cumsum(np.bincount(one, minlength=len(groups)))
+    by_group = np.argsort(groups, kind="stable")
+    covered, kept = np.zeros(len(groups), np.bool_), np.ones(len(groups), np.bool_)
+    for own in np.split(by_group, np.flatnonzero(np.diff(groups[by_group])) + 1):
+        if covered[own].all():
+            kept[own] = False
+            continue
+        for row in own:
+            covered[near[ends[row - 1] if row else 0 : ends[row]]] = True
     return np.flatnonzero(kept)
 
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flawspot.methods.patchcore.nested_bank import nest, with_room
+from flawspot.methods.patchcore.nested_bank import nest, padded_slots, with_room
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
 from flawspot.methods.patchcore.stored_rows import Rows, squared_length, store, take, with_one
 from flawspot.methods.shapes import Size
@@ -81,9 +81,7 @@ class HierarchicalSearch(nn.Module):
             if level.parents is not None:
                 # Half the size of int64, which ONNX takes as well.
                 self.register_buffer(f"parents_{number}", torch.from_numpy(level.parents.astype(np.int32)))
-        padded = (nested.members == nested.members[0]).T  # (B, W)
-        padded[:, 0] = False
-        self._padded = torch.from_numpy(padded.reshape(-1))
+        self._padded = torch.from_numpy(padded_slots(nested.members))
 
     def forward(self, maps: Mapping[Size, Tensor], cells: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Search.

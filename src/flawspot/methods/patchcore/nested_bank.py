@@ -148,6 +148,13 @@ def with_room(nested: NestedBank, rows: Sequence[int]) -> NestedBank:
     return NestedBank(nested.grid, nested.columns, filled(nested.members, rows[0], NOTHING), levels)
 
 
+def padded_slots(members: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(W, B) as in a `NestedBank` -> (B W,): which slots repeat the first patch of their block."""
+    padded: NDArray[np.bool_] = (members == members[0]).T  # (B, W)
+    padded[:, 0] = False
+    return padded.reshape(-1)
+
+
 def _distinct(rows: NDArray[np.float32], group: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The first of each distinct (row, group), and for every row which of these it is."""
     keys = np.concatenate([np.ascontiguousarray(rows).view(np.uint8), group[:, None].view(np.uint8)], axis=1)

@@ -16,15 +16,14 @@ from flawspot.errors import ArtifactError
 from flawspot.methods.covering import cells_inside
 from flawspot.methods.patchcore.growing import GrowingBank
 from flawspot.methods.patchcore.kept_rows import decoded, encoded
-from flawspot.methods.patchcore.nested_bank import NOTHING, by_fineness, nest, with_room
+from flawspot.methods.patchcore.nested_bank import NOTHING, by_fineness, nest, padded_slots, with_room
 from flawspot.methods.repeating import pooled, repeated
 from flawspot.methods.shapes import Size
 from flawspot.methods.updating import Before, Changed, Maps
 from flawspot.runtime.state import Kept
-from flawspot.runtime.stores import twins
 
 METHODS = ("patchcore",)
-_ROWS, _FINE, _PARENTS = "search.rows", "search.fine", "search.parents_"
+_ROWS, _FINE, _PARENTS, _PADDED = "search.rows", "search.fine", "search.parents_", "search._padded"
 _Fits = Callable[[NDArray[Any]], bool]
 
 
@@ -46,8 +45,8 @@ class Updater:
         self._rows = [decoded(self._stores, name) for name in self._names]
         self._widths = [rows.shape[1] for rows, _ in self._rows]
         members = self._members() if self._nested else self._rows[0][0][self._rows[0][1]]
-        fits = self._blocks_fit if self._nested else self._count_fits
-        self._bank = GrowingBank(members, float(radius[0]), float(radius[1]), fits)
+        budget = self._blocks if self._nested else self._single_rows
+        self._bank = GrowingBank(members, float(radius[0]), float(radius[1]), budget)
         self._began = len(members)
 
     def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
@@ -68,13 +67,7 @@ class Updater:
             f"before {self._began}; no patch seen is farther than {bank.covering:.4g} from one"
         )
         prefix = self._before.prefix
-        changed = {prefix + name: array for name, array in stores.items()}
-        for name in stores:
-            if name.startswith(_PARENTS):
-                # The graph may hold them a second time, as the indices that another operator wants.
-                for twin, dtype in twins(self._before.model, self._stores[name]).items():
-                    changed[twin] = stores[name].astype(dtype)
-        return Changed(changed, learned, [told])
+        return Changed({prefix + name: array for name, array in stores.items()}, learned, [told])
 
     def _levels(self) -> list[str]:
         count = len([name for name in self._stores if name.startswith("search.mean_")]) - 1
@@ -126,24 +119,26 @@ class Updater:
             return self._stores[f"search.mean_{number}"]
         return self._stores["search.mean"][start : start + count]
 
-    def _count_fits(self, members: NDArray[Any]) -> _Fits:
-        return lambda rows: len(rows) <= len(self._rows[0][0])
+    def _single_rows(self, members: NDArray[np.float32]) -> tuple[NDArray[np.int64], _Fits]:
+        """Every member has a place of its own."""
+        return np.arange(len(members), dtype=np.int64), lambda rows: len(rows) <= len(self._rows[0][0])
 
-    def _blocks_fit(self, members: NDArray[Any]) -> _Fits:
-        """Whether some of the members, as a tree, have no more blocks and coarse rows than there are."""
+    def _blocks(self, members: NDArray[np.float32]) -> tuple[NDArray[np.int64], _Fits]:
+        """Members that share their coarse features share blocks, and some of them fit if as a tree they have no more
+        blocks and coarse rows than there are."""
         room = [len(rows) for rows, _ in self._rows[1:]]
         width = len(self._rows[0][0]) // room[0]
         ends = np.cumsum(self._widths)
         # Of each level the row that a member has, and all that is coarser: the coarse features from there on.
-        groups = [_numbered(members[:, first:]) for first in ends[:-1]]
+        shared = [_numbered(members[:, first:]) for first in ends[:-1]]
 
         def fits(rows: NDArray[np.int64]) -> bool:
-            blocks = int((-(-np.bincount(groups[0][rows]) // width)).sum())
+            blocks = int((-(-np.bincount(shared[0][rows]) // width)).sum())
             return blocks <= room[0] and all(
-                len(np.unique(group[rows])) <= count for group, count in zip(groups[1:], room[1:], strict=True)
+                len(np.unique(each[rows])) <= count for each, count in zip(shared[1:], room[1:], strict=True)
             )
 
-        return fits
+        return _in_order(shared[0]), fits
 
     def _as_rows(self, members: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         free = len(self._rows[0][0]) - len(members)
@@ -154,7 +149,10 @@ class Updater:
         room = [len(rows) for rows, _ in self._rows[1:]]
         grids = [(1 << number, 1) for number in range(len(self._widths), 0, -1)]  # any that are ever coarser
         nested = with_room(nest(members, self._widths, grids, width=len(self._rows[0][0]) // room[0]), room)
-        found = self._level(_FINE, members, nested.members.reshape(-1), nested.columns)
+        found: dict[str, NDArray[Any]] = {}
+        if _PADDED in self._stores:
+            found[_PADDED] = padded_slots(nested.members)
+        found |= self._level(_FINE, members, nested.members.reshape(-1), nested.columns)
         for number, level in enumerate(nested.levels):
             found |= self._level(self._names[number + 1], members, level.members, level.columns)
             if level.parents is not None:
@@ -165,6 +163,15 @@ class Updater:
         self, name: str, members: NDArray[np.float32], index: NDArray[np.int64], columns: NDArray[np.int64]
     ) -> dict[str, NDArray[Any]]:
         return encoded(self._stores, name, members[index][:, columns], index != NOTHING)
+
+
+def _in_order(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same groups, numbered by their first member: earlier ones come first."""
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    place = np.empty(len(first), np.int64)
+    place[np.argsort(first, kind="stable")] = np.arange(len(first))
+    numbered: NDArray[np.int64] = place[inverse.reshape(-1)]
+    return numbered
 
 
 def _numbered(rows: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -1,0 +1,96 @@
+"""``flawspot update`` as its users meet it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def new(tmp_path):
+    """Six new photographs of good parts."""
+    generator = np.random.default_rng(12)
+    (tmp_path / "new").mkdir()
+    for number in range(6):
+        pixels = np.clip(generator.normal(100, 20, (40, 40, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "new" / f"{number}.png")
+    return tmp_path / "new"
+
+
+def test_it_writes_a_new_artifact_and_its_state(flawspot, updatable, new, tmp_path):
+    code, out, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
+    assert code == 0, err
+    assert (tmp_path / "part2.onnx").exists()
+    assert (tmp_path / "part2.state").exists()
+    assert "5 learned from, 1 only set the threshold" in out
+    assert "5 photographs were added to the" in out
+    assert "threshold before" in out
+    code, out, _ = flawspot("info", tmp_path / "part2.onnx")
+    assert code == 0
+    assert "5 more to learn from, 1 more for the threshold" in out
+    code, out, _ = flawspot("predict", tmp_path / "part2.onnx", new, "--json")
+    assert code == 0
+
+
+def test_json(flawspot, updatable, new, tmp_path):
+    code, out, _ = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert (told["learned"], told["held_out"], told["known"]) == (5, 1, 0)
+    assert told["artifact"] == str(tmp_path / "part2.onnx")
+
+
+def test_known_photographs_leave_everything_as_it_is(flawspot, updatable, tmp_path):
+    code, out, err = flawspot("update", updatable, updatable.parent / "good", "-o", tmp_path / "part2.onnx")
+    assert code == 0
+    assert "nothing is new" in out
+    assert "unchanged" in out
+    assert "12 photographs that the detector knows" in err
+    assert not (tmp_path / "part2.onnx").exists()
+
+
+def test_an_artifact_without_state(flawspot, tiny, new, tmp_path):
+    code, _, err = flawspot("update", tiny, new, "-o", tmp_path / "part2.onnx")
+    assert code == 1
+    assert "train --state" in err
+    assert err.count("\n") == 1
+
+
+def test_unreadable_photographs_are_told_by_the_exit_code(flawspot, updatable, new, tmp_path):
+    (new / "broken.png").write_bytes(b"no picture")
+    code, out, _ = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
+    assert code == 3
+    assert "1 unreadable" in out
+
+
+def test_in_its_own_place(flawspot, updatable, new):
+    code, _, err = flawspot("update", updatable, new, "-o", updatable)
+    assert code == 1
+    assert "give another name" in err
+
+
+def test_training_tells_of_the_state(flawspot, new, tmp_path):
+    detector = ["--method", "padim", "--random-weights", "--input-size", "32", "--layers", "1", "--set", "channels=4"]
+    code, out, err = flawspot("train", new, "-o", tmp_path / "part.onnx", "--state", *detector)
+    assert code == 0, err
+    assert f"{tmp_path / 'part.state'} (" in out
+    assert "features of 1 held-out photograph" in out
+    code, _, err = flawspot("train", new, "-o", tmp_path / "p.onnx", "--state", "--calibration", "cross", *detector)
+    assert code == 1
+    assert "leave out --calibration cross" in err
+    assert not (tmp_path / "p.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--tolerate", "noise=1"], "leave out --tolerate"),
+        (["--state-megabytes", "0"], "1 to 1,024 megabytes"),
+    ],
+)
+def test_what_does_not_go_with_a_state(flawspot, new, tmp_path, more, told):
+    detector = ["--method", "padim", "--random-weights", "--input-size", "32", "--layers", "1", "--set", "channels=4"]
+    code, _, err = flawspot("train", new, "-o", tmp_path / "part.onnx", "--state", *more, *detector)
+    assert code == 1
+    assert told in err

@@ -1,0 +1,111 @@
+"""A bank that grows within its budget."""
+
+import numpy as np
+import pytest
+
+from flawspot.methods.patchcore.coreset import farthest_first
+from flawspot.methods.patchcore.growing import GrowingBank, nearest_squared
+
+
+def at_most(count):
+    return lambda members: (np.arange(len(members)), lambda rows: len(rows) <= count)
+
+
+def clouds(count, *centres, seed=0):
+    generator = np.random.default_rng(seed)
+    parts = [generator.normal(centre, 1, (count, 6)) for centre in centres]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def distances(points, members):
+    return np.sqrt(((points[:, None] - members[None]) ** 2).sum(2))
+
+
+def grown(count, *more):
+    first = clouds(300, 0)
+    coreset = farthest_first(first, count)
+    bank = GrowingBank(first[coreset.indices], coreset.radius, coreset.radius, at_most(count))
+    for points in more:
+        bank.add(points)
+    bank.fit()
+    return bank, np.concatenate([first, *more])
+
+
+def test_what_is_known_changes_nothing():
+    bank, _ = grown(50, clouds(300, 0))
+    assert bank.taken == bank.dropped == 0
+    assert len(bank.members) == 50
+
+
+def test_what_is_new_enters_and_the_budget_holds():
+    bank, _ = grown(50, clouds(300, 10, seed=1), clouds(300, -10, seed=2))
+    assert 40 <= len(bank.members) <= 50
+    for centre in (0, 10, -10):
+        assert (np.abs(bank.members - centre).max(1) < 5).sum() > 8
+
+
+def test_every_patch_ever_seen_is_covered_as_is_told():
+    bank, points = grown(50, clouds(300, 10, seed=1), clouds(300, 3, seed=2), clouds(300, 0, seed=3))
+    assert distances(points, bank.members).min(1).max() <= bank.covering * (1 + 1e-5)
+
+
+def test_members_are_as_far_apart_as_is_told():
+    bank, _ = grown(50, clouds(300, 10, seed=1))
+    apart = distances(bank.members, bank.members)
+    apart[np.diag_indices(len(apart))] = np.inf
+    assert apart.min() >= bank.separation * (1 - 1e-4)
+
+
+def test_it_covers_nearly_as_well_as_a_selection_from_everything():
+    bank, points = grown(60, clouds(300, 10, seed=1), clouds(300, 20, seed=2))
+    anew = farthest_first(points, 60).radius
+    assert distances(points, bank.members).min(1).max() < 2 * anew  # twice is what is proved of either
+
+
+def test_with_room_nothing_goes():
+    first = clouds(100, 0)
+    bank = GrowingBank(first, 0.0, 0.0, at_most(1000))
+    more = clouds(50, 3, seed=1)
+    bank.add(more)
+    bank.fit()
+    assert (bank.taken, bank.dropped) == (50, 0)
+    assert distances(more, bank.members).min(1).max() < 1e-3
+
+
+def test_members_that_are_all_the_same_can_be_made_to_fit():
+    bank = GrowingBank(np.zeros((10, 3), np.float32), 0.0, 0.0, at_most(4))
+    bank.fit()
+    assert len(bank.members) == 1
+
+
+def test_members_of_a_group_go_together():
+    points = np.repeat(np.arange(30, dtype=np.float32)[:, None] * 3, 2, axis=0) + np.array([[0, 0], [0, 1]] * 30)
+
+    def pairs(members):
+        groups = np.arange(len(members)) // 2
+        return groups, lambda rows: len(np.unique(groups[rows])) <= 10
+
+    bank = GrowingBank(points.astype(np.float32), 0.5, 0.5, pairs)
+    bank.fit()
+    assert 8 <= len(bank.members) // 2 <= 10
+    assert (bank.members[::2, 0] == bank.members[1::2, 0]).all()
+    assert distances(points, bank.members).min(1).max() <= bank.covering * (1 + 1e-5)
+
+
+def test_order_does_not_matter_for_the_budget():
+    for seed in range(3):
+        bank, _ = grown(40, clouds(200, 5, seed=seed), clouds(200, -5, seed=seed + 9))
+        assert len(bank.members) <= 40
+
+
+def test_nearest_squared_is_that_of_differences():
+    patches, members = clouds(40, 0, seed=4), clouds(1500, 1, seed=5)
+    np.testing.assert_allclose(
+        nearest_squared(patches, members), distances(patches, members).min(1) ** 2, rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_a_small_budget(count):
+    bank, _ = grown(count, clouds(100, 4, seed=1))
+    assert 1 <= len(bank.members) <= count

@@ -1,0 +1,84 @@
+"""The safetensors format: what is written is read again, and nothing else is."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from flawspot.errors import ArtifactError
+from flawspot.runtime.tensors import TYPES, read_tensors, write_tensors
+
+TENSORS = {
+    "a": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "none": np.empty((0, 4), np.float64),
+    "one": np.array(7, np.int64),
+    "halves": np.ones((2, 1, 2), np.float16),
+    "bytes": np.arange(5, dtype=np.uint8),
+}
+
+
+def written(tensors=TENSORS, metadata=None):
+    return b"".join(write_tensors(tensors, {"said": "ja"} if metadata is None else metadata))
+
+
+def with_header(header, body=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def test_it_is_read_as_it_was_written():
+    tensors, metadata = read_tensors(written())
+    assert metadata == {"said": "ja"}
+    assert list(tensors) == list(TENSORS)
+    for name, tensor in TENSORS.items():
+        assert tensors[name].dtype == tensor.dtype
+        np.testing.assert_array_equal(tensors[name], tensor)
+        assert not tensors[name].flags.writeable
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_type(name):
+    tensor = np.array([[1, 0], [3, 4]], TYPES[name])
+    np.testing.assert_array_equal(read_tensors(written({"x": tensor}))[0]["x"], tensor)
+
+
+def test_the_header_is_that_of_the_format():
+    data = written({"x": np.zeros((2, 2), np.float32)})
+    length = struct.unpack("<Q", data[:8])[0]
+    assert length % 8 == 0
+    header = json.loads(data[8 : 8 + length])
+    assert header["x"] == {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
+    assert header["__metadata__"] == {"said": "ja"}
+
+
+ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "no file of tensors"),
+        (b"\xff" * 8, "no file of tensors"),
+        (struct.pack("<Q", 100) + b"{}", "no file of tensors"),
+        (with_header(b"[" * 10_000), "not a JSON object"),
+        (with_header(b"\xff\xfe"), "not a JSON object"),
+        (with_header([1]), "not a JSON object"),
+        (with_header({str(n): ENTRY for n in range(10_001)}), "not a JSON object"),
+        (with_header({"__metadata__": {"a": 1}}), "no texts"),
+        (with_header({"x": 1}), "damaged at 'x'"),
+        (with_header({"x": ENTRY | {"dtype": "F8"}}, b"0000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY | {"shape": [-1]}}, b"0000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY | {"shape": [True]}}, b"0000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY | {"shape": [1] * 9}}, b"0000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY | {"shape": [1 << 39, 1 << 39]}}, b"0000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY | {"data_offsets": [0]}}, b"0000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY | {"data_offsets": [4, 8]}}, b"00000000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY}, b"000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY, "y": ENTRY}, b"0000"), "damaged at 'y'"),
+        (with_header({"x": ENTRY}, b"00000"), "belong to no tensor"),
+    ],
+)
+def test_what_is_damaged_is_refused(data, told):
+    with pytest.raises(ArtifactError, match=told):
+        read_tensors(data)
