@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import ArtifactError
+from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.cutting import cut, named_values
 from flawspot.runtime.session import open_session
 from flawspot.runtime.state import Kept
@@ -57,7 +58,7 @@ class Eye:
         """
         self._layers = list(layers)
         self._names = [*map(value_of, layers), *named_values(model, INSIDE)]
-        self._session = open_session(cut(model, self._names), threads=threads)
+        self._session = open_session(cut(model, self._names), threads=threads, megabytes=allowed_megabytes())
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Seen:
         """(H, W, 3) uint8 -> maps and mask."""
@@ -75,7 +76,7 @@ class Mind:
         ranks = {value_of(layer): _MAP_RANK for layer in layers}
         if self._masked:
             ranks[INSIDE] = _INSIDE_RANK
-        self._session = open_session(cut(model, ["score"], ranks), threads=threads)
+        self._session = open_session(cut(model, ["score"], ranks), threads=threads, megabytes=allowed_megabytes())
         self._taken = {each.name for each in self._session.get_inputs()}
 
     def __call__(self, seen: Seen) -> float:

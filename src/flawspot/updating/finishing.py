@@ -14,6 +14,7 @@ from flawspot.data.reading import at_centres
 from flawspot.methods.updating import Changed
 from flawspot.progress import Progress
 from flawspot.provenance import now
+from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.artifact import Artifact, assemble, graph_sha256
 from flawspot.runtime.calibration import calibrate, outlying
 from flawspot.runtime.manifest import CalibrationInfo, Manifest
@@ -106,7 +107,7 @@ def finished(
     held_out, model = joined(old.state.of(CALIBRATION), learned.fresh[CALIBRATION]), learned.model
     with progress.step("setting the threshold"):
         scores = _scores(model, held_out)
-        session = open_session(model)
+        session = open_session(model, megabytes=allowed_megabytes())
         calibration = calibrate(
             scores,
             before.false_alarm_rate if false_alarm_rate is None else false_alarm_rate,

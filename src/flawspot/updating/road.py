@@ -7,15 +7,16 @@ photographs of old and new days together, all scored by the new detector.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flawspot.data.folders import Data
-from flawspot.errors import ArtifactError, ConfigurationError
+from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError
 from flawspot.extras import import_module
 from flawspot.files import check_writable
 from flawspot.methods.updating import Before, Changed, Updating, updating_of
@@ -24,10 +25,11 @@ from flawspot.runtime.artifact import Artifact, graph_sha256
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded, read_photograph
-from flawspot.runtime.seen import Eye, Mind, kept, layers_of
+from flawspot.runtime.seen import Eye, Mind, Seen, kept, layers_of
 from flawspot.runtime.signature import Key, read_trusted
 from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, Kept, State, beside, read_state, stacked
 from flawspot.runtime.stores import with_stores
+from flawspot.texts import shortened
 from flawspot.updating.finishing import Learned, Old, compared, finished, nothing_new
 from flawspot.updating.new_photographs import NewPhotographs, read_new
 from flawspot.updating.report import Report
@@ -152,9 +154,11 @@ def _learned(old: Old, new: NewPhotographs, updating: Updating, progress: Progre
     manifest, state = old.manifest, old.state
     layers = layers_of(old.artifact.model)
     eye, mind = Eye(old.artifact.model, layers), Mind(old.artifact.model, layers)
-    learner = updating.updater(
-        Before(old.artifact.model, manifest, state.learned, state.of(REPLAY), state.of(VALIDATION), progress=progress)
+    before = Before(
+        old.artifact.model, manifest, state.learned, state.of(REPLAY), state.of(VALIDATION), progress=progress
     )
+    with _fitting():
+        learner = updating.updater(before)
     roles = {int(row): CALIBRATION for row in new.calibration} | {int(row): VALIDATION for row in new.validation}
     order = [*new.fit.tolist(), *new.validation.tolist(), *new.calibration.tolist()]
 
@@ -168,14 +172,51 @@ def _learned(old: Old, new: NewPhotographs, updating: Updating, progress: Progre
             raise photograph
         seen = eye(photograph.pixels)
         scores[new.name(row)] = mind(seen)
+        if len(scores) == 1:
+            _check_kept(state, seen)
         role = roles.get(row, REPLAY)
         if role == REPLAY:
-            learner.add(seen.maps, seen.inside)
+            with _fitting():
+                learner.add(seen.maps, seen.inside)
         if role != REPLAY or updating.replays:
             found[role].append(kept(new.name(row), new.hashes[row], int(new.groups[row]), seen))
     fresh = {role: stacked(parts) for role, parts in found.items()}
-    changed = learner.finish(fresh[VALIDATION])
+    with _fitting():
+        changed = learner.finish(fresh[VALIDATION])
     return Learned(_model(old.artifact, changed), changed, fresh, scores)
+
+
+@contextlib.contextmanager
+def _fitting() -> Iterator[None]:
+    """A state comes from a file, and may hold numbers of any shape: what they lead to is an error of one line."""
+    try:
+        yield
+    except (ValueError, IndexError, KeyError, TypeError, AssertionError, RuntimeError) as error:
+        if isinstance(error, FlawspotError):
+            raise
+        told = shortened(" ".join(str(error).split()), 120)
+        raise ArtifactError(f"the state does not fit the detector ({type(error).__name__}: {told})") from error
+
+
+def _check_kept(state: State, seen: Seen) -> None:
+    """What is kept must have the shape of what is seen now.
+
+    Raises:
+        ArtifactError: it has not.
+    """
+    tiles = len(next(iter(seen.maps.values())))
+    for role, kept_ones in state.kept.items():
+        if not len(kept_ones):
+            continue
+        shapes = {layer: maps.shape[1:] for layer, maps in kept_ones.maps.items()}
+        inside = None if kept_ones.inside is None else kept_ones.inside.shape[1:]
+        now = None if seen.inside is None else seen.inside.shape[1:]
+        if (
+            kept_ones.tiles != tiles
+            or shapes != {layer: maps.shape[1:] for layer, maps in seen.maps.items()}
+            or inside != now
+        ):
+            raise ArtifactError(f"the state's photographs of {role} are not those of this detector: it is damaged")
 
 
 def _model(before: Artifact, changed: Changed) -> bytes:

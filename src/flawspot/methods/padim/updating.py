@@ -41,7 +41,8 @@ class Updater:
             if name.startswith(_CHOSEN) and name.removeprefix(_CHOSEN).isdecimal()
         }
         self._stores = before.stores()
-        if not self._chosen or "mean" not in self._stores:
+        mean = self._stores.get("mean")
+        if not self._chosen or mean is None or mean.T.shape != self._gaussians.mean().shape:
             raise ArtifactError("it is not the state of such a detector: it is damaged")
         self._before_count = self._gaussians.count
 
