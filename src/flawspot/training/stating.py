@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from flawspot.data.learned import content_hash
 from flawspot.errors import ArtifactError, ConfigurationError, TrainingError
-from flawspot.methods.updating import Before, Updating, updating_of
+from flawspot.methods.updating import Before, updating_of
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.artifact import Artifact, graph_sha256
 from flawspot.runtime.prefetch import prefetch
@@ -22,13 +22,13 @@ from flawspot.training.photographs import Division, Photographs
 Rows = NDArray[np.int64]
 
 
-def check_updatable(chosen: Configuration, division: Division, megabytes: int) -> Updating:
+def check_updatable(chosen: Configuration, division: Division, megabytes: int) -> None:
     """Refuse what cannot be updated later on, before the long work; and let the method leave room for it.
 
     Raises:
         ConfigurationError: says what and why.
     """
-    updating = updating_of(chosen.method.name)
+    updating_of(chosen.method.name)
     if division.calibration == "cross":
         raise ConfigurationError("an update needs photographs that were held out: leave out --calibration cross")
     if chosen.tolerance is not None:
@@ -40,8 +40,12 @@ def check_updatable(chosen: Configuration, division: Division, megabytes: int) -
         )
     if not 1 <= megabytes <= 1024:
         raise ConfigurationError(f"a state may take 1 to 1024 megabytes for features, not {megabytes}")
+    if chosen.precision == "int8" and chosen.method.replays():
+        raise ConfigurationError(
+            f"a network of {chosen.method.name} that is rounded to 8 bits cannot go on learning: leave out --precision "
+            "int8 or --state"
+        )
     chosen.method.leave_room()
-    return updating
 
 
 def state_of(
@@ -52,19 +56,19 @@ def state_of(
     Raises:
         TrainingError: the graph cannot be cut where an update must cut it.
     """
-    updating, learned = updating_of(chosen.method.name), chosen.method.learned()
+    learned = chosen.method.learned()
     if learned is None:
         raise ConfigurationError(f"detectors of {chosen.method.name} cannot be updated: leave out --state")
     try:
         eye = _tried(artifact.model, photographs, chosen)
         roles = {CALIBRATION: photographs.calibration}
-        if updating.replays:
+        if chosen.method.replays():
             roles |= {VALIDATION: photographs.validation, REPLAY: photographs.fit}
         found = {}
         for number, (role, rows) in enumerate(roles.items()):
             found[role] = _seen(eye, photographs, chosen, rows, megabytes, [chosen.method.seed, number], progress)
         before = Before(artifact.model, artifact.manifest, learned)
-        updating.updater(before)
+        updating_of(chosen.method.name)(before)
     except ArtifactError as error:
         raise TrainingError(f"this detector cannot be updated: {error}") from None
     hashes = tuple(content_hash(path) for path in photographs.images)

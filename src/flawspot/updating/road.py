@@ -16,9 +16,8 @@ from pathlib import Path
 
 from flawspot.data.folders import Data
 from flawspot.errors import ArtifactError, ConfigurationError
-from flawspot.extras import import_module
 from flawspot.files import check_writable
-from flawspot.methods.updating import Before, Changed, Updating, updating_of
+from flawspot.methods.updating import Before, Changed, Updater, updating_of
 from flawspot.progress import Progress, as_progress
 from flawspot.runtime.artifact import Artifact, graph_sha256
 from flawspot.runtime.artifact import read as read_artifact
@@ -92,7 +91,7 @@ def update(
     old = _opened(artifact, state)
     if output is not None:
         _check_output(output, artifact)
-    updating = updating_of(old.manifest.method)
+    updater = updating_of(old.manifest.method)
     new = read_new(
         data,
         old.state.known,
@@ -106,7 +105,7 @@ def update(
     )
     if not new.images:
         return Updated(old.artifact, nothing_new(old, new, time.perf_counter() - begin))
-    model, fresh, changed = _learned(old, new, updating, told)
+    model, fresh, changed = _learned(old, new, updater, told)
     after = finished(old, new, fresh, changed, model, false_alarm_rate, seed, told)
     report = dataclasses.replace(compared(old, new, after, changed), seconds=round(time.perf_counter() - begin, 3))
     if output is not None:
@@ -141,12 +140,12 @@ def _check_output(output: str | os.PathLike[str], artifact: Artifact | str | os.
 
 
 def _learned(
-    old: Old, new: NewPhotographs, updating: Updating, progress: Progress
+    old: Old, new: NewPhotographs, updater: type[Updater], progress: Progress
 ) -> tuple[bytes, dict[str, Kept], Changed]:
     """The graph after it has learned; the features of the photographs that are kept, by role; and what changed."""
     manifest, state = old.manifest, old.state
     eye = Eye(old.artifact.model, layers_of(old.artifact.model))
-    learner = updating.updater(
+    learner = updater(
         Before(old.artifact.model, manifest, state.learned, state.of(REPLAY), state.of(VALIDATION), progress=progress)
     )
     roles = {int(row): CALIBRATION for row in new.calibration} | {int(row): VALIDATION for row in new.validation}
@@ -163,19 +162,10 @@ def _learned(
         role = roles.get(row, REPLAY)
         if role == REPLAY:
             learner.add(seen.maps, seen.inside)
-        if role != REPLAY or updating.replays:
+        if role != REPLAY or REPLAY in state.kept:
             found[role].append(kept(new.name(row), new.hashes[row], int(new.groups[row]), seen))
     fresh = {role: stacked(parts) for role, parts in found.items()}
     changed = learner.finish(fresh[VALIDATION])
-    return _model(old.artifact, changed), fresh, changed
-
-
-def _model(before: Artifact, changed: Changed) -> bytes:
-    """The graph with what was learned."""
-    if changed.fitted is None:
-        model = with_stores(before.model, changed.stores)
-    else:
-        renewing = import_module("flawspot.training.renewing", "updating a detector of this method")
-        model = renewing.renewed(before, changed.fitted)
+    model = with_stores(old.artifact.model, changed.stores)
     check_model(model)
-    return model
+    return model, fresh, changed
