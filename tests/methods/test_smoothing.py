@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from flawspot.methods.covering import cells_inside
-from flawspot.methods.smoothing import Upsample, bilinear_matrix, gaussian_matrix, upsampling_matrix, upsampling_part
+from flawspot.methods.repeating import bilinear_matrix
+from flawspot.methods.smoothing import Upsample, gaussian_matrix, upsampling_matrix, upsampling_part
 
 
 @pytest.mark.parametrize(("grid", "size"), [(7, 224), (14, 56), (56, 224), (11, 176), (5, 5), (1, 8), (9, 4)])

@@ -126,6 +126,10 @@ class Method(ABC):
         """
         return None
 
+    def replays(self) -> bool:
+        """Whether an update learns from old photographs again, so that features of some of them are kept."""
+        return False
+
     @abstractmethod
     def head(self) -> nn.Module:
         """The fitted head: ``forward({layer: (N T, C, H, W)}, inside=None) -> (map (N T, h, w), score (N T,))``.

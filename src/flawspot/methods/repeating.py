@@ -19,6 +19,21 @@ def repeated(maps: NDArray[np.float32], grid: Size) -> NDArray[np.float32]:
     return maps.reshape(*maps.shape[:2], -1)
 
 
+def bilinear_matrix(grid: int, size: int) -> NDArray[np.float64]:
+    """(size, grid) matrix that brings `grid` values to `size` by linear interpolation.
+
+    Pixel centres are at half-integers and values are repeated beyond the border: torch's ``align_corners=False``.
+    """
+    position = np.clip((np.arange(size) + 0.5) * grid / size - 0.5, 0, grid - 1)
+    left = np.minimum(position.astype(np.int64), max(grid - 2, 0))
+    fraction = position - left
+    matrix = np.zeros((size, grid))
+    rows = np.arange(size)
+    matrix[rows, left] = 1 - fraction
+    matrix[rows, np.minimum(left + 1, grid - 1)] += fraction
+    return matrix
+
+
 def pooled(maps: NDArray[np.float32], cells: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
     """(T, C, H, W) -> means over 3 x 3, beyond the border zeros; of `cells` (T, H, W) alone where some are not looked
     at."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.methods.inside import Cells
+from flawspot.methods.repeating import bilinear_matrix
 from flawspot.methods.shapes import Size
 from flawspot.runtime.manifest import Part
 
@@ -24,21 +25,6 @@ SIGMA = 4.0
 """Standard deviation of the Gaussian over the map, in pixels of a 224-pixel map; scaled with other input sizes."""
 TRUNCATE = 4.0
 """The Gaussian is cut off at this many standard deviations, as scipy.ndimage.gaussian_filter does by default."""
-
-
-def bilinear_matrix(grid: int, size: int) -> NDArray[np.float64]:
-    """(size, grid) matrix that brings `grid` values to `size` by linear interpolation.
-
-    Pixel centres are at half-integers and values are repeated beyond the border: torch's ``align_corners=False``.
-    """
-    position = np.clip((np.arange(size) + 0.5) * grid / size - 0.5, 0, grid - 1)
-    left = np.minimum(position.astype(np.int64), max(grid - 2, 0))
-    fraction = position - left
-    matrix = np.zeros((size, grid))
-    rows = np.arange(size)
-    matrix[rows, left] = 1 - fraction
-    matrix[rows, np.minimum(left + 1, grid - 1)] += fraction
-    return matrix
 
 
 def gaussian_matrix(size: int, sigma: float) -> NDArray[np.float64]:

@@ -2,8 +2,8 @@
 
 A method that can be updated has a module ``updating`` in its room with a class ``Updater`` and ``METHODS``, the names
 that it is for, and tells by `flawspot.methods.base.Method.learned` what that class goes on from beside the graph. Where
-the module sets ``REPLAYS``, features of some photographs that were learned from are kept, to be learned again. The
-module imports no torch; what needs it is imported in `Updater.finish`.
+`flawspot.methods.base.Method.replays`, features of some photographs that were learned from are kept, to be learned
+again. The module imports no torch; what needs it is imported by the class, through `flawspot.extras`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,20 +66,19 @@ class Changed:
         stores: constants of the graph with other numbers, by their whole names.
         learned: what the next update goes on from.
         told: lines about it.
-        fitted: a fitted method whose graph takes the place of the whole, where constants alone do not do.
     """
 
     stores: Mapping[str, NDArray[Any]]
     learned: Mapping[str, NDArray[Any]]
     told: Sequence[str] = ()
-    fitted: Any = field(default=None, repr=False)
 
 
 class Updater(Protocol):
     """Learns from new photographs, one after the other."""
 
     def __init__(self, before: Before) -> None:
-        """Raises ArtifactError where graph and state are not what the method made."""
+        """Raises ArtifactError where graph and state are not what the method made, MissingPackageError without torch
+        where it is needed."""
 
     def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
         """Learn from one photograph.
@@ -93,21 +92,8 @@ class Updater(Protocol):
         """What all of them come to; `new_validation` are new photographs to choose the epoch by."""
 
 
-@dataclass(frozen=True)
-class Updating:
-    """What the module of a method says.
-
-    Attributes:
-        updater: its class.
-        replays: whether photographs are kept to be learned again.
-    """
-
-    updater: type[Updater]
-    replays: bool
-
-
-def updating_of(method: str) -> Updating:
-    """How detectors of a method are updated.
+def updating_of(method: str) -> type[Updater]:
+    """What updates detectors of a method.
 
     Raises:
         ConfigurationError: they cannot be.
@@ -119,5 +105,6 @@ def updating_of(method: str) -> Updating:
             continue
         module = importlib.import_module(home)
         if method in module.METHODS:
-            return Updating(module.Updater, getattr(module, "REPLAYS", False))
+            found: type[Updater] = module.Updater
+            return found
     raise ConfigurationError(f"detectors of {method[:50]} cannot be updated: train again on old and new photographs")

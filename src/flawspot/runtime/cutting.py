@@ -14,6 +14,9 @@ from flawspot.runtime.stores import GRAPH, INITIALIZER, graph_of, name_of
 FLOAT = 1
 """Of TensorProto.DataType."""
 _NODE, _INPUT, _OUTPUT, _VALUE_INFO = 1, 11, 12, 13
+_OPERATOR = 4
+"""Of a NodeProto."""
+_IMAGE = b"image"
 _METADATA_PROPS = 14
 
 
@@ -23,10 +26,11 @@ def cut(model: bytes, outputs: Sequence[str], inputs: Mapping[str, int] | None =
     Args:
         model: a verified one.
         outputs: names of float32 values of the graph.
-        inputs: float32 values that are given, with the number of their dimensions; None: the model's own inputs.
+        inputs: float32 values that are given, with the number of their dimensions; None: the model's own inputs. Where
+            the part takes from the photographs how many they are, they are an input as well.
 
     Raises:
-        ArtifactError: the graph has not such a value, or needs more than the inputs.
+        ArtifactError: the graph has not such a value, or needs more than the inputs and the shape of the photographs.
     """
     pieces: list[bytes | memoryview] = []
     view = memoryview(model)
@@ -64,19 +68,25 @@ def _part(graph: memoryview, outputs: Sequence[bytes], inputs: Mapping[str, int]
     for name in outputs:
         if name not in made_by:
             raise ArtifactError(f"its graph has no value {name.decode(errors='replace')[:50]!a}: train it again")
-    if inputs is not None and b"image" in seen:
+    own = inputs is None or _IMAGE in seen
+    readers = [nodes[index][1] for index in needed if _IMAGE in takes[index]]
+    if inputs is not None and any(_operator(node) != b"Shape" for node in readers):
         raise ArtifactError("its head looks at the photograph itself: it cannot be updated")
     kept: list[bytes | memoryview] = [graph[place] for index, (place, _) in enumerate(nodes) if index in needed]
     for number, wire_type, place, payload in fields(graph):
         if number == INITIALIZER and wire_type == LENGTH_DELIMITED:
             if name_of(payload) in seen:
                 kept.append(graph[place])
-        elif number not in (_NODE, _OUTPUT, _VALUE_INFO) and not (number == _INPUT and inputs is not None):
+        elif number not in (_NODE, _OUTPUT, _VALUE_INFO) and (number != _INPUT or own):
             kept.append(graph[place])
     for value, rank in ({} if inputs is None else inputs).items():
         kept.append(delimited(_INPUT, _value_info(value.encode(), rank)))
     kept += [delimited(_OUTPUT, _value_info(name, None)) for name in outputs]
     return b"".join(kept)
+
+
+def _operator(node: memoryview) -> bytes:
+    return next((bytes(payload) for number, _, _, payload in fields(node) if number == _OPERATOR), b"")
 
 
 def _value_info(name: bytes, rank: int | None) -> bytes:

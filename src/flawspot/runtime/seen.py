@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from flawspot.runtime.state import Kept
 INSIDE = "flawspot.inside"
 _LAYER = "flawspot.layer."
 _MAP_RANK, _INSIDE_RANK = 4, 3
+_ONE = np.zeros((1, 1, 1, 3), np.uint8)
+"""Stands for one photograph where only their number is asked for."""
 _LARGEST_HALF = 65_504.0
 """What half precision has at most; features of all known backbones are far below it."""
 
@@ -81,9 +84,10 @@ class Mind:
 
     def __call__(self, seen: Seen) -> float:
         """The score of one photograph."""
-        given = {value_of(layer): maps for layer, maps in seen.maps.items()}
+        given: dict[str, NDArray[Any]] = {value_of(layer): maps for layer, maps in seen.maps.items()}
         if self._masked and seen.inside is not None:
             given[INSIDE] = seen.inside.astype(np.float32)
+        given["image"] = _ONE
         return float(self._session.run(["score"], {k: v for k, v in given.items() if k in self._taken})[0][0])
 
 

@@ -50,6 +50,11 @@ def updatable(chosen: Configuration, division: Division, megabytes: int) -> Conf
         )
     if not 1 <= megabytes <= MOST_MEGABYTES:
         raise ConfigurationError(f"a state may take 1 to {MOST_MEGABYTES:,} megabytes for features, not {megabytes}")
+    if chosen.precision == "int8" and chosen.method.replays():
+        raise ConfigurationError(
+            f"a network of {chosen.method.name} that is rounded to 8 bits cannot go on learning: leave out --precision "
+            "int8 or --state"
+        )
     chosen.method.leave_room()
     return dataclasses.replace(chosen, updatable=megabytes)
 
@@ -62,19 +67,19 @@ def with_state(
     Raises:
         TrainingError: the graph cannot be cut where an update must cut it.
     """
-    updating, learned = updating_of(chosen.method.name), chosen.method.learned()
+    learned = chosen.method.learned()
     if learned is None:
         raise ConfigurationError(f"detectors of {chosen.method.name} cannot be updated: leave out --state")
     try:
         eye = _tried(artifact.model, photographs, chosen)
         roles = {CALIBRATION: photographs.calibration}
-        if updating.replays:
+        if chosen.method.replays():
             roles |= {VALIDATION: photographs.validation, REPLAY: photographs.fit}
         found = {}
         for number, (role, rows) in enumerate(roles.items()):
             found[role] = _seen(eye, photographs, chosen, rows, [chosen.method.seed, number], progress)
         before = Before(artifact.model, artifact.manifest, learned)
-        updating.updater(before)
+        updating_of(chosen.method.name)(before)
     except ArtifactError as error:
         raise TrainingError(f"this detector cannot be updated: {error}") from None
     hashes = tuple(content_hash(path) for path in photographs.images)

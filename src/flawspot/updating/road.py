@@ -17,9 +17,8 @@ from pathlib import Path
 
 from flawspot.data.folders import Data
 from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError
-from flawspot.extras import import_module
 from flawspot.files import check_writable
-from flawspot.methods.updating import Before, Changed, Updating, updating_of
+from flawspot.methods.updating import Before, Updater, updating_of
 from flawspot.progress import Progress, as_progress
 from flawspot.runtime.artifact import Artifact, graph_sha256
 from flawspot.runtime.onnx_checks import check_model
@@ -98,7 +97,7 @@ def update(
     old = _opened(artifact, state, trusted_keys)
     if output is not None:
         _check_output(output, artifact)
-    updating = updating_of(old.manifest.method)
+    updater = updating_of(old.manifest.method)
     new = read_new(
         data,
         old.state.known,
@@ -112,7 +111,7 @@ def update(
     )
     if not new.images:
         return Updated(old.artifact, nothing_new(old, new, time.perf_counter() - begin))
-    learned = _learned(old, new, updating, told)
+    learned = _learned(old, new, updater, told)
     after = finished(old, new, learned, false_alarm_rate, seed, told)
     report = dataclasses.replace(compared(old, new, learned, after), seconds=round(time.perf_counter() - begin, 3))
     if output is not None:
@@ -149,7 +148,7 @@ def _check_output(output: str | os.PathLike[str], artifact: Artifact | str | os.
     check_writable(beside(path))
 
 
-def _learned(old: Old, new: NewPhotographs, updating: Updating, progress: Progress) -> Learned:
+def _learned(old: Old, new: NewPhotographs, updater: type[Updater], progress: Progress) -> Learned:
     """One photograph after the other."""
     manifest, state = old.manifest, old.state
     layers = layers_of(old.artifact.model)
@@ -158,7 +157,7 @@ def _learned(old: Old, new: NewPhotographs, updating: Updating, progress: Progre
         old.artifact.model, manifest, state.learned, state.of(REPLAY), state.of(VALIDATION), progress=progress
     )
     with _fitting():
-        learner = updating.updater(before)
+        learner = updater(before)
     roles = {int(row): CALIBRATION for row in new.calibration} | {int(row): VALIDATION for row in new.validation}
     order = [*new.fit.tolist(), *new.validation.tolist(), *new.calibration.tolist()]
 
@@ -178,12 +177,14 @@ def _learned(old: Old, new: NewPhotographs, updating: Updating, progress: Progre
         if role == REPLAY:
             with _fitting():
                 learner.add(seen.maps, seen.inside)
-        if role != REPLAY or updating.replays:
+        if role != REPLAY or REPLAY in state.kept:
             found[role].append(kept(new.name(row), new.hashes[row], int(new.groups[row]), seen))
     fresh = {role: stacked(parts) for role, parts in found.items()}
     with _fitting():
         changed = learner.finish(fresh[VALIDATION])
-    return Learned(_model(old.artifact, changed), changed, fresh, scores)
+    model = with_stores(old.artifact.model, changed.stores)
+    check_model(model)
+    return Learned(model, changed, fresh, scores)
 
 
 @contextlib.contextmanager
@@ -217,14 +218,3 @@ def _check_kept(state: State, seen: Seen) -> None:
             or inside != now
         ):
             raise ArtifactError(f"the state's photographs of {role} are not those of this detector: it is damaged")
-
-
-def _model(before: Artifact, changed: Changed) -> bytes:
-    """The graph with what was learned."""
-    if changed.fitted is None:
-        model = with_stores(before.model, changed.stores)
-    else:
-        renewing = import_module("flawspot.training.renewing", "updating a detector of this method")
-        model = renewing.renewed(before, changed.fitted)
-    check_model(model)
-    return model

@@ -16,7 +16,6 @@ expanded square loses its digits where distances are small.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -26,10 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.methods.cfa.interpolation import interpolate_columns, interpolate_rows
+from flawspot.methods.cfa.turned import CHUNK, turned, turning
 from flawspot.methods.shapes import Size
-
-CHUNK = 448
-"""Centres compared at once: bounds each matrix of products at 3,136 x 448 x 4 bytes = 5.6 MB an image."""
 
 
 class NearestCentres(nn.Module):
@@ -46,8 +43,6 @@ class NearestCentres(nn.Module):
     """
 
     centres: Tensor
-    norms: Tensor
-    slopes: Tensor
     bias: Tensor
     position: Tensor
     axis: Tensor
@@ -71,16 +66,8 @@ class NearestCentres(nn.Module):
             raise ValueError(f"a description of {features} features must have as many components, not {weight.shape}")
         if nearest > len(centres):
             raise ValueError(f"{nearest} nearest of {len(centres)} centres")
-        starts = np.cumsum([0, *(channels for channels, _ in shapes)])
-        by_grid = sorted(range(len(shapes)), key=lambda index: -math.prod(shapes[index][1]))
-        columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in by_grid])
-        basis, mixing = np.linalg.qr(weight[:, columns])
-        turned = centres @ basis  # (M, D)
-        middle = turned.mean(0)
-        turned -= middle
+        found = turning(weight, shapes)
         self.halved = precision == "float16"
-        if self.halved:
-            turned = turned.astype(np.float16).astype(np.float64)
         self.nearest = nearest
         self.members: list[list[int]] = []
         """The maps of each resolution, finest first."""
@@ -88,21 +75,17 @@ class NearestCentres(nn.Module):
         self.reaches: list[int] = []
         """How many components the maps of a resolution and of all finer ones have in them."""
         end = 0
-        for grid, group in groupby(by_grid, key=lambda index: shapes[index][1]):
+        for grid, group in groupby(found.order, key=lambda index: shapes[index][1]):
             members = list(group)
             start, end = end, end + sum(shapes[index][0] for index in members)
-            self.register_buffer(f"mixing{len(self.grids)}", _float(mixing[:end, start:end].T))  # (C, reach)
+            self.register_buffer(f"mixing{len(self.grids)}", _float(found.mixing[:end, start:end].T))  # (C, reach)
             self.members.append(members)
             self.grids.append(grid)
             self.reaches.append(end)
-        position = basis.T @ position  # (D, 2)
-        fine = self.reaches[0]
-        kept = _float(turned)
-        self.register_buffer("centres", kept.half() if self.halved else kept)  # (M, D)
-        self.register_buffer("norms", _float((turned**2).sum(1)))  # (M,)
-        self.register_buffer("slopes", _float((turned[:, fine:] @ position[fine:]).T))  # (2, M): products with V
-        self.register_buffer("bias", _float(basis.T @ bias - middle))
-        self.register_buffer("position", _float(position.T))  # (2, D)
+        # In chunks that are whole constants of the graph, so that an update finds them by their names.
+        for name, array in turned(found.basis, position, bias, centres, self.reaches[0], self.halved).items():
+            self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)))
+        self.register_buffer("position", _float((found.basis.T @ position).T))  # (2, D)
         height, width = self.grids[0]
         self.square = height == width
         if self.square:
@@ -153,7 +136,7 @@ class NearestCentres(nn.Module):
         values, indices = [], []
         for start in range(0, len(self.centres), CHUNK):
             stop = min(start + CHUNK, len(self.centres))
-            products = self._chunk(fine, coarse, start, stop)
+            products = self._chunk(fine, coarse, start // CHUNK)
             value, index = products.topk(min(self.nearest, stop - start), dim=1, largest=False)
             values.append(value)
             indices.append(index + start)
@@ -162,24 +145,25 @@ class NearestCentres(nn.Module):
         best = torch.cat(values, 1).topk(self.nearest, dim=1, largest=False).indices
         return torch.cat(indices, 1).gather(1, best)
 
-    def _chunk(self, fine: Tensor, coarse: list[Tensor], start: int, stop: int) -> Tensor:
-        """(N P, stop - start): ``|c|^2 - 2 q . c`` for some of the centres."""
+    def _chunk(self, fine: Tensor, coarse: list[Tensor], number: int) -> Tensor:
+        """(N P, count): ``|c|^2 - 2 q . c`` for some of the centres."""
         reach, (height, width) = self.reaches[0], self.grids[0]
-        centres, norms = self._decoded(self.centres[start:stop]), self.norms[start:stop]
+        centres = self._decoded(self.centres[number * CHUNK : (number + 1) * CHUNK])
+        norms, count = self.get_buffer(f"norms_{number}"), len(centres)
         if len(coarse) == 1:
             return torch.addmm(norms, fine, centres.T)
         down = across = self._repeated(self.axis if self.square else self.rows_axis, coarse[0])  # (N, gh, 1)
         if not self.square:
             across = self._repeated(self.columns_axis, coarse[0])  # (N, gw, 1)
-        rows = (down @ self.slopes[:1, start:stop])[:, :, None]  # (N, gh, 1, M)
-        columns = (across @ self.slopes[1:, start:stop])[:, None]  # (N, 1, gw, M)
+        rows = (down @ self.get_buffer(f"rows_{number}"))[:, :, None]  # (N, gh, 1, M)
+        columns = (across @ self.get_buffer(f"columns_{number}"))[:, None]  # (N, 1, gw, M)
         total = None
         for level in range(1, len(coarse)):
             flat = coarse[level].reshape(-1, coarse[level].shape[3])
             against = centres[:, reach : self.reaches[level]].T
             last = level == len(coarse) - 1
             product = torch.addmm(norms, flat, against) if last else flat @ against
-            product = product.reshape(-1, *self.grids[level], stop - start)
+            product = product.reshape(-1, *self.grids[level], count)
             # What depends on the row or the column alone is added where the other axis is still coarse.
             if level == 1:
                 product = interpolate_columns(interpolate_rows(product, height) + rows, width)
@@ -190,7 +174,7 @@ class NearestCentres(nn.Module):
         assert total is not None  # there is a coarser resolution
         if len(coarse) == 2:
             total = total + columns
-        return torch.addmm(total.reshape(-1, stop - start), fine, centres[:, :reach].T)
+        return torch.addmm(total.reshape(-1, count), fine, centres[:, :reach].T)
 
     def _repeated(self, axis: Tensor, like: Tensor) -> Tensor:
         """(N, length, 1): for each image, lest products with it become 14 constants of 100 KB each."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from flawspot.methods.cfa import costs
 from flawspot.methods.cfa.centres import NearestCentres
 from flawspot.methods.cfa.descriptor import Descriptor
 from flawspot.methods.cfa.nearest_by_layer import squared_distances
+from flawspot.methods.cfa.turned import turning
+from flawspot.methods.cfa.updating import BASIS, BIAS, CENTRES, FIRST, IMAGES, POSITION
 from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import NOTHING_INSIDE, FeatureSet
 from flawspot.methods.inside import Cells
@@ -61,6 +63,7 @@ class CFA(Method):
         descriptor_: the trained descriptor.
         centres_: (M, C): the mean descriptor at each position, before training, over the images in which the position
             is looked at. M is P, or less where some never are.
+        images_: (P,) how many images these are.
     """
 
     name: ClassVar[str] = "cfa"
@@ -82,6 +85,7 @@ class CFA(Method):
 
     descriptor_: Descriptor = field(init=False, repr=False)
     centres_: Tensor = field(init=False, repr=False)
+    images_: NDArray[np.int64] = field(init=False, repr=False)
     training_losses_: list[float] = field(init=False, repr=False)
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
@@ -96,6 +100,7 @@ class CFA(Method):
                 # The descriptor is linear, so the mean of its outputs is its output of the mean.
                 means = [torch.from_numpy(maps.mean(0, dtype=np.float64, keepdims=True)).float() for maps in pooled]
                 centres = descriptor([mean.to(device) for mean in means])[0].flatten(0, 1)  # (P, C)
+                self.images_ = np.full(shapes.positions, len(features), np.int64)
             else:
                 centres = self._centres_inside(descriptor, pooled, features)  # (M, C)
 
@@ -154,6 +159,7 @@ class CFA(Method):
             described = descriptor([torch.from_numpy(maps[batch]).to(device) for maps in pooled]).flatten(1, 2)
             total += (described * cells[:, :, None]).sum(0)
             images += cells.sum(0)[:, None]
+        self.images_ = images[:, 0].cpu().numpy().astype(np.int64)
         known = images[:, 0] > 0
         if not known.any():
             raise DataError(NOTHING_INSIDE)
@@ -175,6 +181,20 @@ class CFA(Method):
             repulsion = (boundary - squared[:, self.nearest :] - self.alpha).clamp(min=0).mean()
             loss = loss + repulsion / self.nu
         return loss
+
+    def learned(self) -> Mapping[str, NDArray[Any]]:
+        """The centres, and both descriptions: the one that makes them, and how the trained one is turned."""
+        levels = costs.levels(self.shapes_)
+        first, trained = Descriptor(levels, self.seed).matrices(), self.descriptor_.matrices()
+        weight, position, bias = (tensor.detach().numpy() for tensor in trained)
+        return {
+            **dict(zip(FIRST, (tensor.detach().numpy() for tensor in first), strict=True)),
+            POSITION: position,
+            BIAS: bias,
+            BASIS: turning(weight, levels).basis,
+            CENTRES: self.centres_.numpy(),
+            IMAGES: self.images_,
+        }
 
     def head(self) -> nn.Module:
         """The descriptor and the distances to the K nearest centres; the image score is the smoothed map's maximum."""

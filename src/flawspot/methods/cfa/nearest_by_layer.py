@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from flawspot.methods.cfa.smallest import smallest
+from flawspot.methods.repeating import bilinear_matrix
 from flawspot.methods.shapes import Size
-from flawspot.methods.smoothing import bilinear_matrix
 
 ROWS = 4
 """Rows of patches compared at once: 4 x 56 x 3,136 x 4 bytes = 2.8 MB, which stays in a processor's cache."""

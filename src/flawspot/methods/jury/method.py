@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from flawspot.methods.features import FeatureSet
 from flawspot.methods.jury import costs
 from flawspot.methods.jury.combining import RULES, Combination, Scale, scale_of
 from flawspot.methods.jury.members import SYNTAX, Member, parse, part_name
+from flawspot.methods.jury.updating import Seat, nested
 from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
 from flawspot.methods.shapes import Shapes
@@ -55,6 +56,7 @@ class Jury(Method):
         rule: how their maps become one; see `flawspot.methods.jury.combining`.
         precision: how the members keep their stores: ``int8`` as a detector of that precision does.
         fitted_: the members.
+        room_: whether they leave room to be updated.
         scales_: of each member's map.
     """
 
@@ -70,6 +72,7 @@ class Jury(Method):
     precision: str = setting("float32", choices=["float32", "int8"])
 
     fitted_: list[Method] = field(init=False, repr=False)
+    room_: bool = field(default=False, init=False, repr=False)
     scales_: list[Scale] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -117,6 +120,8 @@ class Jury(Method):
         validation.check_inside()
         self.fitted_, self.scales_ = [], []
         for _, member, taps in self.seats(shapes.taps, shapes.backbone):
+            if self.room_:
+                member.leave_room()
             layers = member.required(taps, shapes.backbone)
             held_out = validation.at(taps, layers)
             member.fit(features.at(taps, layers), held_out, progress=progress)
@@ -124,6 +129,31 @@ class Jury(Method):
                 self.scales_.append(scale_of(_pixels(member.head().eval(), held_out), member.name))
             self.fitted_.append(member)
         return self
+
+    def leave_room(self) -> None:
+        """Let each member do so.
+
+        Raises:
+            ConfigurationError: one of them cannot be updated.
+        """
+        for member in self._created():
+            member.leave_room()
+        self.room_ = True
+
+    def learned(self) -> Mapping[str, NDArray[Any]]:
+        """What the members go on from, and who they are."""
+        found, seats = [], []
+        for member, (_, _, taps) in zip(
+            self.fitted_, self.seats(self.shapes_.taps, self.shapes_.backbone), strict=True
+        ):
+            found.append(member.learned() or {})
+            layers = member.required(taps, self.shapes_.backbone)
+            seats.append(Seat(member.name, member.hyperparameters(), taps, layers))
+        return nested(seats, found)
+
+    def replays(self) -> bool:
+        """Whether a member does."""
+        return any(member.replays() for member in self._created())
 
     def head(self) -> nn.Module:
         """The members' heads and how their maps become one; the image score is its maximum."""

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.backbones.layer_groups import STAGES
@@ -88,6 +89,10 @@ class Pasted(Method):
         network = DefectNetwork(self.shapes_, self.width, self.blocks)
         self.network_ = learn(network, features, features.pasted, schedule, progress)
         return self
+
+    def learned(self) -> Mapping[str, NDArray[Any]]:
+        """Nothing that an update would go on from: the network stays."""
+        return {}
 
     def head(self) -> nn.Module:
         """The network, and the smoothing; the image score is the map's maximum."""

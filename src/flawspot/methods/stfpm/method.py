@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
+from numpy.typing import NDArray
 from torch import nn
 
 from flawspot.backbones.block_list import INPUT, BlockList
@@ -25,6 +26,7 @@ from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
 from flawspot.methods.shapes import Shapes
 from flawspot.methods.stfpm import costs
+from flawspot.methods.stfpm.folding import states
 from flawspot.methods.stfpm.head import StudentTeacherHead
 from flawspot.methods.stfpm.recipes import RECIPES, recipe
 from flawspot.methods.stfpm.training import TrainedStudent, train_student
@@ -176,6 +178,14 @@ class STFPM(Method):
             train_student(self, features, validation, index, progress) for index in range(self.students)
         )
         return self
+
+    def replays(self) -> bool:
+        """A student that saw new photographs alone would forget the old ones."""
+        return True
+
+    def learned(self) -> Mapping[str, NDArray[Any]]:
+        """The students as they are before their batch norms are folded."""
+        return states([each.blocks for each in self.students_])
 
     def head(self) -> nn.Module:
         """The students, and the product of the taps' distance maps; the image score is its maximum."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from flawspot.errors import TrainingError
 from flawspot.methods.base import training_device
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.stfpm.head import half_squared_distance
-from flawspot.methods.stfpm.recipes import recipe
+from flawspot.methods.stfpm.recipes import Recipe, recipe
 from flawspot.progress import Progress
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class TrainedStudent:
 
     Attributes:
         blocks: in evaluation mode, of its best epoch.
-        best_epoch: the epoch with the smallest loss on held-out good images, counted from 1.
+        best_epoch: the epoch with the smallest loss on held-out good images, counted from 1; 0 where it stayed as it
+            was.
         training_losses, validation_losses: of each epoch.
     """
 
@@ -52,6 +54,25 @@ def student_seed(seed: int, index: int) -> int:
     return seed if index == 0 else int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
 
 
+@dataclass(frozen=True)
+class Course:
+    """How long and how fast a student is trained, and on what.
+
+    Attributes:
+        schedule: of the learning rate.
+        epochs, batch_size, learning_rate: images in a step, and the learning rate at its highest.
+        order: draws the rows of an epoch, always as many.
+        known: the loss on held-out images that an epoch must be below to be kept.
+    """
+
+    schedule: Recipe
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    order: Callable[[], NDArray[np.int64]]
+    known: float = math.inf
+
+
 def train_student(
     method: STFPM, features: FeatureSet, validation: FeatureSet, index: int, progress: Progress
 ) -> TrainedStudent:
@@ -60,47 +81,79 @@ def train_student(
     Raises:
         TrainingError: no epoch has a finite loss.
     """
-    schedule, seed = recipe(method.recipe), student_seed(method.seed, index)
+    seed = student_seed(method.seed, index)
     student = method.student(features.taps, features.shapes.backbone)
     initialise(student, seed)
+    generator = np.random.default_rng(seed)
+    course = Course(
+        recipe(method.recipe),
+        method.epochs_,
+        method.batch_size_,
+        method.learning_rate_,
+        lambda: generator.permutation(len(features)),
+    )
+    trained = descend(method, student, features, validation, course, index, progress)
+    if not trained.best_epoch:
+        which = _which(method, index)
+        raise TrainingError(f"{which} of {method.name} diverged: lower learning_rate, now {method.learning_rate_:g}")
+    return trained
+
+
+def descend(
+    method: STFPM,
+    student: BlockList,
+    features: FeatureSet,
+    validation: FeatureSet,
+    course: Course,
+    index: int,
+    progress: Progress,
+) -> TrainedStudent:
+    """Train a student from where it is; it is changed. Where no epoch is better than it was, it stays: epoch 0."""
     student = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         student.parameters(),
-        method.learning_rate_,
+        course.learning_rate,
         momentum=method.momentum,
         weight_decay=method.weight_decay,
         fused=True,
     )
-    steps = math.ceil(len(features) / method.batch_size_)
-    generator = np.random.default_rng(seed)
-    best, best_epoch = math.inf, 0
+    best, best_epoch = course.known, 0
     kept = copy.deepcopy(student.state_dict())
     training_losses: list[float] = []
     validation_losses: list[float] = []
-    which = f"student {index + 1} of {method.students}" if method.students > 1 else "the student"
-    for epoch in progress.track(range(1, method.epochs_ + 1), f"training {which}"):
+    for epoch in progress.track(range(1, course.epochs + 1), f"training {_which(method, index)}"):
         student.train()
         total = 0.0
-        order = generator.permutation(len(features))
+        order = course.order()
+        steps = math.ceil(len(order) / course.batch_size)
         for step, rows in enumerate(np.array_split(order, steps), (epoch - 1) * steps):
-            factor = schedule.factor(step, method.epochs_ * steps)
-            optimizer.param_groups[0]["lr"] = method.learning_rate_ * factor
+            factor = course.schedule.factor(step, course.epochs * steps)
+            optimizer.param_groups[0]["lr"] = course.learning_rate * factor
             loss = _loss(student, features, rows, method.source_, method.hard_share)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total += float(loss.detach()) * len(rows)
-        training_losses.append(total / len(features))
-        held_out = _validate(student, validation, method.source_)
+        training_losses.append(total / len(order))
+        held_out = validation_loss(student, validation, method.source_)
         validation_losses.append(held_out)
         if held_out < best:
             best, best_epoch = held_out, epoch
             kept = copy.deepcopy(student.state_dict())
-    if not math.isfinite(best):
-        raise TrainingError(f"{which} of {method.name} diverged: lower learning_rate, now {method.learning_rate_:g}")
     student.load_state_dict(kept)
-    blocks = student.to(device="cpu", memory_format=torch.contiguous_format).frozen()
+    blocks: BlockList = student.to(device="cpu", memory_format=torch.contiguous_format).frozen()  # type: ignore[call-overload]
     return TrainedStudent(blocks, best_epoch, training_losses, validation_losses)
+
+
+def validation_loss(student: BlockList, validation: FeatureSet, source: int) -> float:
+    """The mean loss on held-out images over all positions, with the student as it will be shipped."""
+    student.eval()
+    with torch.no_grad():
+        total = 0.0
+        for start in range(0, len(validation), VALIDATION_BATCH):
+            rows = np.arange(start, min(start + VALIDATION_BATCH, len(validation)))
+            total += float(_loss(student, validation, rows, source)) * len(rows)
+    return total / len(validation)
 
 
 def position_loss(distance: Tensor, cells: NDArray[np.bool_] | None, hard_share: float | None = None) -> Tensor:
@@ -136,15 +189,8 @@ def _loss(
     return torch.stack(losses).sum()
 
 
-def _validate(student: BlockList, validation: FeatureSet, source: int) -> float:
-    """The mean loss on held-out images over all positions, with the student as it will be shipped."""
-    student.eval()
-    with torch.no_grad():
-        total = 0.0
-        for start in range(0, len(validation), VALIDATION_BATCH):
-            rows = np.arange(start, min(start + VALIDATION_BATCH, len(validation)))
-            total += float(_loss(student, validation, rows, source)) * len(rows)
-    return total / len(validation)
+def _which(method: STFPM, index: int) -> str:
+    return f"student {index + 1} of {method.students}" if method.students > 1 else "the student"
 
 
 def _mean_inside(distance: Tensor, cells: NDArray[np.bool_]) -> Tensor:

@@ -1,0 +1,77 @@
+"""The centres as `flawspot.methods.cfa.centres` has them in the graph, in numpy: turned, and moved to their middle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.methods.shapes import Size
+
+CHUNK = 448
+"""Centres compared at once: bounds each matrix of products at 3,136 x 448 x 4 bytes = 5.6 MB an image."""
+_Wide = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Turning:
+    """A description, ``W = Q R``.
+
+    Attributes:
+        order: of the maps, from the finest to the coarsest.
+        basis: Q, (D, D).
+        mixing: R, (D, D), its columns in that order.
+    """
+
+    order: list[int]
+    basis: _Wide
+    mixing: _Wide
+
+
+def turning(weight: _Wide, shapes: Sequence[tuple[int, Size]]) -> Turning:
+    """How the components of a description are turned.
+
+    Args:
+        weight: (D, D), of concatenated features.
+        shapes: (C_l, (H_l, W_l)) of each map, in the order of its columns.
+    """
+    starts = np.cumsum([0, *(channels for channels, _ in shapes)])
+    order = sorted(range(len(shapes)), key=lambda index: -math.prod(shapes[index][1]))
+    columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in order])
+    return Turning(order, *np.linalg.qr(np.asarray(weight, np.float64)[:, columns]))
+
+
+def turned(
+    basis: _Wide, position: _Wide, bias: _Wide, centres: _Wide, fine: int, halved: bool
+) -> dict[str, NDArray[Any]]:
+    """What of a graph depends on the centres, by the names of its constants, at their stored precision.
+
+    Args:
+        basis: Q.
+        position: (D, 2), of the patch's row and column in [-1, 1].
+        bias: (D,).
+        centres: (M, D), not turned.
+        fine: how many components the maps of the finest resolution have in them.
+        halved: whether centres are kept in half precision; distances are those to the kept ones.
+    """
+    moved = np.asarray(centres, np.float64) @ basis
+    middle = moved.mean(0)
+    moved -= middle
+    if halved:
+        moved = moved.astype(np.float16).astype(np.float64)
+    norms = (moved**2).sum(1)  # (M,)
+    slopes = (moved[:, fine:] @ (basis.T @ position)[fine:]).T  # (2, M): products with V
+    found: dict[str, NDArray[Any]] = {
+        "centres": moved.astype(np.float16 if halved else np.float32),
+        "bias": (basis.T @ bias - middle).astype(np.float32),
+    }
+    for number, start in enumerate(range(0, len(moved), CHUNK)):
+        some = slice(start, start + CHUNK)
+        found[f"norms_{number}"] = norms[some].astype(np.float32)
+        found[f"rows_{number}"] = slopes[:1, some].astype(np.float32)
+        found[f"columns_{number}"] = slopes[1:, some].astype(np.float32)
+    return found

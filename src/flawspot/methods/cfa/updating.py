@@ -1,0 +1,121 @@
+"""CFA goes on learning: the centre of each position becomes the mean over old and new photographs together.
+
+The centres are exact, for they are means of what the descriptor made of the photographs before it was trained, which is
+kept. The trained descriptor stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ArtifactError
+from flawspot.methods.cfa.turned import turned
+from flawspot.methods.covering import cells_inside
+from flawspot.methods.repeating import bilinear_matrix, pooled
+from flawspot.methods.shapes import Size
+from flawspot.methods.updating import Before, Changed, Maps
+from flawspot.runtime.state import Kept
+
+METHODS = ("cfa",)
+FIRST = ("weight", "position", "bias")
+"""(D, D), (D, 2), (D,): of the descriptor before it was trained."""
+POSITION, BIAS, BASIS = "trained position", "trained bias", "basis"
+"""(D, 2), (D,): of the trained one; (D, D): by what it is turned."""
+CENTRES, IMAGES = "centres", "images"
+"""(M, D); and (P,), of how many images each position's is the mean, 0 where it has none."""
+_SEARCH = "search."
+_NEAR = 1e-3
+"""How far a constant of the graph may be from what the state says, relative to the largest of its kind."""
+
+
+class Updater:
+    """Adds photographs to the centres."""
+
+    def __init__(self, before: Before) -> None:
+        """Read the centres, and see that they are those of the graph.
+
+        Raises:
+            ArtifactError: they are damaged, or of another detector.
+        """
+        self._before = before
+        stores, learned = before.stores(), before.learned
+        self._stores = {name.removeprefix(_SEARCH): array for name, array in stores.items()}
+        names = {*FIRST, POSITION, BIAS, BASIS, CENTRES, IMAGES}
+        if not names <= learned.keys() or not {"centres", "mixing0"} <= self._stores.keys():
+            raise ArtifactError("it is not the state of such a detector: it is damaged")
+        size = self._stores["centres"].shape[1]
+        self._known = learned[IMAGES] > 0
+        count = int(self._known.sum())
+        want = {"weight": (size, size), "position": (size, 2), "bias": (size,), POSITION: (size, 2), BIAS: (size,)}
+        want |= {BASIS: (size, size), CENTRES: (count, size), IMAGES: (len(self._known),)}
+        if any(learned[name].shape != shape for name, shape in want.items()):
+            raise ArtifactError("its state has other shapes than its graph: it is damaged")
+        self._images = learned[IMAGES].astype(np.int64)
+        self._total = np.zeros((len(self._known), size))
+        self._total[self._known] = learned[CENTRES].astype(np.float64) * self._images[self._known, None]
+        self._added = 0
+        for name, array in self._constants(learned[CENTRES]).items():
+            there = self._stores[name]
+            if there.shape != array.shape or there.dtype != array.dtype:
+                raise ArtifactError(f"its graph has another {name} than its state says: it is of another training")
+            if np.abs(there - array).max(initial=0) > _NEAR * max(float(np.abs(array).max(initial=0)), 1e-6):
+                raise ArtifactError(f"its graph has another {name} than its state: it is of another training")
+
+    def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
+        """Add one photograph, where it is looked at. A position that never was before gets no centre."""
+        grids: list[Size] = [(each.shape[2], each.shape[3]) for each in maps.values()]
+        grid = max(grids, key=lambda size: size[0] * size[1])
+        described = self._described(maps, grid, inside)  # (T, P, D)
+        if described.shape[1] != len(self._images):
+            raise ArtifactError("its centres are of other positions than its features: it is damaged")
+        if inside is None:
+            self._total += described.sum(0)
+            self._images += len(described)
+        else:
+            cells = cells_inside(inside, grid).reshape(len(described), -1)
+            self._total += np.where(cells[:, :, None], described, 0).sum(0)
+            self._images += cells.sum(0)
+        self._added += 1
+
+    def finish(self, new_validation: Kept) -> Changed:
+        """The centres in the places of the old ones."""
+        known, learned = self._known, self._before.learned
+        centres = (self._total[known] / self._images[known, None]).astype(np.float32)
+        moved = float(np.linalg.norm(centres - learned[CENTRES], axis=1).mean())
+        told = f"{self._added} photographs were added to {len(centres)} centres, which moved by {moved:.4g} on average"
+        prefix = self._before.prefix + _SEARCH
+        stores = {prefix + name: array for name, array in self._constants(centres).items()}
+        images = np.where(known, self._images, 0)
+        return Changed(stores, {**learned, CENTRES: centres, IMAGES: images}, [told])
+
+    def _constants(self, centres: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
+        """Those that the graph has: of one resolution alone there are no slopes in it."""
+        learned = self._before.learned
+        fine, halved = self._stores["mixing0"].shape[1], self._stores["centres"].dtype == np.float16
+        found = turned(learned[BASIS], learned[POSITION], learned[BIAS], centres, fine, halved)
+        return {name: array for name, array in found.items() if name in self._stores}
+
+    def _described(self, maps: Maps, grid: Size, inside: NDArray[np.bool_] | None) -> NDArray[np.floating]:
+        """(T, P, D): what the descriptor makes of each patch, before it was trained."""
+        weight, position, bias = (self._before.learned[name] for name in FIRST)
+        axes = [np.linspace(-1, 1, length, dtype=np.float32) for length in grid]
+        where = np.stack(np.meshgrid(*axes, indexing="ij"), axis=2)  # (gh, gw, 2)
+        described = where @ position.T + bias
+        start = 0
+        for each in maps.values():
+            own: Size = (each.shape[2], each.shape[3])
+            cells = None if inside is None else cells_inside(inside, own)
+            part = weight[:, start : start + each.shape[1]]
+            start += each.shape[1]
+            product = pooled(each, cells).transpose(0, 2, 3, 1) @ part.T  # (T, H, W, D)
+            if own != grid:
+                down, across = (bilinear_matrix(*pair).astype(np.float32) for pair in zip(own, grid, strict=True))
+                product = across @ np.einsum("gh,thwd->tgwd", down, product)
+            described = described + product
+        if start != weight.shape[1]:
+            raise ArtifactError("its features are of other channels than its state: it is damaged")
+        patches: NDArray[np.floating] = described.reshape(len(described), -1, described.shape[-1])
+        return patches

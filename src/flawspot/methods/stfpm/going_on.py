@@ -1,0 +1,211 @@
+"""Students go on being trained on features of old photographs and new ones, and are written into their graph.
+
+The old photographs that are kept stand for all that there were: in each epoch the shares of old and new images are
+those of all photographs. Old images are looked at again so that the student does not forget them (rehearsal; Robins,
+Catastrophic forgetting, rehearsal and pseudorehearsal, Connection Science 1995).
+
+The schedule, `SCHEDULE`, `SHARE` and `SLOWER`, was chosen by the loss on held-out good images alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flawspot.backbones.block_list import BlockList, load_strictly
+from flawspot.backbones.registry import create
+from flawspot.errors import ArtifactError, ConfigurationError, WeightsError
+from flawspot.methods.allocation import keeping_freed_memory
+from flawspot.methods.features import FeatureSet, tile_rows
+from flawspot.methods.registry import create_method
+from flawspot.methods.stfpm.folding import constants, norms_behind, states
+from flawspot.methods.stfpm.method import STFPM
+from flawspot.methods.stfpm.recipes import Recipe
+from flawspot.methods.stfpm.training import Course, TrainedStudent, descend, student_seed, validation_loss
+from flawspot.methods.updating import Before, Changed
+from flawspot.runtime.state import Kept, stacked
+from flawspot.runtime.stores import names_of_stores
+
+SHARE = 0.5
+"""Of the epochs of a training from the beginning."""
+SLOWER = 0.5
+"""Of its learning rate."""
+WARM_UP, COOL_DOWN = 0.1, 0.8
+"""Shares of all steps."""
+_NEAR = 1e-3
+"""How far a constant of the graph may be from the student's, relative to the largest of its kind."""
+
+
+class Students:
+    """Those of a detector.
+
+    Attributes:
+        layers: whose maps they learn from.
+    """
+
+    def __init__(self, before: Before) -> None:
+        """Build them, and hold them against the graph.
+
+        Raises:
+            ArtifactError: it is another one's.
+        """
+        self._before = before
+        manifest = before.manifest
+        taps, name = manifest.backbone.taps, manifest.backbone.name
+        try:
+            method = create_method(manifest.method, manifest.hyperparameters, seed=manifest.seed)
+            assert isinstance(method, STFPM)  # `flawspot.methods.stfpm.updating` is for no other
+            self._method = method
+            self._method.source_ = method.source_layer(taps, name)
+            self.layers = method.required(taps, name)
+            with torch.device("meta"):
+                self._network = create(name, self.layers)
+                source = self._network.shapes(manifest.view.size)[method.source_]
+                self._norms = norms_behind(method.student(taps, name).eval(), torch.zeros(1, *source))
+            self._students = [self._read(number) for number in range(method.students)]
+        except (ConfigurationError, WeightsError) as error:
+            raise ArtifactError(f"its state does not fit it: {error}") from None
+        names = [name.removeprefix(before.prefix) for name in names_of_stores(before.model)]
+        self._names = [{name.removeprefix(self._prefix(number)) for name in names} for number in range(method.students)]
+        self._check()
+
+    def gone_on(self, new: Kept, new_validation: Kept) -> Changed:
+        """Train on old and new ones; a student that gets no better stays as it is."""
+        old, validation = self._before.replay, stacked([self._before.validation, new_validation])
+        if not len(old) or not len(validation):
+            raise ArtifactError("its state holds no features to learn from again: train again with --state")
+        features, held_out = self._features(stacked([_at(old, self.layers), new])), self._features(validation)
+        shares = _Shares(len(old), len(new), self._photographs_before(), old.tiles)
+        changed: dict[str, NDArray[Any]] = {}
+        told, trained = [], []
+        with keeping_freed_memory():
+            for number, student in enumerate(self._students):
+                known = validation_loss(student, held_out, self._method.source_)
+                found = self._trained(student, features, held_out, number, shares, known)
+                trained.append(found.blocks)
+                told.append(_told(found, known))
+                if found.best_epoch:
+                    changed |= self._constants(number, found.blocks)
+        return Changed(changed, states(trained), told)
+
+    def _trained(
+        self,
+        student: BlockList,
+        features: FeatureSet,
+        held_out: FeatureSet,
+        number: int,
+        shares: _Shares,
+        known: float,
+    ) -> TrainedStudent:
+        method, settings = self._method, self._before.manifest.hyperparameters
+        epochs, batch_size, rate = settings["epochs"], settings["batch_size"], settings["learning_rate"]
+        assert isinstance(epochs, int) and isinstance(batch_size, int) and isinstance(rate, int | float)
+        seed = student_seed(method.seed, number)
+        generator = np.random.default_rng([seed, len(self._before.manifest.updates) + 1])
+        course = Course(
+            Recipe(batch_size, 0, 0, 0, 0.0, WARM_UP, COOL_DOWN),
+            math.ceil(SHARE * epochs),
+            batch_size,
+            SLOWER * rate,
+            lambda: shares.drawn(generator),
+            known,
+        )
+        return descend(method, student, features, held_out, course, number, self._before.progress)
+
+    def _photographs_before(self) -> int:
+        manifest = self._before.manifest
+        return manifest.training.images + sum(each.images for each in manifest.updates)
+
+    def _features(self, photographs: Kept) -> FeatureSet:
+        manifest, masks = self._before.manifest, photographs.inside
+        return FeatureSet(
+            self._network,
+            manifest.backbone.taps,
+            manifest.view.size,
+            {layer: photographs.maps[layer] for layer in self.layers},
+            None,
+            photographs.tiles,
+            None if masks is None else lambda rows: masks[rows],
+        )
+
+    def _read(self, number: int) -> BlockList:
+        prefix = f"{number}/"
+        own = {
+            name.removeprefix(prefix): torch.from_numpy(np.array(array, np.float32))
+            for name, array in self._before.learned.items()
+            if name.startswith(prefix)
+        }
+        student = self._method.student(self._before.manifest.backbone.taps, self._before.manifest.backbone.name)
+        load_strictly(student, own, source="what it keeps of a student")
+        return student.frozen().requires_grad_(True)
+
+    def _prefix(self, number: int) -> str:
+        return "student." if self._method.students == 1 else f"student.{number}."
+
+    def _constants(self, number: int, student: BlockList) -> dict[str, NDArray[Any]]:
+        prefix = self._prefix(number)
+        return {
+            self._before.prefix + prefix + name: array
+            for name, array in constants(student, self._norms, self._names[number]).items()
+        }
+
+    def _check(self) -> None:
+        """The students are those of the graph, each number of theirs."""
+        held = self._before.stores()
+        for number, student in enumerate(self._students):
+            for name, array in self._constants(number, student).items():
+                there = held.get(name.removeprefix(self._before.prefix))
+                if there is None or there.shape != array.shape or there.dtype != array.dtype:
+                    raise ArtifactError(f"its graph does not hold {name} as its student has it: train it again")
+                if np.abs(there - array).max(initial=0) > _NEAR * np.abs(array).max(initial=0):
+                    raise ArtifactError(f"its graph has another {name} than its state: it is of another training")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shares:
+    """Which images an epoch looks at.
+
+    Attributes:
+        old, new: photographs that there are.
+        before: how many the old ones stand for.
+        tiles: of each.
+    """
+
+    old: int
+    new: int
+    before: int
+    tiles: int
+
+    def drawn(self, generator: np.random.Generator) -> NDArray[np.int64]:
+        """Rows in a random order: each of them once where all old photographs were kept."""
+        total = self.old + self.new
+        of_old = min(round(total * self.before / (self.before + self.new)), total - 1) if self.new else total
+        rows = [_repeated(self.old, of_old, generator), self.old + _repeated(self.new, total - of_old, generator)]
+        return generator.permutation(tile_rows(np.concatenate(rows), self.tiles))
+
+
+def _repeated(count: int, wanted: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """`wanted` of `count` rows, each as often as any other or once more."""
+    rounds = [generator.permutation(count) for _ in range(-(-wanted // count) if count else 0)]
+    return np.concatenate([*rounds, np.empty(0, np.int64)])[:wanted].astype(np.int64)
+
+
+def _at(photographs: Kept, layers: tuple[int, ...]) -> Kept:
+    maps: Mapping[int, NDArray[np.floating]] = {layer: photographs.maps[layer] for layer in layers}
+    return dataclasses.replace(photographs, maps=maps)
+
+
+def _told(found: TrainedStudent, known: float) -> str:
+    if not found.best_epoch:
+        return f"the student stays: its loss on held-out good photographs, {known:.4g}, did not fall"
+    best = found.validation_losses[found.best_epoch - 1]
+    return (
+        f"the student went on for {found.best_epoch} of {len(found.validation_losses)} epochs: its loss on held-out "
+        f"good photographs fell from {known:.4g} to {best:.4g}"
+    )

@@ -1,0 +1,44 @@
+"""STFPM and PaSTe go on learning: their students go on being trained, on old features that were kept and new ones.
+
+What trains them needs torch (`flawspot.methods.stfpm.going_on`); the backbone and its weights are not needed, for the
+features come from the graph, and the students are written into their places in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.extras import import_module
+from flawspot.methods.updating import Before, Changed, Maps
+from flawspot.runtime.seen import Seen, kept
+from flawspot.runtime.state import Kept, stacked
+
+METHODS = ("stfpm", "paste")
+
+
+class Updater:
+    """Gathers features, and trains at the end."""
+
+    def __init__(self, before: Before) -> None:
+        """Read the students, and see that the graph holds them.
+
+        Raises:
+            ArtifactError: it does not, or the state is damaged.
+            MissingPackageError: torch is not installed.
+        """
+        what = f"updating a detector of {before.manifest.method}"
+        self._students: Any = import_module("flawspot.methods.stfpm.going_on", what).Students(before)
+        self._new: list[Kept] = []
+
+    def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
+        """Keep the features of one photograph until the end."""
+        own = {layer: maps[layer] for layer in self._students.layers}
+        self._new.append(kept("", "", 0, Seen(own, inside)))
+
+    def finish(self, new_validation: Kept) -> Changed:
+        """Train."""
+        changed: Changed = self._students.gone_on(stacked(self._new), new_validation)
+        return changed
