@@ -85,7 +85,6 @@ def test_training_tells_of_the_state(flawspot, new, tmp_path):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--tolerate", "noise=1"], "leave out --tolerate"),
         (["--state-megabytes", "0"], "1 to 1,024 megabytes"),
     ],
 )

@@ -9,6 +9,7 @@ import flawspot
 from flawspot.data.corruptions import corrupt, corrupt_all, image_seed
 from flawspot.data.folders import open_folder
 from flawspot.data.tolerances import Tolerance
+from flawspot.data.varying import Varying
 from flawspot.errors import ConfigurationError
 from flawspot.methods.padim.method import PaDiM
 from flawspot.runtime.artifact import graph_sha256
@@ -18,7 +19,6 @@ from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.feature_source import FeatureSource
 from flawspot.training.pasting import Pasting
 from flawspot.training.road import train
-from flawspot.training.varying import Varying
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 QUICK = {"method": "padim", "input_size": 64, "random_weights": True, "progress": False}

@@ -29,9 +29,10 @@ SCHEMA_VERSION = 1
 MAX_BYTES = 2**31
 DEFAULT_MEGABYTES = 64
 """Of features that are kept, beside what the method itself needs."""
-CALIBRATION, VALIDATION, REPLAY = "calibration", "validation", "replay"
-ROLES = (CALIBRATION, VALIDATION, REPLAY)
-"""What kept photographs serve for: the threshold and nothing else, the choice of the epoch, or to be learned again."""
+CALIBRATION, VARIED, VALIDATION, REPLAY = "calibration", "varied", "validation", "replay"
+ROLES = (CALIBRATION, VARIED, VALIDATION, REPLAY)
+"""What kept photographs serve for: the threshold and nothing else; the same, varied as far as is tolerated; the choice
+of the epoch; or to be learned again."""
 _KEY = "flawspot.state"
 _LEARNED, _INSIDE = "learned", "inside"
 

@@ -17,21 +17,20 @@ from flawspot.data.learned import content_hash
 from flawspot.data.pasted import paste_defect
 from flawspot.data.reading import at_centres
 from flawspot.data.tolerances import Tolerance
+from flawspot.data.varying import Varying
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.calibration import calibrate
+from flawspot.runtime.calibration import calibrate, tolerant
 from flawspot.runtime.json_reading import MAX_ITEMS
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded, read_photograph
-from flawspot.runtime.tolerated import Tolerated
 from flawspot.runtime.view import View
 from flawspot.training.feature_source import FeatureSource
 from flawspot.training.graph import assembled
 from flawspot.training.photographs import Photographs, validating
 from flawspot.training.tiles import Blend
-from flawspot.training.varying import Varying
 
 _BATCH = 8
 PASTED = 60
@@ -157,9 +156,7 @@ def described(
     if tolerance is None:
         return as_taken
     varied = _calibrated(photographs, scores.varied, pasted, false_alarm_rate)
-    decisive = varied.threshold > as_taken.threshold
-    told = Tolerated(dict(tolerance.severities), tolerance.copies, decisive)
-    return dataclasses.replace(varied if decisive else as_taken, tolerated=told)
+    return tolerant(as_taken, varied, tolerance.severities, tolerance.copies)
 
 
 def _calibrated(

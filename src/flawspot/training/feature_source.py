@@ -20,10 +20,10 @@ from flawspot.runtime.reduced import Decoded, prepare, read_photograph
 from flawspot.runtime.view import View
 
 if TYPE_CHECKING:
+    from flawspot.data.varying import Varying
     from flawspot.training.configuration import Configuration
     from flawspot.training.pasting import Pasting
     from flawspot.training.photographs import Photographs
-    from flawspot.training.varying import Varying
 
 FORMAT = 4
 """Counted up whenever the same key would stand for other numbers: another decoding, another layout."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from flawspot.backbones.block_list import INPUT, BlockList
 from flawspot.data.corruptions import corrupt_all, corrupt_mask_all, image_seed
+from flawspot.data.finer import no_finer_than_seen
 from flawspot.data.reading import at_centres
 from flawspot.data.tolerances import Tolerance
 from flawspot.data.varied_defects import BASE, FAMILY, MOST, paste_defects
@@ -22,7 +21,7 @@ from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet, PastedSet
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.prefetch import prefetch
-from flawspot.runtime.reduced import DIRECT_PIXELS, Decoded, read_photograph
+from flawspot.runtime.reduced import Decoded, read_photograph
 from flawspot.runtime.view import View
 from flawspot.training.graph import Preprocess
 from flawspot.training.tiles import inside_tiles
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from flawspot.training.feature_cache import FeatureCache
     from flawspot.training.feature_source import FeatureSource
 
-FINER = 2
-"""Pixels of a photograph that gets defects, for each pixel of the canvas and direction, where it has so many."""
 FEWEST = 20
 """Photographs at least, however many tiles each has."""
 _MOST_DEFECTS = 64
@@ -128,20 +125,6 @@ class Pasting:
     def _fine(self, row: int) -> NDArray[np.uint8]:
         """(H, W, 3): the photograph, no larger than is of use."""
         return no_finer_than_seen(read_photograph(self.images[row], self._view, white=self._white), self._view)
-
-
-def no_finer_than_seen(photograph: Decoded, view: View) -> NDArray[np.uint8]:
-    """(H, W, 3): a photograph in its proportions, no larger than is of use for what is drawn on it: `FINER` pixels for
-    each that is seen."""
-    pixels = max(photograph.pixels, photograph.drawable(), key=len)  # of a large one there is a finer copy
-    height, width = pixels.shape[:2]
-    place = view.placed((width, height))
-    least = max(place.height / height, place.width / width)
-    share = max(min(FINER * least, math.sqrt(DIRECT_PIXELS / (height * width))), least)
-    if share >= 1:
-        return pixels
-    size = math.ceil(width * share), math.ceil(height * share)
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
 
 
 def _next_ones(folds: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.data.learned import content_hash
+from flawspot.data.varying import Varying
 from flawspot.errors import ArtifactError, ConfigurationError, TrainingError
 from flawspot.methods.updating import Before, updating_of
 from flawspot.progress import SILENT, Progress
@@ -16,10 +17,11 @@ from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded, read_photograph
 from flawspot.runtime.seen import Eye, Mind, kept, layers_of
 from flawspot.runtime.session import open_session
-from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, Kept, State, stacked
+from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept, State, stacked
 from flawspot.training.configuration import Configuration
 from flawspot.training.exporting import AGREEMENT
 from flawspot.training.photographs import Division, Photographs
+from flawspot.training.varying import varying_of
 
 Rows = NDArray[np.int64]
 MOST_MEGABYTES = 1024
@@ -41,8 +43,6 @@ def updatable(chosen: Configuration, division: Division, megabytes: int) -> Conf
     updating_of(chosen.method.name)
     if division.calibration == "cross":
         raise ConfigurationError("an update needs photographs that were held out: leave out --calibration cross")
-    if chosen.tolerance is not None:
-        raise ConfigurationError("a detector that tolerates variation cannot be updated yet: leave out --tolerate")
     if chosen.at_once < chosen.view.tiles:
         raise ConfigurationError(
             "a detector whose tiles are looked at a few at a time cannot be updated: take fewer tiles, at most 16, "
@@ -72,12 +72,15 @@ def with_state(
         raise ConfigurationError(f"detectors of {chosen.method.name} cannot be updated: leave out --state")
     try:
         eye = _tried(artifact.model, photographs, chosen)
-        roles = {CALIBRATION: photographs.calibration}
+        roles, varying = {CALIBRATION: photographs.calibration}, varying_of(chosen, photographs)
         if chosen.method.replays():
             roles |= {VALIDATION: photographs.validation, REPLAY: photographs.fit}
         found = {}
         for number, (role, rows) in enumerate(roles.items()):
-            found[role] = _seen(eye, photographs, chosen, rows, [chosen.method.seed, number], progress)
+            seed = [chosen.method.seed, number]
+            found[role] = _seen(eye, photographs, chosen, rows, seed, progress)
+            if role == CALIBRATION and varying is not None:
+                found[VARIED] = _seen(eye, photographs, chosen, rows, seed, progress, varying)
         before = Before(artifact.model, artifact.manifest, learned)
         updating_of(chosen.method.name)(before)
     except ArtifactError as error:
@@ -106,11 +109,15 @@ def _seen(
     rows: Rows,
     seed: list[int],
     progress: Progress,
+    varying: Varying | None = None,
 ) -> Kept:
-    """Features of some of the photographs: of all, or of as many drawn at random as fit."""
+    """Features of some of the photographs: of all, or of as many drawn at random as fit; with `varying` as far off as
+    is tolerated."""
     order = np.random.default_rng(seed).permutation(rows)
 
     def read(row: int) -> Decoded:
+        if varying is not None:
+            return varying.read(photographs.images[row], varying.farthest)
         return read_photograph(photographs.images[row], chosen.view, white=photographs.white)
 
     found: list[tuple[int, Kept]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,13 @@ from flawspot.progress import Progress
 from flawspot.provenance import now
 from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.artifact import Artifact, assemble, graph_sha256
-from flawspot.runtime.calibration import calibrate, outlying
+from flawspot.runtime.calibration import calibrate, outlying, tolerant
 from flawspot.runtime.manifest import CalibrationInfo, Manifest
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.seen import Mind, Seen, layers_of
 from flawspot.runtime.self_test import expected_of
 from flawspot.runtime.session import open_session
-from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, Kept, State
+from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept, State
 from flawspot.runtime.updates import UpdateInfo
 from flawspot.updating.new_photographs import NewPhotographs
 from flawspot.updating.report import Report
@@ -103,19 +103,18 @@ def finished(
         seed: of what is drawn.
         progress: told of it.
     """
-    manifest, before = old.manifest, old.manifest.calibration
+    manifest = old.manifest
     held_out, model = joined(old.state.of(CALIBRATION), learned.fresh[CALIBRATION]), learned.model
     with progress.step("setting the threshold"):
         scores = _scores(model, held_out)
         session = open_session(model, megabytes=allowed_megabytes())
-        calibration = calibrate(
-            scores,
-            before.false_alarm_rate if false_alarm_rate is None else false_alarm_rate,
-            groups=held_out.groups,
-            names=held_out.names,
-            hashes=held_out.hashes,
-            pasted=_pasted(session, new, manifest, seed) if before.pasted else (),
-        )
+        pasted = _pasted(session, new, manifest, seed) if manifest.calibration.pasted else []
+        calibration = _calibrated(manifest, held_out, scores, pasted, false_alarm_rate)
+        if manifest.calibration.tolerated is not None:
+            varied = joined(old.state.of(VARIED), learned.fresh[VARIED])
+            of_varied = _calibrated(manifest, varied, _scores(model, varied), pasted, false_alarm_rate)
+            tolerated = manifest.calibration.tolerated
+            calibration = tolerant(calibration, of_varied, tolerated.severities, tolerated.copies)
         tested = expected_of(model, session)
     described = dataclasses.replace(_described(old, new, calibration), self_test=tested)
     artifact = assemble(model, described)
@@ -169,6 +168,23 @@ def nothing_new(old: Old, new: NewPhotographs, seconds: float) -> Report:
     )
 
 
+def _calibrated(
+    manifest: Manifest,
+    photographs: Kept,
+    scores: Sequence[float],
+    pasted: Sequence[float],
+    false_alarm_rate: float | None,
+) -> CalibrationInfo:
+    return calibrate(
+        scores,
+        manifest.calibration.false_alarm_rate if false_alarm_rate is None else false_alarm_rate,
+        groups=photographs.groups,
+        names=photographs.names,
+        hashes=photographs.hashes,
+        pasted=pasted,
+    )
+
+
 def _scores(model: bytes, photographs: Kept) -> list[float]:
     mind = Mind(model, layers_of(model))
     return [mind(Seen(*photographs.photograph(row))) for row in range(len(photographs))]
@@ -206,5 +222,6 @@ def _described(old: Old, new: NewPhotographs, calibration: CalibrationInfo) -> M
 
 def _seen(manifest: Manifest, role: str) -> int:
     """How many photographs of a role there were, in training and in all updates."""
-    name = {CALIBRATION: "calibration_images", VALIDATION: "validation_images", REPLAY: "images"}[role]
+    held_out = "calibration_images"
+    name = {CALIBRATION: held_out, VARIED: held_out, VALIDATION: "validation_images", REPLAY: "images"}[role]
     return sum(int(getattr(each, name)) for each in (manifest.training, *manifest.updates))

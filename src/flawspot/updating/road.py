@@ -26,12 +26,13 @@ from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded, read_photograph
 from flawspot.runtime.seen import Eye, Mind, Seen, kept, layers_of
 from flawspot.runtime.signature import Key, read_trusted
-from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, Kept, State, beside, read_state, stacked
+from flawspot.runtime.state import REPLAY, ROLES, VALIDATION, Kept, State, beside, read_state, stacked
 from flawspot.runtime.stores import with_stores
 from flawspot.texts import shortened
 from flawspot.updating.finishing import Learned, Old, compared, finished, nothing_new
 from flawspot.updating.new_photographs import NewPhotographs, read_new
 from flawspot.updating.report import Report
+from flawspot.updating.uses import Use, uses_of, varying_within
 
 DEFAULT_FRACTION = 0.2
 
@@ -111,7 +112,7 @@ def update(
     )
     if not new.images:
         return Updated(old.artifact, nothing_new(old, new, time.perf_counter() - begin))
-    learned = _learned(old, new, updater, told)
+    learned = _learned(old, new, updater, seed, told)
     after = finished(old, new, learned, false_alarm_rate, seed, told)
     report = dataclasses.replace(compared(old, new, learned, after), seconds=round(time.perf_counter() - begin, 3))
     if output is not None:
@@ -148,7 +149,7 @@ def _check_output(output: str | os.PathLike[str], artifact: Artifact | str | os.
     check_writable(beside(path))
 
 
-def _learned(old: Old, new: NewPhotographs, updater: type[Updater], progress: Progress) -> Learned:
+def _learned(old: Old, new: NewPhotographs, updater: type[Updater], seed: int, progress: Progress) -> Learned:
     """One photograph after the other."""
     manifest, state = old.manifest, old.state
     layers = layers_of(old.artifact.model)
@@ -158,22 +159,24 @@ def _learned(old: Old, new: NewPhotographs, updater: type[Updater], progress: Pr
     )
     with _fitting():
         learner = updater(before)
-    roles = {int(row): CALIBRATION for row in new.calibration} | {int(row): VALIDATION for row in new.validation}
-    order = [*new.fit.tolist(), *new.validation.tolist(), *new.calibration.tolist()]
+    varying = varying_within(manifest, new.root, seed)
+    uses = uses_of(new, varying)
 
-    def read(row: int) -> Decoded:
-        return read_photograph(new.images[row], manifest.view, white=manifest.white)
+    def read(use: Use) -> Decoded:
+        if varying is not None and use.copy:
+            return varying.read(new.images[use.row], use.copy)
+        return read_photograph(new.images[use.row], manifest.view, white=manifest.white)
 
-    found: dict[str, list[Kept]] = {CALIBRATION: [], VALIDATION: [], REPLAY: []}
-    scores = {}
-    for row, photograph in progress.track(prefetch(order, read), "learning from new photographs", len(order)):
+    found: dict[str, list[Kept]] = {role: [] for role in ROLES}
+    scores: dict[str, float] = {}
+    for use, photograph in progress.track(prefetch(uses, read), "learning from new photographs", len(uses)):
         if isinstance(photograph, Exception):
             raise photograph
-        seen = eye(photograph.pixels)
-        scores[new.name(row)] = mind(seen)
-        if len(scores) == 1:
+        seen, row, role = eye(photograph.pixels), use.row, use.role
+        if not scores:
             _check_kept(state, seen)
-        role = roles.get(row, REPLAY)
+        if not use.copy:
+            scores[new.name(row)] = mind(seen)
         if role == REPLAY:
             with _fitting():
                 learner.add(seen.maps, seen.inside)
