@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,7 +30,6 @@ from flawspot.errors import ConfigurationError, DataError
 from flawspot.runtime.json_reading import MAX_NUMBER
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.tail import tail_threshold
-from flawspot.runtime.tolerated import Tolerated
 
 DEFAULT_FALSE_ALARM_RATE = 0.01
 
@@ -121,21 +120,6 @@ def set_threshold(calibration: CalibrationInfo, threshold: float) -> Calibration
         promised_rate=rate,
         rule="value",
     )
-
-
-def tolerant(
-    as_taken: CalibrationInfo, varied: CalibrationInfo, severities: Mapping[str, float], copies: int
-) -> CalibrationInfo:
-    """The one with the higher threshold, so that the rate is kept for both.
-
-    Args:
-        as_taken: of photographs as they are.
-        varied: of the same, varied as far as is tolerated.
-        severities, copies: see `flawspot.runtime.tolerated.Tolerated`.
-    """
-    decisive = varied.threshold > as_taken.threshold
-    told = Tolerated(dict(severities), copies, decisive)
-    return dataclasses.replace(varied if decisive else as_taken, tolerated=told)
 
 
 def p_value(score: float, calibration: CalibrationInfo) -> float:

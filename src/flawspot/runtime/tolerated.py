@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flawspot.runtime.manifest import CalibrationInfo
 
 _MOST = 100
 _WORST = 5
@@ -38,3 +44,18 @@ def wrong_in(tolerated: Tolerated) -> bool:
         or not all(0 < severity <= _WORST for severity in severities.values())
         or not 1 <= tolerated.copies <= _MOST_COPIES
     )
+
+
+def tolerant(
+    as_taken: CalibrationInfo, varied: CalibrationInfo, severities: Mapping[str, float], copies: int
+) -> CalibrationInfo:
+    """The one with the higher threshold, so that the rate is kept for both.
+
+    Args:
+        as_taken: of photographs as they are.
+        varied: of the same, varied as far as is tolerated.
+        severities, copies: see `Tolerated`.
+    """
+    decisive = varied.threshold > as_taken.threshold
+    told = Tolerated(dict(severities), copies, decisive)
+    return dataclasses.replace(varied if decisive else as_taken, tolerated=told)

@@ -21,11 +21,12 @@ from flawspot.data.varying import Varying
 from flawspot.methods.base import Method
 from flawspot.methods.features import FeatureSet
 from flawspot.progress import SILENT, Progress
-from flawspot.runtime.calibration import calibrate, tolerant
+from flawspot.runtime.calibration import calibrate
 from flawspot.runtime.json_reading import MAX_ITEMS
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded, read_photograph
+from flawspot.runtime.tolerated import tolerant
 from flawspot.runtime.view import View
 from flawspot.training.feature_source import FeatureSource
 from flawspot.training.graph import assembled

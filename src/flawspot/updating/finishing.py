@@ -16,13 +16,14 @@ from flawspot.progress import Progress
 from flawspot.provenance import now
 from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.artifact import Artifact, assemble, graph_sha256
-from flawspot.runtime.calibration import calibrate, outlying, tolerant
+from flawspot.runtime.calibration import calibrate, outlying
 from flawspot.runtime.manifest import CalibrationInfo, Manifest
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.seen import Mind, Seen, layers_of
 from flawspot.runtime.self_test import expected_of
 from flawspot.runtime.session import open_session
 from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept, State
+from flawspot.runtime.tolerated import tolerant
 from flawspot.runtime.updates import UpdateInfo
 from flawspot.updating.new_photographs import NewPhotographs
 from flawspot.updating.report import Report
