@@ -36,7 +36,7 @@ SHARE = 0.5
 """Of the epochs of a training from the beginning."""
 SLOWER = 0.5
 """Of its learning rate."""
-WARM_UP, COOL_DOWN = 0.1, 0.8
+WARM_UP, COOL_DOWN = 0.1, 0.9
 """Shares of all steps."""
 _NEAR = 1e-3
 """How far a constant of the graph may be from the student's, relative to the largest of its kind."""
@@ -103,9 +103,10 @@ class Students:
         shares: _Shares,
         known: float,
     ) -> TrainedStudent:
-        method, settings = self._method, self._before.manifest.hyperparameters
-        epochs, batch_size, rate = settings["epochs"], settings["batch_size"], settings["learning_rate"]
-        assert isinstance(epochs, int) and isinstance(batch_size, int) and isinstance(rate, int | float)
+        method = self._method
+        epochs, batch_size, rate = method.epochs, method.batch_size, method.learning_rate
+        if epochs is None or batch_size is None or rate is None:
+            raise ArtifactError("it does not say how its student was trained: train it again")
         seed = student_seed(method.seed, number)
         generator = np.random.default_rng([seed, len(self._before.manifest.updates) + 1])
         course = Course(
