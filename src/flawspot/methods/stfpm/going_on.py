@@ -81,7 +81,7 @@ class Students:
         if not len(old) or not len(validation):
             raise ArtifactError("its state holds no features to learn from again: train again with --state")
         features, held_out = self._features(stacked([_at(old, self.layers), new])), self._features(validation)
-        shares = _Shares(len(old), len(new), self._photographs_before(), old.tiles)
+        shares = _Shares(len(old), len(new), self._images_before(), old.tiles)
         changed: dict[str, NDArray[Any]] = {}
         told, trained = [], []
         with keeping_freed_memory():
@@ -119,9 +119,12 @@ class Students:
         )
         return descend(method, student, features, held_out, course, number, self._before.progress)
 
-    def _photographs_before(self) -> int:
+    def _images_before(self) -> int:
+        """How many images were learned from so far; each with its copies, where variation is tolerated."""
         manifest = self._before.manifest
-        return manifest.training.images + sum(each.images for each in manifest.updates)
+        photographs = manifest.training.images + sum(each.images for each in manifest.updates)
+        tolerated = manifest.calibration.tolerated
+        return photographs if tolerated is None else photographs * (1 + tolerated.copies)
 
     def _features(self, photographs: Kept) -> FeatureSet:
         manifest, masks = self._before.manifest, photographs.inside
@@ -173,7 +176,7 @@ class _Shares:
     """Which images an epoch looks at.
 
     Attributes:
-        old, new: photographs that there are.
+        old, new: images that there are.
         before: how many the old ones stand for.
         tiles: of each.
     """
