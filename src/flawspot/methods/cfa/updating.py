@@ -50,7 +50,7 @@ class Updater:
         self._known = learned[IMAGES] > 0
         count = int(self._known.sum())
         want = {"weight": (size, size), "position": (size, 2), "bias": (size,), POSITION: (size, 2), BIAS: (size,)}
-        want |= {BASIS: (size, size), CENTRES: (count, size), IMAGES: (len(self._known),)}
+        want |= {BASIS: (size, size), CENTRES: (count, size), IMAGES: (self._known.size,)}
         if any(learned[name].shape != shape for name, shape in want.items()):
             raise ArtifactError("its state has other shapes than its graph: it is damaged")
         self._images = learned[IMAGES].astype(np.int64)

@@ -36,7 +36,7 @@ SHARE = 0.5
 """Of the epochs of a training from the beginning."""
 SLOWER = 0.5
 """Of its learning rate."""
-WARM_UP, COOL_DOWN = 0.1, 0.8
+WARM_UP, COOL_DOWN = 0.1, 0.9
 """Shares of all steps."""
 _NEAR = 1e-3
 """How far a constant of the graph may be from the student's, relative to the largest of its kind."""
@@ -81,7 +81,7 @@ class Students:
         if not len(old) or not len(validation):
             raise ArtifactError("its state holds no features to learn from again: train again with --state")
         features, held_out = self._features(stacked([_at(old, self.layers), new])), self._features(validation)
-        shares = _Shares(len(old), len(new), self._photographs_before(), old.tiles)
+        shares = _Shares(len(old), len(new), self._images_before(), old.tiles)
         changed: dict[str, NDArray[Any]] = {}
         told, trained = [], []
         with keeping_freed_memory():
@@ -103,9 +103,10 @@ class Students:
         shares: _Shares,
         known: float,
     ) -> TrainedStudent:
-        method, settings = self._method, self._before.manifest.hyperparameters
-        epochs, batch_size, rate = settings["epochs"], settings["batch_size"], settings["learning_rate"]
-        assert isinstance(epochs, int) and isinstance(batch_size, int) and isinstance(rate, int | float)
+        method = self._method
+        epochs, batch_size, rate = method.epochs, method.batch_size, method.learning_rate
+        if epochs is None or batch_size is None or rate is None:
+            raise ArtifactError("it does not say how its student was trained: train it again")
         seed = student_seed(method.seed, number)
         generator = np.random.default_rng([seed, len(self._before.manifest.updates) + 1])
         course = Course(
@@ -118,9 +119,12 @@ class Students:
         )
         return descend(method, student, features, held_out, course, number, self._before.progress)
 
-    def _photographs_before(self) -> int:
+    def _images_before(self) -> int:
+        """How many images were learned from so far; each with its copies, where variation is tolerated."""
         manifest = self._before.manifest
-        return manifest.training.images + sum(each.images for each in manifest.updates)
+        photographs = manifest.training.images + sum(each.images for each in manifest.updates)
+        tolerated = manifest.calibration.tolerated
+        return photographs if tolerated is None else photographs * (1 + tolerated.copies)
 
     def _features(self, photographs: Kept) -> FeatureSet:
         manifest, masks = self._before.manifest, photographs.inside
@@ -172,7 +176,7 @@ class _Shares:
     """Which images an epoch looks at.
 
     Attributes:
-        old, new: photographs that there are.
+        old, new: images that there are.
         before: how many the old ones stand for.
         tiles: of each.
     """

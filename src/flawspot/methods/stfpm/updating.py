@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flawspot.errors import ArtifactError
 from flawspot.extras import import_module
 from flawspot.methods.updating import Before, Changed, Maps
 from flawspot.runtime.seen import Seen, kept
@@ -35,6 +36,8 @@ class Updater:
 
     def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
         """Keep the features of one photograph until the end."""
+        if not set(self._students.layers) <= maps.keys():
+            raise ArtifactError("its students look at other layers than its graph has: it is of another training")
         own = {layer: maps[layer] for layer in self._students.layers}
         self._new.append(kept("", "", 0, Seen(own, inside)))
 
