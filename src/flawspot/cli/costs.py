@@ -27,6 +27,23 @@ if TYPE_CHECKING:
 PHOTOGRAPHS = 8
 """How many of a folder's photographs are predicted in turn."""
 
+TOLERATE = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=SEVERITY,...",
+        help="What is no defect, as `flawspot train` takes it: training takes more, for it learns from varied copies "
+        "of each photograph too. Of an artifact it is known.",
+    ),
+]
+MEASURE = Annotated[
+    bool,
+    typer.Option(
+        "--measure",
+        help="Measure too, in processes of their own: latency and memory of the artifact and of its bare backbone, and "
+        "with --data the memory of training.",
+    ),
+]
+
 
 def costs(
     artifact: Annotated[
@@ -47,24 +64,10 @@ def costs(
     precision: Annotated[
         str, typer.Option(help="What networks compute in, float32 or int8; shown is what such a detector stores.")
     ] = "float32",
-    tolerate: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME=SEVERITY,...",
-            help="What is no defect, as `flawspot train` takes it: training takes more, for it learns from varied "
-            "copies of each photograph too. Of an artifact it is known.",
-        ),
-    ] = None,
+    tolerate: TOLERATE = None,
     setting: Settings = None,
     images: Annotated[int, typer.Option(max=10**9, help="How many photographs the method is fitted on.")] = 200,
-    measure: Annotated[
-        bool,
-        typer.Option(
-            "--measure",
-            help="Measure too, in processes of their own: latency and memory of the artifact and of its bare backbone, "
-            "and with --data the memory of training.",
-        ),
-    ] = False,
+    measure: MEASURE = False,
     data: Annotated[
         Path | None,
         typer.Option(help="Photographs to measure with, in the MVTec layout or a plain folder of good ones."),

@@ -8,6 +8,7 @@ import pytest
 
 from flawspot.benchmark.record import FAILED, Record
 from flawspot.benchmark.report.markdown import markdown_tables
+from flawspot.benchmark.report.page import sections
 from flawspot.benchmark.report.paper_comparison import paper_table
 from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.tolerance_analysis import tolerance_table, tolerant_data
@@ -75,8 +76,21 @@ def test_tolerant_detectors_are_told_apart_and_stand_not_beside_the_paper() -> N
     assert paper_table(Results([plain]), 3).rows
 
 
+def test_lines_of_a_figure_differ_for_a_tolerance_and_its_table_has_a_section() -> None:
+    noisy = [noise(1, tolerate, 0.1) for tolerate in (None, "line")]
+    shown = {section.key: section for section in sections(Results([run(0.0), run(0.0, tolerate="line"), *noisy]))}
+    figure = shown["noise"].items[0].figure
+    assert figure is not None
+    assert b"tolerates line" in figure.svg
+    assert [item.table.title for item in shown["tolerance"].items if item.table] == [
+        "With and without what is tolerated, MVTec AD"
+    ]
+
+
 def test_without_a_tolerance_the_report_has_no_such_table() -> None:
-    assert tolerant_data(Results([record(cell())])) == []
+    plain = Results([record(cell())])
+    assert tolerant_data(plain) == []
+    assert "tolerance" not in [section.key for section in sections(plain)]
     assert "With and without" not in markdown_tables([record(cell())])
     assert "With and without what is tolerated" in markdown_tables([record(cell()), record(cell(tolerate="line"))])
 
