@@ -1,11 +1,13 @@
 """Measure what `--tolerate` does to false alarms on photographs of a worse camera, and what it costs on the others.
 
     python benchmarks/tolerance.py --data FOLDER --work FOLDER [--tolerate line] [--methods padim ...] [--rate 0.05]
+        [--photographs N] [--tested M]
 
-FOLDER is a product in the MVTec layout. Every fifth of its good training photographs is held out; the rest trains each
-method with and without the tolerance. Those that are held out and the good ones of the test set are new good parts.
-All test photographs are then corrupted one axis at a time, at their full resolution, by seeds that training has not
-seen. A detector and its figures are kept in WORK, so that it goes on where it was ended. Nothing is chosen by them.
+FOLDER is a product in the MVTec layout. Every fifth of its good training photographs, or of N drawn ones, is held out;
+the rest trains each method with and without the tolerance. Those that are held out and the good ones of the test set
+are new good parts. All test photographs, or M drawn ones, are then corrupted one axis at a time, at their full
+resolution, by seeds that training has not seen. A detector and its figures are kept in WORK, so that it goes on where
+it was ended. Nothing is chosen by them.
 """
 
 from __future__ import annotations
@@ -58,11 +60,14 @@ def main() -> None:
     parser.add_argument("--tolerate", default="line")
     parser.add_argument("--methods", nargs="+", default=["padim", "patchcore", "paste"])
     parser.add_argument("--rate", type=float, default=0.05)
+    parser.add_argument("--photographs", type=int, help="so many of the good training ones, drawn by a seed")
+    parser.add_argument("--tested", type=int, help="so many of the test ones, likewise")
     options = parser.parse_args()
     folder = open_folder(options.data)
-    good = [path for number, path in enumerate(folder.train) if number % HELD_OUT]
-    new = [Sample(path, None, None) for number, path in enumerate(folder.train) if not number % HELD_OUT]
-    tested = replace(folder, test=(*folder.test, *new))
+    learned = drawn(folder.train, options.photographs)
+    good = [path for number, path in enumerate(learned) if number % HELD_OUT]
+    new = [Sample(path, None, None) for number, path in enumerate(learned) if not number % HELD_OUT]
+    tested = replace(folder, test=(*drawn(folder.test, options.tested), *new))
     detectors = []
     for method in options.methods:
         for tolerated in (False, True):
@@ -88,6 +93,13 @@ def main() -> None:
             with store.open("a") as file:
                 file.write(json.dumps(row) + "\n")
     print_tables(measured, detectors, np.array([sample.is_defective for sample in tested.test]))
+
+
+def drawn(images: Sequence[Any], count: int | None) -> list[Any]:
+    """So many of the photographs, in their order; all of them where nothing is asked."""
+    if count is None or count >= len(images):
+        return list(images)
+    return [images[index] for index in sorted(np.random.default_rng(SEED).permutation(len(images))[:count])]
 
 
 def scored(folder: ImageFolder, trained: Sequence[Trained], axis: str, severity: int) -> list[dict[str, Any]]:

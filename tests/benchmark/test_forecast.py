@@ -41,6 +41,15 @@ def test_more_work_takes_longer_and_larger_photographs_more_memory(task, cell):
     assert Estimator(threads=4).estimate(task()).seconds < of().seconds
 
 
+def test_copies_of_photographs_take_time_and_memory(task, cell):
+    plain, two, four = (
+        Estimator().estimate(task(str(tolerate), cell=cell(method="paste", layers="paste", tolerate=tolerate)))
+        for tolerate in (None, "line", "line,copies=4")
+    )
+    assert 2 < two.seconds / plain.seconds < 3.1
+    assert plain.memory_bytes < two.memory_bytes < four.memory_bytes
+
+
 def test_estimates_learn_from_runs_on_this_machine(task, record):
     plain = Estimator().estimate(task())
     done = record(

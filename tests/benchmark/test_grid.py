@@ -1,9 +1,12 @@
 """The grid: what a YAML file stands for, and what is said of a wrong one."""
 
+from dataclasses import replace
+
 import pytest
 
 from flawspot.benchmark.grid import Vocabulary
 from flawspot.benchmark.grid_file import grid_file, read_grid
+from flawspot.benchmark.record import Cell, run_key
 from flawspot.costs.tables import paper_settings, paper_tables
 from flawspot.errors import ConfigurationError
 
@@ -76,6 +79,45 @@ def test_precisions_are_crossed_and_a_rule_may_look_at_them(grid):
         grid(PLAIN + "precision: int4\n")
 
 
+def test_every_detector_is_there_with_and_without_a_tolerance(grid):
+    axes = "corruptions: [none, blur]\nseverities: [1, 3]\n"
+    cells = grid(PLAIN + axes + "tolerate: [none, line, 'shift=1,noise=2']\n").cells(known())
+    assert len(cells) == 12 * 3 * 3
+    of_one = [(c.tolerate, c.corruption, c.severity) for c in cells[: len(cells) // 4] if c.method == "paste"]
+    assert set(of_one) == {
+        (tolerate, *tested)
+        for tolerate in (None, "line", "noise=2,shift=1")  # in one form, however they were written
+        for tested in ((None, 0), ("blur", 1), ("blur", 3))
+    }
+    rule = "tolerate: [none, 'noise=2']\nexclude:\n  - {tolerate: noise=2.0, method: paste}\n"
+    assert {(c.method, c.tolerate) for c in grid(PLAIN + rule).cells(known())} == {
+        ("padim", None),
+        ("paste", None),
+        ("padim", "noise=2"),
+    }
+
+
+def test_runs_without_a_tolerance_are_what_they_were_before_there_was_one():
+    cell = Cell(
+        data="parts",
+        category="a",
+        backbone="mobilenet_v2",
+        layers="low",
+        method="padim",
+        label="padim",
+        settings={"channels": 50},
+        seed=3,
+        corruption="blur",
+        severity=2,
+    )
+    key = run_key(cell, data_fingerprint="d", weights_sha256="w", code_version="v")
+    assert key == "07b46c1be0fe61ed4ccebe27feef4130f71f83ec431c3faa1b39625b8d4d4a28"
+    tolerant = replace(cell, tolerate="line")
+    assert tolerant.identity != cell.identity
+    assert run_key(tolerant, data_fingerprint="d", weights_sha256="w", code_version="v") != key
+    assert (cell.variation, tolerant.variation) == ("blur 2", "blur 2, tolerates line")
+
+
 def test_axes_depart_from_the_plain_cell_one_at_a_time(grid):
     axes = "corruptions: [none, blur]\nseverities: [1, 3]\ncontamination: [0, 0.1]\nshots: [all, 5]\n"
     cells = grid(PLAIN + axes).cells(known())
@@ -125,6 +167,8 @@ override:
         (("layers: [low", "input_size: 2000\nlayers: [low"), 7, "must be 32 to 1024, not 2000"),
         (("layers: [low", "contamination: [5]\nlayers: [low"), 7, "five percent are 0.05"),
         (("layers: [low", "corruptions: [fog]\nlayers: [low"), 7, "unknown corruption 'fog'"),
+        (("layers: [low", "tolerate: [none, fog=2]\nlayers: [low"), 7, "tolerate 'fog': choose of blur"),
+        (("layers: [low", "tolerate: [noise=2, shift=1, 'noise=2.0']\nlayers: [low"), 7, "stands in line 7 already"),
         (("layers: [low", "exclude:\n  - {backbone: phinet}\nlayers: [low"), 8, "matches no cell"),
         (("layers: [low", "exclude:\n  - {bakbone: phinet}\nlayers: [low"), 8, "no key 'bakbone'"),
         (("layers: [low", "layers: low\nlayers: [low"), 8, "a second time (first in line 7)"),

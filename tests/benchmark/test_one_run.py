@@ -230,6 +230,19 @@ def test_a_corruption_moves_the_mask_with_the_photograph(make):
     assert alteration(folder, make().cell) is None
 
 
+def test_what_is_tolerated_is_learned_and_has_a_detector_of_its_own(make, tmp_path):
+    plain, tolerant = make(), make(tolerate="noise=1")
+    corrupted = make(tolerate="noise=1", corruption="blur", severity=1)
+    record = execute(tolerant)
+    assert (record.status, record.error) == (DONE, None)
+    manifest = read(tmp_path / "runs.files" / record.artifact).manifest
+    assert manifest.calibration.tolerated.severities == {"noise": 1}
+    assert tolerant.training_key == corrupted.training_key != plain.training_key
+    assert tolerant.group == corrupted.group != plain.group
+    assert make(tolerate="noise=1", seed=1).group != tolerant.group  # copies depend on it
+    assert execute(corrupted).trained is False
+
+
 def test_what_shares_features_or_a_detector_comes_together(make):
     cells = [
         make(backbone=backbone, seed=seed, corruption=corruption, severity=1 if corruption else 0, random_weights=False)

@@ -87,6 +87,18 @@ def test_the_best_of_those_that_fit_is_written(made):
     json.dumps(choice.as_dict())
 
 
+def test_every_candidate_tolerates_what_is_asked(product_folder, tmp_path):
+    output, alone = tmp_path / "best.onnx", tmp_path / "one.yaml"
+    alone.write_text(CANDIDATES.split("  - {name: patchcore")[0], encoding="utf-8")
+    choice = flawspot.choose(
+        product_folder, output=output, candidates=alone, tolerate={"noise": 1}, workers=1, progress=False
+    )
+    assert {one.record.cell.tolerate for one in choice.judged} == {"noise=1"}
+    assert read(output).manifest.calibration.tolerated.severities == {"noise": 1}
+    assert choice.as_dict()["best"]["tolerate"] == "noise=1"
+    assert any(sentence.startswith("It tolerates noise=1") for sentence in sentences(choice))
+
+
 def test_the_same_call_has_nothing_left_to_do(made, product_folder, grid):
     choice, output, _ = made
     before = store_path(None, output).with_name("best.choose.files").joinpath("artifacts")

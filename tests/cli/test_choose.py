@@ -20,6 +20,12 @@ def test_a_plan(asked, flawspot, tmp_path):
     assert not list(tmp_path.glob("choice.*"))  # it leaves nothing behind
 
 
+def test_a_plan_of_what_tolerates(asked, flawspot):
+    told = json.loads(flawspot(*asked, "--dry-run", "--json", "--tolerate", "noise=1")[1])
+    assert [one["tolerate"] for one in told["candidates"]] == ["noise=1"]
+    assert [one["name"] for one in told["candidates"]] == ["padim on mobilenet_v2 1, tolerates noise=1"]
+
+
 def test_a_choice(asked, flawspot, tmp_path):
     code, out, err = flawspot(*asked, "-o", tmp_path / "best.onnx", "--json")
     assert code == 0, err
@@ -39,6 +45,7 @@ def test_a_choice(asked, flawspot, tmp_path):
         ((), "name the file for the best detector"),
         (("--memory", "5 apples", "--dry-run"), "memory must be a number above 0 with one of the units"),
         (("--memory", "10B", "--dry-run"), "nothing fits 10 bytes of memory: the smallest is"),
+        (("--tolerate", "fog=1", "--dry-run"), "tolerate 'fog': choose of"),
         (("--time", "soon", "--dry-run"), "time must be a number above 0"),
         (("-o", "best.html"), "cannot be the detector and its page"),
         (("-o", "best.onnx", "--out", "page.txt"), "give it the suffix .html"),

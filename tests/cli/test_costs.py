@@ -31,6 +31,19 @@ def test_costs_of_an_artifact(tiny, flawspot):
     assert "backbone" in flawspot("costs", tiny)[1]
 
 
+def test_costs_with_a_tolerance(tiny, flawspot):
+    asked = ("costs", "--method", "padim", "--layers", "equiv")
+    plain, tolerant = (json.loads(flawspot(*asked, *more, "--json")[1]) for more in ((), ("--tolerate", "noise=2")))
+    assert (plain["tolerate"], tolerant["tolerate"]) == (None, "noise=2")
+    assert tolerant["training"]["cache_bytes"] == 3 * plain["training"]["cache_bytes"]
+    assert tolerant["macs"] == plain["macs"]
+    assert "2 varied copies of each photograph" in flawspot(*asked, "--tolerate", "noise=2")[1]
+    assert "copies" not in flawspot(*asked)[1]
+    code, _, err = flawspot("costs", tiny, "--tolerate", "noise=2")
+    assert code == 1
+    assert "says itself what it tolerates" in err
+
+
 def test_measured_costs_of_an_artifact(tiny, flawspot, monkeypatch):
     monkeypatch.setattr("flawspot.measuring.processes.RUNS", 3)
     code, out, err = flawspot("costs", tiny, "--measure", "--json")
@@ -47,6 +60,7 @@ def test_measured_costs_of_an_artifact(tiny, flawspot, monkeypatch):
         (["--measure"], "give photographs with --data"),
         (["--data", "x"], "--data goes with --measure"),
         (["--method", "paste", "--layers", "0,7"], "choose layers of at least 1"),
+        (["--tolerate", "fog=1"], "tolerate 'fog': choose of"),
         (["--set", "share"], "--set takes NAME=VALUE"),
         (["nowhere.onnx"], "there is no file"),
     ],

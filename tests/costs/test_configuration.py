@@ -49,6 +49,22 @@ def test_a_bank_is_never_larger_than_the_patches_there_are():
     assert bank.bytes == 4 * (2 * 56 * 56 * (248 + 3 + 1) + 248)
 
 
+@pytest.mark.parametrize("name", ["padim", "patchcore", "paste"])
+def test_varied_copies_are_kept_and_cost_nothing_at_run_time(name):
+    settings = {"bank_size": 100} if name == "patchcore" else {}
+    plain, tolerant = (
+        configuration_costs(backbone="mobilenet_v2", method=name, settings=settings, tolerate=tolerate)
+        for tolerate in (None, "line,copies=3")
+    )
+    assert tolerant.parts == plain.parts
+    assert (plain.training.copies, tolerant.training.copies) == (0, 3)
+    assert tolerant.training.cache_bytes == 4 * plain.training.cache_bytes
+    for less, more in zip(plain.training.items, tolerant.training.items, strict=True):
+        assert more.bytes == (4 if less.per_image else 1) * less.bytes, less.name
+    with pytest.raises(ConfigurationError, match="tolerate 'fog'"):
+        configuration_costs(backbone="mobilenet_v2", method=name, tolerate="fog=1")
+
+
 def test_nothing_is_allocated():
     settings = {"bank_size": 10**8}
     costs = configuration_costs(backbone="mobilenet_v2", method="patchcore", settings=settings, images=10**6)

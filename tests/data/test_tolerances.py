@@ -7,6 +7,22 @@ from flawspot.data.tolerances import PRESETS, Tolerance, as_tolerance
 from flawspot.errors import ConfigurationError
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("line", "line"),
+        ("rotation=1, noise=2,brightness=2,blur=1,shift=2", "line"),
+        ("line,copies=3", "line,copies=3"),
+        ("line,rotation=0", "blur=1,noise=2,brightness=2,shift=2"),
+        ({"shift": 1.25, "noise": 2}, "noise=2,shift=1.25"),
+    ],
+)
+def test_equal_tolerances_have_one_text_which_reads_as_the_same(given, text):
+    found = as_tolerance(given)
+    assert found.text == text
+    assert as_tolerance(text) == found
+
+
 def test_what_is_asked_for_is_understood():
     assert as_tolerance("shift=2, noise=1.5").severities == {"noise": 1.5, "shift": 2}
     assert as_tolerance({"jpeg": 5, "contrast": "1"}).severities == {"jpeg": 5, "contrast": 1}

@@ -84,16 +84,19 @@ class Estimator:
             return Estimate(seconds, memory)
         training = costs.training
         rate = INFERENCE_RATE * self._threads
-        seconds += (train * training.backbone_macs + (0.2 * train + test + 40) * costs.macs) / rate
-        seconds += 0.7 * train * training.macs * training.epochs / (TRAINING_RATE * self._threads)
-        seconds += 0.8 * train * training.selection_macs / (SEARCH_RATE * self._threads)
+        learned = train * (1 + training.copies)
+        seconds += DECODING * (learned - train)
+        seconds += (learned * training.backbone_macs + (0.2 * learned + test + 40) * costs.macs) / rate
+        seconds += 0.7 * learned * training.macs * training.epochs / (TRAINING_RATE * self._threads)
+        seconds += 0.8 * learned * training.selection_macs / (SEARCH_RATE * self._threads)
         fitting = sum(item.bytes * (train / _IMAGES if item.per_image else 1) for item in training.items)
         # The head as a module, its model, and the session that runs it.
         return Estimate(seconds, memory + int(max(fitting, 0)) + 3 * costs.bytes)
 
     def _of(self, cell: Cell) -> DetectorCosts | None:
         settings = sorted(cell.settings.items())
-        name = repr((cell.backbone, cell.layers, cell.method, settings, cell.input_size, cell.precision))
+        described = (cell.backbone, cell.layers, cell.method, settings, cell.input_size, cell.precision, cell.tolerate)
+        name = repr(described)
         if name not in self._costs:
             try:
                 self._costs[name] = configuration_costs(
@@ -104,6 +107,7 @@ class Estimator:
                     input_size=cell.input_size,
                     images=_IMAGES,
                     precision=cell.precision,
+                    tolerate=cell.tolerate,
                 )
             except FlawspotError:
                 self._costs[name] = None

@@ -75,7 +75,7 @@ def _value(value: Any) -> Any:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    cell = record.cell.as_dict()
+    cell = {**record.cell.as_dict(), "tolerate": record.cell.tolerate}
     row: dict[str, Any] = {"key": record.key, **cell, "settings": json.dumps(cell["settings"], sort_keys=True)}
     row |= {"taps": ",".join(map(str, record.taps)), "status": record.status, "error": record.error}
     row |= record.metrics

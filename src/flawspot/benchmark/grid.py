@@ -1,7 +1,8 @@
 """The grid of a benchmark: what is crossed with what, read from one YAML file.
 
 A grid says which data sets, backbones, layer groups, methods and seeds there are; `Grid.cells` crosses them. Noise,
-contamination and few shots are further axes: by default a cell departs from the plain one in one of them at a time
+contamination and few shots are further axes (what is tolerated is no such axis: each detector is there with and without
+it, on photographs of every kind): by default a cell departs from the plain one in one of them at a time
 (``combine: one``), else in all combinations (``combine: all``). ``exclude`` drops the cells that match a rule, and
 ``override`` changes settings of those that do. A complete example is paper.yaml beside this file.
 """
@@ -35,10 +36,11 @@ RULE_KEYS = (
     "severity",
     "contamination",
     "shots",
+    "tolerate",
 )
 """Fields of a cell that a rule can look at."""
 NONE = "none"
-"""How a rule calls what is not there: no corruption, no limit of shots."""
+"""How a rule calls what is not there: no corruption, no limit of shots, nothing to tolerate."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Grid:
     input_size: int
     normalization: str
     precisions: tuple[str, ...]
+    tolerances: tuple[str | None, ...]
     random_weights: bool
     recipe: str | None
     departures: tuple[Departure, ...]
@@ -152,7 +155,8 @@ class Grid:
             for category, backbone in itertools.product(source.all_categories(), self.backbones):
                 # Other precisions and contaminated or fewer photographs have features of their own; corrupted
                 # photographs are only tested on.
-                for departure, seed, precision in itertools.product(self.departures, self.seeds, self.precisions):
+                of_run = (self.departures, self.seeds, self.precisions, self.tolerances)
+                for departure, seed, precision, tolerate in itertools.product(*of_run):
                     for method in self.methods:
                         if method.backbones is not None and backbone not in method.backbones:
                             continue
@@ -178,6 +182,7 @@ class Grid:
                                     severity=departure.severity,
                                     contamination=departure.contamination,
                                     shots=departure.shots,
+                                    tolerate=tolerate,
                                 ),
                                 method,
                             )

@@ -12,6 +12,8 @@ from typing import Any
 from flawspot.benchmark.grid import NONE, RULE_KEYS, Departure, Grid, MethodEntry, Rule, Vocabulary, shown
 from flawspot.benchmark.yaml_reader import Entry, open_yaml
 from flawspot.data.layouts import LAYOUTS, DataSource
+from flawspot.data.tolerances import as_tolerance
+from flawspot.errors import ConfigurationError
 from flawspot.methods.shapes import LARGEST_INPUT, SMALLEST_INPUT
 from flawspot.runtime.manifest import PRECISIONS, Scalar
 from flawspot.seeds import MAX_SEED
@@ -26,6 +28,7 @@ KEYS = (
     "input_size",
     "normalization",
     "precision",
+    "tolerate",
     "random_weights",
     "recipe",
     "corruptions",
@@ -93,15 +96,15 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
         input_size=_input_size(found["input_size"]) if "input_size" in found else 224,
         normalization=_normalization(found["normalization"]) if "normalization" in found else "weights",
         precisions=_distinct(found["precision"], _precision) if "precision" in found else ("float32",),
+        tolerances=_distinct(found["tolerate"], _tolerate) if "tolerate" in found else (None,),
         random_weights="random_weights" in found and found["random_weights"].truth("random_weights"),
         recipe=found["recipe"].text("recipe") if "recipe" in found else None,
         departures=_departures(found, known),
         exclude=tuple(_rule(entry, "exclude") for entry in _rules(found.get("exclude"))),
         override=tuple(_override(entry) for entry in _rules(found.get("override"))),
     )
-    runs = math.prod(map(len, (backbones, grid.seeds, grid.departures, grid.precisions))) * sum(
-        len(m.layers or layers) for m in methods
-    )
+    crossed = (backbones, grid.seeds, grid.departures, grid.precisions, grid.tolerances)
+    runs = math.prod(map(len, crossed)) * sum(len(m.layers or layers) for m in methods)
     if runs > MAX_RUNS or runs * (len(grid.exclude) + len(grid.override)) > MAX_MATCHES:
         root.fail(f"the grid crosses to {runs:,} runs for each category: split it into grids of at most {MAX_RUNS:,}")
     return grid
@@ -134,6 +137,18 @@ def _normalization(entry: Entry) -> str:
 
 def _precision(entry: Entry) -> str:
     return entry.choice(PRECISIONS, "precision")
+
+
+def _tolerate(entry: Entry) -> str | None:
+    """In the form that is the same for equal ones."""
+    text = entry.text("tolerate")
+    if text == NONE:
+        return None
+    try:
+        found = as_tolerance(text)
+    except ConfigurationError as error:
+        entry.fail(f'{error}. Severities go into quotes: "noise=2,shift=1"')
+    return None if found is None else found.text
 
 
 def _method(entry: Entry, known: Vocabulary) -> MethodEntry:
@@ -232,6 +247,8 @@ def _normal(name: str, entry: Entry) -> str:
         return _layers(entry)
     if name == "contamination":
         return shown(entry.share(name))
+    if name == "tolerate":
+        return shown(_tolerate(entry))
     if name == "shots" and entry.is_text and entry.text(name) == ALL:
         return NONE
     return entry.text(name)

@@ -185,6 +185,7 @@ def _trained(task: Task, folder: ImageFolder, path: Path, strict: bool, group: s
             calibration="split",
             group=group,
             settings=cell.settings,
+            tolerate=cell.tolerate,
             cache=cache,
             output=path,
             progress=SILENT,

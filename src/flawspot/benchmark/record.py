@@ -31,6 +31,7 @@ class Cell:
         severity: of the corruption, 1 to 5; 0 for none.
         contamination: share of defective photographs among the training ones, 0 to 1.
         shots: how many good photographs are learned from; None for all.
+        tolerate: what good photographs may differ by, as `flawspot.data.tolerances.Tolerance.text`; None for nothing.
     """
 
     data: str
@@ -49,10 +50,14 @@ class Cell:
     severity: int = 0
     contamination: float = 0.0
     shots: int | None = None
+    tolerate: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        if self.tolerate is None:  # so that a run has the key that it had before there was such a thing
+            del values["tolerate"]
+        return values
 
     @property
     def identity(self) -> str:
@@ -66,7 +71,7 @@ class Cell:
 
     @property
     def variation(self) -> str:
-        """What is done to the photographs, in a few words; empty for nothing."""
+        """What is done to the photographs, and what is learned to be good, in a few words; empty for nothing."""
         said = []
         if self.corruption is not None and self.severity:
             said.append(f"{self.corruption} {self.severity}")
@@ -74,6 +79,8 @@ class Cell:
             said.append(f"{100 * self.contamination:g} % defective")
         if self.shots is not None:
             said.append(f"{self.shots} good photographs")
+        if self.tolerate is not None:
+            said.append(f"tolerates {self.tolerate}")
         return ", ".join(said)
 
 

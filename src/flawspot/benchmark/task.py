@@ -46,9 +46,9 @@ class Task:
     def group(self) -> tuple[Any, ...]:
         """Equal for runs that share features, wholly or in part."""
         cell = self.cell
-        of_photographs = (cell.data, cell.category, cell.contamination, cell.shots)
+        of_photographs = (cell.data, cell.category, cell.contamination, cell.shots, cell.tolerate)
         fewer = cell.contamination > 0 or cell.shots is not None
-        chosen = cell.seed if fewer or cell.random_weights else None
+        chosen = cell.seed if fewer or cell.random_weights or cell.tolerate is not None else None
         preprocessed = (cell.input_size, cell.normalization, cell.precision)
         return (*of_photographs, chosen, cell.backbone, *preprocessed, cell.random_weights)
 

@@ -65,9 +65,10 @@ class Candidate:
 
 
 def name_of(cell: Cell) -> str:
-    """A detector in a few words: its label, backbone, layers and precision."""
+    """A detector in a few words: its label, backbone, layers, precision and what it tolerates."""
     rounded = "" if cell.precision == "float32" else f", {cell.precision}"
-    return f"{cell.label} on {cell.backbone} {cell.layers}{rounded}"
+    tolerant = "" if cell.tolerate is None else f", tolerates {cell.tolerate}"
+    return f"{cell.label} on {cell.backbone} {cell.layers}{rounded}{tolerant}"
 
 
 def described(cell: Cell) -> dict[str, Any]:
@@ -79,6 +80,7 @@ def described(cell: Cell) -> dict[str, Any]:
         "settings": dict(cell.settings),
         "input_size": cell.input_size,
         "precision": cell.precision,
+        "tolerate": cell.tolerate,
     }
 
 
@@ -108,7 +110,13 @@ def table(source: Given, path: Path | None = None) -> Grid:
 
 
 def considered(
-    grid: Grid, budget: Budget, *, images: int, seed: int | None, progress: Progress = SILENT
+    grid: Grid,
+    budget: Budget,
+    *,
+    images: int,
+    seed: int | None,
+    tolerate: str | None = None,
+    progress: Progress = SILENT,
 ) -> list[Candidate]:
     """Every candidate in the order of promise, each with what it costs and whether it fits.
 
@@ -120,6 +128,7 @@ def considered(
         budget: of the device.
         images: how many photographs there are to fit on.
         seed: of every candidate; None: the grid's.
+        tolerate: what every candidate tolerates, as a cell has it; None: as the grid says.
         progress: told of the candidates.
 
     Raises:
@@ -132,7 +141,7 @@ def considered(
     missing = {name: _missing(name) for name in grid.backbones}
     found: dict[str, Candidate] = {}
     for cell in progress.track(cells, "counting costs"):
-        plain = replace(cell, seed=cell.seed if seed is None else seed)
+        plain = replace(cell, seed=cell.seed if seed is None else seed, tolerate=tolerate or cell.tolerate)
         one = _candidate(plain, budget, images, missing)
         found.setdefault(plain.identity, one)
         too_large = budget.memory is not None and one.memory > budget.memory
@@ -168,6 +177,7 @@ def _candidate(cell: Cell, budget: Budget, images: int, missing: dict[str, str |
             images=images,
             seed=cell.seed,
             precision=cell.precision,
+            tolerate=cell.tolerate,
         )
         costs = plan_costs(plan)
     except ConfigurationError as error:

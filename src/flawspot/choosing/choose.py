@@ -23,6 +23,7 @@ from flawspot.choosing.photographs import given
 from flawspot.choosing.planning import Plan, make_plan
 from flawspot.data.folders import Data, open_data
 from flawspot.data.learned import check_unread
+from flawspot.data.tolerances import Given as Tolerated
 from flawspot.errors import TrainingError
 from flawspot.files import check_writable
 from flawspot.progress import Progress, as_progress, duration
@@ -47,6 +48,7 @@ def choose(
     candidates: str | os.PathLike[str] | None = None,
     labelled: bool = False,
     seed: int | None = None,
+    tolerate: Tolerated = None,
     workers: int | None = None,
     retry_failed: bool = False,
     progress: Progress | bool = True,
@@ -71,6 +73,8 @@ def choose(
         candidates: a table in the benchmark's format; None: the one that ships with flawspot.
         labelled: judge by the labelled test photographs of `data` too, which then are no test set any more.
         seed: of training, photographs and defects; None: that of the table.
+        tolerate: what good photographs may differ by and still be good, as `flawspot.train` takes it: every candidate
+            is trained so. They are judged on photographs as they are.
         workers: how many are trained at once; None: one for each core, fewer where memory is short.
         retry_failed: begin those once more that have failed before.
         progress: whether to show how far it is, or a `Progress` that is told.
@@ -101,6 +105,7 @@ def choose(
             opened,
             candidates=None if candidates is None else Path(candidates),
             seed=seed,
+            tolerate=tolerate,
             time_limit=limit,
             workers=workers,
             progress=told,
@@ -214,6 +219,7 @@ def planned(
     candidates: str | os.PathLike[str] | None = None,
     labelled: bool = False,
     seed: int | None = None,
+    tolerate: Tolerated = None,
     workers: int | None = None,
     progress: Progress | bool = True,
 ) -> Plan:
@@ -231,6 +237,7 @@ def planned(
             opened,
             candidates=None if candidates is None else Path(candidates),
             seed=seed,
+            tolerate=tolerate,
             time_limit=seconds(time_limit),
             workers=workers,
             progress=as_progress(progress),

@@ -99,6 +99,12 @@ def sentences(choice: Choice) -> list[str]:
         "of them with pasted defects. Real defects are others: these figures say which detector finds more, not how "
         "much it will find.",
     ]
+    tolerated = best.record.cell.tolerate
+    if tolerated is not None:
+        said.append(
+            f"It tolerates {tolerated}; what it was judged on was not varied, so these figures are of photographs as "
+            "they are."
+        )
     others = [one for one in choice.judged[1:] if one.why_not is None]
     if others:
         said.append(f"The next best is {others[0].name}, {best.rank - others[0].rank:.3f} behind.")

@@ -18,6 +18,8 @@ from flawspot.choosing.candidates import Candidate, considered, smallest_of, tab
 from flawspot.choosing.judge import DEFECTS, PHOTOGRAPHS
 from flawspot.choosing.one_candidate import judged_tasks
 from flawspot.choosing.photographs import Given
+from flawspot.data.tolerances import Given as Tolerated
+from flawspot.data.tolerances import as_tolerance
 from flawspot.errors import ConfigurationError
 from flawspot.progress import SILENT, Progress, duration
 from flawspot.training.road import DEFAULT_CALIBRATION_FRACTION
@@ -93,6 +95,7 @@ def make_plan(
     *,
     candidates: Path | None = None,
     seed: int | None = None,
+    tolerate: Tolerated = None,
     time_limit: float | None = None,
     workers: int | None = None,
     progress: Progress = SILENT,
@@ -105,18 +108,22 @@ def make_plan(
         store: of judged candidates.
         candidates: a table in the benchmark's format; None: the one that ships with flawspot.
         seed: of every candidate.
+        tolerate: what every candidate tolerates, as `flawspot.train` takes it; None: what the table says, as a rule
+            nothing.
         time_limit: seconds that all may take together: the first ones in the order of promise for which there is time.
         workers: how many at once; None: one for each core, fewer where memory is short.
         progress: told of the photographs.
 
     Raises:
-        ConfigurationError: nothing fits; says what the smallest candidates take.
+        ConfigurationError: nothing fits; says what the smallest candidates take. Or what is to be tolerated cannot be.
         StoreError: the store cannot be written.
     """
     folder = source.open("")
     images = max(round((1 - DEFAULT_CALIBRATION_FRACTION) * len(folder.train)), 1)
     grid = table(source, candidates)
-    found = considered(grid, budget, images=images, seed=seed, progress=progress)
+    tolerance = as_tolerance(tolerate)
+    tolerated = None if tolerance is None else tolerance.text
+    found = considered(grid, budget, images=images, seed=seed, tolerate=tolerated, progress=progress)
     fitting = [one for one in found if one.why_not is None]
     if not fitting:
         lacking = next((one.why_not for one in found if one.memory and budget == Budget()), None)

@@ -71,6 +71,14 @@ LABELLED = Annotated[
 SEED = Annotated[
     int | None, typer.Option(help="Of training, photographs and defects. Default: that of the candidates.")
 ]
+TOLERATE = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=SEVERITY,...",
+        help="What is no defect, as `flawspot train` takes it, such as line: every candidate is trained so, in about "
+        "three times the time. They are judged on photographs as they are.",
+    ),
+]
 WORKERS = Annotated[int | None, typer.Option(min=1, max=MAX_THREADS, help="How many are trained at once.")]
 
 
@@ -87,6 +95,7 @@ def choose(
     labelled: LABELLED = False,
     store: STORE = None,
     seed: SEED = None,
+    tolerate: TOLERATE = None,
     workers: WORKERS = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Begin failed ones once more.")] = False,
     dry_run: Annotated[
@@ -105,7 +114,7 @@ def choose(
 
     budget = Budget.read(memory, macs, latency, arena)
     wanted: dict[str, Any] = {"store": store, "time_limit": time_limit, "candidates": candidates, "labelled": labelled}
-    wanted |= {"seed": seed, "workers": workers, "progress": DISPLAY, "output": output}
+    wanted |= {"seed": seed, "tolerate": tolerate, "workers": workers, "progress": DISPLAY, "output": output}
     if output is None and not dry_run:
         raise ConfigurationError("name the file for the best detector, such as -o best.onnx; or say --dry-run")
     if output is not None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from flawspot.cli.console import err, note, out, print_json, styled
+from flawspot.cli.costs_tables import print_measured, print_parts, print_training
 from flawspot.cli.detectors import TRUSTED_KEYS
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.errors import ConfigurationError
@@ -19,14 +19,30 @@ from flawspot.methods import DEFAULT_METHOD
 
 if TYPE_CHECKING:
     from flawspot.costs.detector_costs import DetectorCosts
-    from flawspot.costs.training_costs import TrainingCosts
+    from flawspot.data.tolerances import Tolerance
     from flawspot.measuring.processes import Latency, TrainingRun
     from flawspot.runtime.manifest import Manifest
     from flawspot.runtime.view import View
 
-MIB = 2**20
 PHOTOGRAPHS = 8
 """How many of a folder's photographs are predicted in turn."""
+
+TOLERATE = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=SEVERITY,...",
+        help="What is no defect, as `flawspot train` takes it: training takes more, for it learns from varied copies "
+        "of each photograph too. Of an artifact it is known.",
+    ),
+]
+MEASURE = Annotated[
+    bool,
+    typer.Option(
+        "--measure",
+        help="Measure too, in processes of their own: latency and memory of the artifact and of its bare backbone, and "
+        "with --data the memory of training.",
+    ),
+]
 
 
 def costs(
@@ -48,16 +64,10 @@ def costs(
     precision: Annotated[
         str, typer.Option(help="What networks compute in, float32 or int8; shown is what such a detector stores.")
     ] = "float32",
+    tolerate: TOLERATE = None,
     setting: Settings = None,
     images: Annotated[int, typer.Option(max=10**9, help="How many photographs the method is fitted on.")] = 200,
-    measure: Annotated[
-        bool,
-        typer.Option(
-            "--measure",
-            help="Measure too, in processes of their own: latency and memory of the artifact and of its bare backbone, "
-            "and with --data the memory of training.",
-        ),
-    ] = False,
+    measure: MEASURE = False,
     data: Annotated[
         Path | None,
         typer.Option(help="Photographs to measure with, in the MVTec layout or a plain folder of good ones."),
@@ -69,7 +79,7 @@ def costs(
 
     Without an artifact nothing is trained, and neither photographs nor weights are needed.
     """
-    _check_options(artifact, measure, data, trusted_keys)
+    _check_options(artifact, measure, data, trusted_keys, tolerate)
     settings: dict[str, Any] = dict(parse_settings(setting))
     if artifact is not None:
         from flawspot.runtime.signature import read_trusted
@@ -79,8 +89,10 @@ def costs(
         found, subject = _artifact_costs(manifest), _named_artifact(artifact, manifest)
         settings = dict(manifest.hyperparameters)
     else:
+        from flawspot.data.tolerances import as_tolerance
+
         manifest, view = None, _view(input_size, tiles)
-        subject = _named(backbone, method, layers, view, precision)
+        subject = _named(backbone, method, layers, view, precision, as_tolerance(tolerate))
         found = _planned_costs(subject, settings, images)
     latencies = {} if not measure or artifact is None else _measure_artifact(artifact, manifest, data)
     training = _measure_training(data, subject, settings, view) if measure and data is not None else None
@@ -88,20 +100,24 @@ def costs(
     if as_json:
         print_json({**subject, **found.as_dict(), **({"measured": _measured(latencies, training)} if measure else {})})
         return
-    _print_parts(found, stored=artifact is not None or precision != "float32")
+    print_parts(found, stored=artifact is not None or precision != "float32")
     if artifact is None and _at_most(method):
         out.print(styled("Stored and searched are at most these: how much less is known once it is trained.", "dim"))
-    _print_training(found.training)
-    _print_measured(latencies, training)
+    print_training(found.training)
+    print_measured(latencies, training)
 
 
-def _check_options(artifact: Path | None, measure: bool, data: Path | None, trusted_keys: list[Path] | None) -> None:
+def _check_options(
+    artifact: Path | None, measure: bool, data: Path | None, trusted_keys: list[Path] | None, tolerate: str | None
+) -> None:
     if data is not None and not measure:
         raise ConfigurationError("--data goes with --measure")
     if artifact is None and measure and data is None:
         raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
     if artifact is None and trusted_keys:
         raise ConfigurationError("--trusted-key goes with an artifact: give the .onnx file that is to be signed")
+    if artifact is not None and tolerate is not None:
+        raise ConfigurationError(f"{artifact} says itself what it tolerates: leave --tolerate out")
     if data is not None:
         from flawspot.data.folders import open_folder
 
@@ -148,8 +164,17 @@ def _can_train() -> bool:
 
 
 def _named_artifact(artifact: Path, manifest: Manifest) -> dict[str, Any]:
-    backbone = manifest.backbone
-    named = _named(backbone.name, manifest.method, backbone.layers, manifest.view, manifest.precision)
+    from flawspot.data.tolerances import Tolerance
+
+    backbone, tolerated = manifest.backbone, manifest.calibration.tolerated
+    named = _named(
+        backbone.name,
+        manifest.method,
+        backbone.layers,
+        manifest.view,
+        manifest.precision,
+        None if tolerated is None else Tolerance(tolerated.severities, tolerated.copies),
+    )
     return {"artifact": str(artifact), "file_bytes": artifact.stat().st_size, **named}
 
 
@@ -162,10 +187,13 @@ def _view(input_size: str, tiles: str) -> View:
     return request.resolved([request.size])
 
 
-def _named(backbone: str, method: str, layers: str | None, view: View, precision: str) -> dict[str, Any]:
+def _named(
+    backbone: str, method: str, layers: str | None, view: View, precision: str, tolerance: Tolerance | None
+) -> dict[str, Any]:
     named: dict[str, Any] = {"backbone": backbone, "method": method, "layers": layers}
     size = view.height if view.height == view.width else view.size
-    return {**named, "input_size": size, "tiles": view.tiles, "precision": precision}
+    tolerate = None if tolerance is None else tolerance.text
+    return {**named, "input_size": size, "tiles": view.tiles, "precision": precision, "tolerate": tolerate}
 
 
 def _measure_artifact(artifact: Path, manifest: Manifest | None, data: Path | None) -> dict[str, list[Latency]]:
@@ -212,82 +240,5 @@ def _measure_training(data: Path, subject: dict[str, Any], settings: dict[str, A
             input_size=view.size,
             fit=view.fit,
             tiles=(view.rows, view.columns),
+            tolerate=subject["tolerate"],
         )
-
-
-def _print_parts(found: DetectorCosts, *, stored: bool) -> None:
-    table = Table("MiB", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    for heading in (*(["stored"] if stored else []), "float32", "folded", "float16", "int8", "MMAC"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    rows = []
-    for part, memory in zip(found.parts, found.memory, strict=True):
-        sizes = [part.bytes] if stored else []
-        sizes += [memory.bytes("float32"), memory.bytes("float32", folded=True)]
-        sizes += [memory.bytes("float16", folded=True), memory.bytes("int8", folded=True)]
-        rows.append(sizes)
-        table.add_row(part.name, *(f"{size / MIB:,.3f}" for size in sizes), f"{part.macs / 1e6:,.2f}")
-    totals = [f"{sum(column) / MIB:,.3f}" for column in zip(*rows, strict=True)]
-    table.add_row("total", *totals, f"{found.macs / 1e6:,.2f}", style="bold")
-    if found.paper_bytes is not None:
-        macs = "not derived" if found.paper_macs is None else f"{found.paper_macs / 1e6:,.2f}"
-        table.add_row("by the paper", *([""] * stored), f"{found.paper_bytes / MIB:,.3f}", "", "", "", macs)
-    out.print(table)
-    explained = "folded: batch norms folded into the convolutions, so too float16 and int8. MMAC: one photograph."
-    if stored:
-        explained = "stored: what the detector holds, steps and biases of int8 among it. " + explained
-    out.print(styled(explained, "dim"))
-
-
-def _print_training(training: TrainingCosts | None) -> None:
-    if training is None:
-        return
-    _print_heading("training, predicted")
-    kept = ", ".join("the photograph" if layer < 0 else f"layer {layer}" for layer in training.cached_layers)
-    rows = [
-        ("backbone", f"{training.backbone_macs / 1e6:,.2f} MMAC a photograph, once"),
-        ("cached", f"{kept}: {_mib(training.cache_bytes)}"),
-    ]
-    if training.epochs:
-        rows.append(
-            (
-                "trained",
-                f"{training.macs / 1e6:,.2f} MMAC a photograph and epoch: forward {training.forward_macs / 1e6:,.2f}, "
-                f"backward to inputs {training.backward_input_macs / 1e6:,.2f}, "
-                f"to weights {training.backward_weight_macs / 1e6:,.2f}",
-            )
-        )
-        rows.append(("epochs", f"{training.epochs}, {training.batch_size} photographs at a time"))
-    rows.append(("memory", f"{_mib(training.ram)}: " + ", ".join(f"{i.name} {_mib(i.bytes)}" for i in training.items)))
-    if training.ram_paper is not None:
-        rows.append(("", f"{_mib(training.ram_paper)} by the paper"))
-    for name, value in rows:
-        out.print(styled(f"{name:<9}", "dim"), value)
-
-
-def _print_latencies(name: str, runs: Sequence[Latency]) -> None:
-    _print_heading(f"{name}, measured")
-    for run in runs:
-        threads = "all threads" if run.threads is None else f"{run.threads} thread{'s' if run.threads > 1 else ''}"
-        energy = "" if run.joules is None else f"  {run.joules:.3f} J a photograph"
-        memory = f"peak memory {_mib(run.peak_bytes)} ({_mib(run.peak_bytes_before)} before loading)"
-        out.print(f"{threads:<12} p50 {run.p50_ms:8.2f} ms  p95 {run.p95_ms:8.2f} ms  {memory}{energy}")
-
-
-def _print_measured(latencies: dict[str, list[Latency]], training: TrainingRun | None) -> None:
-    for name, runs in latencies.items():
-        _print_latencies(name, runs)
-    if training is None:
-        return
-    own = f", {_mib(training.peak_bytes_before)} of it before training began" if training.peak_bytes_before else ""
-    _print_heading("training, measured")
-    out.print(f"peak memory {_mib(training.peak_bytes)}{own}; {training.images} photographs, {training.seconds:.1f} s")
-
-
-def _print_heading(text: str) -> None:
-    out.print()
-    out.print(styled(text, "bold"))
-
-
-def _mib(size: int | None) -> str:
-    return "unknown" if size is None else f"{size / MIB:,.1f} MiB"

@@ -13,6 +13,7 @@ from flawspot.costs.folding import folded_numbers, parts_at
 from flawspot.costs.plan import Plan, make_plan
 from flawspot.costs.precision import part_memory
 from flawspot.costs.training_costs import TrainingCosts
+from flawspot.data.tolerances import Given
 from flawspot.errors import ConfigurationError
 from flawspot.methods import DEFAULT_METHOD
 from flawspot.methods.costs import FLOAT, MemoryItem, PaperCosts
@@ -33,6 +34,7 @@ def configuration_costs(
     images: int = 200,
     seed: int = 0,
     precision: str = "float32",
+    tolerate: Given = None,
 ) -> DetectorCosts:
     """Count what a detector costs before there is one.
 
@@ -48,6 +50,9 @@ def configuration_costs(
             Bounds PatchCore's bank, and says how large the cache of features becomes.
         seed: of the method; no cost depends on it.
         precision: that networks compute in, ``float32`` or ``int8``.
+        tolerate: what good photographs may differ by, as `flawspot.train` takes it: varied copies of each photograph
+            are learned from too, so that training takes more. Each counts as a photograph for what is told "of one
+            image".
 
     Raises:
         ConfigurationError: an unknown name or setting, a value out of its range, or a combination that cannot be.
@@ -63,6 +68,7 @@ def configuration_costs(
             images=images,
             seed=seed,
             precision=precision,
+            tolerate=tolerate,
         )
     )
 
@@ -117,6 +123,7 @@ def _training(plan: Plan, paper: PaperCosts) -> TrainingCosts | None:
         ram_paper=paper.training_ram,
         items=(MemoryItem("cached features", cache, per_image=True), *_pasted(plan), *found.items),
         selection_macs=tiles * found.selection_macs,
+        copies=plan.copies,
     )
 
 
@@ -137,8 +144,10 @@ def artifact_costs(manifest: Manifest) -> DetectorCosts:
     the rest as it follows from its configuration.
 
     Raises:
-        ConfigurationError: this flawspot does not know the detector's backbone, method or hyperparameters.
+        ConfigurationError: this flawspot does not know the detector's backbone, method, hyperparameters or what it
+            tolerates.
     """
+    tolerated = manifest.calibration.tolerated
     plan = make_plan(
         backbone=manifest.backbone.name,
         layers=manifest.backbone.taps,
@@ -149,6 +158,7 @@ def artifact_costs(manifest: Manifest) -> DetectorCosts:
         images=manifest.training.images,
         seed=manifest.seed,
         precision=manifest.precision,
+        tolerate=None if tolerated is None else {**tolerated.severities, "copies": tolerated.copies},
     )
     if manifest.precision == "float32":
         return _costs(plan, manifest.parts)

@@ -12,6 +12,7 @@ from flawspot.backbones.block_list import BlockList
 from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.macs import module_macs
 from flawspot.backbones.registry import create
+from flawspot.data.tolerances import Given, as_tolerance
 from flawspot.errors import ConfigurationError
 from flawspot.methods import DEFAULT_METHOD
 from flawspot.methods.base import Method
@@ -31,6 +32,7 @@ class Plan:
         required: the taps and the other layers that the method asks for, ascending.
         shapes: of all these layers, of one tile where photographs are cut.
         precision: that networks compute in.
+        copies: varied ones of each photograph that are learned from too; they count among the images of `shapes`.
     """
 
     method: Method
@@ -38,6 +40,7 @@ class Plan:
     required: tuple[int, ...]
     shapes: Shapes
     precision: str = "float32"
+    copies: int = 0
 
     @functools.cached_property
     def backbone(self) -> BackboneCounts:
@@ -59,11 +62,13 @@ def make_plan(
     images: int = 200,
     seed: int = 0,
     precision: str = "float32",
+    tolerate: Given = None,
 ) -> Plan:
     """Put a plan together; the arguments are those of `configuration_costs`.
 
     Raises:
-        ConfigurationError: an unknown backbone, layer group, method, setting or precision, or a value out of its range.
+        ConfigurationError: an unknown backbone, layer group, method, setting, precision or corruption, or a value
+            out of its range.
     """
     check_input_size(input_size)
     check_precision(precision)
@@ -77,5 +82,7 @@ def make_plan(
     required = chosen.required(taps, backbone)
     with torch.device("meta"):
         network = create(backbone, required).frozen()
-    shapes = Shapes(backbone, taps, network.shapes(size), size, images * tiles, tiles)
-    return Plan(chosen, network, required, shapes, precision)
+    tolerance = as_tolerance(tolerate)
+    copies = 0 if tolerance is None else tolerance.copies
+    shapes = Shapes(backbone, taps, network.shapes(size), size, images * (1 + copies) * tiles, tiles)
+    return Plan(chosen, network, required, shapes, precision, copies)

@@ -31,6 +31,8 @@ class TrainingCosts:
         ram: by the better rule; the sum of `items`.
         items: what that consists of.
         selection_macs: for one image, at most, of choosing what is stored; 0 for methods that choose nothing.
+        copies: varied ones of each photograph that are learned from too. Each counts as an image here, is kept, and
+            goes through the backbone once.
     """
 
     backbone_macs: int
@@ -44,6 +46,7 @@ class TrainingCosts:
     ram_paper: int | None
     items: tuple[MemoryItem, ...]
     selection_macs: int = 0
+    copies: int = 0
 
     @property
     def ram(self) -> int:

@@ -49,6 +49,14 @@ class Tolerance:
     severities: Mapping[str, float]
     copies: int = COPIES
 
+    @property
+    def text(self) -> str:
+        """The shortest that `as_tolerance` reads as this; the same for equal ones: ``line``, ``noise=2,shift=1``."""
+        named = next((name for name, preset in PRESETS.items() if preset == self.severities), None)
+        each = [f"{name}={float(severity)!r}".removesuffix(".0") for name, severity in self.severities.items()]
+        told = [named] if named else each
+        return ",".join(told if self.copies == COPIES else [*told, f"copies={self.copies}"])
+
     def drawn(self, seed: int) -> dict[str, float]:
         """A severity of each, uniformly from 0 to the stated one. One more corruption changes none of the others."""
         return {

@@ -19,14 +19,20 @@ from flawspot.benchmark.report.size_analysis import band_name, bands, defects, s
 _DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
 
+def _network(setup: Setup) -> tuple[str, bool, str | None]:
+    """What a line's dashes tell apart."""
+    return setup.backbone, setup.random_weights, setup.tolerate
+
+
 class Looks:
-    """Colour by method, marker and dashes by backbone; the marker of random weights is hollow."""
+    """Colour by method, marker by backbone, dashes by backbone and what is tolerated; the marker of random weights is
+    hollow."""
 
     def __init__(self, results: Results, setups: Sequence[Setup]) -> None:
         self.results, self.setups = results, sorted(set(setups), key=lambda s: s.order)
         self.colours = method_colours({setup.label: setup.method for setup in self.setups})
         self.markers = backbone_markers(setup.backbone for setup in self.setups)
-        names = list(dict.fromkeys((s.backbone, s.random_weights) for s in self.setups))
+        names = list(dict.fromkeys(map(_network, self.setups)))
         self.dashes = {name: _DASHES[index % len(_DASHES)] for index, name in enumerate(names)}
 
     def plot(self, axes: Axes, setup: Setup, x: Sequence[float], y: Sequence[float | None]) -> None:
@@ -34,7 +40,7 @@ class Looks:
         colour = self.colours[setup.label]
         axes.plot(
             x, [float("nan") if value is None else value for value in y], color=colour, linewidth=1.4, markersize=4.5,
-            linestyle=self.dashes[setup.backbone, setup.random_weights], marker=self.markers[setup.backbone],
+            linestyle=self.dashes[_network(setup)], marker=self.markers[setup.backbone],
             markerfacecolor=PAPER if setup.random_weights else colour, clip_on=False,
         )  # fmt: skip
 
@@ -44,18 +50,18 @@ class Looks:
         handles = [
             Line2D([], [], color=self.colours[label], linewidth=2.2, label=short(name)) for label, name in names.items()
         ]
-        backbones = {(s.backbone, s.random_weights): s.backbone_name for s in self.setups}
-        for (backbone, hollow), name in backbones.items():
+        for setup in {_network(setup): setup for setup in self.setups}.values():
+            hollow, tolerated = setup.random_weights, f"\ntolerates {short(setup.tolerate)}" if setup.tolerate else ""
             handles.append(
                 Line2D(
                     [],
                     [],
                     color=QUIET,
-                    linestyle=self.dashes[backbone, hollow],
-                    marker=self.markers[backbone],
+                    linestyle=self.dashes[_network(setup)],
+                    marker=self.markers[setup.backbone],
                     markersize=4.5,
                     markerfacecolor=PAPER if hollow else QUIET,
-                    label=legend_name(name),
+                    label=legend_name(setup.backbone_name) + tolerated,
                 )
             )
         figure.legend(handles=handles, loc="outside right upper", handlelength=2.6)

@@ -13,6 +13,7 @@ from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.run_tables import gaps_table, older_table
 from flawspot.benchmark.report.size_analysis import size_table
 from flawspot.benchmark.report.tables import Table, escape_markdown
+from flawspot.benchmark.report.tolerance_analysis import tolerance_table, tolerant_data
 
 
 def markdown_tables(records: Sequence[Record]) -> str:
@@ -30,6 +31,7 @@ def markdown_tables(records: Sequence[Record]) -> str:
         tables.append(categories_table(results, data, "pixel_f1_max", "pixel F1"))
         tables.append(size_table(results, data))
         tables += [axis_table(results, axis, data) for axis in axes(results) if data in data_of(results, axis)]
+        tables += [tolerance_table(results, data)] if data in tolerant_data(results) else []
         blocks += [table.markdown() for table in tables if table is not None]
     beside, note = beside_the_paper(results)
     blocks += ["## Beside the paper\n", *([f"{escape_markdown(note)}\n"] if note else [])]

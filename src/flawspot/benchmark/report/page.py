@@ -26,6 +26,7 @@ from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.run_tables import gaps_table, older_table, runs_table, sources_table, tracebacks
 from flawspot.benchmark.report.size_analysis import size_table
 from flawspot.benchmark.report.tables import Table
+from flawspot.benchmark.report.tolerance_analysis import tolerance_table, tolerant_data
 from flawspot.errors import DataError
 from flawspot.files import write_bytes
 
@@ -152,7 +153,7 @@ def sections(results: Results, store_folder: Path | None = None) -> list[Section
 
 
 def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:
-    """Noise, contamination and few shots: a section each, where there are records."""
+    """Noise, contamination, few shots and what is tolerated: a section each, where there are records."""
     every = axes(results)
     groups: list[tuple[str, str, list[Axis]]] = [
         ("noise", "Noisy photographs", [axis for axis in every if axis.key.startswith("corruption-")])
@@ -168,7 +169,10 @@ def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:
                 section.add(axis_table(results, axis, data), folded=True)
         if section.items:
             found.append(section)
-    return found
+    tolerance = Section("tolerance", "What it costs to tolerate, and what it gains")
+    for data in tolerant_data(results):
+        tolerance.add(tolerance_table(results, data))
+    return [*found, tolerance] if tolerance.items else found
 
 
 def render(results: Results, parts: Sequence[Section], title: str) -> str:

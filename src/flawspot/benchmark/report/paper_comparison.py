@@ -111,7 +111,9 @@ def _candidates(results: Results, data: str, backbone: str, method: str) -> list
     found = [
         setup
         for setup in results.setups(data)
-        if (setup.backbone, setup.method, setup.input_size) == (backbone, method, INPUT_SIZE) and setup.own_layers
+        if (setup.backbone, setup.method, setup.input_size) == (backbone, method, INPUT_SIZE)
+        and setup.own_layers
+        and setup.tolerate is None
     ]
     # Setups come with pretrained weights first; the method under its own name before a variant of it.
     return sorted(

@@ -41,11 +41,12 @@ class Network(NamedTuple):
     input_size: int
     normalization: str
     precision: str
+    tolerate: str | None = None
 
     @property
     def order(self) -> tuple[object, ...]:
         """A sort key: pretrained ones first."""
-        preprocessed = (self.input_size, self.normalization, self.precision)
+        preprocessed = (self.input_size, self.normalization, self.precision, self.tolerate or "")
         return (self.random_weights, rank(self.backbone, BACKBONES), *preprocessed)
 
     @property
@@ -66,10 +67,11 @@ class Setup:
     input_size: int
     normalization: str
     precision: str
+    tolerate: str | None = None
 
     @property
     def order(self) -> tuple[object, ...]:
-        """A sort key: backbone, method, layers."""
+        """A sort key: backbone, method, layers; without a tolerance before with it."""
         return (
             self.random_weights,
             rank(self.backbone, BACKBONES),
@@ -79,12 +81,14 @@ class Setup:
             self.normalization,
             self.precision,
             self.method,
+            self.tolerate or "",
         )
 
     @property
     def network(self) -> Network:
         """Without method and layers."""
-        return Network(self.backbone, self.random_weights, self.input_size, self.normalization, self.precision)
+        preprocessed = (self.input_size, self.normalization, self.precision, self.tolerate)
+        return Network(self.backbone, self.random_weights, *preprocessed)
 
     @property
     def backbone_name(self) -> str:
@@ -197,6 +201,8 @@ class Results:
             parts.append(f"{plain(setup.normalization)} normalisation")
         if self.varied_precision:
             parts.append(plain(setup.precision))
+        if setup.tolerate is not None:
+            parts.append(f"tolerates {plain(setup.tolerate)}")
         return ", ".join(parts)
 
     def name(self, setup: Setup, layers: bool = True) -> str:
@@ -250,6 +256,7 @@ def setup_of(record: Record) -> Setup:
         cell.input_size,
         cell.normalization,
         cell.precision,
+        cell.tolerate,
     )
 
 
