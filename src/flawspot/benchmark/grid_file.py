@@ -240,6 +240,8 @@ def _normal(name: str, entry: Entry) -> str:
         return shown(entry.share(name))
     if name == "shots" and entry.is_text and entry.text(name) == ALL:
         return NONE
+    if name == "strategy" and entry.text(name) != NONE:
+        return reading.read_strategy(entry)
     return entry.text(name)
 
 

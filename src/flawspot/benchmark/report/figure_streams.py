@@ -62,7 +62,7 @@ def stream_figure(results: Results, one: Followed, key: str) -> Drawing | None:
         "of all steps so far together; forgetting is the best earlier figure less the present one, on the test sets of "
         "earlier steps. Kept for the next step: an update's state, or for training anew all good photographs. Seconds "
         f"are of a processor.{'' if seeds == 1 else ' Means over seeds.'} All figures are in the tables below.",
-        (5.0, 6.4),
+        (4.4, 6.2),
         paint,
         description=f"Lines of {len(drawn)} strategies over {len(one.stream.steps)} steps; all figures are in the "
         "tables below.",

@@ -83,30 +83,20 @@ def steps_of(cell: Cell, stream: Stream, source: DataSource) -> list[Step]:
         DataError: a product is not there, or has too few good photographs to be divided.
     """
     if stream.of == CATEGORIES:
-        return [Step(category, _tested(source.open(category)), {}, cell.seed) for category in stream.steps]
-    folder = _tested(source.open(cell.category))
+        return [Step(category, source.open(category), {}, cell.seed) for category in stream.steps]
+    folder = source.open(cell.category)
     count = len(stream.steps)
     if len(folder.train) < 2 * count:
         raise DataError(f"{folder.root} has {len(folder.train)} good photographs: too few for {count} steps")
     order = np.random.default_rng([cell.seed, _STREAM]).permutation(len(folder.train))
-    parts = [replace(folder, train=tuple(folder.train[row] for row in sorted(part))) for part in _divided(order, count)]
-    return [
-        Step(condition, part, severities(condition), cell.seed)
-        for condition, part in zip(stream.steps, parts, strict=True)
-    ]
+    found = []
+    for condition, rows in zip(stream.steps, np.array_split(order, count), strict=True):
+        part = replace(folder, train=tuple(folder.train[row] for row in sorted(rows.tolist())))
+        found.append(Step(condition, part, severities(condition), cell.seed))
+    return found
 
 
 def together(paths: Sequence[Path]) -> ImageFolder:
     """Files of good photographs as what can be learned from."""
     root = Path(os.path.commonpath([path.absolute().parent for path in paths]))
     return ImageFolder(root.name, root, tuple(path.absolute() for path in paths), ())
-
-
-def _tested(folder: ImageFolder) -> ImageFolder:
-    """Without test photographs that are learned from, where folders of good ones serve for both."""
-    learned = set(folder.train)
-    return replace(folder, test=tuple(sample for sample in folder.test if sample.path not in learned))
-
-
-def _divided(order: NDArray[np.int64], count: int) -> list[list[int]]:
-    return [part.tolist() for part in np.array_split(order, count)]

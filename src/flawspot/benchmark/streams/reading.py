@@ -49,7 +49,13 @@ def crossed(found: Mapping[str, Entry], corruptions: Sequence[str]) -> list[tupl
             entry.fail(f"{names.count(stream.name)} streams are called {stream.name!r}: give each its own `name`")
     strategies = [FROZEN, with_budget(DEFAULT_MEGABYTES), ANEW]
     if "strategies" in found:
-        strategies = [read_strategy(entry) for entry in found["strategies"].items()]
+        lines: dict[str, int] = {}
+        for entry in found["strategies"].items():
+            strategy = read_strategy(entry)
+            if strategy in lines:
+                entry.fail(f"{strategy!r} stands in line {lines[strategy]} already: remove one of them")
+            lines[strategy] = entry.line
+        strategies = list(lines)
     if not streams or not strategies:
         found["streams"].fail("`streams` or `strategies` is an empty list: name at least one of each")
     pairs: list[tuple[Stream | None, str | None]] = []
