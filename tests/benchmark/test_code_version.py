@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import flawspot
-from flawspot.benchmark.code_version import ROAD_OF_A_RUN, WITHOUT_FIGURES, code_version, counts
+from flawspot.benchmark.code_version import ROAD_OF_A_RUN, WITHOUT_FIGURES, code_version, counts, stream_version
 
 PACKAGE = Path(flawspot.__file__).parent
 BOOKKEEPING = {
@@ -49,6 +49,28 @@ def test_code_that_no_figure_depends_on_makes_no_run_old(tmp_path, name, makes_o
         file.write(b"\n")
     code_version.cache_clear()
     assert (code_version(root) != before) == makes_old
+
+
+@pytest.mark.parametrize(
+    ("name", "makes_old"),
+    [
+        ("benchmark/streams/one_stream.py", (False, True)),
+        ("benchmark/streams/photographs.py", (False, True)),
+        ("benchmark/streams/reading.py", (False, False)),
+        ("benchmark/one_run.py", (True, True)),
+        ("benchmark/report/page.py", (False, False)),
+    ],
+)
+def test_code_of_streams_makes_only_their_runs_old(tmp_path, name, makes_old):
+    root = tmp_path / "flawspot"
+    for path in (PACKAGE / name, PACKAGE / "errors.py"):
+        (root / path.relative_to(PACKAGE)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, root / path.relative_to(PACKAGE))
+    before = code_version(root), stream_version(root)
+    with (root / name).open("ab") as file:
+        file.write(b"\n")
+    code_version.cache_clear()
+    assert (code_version(root) != before[0], stream_version(root) != before[1]) == makes_old
 
 
 def test_line_ends_make_no_run_old(tmp_path):

@@ -36,11 +36,26 @@ ROAD_OF_A_RUN = (
 """Files in those rooms that a run's figures come from nevertheless."""
 
 
+ROAD_OF_A_STREAM = "benchmark/streams/"
+"""Where the further steps of a run of a stream are made, but for what only reads a grid. Runs without a stream are not
+made old by it."""
+_READS_A_GRID = "benchmark/streams/reading.py"
+
+
 def counts(name: str) -> bool:
     """Whether figures depend on the file called `name`, relative to the package, with forward slashes."""
     if not name.endswith((".py", ".json")):
         return False
     return name in ROAD_OF_A_RUN or not name.startswith(WITHOUT_FIGURES)
+
+
+def stream_version(root: Path = Path(__file__).parents[1]) -> str:
+    """`code_version` of a run of a stream: with the files of `ROAD_OF_A_STREAM`."""
+    digest = hashlib.sha256()
+    for path in sorted((root / ROAD_OF_A_STREAM).glob("*.py")):
+        if not path.as_posix().endswith(_READS_A_GRID):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return f"{code_version(root)}.{digest.hexdigest()[:8]}"
 
 
 @functools.cache

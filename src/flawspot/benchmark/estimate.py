@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from flawspot.benchmark.machine import machine
 from flawspot.benchmark.record import DONE, Cell, Record
+from flawspot.benchmark.streams.passes import passes
 from flawspot.benchmark.task import Estimate, Task
 from flawspot.benchmark.variations import contaminating
 from flawspot.costs.configuration import DetectorCosts, configuration_costs
@@ -56,7 +57,7 @@ class Estimator:
         self._costs: dict[str, DetectorCosts | None] = {}
         self._products = {(task.cell.data, task.cell.category): task for task in tasks}
         self._counts: dict[tuple[str, str], Photographs] = {}
-        self._done = [record for record in records if record.status == DONE]
+        self._done = [record for record in records if record.status == DONE and record.cell.stream is None]
         self._here = machine()["host_hash"]
         self._scales: dict[str | None, float] | None = None
 
@@ -69,7 +70,9 @@ class Estimator:
     def estimate(self, task: Task) -> Estimate:
         """Of one run. A cell whose method the cost model does not know gets the overhead alone."""
         self._products.setdefault((task.cell.data, task.cell.category), task)
-        plain = self._plain(task.cell, self._photographs(task.cell) or _UNKNOWN)
+        train, test = self._photographs(task.cell) or _UNKNOWN
+        every = [self._plain(task.cell, Photographs(*each)) for each in passes(task.cell, train, test)]
+        plain = Estimate(sum(each.seconds for each in every), max(each.memory_bytes for each in every))
         if self._scales is None:
             self._scales = self._learned()
         scale = self._scales.get(task.cell.method, self._scales.get(None, 1.0))

@@ -76,7 +76,9 @@ def _value(value: Any) -> Any:
 
 def _row(record: Record) -> dict[str, Any]:
     cell = {**record.cell.as_dict(), "tolerate": record.cell.tolerate}
-    row: dict[str, Any] = {"key": record.key, **cell, "settings": json.dumps(cell["settings"], sort_keys=True)}
+    stream = None if record.cell.stream is None else json.dumps(cell["stream"], sort_keys=True)
+    cell |= {"settings": json.dumps(cell["settings"], sort_keys=True), "stream": stream}
+    row: dict[str, Any] = {"key": record.key, **cell}
     row |= {"taps": ",".join(map(str, record.taps)), "status": record.status, "error": record.error}
     row |= record.metrics
     row |= {"bytes": record.bytes or None, "macs": record.macs or None}
@@ -87,6 +89,7 @@ def _row(record: Record) -> dict[str, Any]:
         row[name] = getattr(record, name)
     row |= record.measured
     row["defect_sizes"] = json.dumps(record.defect_sizes)
+    row["steps"] = json.dumps(record.steps)
     for name in _ORIGIN:
         row[name] = getattr(record, name)
     row |= {f"machine_{name}": value for name, value in record.machine.items()}

@@ -1,21 +1,23 @@
 """The grid of a benchmark: what is crossed with what, read from one YAML file.
 
 A grid says which data sets, backbones, layer groups, methods and seeds there are; `Grid.cells` crosses them. Noise,
-contamination and few shots are further axes (what is tolerated is no such axis: each detector is there with and without
-it, on photographs of every kind): by default a cell departs from the plain one in one of them at a time
-(``combine: one``), else in all combinations (``combine: all``). ``exclude`` drops the cells that match a rule, and
-``override`` changes settings of those that do. A complete example is paper.yaml beside this file.
+contamination, few shots and streams are further axes (what is tolerated is no such axis: each detector is there with
+and without it, on photographs of every kind): by default a cell departs from the plain one in one of them at a time
+(``combine: one``), else in all combinations (``combine: all``; a stream is combined with no other axis). ``exclude``
+drops the cells that match a rule, and ``override`` changes settings of those that do. A complete example is paper.yaml
+beside this file.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from flawspot.benchmark.record import Cell
+from flawspot.benchmark.streams.stream import CATEGORIES, Stream, one_after_the_other
 from flawspot.benchmark.yaml_reader import Entry
 from flawspot.data.layouts import DataSource
 from flawspot.errors import ConfigurationError
@@ -32,6 +34,8 @@ RULE_KEYS = (
     "input_size",
     "normalization",
     "precision",
+    "stream",
+    "strategy",
     "corruption",
     "severity",
     "contamination",
@@ -93,6 +97,19 @@ class Departure:
     severity: int = 0
     contamination: float = 0.0
     shots: int | None = None
+    stream: Stream | None = None
+    strategy: str | None = None
+
+    def product(self, category: str, known: Sequence[str]) -> str | None:
+        """What `category` is called in a cell that departs so; None where there is no such cell.
+
+        A stream of categories has one, where its first category stands, if the data set has them all.
+        """
+        stream = self.stream
+        if stream is None or stream.of != CATEGORIES:
+            return category
+        has_all = stream.steps[0] == category and set(stream.steps) <= set(known)
+        return one_after_the_other(stream.steps) if has_all else None
 
 
 @dataclass(frozen=True)
@@ -123,6 +140,7 @@ class Grid:
             ConfigurationError: backbone, layers, method and settings of a cell do not go together, or a rule matches no
                 cell; names the line.
         """
+        self._check_streams()
         cells: dict[str, Cell] = {}
         checked: set[str] = set()
         idle = [*self.override, *self.exclude]
@@ -137,7 +155,8 @@ class Grid:
             idle = [rule for rule in idle if not any(rule is other for other in excluding)]
             if excluding:
                 continue
-            combination = repr((cell.backbone, cell.layers, cell.method, sorted(cell.settings.items())))
+            parts = (cell.backbone, cell.layers, cell.method, cell.strategy)
+            combination = repr((*parts, sorted(cell.settings.items())))
             if combination not in checked:
                 checked.add(combination)
                 try:
@@ -150,14 +169,27 @@ class Grid:
             idle[0].entry.fail("this rule matches no cell of the grid: check its spelling, or remove it")
         return list(cells.values())
 
+    def _check_streams(self) -> None:
+        """Refuse a stream whose categories no data set has."""
+        known = [source.all_categories() for source in self.data]
+        for departure in self.departures:
+            found = [departure.product(category, each) for each in known for category in each]
+            if departure.stream is not None and not any(found):
+                raise ConfigurationError(
+                    f"{self.file}: no data set has all categories of the stream {departure.stream.name} "
+                    f"({departure.stream.text}): name them under `categories` of one"
+                )
+
     def _crossed(self, known: Vocabulary) -> Iterator[tuple[Cell, MethodEntry]]:
         for source in self.data:
-            for category, backbone in itertools.product(source.all_categories(), self.backbones):
+            categories = source.all_categories()
+            for category, backbone in itertools.product(categories, self.backbones):
                 # Other precisions and contaminated or fewer photographs have features of their own; corrupted
                 # photographs are only tested on.
                 of_run = (self.departures, self.seeds, self.precisions, self.tolerances)
                 for departure, seed, precision, tolerate in itertools.product(*of_run):
-                    for method in self.methods:
+                    product = departure.product(category, categories)
+                    for method in self.methods if product is not None else ():
                         if method.backbones is not None and backbone not in method.backbones:
                             continue
                         settings = dict(method.settings)
@@ -167,7 +199,7 @@ class Grid:
                             yield (
                                 Cell(
                                     data=source.name,
-                                    category=category,
+                                    category=product or category,
                                     backbone=backbone,
                                     layers=layers,
                                     method=method.name,
@@ -178,6 +210,8 @@ class Grid:
                                     normalization=self.normalization,
                                     precision=precision,
                                     random_weights=self.random_weights,
+                                    stream=departure.stream,
+                                    strategy=departure.strategy,
                                     corruption=departure.corruption,
                                     severity=departure.severity,
                                     contamination=departure.contamination,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flawspot.benchmark.grid import NONE, RULE_KEYS, Departure, Grid, MethodEntry, Rule, Vocabulary, shown
+from flawspot.benchmark.streams import reading
 from flawspot.benchmark.yaml_reader import Entry, open_yaml
 from flawspot.data.layouts import LAYOUTS, DataSource
 from flawspot.data.tolerances import as_tolerance
@@ -35,6 +36,7 @@ KEYS = (
     "severities",
     "contamination",
     "shots",
+    *reading.KEYS,
     "combine",
     "exclude",
     "override",
@@ -212,19 +214,23 @@ def _departures(found: Mapping[str, Entry], known: Vocabulary) -> tuple[Departur
     noises = [(name, severity) for name in corruptions for severity in ((0,) if name is None else severities)]
     shares = axis("contamination", lambda e: e.share("contamination"), 0.0)
     numbers = axis("shots", shots, None)
+    streams = tuple(
+        Departure(stream=stream, strategy=strategy) for stream, strategy in reading.crossed(found, known.corruptions)
+    )
     combine = found["combine"].choice(("one", "all"), "combine") if "combine" in found else "one"
     if combine == "all":
         if len(shares) * len(numbers) * len(noises) > MAX_RUNS:
             found["combine"].fail(f"all combinations are more than {MAX_RUNS:,}: leave some out")
-        return tuple(
+        return tuple(s for s in streams if s.stream is not None) + tuple(
             Departure(name, severity, share, number)
             for share, number, (name, severity) in itertools.product(shares, numbers, noises)
         )
     one = [Departure(name, severity) for name, severity in noises]
     one += [Departure(contamination=share) for share in shares]
     one += [Departure(shots=number) for number in numbers]
+    one += streams
     # In the order given, each once; the plain cell is part of the grid where every axis has it.
-    plain = None in corruptions and 0.0 in shares and None in numbers
+    plain = None in corruptions and 0.0 in shares and None in numbers and Departure() in streams
     return tuple(d for d in dict.fromkeys(one) if plain or d != Departure())
 
 
@@ -251,6 +257,8 @@ def _normal(name: str, entry: Entry) -> str:
         return shown(_tolerate(entry))
     if name == "shots" and entry.is_text and entry.text(name) == ALL:
         return NONE
+    if name == "strategy" and entry.text(name) != NONE:
+        return reading.read_strategy(entry)
     return entry.text(name)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flawspot.benchmark.streams.stream import CATEGORIES, Stream, for_people
 from flawspot.runtime.manifest import Part, Scalar
 
 DONE, FAILED, MISSING = "done", "failed", "missing"
@@ -27,6 +28,8 @@ class Cell:
         label: how the method is called in tables and figures; differs from `method` where a grid has variants of it.
         settings: hyperparameters that are not at their defaults.
         random_weights: the backbone is left untrained.
+        stream: photographs that arrive in steps; None where all are there from the beginning.
+        strategy: what is done at every step of the stream, see `flawspot.benchmark.streams.stream`; None without one.
         corruption: of the test photographs, None for none.
         severity: of the corruption, 1 to 5; 0 for none.
         contamination: share of defective photographs among the training ones, 0 to 1.
@@ -46,6 +49,8 @@ class Cell:
     normalization: str = "weights"
     precision: str = "float32"
     random_weights: bool = False
+    stream: Stream | None = None
+    strategy: str | None = None
     corruption: str | None = None
     severity: int = 0
     contamination: float = 0.0
@@ -65,6 +70,12 @@ class Cell:
         return json.dumps(self.as_dict(), sort_keys=True)
 
     @property
+    def categories(self) -> tuple[str, ...]:
+        """Those whose photographs the run looks at: one, but for a stream of categories."""
+        stream = self.stream
+        return stream.steps if stream is not None and stream.of == CATEGORIES else (self.category,)
+
+    @property
     def settings_text(self) -> str:
         """The settings in one line; empty where all are at their defaults."""
         return ", ".join(f"{name}={value}" for name, value in sorted(self.settings.items()))
@@ -73,6 +84,8 @@ class Cell:
     def variation(self) -> str:
         """What is done to the photographs, and what is learned to be good, in a few words; empty for nothing."""
         said = []
+        if self.stream is not None and self.strategy is not None:
+            said += [f"stream {self.stream.name} ({self.stream.text})", for_people(self.strategy)]
         if self.corruption is not None and self.severity:
             said.append(f"{self.corruption} {self.severity}")
         if self.contamination:
@@ -87,9 +100,14 @@ class Cell:
 def run_key(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_version: str) -> str:
     """The identity of a run: sha256 over everything that decides its result, as hexadecimal digits.
 
-    The label is left out: it changes what a run is called, not what comes of it.
+    The label is left out, and the name of a stream: they change what a run is called, not what comes of it.
     """
     decides = {name: value for name, value in cell.as_dict().items() if name != "label"}
+    if cell.stream is None:
+        # The keys of runs without a stream are those that they had before there were any.
+        del decides["stream"], decides["strategy"]
+    else:
+        del decides["stream"]["name"]
     decides |= {"data_fingerprint": data_fingerprint, "weights_sha256": weights_sha256, "code_version": code_version}
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
@@ -114,6 +132,7 @@ class Record:
         defect_sizes: small-defect analysis, an item for each band of area, ascending: ``smallest`` and ``largest`` area
             in thousandths of the photograph, ``regions``, ``found`` (at the threshold of the best pixel F1 on all
             sizes), ``recall``, ``f1_max``.
+        steps: of a run of a stream, an item for each step: see `flawspot.benchmark.streams.one_stream`.
         examples: pictures for the report: ``kind`` (``best`` or ``worst``), ``image`` (name), ``defective``, ``score``,
             and ``picture``, the path of a PNG or JPEG relative to the store's folder.
         artifact: path of the trained artifact relative to the store's folder; None if not kept.
@@ -143,6 +162,7 @@ class Record:
     training_ram: int | None = None
     measured: dict[str, float] = field(default_factory=dict)
     defect_sizes: tuple[dict[str, float | int | None], ...] = ()
+    steps: tuple[dict[str, Any], ...] = ()
     examples: tuple[dict[str, Any], ...] = ()
     artifact: str | None = None
     artifact_bytes: int | None = None
@@ -182,9 +202,9 @@ class Record:
             ValueError, TypeError, KeyError: this is no record.
         """
         values = _known(cls, json.loads(text))
-        values["cell"] = Cell(**_known(Cell, values["cell"]))
+        values["cell"] = _cell(values["cell"])
         values["parts"] = tuple(Part(**_known(Part, part)) for part in values.get("parts", ()))
-        for name in ("taps", "defect_sizes", "examples"):
+        for name in ("taps", "defect_sizes", "steps", "examples"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
 
@@ -199,6 +219,14 @@ def newest(records: Sequence[Record]) -> list[Record]:
         chosen[record.cell.identity] = record
     places = {id(record) for record in chosen.values()}
     return [record for record in records if id(record) in places]
+
+
+def _cell(values: dict[str, Any]) -> Cell:
+    known = _known(Cell, values)
+    if known.get("stream") is not None:
+        stream = _known(Stream, known["stream"])
+        known["stream"] = Stream(**{**stream, "steps": tuple(stream["steps"])})
+    return Cell(**known)
 
 
 def _known(kind: Any, values: dict[str, Any]) -> dict[str, Any]:

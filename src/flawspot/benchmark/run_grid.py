@@ -13,9 +13,9 @@ from flawspot.benchmark.estimate import Estimator
 from flawspot.benchmark.feature_files import sweep
 from flawspot.benchmark.forecast import BenchmarkPlan, make_plan
 from flawspot.benchmark.grid_file import grid_file, read_grid
-from flawspot.benchmark.one_run import execute
 from flawspot.benchmark.record import DONE, FAILED
 from flawspot.benchmark.store import Heartbeat, Store
+from flawspot.benchmark.streams.one_stream import execute
 from flawspot.benchmark.task import DEFAULT_CACHE_BYTES, Task
 from flawspot.benchmark.task_list import make_synthetic, prepare
 from flawspot.benchmark.vocabulary import vocabulary

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flawspot.backbones.registry import RANDOM, family
 from flawspot.backbones.weights import require
-from flawspot.benchmark.code_version import code_version
+from flawspot.benchmark.code_version import code_version, stream_version
 from flawspot.benchmark.grid import Grid
 from flawspot.benchmark.record import Cell
 from flawspot.benchmark.store import Store
@@ -55,7 +55,7 @@ def prepare(
         StoreError: the store cannot be written.
     """
     sources = {source.name: _placed(source, store.folder) for source in grid.data}
-    wanted = dict.fromkeys((cell.data, cell.category) for cell in cells)
+    wanted = dict.fromkeys((cell.data, category) for cell in cells for category in cell.categories)
     products = {
         pair: _product(sources[pair[0]], pair[1], store) for pair in progress.track(list(wanted), "reading photographs")
     }
@@ -72,9 +72,9 @@ def _task(
     weights: Mapping[str, _Weights],
     folder: Path,
 ) -> Task:
-    product = products[cell.data, cell.category]
+    product = _together([products[cell.data, category] for category in cell.categories])
     loaded = _Weights(RANDOM) if cell.random_weights else weights[cell.backbone]
-    version = code_version()
+    version = code_version() if cell.stream is None else stream_version()
     key, training_key = keys(
         cell, data_fingerprint=product.fingerprint, weights_sha256=loaded.sha256, code_version=version
     )
@@ -109,6 +109,16 @@ def _product(source: DataSource, category: str, store: Store) -> _Product:
         return _Product(missing=str(error))
     except OSError as error:
         return _Product(missing=f"cannot read the photographs of {category}: {error.strerror or error}")
+
+
+def _together(products: Sequence[_Product]) -> _Product:
+    """One, or several in their order."""
+    if len(products) == 1:
+        return products[0]
+    for product in products:
+        if product.missing is not None:
+            return product
+    return _Product(hashlib.sha256(" ".join(product.fingerprint for product in products).encode()).hexdigest())
 
 
 def data_fingerprint(source: DataSource, category: str, store: Store) -> str:
@@ -151,7 +161,7 @@ def make_synthetic(tasks: Sequence[Task], progress: Progress = SILENT) -> None:
     Raises:
         FlawspotError: they cannot be written.
     """
-    products = {(task.source.name, task.cell.category): task for task in tasks if task.source.layout == "synthetic"}
-    for task in products.values():
-        if task.missing is None:
-            task.source.open(task.cell.category, progress=progress)
+    made = [task for task in tasks if task.source.layout == "synthetic" and task.missing is None]
+    products = {(task.source.name, category): task for task in made for category in task.cell.categories}
+    for (_, category), task in products.items():
+        task.source.open(category, progress=progress)

@@ -34,6 +34,7 @@ class LiveProgress:
         """A line for the run."""
         cell = record.cell
         what = f"{cell.data}/{cell.category} {cell.backbone} {cell.layers} {cell.label}"
+        what += f", {cell.variation}" if cell.variation else ""
         if record.error is None:
             f1, auroc = record.metrics.get("pixel_f1_max"), record.metrics.get("image_auroc")
             figures = [f"pixel F1 {f1:.3f}"] if f1 is not None else []

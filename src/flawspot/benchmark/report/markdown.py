@@ -12,6 +12,7 @@ from flawspot.benchmark.report.paper_comparison import beside_the_paper
 from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.run_tables import gaps_table, older_table
 from flawspot.benchmark.report.size_analysis import size_table
+from flawspot.benchmark.report.stream_analysis import grouped, last_table
 from flawspot.benchmark.report.tables import Table, escape_markdown
 from flawspot.benchmark.report.tolerance_analysis import tolerance_table, tolerant_data
 
@@ -33,6 +34,9 @@ def markdown_tables(records: Sequence[Record]) -> str:
         tables += [axis_table(results, axis, data) for axis in axes(results) if data in data_of(results, axis)]
         tables += [tolerance_table(results, data)] if data in tolerant_data(results) else []
         blocks += [table.markdown() for table in tables if table is not None]
+    for position, (stream, group) in enumerate(grouped(results), 1):
+        title = f"## Stream: {escape_markdown(stream.name)}\n"
+        blocks += [title, last_table(results, group, f"stream-last-{position}").markdown()]
     beside, note = beside_the_paper(results)
     blocks += ["## Beside the paper\n", *([f"{escape_markdown(note)}\n"] if note else [])]
     blocks += [table.markdown() for table in beside]

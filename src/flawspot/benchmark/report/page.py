@@ -19,12 +19,14 @@ from flawspot.benchmark.report.figure_cost import cost_figure, front_table
 from flawspot.benchmark.report.figure_curves import axis_figure, sizes_figure
 from flawspot.benchmark.report.figure_layers import layers_figure
 from flawspot.benchmark.report.figure_paste import paste_figure
+from flawspot.benchmark.report.figure_streams import stream_figure
 from flawspot.benchmark.report.names import data_name, plain
 from flawspot.benchmark.report.paper_comparison import beside_the_paper
 from flawspot.benchmark.report.pictures import Gallery, galleries
 from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.run_tables import gaps_table, older_table, runs_table, sources_table, tracebacks
 from flawspot.benchmark.report.size_analysis import size_table
+from flawspot.benchmark.report.stream_analysis import grouped, last_table, steps_table
 from flawspot.benchmark.report.tables import Table
 from flawspot.benchmark.report.tolerance_analysis import tolerance_table, tolerant_data
 from flawspot.errors import DataError
@@ -134,6 +136,7 @@ def sections(results: Results, store_folder: Path | None = None) -> list[Section
         comparison.add(table)
     found.insert(1 if found else 0, comparison)
     found += _beyond(results, slugs)
+    found += _streams(results)
     shown, note = galleries(results, store_folder)
     if shown:
         text = (
@@ -173,6 +176,19 @@ def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:
     for data in tolerant_data(results):
         tolerance.add(tolerance_table(results, data))
     return [*found, tolerance] if tolerance.items else found
+
+
+def _streams(results: Results) -> list[Section]:
+    """A section for each stream: its curves, and its tables."""
+    found = []
+    for position, (stream, group) in enumerate(grouped(results), 1):
+        section = Section(f"stream-{position}", f"Stream: {plain(stream.name)}")
+        for number, one in enumerate(group, 1):
+            section.add(stream_figure(results, one, f"stream-{position}-{number}"))
+        section.add(last_table(results, group, f"stream-last-{position}"))
+        section.add(steps_table(results, group, f"stream-steps-{position}"), folded=True)
+        found.append(section)
+    return found
 
 
 def render(results: Results, parts: Sequence[Section], title: str) -> str:

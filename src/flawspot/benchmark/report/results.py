@@ -22,12 +22,14 @@ from flawspot.benchmark.report.names import (
 
 @dataclass(frozen=True)
 class Condition:
-    """What was done to the photographs: nothing, or one of the axes beyond the paper."""
+    """What was done to the photographs: nothing, or one of the axes beyond the paper; a stream with its strategy."""
 
     corruption: str | None = None
     severity: int = 0
     contamination: float = 0.0
     shots: int | None = None
+    stream: str = ""
+    strategy: str = ""
 
 
 CLEAN = Condition()
@@ -144,10 +146,11 @@ class Results:
         self.varied_size = len({record.cell.input_size for record in self.records}) > 1
         self.varied_normalization = len({record.cell.normalization for record in self.records}) > 1
         self.varied_precision = len({record.cell.precision for record in self.records}) > 1
-        self._areas = _areas(self.records)
+        alone = [record for record in self.records if record.cell.stream is None]
+        self._areas = _areas(alone)
         self._categories: dict[str, list[str]] = {}
         for data, category in sorted(
-            {(record.cell.data, record.cell.category) for record in self.records},
+            {(record.cell.data, record.cell.category) for record in alone},
             key=lambda place: (self.area(*place) is None, self.area(*place) or 0.0, place),
         ):
             self._categories.setdefault(data, []).append(category)
@@ -155,10 +158,7 @@ class Results:
     @property
     def conditions(self) -> list[Condition]:
         """All there are, the untouched one first."""
-        return sorted(
-            self._runs,
-            key=lambda c: (c != CLEAN, c.corruption or "", c.severity, c.contamination, c.shots or 0),
-        )
+        return sorted(self._runs, key=lambda c: (c != CLEAN, *_place(c)))
 
     def data(self, condition: Condition = CLEAN) -> list[str]:
         """Data sets by name, MVTec AD first."""
@@ -241,7 +241,10 @@ def condition_of(record: Record) -> Condition:
     """Under which a run was made."""
     cell = record.cell
     corruption = cell.corruption if cell.severity else None
-    return Condition(corruption, cell.severity if corruption else 0, cell.contamination, cell.shots)
+    stream = "" if cell.stream is None else f"{cell.stream.name}: {cell.stream.text}"
+    return Condition(
+        corruption, cell.severity if corruption else 0, cell.contamination, cell.shots, stream, cell.strategy or ""
+    )
 
 
 def setup_of(record: Record) -> Setup:
@@ -272,16 +275,18 @@ def why_missing(runs: Iterable[Record] | None, metric: str | None = None) -> str
     return "not run"
 
 
+def _place(condition: Condition) -> tuple[object, ...]:
+    untouched = (condition.corruption or "", condition.severity, condition.contamination, condition.shots or 0)
+    return (*untouched, condition.stream, condition.strategy)
+
+
 def _order(record: Record) -> tuple[object, ...]:
     cell, condition = record.cell, condition_of(record)
     return (
         rank(cell.data, ["mvtec_ad"]),
         cell.category,
         setup_of(record).order,
-        condition.corruption or "",
-        condition.severity,
-        condition.contamination,
-        condition.shots or 0,
+        *_place(condition),
         cell.seed,
         record.key,
     )

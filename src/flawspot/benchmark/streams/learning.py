@@ -1,0 +1,103 @@
+"""What is done at each step of a stream: nothing, an update, or training anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flawspot.benchmark.streams.photographs import together
+from flawspot.benchmark.streams.stream import ANEW, budget
+from flawspot.benchmark.task import Task
+from flawspot.errors import TrainingError
+from flawspot.progress import SILENT
+from flawspot.runtime.artifact import Artifact
+from flawspot.runtime.state import beside
+from flawspot.training.road import train
+from flawspot.updating import update
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A detector after a step.
+
+    Attributes:
+        artifact: the detector.
+        changed: whether this step made it.
+        artifact_bytes: of its file.
+        state_bytes: of the file of its state; 0 where it has none.
+        kept_bytes: of all that must be kept for the next step beside the artifact: the state, or the good photographs
+            so far.
+    """
+
+    artifact: Artifact
+    changed: bool
+    artifact_bytes: int
+    state_bytes: int
+    kept_bytes: int
+
+
+class Learner:
+    """Follows the strategy of a run, step by step."""
+
+    def __init__(self, task: Task, strategy: str, folder: Path) -> None:
+        """Args: `folder` holds artifacts and states while the run lasts."""
+        self._task, self._strategy, self._folder = task, strategy, folder
+        self._so_far: list[Path] = []
+        self._last: tuple[Artifact, Path] | None = None
+
+    def learn(self, new: Sequence[Path]) -> Learned:
+        """Do what the strategy says about the good photographs of the next step.
+
+        Raises:
+            FlawspotError: it cannot be done.
+        """
+        self._so_far += new
+        megabytes, last = budget(self._strategy), self._last
+        changed = last is None or megabytes is not None or self._strategy == ANEW
+        if changed:
+            output = self._folder / f"{len(self._so_far)}.onnx"
+            if last is not None and megabytes is not None:
+                self._last = self._updated(last[1], new, output), output
+            else:
+                self._last = self._trained(self._so_far, output, megabytes), output
+        assert self._last is not None  # one of the above has set it
+        artifact, path = self._last
+        state = beside(path).stat().st_size if megabytes is not None else 0
+        kept = sum(each.stat().st_size for each in self._so_far) if self._strategy == ANEW else state
+        return Learned(artifact, changed, path.stat().st_size, state, kept)
+
+    def _trained(self, paths: Sequence[Path], output: Path, megabytes: int | None) -> Artifact:
+        cell = self._task.cell
+        more: dict[str, Any] = {} if megabytes is None else {"state": True, "state_megabytes": megabytes}
+        artifact = train(
+            together(paths),
+            method=cell.method,
+            backbone=cell.backbone,
+            layers=cell.layers,
+            weights=None if cell.random_weights else self._task.weights,
+            random_weights=cell.random_weights,
+            input_size=cell.input_size,
+            normalization=cell.normalization,
+            precision=cell.precision,
+            seed=cell.seed,
+            strict=True,
+            # As in every run of the benchmark; no features are kept between steps, so that times are those of a user.
+            calibration="split",
+            group="none",
+            settings=cell.settings,
+            output=output,
+            progress=SILENT,
+            **more,
+        )
+        if artifact.manifest.backbone.weights_sha256 != self._task.weights_sha256:
+            raise TrainingError(f"the weights of {cell.backbone} are not those that the run is planned with: run again")
+        return artifact
+
+    def _updated(self, old: Path, new: Sequence[Path], output: Path) -> Artifact:
+        seed = self._task.cell.seed
+        done = update(old, together(new), output=output, group="none", seed=seed, strict=True, progress=SILENT)
+        if not output.exists():
+            raise TrainingError("nothing of a step of the stream is new: its photographs are those of an earlier one")
+        return done.artifact
