@@ -50,6 +50,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "benchmark export": ["{store}", "--out", "{new}/runs.csv"],
     "benchmark report": ["{store}", "--out", "{new}/report"],
     "demo": ["--out", "{new}/demo"],
+    "doctor": ["{tiny}"],
 }
 
 SLOW = ("demo",)

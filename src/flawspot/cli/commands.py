@@ -14,6 +14,7 @@ from flawspot.cli import (
     choose,
     costs,
     demo,
+    doctor,
     drift,
     evaluate,
     export,
@@ -85,3 +86,4 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(reproduce.app, name="reproduce")
 app.add_typer(benchmark.app, name="benchmark")
 app.command(name="demo")(demo.demo)
+app.command(name="doctor")(doctor.doctor)
