@@ -25,6 +25,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "drift": ["{tiny}", "{photograph}"],
     "evaluate": ["{tiny}", "{data}"],
     "info": ["{tiny}"],
+    "card": ["{tiny}", "-o", "{new}/part.md"],
     "threshold": ["{tiny}", "--false-alarm-rate", "0.5"],
     "smallest": ["{tiny}", "{data}", "--trials", "2", "-o", "{new}/measured.onnx", "--out", "{new}/page.html"],
     "export": ["{small}", "-o", "{new}/part.c"],

@@ -10,6 +10,7 @@ from flawspot.cli import (
     audit,
     backbones,
     benchmark,
+    card,
     check,
     choose,
     costs,
@@ -70,6 +71,7 @@ app.command(name="predict")(predict.predict)
 app.command(name="serve")(serve.serve)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
+app.command(name="card")(card.card)
 app.command(name="threshold")(threshold.threshold)
 app.command(name="drift")(drift.drift)
 app.command(name="smallest")(smallest.smallest)
