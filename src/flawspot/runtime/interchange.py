@@ -7,13 +7,14 @@ a list, uncompressed, which pycocotools, FiftyOne, CVAT and others read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import ConfigurationError, MissingPackageError
-from flawspot.runtime.regions import Box, region_masks
+from flawspot.runtime.regions import Box, Region, region_masks
 
 if TYPE_CHECKING:
     from flawspot.runtime.prediction import Prediction
@@ -111,5 +112,5 @@ def detections_of(prediction: Prediction, *, masks: bool = True) -> Any:
     )
 
 
-def _masks(prediction: Prediction) -> Any:
+def _masks(prediction: Prediction) -> Iterator[tuple[Region, NDArray[np.bool_]]]:
     return region_masks(prediction.map, prediction.calibration.region_threshold, prediction.image_size)
