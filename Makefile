@@ -79,7 +79,7 @@ format: .venv/installed
 	$(BIN)/ruff format .
 
 # Wheel, sdist, bills of material and checksums in dist/, from the last commit, each tried in fresh environments; it
-# publishes nothing. The tools are pinned in release/requirements.txt. Needs git; 15 minutes on two cores.
+# publishes nothing. The tools are pinned in release/requirements.txt. Needs git; a quarter of an hour or more.
 .release/installed: release/requirements.txt
 	$(PYTHON) -m venv .release
 	$(RELEASE_BIN)/python -m pip install --quiet --requirement release/requirements.txt

@@ -164,7 +164,9 @@ class Environment:
         _run([sys.executable, "-m", "venv", "--without-pip", str(folder / "environment")], cwd=folder)
         pip = [sys.executable, "-m", "pip", "--python", str(self.python)]
         what = f"{file}[{extra}]" if extra else str(file)
-        _run([*pip, "install", "--quiet", "--constraint", str(ROOT / "constraints.txt"), what], cwd=folder)
+        # Most of what is installed is never imported here: Python compiles what is.
+        options = ["--quiet", "--no-compile", "--constraint", str(ROOT / "constraints.txt")]
+        _run([*pip, "install", *options, what], cwd=folder)
 
     def flawspot(self, *arguments: str) -> str:
         """What a command prints."""
