@@ -13,13 +13,19 @@ from flawspot.extras import EXTRAS
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Pretend versions, and packages that are not here."""
+    """Pretend that the training half is here in its newest versions, others of some, and that some are not here."""
 
     def pretend(versions=(), absent=()):
-        found, real = importlib.util.find_spec, metadata.version
-        versions = dict(versions)
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in absent else found(name))
+        found, real, brought = importlib.util.find_spec, metadata.version, metadata.packages_distributions()
+        train = dict.fromkeys(EXTRAS["train"], "99")
+        versions = train | dict(versions)
+
+        def find_spec(name):
+            return None if name in absent else name in train or found(name)
+
+        monkeypatch.setattr(importlib.util, "find_spec", find_spec)
         monkeypatch.setattr(metadata, "version", lambda name: versions.get(name) or real(name))
+        monkeypatch.setattr(metadata, "packages_distributions", lambda: {**brought, **{name: [name] for name in train}})
 
     return pretend
 
@@ -34,12 +40,14 @@ def test_this_environment_is_in_order():
     assert all(package.versions and package.fault is None for package in core)
     assert [extra.name for extra in extras] == list(EXTRAS)
     assert not [package.fault for extra in extras for package in extra.packages if package.fault]
-    assert extra_named("train").is_here
-    assert "onnx " in str(extra_named("train"))
+    assert str(core[1]).startswith("pillow ")  # by its distribution
 
 
-def test_a_package_is_named_by_its_distribution():
-    assert list(extra_named("benchmark").packages[0].versions) == ["PyYAML"]
+def test_an_extra_that_is_here(installed):
+    installed()
+    train = extra_named("train")
+    assert train.is_here
+    assert str(train) == "torch 99, onnx 99, onnxscript 99, numba 99, platformdirs 99"
 
 
 def test_an_absent_extra_is_no_fault(installed):
