@@ -3,11 +3,13 @@
 PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
+RELEASE_BIN := .release/Scripts
 else
 BIN := .venv/bin
+RELEASE_BIN := .release/bin
 endif
 
-.PHONY: demo station test test-minimum test-arm fuzz benchmark-small lint format bench clean
+.PHONY: demo station test test-minimum test-arm fuzz benchmark-small lint format bench release hooks clean
 .DELETE_ON_ERROR:
 
 # The stamp is made last, so that an interrupted installation is done again.
@@ -63,6 +65,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy benchmarks
+	$(BIN)/mypy release
 	$(BIN)/python -c "import importlib, pkgutil, sys; sys.path.insert(0, 'tests/fuzz'); import fuzzing; [importlib.import_module('fuzzing.' + m.name) for m in pkgutil.iter_modules(fuzzing.__path__)]"
 	$(BIN)/lint-imports
 
@@ -75,5 +78,20 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Wheel, sdist, bills of material and checksums in dist/, from the last commit, each tried in fresh environments; it
+# publishes nothing. The tools are pinned in release/requirements.txt. Needs git; a quarter of an hour or more.
+.release/installed: release/requirements.txt
+	$(PYTHON) -m venv .release
+	$(RELEASE_BIN)/python -m pip install --quiet --requirement release/requirements.txt
+	$(RELEASE_BIN)/python -c "open('.release/installed', 'w').close()"
+
+DIST ?= dist
+release: .release/installed
+	$(RELEASE_BIN)/python release/make_release.py --out "$(DIST)"
+
+# Lets git call `make lint` before each commit and `make test` before each push; see .pre-commit-config.yaml.
+hooks: .release/installed
+	$(RELEASE_BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
+
 clean:
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', 'demo', 'bench', 'build', 'dist')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.release', 'demo', 'bench', 'build', 'dist')]"

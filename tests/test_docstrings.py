@@ -33,6 +33,7 @@ EXAMPLES = [
     (flawspot.Detector.predict, {"detector": _detector}),
     (flawspot.Evaluation, {"evaluation": lambda: flawspot.evaluate("part.onnx", "photos", progress=False)}),
     (flawspot.Prediction, {"prediction": lambda: _detector().predict("new.png")}),
+    (flawspot.Prediction.to_coco, {"prediction": lambda: _detector().predict("new.png")}),
     (flawspot.NotInspected, {"detector": _detector}),
     (flawspot.table, {"detector": _detector}),
 ]

@@ -107,7 +107,8 @@ def test_a_command_names_the_package_and_the_extra(package, command, without):
 
 def test_what_a_line_needs_goes_without_all_of_them(without):
     every = " ".join(package for packages in EXTRAS.values() for package in packages)
-    for command in ("predict tiny.onnx photos/test/spot --out found", "info tiny.onnx", "evaluate tiny.onnx photos"):
+    commands = ("predict tiny.onnx photos/test/spot --out found", "info tiny.onnx", "evaluate tiny.onnx photos")
+    for command in (*commands, "doctor tiny.onnx", "card tiny.onnx"):
         done = without(every, "-m", "flawspot", *command.split())
         assert done.returncode == 0, done.stderr
 

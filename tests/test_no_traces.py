@@ -131,6 +131,8 @@ def test_nothing_is_sent_and_nothing_is_left(alone, product_folder, tmp_path):
     alone("evaluate", part, product_folder)
     alone("threshold", part, "--from", product_folder, "--best-f1")
     alone("info", part)
+    alone("doctor", part)
+    alone("card", part, "-o", tmp_path / "part.md")
     store = tmp_path / "runs.sqlite"
     alone("benchmark", "run", grid, "--store", store, "--workers", "1")
     alone("benchmark", "report", store, "--out", tmp_path / "report")

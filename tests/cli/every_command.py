@@ -26,6 +26,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "drift": ["{tiny}", "{photograph}"],
     "evaluate": ["{tiny}", "{data}"],
     "info": ["{tiny}"],
+    "card": ["{tiny}", "-o", "{new}/part.md"],
     "threshold": ["{tiny}", "--false-alarm-rate", "0.5"],
     "smallest": ["{tiny}", "{data}", "--trials", "2", "-o", "{new}/measured.onnx", "--out", "{new}/page.html"],
     "export": ["{small}", "-o", "{new}/part.c"],
@@ -51,6 +52,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "benchmark export": ["{store}", "--out", "{new}/runs.csv"],
     "benchmark report": ["{store}", "--out", "{new}/report"],
     "demo": ["--out", "{new}/demo"],
+    "doctor": ["{tiny}"],
 }
 
 SLOW = ("demo",)

@@ -77,7 +77,7 @@ def test_predict(tiny, flawspot, save, tmp_path):
     assert found == {os.fsencode(path) for path in (tmp_path / "in").iterdir()}
 
 
-@pytest.mark.parametrize("command", ["info", "predict", "evaluate", "costs", "threshold", "train", "backbones"])
+@pytest.mark.parametrize("command", ["info", "card", "predict", "evaluate", "costs", "threshold", "train", "backbones"])
 def test_errors_name_files_harmlessly(command, flawspot, tmp_path):
     name = tmp_path / HOSTILE.replace("/", "")
     more = {"predict": ["x"], "evaluate": ["x"], "train": ["-o", tmp_path / "part.onnx"]}
@@ -109,7 +109,7 @@ def test_a_manifest_that_forges(tiny_model, tiny_manifest, flawspot, save, tmp_p
     )
     assemble(tiny_model, manifest).save(tmp_path / "x.onnx")
     photograph = save(tmp_path / "a.png", 200)
-    for command in (["info"], ["threshold"], ["costs"], ["predict", photograph]):
+    for command in (["info"], ["card"], ["doctor"], ["threshold"], ["costs"], ["predict", photograph]):
         for form in ([], ["--json"]):
             code, out, err = flawspot(command[0], tmp_path / "x.onnx", *command[1:], *form)
             assert code == 0, err

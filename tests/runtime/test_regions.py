@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from flawspot.runtime.regions import above, bounding_boxes, find_regions, label_regions, photograph_mask
+from flawspot.runtime.regions import above, bounding_boxes, find_regions, label_regions, photograph_mask, region_masks
 
 EIGHT = np.ones((3, 3))
 
@@ -96,3 +96,26 @@ def test_every_cell_has_its_pixels_in_the_photograph(size: tuple[int, int]) -> N
         assert large.any()
     assert photograph_mask(np.ones((7, 9), bool), size).all()
     assert not photograph_mask(np.zeros((7, 9), bool), size).any()
+
+
+@pytest.mark.parametrize("size", [(3, 2), (9, 7), (10, 20), (13, 5), (1, 1), (100, 101)])
+def test_pixels_of_a_box_are_those_of_the_photograph(size: tuple[int, int]) -> None:
+    generator = np.random.default_rng(0)
+    mask = generator.random((7, 9)) < 0.4
+    whole = photograph_mask(mask, size)
+    for _ in range(20):
+        left, right = sorted(generator.choice(size[0] + 1, 2, replace=False).tolist())
+        top, bottom = sorted(generator.choice(size[1] + 1, 2, replace=False).tolist())
+        assert (photograph_mask(mask, size, (left, top, right, bottom)) == whole[top:bottom, left:right]).all()
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
+def test_masks_of_regions_are_in_their_order(mask: np.ndarray) -> None:
+    values = np.where(mask, 1 + np.random.default_rng(0).random(mask.shape), 0.5).astype(np.float32)
+    height, width = mask.shape
+    found = list(region_masks(values, 1.0, (width, height)))
+    assert tuple(region for region, _ in found) == find_regions(values, 1.0, (width, height))
+    for region, pixels in found:
+        left, top, right, bottom = region.box
+        assert pixels.sum() == region.area
+        assert values[top:bottom, left:right][pixels].max() == np.float32(region.peak)

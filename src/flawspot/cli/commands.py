@@ -10,10 +10,12 @@ from flawspot.cli import (
     audit,
     backbones,
     benchmark,
+    card,
     check,
     choose,
     costs,
     demo,
+    doctor,
     drift,
     evaluate,
     export,
@@ -70,6 +72,7 @@ app.command(name="predict")(predict.predict)
 app.command(name="serve")(serve.serve)
 app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="info")(info.info)
+app.command(name="card")(card.card)
 app.command(name="threshold")(threshold.threshold)
 app.command(name="update")(update.update)
 app.command(name="drift")(drift.drift)
@@ -87,3 +90,4 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(reproduce.app, name="reproduce")
 app.add_typer(benchmark.app, name="benchmark")
 app.command(name="demo")(demo.demo)
+app.command(name="doctor")(doctor.doctor)

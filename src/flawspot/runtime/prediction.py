@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from flawspot.errors import ImageError
 from flawspot.runtime.calibration import p_value
 from flawspot.runtime.images import WHITE
+from flawspot.runtime.interchange import coco_of, detections_of
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.pictures import picture, picture_paths, write_picture
 from flawspot.runtime.reduced import Decoded, prepare, read_photograph
@@ -25,6 +26,7 @@ from flawspot.texts import visible
 
 if TYPE_CHECKING:
     from PIL import Image
+    from supervision import Detections
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -201,6 +203,42 @@ class Prediction:
                 for region in self._regions
             ],
         }
+
+    def to_coco(self, *, image_id: int = 1, first_id: int = 1, file_name: str | None = None) -> dict[str, Any]:
+        """The regions as a COCO data set of one photograph, of values that JSON has.
+
+        Its list ``annotations`` is a COCO list of results as well: each has a ``score``, the peak of its region on the
+        scale of `score`, not a probability. ``bbox`` is [left, top, width, height] of the region's box;
+        ``segmentation`` is the run-length code of its pixels and ``area`` their number. The one category is
+        ``anomaly``. A good photograph has no annotations.
+
+            >>> found = prediction.to_coco()
+            >>> found["annotations"][0]["bbox"], found["annotations"][0]["area"]
+            ([10, 20, 15, 10], 150)
+
+        Args:
+            image_id: of the photograph, and of the first annotation `first_id`, both at least 1: to join several into
+                one data set, give each another one, and the number of annotations before it plus 1.
+            file_name: of the photograph; by default its name without its folder, empty where it came from no file.
+
+        Raises:
+            ConfigurationError: a number below 1.
+        """
+        return coco_of(self, image_id=image_id, first_id=first_id, file_name=file_name)
+
+    def to_supervision(self, *, masks: bool = True) -> Detections:
+        """The regions as ``supervision.Detections``, for its annotators, trackers and filters.
+
+        ``confidence`` is the peak of each region on the scale of `score`, not a probability; ``class_id`` is 0, and
+        ``data`` has ``class_name``, ``area`` and ``mean``.
+
+        Args:
+            masks: with the pixels of each region: supervision keeps a byte for each pixel of the photograph and region.
+
+        Raises:
+            MissingPackageError: supervision is not installed; flawspot has no extra that brings it.
+        """
+        return detections_of(self, masks=masks)
 
     def _repr_png_(self) -> bytes | None:
         """What a notebook shows; None, so that it shows the `repr`, where the photograph is no longer at hand."""

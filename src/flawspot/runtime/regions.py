@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,9 +45,17 @@ def find_regions(anomaly_map: NDArray[np.float32], threshold: float, image_size:
         threshold: at which the map is not yet anomalous.
         image_size: (width, height) of the photograph in pixels.
     """
-    labels, count = label_regions(above(anomaly_map, threshold))
+    labels, _ = label_regions(above(anomaly_map, threshold))
+    return tuple(region for region, _ in _regions(anomaly_map, labels, image_size))
+
+
+def _regions(
+    anomaly_map: NDArray[np.float32], labels: NDArray[np.int32], image_size: tuple[int, int]
+) -> list[tuple[Region, int]]:
+    """Each region and its label, the one with the highest peak first."""
+    count = int(labels.max(initial=0))
     if not count:
-        return ()
+        return []
     width, height = image_size
     rows, columns = anomaly_map.shape
     peaks = np.full(count + 1, -np.inf, np.float32)
@@ -65,19 +74,42 @@ def find_regions(anomaly_map: NDArray[np.float32], threshold: float, image_size:
             -(-bottom * height // rows),
         )
         area = max(round(int(cells[number]) * width * height / (columns * rows)), 1)
-        found.append(Region(box, area, float(peaks[number]), float(sums[number] / cells[number])))
-    return tuple(found)
+        found.append((Region(box, area, float(peaks[number]), float(sums[number] / cells[number])), number))
+    return found
 
 
-def photograph_mask(mask: NDArray[np.bool_], image_size: tuple[int, int]) -> NDArray[np.bool_]:
+def photograph_mask(
+    mask: NDArray[np.bool_], image_size: tuple[int, int], within: Box | None = None
+) -> NDArray[np.bool_]:
     """`mask` (H, W) of the map in pixels of the photograph, (height, width).
 
     A pixel has the value of its cell, and in a photograph smaller than the map any of its cells' values.
+
+    Args:
+        mask: over the whole photograph.
+        image_size: (width, height) of the photograph in pixels.
+        within: of which pixels alone, as a box that has some; None: of all.
     """
-    for axis, length in enumerate(reversed(image_size)):
-        first_cells = np.arange(length) * mask.shape[axis] // length
-        mask = np.logical_or.reduceat(mask, first_cells, axis=axis)
+    left, top, right, bottom = within or (0, 0, *image_size)
+    for axis, (begin, end, length) in enumerate(((top, bottom, image_size[1]), (left, right, image_size[0]))):
+        cells = mask.shape[axis]
+        first_cells = np.arange(begin, end) * cells // length
+        stop = max(end * cells // length, int(first_cells[-1]) + 1)  # the last pixel's cells end there
+        mask = np.logical_or.reduceat(mask[:stop] if axis == 0 else mask[:, :stop], first_cells, axis=axis)
     return mask
+
+
+def region_masks(
+    anomaly_map: NDArray[np.float32], threshold: float, image_size: tuple[int, int]
+) -> Iterator[tuple[Region, NDArray[np.bool_]]]:
+    """Each region of `find_regions`, in its order, with its own pixels: (height, width) of its box.
+
+    Args:
+        anomaly_map, threshold, image_size: as `find_regions` takes them.
+    """
+    labels, _ = label_regions(above(anomaly_map, threshold))
+    for region, number in _regions(anomaly_map, labels, image_size):
+        yield region, photograph_mask(labels == number, image_size, region.box)
 
 
 def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:

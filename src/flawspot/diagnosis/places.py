@@ -1,0 +1,114 @@
+"""Folders that flawspot keeps things in, and those that it needs to write into."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from flawspot.cache import cache_root
+from flawspot.errors import FlawspotError
+from flawspot.files import check_folder
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder.
+
+    Attributes:
+        name: what it is for.
+        path: the user's own folder is ``~`` in it; None where there is none.
+        holds: bytes of each thing in it, by name; None where nobody asks, or it does not exist.
+        free: bytes that its disk has left; None where that is not known.
+        fault: why it cannot be written into; None where it can.
+        needed: whether that is a fault of the machine.
+    """
+
+    name: str
+    path: str | None
+    holds: dict[str, int] | None = None
+    free: int | None = None
+    fault: str | None = None
+    needed: bool = True
+
+    def __str__(self) -> str:
+        if self.path is None:
+            return self.fault or "none"
+        told = [self.path if self.holds is None else f"{self.path}: {_sizes(self.holds)}"]
+        told.append(self.fault or "can be written into")
+        if self.free is not None:
+            told.append(f"{self.free / 2**30:.1f} GiB free")
+        return "; ".join(told)
+
+
+def places() -> list[Place]:
+    """The cache, the folder of temporary files, and the present one. Nothing is made but files that vanish at once."""
+    found = [_cache()]
+    try:
+        found.append(_place("temporary files", Path(tempfile.gettempdir())))
+    except FileNotFoundError:
+        found.append(Place("temporary files", None, fault="there is no folder for temporary files: set TMPDIR to one"))
+    try:
+        found.append(_place("this folder", Path.cwd(), needed=False))
+    except FileNotFoundError:
+        found.append(Place("this folder", None, fault="it has been removed", needed=False))
+    return found
+
+
+def homely(text: str) -> str:
+    """`text` with ``~`` in the place of the user's own folder, wherever that stands in it."""
+    home = os.path.expanduser("~")  # noqa: PTH111 -- pathlib's raises where there is none
+    if len(home) < 2 or home == "~":
+        return text
+    return re.sub(rf"(?<![\w.~-]){re.escape(home)}(?![\w.-])", "~", text)
+
+
+def _cache() -> Place:
+    try:
+        folder = cache_root()
+    except ModuleNotFoundError:
+        return Place(
+            "cache", None, fault="none: FLAWSPOT_CACHE names no folder, and platformdirs is absent", needed=False
+        )
+    holds = None
+    if folder.is_dir():
+        try:
+            holds = {path.name: _bytes(path) for path in sorted(folder.iterdir())}
+        except OSError as error:
+            return Place("cache", homely(str(folder)), fault=f"cannot be read: {error.strerror or error}")
+    return _place("cache", folder, holds=holds)
+
+
+def _place(name: str, folder: Path, *, holds: dict[str, int] | None = None, needed: bool = True) -> Place:
+    fault = None
+    try:
+        check_folder(folder)
+    except FlawspotError as error:
+        fault = homely(str(error))
+    there = next((above for above in (folder.absolute(), *folder.absolute().parents) if above.is_dir()), None)
+    try:
+        free = None if there is None else shutil.disk_usage(there).free
+    except OSError:
+        free = None
+    return Place(name, homely(str(folder)), holds, free, fault, needed)
+
+
+def _bytes(path: Path) -> int:
+    """Of a file, or of all files below a folder; what cannot be read counts for nothing."""
+    total = 0
+    for where, _, names in [("", [], [str(path)])] if path.is_file() else os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(where, name)).st_size  # noqa: PTH118 -- many files
+            except OSError:
+                continue
+    return total
+
+
+def _sizes(holds: dict[str, int]) -> str:
+    return ", ".join(f"{name} {size / MIB:.1f} MiB" for name, size in holds.items()) or "empty"
