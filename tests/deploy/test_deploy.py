@@ -83,6 +83,7 @@ def test_the_service_may_do_little():
     assert said["Restart"] == ["on-failure"]
     assert "143" in said["SuccessExitStatus"][0].split()
     assert {"MemoryMax", "TimeoutStopSec"} <= said.keys()
+    assert said["OOMPolicy"] == ["continue"]  # an update that takes too much does not end the station
     secrets = {value.partition(":")[0] for value in said["LoadCredential"]}
     assert secrets == set(re.findall(r"%d/(\S+)", said["ExecStart"][0]))
 

@@ -5,8 +5,9 @@ import http.client
 import io
 import json
 import os
+import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -22,9 +23,11 @@ from flawspot.serve.api.app import application
 from flawspot.serve.guard import Guard
 from flawspot.serve.guard.server import running, server
 from flawspot.serve.keeping import Keeping
+from flawspot.serve.parts import Part
 from flawspot.serve.station import Settings, Station
 from flawspot.serve.tokens import Role, Tokens
 
+from ..conftest import photograph
 from .at_work import AtWork, artifact
 
 
@@ -43,6 +46,29 @@ def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.01)
 
 
+def small_part(seed: int) -> bytes:
+    """A photograph of a good part as the bytes of a PNG."""
+    file = io.BytesIO()
+    Image.fromarray(photograph(seed)).save(file, "PNG")
+    return file.getvalue()
+
+
+def pass_by(station: Station, seeds: Iterable[int]) -> list[dict[str, Any]]:
+    """Let good parts be judged; returns their results."""
+    results = []
+    for seed in seeds:
+        part = Part(small_part(seed), str(seed), "http")
+        assert station.inspection(None).put(part)
+        results.append(part.outcome.result(20).as_dict())
+    return results
+
+
+def say(station: Station, number: int, word: str) -> None:
+    """What a person says of a result."""
+    said = {"result": number, "word": word, "boxes": [], "note": None, "by": "ann", "role": "operator"}
+    station.record.add("word", said)
+
+
 @pytest.fixture
 def tiny(tmp_path, tiny_model, tiny_manifest):
     """The artifact."""
@@ -55,6 +81,37 @@ def tiny(tmp_path, tiny_model, tiny_manifest):
 def stricter(tmp_path, tiny_model, tiny_manifest):
     """The bytes of an artifact that says *anomalous* from grey level 50 on."""
     return artifact(tmp_path, tiny_model, tiny_manifest, threshold=50.0).read_bytes()
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The file of a PaDiM of random weights that can be updated, with its state beside it."""
+    pytest.importorskip("torch", reason="training needs torch")
+    from flawspot.training.road import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "good").mkdir()
+    for number in range(20):
+        (folder / "good" / f"{number:03}.png").write_bytes(small_part(number))
+    made = folder / "part.onnx"
+    train(folder / "good", method="padim", input_size=32, random_weights=True, output=made, state=True, progress=False)
+    return made
+
+
+@pytest.fixture
+def updatable(trained, tmp_path):
+    """A copy of it for one test."""
+    for path in (trained, trained.with_suffix(".state")):
+        shutil.copy(path, tmp_path)
+    return tmp_path / trained.name
+
+
+@pytest.fixture
+def line(updatable, settings):
+    """A station whose detector, ``part``, can be updated; 8 parts have passed."""
+    with Station({"part": updatable}, settings) as found:
+        pass_by(found, range(500, 508))
+        yield found
 
 
 @pytest.fixture

@@ -163,3 +163,20 @@ def test_searches_from_many_threads_leave_few_connections_and_none_when_closed(r
     assert not record._readers._idle
     with pytest.raises(RecordError, match="closed"):
         record.results()
+
+
+def test_kept_good_results_that_nobody_spoke_of(record, monkeypatch):
+    monkeypatch.setattr("flawspot.serve.record._PART", 2)
+    rows = [record.add("result", result(kept=True)) for _ in range(5)]
+    record.add("result", result(kept=False))
+    record.add("result", result("anomalous", kept=True))
+    record.add("result", {**result(kept=True), "detector": "b"})
+    record.add("word", {"result": rows[1].number, "word": "hold"})
+    assert list(record.kept_good("a", "")) == [rows[0], *rows[2:]]
+    assert list(record.kept_good("a", rows[3].time)) == rows[3:]
+
+
+def test_every_result_of_a_picture(record):
+    rows = [record.add("result", result(picture=picture)) for picture in ("p", "q", "p")]
+    record.add("word", {"result": 1, "word": "hold", "picture": "p"})
+    assert record.of_picture("p") == [rows[2], rows[0]]

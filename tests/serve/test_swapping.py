@@ -173,3 +173,63 @@ def test_what_a_start_changes_is_told(tiny, settings, stricter):
         station = Station({"other": tiny}, settings)
     with station:
         assert station.trouble is None
+
+
+def test_a_state_beside_what_was_given_is_kept_and_renewed(tiny, settings):
+    given = tiny.with_suffix(".state")
+    with Station({"tiny": tiny}, settings) as station:
+        swap = station.swaps["tiny"]
+        kept = swap.folder / f"{swap.inspection.loaded.sha256}.state"
+        assert swap.state is None
+        given.write_bytes(b"one")
+        assert swap.state == given
+    with Station({"tiny": tiny}, settings) as station:
+        assert (station.swaps["tiny"].state, kept.read_bytes()) == (kept, b"one")
+    given.write_bytes(b"another")
+    with Station({"tiny": tiny}, settings):
+        assert kept.read_bytes() == b"another"
+    given.unlink()
+    with Station({"tiny": tiny}, settings) as station:
+        assert station.swaps["tiny"].state == kept
+
+
+def test_the_state_of_an_update_goes_with_its_approval(station, stricter, tmp_path, monkeypatch):
+    swap, state = station.swaps["tiny"], tmp_path / "new.state"
+    state.write_bytes(b"new")
+    found = swap.begin(stricter, "anna", update_of=swap.inspection.loaded.sha256, state=state)
+    tried(swap)
+    kept = swap.folder / f"{found.sha256}.state"
+    assert not kept.exists()
+    switch = swap._switch
+
+    def fail(*_):
+        raise FlawspotError("the record is full")
+
+    monkeypatch.setattr(swap, "_switch", fail)
+    with pytest.raises(FlawspotError, match="full"):
+        swap.approve(found.sha256, "anna")
+    monkeypatch.setattr(swap, "_switch", switch)
+    swap.approve(found.sha256, "anna")  # there is nothing left to move
+    assert (swap.state, kept.read_bytes()) == (kept, b"new")
+
+
+def test_an_update_of_what_judges_no_longer_is_no_candidate(station, stricter):
+    swap = station.swaps["tiny"]
+    with pytest.raises(FlawspotError, match="another artifact judges since then"):
+        swap.begin(stricter, "anna", update_of="0" * 64)
+    assert swap.candidate is None
+
+
+def test_a_candidate_is_turned_down(station, stricter):
+    swap, before = station.swaps["tiny"], station.inspection(None).loaded
+    with pytest.raises(FlawspotError, match="waits for approval"):
+        swap.turn_down("0" * 64, "anna")
+    found = swap.begin(stricter, "anna")
+    tried(swap)
+    swap.turn_down(found.sha256, "berta")
+    assert swap.candidate is None
+    assert station.inspection(None).loaded is before
+    content = station.record.of_kind("candidate")[0].content
+    assert (content["artifact"], content["by"], content["how"]) == (found.sha256, "berta", "turned down")
+    with pytest.raises(FlawspotError, match="waits for approval"):
+        swap.approve(found.sha256, "anna")

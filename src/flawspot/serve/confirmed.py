@@ -39,12 +39,12 @@ class Confirmed:
 def confirmed(record: Record, wanted: Wanted) -> Iterator[Confirmed]:
     """The results of a filter that people have confirmed or contradicted, the newest first."""
     for row in record.each_result(wanted):
-        truth = _truth(row, record.words_on(row.number))
+        truth = truth_of(row, record.words_on(row.number))
         if truth is not None:
             yield truth
 
 
-def _truth(row: Row, words: list[Row]) -> Confirmed | None:
+def truth_of(row: Row, words: list[Row]) -> Confirmed | None:
     """By the last word that says what the part was; *hold* and *release* say nothing of it."""
     verdict = row.content["verdict"]
     for word in reversed(words):

@@ -7,18 +7,18 @@ import datetime
 import sqlite3
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from flawspot.errors import FlawspotError
 from flawspot.serve.chain import Break, Row, breaks, following
 from flawspot.serve.readers import Readers
+from flawspot.serve.wanted import HOLDING as HOLDING
+from flawspot.serve.wanted import Wanted as Wanted
+from flawspot.serve.wanted import clauses_of
 from flawspot.texts import visible
 
 SCHEMA_VERSION = 1
-HOLDING = ("hold", "release")
-"""Words that set a part aside and back; all others say what it is."""
 _APPLICATION = 0x666C7372  # "flsr", so that another program's database is not taken for a record
 _BUSY_SECONDS = 10.0
 _PART = 1000
@@ -48,27 +48,6 @@ CREATE TRIGGER rows_never_go BEFORE DELETE ON rows BEGIN SELECT RAISE(ABORT, 'a 
 
 class RecordError(FlawspotError):
     """The record cannot be read or written; what it holds is safe."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which results are asked for; None asks for all.
-
-    Attributes:
-        verdict: ``good``, ``anomalous`` or ``not inspected``.
-        detector: its name.
-        part: the part's own number.
-        since, until: times as in `Row.time`; until is exclusive.
-        word: the last word that people have said of it, such as ``false alarm``, apart from ``hold`` and ``release``,
-            of which the last one counts; ``any`` for whatever word.
-    """
-
-    verdict: str | None = None
-    detector: str | None = None
-    part: str | None = None
-    since: str | None = None
-    until: str | None = None
-    word: str | None = None
 
 
 class Record:
@@ -153,6 +132,10 @@ class Record:
         )
         return bool(self._rows(clauses, (picture,)))
 
+    def of_picture(self, picture: str) -> list[Row]:
+        """Every result of a picture, the newest first."""
+        return self._rows("WHERE picture = ? AND kind = 'result' ORDER BY number DESC", (picture,))
+
     def words_on(self, result: int) -> list[Row]:
         """What people have said of a result, the oldest first."""
         return self._rows("WHERE subject = ? AND kind = 'word' ORDER BY number", (result,))
@@ -164,7 +147,7 @@ class Record:
 
     def results(self, wanted: Wanted | None = None, *, before: int | None = None, limit: int = 100) -> list[Row]:
         """Results, the newest first; `before` a number, for pages of them."""
-        clauses, values = _clauses(wanted or Wanted())
+        clauses, values = clauses_of(wanted or Wanted())
         if before is not None:
             clauses.append("number < ?")
             values.append(before)
@@ -176,6 +159,19 @@ class Record:
         while rows := self.results(wanted, before=before, limit=_PART):
             yield from rows
             before = rows[-1].number
+
+    def kept_good(self, detector: str, since: str) -> Iterator[Row]:
+        """Good results whose pictures are kept and that nobody spoke of, in order, read in parts."""
+        clauses = (
+            "WHERE kind = 'result' AND verdict = 'good' AND detector = ? AND time >= ? AND number > ? "
+            "AND json_extract(body, '$.kept') AND NOT EXISTS "
+            "(SELECT 1 FROM rows w WHERE w.subject = rows.number AND w.kind = 'word') "
+            f"ORDER BY number LIMIT {_PART}"
+        )
+        number = 0
+        while rows := self._found(clauses, (detector, since, number)):
+            yield from rows
+            number = rows[-1].number
 
     def after(self, number: int, *, limit: int = 100) -> list[Row]:
         """The rows that come after a number, in order."""
@@ -250,31 +246,6 @@ def _file_at(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _clauses(wanted: Wanted) -> tuple[list[str], list[Any]]:
-    clauses, values = ["kind = 'result'"], list[Any]()
-    for clause, value in (
-        ("verdict = ?", wanted.verdict),
-        ("detector = ?", wanted.detector),
-        ("part = ?", wanted.part),
-        ("time >= ?", wanted.since),
-        ("time < ?", wanted.until),
-    ):
-        if value is not None:
-            clauses.append(clause)
-            values.append(value)
-    if wanted.word is not None:
-        # To hold a part says nothing of what it is, and to release it takes no other word back.
-        among = "IS NOT NULL" if wanted.word == "any" else "IN" if wanted.word in HOLDING else "NOT IN"
-        held = "" if wanted.word == "any" else f" ({', '.join(map(repr, HOLDING))})"
-        said = (
-            "SELECT json_extract(w.body, '$.word') FROM rows w WHERE w.subject = rows.number AND w.kind = 'word' "
-            f"AND json_extract(w.body, '$.word') {among}{held} ORDER BY w.number DESC LIMIT 1"
-        )
-        clauses.append(f"({said}) IS NOT NULL" if wanted.word == "any" else f"({said}) = ?")
-        values += [] if wanted.word == "any" else [wanted.word]
-    return clauses, values
 
 
 def now() -> str:

@@ -27,6 +27,8 @@ from flawspot.serve.parts import GOOD, Outcome, Part
 from flawspot.serve.record import Record, RecordError
 from flawspot.serve.sources import CameraSource, Source
 from flawspot.serve.swapping import Loading, Swapping, present
+from flawspot.serve.updating.process import Bounds
+from flawspot.serve.updating.updates import Updates, remove_left
 from flawspot.serve.watching import FolderSource
 
 SWEEP_SECONDS = 600.0
@@ -42,6 +44,7 @@ class Settings:
         waiting: parts that may wait for each detector.
         keeping: which pictures are kept.
         loading: how artifacts are loaded.
+        updates: what an update may take of the machine.
     """
 
     folder: Path
@@ -49,6 +52,7 @@ class Settings:
     waiting: int = 16
     keeping: Keeping = field(default_factory=Keeping)
     loading: Loading = field(default_factory=Loading)
+    updates: Bounds = field(default_factory=Bounds)
 
 
 class Station:
@@ -56,7 +60,7 @@ class Station:
 
     Attributes:
         inspections: by the detector's name.
-        swaps: likewise.
+        swaps, updates: likewise.
         sources, outputs: threads that bring parts and take results away.
         listeners: called with every outcome in the thread that has inspected it; metrics are one.
         trouble: what is wrong with the anchor or with removing old pictures; None where nothing is.
@@ -87,6 +91,8 @@ class Station:
             self.pictures = Pictures(settings.folder / "pictures", self.record, settings.keeping)
             self.inspections: dict[str, Inspection] = {}
             self.swaps: dict[str, Swapping] = {}
+            self.updates: dict[str, Updates] = {}
+            remove_left(settings.folder)
             rows = self.record.of_kind("artifact", limit=10_000)
             others = {str(row.content["detector"]) for row in rows} - artifacts.keys()
             for name, path in artifacts.items():
@@ -102,6 +108,8 @@ class Station:
         self.record.add("station", {"event": "started", "station": self.settings.name, **versions})
         for inspection in self.inspections.values():
             inspection.start()
+        for updates in self.updates.values():
+            updates.start()
         for source in self.sources:
             source.start()
         for output in self.outputs:
@@ -110,7 +118,9 @@ class Station:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End everything: sources first, then what waits is inspected, then the outputs."""
+        """End everything: updates and sources first, then what waits is inspected, then the outputs."""
+        for updates in self.updates.values():
+            updates.close()
         for source in self.sources:
             source.stop()
         for source in self.sources:
@@ -194,7 +204,10 @@ class Station:
         loaded = present(name, loading.load(path), self.record, kept, loading, others)
         inspection = Inspection(name, loaded, self.record, self.pictures, self._told, waiting=self.settings.waiting)
         self.inspections[name] = inspection
-        self.swaps[name] = Swapping(inspection, self.record, self.pictures, kept, loading, self.events.tell)
+        swap = self.swaps[name] = Swapping(inspection, self.record, self.pictures, kept, loading, self.events.tell)
+        self.updates[name] = Updates(
+            swap, self.record, self.pictures, self.settings.folder, self.settings.updates, self.events.tell
+        )
 
     def _told(self, outcome: Outcome) -> None:
         content = outcome.content

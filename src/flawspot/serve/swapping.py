@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import threading
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from flawspot.files import replacing, write_bytes
 from flawspot.runtime.artifact import verified
 from flawspot.runtime.detector import load
 from flawspot.runtime.signature import Key
+from flawspot.runtime.state import beside
+from flawspot.serve.candidates import Candidate, Difference
 from flawspot.serve.inspection import Inspection, Loaded, judge
 from flawspot.serve.keeping import Pictures
 from flawspot.serve.parts import Part
@@ -50,44 +53,6 @@ class Loading:
         return Loaded(load(path, self_test=True, **vars(self)), found, path)
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A picture that the two artifacts judge differently: by their verdicts and severities, before and after."""
-
-    picture: str
-    before: str
-    after: str
-    severity_before: float | None
-    severity_after: float | None
-
-
-@dataclass
-class Candidate:
-    """An artifact that waits for approval.
-
-    Attributes:
-        state: ``trying``, ``tried`` or ``failed``.
-        pictures: on how many it was tried.
-        changed: those whose verdict changes.
-        largest_change: the largest change of severity among those whose verdict stays.
-    """
-
-    sha256: str
-    title: str
-    threshold: float
-    by: str
-    state: str = "trying"
-    pictures: int = 0
-    of: int = 0
-    changed: list[Difference] = field(default_factory=list)
-    largest_change: float = 0.0
-    reason: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """As the API gives it."""
-        return asdict(self)
-
-
 class Swapping:
     """The artifacts of one detector: the present one, the one before, and perhaps a candidate.
 
@@ -109,16 +74,32 @@ class Swapping:
         self.inspection, self.folder, self.loading = inspection, folder, loading
         self.candidate: Candidate | None = None
         self._waiting: Loaded | None = None
+        self._waiting_state: Path | None = None
         self._before: Loaded | None = None
         self._record, self._pictures, self._told = record, pictures, told
         self._lock = threading.Lock()
         self.previous = self._recorded_before()
 
-    def begin(self, content: bytes, by: str) -> Candidate:
+    @property
+    def state(self) -> Path | None:
+        """The file of the present artifact's state, from which an update goes on; None where there is none here."""
+        loaded = self.inspection.loaded
+        # At the place that it was started with, another one may lie by now.
+        places = (beside(self.folder / f"{loaded.sha256}.onnx"), beside(loaded.path))
+        return next((path for path in places if path.is_file()), None)
+
+    def begin(self, content: bytes, by: str, *, update_of: str | None = None, state: Path | None = None) -> Candidate:
         """Keep an artifact that was sent, load it, and try it on the last pictures in a thread of its own.
 
+        Args:
+            content: of its file.
+            by: who has sent it.
+            update_of: the SHA-256 of the artifact that it is an update of.
+            state: the file of its state, which is moved beside it once it is approved.
+
         Raises:
-            FlawspotError: it cannot be loaded; the present one stays.
+            FlawspotError: it cannot be loaded; the present one stays. Or it is an update, and meanwhile another
+                candidate was sent, or the artifact that it is an update of judges no longer.
         """
         sha256 = hashlib.sha256(content).hexdigest()
         verified(content)
@@ -132,9 +113,13 @@ class Swapping:
                 path.unlink(missing_ok=True)
             raise
         manifest = loaded.detector.manifest
-        found = Candidate(sha256, manifest.title(), manifest.calibration.threshold, by)
+        found = Candidate(sha256, manifest.title(), manifest.calibration.threshold, by, update_of=update_of)
         with self._lock:
-            self.candidate, self._waiting = found, loaded
+            if update_of is not None and self.candidate is not None and self.candidate.waits:
+                raise FlawspotError("another candidate was sent meanwhile: approve it or turn it down, and ask again")
+            if update_of not in (None, self.inspection.loaded.sha256):
+                raise FlawspotError("another artifact judges since then: ask again, for an update of that one")
+            self.candidate, self._waiting, self._waiting_state = found, loaded, state
         threading.Thread(target=self._shadow, args=(found, loaded), name="shadow", daemon=True).start()
         return found
 
@@ -150,8 +135,24 @@ class Swapping:
                 raise FlawspotError(f"no artifact {sha256[:12]} waits for approval: send it first")
             if found.state != "tried":
                 raise FlawspotError(f"the artifact is {found.state}: wait until it was tried on the last pictures")
+            if self._waiting_state is not None:  # before, so that what judges can be updated again
+                _move(self._waiting_state, beside(self.folder / f"{sha256}.onnx"))
+                self._waiting_state = None
             self._switch(loaded, by, "approved", {"tried": found.pictures, "changed": len(found.changed)})
-            self.candidate = self._waiting = None
+            self.candidate = self._waiting = self._waiting_state = None
+
+    def turn_down(self, sha256: str, by: str) -> None:
+        """Let the candidate go; the present artifact goes on.
+
+        Raises:
+            FlawspotError: there is no such candidate, or the record cannot be written.
+        """
+        with self._lock:
+            if self.candidate is None or self.candidate.sha256 != sha256:
+                raise FlawspotError(f"no artifact {sha256[:12]} waits for approval")
+            content = {"detector": self.inspection.name, "artifact": sha256, "by": by, "how": "turned down"}
+            self._record.add("candidate", content)
+            self.candidate = self._waiting = self._waiting_state = None
 
     def back(self, by: str) -> None:
         """Switch to the artifact that was at work before.
@@ -235,6 +236,7 @@ def present(
     if not kept.is_file() or hashlib.sha256(kept.read_bytes()).hexdigest() != given.sha256:
         with replacing(kept) as temporary:
             shutil.copyfile(given.path, temporary)
+    _keep_state(beside(given.path), beside(kept))
     rows = [row.content for row in record.of_kind("artifact", detector=name, limit=10_000)]
     started = next((content["artifact"] for content in rows if content["how"] == "start"), None)
     if started == given.sha256:
@@ -260,6 +262,33 @@ def present(
     content = {"detector": name, "artifact": given.sha256, "previous": previous, "by": "who started the station"}
     record.add("artifact", content | {"how": "start"})
     return given
+
+
+def _keep_state(given: Path, kept: Path) -> None:
+    """A copy of the state that lies beside the artifact that was given, for after a way back to that."""
+    if not given.is_file() or (kept.is_file() and _stamp(given) == _stamp(kept)):
+        return
+    try:
+        with replacing(kept) as temporary:
+            shutil.copyfile(given, temporary)
+            os.utime(temporary, ns=(given.stat().st_atime_ns, given.stat().st_mtime_ns))
+    except FlawspotError as error:
+        _note(f"{error}; the detector judges, and cannot be updated at the station once another has judged")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """By which a copy of a large file is known without reading both."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _move(path: Path, place: Path) -> None:
+    try:
+        path.replace(place)
+    except OSError as error:
+        raise FlawspotError(
+            f"cannot keep the state {place}: {error.strerror or error}; ask for an update again"
+        ) from error
 
 
 def _note(text: str) -> None:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from flawspot.serve.api import artifacts, engineering, exporting, pages, predicting, results, streaming, v2
+from flawspot.serve.api import artifacts, engineering, exporting, pages, predicting, results, streaming, updates, v2
 from flawspot.serve.api.openapi import openapi
 from flawspot.serve.metrics import Metrics
 from flawspot.serve.station import Station
@@ -59,6 +59,9 @@ def routes() -> list[BaseRoute]:
         Route("/v1/artifacts/{name}", artifacts.artifacts, methods=get),
         Route("/v1/artifacts/{name}", artifacts.send, methods=post),
         Route("/v1/artifacts/{name}/approve", artifacts.approve, methods=post),
+        Route("/v1/artifacts/{name}/turn-down", artifacts.turn_down, methods=post),
+        Route("/v1/artifacts/{name}/update", updates.update, methods=get),
+        Route("/v1/artifacts/{name}/update", updates.ask, methods=post),
         Route("/v1/artifacts/{name}/back", artifacts.back, methods=post),
         Route("/v2", v2.server),
         Route("/v2/health/live", v2.live),

@@ -27,7 +27,8 @@ def artifacts_of(station: Station, swap: Swapping) -> dict[str, Any]:
     history = [row.as_dict() for row in station.record.of_kind("artifact", detector=name, limit=1000)]
     candidate = None if swap.candidate is None else swap.candidate.as_dict()
     present = {"artifact": swap.inspection.loaded.sha256, "title": swap.inspection.loaded.detector.manifest.title()}
-    return {**present, "candidate": candidate, "previous": swap.previous, "history": history}
+    update = station.updates[name].as_dict()
+    return {**present, "candidate": candidate, "previous": swap.previous, "update": update, "history": history}
 
 
 @needs(Role.ENGINEER)
@@ -43,10 +44,16 @@ async def send(request: Request) -> Response:
 @needs(Role.ENGINEER)
 async def approve(request: Request) -> Response:
     """Switch to the candidate, named by its SHA-256: ``{"artifact": "..."}``."""
-    sha256 = (await json_of(request)).get("artifact")
-    if not isinstance(sha256, str):
-        raise AskError('say which artifact is approved: {"artifact": "its SHA-256"}')
+    sha256 = await _named(request, "approved")
     await run_in_threadpool(swap_of(request).approve, sha256, request.state.person.name)
+    return JSONResponse({"artifact": sha256})
+
+
+@needs(Role.ENGINEER)
+async def turn_down(request: Request) -> Response:
+    """Let the candidate go, named by its SHA-256: ``{"artifact": "..."}``; the present artifact goes on."""
+    sha256 = await _named(request, "turned down")
+    await run_in_threadpool(swap_of(request).turn_down, sha256, request.state.person.name)
     return JSONResponse({"artifact": sha256})
 
 
@@ -56,6 +63,13 @@ async def back(request: Request) -> Response:
     swap = swap_of(request)
     await run_in_threadpool(swap.back, request.state.person.name)
     return JSONResponse({"artifact": swap.inspection.loaded.sha256})
+
+
+async def _named(request: Request, what: str) -> str:
+    sha256 = (await json_of(request)).get("artifact")
+    if not isinstance(sha256, str):
+        raise AskError(f'say which artifact is {what}: {{"artifact": "its SHA-256"}}')
+    return sha256
 
 
 def swap_of(request: Request) -> Swapping:

@@ -16,10 +16,12 @@ from flawspot.serve.api.access import AskError, needs, station_of
 from flawspot.serve.api.artifacts import artifacts_of, swap_of
 from flawspot.serve.api.exporting import trade_off_of
 from flawspot.serve.api.results import WORDS, form_of, result_of, with_words, words_on
+from flawspot.serve.api.updates import asked_in_form, updates_of
 from flawspot.serve.pages.artifacts import artifacts_view
 from flawspot.serve.pages.markup import Markup, joined, page, tag
 from flawspot.serve.pages.results import chosen, result_list
 from flawspot.serve.pages.trade_off import trade_off_view
+from flawspot.serve.pages.updates import drift_view, update_view
 from flawspot.serve.parts import VERDICTS
 from flawspot.serve.record import Wanted, as_time
 from flawspot.serve.station import Station
@@ -40,23 +42,29 @@ async def engineer(request: Request) -> Response:
 
 @needs(Role.ENGINEER, page=True)
 async def act(request: Request) -> Response:
-    """What the forms of the page ask for: ``do`` is ``send`` with a ``file``, ``approve`` or ``back``."""
+    """What the forms of the page ask for: ``do`` is ``send``, ``update``, ``approve``, ``turn-down`` or ``back``."""
     swap, person = swap_of(request), request.state.person
     try:
         async with form_of(request, files=1, fields=3) as form:
             do, artifact, file = form.get("do"), str(form.get("artifact", "")), form.get("file")
             content = await file.read() if isinstance(file, UploadFile) else b""
+            fields = dict(form)
         if do == "send" and content:
             await run_in_threadpool(swap.begin, content, person.name)
         elif do == "approve":
             await run_in_threadpool(swap.approve, artifact, person.name)
+        elif do == "turn-down":
+            await run_in_threadpool(swap.turn_down, artifact, person.name)
         elif do == "back":
             await run_in_threadpool(swap.back, person.name)
+        elif do == "update":
+            await run_in_threadpool(updates_of(request).ask, asked_in_form(fields, person.name))
         else:
             raise FlawspotError("there is no artifact: choose a file")
     except FlawspotError as error:
         return HTMLResponse(await run_in_threadpool(_page, request, str(error)), 409, headers=_FRESH)
-    return RedirectResponse(f"/engineer?detector={quote(swap.inspection.name, safe='')}#artifact", status_code=303)
+    place = "update" if do == "update" else "artifact"
+    return RedirectResponse(f"/engineer?detector={quote(swap.inspection.name, safe='')}#{place}", status_code=303)
 
 
 def _page(request: Request, trouble: str | None) -> str:
@@ -69,12 +77,14 @@ def _page(request: Request, trouble: str | None) -> str:
     before, number = (_whole(query.get(which)) for which in ("before", "number"))
     rows = station.record.results(wanted, before=before, limit=A_PAGE)
     threshold = station.inspections[name].loaded.detector.manifest.calibration.threshold
+    told = artifacts_of(station, station.swaps[name])
     utc = {**asked, **{which: value for which, value in vars(wanted).items() if value is not None}}
     return page(
         "engineer.html",
         station=station.settings.name,
         who=f"{request.state.person.name} ({request.state.person.role.name.lower()})",
         trouble=None if trouble is None else tag("p", f"Not done: {trouble}", class_="bad", role="alert", id="trouble"),
+        drift=drift_view([each for each in station.inspections if station.drift(each)[0].alarm]),
         filter=_filter(station, asked),
         csv=f"/v1/results.csv?{urlencode(utc)}",
         zip=f"/v1/confirmed.zip?{urlencode(utc)}",
@@ -83,7 +93,8 @@ def _page(request: Request, trouble: str | None) -> str:
         chosen=None if number is None else _chosen(station, number),
         detector=name,
         threshold=trade_off_view(trade_off_of(station, Wanted(**{**vars(wanted), "detector": name}))),
-        artifact=artifacts_view(artifacts_of(station, station.swaps[name]), name, threshold),
+        artifact=artifacts_view(told, name, threshold),
+        update=update_view(told["update"], name),
     )
 
 

@@ -56,7 +56,8 @@ def _candidate(candidate: dict[str, Any], present: str, name: str, action: str) 
             ("Candidate", candidate["title"]),
             ("Artifact", short),
             ("Threshold", f"{candidate['threshold']:.4g}"),
-            ("Sent by", candidate["by"]),
+            ("Sent by" if candidate["update_of"] is None else "Update asked for by", candidate["by"]),
+            ("Update of", None if candidate["update_of"] is None else candidate["update_of"][:12]),
         ]
     )
     if candidate["state"] == "trying":
@@ -65,7 +66,8 @@ def _candidate(candidate: dict[str, Any], present: str, name: str, action: str) 
         text = f"Being tried: {candidate['pictures']} of {candidate['of']} pictures."
         return tag("div", told, tag("p", text, id="trial", role="status", **data), class_="candidate")
     if candidate["state"] == "failed":
-        return tag("div", told, tag("p", f"The trial failed: {candidate['reason']}", class_="bad"), class_="candidate")
+        failed = tag("p", f"The trial failed: {candidate['reason']}", class_="bad")
+        return tag("div", told, failed, _turn_down(candidate["sha256"], action), class_="candidate")
     changed = candidate["changed"]
     others = f"{counted(len(changed), 'verdict')} would be another"
     text = (
@@ -78,8 +80,15 @@ def _candidate(candidate: dict[str, Any], present: str, name: str, action: str) 
         f"{candidate['pictures']} pictures {others}."
     )
     sure = _sure("approve", "Approve the candidate", question, "Yes, approve", action, candidate["sha256"])
+    changes = tag("div", *cards, class_="cards") if cards else None
+    return tag("div", told, tag("p", text), changes, sure, _turn_down(candidate["sha256"], action), class_="candidate")
+
+
+def _turn_down(artifact: str, action: str) -> Markup:
+    """The present artifact goes on, so that nothing is asked once more."""
+    hidden = tag("input", type="hidden", name="artifact", value=artifact)
     return tag(
-        "div", told, tag("p", text), tag("div", *cards, class_="cards") if cards else None, sure, class_="candidate"
+        "form", hidden, tag("button", "Turn it down", name="do", value="turn-down"), method="post", action=action
     )
 
 

@@ -1,6 +1,6 @@
-// For engineers: the threshold under the pointer, and how far a trial is. All else on their page is plain HTML.
+// For engineers: the threshold under the pointer, and how far a trial or an update is. All else is plain HTML.
 import { ask, at } from "./common.js";
-const slider = at("slider"), trial = at("trial");
+const slider = at("slider");
 if (slider) {
   const { points, good, defective, low, high } = JSON.parse(slider.dataset.known);
   slider.oninput = () => {
@@ -16,8 +16,8 @@ if (slider) {
     slider.oninput();
   };
 }
-if (trial) setInterval(async () => {
-  const { candidate } = await ask(trial.dataset.artifacts, 5);
-  if (candidate?.state !== "trying") location.replace(trial.dataset.page);
-  else trial.textContent = `Being tried: ${candidate.pictures} of ${candidate.of} pictures.`;
+for (const shown of document.querySelectorAll("[data-artifacts]")) setInterval(async () => {
+  const { candidate: c, update } = await ask(shown.dataset.artifacts, 5);
+  const trial = c?.state === "trying" && `Being tried: ${c.pictures} of ${c.of} pictures.`, far = { trial, ...update };
+  if (far[shown.id]) shown.textContent = far[shown.id]; else location.replace(shown.dataset.page);
 }, 500);

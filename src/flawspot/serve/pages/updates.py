@@ -1,0 +1,143 @@
+"""Updates on the engineer's page: the form that asks for one, how far it is, and what it has changed."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from flawspot.serve.pages.markup import Markup, facts, joined, local, tag
+from flawspot.serve.updating.choosing import DEFAULT_SAMPLE, MOST_SAMPLE
+from flawspot.texts import as_whole_number, counted
+
+_MOST_SUSPECTS = 20
+
+
+def drift_view(detectors: list[str]) -> Markup:
+    """For each detector whose drift is on: that an update may help, with a link to the form that asks for it."""
+    return joined(*(_drifted(name) for name in detectors))
+
+
+def _drifted(name: str) -> Markup:
+    link = tag(
+        "a", "update it from what people confirmed in the last days", href=f"/engineer?detector={_in(name)}#update"
+    )
+    text = f"Good parts of {name} look unlike those it learned from. If they are as they should be, "
+    return tag("p", text, link, ".", class_="drift", role="status")
+
+
+def update_view(told: dict[str, Any], name: str) -> Markup:
+    """The update of a detector.
+
+    Args:
+        told: as ``/v1/artifacts/{name}/update`` gives it.
+        name: of the detector.
+    """
+    what = tag(
+        "p",
+        "It learns from parts that people called a false alarm or confirmed as good, and from good ones that nobody "
+        "spoke of. What comes of it is a candidate: nothing else judges before you have approved it.",
+    )
+    if told["state"] == "running":
+        return joined(what, _running(told, name))
+    last = {"none": lambda _: None, "made": _made, "failed": _failed}[told["state"]](told)
+    return joined(what, _form(name) if told["cannot"] is None else tag("p", f"Not now: {told['cannot']}."), last)
+
+
+def _form(name: str) -> Markup:
+    most = {"min": 0, "max": MOST_SAMPLE, "value": DEFAULT_SAMPLE}
+    return tag(
+        "form",
+        tag("label", "Parts since ", tag("input", name="since", type="datetime-local")),
+        tag(
+            "label",
+            "Good ones that nobody spoke of ",
+            tag("input", name="sample", type="number", required=True, **most),
+        ),
+        tag("button", "Make an update", name="do", value="update"),
+        tag("p", "Without a time: since the present artifact judges."),
+        method="post",
+        action=f"/engineer/{_in(name)}",
+        id="ask-update",
+    )
+
+
+def _running(told: dict[str, Any], name: str) -> Markup:
+    data = {
+        "data_artifacts": f"/v1/artifacts/{_in(name)}",
+        "data_page": f"/engineer?detector={_in(name)}&updated=1#update",
+    }
+    text = tag("p", told["far"], id="far", role="status", **data)
+    return tag("div", text, tag("p", f"Asked for by {told['by']}, ", local(told["time"])), class_="candidate")
+
+
+def _failed(told: dict[str, Any]) -> Markup:
+    text = tag("p", f"The update failed: {told['reason']}.", class_="bad", role="alert")
+    return joined(_asked(told), text, _left_out(told["pictures"]))
+
+
+def _made(told: dict[str, Any]) -> Markup:
+    report, pictures = told["report"], told["pictures"]
+    sources = (
+        (pictures["false_alarms"], "that people called a false alarm"),
+        (pictures["confirmed"], "confirmed as good"),
+        (pictures["sampled"], f"of {pictures['kept_good']} kept ones that nobody spoke of"),
+    )
+    used = ", ".join(f"{count} {what}" for count, what in sources if count)
+    learned = f"It learned from {counted(report['learned'], 'picture')}; {report['held_out']} more set the threshold."
+    before = "before → after"
+    changes = facts(
+        [
+            ("Came to", told["candidate"][:12]),
+            ("Threshold", f"{report['threshold_before']:.4g} → {report['threshold']:.4g}"),
+            ("Alarms on new held-out", _alarms(report, "new_alarms", report["held_out"])),
+            ("Alarms on earlier held-out", _alarms(report, "old_alarms", report["old_held_out"])),
+            ("Promised false alarms", f"{report['promised_rate']:.2%}"),
+        ]
+    )
+    known = f"{counted(report['known'], 'picture')} it knew already." if report["known"] else None
+    lines = [tag("li", line) for line in report["told"]]
+    return joined(
+        _asked(told),
+        tag("p", f"Pictures: {used}. {learned} Numbers: {before}."),
+        changes,
+        tag("ul", *lines) if lines else None,
+        None if known is None else tag("p", known),
+        _suspects(report["suspects"]),
+        _left_out(pictures),
+    )
+
+
+def _asked(told: dict[str, Any]) -> Markup:
+    return tag("h3", "The last one, asked for by ", told["by"], ", ", local(told["time"]))
+
+
+def _alarms(report: dict[str, Any], name: str, count: int) -> str | None:
+    return f"{report[f'{name}_before']} → {report[name]} of {count}" if count else None
+
+
+def _suspects(names: list[str]) -> Markup | None:
+    """Pictures that score far above the others: what was learned as good may be none."""
+    if not names:
+        return None
+    numbers = [as_whole_number(PurePath(name).stem) for name in names[:_MOST_SUSPECTS]]
+    links = [joined(" ", tag("a", f"No {number}", href=f"/engineer?number={number}#chosen")) for number in numbers]
+    return tag("p", "Look at these before you approve, they may show bad parts:", *links, class_="bad")
+
+
+def _left_out(pictures: dict[str, int] | None) -> Markup | None:
+    """What was not learned from, where people may expect it."""
+    if pictures is None:
+        return None
+    reasons = (
+        (pictures["not_kept"], "not kept any more"),
+        (pictures["changed"], "with other bytes than were judged"),
+        (pictures["contradicted"], "of parts that are defective or on hold by another result"),
+        (pictures["beyond"], "beyond what one update takes"),
+    )
+    told = ", ".join(f"{count} {what}" for count, what in reasons if count)
+    return tag("p", f"Left out: {told}.") if told else None
+
+
+def _in(name: str) -> str:
+    return quote(name, safe="")
