@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flawspot.benchmark.streams.photographs import together
 from flawspot.benchmark.streams.stream import ANEW, budget
@@ -70,7 +69,6 @@ class Learner:
 
     def _trained(self, paths: Sequence[Path], output: Path, megabytes: int | None) -> Artifact:
         cell = self._task.cell
-        more: dict[str, Any] = {} if megabytes is None else {"state": True, "state_megabytes": megabytes}
         artifact = train(
             together(paths),
             method=cell.method,
@@ -87,9 +85,10 @@ class Learner:
             calibration="split",
             group="none",
             settings=cell.settings,
+            tolerate=cell.tolerate,
+            state=False if megabytes is None else megabytes,
             output=output,
             progress=SILENT,
-            **more,
         )
         if artifact.manifest.backbone.weights_sha256 != self._task.weights_sha256:
             raise TrainingError(f"the weights of {cell.backbone} are not those that the run is planned with: run again")
