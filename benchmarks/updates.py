@@ -84,7 +84,7 @@ def measure(folder: ImageFolder, method: str, seed: int, options: argparse.Names
     anew = options.work / f"{folder.name}-{method}-{seed}-anew.onnx"
 
     def first(path: Path) -> Artifact:
-        return flawspot.train(parts[0], output=path, state=True, state_megabytes=options.megabytes, **common)
+        return flawspot.train(parts[0], output=path, state=options.megabytes, **common)
 
     def updated(step: int) -> Callable[[Path], Artifact]:
         def make(path: Path) -> Artifact:

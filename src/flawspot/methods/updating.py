@@ -13,7 +13,7 @@ import importlib.util
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,13 @@ class Changed:
 
 
 class Updater(Protocol):
-    """Learns from new photographs, one after the other."""
+    """Learns from new photographs, one after the other.
+
+    Attributes:
+        needs_torch: whether it always does; what only some of its detectors need is told when one is updated.
+    """
+
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, before: Before) -> None:
         """Raises ArtifactError where graph and state are not what the method made, MissingPackageError without torch

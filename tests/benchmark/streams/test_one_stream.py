@@ -61,7 +61,7 @@ def test_updates_learn_from_what_is_new_alone(followed, make, tmp_path, one_thre
     task = make("update=2")
     steps = steps_of(task.cell, task.cell.stream, task.source)
     parts = [together(step.arrived(tmp_path / step.name)) for step in steps]
-    artifact = flawspot.train(parts[0], **DETECTOR, **COMMON, state=True, state_megabytes=2)
+    artifact = flawspot.train(parts[0], **DETECTOR, **COMMON, state=2)
     for number, step in enumerate(record.steps):
         if number:
             artifact = flawspot.update(artifact, parts[number], group="none", progress=False).artifact

@@ -246,10 +246,10 @@ def test_a_method_that_cannot_be_updated_is_told_of(station):
 
 
 def test_a_method_that_needs_torch_is_told_of_at_once(line, monkeypatch):
-    class Replaying:
-        replays = True
+    class Trained:
+        needs_torch = True
 
-    monkeypatch.setattr(updates, "updating_of", lambda method: Replaying)
+    monkeypatch.setattr(updates, "updating_of", lambda method: Trained)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "needs torch, which is not installed" in line.updates["part"].as_dict()["cannot"]
 

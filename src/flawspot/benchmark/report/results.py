@@ -250,17 +250,8 @@ def condition_of(record: Record) -> Condition:
 def setup_of(record: Record) -> Setup:
     """The detector of a run."""
     cell = record.cell
-    return Setup(
-        cell.backbone,
-        cell.random_weights,
-        cell.layers,
-        cell.label,
-        cell.method,
-        cell.input_size,
-        cell.normalization,
-        cell.precision,
-        cell.tolerate,
-    )
+    features = (cell.backbone, cell.random_weights, cell.layers)
+    return Setup(*features, cell.label, cell.method, cell.input_size, cell.normalization, cell.precision, cell.tolerate)
 
 
 def why_missing(runs: Iterable[Record] | None, metric: str | None = None) -> str:

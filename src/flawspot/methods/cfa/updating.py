@@ -6,7 +6,7 @@ kept. The trained descriptor stays as it is.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ _NEAR = 1e-3
 
 class Updater:
     """Adds photographs to the centres."""
+
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, before: Before) -> None:
         """Read the centres, and see that they are those of the graph.

@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,8 @@ def seats_of(learned: Mapping[str, NDArray[Any]]) -> tuple[Seat, ...]:
 
 class Updater:
     """Lets the members learn."""
+
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, before: Before) -> None:
         """Call the members.

@@ -8,7 +8,7 @@ stays as it was.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ _CHOSEN = "chosen."
 
 class Updater:
     """Adds photographs to the Gaussians of every position."""
+
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, before: Before) -> None:
         """Read the sums.

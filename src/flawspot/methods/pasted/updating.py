@@ -5,6 +5,8 @@ Its threshold is set anew, by old and new photographs.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,8 @@ METHODS = ("pasted",)
 
 class Updater:
     """Learns nothing."""
+
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, before: Before) -> None:
         self._before = before

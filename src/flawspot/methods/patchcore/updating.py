@@ -7,7 +7,7 @@ and what goes says `flawspot.methods.patchcore.growing`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ _Fits = Callable[[NDArray[Any]], bool]
 
 class Updater:
     """Adds patches to the memory bank of a graph."""
+
+    needs_torch: ClassVar[bool] = False
 
     def __init__(self, before: Before) -> None:
         """Read the bank.

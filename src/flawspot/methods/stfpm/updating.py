@@ -6,7 +6,7 @@ features come from the graph, and the students are written into their places in 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ METHODS = ("stfpm", "paste")
 
 class Updater:
     """Gathers features, and trains at the end."""
+
+    needs_torch: ClassVar[bool] = True
 
     def __init__(self, before: Before) -> None:
         """Read the students, and see that the graph holds them.

@@ -153,7 +153,7 @@ class Updates:
                 "this station takes signed artifacts only, and an update that is made here is not signed: update it "
                 "where the key is (flawspot update), and send it"
             )
-        if updating_of(loaded.detector.manifest.method).replays:
+        if updating_of(loaded.detector.manifest.method).needs_torch:
             require("torch", f"updating a detector of the method {loaded.detector.manifest.method}")
         if swap.state is None:
             raise FlawspotError(
