@@ -1,8 +1,8 @@
 """What an update of a detector needs, in a file beside the artifact: ``part.state`` beside ``part.onnx``.
 
-It holds no photograph. It holds what the method learned beyond what is in the graph, features of held-out good
-photographs by which the next threshold is set, and, for methods that go on training, features to learn from again. The
-file has the safetensors format (`flawspot.runtime.tensors`) and belongs to one graph, by its hash.
+It holds what the method learned beyond what is in the graph, features of held-out good photographs by which the next
+threshold is set, and, for methods that go on training, features to learn from again. Where a network starts from the
+photograph itself, as STFPM's student does, that is among them as the network sees it. The file has the safetensors format (`flawspot.runtime.tensors`) and belongs to one graph, by its hash.
 """
 
 from __future__ import annotations
