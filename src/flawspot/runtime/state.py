@@ -2,7 +2,8 @@
 
 It holds what the method learned beyond what is in the graph, features of held-out good photographs by which the next
 threshold is set, and, for methods that go on training, features to learn from again. Where a network starts from the
-photograph itself, as STFPM's student does, that is among them as the network sees it. The file has the safetensors format (`flawspot.runtime.tensors`) and belongs to one graph, by its hash.
+photograph itself, as STFPM's student does, that is among them as the network sees it. The file has the safetensors
+format (`flawspot.runtime.tensors`) and belongs to one graph, by its hash.
 """
 
 from __future__ import annotations
