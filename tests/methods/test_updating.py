@@ -37,7 +37,7 @@ exact but for rounding, and where a bank is selected it may be selected otherwis
 TRAINED = 0.3
 """Likewise, of students, which are trained once or twice as long."""
 CLEAR = 0.3
-"""So far from the threshold, as a share of how far scores lie apart, a verdict is no matter of a quantile of a dozen."""
+"""So far from the threshold, as a share of how far scores lie apart, a verdict hangs on no quantile of a dozen."""
 DEFECT = (slice(28, 44), slice(20, 36))
 
 

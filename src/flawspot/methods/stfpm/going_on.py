@@ -5,8 +5,9 @@ those of all photographs. Old images are looked at again so that the student doe
 Catastrophic forgetting, rehearsal and pseudorehearsal, Connection Science 1995).
 
 They go on at the learning rate of the training, which rises at first and then falls to 0, for half of its epochs. That
-was chosen by the loss on held-out good photographs alone: on bottle and pill, at 128 pixels, PaSTe's fell by 13 and
-18 % in an update by as many photographs as there were, by 11 and 12 % at half the rate or for a quarter of the epochs.
+was chosen by the loss on held-out good photographs alone: on bottle and pill, at 128 pixels, PaSTe's fell by 20 and
+18 % in an update by as many photographs as there were; by 13 and 11 % at half the rate, by 12 and 11 % for a quarter of
+the epochs.
 """
 
 from __future__ import annotations
