@@ -4,7 +4,10 @@ The old photographs that are kept stand for all that there were: in each epoch t
 those of all photographs. Old images are looked at again so that the student does not forget them (rehearsal; Robins,
 Catastrophic forgetting, rehearsal and pseudorehearsal, Connection Science 1995).
 
-The schedule, `SCHEDULE`, `SHARE` and `SLOWER`, was chosen by the loss on held-out good images alone.
+They go on at the learning rate of the training, which rises at first and then falls to 0, for half of its epochs. That
+was chosen by the loss on held-out good photographs alone: on bottle and pill, at 128 pixels, PaSTe's fell by 20 and
+18 % in an update by as many photographs as there were; by 13 and 11 % at half the rate, by 12 and 11 % for a quarter of
+the epochs.
 """
 
 from __future__ import annotations
@@ -34,8 +37,6 @@ from flawspot.runtime.stores import names_of_stores
 
 SHARE = 0.5
 """Of the epochs of a training from the beginning."""
-SLOWER = 0.5
-"""Of its learning rate."""
 WARM_UP, COOL_DOWN = 0.1, 0.9
 """Shares of all steps."""
 _NEAR = 1e-3
@@ -113,7 +114,7 @@ class Students:
             Recipe(batch_size, 0, 0, 0, 0.0, WARM_UP, COOL_DOWN),
             math.ceil(SHARE * epochs),
             batch_size,
-            SLOWER * rate,
+            rate,
             lambda: shares.drawn(generator),
             known,
         )
