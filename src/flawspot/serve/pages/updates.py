@@ -92,7 +92,10 @@ def _made(told: dict[str, Any]) -> Markup:
             ("Threshold", f"{report['threshold_before']:.4g} → {report['threshold']:.4g}"),
             ("Alarms on new held-out", _alarms(report, "new_alarms", report["held_out"])),
             ("Alarms on earlier held-out", _alarms(report, "old_alarms", report["old_held_out"])),
-            ("Promised false alarms", f"{report['promised_rate']:.2%}"),
+            (
+                "False alarms it promises",
+                f"{report['promised_rate']:.2%}, if these pictures are a fair sample of good parts",
+            ),
         ]
     )
     known = f"{counted(report['known'], 'picture')} it knew already." if report["known"] else None
