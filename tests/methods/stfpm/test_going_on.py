@@ -1,10 +1,12 @@
 """Which images an epoch looks at, and what is refused."""
 
+import sys
+
 import numpy as np
 import pytest
 
 import flawspot
-from flawspot.errors import ArtifactError, ConfigurationError
+from flawspot.errors import ArtifactError, ConfigurationError, MissingPackageError
 from flawspot.methods.stfpm.going_on import _Shares
 from flawspot.methods.stfpm.recipes import RECIPES
 from flawspot.methods.stfpm.training import Course, descend
@@ -78,3 +80,10 @@ def test_a_student_in_integers_cannot_go_on(product_folder):
     more = {"random_weights": True, "input_size": 64, "state": True, "progress": False}
     with pytest.raises(ConfigurationError, match="rounded to 8 bits"):
         flawspot.train(product_folder, method="paste", precision="int8", **more)
+
+
+def test_who_lacks_torch_is_told_what_to_install(monkeypatch, tiny_manifest):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "flawspot.methods.stfpm.going_on")
+    with pytest.raises(MissingPackageError, match=r"updating a detector of paste needs torch.*train"):
+        Updater(Before(b"", tiny_manifest, {}))
