@@ -103,6 +103,10 @@ def whole(state):
         (lambda tensors, said: tensors.update({"calibration/3": np.zeros((3, 4, 2, 2), np.float32)}), "do not fit"),
         (lambda tensors, said: tensors.update({"calibration/3": np.zeros((10, 4), np.float32)}), "none of a layer"),
         (lambda tensors, said: tensors.update({"calibration/x": np.zeros((10, 4, 2, 2), np.float32)}), "of a layer"),
+        (
+            lambda tensors, said: tensors.update({"calibration/" + "9" * 5000: np.zeros((0, 4, 2, 2), np.float32)}),
+            "of a layer",
+        ),
         (lambda tensors, said: tensors.update({"calibration/inside": np.zeros(1, np.uint8)}), "masks"),
         (lambda tensors, said: tensors.pop("calibration/inside"), "masks"),
     ],
@@ -127,3 +131,10 @@ def test_no_byte_that_is_wrong_ends_in_anything_but_an_error_in_one_line(state):
             as_state(bytes(broken[: generator.integers(1, len(broken) + 1)] if generator.random() < 0.3 else broken))
         except FlawspotError as error:
             assert "\n" not in str(error)
+
+
+def test_what_would_not_be_read_again_is_not_written(state, tmp_path, monkeypatch):
+    monkeypatch.setattr("flawspot.runtime.state.MAX_BYTES", (16 << 20) + 100)
+    with pytest.raises(ArtifactError, match="too large to be read again"):
+        state.save(tmp_path / "part.state")
+    assert not list(tmp_path.iterdir())

@@ -68,6 +68,8 @@ ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (with_header({"__metadata__": {"a": 1}}), "no texts"),
         (with_header({"x": 1}), "damaged at 'x'"),
         (with_header({"x": ENTRY | {"dtype": "F8"}}, b"0000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY | {"dtype": []}}, b"0000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY | {"shape": [0, 1 << 39, 1 << 39], "data_offsets": [0, 0]}}), "damaged at 'x'"),
         (with_header({"x": ENTRY | {"shape": [-1]}}, b"0000"), "damaged at 'x'"),
         (with_header({"x": ENTRY | {"shape": [True]}}, b"0000"), "damaged at 'x'"),
         (with_header({"x": ENTRY | {"shape": [1] * 9}}, b"0000"), "damaged at 'x'"),
@@ -82,3 +84,8 @@ ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 def test_what_is_damaged_is_refused(data, told):
     with pytest.raises(ArtifactError, match=told):
         read_tensors(data)
+
+
+def test_a_header_that_would_not_be_read_again_is_not_written():
+    with pytest.raises(ArtifactError, match="shorter ones"):
+        written(metadata={"names": "x" * (17 << 20)})

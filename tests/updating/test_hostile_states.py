@@ -56,6 +56,21 @@ def test_whatever_a_state_holds_ends_in_one_line(part, new):
         assert tried(part, dataclasses.replace(state, learned=learned), new) or name.startswith("chosen")
 
 
+@pytest.mark.parametrize(
+    ("method", "name", "numbers"),
+    [
+        ("padim", "count", [2**63 - 1]),
+        ("padim", "count", [0]),
+        ("patchcore", "radius", [1e300, 1e300]),
+        ("patchcore", "radius", [-1.0, 1.0]),
+    ],
+)
+def test_numbers_that_no_training_has_are_refused(trained, new, method, name, numbers):
+    state = read_state(beside(trained(method)))
+    learned = {**state.learned, name: np.array(numbers)}
+    assert tried(trained(method), dataclasses.replace(state, learned=learned), new)
+
+
 def test_photographs_of_another_shape_are_refused(part, new):
     state = read_state(beside(part))
     kept = state.of(CALIBRATION)

@@ -1,5 +1,7 @@
 """What is kept of old and new photographs together."""
 
+import dataclasses
+
 import numpy as np
 
 from flawspot.runtime.state import NONE, Kept
@@ -40,3 +42,8 @@ def test_every_photograph_ever_seen_is_as_likely_to_stay():
         found = sampled(kept(4), kept(4, first=100), 12, 1, seed)
         counts.append(sum(int(each) < 100 for each in found.hashes))
     assert abs(np.mean(counts) - 4 * 12 / 16) < 0.15
+
+
+def test_groups_stay_small_numbers():
+    both = joined(dataclasses.replace(kept(3), groups=(2**31 - 1, 7, 2**31 - 1)), kept(2, first=10))
+    assert both.groups == (0, 1, 0, 2, 3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import flawspot
-from flawspot.errors import ArtifactError, ConfigurationError, DataError
+from flawspot.errors import ArtifactError, ConfigurationError, DataError, FlawspotError
 from flawspot.runtime.artifact import read
 from flawspot.runtime.state import CALIBRATION, beside, read_state
 
@@ -126,6 +126,41 @@ def test_another_threshold_is_no_other_detector(part, tmp_path):
 def test_its_own_place_is_no_place_for_the_output(part, tmp_path):
     with pytest.raises(ConfigurationError, match="is what is updated"):
         update(part, folder(tmp_path / "new", 2, first=100), output=part)
+
+
+def test_the_old_state_stays_whatever_the_output_is_called(part, tmp_path):
+    new = folder(tmp_path / "new", 2, first=100)
+    model = tmp_path / "part.model"
+    model.write_bytes(part.read_bytes())
+    (tmp_path / "part.state").write_bytes(beside(part).read_bytes())
+    (tmp_path / "link.onnx").symlink_to(model)
+    for artifact, state, output in (
+        (model, None, "part.onnx"),
+        (part, tmp_path / "part.state", "part.onnx"),
+        (model, None, "link.onnx"),
+    ):
+        with pytest.raises(ConfigurationError, match="give another name"):
+            update(artifact, new, state=state, output=tmp_path / output)
+    assert (tmp_path / "part.state").read_bytes() == beside(part).read_bytes()
+
+
+def test_a_full_disk_leaves_neither_artifact_nor_state(part, tmp_path, monkeypatch):
+    found = update(part, folder(tmp_path / "new", 2, first=100))
+    place = tmp_path / "out"
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("flawspot.runtime.state.write_tensors", full)
+    with pytest.raises(FlawspotError, match="No space left"):
+        found.artifact.save(place / "part2.onnx")
+    assert not list(place.iterdir())
+
+
+@pytest.mark.parametrize("more", [{"seed": -1}, {"seed": 2**70}, {"false_alarm_rate": 2.0}], ids=str)
+def test_numbers_out_of_their_range_are_refused_before_any_work(tmp_path, more):
+    with pytest.raises(ConfigurationError):
+        update(tmp_path / "none.onnx", tmp_path, **more)
 
 
 def test_an_empty_folder_is_refused(part, tmp_path):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from flawspot.errors import ArtifactError, ConfigurationError
-from flawspot.files import special_kind, write_bytes
+from flawspot.files import replacing, special_kind
 from flawspot.runtime.calibration import recalibrate, set_threshold
 from flawspot.runtime.found_sizes import FoundSizes
 from flawspot.runtime.manifest import CalibrationInfo, Manifest
@@ -70,12 +70,18 @@ class Artifact:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file to `path`, as a whole or not at all, and beside it its state, where it has one.
 
+        Both are whole on the disk before either takes its place, the state first: a full disk leaves neither.
+
         Raises:
             FlawspotError: it cannot be written.
         """
-        write_bytes(Path(path), self.model)
-        if self.state is not None:
-            self.state.save(beside(path))
+        with replacing(Path(path)) as temporary:
+            with temporary.open("wb") as file:
+                file.write(self.model)
+                file.flush()
+                os.fsync(file.fileno())
+            if self.state is not None:
+                self.state.save(beside(path))
 
     def recalibrated(self, false_alarm_rate: float, *, rule: str = "conformal") -> Artifact:
         """The same detector with the threshold for another false-alarm rate, from the same good photographs.

@@ -228,9 +228,14 @@ def remarks(calibration: CalibrationInfo) -> list[str]:
     return found
 
 
-def _check(scores: Sequence[float], false_alarm_rate: float, rule: str) -> None:
+def check_rate(false_alarm_rate: float) -> None:
+    """Raises ConfigurationError unless it is in (0, 1)."""
     if not 0 < false_alarm_rate < 1:
         raise ConfigurationError(f"false-alarm rate {false_alarm_rate:g} is not between 0 and 1: try 0.01")
+
+
+def _check(scores: Sequence[float], false_alarm_rate: float, rule: str) -> None:
+    check_rate(false_alarm_rate)
     if rule not in RULES:
         raise ConfigurationError(f"unknown rule {rule!r} for the threshold: the known ones are {', '.join(RULES)}")
     if not scores:

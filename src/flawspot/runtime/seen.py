@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 
 from flawspot.errors import ArtifactError
-from flawspot.runtime.arena import allowed_megabytes
+from flawspot.runtime.arena import allowed_megabytes, exhausted, exhausted_reason
 from flawspot.runtime.cutting import cut, named_values
 from flawspot.runtime.session import open_session
 from flawspot.runtime.state import Kept
+from flawspot.texts import shortened
 
 INSIDE = "flawspot.inside"
 _LAYER = "flawspot.layer."
@@ -60,12 +62,12 @@ class Eye:
             ArtifactError: the graph does not name them.
         """
         self._layers = list(layers)
-        self._names = [*map(value_of, layers), *named_values(model, INSIDE)]
+        self._names = [*map(value_of, layers), *_masks(model)]
         self._session = open_session(cut(model, self._names), threads=threads, megabytes=allowed_megabytes())
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Seen:
         """(H, W, 3) uint8 -> maps and mask."""
-        found = self._session.run(self._names, {"image": pixels[None]})
+        found = _ran(self._session, self._names, {"image": pixels[None]})
         inside = found[-1] > 0.5 if self._names[-1] == INSIDE else None
         return Seen(dict(zip(self._layers, found, strict=False)), inside)
 
@@ -75,7 +77,7 @@ class Mind:
 
     def __init__(self, model: bytes, layers: Sequence[int], *, threads: int | None = None) -> None:
         """As `Eye`."""
-        self._masked = bool(named_values(model, INSIDE))
+        self._masked = bool(_masks(model))
         ranks = {value_of(layer): _MAP_RANK for layer in layers}
         if self._masked:
             ranks[INSIDE] = _INSIDE_RANK
@@ -88,7 +90,26 @@ class Mind:
         if self._masked and seen.inside is not None:
             given[INSIDE] = seen.inside.astype(np.float32)
         given["image"] = _ONE
-        return float(self._session.run(["score"], {k: v for k, v in given.items() if k in self._taken})[0][0])
+        return float(_ran(self._session, ["score"], {k: v for k, v in given.items() if k in self._taken})[0][0])
+
+
+def _masks(model: bytes) -> list[str]:
+    return [INSIDE] if INSIDE in named_values(model, INSIDE) else []
+
+
+def _ran(session: InferenceSession, names: list[str], given: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """What a part of the graph makes of what it is given; that may come from a file, and not fit it.
+
+    Raises:
+        ArtifactError: ONNX Runtime fails on it, or needs more memory than is allowed.
+    """
+    try:
+        return list(session.run(names, given))
+    except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
+        if exhausted(error):
+            raise ArtifactError(f"it cannot be updated: {exhausted_reason()}") from None
+        told = shortened(" ".join(str(error).split()), 120)
+        raise ArtifactError(f"it cannot be updated: ONNX Runtime failed on a part of its graph ({told})") from None
 
 
 def layers_of(model: bytes) -> list[int]:

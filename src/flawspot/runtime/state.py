@@ -12,6 +12,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from flawspot.errors import ArtifactError
 from flawspot.files import replacing, special_kind
 from flawspot.runtime.json_reading import read_as
-from flawspot.runtime.tensors import read_tensors, write_tensors
+from flawspot.runtime.tensors import MAX_HEADER, read_tensors, write_tensors
 
 SUFFIX = ".state"
 SCHEMA_VERSION = 1
@@ -36,6 +37,7 @@ ROLES = (CALIBRATION, VARIED, VALIDATION, REPLAY)
 of the epoch; or to be learned again."""
 _KEY = "flawspot.state"
 _LEARNED, _INSIDE = "learned", "inside"
+_LAYER = re.compile(r"-?[0-9]{1,5}")
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,13 @@ class State:
         """Write the file as a whole or not at all.
 
         Raises:
-            FlawspotError: it cannot be written.
+            FlawspotError: it cannot be written, or it is larger than what `read_state` reads.
         """
+        if self.nbytes > MAX_BYTES - MAX_HEADER - 8 * (len(self.known) + 2):
+            raise ArtifactError(
+                f"cannot write {path}: a state of {self.nbytes / 2**30:.1f} GiB is too large to be read again; train "
+                "with fewer --state-megabytes or a smaller input"
+            )
         with replacing(Path(path)) as temporary, temporary.open("wb") as file:
             for piece in write_tensors(*_packed(self)):
                 file.write(piece)
@@ -245,7 +252,7 @@ def _kept(role: str, photographs: _Photographs, tensors: Mapping[str, NDArray[An
     for name, tensor in tensors.items():
         layer = name.removeprefix(f"{role}/")
         if layer != name and layer != _INSIDE:
-            if not layer.removeprefix("-").isdecimal() or tensor.ndim != 4 or tensor.dtype.kind != "f":
+            if not _LAYER.fullmatch(layer) or tensor.ndim != 4 or tensor.dtype.kind != "f":
                 raise ArtifactError(f"its numbers {name[:50]!a} are none of a layer: it is damaged")
             maps[int(layer)] = tensor
     rows = {len(each) for each in maps.values()}

@@ -38,6 +38,9 @@ def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, st
     Args:
         tensors: by name; of the types in `TYPES`.
         metadata: texts by name.
+
+    Raises:
+        ArtifactError: a header that would not be read again.
     """
     names = {dtype: name for name, dtype in TYPES.items()}
     header: dict[str, Any] = {_METADATA: dict(metadata)}
@@ -48,6 +51,8 @@ def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, st
         place += tensor.nbytes
     text = json.dumps(header, ensure_ascii=True, allow_nan=False).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
+    if len(text) > MAX_HEADER:
+        raise ArtifactError(f"its names take more than {MAX_HEADER >> 20} MiB: give the photographs shorter ones")
     yield struct.pack("<Q", len(text)) + text
     for tensor in tensors.values():
         yield np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).tobytes()
@@ -84,10 +89,13 @@ def read_tensors(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 def _tensor(name: str, entry: Any, body: memoryview, place: int) -> NDArray[Any]:
     """One of them. They lie one behind the other, in the order of the header, so that no number serves twice."""
     wrong = ArtifactError(f"its header is damaged at {name[:50]!a}")
-    if not isinstance(entry, dict) or entry.get("dtype") not in TYPES:
+    kind = entry.get("dtype") if isinstance(entry, dict) else None
+    if not isinstance(kind, str) or kind not in TYPES:
         raise wrong
-    dtype, shape, offsets = TYPES[entry["dtype"]], _whole_numbers(entry.get("shape"), 8), entry.get("data_offsets")
+    dtype, shape, offsets = TYPES[kind], _whole_numbers(entry.get("shape"), 8), entry.get("data_offsets")
     if shape is None or _whole_numbers(offsets, 2) is None:
+        raise wrong
+    if math.prod(max(length, 1) for length in shape) >= 1 << 48:  # numpy makes no such array, not even an empty one
         raise wrong
     if offsets != [place, place + math.prod(shape) * dtype.itemsize] or offsets[1] > len(body):
         raise wrong

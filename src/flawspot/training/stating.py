@@ -24,7 +24,8 @@ from flawspot.training.photographs import Division, Photographs
 from flawspot.training.varying import varying_of
 
 Rows = NDArray[np.int64]
-MOST_MEGABYTES = 1024
+MOST_MEGABYTES = 448
+"""For each role of photographs; with what the method learned a file stays below `flawspot.runtime.state.MAX_BYTES`."""
 
 
 def updatable(chosen: Configuration, division: Division, megabytes: int) -> Configuration:

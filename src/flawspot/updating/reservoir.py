@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from flawspot.runtime.state import Kept, stacked
@@ -9,8 +11,11 @@ from flawspot.runtime.state import Kept, stacked
 
 def joined(old: Kept, new: Kept) -> Kept:
     """Both, with the groups of the new ones behind those of the old."""
-    above = max(old.groups, default=-1) + 1
-    moved = Kept(new.names, new.hashes, tuple(group + above for group in new.groups), new.maps, new.inside)
+    numbers = {
+        group: number for number, group in enumerate(dict.fromkeys(old.groups))
+    }  # however often, they stay small
+    old = dataclasses.replace(old, groups=tuple(numbers[group] for group in old.groups))
+    moved = dataclasses.replace(new, groups=tuple(group + len(numbers) for group in new.groups))
     return stacked([old, moved])
 
 

@@ -21,6 +21,7 @@ from flawspot.files import check_writable
 from flawspot.methods.updating import Before, Updater, updating_of
 from flawspot.progress import Progress, as_progress
 from flawspot.runtime.artifact import Artifact, graph_sha256
+from flawspot.runtime.calibration import check_rate
 from flawspot.runtime.onnx_checks import check_model
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded, read_photograph
@@ -28,6 +29,7 @@ from flawspot.runtime.seen import Eye, Mind, Seen, kept, layers_of
 from flawspot.runtime.signature import Key, read_trusted
 from flawspot.runtime.state import REPLAY, ROLES, VALIDATION, Kept, State, beside, read_state, stacked
 from flawspot.runtime.stores import with_stores
+from flawspot.seeds import check_seed
 from flawspot.texts import shortened
 from flawspot.updating.finishing import Learned, Old, compared, finished, nothing_new
 from flawspot.updating.new_photographs import NewPhotographs, read_new
@@ -95,9 +97,12 @@ def update(
     begin, told = time.perf_counter(), as_progress(progress)
     if not 0 < calibration_fraction < 1:
         raise ConfigurationError(f"calibration fraction {calibration_fraction:g} is not between 0 and 1: try 0.2")
+    check_seed(seed)
+    if false_alarm_rate is not None:
+        check_rate(false_alarm_rate)
     old = _opened(artifact, state, trusted_keys)
     if output is not None:
-        _check_output(output, artifact)
+        _check_output(output, artifact, state)
     updater = updating_of(old.manifest.method)
     new = read_new(
         data,
@@ -139,14 +144,31 @@ def _opened(
     return Old(found, state)
 
 
-def _check_output(output: str | os.PathLike[str], artifact: Artifact | str | os.PathLike[str]) -> None:
+def _check_output(
+    output: str | os.PathLike[str],
+    artifact: Artifact | str | os.PathLike[str],
+    state: State | str | os.PathLike[str] | None,
+) -> None:
     path = Path(output)
     if path.suffix != ".onnx":
         raise ConfigurationError(f"the output {path} must be an .onnx file; its state is written beside it")
-    if not isinstance(artifact, Artifact) and path.resolve() == Path(artifact).resolve():
-        raise ConfigurationError(f"{path} is what is updated: give another name, an update is a new artifact")
+    if not isinstance(artifact, Artifact):
+        if _same(path, artifact):
+            raise ConfigurationError(f"{path} is what is updated: give another name, an update is a new artifact")
+        state = beside(artifact) if state is None else state
+    if state is not None and not isinstance(state, State) and _same(beside(path), state):
+        raise ConfigurationError(
+            f"{beside(path)}, where the state of {path} goes, is that of the old artifact: give another name"
+        )
     check_writable(path)
     check_writable(beside(path))
+
+
+def _same(one: Path, other: str | os.PathLike[str]) -> bool:
+    """Whether both are one file, under whatever names: by links, or on a disk that knows no capital letters."""
+    with contextlib.suppress(OSError):
+        return one.samefile(other)
+    return one.resolve() == Path(other).resolve()
 
 
 def _learned(old: Old, new: NewPhotographs, updater: type[Updater], seed: int, progress: Progress) -> Learned:
@@ -195,7 +217,7 @@ def _fitting() -> Iterator[None]:
     """A state comes from a file, and may hold numbers of any shape: what they lead to is an error of one line."""
     try:
         yield
-    except (ValueError, IndexError, KeyError, TypeError, AssertionError, RuntimeError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, AssertionError, RuntimeError, ArithmeticError) as error:
         if isinstance(error, FlawspotError):
             raise
         told = shortened(" ".join(str(error).split()), 120)

@@ -36,3 +36,8 @@ def test_a_jury_replays_if_a_member_does():
 def test_a_member_that_cannot_be_updated_is_told_before_the_training():
     with pytest.raises(ConfigurationError, match="quantization"):
         create_method("jury", {"members": "padim + patchcore:quantization=product"}).leave_room()
+
+
+def test_a_jury_of_thousands_is_refused():
+    with pytest.raises(ArtifactError, match="at most 8"):
+        seats_of(nested([Seat("pasted", {}, (3,), (3,))] * 1000, []))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from flawspot.errors import ArtifactError
 from flawspot.methods.patchcore.coreset import farthest_first
 from flawspot.methods.patchcore.growing import GrowingBank, nearest_squared
 
@@ -109,3 +110,23 @@ def test_nearest_squared_is_that_of_differences():
 def test_a_small_budget(count):
     bank, _ = grown(count, clouds(100, 4, seed=1))
     assert 1 <= len(bank.members) <= count
+
+
+def test_it_stays_small_while_it_grows():
+    bank = GrowingBank(clouds(100, 0), 0.0, 0.0, at_most(100))
+    for seed in range(20):
+        bank.add(clouds(100, 0, seed=seed + 1))
+        assert len(bank.members) <= 250
+
+
+def test_room_is_used_before_anything_goes():
+    bank = GrowingBank(clouds(10, 0), 0.0, 0.0, at_most(100))
+    for seed in range(9):
+        bank.add(clouds(10, 0, seed=seed + 1))
+    bank.fit()
+    assert (len(bank.members), bank.dropped) == (100, 0)
+
+
+def test_a_bank_without_any_room_is_refused():
+    with pytest.raises(ArtifactError, match="no place"):
+        GrowingBank(clouds(10, 0), 0.0, 0.0, at_most(0)).fit()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from flawspot.backbones.layer_groups import resolve
 from flawspot.errors import ConfigurationError
 from flawspot.methods.base import Method
+from flawspot.methods.jury.updating import MOST
 from flawspot.methods.registry import create_method
 
-MOST = 8
 SYNTAX = "members joined by +, each [WEIGHT*]METHOD[@LAYERS][:NAME=VALUE,...]"
 _MEMBER = re.compile(
     r"(?:(?P<weight>[0-9.eE+-]+)\s*\*\s*)?(?P<name>[a-z][a-z0-9_]*)(?:@(?P<layers>[^:]+))?(?::(?P<settings>.*))?"

@@ -23,6 +23,8 @@ from flawspot.runtime.manifest import Scalar
 from flawspot.runtime.state import Kept
 
 METHODS = ("jury",)
+MOST = 8
+"""Members of a jury."""
 _SEATS = "seats"
 
 
@@ -60,6 +62,8 @@ def seats_of(learned: Mapping[str, NDArray[Any]]) -> tuple[Seat, ...]:
         found = json.loads(told.tobytes())
     except (ValueError, RecursionError):
         raise ArtifactError("it is not the state of such a detector: it is damaged") from None
+    if isinstance(found, list) and len(found) > MOST:
+        raise ArtifactError(f"it is not the state of such a detector: a jury has at most {MOST} members")
     seats: tuple[Seat, ...] = read_as(tuple[Seat, ...], found, "state")
     return seats
 

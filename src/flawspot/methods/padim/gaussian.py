@@ -14,6 +14,9 @@ from flawspot.methods.padim.bands import band_rows, unpack
 POSITIONS = 256
 """Positions whose covariances are factorized at once: bounds the full matrices at 256 x 62 x 62 x 8 bytes = 8 MB."""
 
+MOST_IMAGES = 1 << 53
+"""As many can be told apart as float64."""
+
 
 class PositionGaussians:
     """Mean and covariance of vectors at each of P positions, accumulated over batches of images.
@@ -64,7 +67,9 @@ class PositionGaussians:
             found = cls(*total.shape, diagonal=arrays["squares.0"].ndim == 2)
             squares = [arrays[f"squares.{place}"] for place in range(len(found._squares))]
             shapes = [band.shape for band in found._squares]
-            if [band.shape for band in squares] != shapes or arrays["origin"].shape != total.shape or count < 1:
+            if [band.shape for band in squares] != shapes or arrays["origin"].shape != total.shape:
+                raise ValueError
+            if not 1 <= count < MOST_IMAGES:
                 raise ValueError
         except (KeyError, IndexError, ValueError, TypeError):
             raise ArtifactError("its sums do not belong together: it is damaged") from None

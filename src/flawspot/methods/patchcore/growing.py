@@ -18,6 +18,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from flawspot.errors import ArtifactError
+
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Budget = Callable[[Floats], tuple[Rows, Callable[[Rows], bool]]]
@@ -29,6 +31,8 @@ _WIDER = 1.25
 """By how much the distances that are looked at grow from one try to the next."""
 _LEAST = 1e-6
 """Below that share of the bank's extent two patches are one and the same."""
+MOST_APART = 1e18
+"""No two patches are so far apart: the square would be none in float32."""
 
 
 class GrowingBank:
@@ -40,8 +44,8 @@ class GrowingBank:
         Args:
             members: (M, C).
             separation, covering: of them.
-            budget: of (M, C) members the groups (M,), numbers from 0, and a function of (k,) rows of them: whether
-                these are within the budget.
+            budget: which `members` are within; of (M, C) members the groups (M,), numbers from 0, and a function of
+                (k,) rows of them: whether these are within the budget.
         """
         extent = float(np.sqrt(_squared_length(members).max(initial=0)))
         self.separation, self.covering = max(separation, _LEAST * extent, _LEAST), covering
@@ -49,7 +53,7 @@ class GrowingBank:
         self._count = len(members)
         self._rows = members.copy()
         self.taken, self.dropped = 0, 0
-        self.least = np.inf
+        self.least = max(len(members), 1)
         """Of members that a bank within its budget may have, as far as is known."""
 
     @property
@@ -77,14 +81,21 @@ class GrowingBank:
             self.fit()
 
     def fit(self) -> None:
-        """Make it fit its budget."""
+        """Make it fit its budget.
+
+        Raises:
+            ArtifactError: not even one member does.
+        """
         groups, check = self._budget(self.members)
         everything = np.arange(self._count, dtype=np.int64)
         if check(everything):
+            self.least = max(self.least, self._count)
             return
         reach = self.separation
         while True:
             reach *= _WIDER
+            if reach > MOST_APART:
+                raise ArtifactError("its memory bank has no place for a patch: it is damaged")
             first, second, distance = _pairs(self.members, reach)
             if check(_separated(groups, first, second)):
                 break

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from flawspot.errors import ArtifactError
 from flawspot.methods.covering import cells_inside
-from flawspot.methods.patchcore.growing import GrowingBank
+from flawspot.methods.patchcore.growing import MOST_APART, GrowingBank
 from flawspot.methods.patchcore.kept_rows import decoded, encoded
 from flawspot.methods.patchcore.nested_bank import NOTHING, by_fineness, nest, padded_slots, with_room
 from flawspot.methods.repeating import pooled, repeated
@@ -40,7 +40,7 @@ class Updater:
         """
         self._before, self._stores = before, before.stores()
         radius = before.learned.get("radius")
-        if radius is None or radius.shape != (2,) or not (radius >= 0).all():
+        if radius is None or radius.shape != (2,) or not ((radius >= 0) & (radius < MOST_APART)).all():
             raise ArtifactError("it is not the state of such a detector: it is damaged")
         self._nested = f"{_FINE}.augmented" in self._stores or f"{_FINE}.rows" in self._stores
         self._names = [_FINE, *self._levels()] if self._nested else [_ROWS]
