@@ -138,3 +138,19 @@ def test_what_would_not_be_read_again_is_not_written(state, tmp_path, monkeypatc
     with pytest.raises(ArtifactError, match="too large to be read again"):
         state.save(tmp_path / "part.state")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("names", "hashes"),
+    [
+        (("a\x1b[31m", "b"), ("0" * 16, "1" * 16)),
+        (("a" * 5000, "b"), ("0" * 16, "1" * 16)),
+        (("a", "b"), ("0" * 15, "1" * 16)),
+        (("a", "b"), ("0" * 15 + "\n", "1" * 16)),
+    ],
+)
+def test_names_and_hashes_that_are_none_are_refused(state, names, hashes):
+    one = state.of(REPLAY)
+    other = State(state.graph_sha256, {}, {REPLAY: Kept(names, hashes, one.groups, one.maps)}, (), 7)
+    with pytest.raises(ArtifactError, match="names or hashes"):
+        as_state(whole(other))

@@ -66,9 +66,9 @@ def trained(product_folder):
     def make(method, case):
         known = []
 
-        def export_too(*given):
+        def export_too(*given, **more):
             known.extend(given)
-            return export_detector(*given)
+            return export_detector(*given, **more)
 
         options = {**QUICK, **CASES[case], "settings": SETTINGS.get(method)}
         with pytest.MonkeyPatch.context() as patch:

@@ -223,3 +223,10 @@ def test_the_manifest_still_reads_and_is_checked(part, tmp_path):
     broken = dataclasses.replace(manifest, updates=(dataclasses.replace(manifest.updates[0], images=-1),))
     with pytest.raises(ArtifactError, match="updates"):
         type(manifest).from_json(broken.to_json())
+
+
+def test_a_threshold_that_was_set_by_hand_is_told_to_be_gone(part, tmp_path):
+    read(part).with_threshold(123.0).save(tmp_path / "part.onnx")
+    found = update(tmp_path / "part.onnx", folder(tmp_path / "new", 3, first=100), state=beside(part))
+    assert any("set by hand" in line for line in found.report.told)
+    assert found.artifact.manifest.calibration.rule == "conformal"

@@ -57,3 +57,22 @@ def test_a_copy_is_used_as_its_photograph_is(tolerant):
         Use(1, "varied", 3),
     ]
     assert [use.copy for use in uses_of(New, None)] == [0, 0, 0, 0]
+
+
+def test_copies_are_kept_to_be_learned_again(tmp_path):
+    good = folder(tmp_path / "good", 12)
+    artifact = flawspot.train(
+        good,
+        method="stfpm",
+        settings={"epochs": 1, "batch_size": 4},
+        layers=(1, 2),
+        random_weights=True,
+        input_size=32,
+        tolerate="noise=2",
+        state=True,
+        progress=False,
+    )
+    training, state = artifact.manifest.training, artifact.state
+    assert len(state.of("replay")) == 3 * training.images
+    assert len(state.of("validation")) == 3 * training.validation_images
+    assert len(state.of(VARIED)) == len(state.of(CALIBRATION)) == training.calibration_images

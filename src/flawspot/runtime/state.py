@@ -25,6 +25,7 @@ from flawspot.errors import ArtifactError
 from flawspot.files import replacing, special_kind
 from flawspot.runtime.json_reading import read_as
 from flawspot.runtime.tensors import MAX_HEADER, read_tensors, write_tensors
+from flawspot.texts import visible
 
 SUFFIX = ".state"
 SCHEMA_VERSION = 1
@@ -37,6 +38,8 @@ ROLES = (CALIBRATION, VARIED, VALIDATION, REPLAY)
 of the epoch; or to be learned again."""
 _KEY = "flawspot.state"
 _LEARNED, _INSIDE = "learned", "inside"
+_HASH = re.compile(r"[0-9a-f]{16}")
+_LONGEST_NAME = 4096
 _LAYER = re.compile(r"-?[0-9]{1,5}")
 
 
@@ -267,6 +270,13 @@ def _kept(role: str, photographs: _Photographs, tensors: Mapping[str, NDArray[An
     whole = len(rows) <= 1 and (not count or all(row % count == 0 and row for row in rows))
     if not whole or len(photographs.names) != count or len(photographs.groups) != count or (count > 0) != bool(maps):
         raise ArtifactError(f"its photographs of {role} do not fit their features: it is damaged")
+    if not all(map(_HASH.fullmatch, photographs.hashes)) or not all(map(_is_name, photographs.names)):
+        raise ArtifactError(f"its names or hashes of {role} are none: it is damaged")
     if photographs.groups and not 0 <= min(photographs.groups) <= max(photographs.groups) < 1 << 31:
         raise ArtifactError(f"its groups of {role} are damaged")
     return Kept(photographs.names, photographs.hashes, photographs.groups, maps, inside)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a manifest would have it so."""
+    return len(name) <= _LONGEST_NAME and visible(name) == name

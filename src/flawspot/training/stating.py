@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +80,11 @@ def with_state(
         found = {}
         for number, (role, rows) in enumerate(roles.items()):
             seed = [chosen.method.seed, number]
-            found[role] = _seen(eye, photographs, chosen, rows, seed, progress)
+            # What is learned again, or chooses the epoch, is varied as it was in training.
+            copies = range(1 + (0 if varying is None or role == CALIBRATION else varying.tolerance.copies))
+            found[role] = _seen(eye, photographs, chosen, rows, seed, progress, varying, copies)
             if role == CALIBRATION and varying is not None:
-                found[VARIED] = _seen(eye, photographs, chosen, rows, seed, progress, varying)
+                found[VARIED] = _seen(eye, photographs, chosen, rows, seed, progress, varying, [varying.farthest])
         before = Before(artifact.model, artifact.manifest, learned)
         updating_of(chosen.method.name)(before)
     except ArtifactError as error:
@@ -110,20 +113,22 @@ def _seen(
     rows: Rows,
     seed: list[int],
     progress: Progress,
-    varying: Varying | None = None,
+    varying: Varying | None,
+    copies: Sequence[int],
 ) -> Kept:
-    """Features of some of the photographs: of all, or of as many drawn at random as fit; with `varying` as far off as
-    is tolerated."""
-    order = np.random.default_rng(seed).permutation(rows)
+    """Features of some of the photographs: of all, or of as many drawn at random as fit. Copy 0 is the photograph as it
+    was taken, and `varying` makes the others."""
+    order = [(row, copy) for row in np.random.default_rng(seed).permutation(rows).tolist() for copy in copies]
 
-    def read(row: int) -> Decoded:
-        if varying is not None:
-            return varying.read(photographs.images[row], varying.farthest)
+    def read(use: tuple[int, int]) -> Decoded:
+        row, copy = use
+        if varying is not None and copy:
+            return varying.read(photographs.images[row], copy)
         return read_photograph(photographs.images[row], chosen.view, white=photographs.white)
 
     found: list[tuple[int, Kept]] = []
     taken = 0
-    for row, photograph in progress.track(prefetch(order.tolist(), read), "keeping features", len(order)):
+    for (row, _), photograph in progress.track(prefetch(order, read), "keeping features", len(order)):
         if isinstance(photograph, Exception):
             raise photograph
         path = photographs.images[row]

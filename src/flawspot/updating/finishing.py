@@ -31,6 +31,7 @@ from flawspot.updating.reservoir import joined, sampled
 
 PASTED = 60
 """New photographs that get a pasted defect."""
+BY_HAND = "the threshold that was set by hand is gone: the new one is for the false-alarm rate"
 _FEW = 4
 """Scores, of which none can be said to lie far out."""
 
@@ -150,7 +151,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         old_held_out=count,
         old_alarms_before=sum(before[:count]),
         old_alarms=sum(now_above[:count]),
-        told=tuple(learned.changed.told),
+        told=(*learned.changed.told, *([BY_HAND] if old.manifest.calibration.rule == "value" else [])),
         suspects=tuple(names[row] for row in odd),
     )
 
@@ -183,6 +184,7 @@ def _calibrated(
         names=photographs.names,
         hashes=photographs.hashes,
         pasted=pasted,
+        rule="pareto" if manifest.calibration.rule == "pareto" else "conformal",
     )
 
 
@@ -222,7 +224,10 @@ def _described(old: Old, new: NewPhotographs, calibration: CalibrationInfo) -> M
 
 
 def _seen(manifest: Manifest, role: str) -> int:
-    """How many photographs of a role there were, in training and in all updates."""
+    """How many photographs of a role there were, in training and in all updates; of those that are learned from, or
+    choose the epoch, with their copies."""
     held_out = "calibration_images"
     name = {CALIBRATION: held_out, VARIED: held_out, VALIDATION: "validation_images", REPLAY: "images"}[role]
-    return sum(int(getattr(each, name)) for each in (manifest.training, *manifest.updates))
+    count = sum(int(getattr(each, name)) for each in (manifest.training, *manifest.updates))
+    tolerated = manifest.calibration.tolerated
+    return count if tolerated is None or role in (CALIBRATION, VARIED) else count * (1 + tolerated.copies)
