@@ -151,6 +151,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         old_alarms_before=sum(before[:count]),
         old_alarms=sum(now_above[:count]),
         told=tuple(learned.changed.told),
+        anomalous_before=sum(score > limit_before for score in scores),
         suspects=tuple(names[row] for row in odd),
     )
 
