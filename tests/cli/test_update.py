@@ -28,9 +28,20 @@ def test_it_writes_a_new_artifact_and_its_state(flawspot, updatable, new, tmp_pa
     assert "threshold before" in out
     code, out, _ = flawspot("info", tmp_path / "part2.onnx")
     assert code == 0
-    assert "5 more to learn from, 1 more for the threshold" in out
+    assert "15 to learn from, 0 to choose the epoch, 3 for the threshold" in out
+    assert "of these 5 to learn from, 1 for the threshold" in out
+    assert f"{tmp_path / 'part2.state'} (" in out
     code, out, _ = flawspot("predict", tmp_path / "part2.onnx", new, "--json")
     assert code == 0
+
+
+def test_a_rate_that_cannot_be_promised_is_told(flawspot, updatable, new, tmp_path):
+    code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx", "--false-alarm-rate", "0.01")
+    assert code == 0
+    assert "99 held-out images would do, and updates bring more" in err
+    code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx", "--false-alarm-rate", "0.5")
+    assert code == 0
+    assert "would do" not in err
 
 
 def test_json(flawspot, updatable, new, tmp_path):
@@ -45,9 +56,22 @@ def test_known_photographs_leave_everything_as_it_is(flawspot, updatable, tmp_pa
     code, out, err = flawspot("update", updatable, updatable.parent / "good", "-o", tmp_path / "part2.onnx")
     assert code == 0
     assert "nothing is new" in out
-    assert "unchanged" in out
+    assert f"unchanged; {tmp_path / 'part2.onnx'} is not written" in out
     assert "12 photographs that the detector knows" in err
     assert not (tmp_path / "part2.onnx").exists()
+
+
+def test_a_folder_that_the_old_detector_finds_anomalous(flawspot, updatable, new, tmp_path):
+    code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")  # darker than those of training
+    assert code == 0
+    assert "the old detector calls 6 of 6 new photographs anomalous" in err
+    assert "stand out" not in err
+    generator = np.random.default_rng(13)
+    for path in new.iterdir():
+        Image.fromarray(np.clip(generator.normal(120, 20, (40, 40, 3)), 0, 255).astype(np.uint8)).save(path)
+    code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
+    assert code == 0
+    assert "new photographs anomalous" not in err
 
 
 def test_an_artifact_without_state(flawspot, tiny, new, tmp_path):

@@ -51,6 +51,11 @@ def test_too_few_images_promise_what_they_can() -> None:
     assert message is not None
     assert "0.25" in message
     assert "99 held-out images" in message
+    assert "--calibration cross" in message
+    for_updates = shortfall(calibration, updatable=True)  # which --calibration cross does not go with
+    assert for_updates is not None
+    assert "99 held-out images" in for_updates
+    assert "cross" not in for_updates
 
 
 def test_enough_images_need_no_warning() -> None:

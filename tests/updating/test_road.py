@@ -51,6 +51,14 @@ def test_what_is_new_becomes_good_and_what_was_good_stays_so(part, tmp_path):
     assert verdicts(found.artifact, [defect]) == ["anomalous"]
 
 
+def test_all_bad_or_all_changed_is_told_where_nobody_stands_out(part, tmp_path):
+    changed = update(part, folder(tmp_path / "changed", 8, first=100, light=0.3))
+    assert changed.report.anomalous_before == 8
+    assert changed.report.suspects == ()
+    usual = update(part, folder(tmp_path / "usual", 8, first=100))
+    assert usual.report.anomalous_before < 4
+
+
 def test_photographs_that_are_known_change_nothing(part):
     found = update(part, part.parent / "good")
     assert found.artifact.model == part.read_bytes()

@@ -28,9 +28,11 @@ def info(
         print_json(manifest.as_dict())
         return
     backbone, training, calibration = manifest.backbone, manifest.training, manifest.calibration
+    steps = (training, *manifest.updates)
     settings = ", ".join(f"{name}={value}" for name, value in manifest.hyperparameters.items())
     rows = [
         ("artifact", f"{file} ({len(artifact.model) / 2**20:.1f} MiB)"),
+        *_state(file),
         ("signed", _signed(artifact)),
         ("product", manifest.product),
         ("runs here on", _provider(artifact)),
@@ -40,7 +42,8 @@ def info(
         ("input", f"RGB of any size, resized to {manifest.view}"),
         (
             "photographs",
-            f"{training.images} to learn from, {training.validation_images} to choose the epoch, "
+            f"{sum(each.images for each in steps)} to learn from, "
+            f"{sum(each.validation_images for each in steps)} to choose the epoch, "
             f"{scored(calibration)} for the threshold, {len(training.skipped)} unreadable",
         ),
         *_updates(manifest),
@@ -59,12 +62,23 @@ def info(
     print_pairs(rows)
 
 
+def _state(file: Path) -> list[tuple[str, str]]:
+    """Whether there is what an update goes on from. It is not read, for it may be large."""
+    from flawspot.runtime.state import beside
+
+    try:
+        size = beside(file).stat().st_size
+    except OSError:
+        return []
+    return [("state", f"{beside(file)} ({size / 2**20:.1f} MiB): `flawspot update` goes on from it")]
+
+
 def _updates(manifest: Manifest) -> list[tuple[str, str]]:
     """A line for each update."""
     return [
         (
             "" if number else "updates",
-            f"{each.created}: {each.images} more to learn from, {each.calibration_images} more for the threshold",
+            f"{each.created}: of these {each.images} to learn from, {each.calibration_images} for the threshold",
         )
         for number, each in enumerate(manifest.updates)
     ]

@@ -173,7 +173,7 @@ def _replace(file: Path, before: Artifact, after: Artifact) -> None:
             "its signature is gone, for the threshold is signed too, and no device that trusts keys takes it: sign it "
             "again with `flawspot sign`"
         )
-    warning = shortfall(after.manifest.calibration)
+    warning = shortfall(after.manifest.calibration, updatable=bool(after.manifest.updates))
     if warning:
         note(warning)
 

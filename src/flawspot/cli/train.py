@@ -133,7 +133,8 @@ STATE = Annotated[
     typer.Option(
         "--state",
         help="Keep what `flawspot update` needs to learn from new photographs later on without these, in a .state file "
-        "beside the artifact: features of photographs, which tell of them; guard it as you guard these.",
+        "beside the artifact: features of photographs, which tell of them; guard it as you guard these. It goes with "
+        "--calibration split alone.",
     ),
 ]
 STATE_MEGABYTES = Annotated[

@@ -35,11 +35,14 @@ def update(
     good: GOOD = None,
     state: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What training kept for this. Default: the .state file beside the artifact."),
+        typer.Option(
+            metavar="FILE",
+            help="What training, or the last update, kept for this one. Default: the .state file beside the artifact.",
+        ),
     ] = None,
     group: GROUP = None,
     calibration_fraction: Annotated[
-        float, typer.Option(help="The share of the new photographs that only sets the threshold.")
+        float, typer.Option(help="The share of the new photographs that only sets the threshold, between 0 and 1.")
     ] = 0.2,
     false_alarm_rate: Annotated[
         float | None,
@@ -53,7 +56,8 @@ def update(
     """Learn from new good photographs, without the old ones, and write a new artifact.
 
     Photographs that the detector knows are left out. A share of the new ones sets the threshold, together with those
-    that were held out before. The old artifact stays as it is. No torch is needed for patchcore and padim.
+    that were held out before. The old artifact stays as it is. Methods that train a student (stfpm, paste, and jury,
+    the default) need torch, the others do not.
     """
     from flawspot.updating import update as run
 
@@ -75,19 +79,36 @@ def update(
     if as_json:
         print_json({"artifact": None if written is None else str(written), **found.report.as_dict()})
     else:
-        print_pairs(_rows(found, file, written))
+        print_pairs(_rows(found, file, output, written))
+    _notes(found, written)
+    if found.report.not_inspected:
+        raise typer.Exit(UNREADABLE_IMAGES)
+
+
+def _notes(found: Updated, written: Path | None) -> None:
+    """What a person should know before approving it."""
+    from flawspot.runtime.calibration import shortfall
+
+    warning = None if written is None else shortfall(found.artifact.manifest.calibration, updatable=True)
+    if warning is not None:
+        note(warning)
+    count = found.report.learned + found.report.validated + found.report.held_out
+    if 2 * found.report.anomalous_before > count:
+        note(
+            f"the old detector calls {found.report.anomalous_before} of {counted(count, 'new photograph')} anomalous: "
+            "look at them, and do not use the new artifact if they show bad parts in the place of changed good ones"
+        )
     if found.report.suspects:
         note(
             f"{listed(map(visible, found.report.suspects), 3)} stand out among the new photographs: if they show bad "
             "parts, take them away and update the old artifact again"
         )
-    if found.report.not_inspected:
-        raise typer.Exit(UNREADABLE_IMAGES)
 
 
-def _rows(found: Updated, file: Path, written: Path | None) -> list[tuple[str, str]]:
+def _rows(found: Updated, file: Path, output: Path, written: Path | None) -> list[tuple[str, str]]:
     report, calibration = found.report, found.artifact.manifest.calibration
-    rows = [("artifact", f"{visible(str(file))}, unchanged" if written is None else _sizes(found, written))]
+    unchanged = f"{visible(str(file))}, unchanged; {visible(str(output))} is not written"
+    rows = [("artifact", unchanged if written is None else _sizes(found, written))]
     rows.append(("new photographs", _photographs(report)))
     rows += [("learned" if not number else "", line) for number, line in enumerate(report.told)]
     if written is None:

@@ -187,25 +187,31 @@ def images_needed(false_alarm_rate: float) -> int:
     return math.ceil(min(1 / false_alarm_rate, 1e18) - 1 - _ROUNDING)
 
 
-def shortfall(calibration: CalibrationInfo) -> str | None:
-    """What to tell the user where there are too few good images for the asked rate, else None."""
+def shortfall(calibration: CalibrationInfo, *, updatable: bool = False) -> str | None:
+    """What to tell the user where there are too few good images for the asked rate, else None.
+
+    Args:
+        calibration: of the detector.
+        updatable: it can be updated, which takes held-out images: folds are no way out, but updates bring more.
+    """
     count, needed = _count(calibration), images_needed(calibration.false_alarm_rate)
     if count >= needed or calibration.rule != "conformal":
         return None
     held_out = "" if calibration.folds else "held-out "
     good, images = ("groups of good images", "groups") if calibration.groups else ("good images", "images")
-    folds = "" if calibration.folds else ", or --calibration cross, by which every good one counts"
+    way_out = "" if calibration.folds else ", or --calibration cross, by which every good one counts"
+    way_out = ", and updates bring more" if updatable else way_out
     return (
         f"{count} {held_out}{good} can promise a false-alarm rate of {calibration.promised_rate:.2g}, not "
         f"{calibration.false_alarm_rate:g}: the threshold is the highest of their scores. "
-        f"{needed} {held_out}{images} would do{folds}."
+        f"{needed} {held_out}{images} would do{way_out}."
     )
 
 
-def remarks(calibration: CalibrationInfo) -> list[str]:
-    """What the user should know of a new calibration, a line each."""
+def remarks(calibration: CalibrationInfo, *, updatable: bool = False) -> list[str]:
+    """What the user should know of a new calibration, a line each; `updatable` as for `shortfall`."""
     found = []
-    warning = shortfall(calibration)
+    warning = shortfall(calibration, updatable=updatable)
     if warning:
         found.append(warning)
     odd = outlying(calibration.scores)

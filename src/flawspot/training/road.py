@@ -223,7 +223,7 @@ def _detector(
             "false-alarm rate is promised only if these are bad parts"
         )
         model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)
-    for remark in remarks(calibrated):
+    for remark in remarks(calibrated, updatable=chosen.updatable > 0):
         told.note(remark)
     with told.step("writing the artifact"):
         artifact = assemble(model, describe(chosen, photographs, calibrated, tested, phases.seconds))

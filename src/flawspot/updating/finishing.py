@@ -152,6 +152,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         old_alarms_before=sum(before[:count]),
         old_alarms=sum(now_above[:count]),
         told=(*learned.changed.told, *([BY_HAND] if old.manifest.calibration.rule == "value" else [])),
+        anomalous_before=sum(score > limit_before for score in scores),
         suspects=tuple(names[row] for row in odd),
     )
 

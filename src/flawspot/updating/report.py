@@ -23,6 +23,8 @@ class Report:
         old_held_out: how many photographs of earlier days set the threshold as well.
         old_alarms_before, old_alarms: of these, likewise.
         told: what the method says of it, a line each.
+        anomalous_before: of all new photographs, how many the old detector calls anomalous. Where these are most of
+            them, no one stands out among `suspects`: all parts have changed, or all are bad.
         suspects: names of new photographs that score far above the other new ones by the old detector: they may show
             bad parts.
         seconds: it took.
@@ -42,6 +44,7 @@ class Report:
     old_alarms_before: int = 0
     old_alarms: int = 0
     told: tuple[str, ...] = ()
+    anomalous_before: int = 0
     suspects: tuple[str, ...] = ()
     seconds: float = 0.0
 
