@@ -52,3 +52,20 @@ def test_what_cannot_be_read_is_told(flawspot, tiny, line):
     code, _, err = flawspot("drift", tiny, line, "--order", "size")
     assert code == 1
     assert "--order is size: give time or name" in err
+
+
+def test_where_all_become_anomalous_the_share_tells(flawspot, tiny, tmp_path):
+    folder = tmp_path / "line"
+    folder.mkdir()
+    generator = np.random.default_rng(5)
+    for number in range(160):
+        level = 60 if number < 100 else 160
+        pixels = np.clip(generator.normal(level, 2, (16, 16, 1)), 0, 255).astype(np.uint8)
+        Image.fromarray(np.repeat(pixels, 3, axis=2)).save(folder / f"{number:03}.png")
+    code, out, _ = flawspot("drift", tiny, folder, "--order", "name", "--json")
+    told = json.loads(out)
+    assert (told["good"], told["anomalous"]) == (100, 60)
+    assert told["anomalous_share"]["changed"]
+    code, out, _ = flawspot("drift", tiny, folder, "--order", "name", "--fail-on-drift")
+    assert code == 4
+    assert "parts that are called anomalous" in out

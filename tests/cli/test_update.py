@@ -109,7 +109,7 @@ def test_training_tells_of_the_state(flawspot, new, tmp_path):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--state-megabytes", "0"], "1 to 1,024 megabytes"),
+        (["--state-megabytes", "0"], "1 to 448 megabytes"),
     ],
 )
 def test_what_does_not_go_with_a_state(flawspot, new, tmp_path, more, told):

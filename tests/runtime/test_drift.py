@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from flawspot.runtime.drift import ALARM, REMEMBERED, Drift
+from flawspot.runtime.drift import ALARM, REMEMBERED, Drift, Share
 
 
 def watched(scores, held_out, threshold=np.inf):
@@ -84,3 +84,37 @@ def test_evidence_is_told_in_powers_of_ten():
     while not drift.alarm:
         drift.add(1000.0)
     assert drift.evidence == pytest.approx(np.log10(ALARM), abs=0.5)
+
+
+def shared(verdicts):
+    """The number of verdicts until the share's alarm; None where there is none."""
+    share = Share()
+    for number, anomalous in enumerate(verdicts, 1):
+        share.add(bool(anomalous))
+        if share.alarm:
+            return number
+    return None
+
+
+@pytest.mark.parametrize("defective", [0.0, 0.01, 0.1, 0.5, 1.0])
+def test_a_share_that_stays_hardly_ever_alarms(defective):
+    generator = np.random.default_rng(int(100 * defective))
+    assert sum(shared(generator.random(1000) < defective) is not None for _ in range(100)) <= 1
+
+
+@pytest.mark.parametrize(("before", "after", "within"), [(0.02, 1.0, 40), (0.02, 0.5, 90), (0.0, 1.0, 40)])
+def test_where_all_parts_become_anomalous_it_is_seen_soon(before, after, within):
+    generator = np.random.default_rng(3)
+    found = []
+    for _ in range(20):
+        verdicts = np.concatenate([generator.random(200) < before, generator.random(300) < after])
+        found.append(shared(verdicts) - 200)
+    assert min(found) > 0
+    assert np.median(found) <= within
+
+
+def test_a_share_is_told():
+    share = Share()
+    for number in range(250):
+        share.add(number >= 200)
+    assert str(share) == "parts that are called anomalous 0 -> 100 %"

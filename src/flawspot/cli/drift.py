@@ -16,7 +16,7 @@ from flawspot.texts import counted, visible
 
 if TYPE_CHECKING:
     from flawspot.data.appearance import Appearance
-    from flawspot.runtime.drift import Drift
+    from flawspot.runtime.drift import Drift, Share
 
 ORDERS = ("time", "name")
 
@@ -39,10 +39,10 @@ def drift(
     """Say whether good parts have changed since training, at which photograph that shows, and what is different.
 
     A test with at most one false alarm in 1,000 lines, however long they run. Parts that are called anomalous say
-    nothing of the good ones, and are passed over.
+    nothing of the good ones, and are passed over; a test of its own hears when their share changes.
     """
     from flawspot.data.appearance import Appearance
-    from flawspot.runtime.drift import Drift
+    from flawspot.runtime.drift import Drift, Share
     from flawspot.runtime.photographs import find_photographs
 
     if order not in ORDERS:
@@ -52,7 +52,7 @@ def drift(
     if order == "time":
         found.sort(key=_time)
     calibration = detector.manifest.calibration
-    test, appearance = Drift(calibration.as_taken, calibration.threshold), Appearance()
+    test, appearance, share = Drift(calibration.as_taken, calibration.threshold), Appearance(), Share()
     counts, alarm = {"good": 0, "anomalous": 0, "not inspected": 0}, None
     for number, path in enumerate(DISPLAY.track(found, "predicting", len(found)), 1):
         try:
@@ -63,20 +63,26 @@ def drift(
             counts["not inspected"] += 1
             continue
         counts[prediction.verdict] += 1
+        share.add(prediction.is_anomalous)
         if not prediction.is_anomalous:
             test.add(prediction.score)
             appearance.add(photograph)
         if alarm is None and test.alarm:
             alarm = (number, path)
-    _tell(test, appearance, counts, alarm, as_json)
+    _tell(test, appearance, share, counts, alarm, as_json)
     if counts["not inspected"]:
         raise typer.Exit(UNREADABLE_IMAGES)
-    if fail_on_drift and (alarm is not None or appearance.changes):
+    if fail_on_drift and (alarm is not None or appearance.changes or share.alarm):
         raise typer.Exit(ANOMALIES_FOUND)
 
 
 def _tell(
-    test: Drift, appearance: Appearance, counts: dict[str, int], alarm: tuple[int, Path] | None, as_json: bool
+    test: Drift,
+    appearance: Appearance,
+    share: Share,
+    counts: dict[str, int],
+    alarm: tuple[int, Path] | None,
+    as_json: bool,
 ) -> None:
     changes = appearance.changes
     if as_json:
@@ -86,6 +92,7 @@ def _tell(
             "evidence": test.evidence,
             "alarm_at": None if alarm is None else {"photograph": alarm[0], "path": str(alarm[1])},
             "appearance": [vars(change) for change in changes],
+            "anomalous_share": {"changed": share.alarm, "evidence": share.test.evidence},
         }
         print_json(told)
         return
@@ -98,6 +105,10 @@ def _tell(
     rows += [("looks", f"{change} (evidence {change.evidence:.1f})") for change in changes]
     if not changes:
         rows.append(("looks", "light, contrast, sharpness and place are as in the first photographs"))
+    if share.alarm:
+        rows.append(
+            ("verdicts", f"{share} (evidence {share.test.evidence:.1f}); of anomalous parts the above hears nothing")
+        )
     print_pairs(rows)
     if counts["good"] < 50:
         note(f"{counted(counts['good'], 'good photograph')} are few: a change shows after some 50 to 400")

@@ -28,7 +28,8 @@ def info(
         print_json(manifest.as_dict())
         return
     backbone, training, calibration = manifest.backbone, manifest.training, manifest.calibration
-    steps = (training, *manifest.updates)
+    images = training.images + sum(each.images for each in manifest.updates)
+    validation = training.validation_images + sum(each.validation_images for each in manifest.updates)
     settings = ", ".join(f"{name}={value}" for name, value in manifest.hyperparameters.items())
     rows = [
         ("artifact", f"{file} ({len(artifact.model) / 2**20:.1f} MiB)"),
@@ -42,8 +43,7 @@ def info(
         ("input", f"RGB of any size, resized to {manifest.view}"),
         (
             "photographs",
-            f"{sum(each.images for each in steps)} to learn from, "
-            f"{sum(each.validation_images for each in steps)} to choose the epoch, "
+            f"{images} to learn from, {validation} to choose the epoch, "
             f"{scored(calibration)} for the threshold, {len(training.skipped)} unreadable",
         ),
         *_updates(manifest),

@@ -12,6 +12,7 @@ others at each step.
 from __future__ import annotations
 
 import bisect
+import collections
 import math
 import random
 from collections.abc import Sequence
@@ -29,6 +30,46 @@ _ENOUGH = 1e12
 _FLOOR = 1e-6
 """Capital is lent up to here, so that the test does not sleep for hours after a long time without a change. Each loan
 adds at most one in 10^9 to the probability of a false alarm."""
+
+
+RECENT = 50
+"""Parts whose share of anomalous ones is told as the present one."""
+
+
+class Share:
+    """Whether another share of parts is called anomalous than before: the same test, of verdicts.
+
+    Scores of anomalous parts say nothing of good ones, so where a change makes every part anomalous, `Drift` hears of
+    nothing. What share is usual only the line knows: the test begins with the first parts that it sees, and a line on
+    which everything is anomalous from the start has no change.
+
+    Attributes:
+        test: of the verdicts, 0 and 1.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        """`seed` is of the order of equal verdicts."""
+        self.test = Drift((), math.inf, seed=seed)
+        self._before = 0
+        self._recent: collections.deque[bool] = collections.deque(maxlen=RECENT)
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the share has changed."""
+        return self.test.alarm
+
+    def add(self, anomalous: bool) -> None:
+        """Bet on the next part's verdict."""
+        if len(self._recent) == RECENT:
+            self._before += self._recent[0]
+        self._recent.append(anomalous)
+        self.test.add(float(anomalous))
+
+    def __str__(self) -> str:
+        earlier, recent = self.test.seen - len(self._recent), len(self._recent)
+        before = 100 * self._before / max(earlier, 1)
+        now = 100 * sum(self._recent) / max(recent, 1)
+        return f"parts that are called anomalous {before:.3g} -> {now:.3g} %"
 
 
 class Drift:

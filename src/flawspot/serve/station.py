@@ -16,14 +16,14 @@ from typing import Any
 
 from flawspot.data.appearance import Appearance
 from flawspot.errors import ConfigurationError, FlawspotError, FlawspotWarning
-from flawspot.runtime.drift import Drift
+from flawspot.runtime.drift import Drift, Share
 from flawspot.serve.anchor import write_anchor
 from flawspot.serve.chain import Row
 from flawspot.serve.events import Events
 from flawspot.serve.inspection import Inspection
 from flawspot.serve.keeping import Keeping, Pictures
 from flawspot.serve.outputs.follower import Follower
-from flawspot.serve.parts import GOOD, Outcome, Part
+from flawspot.serve.parts import ANOMALOUS, GOOD, Outcome, Part
 from flawspot.serve.record import Record, RecordError
 from flawspot.serve.sources import CameraSource, Source
 from flawspot.serve.swapping import Loading, Swapping, present
@@ -77,7 +77,7 @@ class Station:
         self.outputs: list[Follower] = []
         self.listeners: list[Callable[[Outcome], None]] = []
         self.trouble: str | None = None
-        self._drifts: dict[str, tuple[str, tuple[Drift, Appearance]]] = {}
+        self._drifts: dict[str, tuple[str, tuple[Drift, Appearance, Share]]] = {}
         self._stop = threading.Event()
         self._anchored: Row | None = None
         self._lock_file = _alone(settings.folder)
@@ -189,13 +189,14 @@ class Station:
         inspection.tally.refused += 1
         return None
 
-    def drift(self, detector: str) -> tuple[Drift, Appearance]:
-        """The tests that watch a detector's good parts, by scores and by looks; new ones for another artifact."""
+    def drift(self, detector: str) -> tuple[Drift, Appearance, Share]:
+        """The tests that watch a detector's good parts, by scores and by looks, and how many are not; new ones for
+        another artifact."""
         loaded = self.inspections[detector].loaded
         sha256, found = self._drifts.get(detector, ("", None))
         if found is None or sha256 != loaded.sha256:
             calibration = loaded.detector.manifest.calibration
-            found = Drift(calibration.as_taken, calibration.threshold), Appearance()
+            found = Drift(calibration.as_taken, calibration.threshold), Appearance(), Share()
             self._drifts[detector] = (loaded.sha256, found)
         return found
 
@@ -216,10 +217,12 @@ class Station:
         for output in self.outputs:
             output.nudge()
         self.events.tell("result", outcome.as_dict())
-        if content["verdict"] == GOOD and outcome.photograph is not None:
-            scores, looks = self.drift(str(content["detector"]))
-            scores.add(float(content["score"]))
-            looks.add(outcome.photograph)
+        if content["verdict"] in (GOOD, ANOMALOUS) and outcome.photograph is not None:
+            scores, looks, share = self.drift(str(content["detector"]))
+            share.add(content["verdict"] == ANOMALOUS)
+            if content["verdict"] == GOOD:
+                scores.add(float(content["score"]))
+                looks.add(outcome.photograph)
 
     def _keep_house(self) -> None:
         """Once a second: the anchor, and cameras that are silent; now and then pictures that are too old."""

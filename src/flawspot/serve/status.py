@@ -41,7 +41,7 @@ def midnight(local: datetime.datetime) -> str:
 
 
 def _detector(station: Station, name: str) -> dict[str, Any]:
-    inspection, swap, (drift, looks) = station.inspections[name], station.swaps[name], station.drift(name)
+    inspection, swap, (drift, looks, share) = station.inspections[name], station.swaps[name], station.drift(name)
     manifest = inspection.loaded.detector.manifest
     return {
         "name": name,
@@ -56,7 +56,7 @@ def _detector(station: Station, name: str) -> dict[str, Any]:
             "alarm": drift.alarm,
             "evidence": round(drift.evidence, 2),
             "parts": drift.seen,
-            "changes": [str(change) for change in looks.changes],
+            "changes": [*map(str, looks.changes), *([str(share)] if share.alarm else [])],
         },
         "candidate": None if swap.candidate is None else swap.candidate.as_dict(),
         "previous": swap.previous,

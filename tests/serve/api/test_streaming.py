@@ -94,7 +94,7 @@ def test_the_status(served):
 
 
 def test_the_status_outlives_a_change_that_lasts(served):
-    drift, _ = served.station.drift("tiny")
+    drift, _, _ = served.station.drift("tiny")
     for number in range(3000):
         drift.add(number / 50)  # a lamp that fades: each part looks worse than all before
     told = served.get("/v1/status").json["detectors"][0]["drift"]
