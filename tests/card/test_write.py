@@ -11,6 +11,7 @@ from flawspot.runtime.found_sizes import FoundSize, FoundSizes
 from flawspot.runtime.inspected import Inspected
 from flawspot.runtime.manifest import Manifest, Part
 from flawspot.runtime.tolerated import Tolerated
+from flawspot.runtime.updates import UpdateInfo
 from flawspot.runtime.view import View
 
 from .test_markdown import HOSTILE, parsed
@@ -91,6 +92,13 @@ def test_tolerance(card, decisive, told):
     assert "| `noise` | 2 |\n| `shift` | 0.5 |" in text
     assert "2 varied copies of each photograph" in text
     assert told in text
+
+
+def test_updates(card):
+    step = UpdateInfo("2026-02-01T00:00:00+00:00", "a" * 64, "b" * 64, 5, 0, 2)
+    text = card(updates=(step,))
+    assert "learned from 5 new photographs of good parts as well, 2 further ones for the threshold" in text
+    assert "b" * 64 in text
 
 
 def test_what_was_measured(card):

@@ -79,6 +79,11 @@ def _data(manifest: Manifest) -> Iterator[str]:
     by = "; what the threshold was chosen by, which was given, is not known" if given else " or to choose anything by"
     yield f"Defective parts: none to learn from{by}"
     yield f"Fingerprint of all of them: {code(training.fingerprint)}"
+    for step in manifest.updates:
+        yield (
+            f"Updated {code(step.created)}: learned from {counted(step.images, 'new photograph')} of good parts as well, "
+            f"{counted(step.calibration_images, 'further one')} for the threshold; fingerprint {code(step.fingerprint)}"
+        )
     for what, names in (("Could not be read", training.skipped), ("Left out, as outliers", training.dropped)):
         if names:
             yield f"{what}: {counted(len(names), 'file')}, {codes(names)}"
