@@ -81,8 +81,9 @@ def _data(manifest: Manifest) -> Iterator[str]:
     yield f"Fingerprint of all of them: {code(training.fingerprint)}"
     for step in manifest.updates:
         yield (
-            f"Updated {code(step.created)}: learned from {counted(step.images, 'new photograph')} of good parts as well, "
-            f"{counted(step.calibration_images, 'further one')} for the threshold; fingerprint {code(step.fingerprint)}"
+            f"Updated {code(step.created)}: learned from {counted(step.images, 'new photograph')} of good parts as "
+            f"well, {counted(step.calibration_images, 'further one')} for the threshold; fingerprint "
+            f"{code(step.fingerprint)}"
         )
     for what, names in (("Could not be read", training.skipped), ("Left out, as outliers", training.dropped)):
         if names:
