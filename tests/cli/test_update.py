@@ -44,6 +44,14 @@ def test_a_rate_that_cannot_be_promised_is_told(flawspot, updatable, new, tmp_pa
     assert "would do" not in err
 
 
+def test_a_single_photograph_sets_no_threshold_and_that_is_told(flawspot, updatable, new, tmp_path):
+    for path in sorted(new.iterdir())[1:]:
+        path.unlink()
+    code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
+    assert code == 0
+    assert "no new photograph sets the threshold" in err
+
+
 def test_json(flawspot, updatable, new, tmp_path):
     code, out, _ = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx", "--json")
     told = json.loads(out)

@@ -92,6 +92,8 @@ def _notes(found: Updated, written: Path | None) -> None:
     warning = None if written is None else shortfall(found.artifact.manifest.calibration, updatable=True)
     if warning is not None:
         note(warning)
+    if found.report.learned and not found.report.held_out:
+        note("no new photograph sets the threshold, so it knows nothing of how new parts look: give two or more")
     count = found.report.learned + found.report.validated + found.report.held_out
     if 2 * found.report.anomalous_before > count:
         note(
