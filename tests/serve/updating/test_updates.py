@@ -7,7 +7,7 @@ import signal
 import pytest
 
 import flawspot
-from flawspot.errors import FlawspotError
+from flawspot.errors import ConfigurationError, FlawspotError
 from flawspot.runtime.artifact import graph_sha256, read
 from flawspot.runtime.signature import make_key
 from flawspot.runtime.state import read_state
@@ -240,7 +240,11 @@ def test_another_file_in_the_place_of_what_judges_is_not_updated(line, stricter)
     assert "is another file than judges" in done(line)["reason"]
 
 
-def test_a_method_that_cannot_be_updated_is_told_of(station):
+def test_a_method_that_cannot_be_updated_is_told_of(station, monkeypatch):
+    def none(method):
+        raise ConfigurationError(f"detectors of {method} cannot be updated: train again")
+
+    monkeypatch.setattr(updates, "updating_of", none)
     with pytest.raises(FlawspotError, match="cannot be updated"):
         station.updates["tiny"].ask(ASKED)
 
