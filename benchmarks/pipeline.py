@@ -29,8 +29,8 @@ from torch import Tensor, nn
 
 from flawspot.backbones.block_list import BlockList, initialise
 from flawspot.backbones.registry import create_pretrained
+from flawspot.methods.repeating import bilinear_matrix
 from flawspot.methods.shapes import Shapes
-from flawspot.methods.smoothing import bilinear_matrix
 from flawspot.methods.stfpm.head import StudentTeacherHead
 from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.methods.stfpm.training import TrainedStudent
