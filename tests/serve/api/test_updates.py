@@ -82,7 +82,7 @@ def test_what_is_asked_wrongly_is_refused(served, content, told):
 def test_a_detector_that_cannot_be_updated_says_why(served):
     answer = served.post("/v1/artifacts/tiny/update")
     assert answer.status == 409
-    assert "cannot be updated" in answer.json["error"]
+    assert "is not at the station: put the .state file" in answer.json["error"]
     assert served.get("/v1/artifacts/tiny/update").json["cannot"] == answer.json["error"]
     assert served.post("/v1/artifacts/none/update").status == 404
 
