@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxscript.optimizer
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -232,6 +231,8 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
         )
         assert program is not None
         if hidden:
+            import onnxscript.optimizer
+
             onnxscript.optimizer.optimize_ir(program.model, should_fold=_folds)
     model = program.model_proto
     view = next((module.view for module in graph.modules() if isinstance(module, Preprocess)), None)
