@@ -25,13 +25,12 @@ from flawspot.runtime.origin import Origin, origin_of
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.prefetch import WORKERS, prefetch
 from flawspot.runtime.reduced import Decoded
+from flawspot.runtime.self_test import OUTPUTS as OUTPUTS
 from flawspot.runtime.self_test import check
 from flawspot.runtime.session import open_session
 from flawspot.runtime.signature import Key, check_trusted
 from flawspot.runtime.sources import Photograph, decoded, path_of, several
 from flawspot.runtime.value_range import other_depth, too_bright
-
-OUTPUTS = ["anomaly_map", "score"]
 
 OnError = Literal["raise", "record"]
 

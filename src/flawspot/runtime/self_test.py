@@ -27,7 +27,7 @@ MOST_TOLERANCE = 0.5
 SQUARES = 8
 """In a row of the coarse map."""
 _HEIGHT, _WIDTH = 150, 200
-_OUTPUTS = ["anomaly_map", "score"]
+OUTPUTS = ["anomaly_map", "score"]
 
 Run = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 """(1, H, W, 3) uint8 -> maps (1, S, S) and scores (1,)."""
@@ -71,7 +71,7 @@ def expected_of(model: bytes, session: InferenceSession) -> SelfTest:
     """
 
     def asked(of: InferenceSession) -> Run:
-        return lambda batch: tuple(of.run(_OUTPUTS, {"image": batch}))
+        return lambda batch: tuple(of.run(OUTPUTS, {"image": batch}))
 
     return record(asked(session), asked(open_session(model, integers=False)) if has_integers(model) else None)
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from flawspot.errors import ArtifactError
 
 Stores = Mapping[str, NDArray[Any]]
+SMALLEST_STEP = 1e-12
 FAR = 1e12
-"""`stored_rows.FAR`."""
-_SMALLEST_STEP = 1e-12
+"""The squared length of what a free row holds: no patch is nearer to it than to another row."""
 
 
 def decoded(stores: Stores, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -53,7 +53,7 @@ def encoded(stores: Stores, name: str, rows: NDArray[np.float32], taken: NDArray
         return {f"{name}.rows": stored, f"{name}.norms": _norms(stored.astype(np.float32), taken)}
     # Steps grow where a new patch is beyond the old range, and else stay, so that old codes do.
     largest = np.abs(rows).max(axis=0, initial=0)
-    steps = np.maximum(stores[f"{name}.steps"], np.maximum(largest, _SMALLEST_STEP) / np.float32(127))
+    steps = np.maximum(stores[f"{name}.steps"], np.maximum(largest, SMALLEST_STEP) / np.float32(127))
     steps = steps.astype(np.float32)
     codes = np.clip(np.round(rows / steps), -127, 127).astype(np.int8)
     norms = _norms(codes.astype(np.float32) * steps, taken)

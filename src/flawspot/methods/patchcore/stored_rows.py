@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from flawspot.methods.patchcore.kept_rows import FAR, SMALLEST_STEP
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
 
 
@@ -162,9 +163,6 @@ class CodedRows(nn.Module):
 
 Rows = StoredRows | RoundedRows | CodedRows
 PRECISIONS = ("float32", "float16", "int8")
-SMALLEST_STEP = 1e-12
-FAR = 1e12
-"""The squared length of what a free row holds: no patch is nearer to it than to another row."""
 
 
 def store(
