@@ -10,7 +10,7 @@ from PIL import Image
 
 from flawspot.benchmark.code_version import code_version
 from flawspot.benchmark.feature_files import prune, sweep
-from flawspot.benchmark.one_run import execute
+from flawspot.benchmark.one_run import execute, metrics_of
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Cell
 from flawspot.benchmark.seen_photographs import SeenPhotographs
 from flawspot.benchmark.store import Store
@@ -59,7 +59,8 @@ def test_a_run_is_measured_through_its_artifact(make, tmp_path, product_folder, 
     artifact = tmp_path / "runs.files" / record.artifact
     assert record.artifact_bytes == artifact.stat().st_size
     assert record.parts == read(artifact).manifest.parts
-    metrics = evaluate(load(artifact), product_folder).metrics.as_dict()
+    metrics = metrics_of(evaluate(load(artifact), product_folder, mask_size=True))
+    assert metrics["mask_size_pixels"] == 8 * 64 * 64
     assert record.metrics == metrics
     assert {"pixel_auroc", "image_f1", "image_false_alarm_rate"} <= metrics.keys()
     measured = record.measured

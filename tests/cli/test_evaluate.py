@@ -31,6 +31,19 @@ def test_evaluate(trained, product_folder, flawspot):
     assert code == 0
     assert "4 good, 4 defective" in out
     assert "F1 max" in out
+    assert "at the masks' size" not in out
+
+
+@pytest.mark.weights
+def test_pixels_at_the_masks_own_size(trained, product_folder, flawspot):
+    code, out, _ = flawspot("evaluate", trained[0], product_folder, "--mask-size", "--json")
+    assert code == 0
+    figures = json.loads(out)["at_mask_size"]
+    assert figures["pixels"] == 8 * 64 * 64
+    assert 0 < figures["pixel_f1_max"] <= 1
+    code, out, _ = flawspot("evaluate", trained[0], product_folder, "--mask-size")
+    assert code == 0
+    assert f"F1 max {figures['pixel_f1_max']:.4f}" in out.split("at the masks' size")[1].splitlines()[0]
 
 
 @pytest.mark.weights

@@ -95,7 +95,7 @@ def _measured(task: Task) -> dict[str, Any]:
     seen = SeenPhotographs([sample.path for sample in for_latency])
     begin = time.perf_counter()
     alter = seen.before(alteration(folder, task.cell))
-    evaluation = evaluate(detector, folder, strict=True, alter=alter, keep_maps=True, progress=SILENT)
+    evaluation = evaluate(detector, folder, strict=True, alter=alter, keep_maps=True, mask_size=True, progress=SILENT)
     evaluation_seconds = time.perf_counter() - begin
     examples = write_examples(task, folder, evaluation, manifest.calibration, seen)
     if os.environ.get(THREADS) != str(LATENCY_THREADS):
@@ -104,7 +104,7 @@ def _measured(task: Task) -> dict[str, Any]:
     photographs = [prepare(seen.photograph(sample.path), manifest.view).pixels for sample in for_latency]
     return {
         **of_detector,
-        "metrics": evaluation.metrics.as_dict(),
+        "metrics": metrics_of(evaluation),
         "defect_sizes": _defect_sizes(evaluation),
         "examples": examples,
         "measured": {
@@ -230,6 +230,14 @@ def _costs(manifest: Manifest) -> dict[str, Any]:
     if training is not None and training.epochs:
         values |= {"training_macs": training.macs, "training_ram": training.ram_paper}
     return values
+
+
+def metrics_of(evaluation: Evaluation) -> dict[str, float | int | None]:
+    """Figures by name: those of `Metrics`, and at the masks' own size with ``mask_size_`` before their names."""
+    found = evaluation.metrics.as_dict()
+    if evaluation.at_mask_size is not None:
+        found |= {f"mask_size_{name}": value for name, value in evaluation.at_mask_size.as_dict().items()}
+    return found
 
 
 def _spread(samples: tuple[Sample, ...]) -> list[Sample]:

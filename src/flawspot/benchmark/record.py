@@ -121,7 +121,8 @@ class Record:
         cell: what was asked for.
         status: `DONE`, `FAILED` or `MISSING`.
         taps: the block indices that `cell.layers` stands for.
-        metrics: `flawspot.metrics.Metrics.as_dict`; empty unless done.
+        metrics: `flawspot.metrics.Metrics.as_dict`, and pixel figures at the masks' own size, whose names begin with
+            ``mask_size_``, where they were measured; empty unless done.
         parts: of the detector, with bytes and multiply-accumulates for one photograph.
         paper_bytes, paper_macs: as the PaSTe paper counts; None where its way of counting says nothing.
         training_macs: for one image in one epoch; None for methods that train nothing.

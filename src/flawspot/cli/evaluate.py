@@ -57,6 +57,10 @@ def evaluate(
     trusted_keys: TRUSTED_KEYS = None,
     page: PAGE = None,
     scores: SCORES = None,
+    mask_size: Annotated[
+        bool,
+        typer.Option("--mask-size", help="Measure pixels at the masks' own size too; papers differ in that. Slower."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a detector on labelled photographs that it has never seen."""
@@ -67,7 +71,8 @@ def evaluate(
     check_output(page, PAGES, file, from_list)
     check_output(scores, TABLES, file, from_list)
     detector = load_tested(file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys)
-    evaluation = run(detector, open_given(data, from_list, good), strict=strict, progress=DISPLAY)
+    folder = open_given(data, from_list, good)
+    evaluation = run(detector, folder, strict=strict, mask_size=mask_size, progress=DISPLAY)
     if scores is not None:
         write_scores(evaluation, scores)
     if page is not None:
@@ -80,11 +85,12 @@ def evaluate(
 def _show(evaluation: Evaluation, manifest: Manifest, as_json: bool) -> None:
     from flawspot.evaluation.outcomes import by_kind, outcomes
 
-    folder, found = evaluation.data, outcomes(evaluation)
+    folder, found, at_masks = evaluation.data, outcomes(evaluation), evaluation.at_mask_size
     if as_json:
         print_json(
             {
                 **evaluation.metrics.as_dict(),
+                **({} if at_masks is None else {"at_mask_size": at_masks.as_dict()}),
                 "undefined": evaluation.undefined,
                 "skipped": len(evaluation.skipped),
                 "skipped_names": [visible(path.name) for path, _ in evaluation.skipped],
@@ -129,8 +135,17 @@ def _rows(evaluation: Evaluation, threshold: float) -> list[tuple[str, str]]:
         ("images", f"{metrics.good_images} good, {metrics.defective_images} defective"),
         ("image level", _line(evaluation, "image", images)),
         ("pixel level", _line(evaluation, "pixel", pixels)),
+        *_at_mask_size(evaluation, pixels),
         (f"at the threshold {threshold:.5g}", _line(evaluation, "image", at_threshold)),
     ]
+
+
+def _at_mask_size(evaluation: Evaluation, names: tuple[str, ...]) -> list[tuple[str, str]]:
+    if evaluation.at_mask_size is None:
+        return []
+    values = evaluation.at_mask_size.as_dict()
+    known = [f"{_TITLES[name]} {value:.4f}" for name in names if (value := values[f"pixel_{name}"]) is not None]
+    return [("at the masks' size", "   ".join(known) or "no figure: see pixel level")]
 
 
 def _line(evaluation: Evaluation, level: str, names: tuple[str, ...]) -> str:

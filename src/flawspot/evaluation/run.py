@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ from flawspot.data.learned import as_tested, check_unread, without_what_was_lear
 from flawspot.data.reading import at_centres
 from flawspot.data.samples import name_below
 from flawspot.errors import DataError, FlawspotError, ImageError
-from flawspot.metrics import Curves, Metrics, PixelScores, measure
+from flawspot.evaluation.ranked_pixels import RankedPixels
+from flawspot.metrics import Metrics, PixelMetrics, measure
 from flawspot.metrics.measure import NO_MASKS
 from flawspot.progress import Progress, as_progress
 from flawspot.runtime.artifact import Artifact
@@ -56,6 +56,8 @@ class Evaluation:
         maps: (N, S, S) float32, the anomaly map of each of the `samples`; None unless they were asked for. Those of a
             detector with another geometry have the size of its canvas; maps of differing sizes are stretched to it.
         masks: bool of the same shape, where the defects are; None likewise, and where there is no ground truth.
+        at_mask_size: the pixel figures with each map brought to the size of its photograph's mask; None unless they
+            were asked for, and without masks.
     """
 
     metrics: Metrics
@@ -66,6 +68,7 @@ class Evaluation:
     threshold: float
     maps: NDArray[np.float32] | None = None
     masks: NDArray[np.bool_] | None = None
+    at_mask_size: PixelMetrics | None = None
 
     def __repr__(self) -> str:
         metrics = self.metrics
@@ -107,6 +110,7 @@ def evaluate(
     memory: int = MEMORY,
     alter: Alteration | None = None,
     keep_maps: bool = False,
+    mask_size: bool = False,
     progress: Progress | bool = True,
 ) -> Evaluation:
     """Run a detector over the test photographs of `data` and measure it.
@@ -130,6 +134,8 @@ def evaluate(
         memory: bytes for the scores of pixels. What goes beyond waits in a temporary file: the same figures, later.
         alter: corrupts test photographs, to see how robust the detector is; None leaves them as they are.
         keep_maps: return maps and masks as well; they take 5 bytes a pixel.
+        mask_size: measure pixels at the masks' own size too, maps enlarged bilinearly, for papers differ in that. Takes
+            time and memory by the masks' pixels.
         progress: whether to show how far it is, or a `Progress` that is told of each image.
 
     Raises:
@@ -148,10 +154,10 @@ def evaluate(
     if pixels and folder.masks_fault is not None:
         raise DataError(folder.masks_fault)
     view = detector.manifest.view
-    ranked = _pixel_scores(folder, view, memory) if pixels and folder.has_masks else None
+    ranked = RankedPixels(folder, view, memory, mask_size=mask_size) if pixels and folder.has_masks else None
     seen = _Seen(keep_maps, folder, view)
     with ranked or contextlib.nullcontext():
-        read = _reader(detector, alter, with_masks=ranked is not None)
+        read = _reader(detector, alter, with_masks=ranked is not None, mask_size=mask_size)
         for sample, photograph in progress.track(prefetch(folder.test, read), "evaluating", len(folder.test)):
             if isinstance(photograph, ImageError) and not strict:
                 seen.skipped.append((sample.path, str(photograph)))
@@ -159,13 +165,12 @@ def evaluate(
             else:
                 anomaly_map, score, mask = _look(detector, photograph)
                 if ranked is not None and mask is not None:
-                    ranked.add(anomaly_map, mask)
+                    mask = ranked.add(anomaly_map, mask)
                 seen.add(sample, score, anomaly_map, mask)
         if not seen.samples:
             raise DataError(f"none of the {len(seen.skipped)} test images of {folder.root} can be read")
         with progress.step("measuring"):
-            curves = None if ranked is None else ranked.curves()
-            return seen.evaluation(detector.manifest.calibration.threshold, curves)
+            return seen.evaluation(detector.manifest.calibration.threshold, ranked)
 
 
 @dataclass
@@ -190,8 +195,10 @@ class _Seen:
             self.maps.append(anomaly_map)
             self.masks.extend([] if mask is None else [mask])
 
-    def evaluation(self, threshold: float, curves: Curves | None) -> Evaluation:
+    def evaluation(self, threshold: float, ranked: RankedPixels | None) -> Evaluation:
         labels = np.array([sample.is_defective for sample in self.samples])
+        both = bool(labels.any() and not labels.all())
+        curves = None if ranked is None else ranked.at_maps()
         return Evaluation(
             measure(np.array(self.scores), None, labels, None, threshold, pixels=curves),
             tuple(self.samples),
@@ -201,6 +208,7 @@ class _Seen:
             threshold,
             self._stacked(self.maps),
             self._stacked(self.masks),
+            None if ranked is None else ranked.at_masks(both=both),
         )
 
     def _stacked(self, found: list[NDArray[_Value]]) -> NDArray[_Value] | None:
@@ -213,8 +221,11 @@ _Read = tuple[NDArray[np.uint8], tuple[int, int], NDArray[np.bool_] | FlawspotEr
 """Pixels, the photograph's (width, height), and its mask."""
 
 
-def _reader(detector: Detector, alter: Alteration | None, *, with_masks: bool) -> Callable[[Sample], _Read]:
-    """What reads a sample, in other threads: the photograph as the detector wants it, and its mask at the map's size.
+def _reader(
+    detector: Detector, alter: Alteration | None, *, with_masks: bool, mask_size: bool
+) -> Callable[[Sample], _Read]:
+    """What reads a sample, in other threads: the photograph as the detector wants it, and its mask, at the map's size
+    or, with `mask_size`, at its own.
 
     A fault in the truth is returned in the place of the mask: it ends the evaluation, unlike one in a photograph.
     """
@@ -235,7 +246,8 @@ def _reader(detector: Detector, alter: Alteration | None, *, with_masks: bool) -
                 image, (width, height) = found.pixels, found.size
                 mask = None if mask is None else altered
             place = view.placed((width, height))
-            mask = None if mask is None else at_centres(mask, (place.height, place.width))
+            if mask is not None and not mask_size:
+                mask = at_centres(mask, (place.height, place.width))
             return image, (width, height), mask
         except FlawspotError as error:
             return image, (width, height), error
@@ -254,11 +266,3 @@ def _look(
         raise mask
     anomaly_map, score = detector.run(image[None])
     return detector.manifest.view.over_photograph(anomaly_map[0], size), float(score[0]), mask
-
-
-def _pixel_scores(folder: ImageFolder, view: View, memory: int) -> PixelScores:
-    """Buffers for all pixels of the test set, and within `memory`: three quarters of it for the good pixels."""
-    pixels = math.prod(view.canvas)  # more of a photograph that is cropped, which then waits in a file
-    everything = len(folder.test) * pixels
-    defective = everything - sum(not sample.is_defective for sample in folder.test) * pixels
-    return PixelScores(min(everything, memory * 3 // 16), min(defective, memory // 32))

@@ -77,6 +77,50 @@ class Metrics:
         return dataclasses.asdict(self)
 
 
+@dataclass(frozen=True)
+class PixelMetrics:
+    """Figures at pixel level alone, in 0..1, and counts.
+
+    Attributes:
+        pixel_auroc, pixel_ap, pixel_f1_max: over all thresholds of the anomaly map.
+        pixel_aupro, pixel_aupro_normalized: as `Metrics` has them.
+        regions: connected defects in the masks.
+        pixels, defective_pixels: that were compared.
+    """
+
+    pixel_auroc: float | None
+    pixel_ap: float | None
+    pixel_f1_max: float | None
+    pixel_aupro: float | None
+    pixel_aupro_normalized: float | None
+    regions: int
+    pixels: int
+    defective_pixels: int
+
+    @classmethod
+    def of(cls, curves: Curves, *, both: bool) -> PixelMetrics:
+        """From what was ranked. `both` tells whether there are good and defective photographs; without, no figure is
+        known."""
+        aupro = curves.aupro if both else None
+        return cls(
+            pixel_auroc=curves.auroc if both else None,
+            pixel_ap=curves.average_precision if both else None,
+            pixel_f1_max=curves.f1_max if both else None,
+            pixel_aupro=aupro,
+            pixel_aupro_normalized=None if aupro is None else aupro / AUPRO_LIMIT,
+            regions=curves.regions,
+            pixels=curves.positives + curves.negatives,
+            defective_pixels=curves.positives,
+        )
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """Name and value, in the order above."""
+        return dataclasses.asdict(self)
+
+
+_WITHOUT_PIXELS = PixelMetrics(None, None, None, None, None, 0, 0, 0)
+
+
 def measure(
     scores: NDArray[np.floating],
     maps: NDArray[np.float32] | None,
@@ -107,17 +151,16 @@ def measure(
     false_negatives, true_negatives = int((~called & labels).sum()), int((~called & ~labels).sum())
     if pixels is None and maps is not None and masks is not None:
         pixels = rank_pixels(maps, masks)
-    curves = pixels if both else None
-    aupro = curves.aupro if curves else None
+    at_pixels = PixelMetrics.of(pixels, both=both) if pixels else _WITHOUT_PIXELS
     return Metrics(
         image_auroc=image.auroc,
         image_ap=image.average_precision if both else None,
         image_f1_max=image.f1_max if both else None,
-        pixel_auroc=curves.auroc if curves else None,
-        pixel_ap=curves.average_precision if curves else None,
-        pixel_f1_max=curves.f1_max if curves else None,
-        pixel_aupro=aupro,
-        pixel_aupro_normalized=None if aupro is None else aupro / AUPRO_LIMIT,
+        pixel_auroc=at_pixels.pixel_auroc,
+        pixel_ap=at_pixels.pixel_ap,
+        pixel_f1_max=at_pixels.pixel_f1_max,
+        pixel_aupro=at_pixels.pixel_aupro,
+        pixel_aupro_normalized=at_pixels.pixel_aupro_normalized,
         image_f1=_ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives) if both else None,
         image_precision=_ratio(true_positives, true_positives + false_positives) if both else None,
         image_recall=_ratio(true_positives, true_positives + false_negatives),
@@ -125,9 +168,9 @@ def measure(
         images=len(labels),
         good_images=int((~labels).sum()),
         defective_images=int(labels.sum()),
-        regions=pixels.regions if pixels else 0,
-        pixels=pixels.positives + pixels.negatives if pixels else 0,
-        defective_pixels=pixels.positives if pixels else 0,
+        regions=at_pixels.regions,
+        pixels=at_pixels.pixels,
+        defective_pixels=at_pixels.defective_pixels,
         true_positives=true_positives,
         false_positives=false_positives,
         true_negatives=true_negatives,
