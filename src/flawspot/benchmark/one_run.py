@@ -23,7 +23,7 @@ from flawspot.benchmark.seen_photographs import SeenPhotographs
 from flawspot.benchmark.task import Task
 from flawspot.benchmark.variations import alteration, vary
 from flawspot.costs.configuration import artifact_costs
-from flawspot.data.folders import ImageFolder, Sample
+from flawspot.data.folders import Data, ImageFolder, Sample
 from flawspot.data.reading import check_photographs
 from flawspot.errors import ArtifactError, FlawspotError, TrainingError, WeightsError
 from flawspot.evaluation import Evaluation, evaluate
@@ -164,39 +164,67 @@ def _left_behind(path: Path) -> Found | None:
 
 def _trained(task: Task, folder: ImageFolder, path: Path, strict: bool, group: str | None) -> Found:
     """Train the detector and leave it at `path`, with the peak of memory beside it."""
-    cell = task.cell
     features = task.folder / "features"
     # One that cannot be read fails the run: with fewer photographs it would be another experiment.
     check_photographs([sample.path for sample in folder.test], strict=strict)
     with FeatureCache(features) as cache:
-        artifact = train(
-            folder,
-            method=cell.method,
-            backbone=cell.backbone,
-            layers=cell.layers,
-            weights=None if cell.random_weights else task.weights,
-            random_weights=cell.random_weights,
-            input_size=cell.input_size,
-            normalization=cell.normalization,
-            precision=cell.precision,
-            seed=cell.seed,
-            strict=strict,
-            # As in the published runs, and one fit for each.
-            calibration="split",
-            group=group,
-            settings=cell.settings,
-            tolerate=cell.tolerate,
-            cache=cache,
-            output=path,
-            progress=SILENT,
-        )
-    if artifact.manifest.backbone.weights_sha256 != task.weights_sha256:
-        path.unlink(missing_ok=True)
-        raise TrainingError(f"the weights of {cell.backbone} are not those that the run is planned with: run again")
+        artifact = train_cell(task, folder, path, strict=strict, group=group, cache=cache)
     peak = peak_resident_bytes() or 0
     write_bytes(_notes(path), json.dumps({"peak_rss_bytes": peak}).encode())
     prune(features, task.cache_bytes)
     return Found(artifact, peak, trained=True)
+
+
+def train_cell(
+    task: Task,
+    photographs: Data,
+    output: Path,
+    *,
+    strict: bool = True,
+    group: str | None = "none",
+    state: int | None = None,
+    cache: FeatureCache | None = None,
+) -> Artifact:
+    """Train what the cell of a run asks for, and write it to `output`.
+
+    Args:
+        task: the run.
+        photographs: to learn from.
+        output: the artifact's file.
+        strict, group: as `flawspot.train` takes them.
+        state: megabytes of features to keep for updates; None keeps no state.
+        cache: of features that runs share; None for none.
+
+    Raises:
+        FlawspotError: it cannot be trained, or the weights are not those that the run was planned with.
+    """
+    cell = task.cell
+    artifact = train(
+        photographs,
+        method=cell.method,
+        backbone=cell.backbone,
+        layers=cell.layers,
+        weights=None if cell.random_weights else task.weights,
+        random_weights=cell.random_weights,
+        input_size=cell.input_size,
+        normalization=cell.normalization,
+        precision=cell.precision,
+        seed=cell.seed,
+        strict=strict,
+        # As in the published runs, and one fit for each.
+        calibration="split",
+        group=group,
+        settings=cell.settings,
+        tolerate=cell.tolerate,
+        state=False if state is None else state,
+        cache=cache,
+        output=output,
+        progress=SILENT,
+    )
+    if artifact.manifest.backbone.weights_sha256 != task.weights_sha256:
+        output.unlink(missing_ok=True)
+        raise TrainingError(f"the weights of {cell.backbone} are not those that the run is planned with: run again")
+    return artifact
 
 
 def _notes(path: Path) -> Path:

@@ -72,12 +72,10 @@ class After:
 
     Attributes:
         artifact: with its state.
-        held_out: old and new photographs that set the threshold, the new ones last.
-        scores: of these.
+        scores: of the held-out photographs, old and new, that set the threshold, the new ones last.
     """
 
     artifact: Artifact
-    held_out: Kept
     scores: tuple[float, ...]
 
     @property
@@ -126,14 +124,17 @@ def finished(
     }
     known = (*old.state.known, *new.hashes)
     state = State(graph_sha256(artifact.model), learned.changed.learned, roles, known, old.state.megabytes)
-    return After(dataclasses.replace(artifact, state=state), held_out, tuple(scores))
+    return After(dataclasses.replace(artifact, state=state), tuple(scores))
 
 
 def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> Report:
     """What has changed, on the photographs that neither detector has learned from."""
     limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
-    count = len(old.state.of(CALIBRATION))
-    before = [score > limit_before for score in _scores(old.artifact.model, after.held_out)]
+    held_out_before = old.state.of(CALIBRATION)
+    count = len(held_out_before)
+    scores_before = _scores(old.artifact.model, held_out_before)
+    scores_before += [learned.scores[name] for name in learned.fresh[CALIBRATION].names]
+    before = [score > limit_before for score in scores_before]
     now_above = [score > limit for score in after.scores]
     names, scores = list(learned.scores), list(learned.scores.values())
     odd = outlying(scores) if len(scores) >= _FEW else []

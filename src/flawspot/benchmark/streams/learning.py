@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flawspot.benchmark.one_run import train_cell
 from flawspot.benchmark.streams.photographs import together
 from flawspot.benchmark.streams.stream import ANEW, budget
 from flawspot.benchmark.task import Task
@@ -13,7 +14,6 @@ from flawspot.errors import TrainingError
 from flawspot.progress import SILENT
 from flawspot.runtime.artifact import Artifact
 from flawspot.runtime.state import beside
-from flawspot.training.road import train
 from flawspot.updating import update
 
 
@@ -60,39 +60,13 @@ class Learner:
             if last is not None and megabytes is not None:
                 self._last = self._updated(last[1], new, output), output
             else:
-                self._last = self._trained(self._so_far, output, megabytes), output
+                # No features are kept between steps, so that times are those of a user.
+                self._last = train_cell(self._task, together(self._so_far), output, state=megabytes), output
         assert self._last is not None  # one of the above has set it
         artifact, path = self._last
         state = beside(path).stat().st_size if megabytes is not None else 0
         kept = sum(each.stat().st_size for each in self._so_far) if self._strategy == ANEW else state
         return Learned(artifact, changed, path.stat().st_size, state, kept)
-
-    def _trained(self, paths: Sequence[Path], output: Path, megabytes: int | None) -> Artifact:
-        cell = self._task.cell
-        artifact = train(
-            together(paths),
-            method=cell.method,
-            backbone=cell.backbone,
-            layers=cell.layers,
-            weights=None if cell.random_weights else self._task.weights,
-            random_weights=cell.random_weights,
-            input_size=cell.input_size,
-            normalization=cell.normalization,
-            precision=cell.precision,
-            seed=cell.seed,
-            strict=True,
-            # As in every run of the benchmark; no features are kept between steps, so that times are those of a user.
-            calibration="split",
-            group="none",
-            settings=cell.settings,
-            tolerate=cell.tolerate,
-            state=False if megabytes is None else megabytes,
-            output=output,
-            progress=SILENT,
-        )
-        if artifact.manifest.backbone.weights_sha256 != self._task.weights_sha256:
-            raise TrainingError(f"the weights of {cell.backbone} are not those that the run is planned with: run again")
-        return artifact
 
     def _updated(self, old: Path, new: Sequence[Path], output: Path) -> Artifact:
         seed = self._task.cell.seed
