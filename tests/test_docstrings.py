@@ -11,6 +11,7 @@ from PIL import Image
 
 import flawspot
 from flawspot.runtime.artifact import assemble, read
+from flawspot.sklearn import DefectDetector
 
 SIDE = 64
 
@@ -36,6 +37,7 @@ EXAMPLES = [
     (flawspot.Prediction.to_coco, {"prediction": lambda: _detector().predict("new.png")}),
     (flawspot.NotInspected, {"detector": _detector}),
     (flawspot.table, {"detector": _detector}),
+    (DefectDetector, {}),
 ]
 """Each object, and what its example takes as given beside `flawspot`."""
 

@@ -21,6 +21,7 @@ EXTRAS = {
     "video": ("cv2",),
     "serve": ("starlette", "uvicorn", "python_multipart", "watchfiles", "prometheus_client"),
     "mqtt": ("paho",),
+    "sklearn": ("sklearn",),
     "tflite": ("tflite_micro", "flatbuffers"),
 }
 """What is installed with which extra, by the names that are imported."""
