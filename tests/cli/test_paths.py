@@ -1,13 +1,14 @@
 """Paths that are no files, places that cannot be written to: refused at once, in one line, before any work."""
 
 import os
+import signal
 import stat
 import sys
 from pathlib import Path
 
 import pytest
 
-from .every_command import ARGUMENTS, command_line, commands, parameters, start
+from .every_command import ARGUMENTS, command_line, commands, parameters
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there are no pipes and devices elsewhere")
 
@@ -42,13 +43,29 @@ def special(request, tmp_path):
     return request.param
 
 
+@pytest.fixture
+def at_once():
+    """Interrupts what waits for the other end of a pipe, or reads a device without end."""
+
+    waited = []
+
+    def give_up(number, frame):
+        waited.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+    assert not waited
+
+
 @pytest.mark.parametrize("special", ["pipe", "/dev/zero", "/dev/null"], indirect=True)
 @pytest.mark.parametrize(("name", "option"), PATHS, ids=[f"{n} {o.name}" for n, o in PATHS])
-def test_what_is_no_file_is_refused_at_once(name, option, special, places):
-    process = start(*with_path(name, option, special, places))
-    _, err = process.communicate(timeout=60)
-    code = {"images": 3}.get(option.name, 1)
-    assert process.returncode == code, err
+def test_what_is_no_file_is_refused_at_once(name, option, special, places, flawspot, at_once):
+    code, _, err = flawspot(*with_path(name, option, special, places))
+    assert code == {"images": 3}.get(option.name, 1), err
     assert "Traceback" not in err
     assert code == 3 or [line for line in err.splitlines() if line.startswith("error: ")]
     mode = os.stat(special).st_mode  # noqa: PTH116
