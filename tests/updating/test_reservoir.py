@@ -24,13 +24,13 @@ def test_groups_of_two_days_are_no_groups():
 
 
 def test_what_fits_is_kept():
-    assert len(sampled(kept(3), kept(1, first=10), 3, 1, 0)) == 4
-    assert len(sampled(kept(3), NONE, 3, 1, 0)) == 3
+    assert len(sampled(kept(3), kept(1, first=10), 3, MEGABYTE, 0)) == 4
+    assert len(sampled(kept(3), NONE, 3, MEGABYTE, 0)) == 3
 
 
 def test_the_budget_holds():
     for seed in range(20):
-        found = sampled(kept(6), kept(7, first=100), 6, 2, seed)
+        found = sampled(kept(6), kept(7, first=100), 6, 2 * MEGABYTE, seed)
         assert len(found) == 8
         assert len(set(found.hashes)) == 8
 
@@ -39,7 +39,7 @@ def test_every_photograph_ever_seen_is_as_likely_to_stay():
     counts = []
     for seed in range(300):
         # Four old ones stand for twelve that were seen; four places, and four new ones.
-        found = sampled(kept(4), kept(4, first=100), 12, 1, seed)
+        found = sampled(kept(4), kept(4, first=100), 12, MEGABYTE, seed)
         counts.append(sum(int(each) < 100 for each in found.hashes))
     assert abs(np.mean(counts) - 4 * 12 / 16) < 0.15
 

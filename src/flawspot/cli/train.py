@@ -139,7 +139,7 @@ STATE = Annotated[
 ]
 STATE_MEGABYTES = Annotated[
     int | None,
-    typer.Option(metavar="MIB", help="What those features may take there; it goes with --state. Default: 64."),
+    typer.Option(metavar="MIB", help="What those features may take together; it goes with --state. Default: 64."),
 ]
 STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")]
 CACHE = Annotated[

@@ -111,6 +111,13 @@ def stacked(parts: Sequence[Kept]) -> Kept:
 NONE = Kept((), (), (), {})
 
 
+def shared_out(sizes: Mapping[str, int], budget: int) -> dict[str, int]:
+    """What each role may take of a `budget` in bytes, in proportion to what it would take without one. Where all of it
+    fits, each may take at least that."""
+    whole = max(sum(sizes.values()), 1)
+    return {role: budget * size // whole for role, size in sizes.items()}
+
+
 @dataclass(frozen=True)
 class State:
     """What lies beside an artifact.
@@ -120,7 +127,7 @@ class State:
         learned: what the method goes on from beside the graph, by names of its own.
         kept: photographs' features by role, of `ROLES`.
         known: the beginnings of the sha256 of all photographs that were learned from or held out.
-        megabytes: what the features of each role may take, in 2^20 bytes.
+        megabytes: what the features of all roles together may take, in 2^20 bytes.
         schema_version: see `SCHEMA_VERSION`.
     """
 

@@ -18,7 +18,7 @@ from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded, read_photograph
 from flawspot.runtime.seen import Eye, Mind, kept, layers_of
 from flawspot.runtime.session import open_session
-from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept, State, stacked
+from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept, State, shared_out, stacked
 from flawspot.training.configuration import Configuration
 from flawspot.training.exporting import AGREEMENT
 from flawspot.training.photographs import Division, Photographs
@@ -26,7 +26,7 @@ from flawspot.training.varying import varying_of
 
 Rows = NDArray[np.int64]
 MOST_MEGABYTES = 448
-"""For each role of photographs; with what the method learned a file stays below `flawspot.runtime.state.MAX_BYTES`."""
+"""With what the method learned a file stays below `flawspot.runtime.state.MAX_BYTES`."""
 
 
 def updatable(chosen: Configuration, division: Division, megabytes: int) -> Configuration:
@@ -74,17 +74,19 @@ def with_state(
         raise ConfigurationError(f"detectors of {chosen.method.name} cannot be updated: leave out --state")
     try:
         eye = _tried(artifact.model, photographs, chosen)
-        roles, varying = {CALIBRATION: photographs.calibration}, varying_of(chosen, photographs)
+        found, roles, varying = {}, {CALIBRATION: photographs.calibration}, varying_of(chosen, photographs)
         if chosen.method.replays():
             roles |= {VALIDATION: photographs.validation, REPLAY: photographs.fit}
-        found = {}
+        # What is learned again, or chooses the epoch, is varied as it was in training.
+        copies = 0 if varying is None else varying.tolerance.copies
+        uses = {role: list(range(1 + (0 if role == CALIBRATION else copies))) for role in roles}
+        if varying is not None:
+            roles[VARIED], uses[VARIED] = photographs.calibration, [varying.farthest]
+        limits = shared_out({role: len(rows) * len(uses[role]) for role, rows in roles.items()}, chosen.updatable << 20)
         for number, (role, rows) in enumerate(roles.items()):
-            seed = [chosen.method.seed, number]
-            # What is learned again, or chooses the epoch, is varied as it was in training.
-            copies = range(1 + (0 if varying is None or role == CALIBRATION else varying.tolerance.copies))
-            found[role] = _seen(eye, photographs, chosen, rows, seed, progress, varying, copies)
-            if role == CALIBRATION and varying is not None:
-                found[VARIED] = _seen(eye, photographs, chosen, rows, seed, progress, varying, [varying.farthest])
+            # The same photographs with and without variations.
+            seed = [chosen.method.seed, 0 if role == VARIED else number]
+            found[role] = _seen(eye, photographs, chosen, rows, seed, progress, varying, uses[role], limits[role])
         before = Before(artifact.model, artifact.manifest, learned)
         updating_of(chosen.method.name)(before)
     except ArtifactError as error:
@@ -115,9 +117,13 @@ def _seen(
     progress: Progress,
     varying: Varying | None,
     copies: Sequence[int],
+    limit: int,
 ) -> Kept:
-    """Features of some of the photographs: of all, or of as many drawn at random as fit. Copy 0 is the photograph as it
-    was taken, and `varying` makes the others."""
+    """Features of some of the photographs: of all, or of as many drawn at random as fit into `limit` bytes, one
+    at least.
+
+    Copy 0 is the photograph as it was taken, and `varying` makes the others.
+    """
     order = [(row, copy) for row in np.random.default_rng(seed).permutation(rows).tolist() for copy in copies]
 
     def read(use: tuple[int, int]) -> Decoded:
@@ -135,7 +141,7 @@ def _seen(
         seen = eye(photograph.pixels)
         one = kept(photographs.names(np.array([row]))[0], content_hash(path), int(photographs.groups[row]), seen)
         taken += one.nbytes
-        if taken > chosen.updatable << 20:
+        if found and taken > limit:
             progress.note(f"{len(found)} of {len(order)} photographs are kept for updates: no more fit the budget")
             break
         found.append((row, one))

@@ -22,7 +22,7 @@ from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.seen import Mind, Seen, layers_of
 from flawspot.runtime.self_test import expected_of
 from flawspot.runtime.session import open_session
-from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept, State
+from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept, State, shared_out
 from flawspot.runtime.tolerated import tolerant
 from flawspot.runtime.updates import UpdateInfo
 from flawspot.updating.new_photographs import NewPhotographs
@@ -118,8 +118,10 @@ def finished(
         tested = expected_of(model, session)
     described = dataclasses.replace(_described(old, new, calibration), self_test=tested)
     artifact = assemble(model, described)
+    sizes = {role: old.state.of(role).nbytes + learned.fresh[role].nbytes for role in old.state.kept}
+    limits = shared_out(sizes, old.state.megabytes << 20)
     roles = {
-        role: sampled(photographs, learned.fresh[role], _seen(manifest, role), old.state.megabytes, seed)
+        role: sampled(photographs, learned.fresh[role], _seen(manifest, role), limits[role], seed)
         for role, photographs in old.state.kept.items()
     }
     known = (*old.state.known, *new.hashes)

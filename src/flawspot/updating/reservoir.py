@@ -19,7 +19,7 @@ def joined(old: Kept, new: Kept) -> Kept:
     return stacked([old, moved])
 
 
-def sampled(old: Kept, new: Kept, seen: int, megabytes: int, seed: int) -> Kept:
+def sampled(old: Kept, new: Kept, seen: int, limit: int, seed: int) -> Kept:
     """As many of both as fit the budget, drawn so that every photograph ever seen is as likely as any other.
 
     The old ones are a sample of all before them, so how many of them stay is a draw without replacement from as many
@@ -29,14 +29,14 @@ def sampled(old: Kept, new: Kept, seen: int, megabytes: int, seed: int) -> Kept:
         old: kept so far.
         new: of this update.
         seen: how many photographs the old ones were drawn from.
-        megabytes: the budget, in 2^20 bytes.
+        limit: the bytes that they may take.
         seed: of the draw.
     """
     both = joined(old, new)
-    if not len(both) or both.nbytes <= megabytes << 20:
+    if not len(both) or both.nbytes <= limit:
         return both
     generator = np.random.default_rng([seed, len(both)])
-    fits = max(int((megabytes << 20) / (both.nbytes / len(both))), 1)
+    fits = max(int(limit / (both.nbytes / len(both))), 1)
     stood_for = max(len(old), seen)
     from_old = int(generator.hypergeometric(stood_for, len(new), min(fits, stood_for + len(new))))
     from_old = min(max(from_old, fits - len(new)), len(old))
