@@ -26,9 +26,14 @@ def test_listing_and_exporting_import_no_torch(tmp_path, record):
 
     with Store(tmp_path / "runs.sqlite") as store:
         store.finish(record())
-    for arguments in (["list", "runs.sqlite"], ["export", "runs.sqlite", "--out", "runs.csv"]):
+    commands = (
+        ["benchmark", "list", "runs.sqlite"],
+        ["benchmark", "export", "runs.sqlite", "--out", "runs.csv"],
+        ["reproduce", "claims", "runs.sqlite"],
+    )
+    for arguments in commands:
         code = f"""
-import sys; sys.argv = ["flawspot", "benchmark", *{arguments!r}]
+import sys; sys.argv = ["flawspot", *{arguments!r}]
 from flawspot.cli import main
 try: main()
 except SystemExit as end: assert not end.code

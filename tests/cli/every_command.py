@@ -45,6 +45,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "weights path": [],
     "weights pull": ["mobilenet_v2"],
     "reproduce costs": [],
+    "reproduce claims": ["{store}"],
     "benchmark plan": ["{grid}", "--store", "{new}/runs.sqlite"],
     "benchmark run": ["{grid}", "--store", "{new}/runs.sqlite", "--workers", "1"],
     "benchmark list": ["{store}"],

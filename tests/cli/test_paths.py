@@ -75,7 +75,7 @@ def test_what_is_no_file_is_refused_at_once(name, option, special, places, flaws
 WRITES = [(name, option) for name, option in PATHS if option.name in ("output", "store", "cache")]
 REPLACE = (
     "train output", "choose output", "threshold output", "smallest output", "benchmark export output",
-    "audit export output",
+    "audit export output", "reproduce claims output",
 )  # fmt: skip
 PLACES = [
     (name, option, where)

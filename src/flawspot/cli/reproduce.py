@@ -1,17 +1,22 @@
-"""``flawspot reproduce costs``."""
+"""``flawspot reproduce costs`` and ``claims``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from flawspot.cli.console import out, print_json
+from flawspot.cli.benchmark_store import EXISTING, JSON
+from flawspot.cli.console import out, print_json, styled
 from flawspot.errors import ConfigurationError
+from flawspot.files import check_writable, write_bytes
 
-app = typer.Typer(no_args_is_help=True, help="The PaSTe paper's tables, computed.")
+if TYPE_CHECKING:
+    from flawspot.benchmark.report.claims.verdict import Claim
+
+app = typer.Typer(no_args_is_help=True, help="The PaSTe paper's tables, computed, and its claims, tested.")
 
 QUANTITIES = {
     "memory_mb": "memory MiB",
@@ -19,6 +24,8 @@ QUANTITIES = {
     "training_mmac": "training MMAC",
     "training_ram_mb": "training RAM MiB",
 }
+STYLES = {"holds": "green", "does not hold": "red", "cannot be said": "yellow"}
+"""Of verdicts."""
 
 
 @app.callback()
@@ -35,7 +42,7 @@ def costs(
             "multiply-accumulates is put beside, for it does not search its whole bank. Repeatable."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Tables 2 and 3: as printed, as the paper counts, and as it really is. Trains nothing and needs no weights."""
     from flawspot.costs.paper import of_paper, reproduce
@@ -76,6 +83,59 @@ def costs(
     for number, note in enumerate(notes, 1):
         out.print(f"{number}  {note}")
     out.print(f"source: {paper_tables()['source']}")
+
+
+@app.command()
+def claims(
+    store: EXISTING,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Test on this data set of the store alone; repeatable. Default: all.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the table, with rules and categories, to this file.")
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """What the paper says of accuracy, cost, layers and PaSTe (sections 5 and 6), each claim tested on the runs of a
+    store: holds, does not hold, or cannot be said and why. Trains nothing."""
+    from flawspot.benchmark.report.claims.every import claims as test
+    from flawspot.benchmark.report.claims.table import claims_table
+    from flawspot.benchmark.store import Store
+
+    if output is not None:
+        check_writable(output)
+    with Store(store, create=False) as opened:
+        found = test(opened.records(), data or ())
+    if output is not None:
+        write_bytes(output, claims_table(found).markdown().encode("utf-8", "replace"))
+    if as_json:
+        print_json({"store": str(store), "claims": [claim.as_dict() for claim in found]})
+        return
+    _print_claims(found)
+    if output is not None:
+        out.print(str(output))
+
+
+def _print_claims(found: list[Claim]) -> None:
+    from flawspot.benchmark.report.claims.pairing import HOW
+    from flawspot.benchmark.report.claims.table import categories_text, counted
+
+    lists: list[str] = []
+    for claim in found:
+        out.print(
+            styled(claim.verdict, STYLES[claim.verdict]), styled(claim.text, "bold"), f"({claim.section})", sep="  "
+        )
+        for text, part in claim.lines:
+            names = categories_text(part)
+            lists += [names] if names and names not in lists else []
+            out.print(f"    {text}{f' [{lists.index(names) + 1}]' if names else ''}")
+        out.print(f"    holds where {claim.rule}")
+        if claim.reason:
+            out.print(f"    {claim.reason}")
+    for number, names in enumerate(lists, 1):
+        out.print(f"[{number}] {names}")
+    out.print(HOW)
+    out.print(counted(found))
 
 
 def _number(value: float | None) -> str:

@@ -147,9 +147,13 @@ def test_random_weights_are_marked_wherever_they_stand(tmp_path: Path) -> None:
     page = Page(html)
     assert page.text.count("MicroNet") > 5
     # The name alone stands in no row, no legend and no sentence, but for the one that tells what is random.
-    bare = re.findall(r"MicroNet(?!\s*\(random weights\)|\s*$)(?!\).They)[^<]{0,30}", page.text)
+    before, _, rest = page.text.rpartition("claim of the paper")
+    said, _, after = rest.partition("Where every figure comes from")
+    bare = re.findall(r"MicroNet(?!\s*\(random weights\)|\s*$)(?!\).They)[^<]{0,30}", before + after)
     assert not [found for found in bare if not found.startswith("MicroNet).")], bare
     assert "3 runs have random weights" in page.text
+    # The paper's claims have the paper's names, and each of our figures there is marked.
+    assert said.count("1 pair, 1 category") == said.count("1 pair, 1 category, random weights") == 3
     for path in (tmp_path / "figures").glob("*.svg"):
         assert "random weights" in path.read_text(encoding="utf-8")
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from flawspot.benchmark.record import Record
 from flawspot.benchmark.report.axis_analysis import axes, axis_table, data_of
+from flawspot.benchmark.report.claims.every import claims_of
+from flawspot.benchmark.report.claims.table import TITLE as CLAIMS_TITLE
+from flawspot.benchmark.report.claims.table import claims_table, counted
 from flawspot.benchmark.report.detector_tables import categories_table, detectors, seeds
 from flawspot.benchmark.report.names import data_name
 from flawspot.benchmark.report.paper_comparison import beside_the_paper
@@ -40,6 +43,9 @@ def markdown_tables(records: Sequence[Record]) -> str:
     beside, note = beside_the_paper(results)
     blocks += ["## Beside the paper\n", *([f"{escape_markdown(note)}\n"] if note else [])]
     blocks += [table.markdown() for table in beside]
+    tested = claims_of(results)
+    blocks += [f"## {CLAIMS_TITLE}\n", f"{counted(tested)[0].upper()}{counted(tested)[1:]}.\n"]
+    blocks.append(claims_table(tested).markdown())
     last = [gaps_table(results.records), older_table(results.records, results.older)]
     if any(last):
         blocks += ["## Runs\n", *(table.markdown() for table in last if table is not None)]

@@ -13,6 +13,9 @@ from markupsafe import Markup
 from flawspot.benchmark.record import Record
 from flawspot.benchmark.report import summary
 from flawspot.benchmark.report.axis_analysis import Axis, axes, axis_table, data_of
+from flawspot.benchmark.report.claims.every import claims_of
+from flawspot.benchmark.report.claims.table import TITLE as CLAIMS_TITLE
+from flawspot.benchmark.report.claims.table import claims_table, counted
 from flawspot.benchmark.report.detector_tables import CATEGORY_METRICS, categories_table, detectors, seeds
 from flawspot.benchmark.report.drawing import Drawing
 from flawspot.benchmark.report.figure_cost import cost_figure, front_table
@@ -134,7 +137,7 @@ def sections(results: Results, store_folder: Path | None = None) -> list[Section
     comparison = Section("paper", "Beside the paper", " ".join(filter(None, [source, note])))
     for table in tables:
         comparison.add(table)
-    found.insert(1 if found else 0, comparison)
+    found[1:1] = [comparison, _claims(results)]
     found += _beyond(results, slugs)
     found += _streams(results)
     shown, note = galleries(results, store_folder)
@@ -153,6 +156,14 @@ def sections(results: Results, store_folder: Path | None = None) -> list[Section
     runs.add(runs_table(results.every), folded=True, printed=len(results.every) <= 300)
     found.append(runs)
     return found
+
+
+def _claims(results: Results) -> Section:
+    """The paper's claims, each with what the runs say on it."""
+    tested = claims_of(results)
+    section = Section("paper-claims", CLAIMS_TITLE, f"Sections 5 and 6 of the paper: {counted(tested)}.")
+    section.add(claims_table(tested))
+    return section
 
 
 def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:

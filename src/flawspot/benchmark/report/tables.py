@@ -36,7 +36,7 @@ class Entry:
     """One field of a table.
 
     Attributes:
-        text: as shown.
+        text: as shown; several lines where it holds line ends.
         value: to sort by; None for a missing figure, which sorts last.
         note: number of the footnote that says more, from 1.
         hint: shown when pointed at.
@@ -99,7 +99,7 @@ class Table:
 
 
 def _field(entry: Entry) -> str:
-    text = escape_markdown(entry.text)
+    text = "<br>".join(map(escape_markdown, entry.text.split("\n")))
     if entry.strong:
         text = f"**{text}**"
     if entry.detail:

@@ -1,0 +1,226 @@
+"""Runs that differ in one thing alone, side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from flawspot.benchmark.record import DONE, Record
+from flawspot.benchmark.report.claims.verdict import Evidence, Place
+from flawspot.benchmark.report.results import Results, Runs, Setup, flat, why_missing
+from flawspot.benchmark.report.statistics import Value, values
+
+HOW = (
+    "Runs are compared in pairs that differ in one thing alone: of the same data set, category, seed, input size, "
+    "normalisation and precision, and of the same backbone, method or layers where these are not what is compared. "
+    "Methods count under their own name, not their variants; photographs as they are, all of them, without streams; "
+    "accuracy only of pretrained networks. Seeds are averaged within a category first, then detectors; the interval "
+    "is Student's over the categories, and needs three of them. It says how the figure might differ for other "
+    "categories of this kind. A claim of several parts has intervals so much wider that all of them together are as "
+    "sure as one. What is counted by formulas is the same in every run, and has no interval."
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """Some detectors: what they are called, and which these are."""
+
+    name: str
+    takes: Callable[[Setup], bool]
+
+    def within(self, other: Side) -> Side:
+        """Those that are of both."""
+        return Side(f"{self.name} ({other.name})", lambda setup: self.takes(setup) and other.takes(setup))
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is compared.
+
+    Attributes:
+        name: for people.
+        value: of a record.
+        counted: by formulas, so that weights do not matter.
+        fair: whether the figures of two runs may be compared.
+        unfair: why they may not.
+    """
+
+    name: str
+    value: Value
+    counted: bool = False
+    fair: Callable[[Record, Record], bool] = lambda _first, _second: True
+    unfair: str = ""
+
+
+@dataclass(frozen=True)
+class Combined:
+    """How two figures become one.
+
+    Attributes:
+        text: with places for both sides and for the quantity.
+        unit: as `Evidence.unit`.
+        figure: of the first and the second, which is not zero but for a difference.
+    """
+
+    text: str
+    unit: str
+    figure: Callable[[float, float], float]
+
+
+DIFFERENCE = Combined("{0} − {1}, {2}", "", lambda first, second: first - second)
+SAVED = Combined("{0} saves of {1}'s {2}", "%", lambda first, second: 100 * (second - first) / second)
+TIMES = Combined("{0} / {1}, {2}", "×", lambda first, second: first / second)
+
+Alike = Callable[[Setup], object]
+
+
+def but_method(setup: Setup) -> object:
+    """All that must be the same where methods are compared, each on its own layers."""
+    return setup.network
+
+
+def but_network(setup: Setup) -> object:
+    """All that must be the same where backbones are compared."""
+    return dataclasses.replace(setup, backbone="")
+
+
+def but_layers(setup: Setup) -> object:
+    """All that must be the same where layers are compared."""
+    return dataclasses.replace(setup, layers="")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared with what.
+
+    Attributes:
+        first, second: the two sides.
+        within: the detectors that are looked at.
+        quantity: that is compared.
+        alike: what the two runs of a pair have in common.
+        how: two figures become one.
+        only: these categories; None for all.
+    """
+
+    first: Side
+    second: Side
+    within: Side
+    quantity: Quantity
+    alike: Alike
+    how: Combined = DIFFERENCE
+    only: Collection[Place] | None = None
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"{self.how.text.format(self.first.name, self.second.name, self.quantity.name)}, {self.within.name}"
+
+
+def compared(results: Results, comparison: Comparison) -> Evidence:
+    """The figures of all pairs of runs, of untouched photographs."""
+    quantity, how = comparison.quantity, comparison.how
+    found: dict[Place, list[float]] = {}
+    pairs = 0
+    unfair = untrained = False
+    for place, one, other in _runs(results, comparison):
+        figures = []
+        ours, theirs = values(one, quantity.value), values(other, quantity.value)
+        for seed in sorted(set(ours) & set(theirs)):
+            if not quantity.fair(one[seed], other[seed]):
+                unfair = True
+            elif how is DIFFERENCE or (ours[seed] and theirs[seed]):
+                figures.append(how.figure(ours[seed], theirs[seed]))
+        if figures:
+            pairs += len(figures)
+            untrained = untrained or any(run.cell.random_weights for run in (*one.values(), *other.values()))
+            found.setdefault(place, []).append(sum(figures) / len(figures))
+    means = {place: sum(figures) / len(figures) for place, figures in sorted(found.items())}
+    reason = "" if means else _why_nothing(results, comparison, unfair)
+    return Evidence(comparison.text, means, pairs, how.unit, quantity.counted, reason, untrained)
+
+
+def plain(setup: Setup, counted: bool) -> bool:
+    """Whether a detector takes part in comparisons: of no variant, tolerating nothing, pretrained unless only costs are
+    compared."""
+    return setup.label == setup.method and setup.tolerate is None and (counted or not setup.random_weights)
+
+
+def _runs(results: Results, comparison: Comparison) -> Iterator[tuple[Place, Runs, Runs]]:
+    """The runs of two detectors in one category that are alike."""
+    for data in results.data():
+        setups = [
+            setup
+            for setup in results.setups(data)
+            if plain(setup, comparison.quantity.counted) and comparison.within.takes(setup)
+        ]
+        others: dict[object, list[Setup]] = {}
+        for setup in setups:
+            if comparison.second.takes(setup):
+                others.setdefault(comparison.alike(setup), []).append(setup)
+        for setup in setups:
+            if not comparison.first.takes(setup):
+                continue
+            ours = results.runs(data, setup)
+            for partner in others.get(comparison.alike(setup), ()):
+                theirs = results.runs(data, partner)
+                for category in ours:
+                    if category in theirs and (comparison.only is None or (data, category) in comparison.only):
+                        yield (data, category), ours[category], theirs[category]
+
+
+def _why_nothing(results: Results, comparison: Comparison, unfair: bool) -> str:
+    within, quantity = comparison.within, comparison.quantity
+    if unfair:
+        return quantity.unfair
+    for side in (within, comparison.second.within(within), comparison.first.within(within)):
+        reason = _why_missing(results, side, quantity)
+        if reason:
+            return reason
+    if comparison.only is not None and not comparison.only:
+        return _no_small(results)
+    return f"{comparison.text}: no two runs that differ in nothing else"
+
+
+def _why_missing(results: Results, side: Side, quantity: Quantity) -> str:
+    """Why these detectors have no figures at all; empty where some have."""
+    runs: list[Record] = []
+    others = False
+    for data in results.data():
+        for setup in results.setups(data):
+            if side.takes(setup):
+                others = others or not plain(setup, quantity.counted)
+                runs += flat(results.runs(data, setup)) if plain(setup, quantity.counted) else []
+    if not runs:
+        return f"{side.name}: not run" + (" but as a variant or with random weights" if others else "")
+    if all(record.status != DONE for record in runs):
+        return f"{side.name}: {why_missing(runs)}"
+    if all(quantity.value(record) is None for record in runs):
+        return f"{side.name}: {quantity.name} is not known there"
+    return ""
+
+
+SMALL = 10.0
+"""Thousandths of the photograph, 22 x 22 pixels at 224 x 224. The paper names *screw* and *grid* as examples of small
+defects and gives no limit: this one is ours."""
+
+
+def small(results: Results) -> set[Place]:
+    """The categories whose defects cover no more than `SMALL` of a defective photograph on average."""
+    return {
+        (data, category)
+        for data in results.data()
+        for category in results.categories(data)
+        if (results.area(data, category) or 1.0) <= SMALL / 1000
+    }
+
+
+def _no_small(results: Results) -> str:
+    areas = [
+        (area, category)
+        for data in results.data()
+        for category in results.categories(data)
+        if (area := results.area(data, category)) is not None
+    ]
+    least = f": the smallest are those of {min(areas)[1]}, {1000 * min(areas)[0]:.3g} ‰" if areas else ""
+    return f"no category whose defects cover at most {SMALL:g} ‰ of the photograph was run{least}"
