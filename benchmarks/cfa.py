@@ -184,10 +184,6 @@ def main() -> None:
         macs = (BACKBONE_MACS + counted[name]) / 1e6
         print(f"| {name} | {1000 * median:.1f} | {slow / median:.1f} | {macs:.1f} | {len(models[name]) / 2**20:.2f} |")
     print(
-        "\nThe head is bound by memory rather than arithmetic: a fifth of the multiply-accumulates takes hardly less "
-        "time here."
-    )
-    print(
         f"\nTraining, {len(features)} photographs, {options.epochs} epochs on cached features, the first pass for the "
         f"centres included. Largest relative difference of the losses: {apart:.0e}.\n"
     )

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from flawspot.methods.cfa.centres import NearestCentres
 from flawspot.methods.cfa.costs import CentreCosts
 from flawspot.methods.cfa.nearest_by_layer import coordinates, nearest_by_layer
-from flawspot.methods.cfa.turned import CHUNK
 
 SHAPES = [
     [(5, (12, 12)), (7, (6, 6)), (9, (3, 3))],
@@ -42,7 +41,7 @@ def case(request):
 
     size = sum(channels for channels, _ in shapes)
     maps = [normal(2, channels, *grid).float() for channels, grid in shapes]
-    # Centres off the origin, as real ones are, and more of them than one chunk holds.
+    # Centres off the origin, as real ones are, and no multiple of what is compared at once.
     return shapes, maps, normal(size, size), normal(size, 2), normal(size) + 3, normal(500, size) + 3
 
 
@@ -61,8 +60,7 @@ def test_centres_in_half_precision_are_compared_as_they_are_kept(case):
     assert halved.centres.nbytes == whole.centres.nbytes // 2
     torch.testing.assert_close(halved(maps), whole(maps), rtol=0.01, atol=0.01)
     whole.centres = halved.centres.float()
-    for number, own in enumerate(whole.centres.double().split(CHUNK)):
-        setattr(whole, f"norms_{number}", (own**2).sum(1).float())
+    whole.norms = (whole.centres.double() ** 2).sum(1).float()
     torch.testing.assert_close(halved(maps), whole(maps), rtol=1e-3, atol=1e-3)
 
 

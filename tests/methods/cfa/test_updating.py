@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flawspot.errors import ArtifactError
-from flawspot.methods.cfa.turned import CHUNK, turned, turning
+from flawspot.methods.cfa.turned import turned, turning
 from flawspot.methods.cfa.updating import CENTRES, IMAGES, Updater
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.registry import create_method
@@ -58,7 +58,7 @@ def test_centres_are_those_of_all_photographs(features):
     near = 1e-5 * np.abs(want).max()
     np.testing.assert_allclose(changed.learned[CENTRES], want, rtol=0, atol=near)
     np.testing.assert_array_equal(changed.learned[IMAGES], np.where(known, everything.images_, 0))
-    assert changed.stores.keys() >= {"head.search.centres", "head.search.norms_0", "head.search.bias"}
+    assert changed.stores.keys() >= {"head.search.centres", "head.search.norms", "head.search.bias"}
 
 
 def test_one_after_the_other_and_in_half_precision(features):
@@ -90,17 +90,40 @@ def test_a_state_of_another_detector_is_refused(features):
         Updater(strange)
 
 
-def test_norms_and_slopes_come_in_chunks_of_the_centres():
+def test_norms_and_slopes_are_those_of_the_turned_centres():
     generator = np.random.default_rng(0)
     shapes = [(2, (2, 2)), (3, (4, 4))]
     found = turning(generator.normal(size=(5, 5)), shapes)
     assert found.order == [1, 0]
-    centres, position = generator.normal(size=(CHUNK + 7, 5)), generator.normal(size=(5, 2))
+    centres, position = generator.normal(size=(455, 5)), generator.normal(size=(5, 2))
     constants = turned(found.basis, position, np.zeros(5), centres, 3, False)
     moved = constants["centres"].astype(np.float64)
     np.testing.assert_allclose(moved.mean(0), 0, atol=1e-6)
-    for number, rows in enumerate((slice(0, CHUNK), slice(CHUNK, None))):
-        np.testing.assert_allclose(constants[f"norms_{number}"], (moved[rows] ** 2).sum(1), rtol=1e-5)
-        slopes = moved[rows, 3:] @ (found.basis.T @ position)[3:]
-        both = np.concatenate([constants[f"rows_{number}"], constants[f"columns_{number}"]])
-        np.testing.assert_allclose(both.T, slopes, atol=1e-5)
+    np.testing.assert_allclose(constants["norms"], (moved**2).sum(1), rtol=1e-5)
+    slopes = moved[:, 3:] @ (found.basis.T @ position)[3:]
+    np.testing.assert_allclose(np.concatenate([constants["rows"], constants["columns"]]).T, slopes, atol=1e-5)
+
+
+def test_a_graph_with_norms_and_slopes_in_parts_is_updated_as_one_that_has_them_whole(features):
+    """So were they kept at first."""
+    fitted = fit(some(features, FIRST))
+    whole, parted = before(fitted), before(fitted)
+    stores = dict(whole.stores())
+    for name in ("norms", "rows", "columns"):
+        array = stores.pop(f"search.{name}")
+        for number, start in enumerate(range(0, array.shape[-1], 448)):
+            stores[f"search.{name}_{number}"] = array[..., start : start + 448]
+    parted.stores = lambda: stores
+    want, got = (learned(Updater(each), features, LATER) for each in (whole, parted))
+    assert got.stores.keys() == {f"head.{name}" for name in stores if f"head.{name}" in got.stores}
+    for name in ("norms", "rows", "columns"):
+        own = [got.stores[key] for key in sorted(got.stores) if key.startswith(f"head.search.{name}_")]
+        np.testing.assert_array_equal(np.concatenate(own, -1), want.stores[f"head.search.{name}"])
+
+
+def test_a_graph_without_norms_is_refused(features):
+    strange = before(fit(some(features, FIRST)))
+    stores = {name: array for name, array in strange.stores().items() if name != "search.norms"}
+    strange.stores = lambda: stores
+    with pytest.raises(ArtifactError, match="is damaged"):
+        Updater(strange)

@@ -10,8 +10,8 @@ A described patch is linear in features of several resolutions, the coarser ones
   is over these alone. It costs no memory: the turned centres take the place of the others, and R is half zeros.
 - *Translation* of all by the mean of the centres, which saves digits.
 
-Which centres are nearest is found by ``|c|^2 - 2 q . c``; their distances are computed from differences, since the
-expanded square loses its digits where distances are small.
+Which centres are nearest is found by ``|c|^2 - 2 q . c`` (`flawspot.methods.cfa.search`); their distances are computed
+from differences, since the expanded square loses its digits where distances are small.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.methods.cfa.interpolation import interpolate_columns, interpolate_rows
-from flawspot.methods.cfa.turned import CHUNK, turned, turning
+from flawspot.methods.cfa.search import BlockedSearch
+from flawspot.methods.cfa.turned import turned, turning
 from flawspot.methods.shapes import Size
 
 
@@ -45,6 +46,9 @@ class NearestCentres(nn.Module):
     centres: Tensor
     bias: Tensor
     position: Tensor
+    norms: Tensor
+    rows: Tensor
+    columns: Tensor
     axis: Tensor
     rows_axis: Tensor
     columns_axis: Tensor
@@ -82,10 +86,10 @@ class NearestCentres(nn.Module):
             self.members.append(members)
             self.grids.append(grid)
             self.reaches.append(end)
-        # In chunks that are whole constants of the graph, so that an update finds them by their names.
         for name, array in turned(found.basis, position, bias, centres, self.reaches[0], self.halved).items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)))
         self.register_buffer("position", _float((found.basis.T @ position).T))  # (2, D)
+        self.search = BlockedSearch(self.grids, self.reaches[0], len(centres), nearest)
         height, width = self.grids[0]
         self.square = height == width
         if self.square:
@@ -102,9 +106,14 @@ class NearestCentres(nn.Module):
             described.append(features @ self.get_buffer(f"mixing{level}"))
         described[-1] = described[-1] + self.bias
         queries = self._queries(described)  # (N P, D)
-        index = self._search(-2 * queries[:, : self.reaches[0]], [-2 * d[..., self.reaches[0] :] for d in described])
+        own, (height, width) = self.reaches[0], self.grids[0]
+        fine = (-2 * queries[:, :own]).reshape(-1, height, width, own)
+        coarse = [-2 * d[..., own:] for d in described[1:]]
+        slopes = torch.cat([self.rows, self.columns]) if coarse else None
+        index = self.search(fine, coarse, self._decoded(self.centres), self.norms, slopes)
         # One neighbour at a time: no broadcast, and products instead of powers, which the runtime computes slowly.
-        differences = [queries - self._decoded(self.centres[index[:, k]]) for k in range(self.nearest)]  # (N P, D) each
+        found = [self._decoded(self.centres.index_select(0, index[:, k])) for k in range(self.nearest)]
+        differences = [queries - each for each in found]  # (N P, D) each
         return torch.stack([(d * d).sum(1) for d in differences], 1).sqrt()
 
     def _decoded(self, centres: Tensor) -> Tensor:
@@ -125,60 +134,6 @@ class NearestCentres(nn.Module):
         rows = down[:, None, None] * self.position[0]  # (gh, 1, D)
         columns = across[:, None] * self.position[1]  # (gw, D)
         return (torch.cat(blocks, 3) + rows + columns).reshape(-1, start)
-
-    def _search(self, fine: Tensor, coarse: list[Tensor]) -> Tensor:
-        """(N P, K): indices of the nearest centres.
-
-        Args:
-            fine: (N P, reach), the finest resolution's components of the patches, times -2.
-            coarse: (N, H, W, reach less the fine one) of each resolution, times -2; the finest's is empty.
-        """
-        values, indices = [], []
-        for start in range(0, len(self.centres), CHUNK):
-            stop = min(start + CHUNK, len(self.centres))
-            products = self._chunk(fine, coarse, start // CHUNK)
-            value, index = products.topk(min(self.nearest, stop - start), dim=1, largest=False)
-            values.append(value)
-            indices.append(index + start)
-        if len(values) == 1:
-            return indices[0]
-        best = torch.cat(values, 1).topk(self.nearest, dim=1, largest=False).indices
-        return torch.cat(indices, 1).gather(1, best)
-
-    def _chunk(self, fine: Tensor, coarse: list[Tensor], number: int) -> Tensor:
-        """(N P, count): ``|c|^2 - 2 q . c`` for some of the centres."""
-        reach, (height, width) = self.reaches[0], self.grids[0]
-        centres = self._decoded(self.centres[number * CHUNK : (number + 1) * CHUNK])
-        norms, count = self.get_buffer(f"norms_{number}"), len(centres)
-        if len(coarse) == 1:
-            return torch.addmm(norms, fine, centres.T)
-        down = across = self._repeated(self.axis if self.square else self.rows_axis, coarse[0])  # (N, gh, 1)
-        if not self.square:
-            across = self._repeated(self.columns_axis, coarse[0])  # (N, gw, 1)
-        rows = (down @ self.get_buffer(f"rows_{number}"))[:, :, None]  # (N, gh, 1, M)
-        columns = (across @ self.get_buffer(f"columns_{number}"))[:, None]  # (N, 1, gw, M)
-        total = None
-        for level in range(1, len(coarse)):
-            flat = coarse[level].reshape(-1, coarse[level].shape[3])
-            against = centres[:, reach : self.reaches[level]].T
-            last = level == len(coarse) - 1
-            product = torch.addmm(norms, flat, against) if last else flat @ against
-            product = product.reshape(-1, *self.grids[level], count)
-            # What depends on the row or the column alone is added where the other axis is still coarse.
-            if level == 1:
-                product = interpolate_columns(interpolate_rows(product, height) + rows, width)
-            else:
-                product = interpolate_columns(product, width)
-                product = interpolate_rows(product + columns if level == 2 else product, height)
-            total = product if total is None else total + product
-        assert total is not None  # there is a coarser resolution
-        if len(coarse) == 2:
-            total = total + columns
-        return torch.addmm(total.reshape(-1, count), fine, centres[:, :reach].T)
-
-    def _repeated(self, axis: Tensor, like: Tensor) -> Tensor:
-        """(N, length, 1): for each image, lest products with it become 14 constants of 100 KB each."""
-        return (-2 * axis[:, None]).expand(like.shape[0], -1, -1)
 
 
 def _float(array: NDArray[np.floating]) -> Tensor:

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from flawspot.methods.shapes import Size
 
-CHUNK = 448
-"""Centres compared at once: bounds each matrix of products at 3,136 x 448 x 4 bytes = 5.6 MB an image."""
 _Wide = NDArray[np.floating]
 
 
@@ -48,7 +46,8 @@ def turning(weight: _Wide, shapes: Sequence[tuple[int, Size]]) -> Turning:
 def turned(
     basis: _Wide, position: _Wide, bias: _Wide, centres: _Wide, fine: int, halved: bool
 ) -> dict[str, NDArray[Any]]:
-    """What of a graph depends on the centres, by the names of its constants, at their stored precision.
+    """What of a graph depends on the centres, by the names of its constants, at their stored precision: themselves, the
+    bias, their squared lengths (M,), and their products with the coordinates' vectors, (1, M) each.
 
     Args:
         basis: Q.
@@ -65,13 +64,10 @@ def turned(
         moved = moved.astype(np.float16).astype(np.float64)
     norms = (moved**2).sum(1)  # (M,)
     slopes = (moved[:, fine:] @ (basis.T @ position)[fine:]).T  # (2, M): products with V
-    found: dict[str, NDArray[Any]] = {
+    return {
         "centres": moved.astype(np.float16 if halved else np.float32),
         "bias": (basis.T @ bias - middle).astype(np.float32),
+        "norms": norms.astype(np.float32),
+        "rows": slopes[:1].astype(np.float32),
+        "columns": slopes[1:].astype(np.float32),
     }
-    for number, start in enumerate(range(0, len(moved), CHUNK)):
-        some = slice(start, start + CHUNK)
-        found[f"norms_{number}"] = norms[some].astype(np.float32)
-        found[f"rows_{number}"] = slopes[:1, some].astype(np.float32)
-        found[f"columns_{number}"] = slopes[1:, some].astype(np.float32)
-    return found

@@ -27,6 +27,8 @@ POSITION, BIAS, BASIS = "trained position", "trained bias", "basis"
 CENTRES, IMAGES = "centres", "images"
 """(M, D); and (P,), of how many images each position's is the mean, 0 where it has none."""
 _SEARCH = "search."
+_CHUNK = 448
+"""Of centres: older graphs hold what follows from them in parts of so many."""
 _NEAR = 1e-3
 """How far a constant of the graph may be from what the state says, relative to the largest of its kind."""
 
@@ -46,7 +48,8 @@ class Updater:
         stores, learned = before.stores(), before.learned
         self._stores = {name.removeprefix(_SEARCH): array for name, array in stores.items()}
         names = {*FIRST, POSITION, BIAS, BASIS, CENTRES, IMAGES}
-        if not names <= learned.keys() or not {"centres", "mixing0"} <= self._stores.keys():
+        followed = {"norms", "norms_0"} & self._stores.keys()
+        if not names <= learned.keys() or not followed or not {"centres", "mixing0"} <= self._stores.keys():
             raise ArtifactError("it is not the state of such a detector: it is damaged")
         size = self._stores["centres"].shape[1]
         self._known = learned[IMAGES] > 0
@@ -98,6 +101,9 @@ class Updater:
         learned = self._before.learned
         fine, halved = self._stores["mixing0"].shape[1], self._stores["centres"].dtype == np.float16
         found = turned(learned[BASIS], learned[POSITION], learned[BIAS], centres, fine, halved)
+        for name in ("norms", "rows", "columns"):
+            starts = range(0, found[name].shape[-1], _CHUNK)
+            found |= {f"{name}_{place}": found[name][..., at : at + _CHUNK] for place, at in enumerate(starts)}
         return {name: array for name, array in found.items() if name in self._stores}
 
     def _described(self, maps: Maps, grid: Size, inside: NDArray[np.bool_] | None) -> NDArray[np.floating]:
