@@ -25,6 +25,22 @@ def real_data() -> Path:
     pytest.skip(f"{REAL_DATA} names no folder with mvtec_ad/bottle and magnetic_tile")
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium; the test is skipped where there is none."""
+    from flawspot.export.web.browser import find_browser
+
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    command = find_browser()
+    if command is None:
+        pytest.skip("there is no Chromium")
+    with api.sync_playwright() as playwright:
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        found = playwright.chromium.launch(executable_path=command[0], args=["--no-sandbox"] if root else [])
+        yield found
+        found.close()
+
+
 def photograph(seed: int, *, size: int = 64, defect: bool = False) -> np.ndarray:
     """A small round part on a dark ground, (size, size, 3) uint8, with a bright spot if defective."""
     generator = np.random.default_rng(seed)

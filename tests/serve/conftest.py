@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import io
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flawspot.export.web.browser import find_browser
 from flawspot.runtime.artifact import assemble
 from flawspot.serve.api.access import admission
 from flawspot.serve.api.app import application
@@ -198,19 +196,6 @@ def guarded(station):
     given = {role.name.lower(): tokens.add(role.name.lower(), role) for role in Role}
     with serving(station, tokens) as found:
         yield found, given
-
-
-@pytest.fixture(scope="session")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    command = find_browser()
-    if command is None:
-        pytest.skip("there is no Chromium")
-    with api.sync_playwright() as playwright:
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
-        found = playwright.chromium.launch(executable_path=command[0], args=["--no-sandbox"] if root else [])
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -92,6 +92,14 @@ def report(
     store: EXISTING,
     output: Annotated[Path, typer.Option("--out", help="The folder to write them into.")],
     title: Annotated[str | None, typer.Option(help="The page's title. Default: the grid's.")] = None,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures/--no-pictures",
+            help="Show best and worst examples. They are photographs of the data sets: leave them out of a report that "
+            "is published, where a licence forbids it.",
+        ),
+    ] = True,
 ) -> None:
     """Write the paper's figures and tables as one self-contained HTML page, and as SVG, PNG and Markdown."""
     from flawspot.benchmark.report import write_report
@@ -100,7 +108,7 @@ def report(
     check_folder(output)
     with Store(store, create=False) as opened:
         found, folder = opened.records(every=True), opened.folder
-    page = write_report(found, output, store_folder=folder, title=title)
+    page = write_report(found, output, store_folder=folder, title=title, pictures=pictures)
     out.print(str(page))
 
 

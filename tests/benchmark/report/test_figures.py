@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import numpy as np
@@ -71,12 +72,29 @@ def test_as_the_paper_it_compares_its_layers_and_names_what_is_left_out() -> Non
     records += [run(0.5, layers="1,2", method="padim"), run(0.6, layers="low", method="padim")]
     found, _, notes = points(Results(records), "mvtec_ad", as_paper=True)
     assert {(p.setup.method, p.setup.layers) for p in found} == {
-        ("patchcore", "equiv"), ("paste", "paste"), ("padim", "low"), ("padim", "1,2"),
+        ("patchcore", "equiv"), ("paste", "paste"), ("padim", "low"), ("padim", "1,2"), ("patchcore", "low"),
     }  # fmt: skip
+    assert [(p.setup.method, p.setup.layers) for p in found if p.aside] == [("patchcore", "low")]
     assert notes == [
-        "Not drawn: 1 detector on other layers (low) whose method and backbone are drawn on the layers that the paper "
-        "compares methods on. The tables have them."
+        "Small: 1 detector on other layers than the paper compares methods on. They are there for the front, which is "
+        "over everything that was run."
     ]
+
+
+def test_the_front_is_over_everything_that_was_run_whatever_the_figure_compares() -> None:
+    def costing(f1: float, macs: int, **changes: object) -> Record:
+        return dataclasses.replace(run(f1, macs, **changes), paper_macs=macs)
+
+    records = [costing(0.5, 20), costing(0.6, 10, layers="low"), costing(0.7, 30, layers="high")]
+    found, _, notes = points(Results(records), "mvtec_ad", as_paper=True)
+    assert [(p.setup.layers, p.aside, p.front) for p in found] == [
+        ("equiv", False, False), ("low", True, True), ("high", True, True),
+    ]  # fmt: skip
+    # One that lacks a category of the means has no place there.
+    records += [costing(f1, 20, category="screw") for f1 in (0.5,)]
+    found, categories, notes = points(Results(records), "mvtec_ad", as_paper=True)
+    assert (len(categories), [p.setup.layers for p in found]) == (2, ["equiv"])
+    assert notes[0].startswith("Small: 2 detectors (2 of them left out, for they lack categories) on other layers")
 
 
 def test_lines_that_are_left_out_are_told() -> None:

@@ -56,7 +56,7 @@ def test_nothing_comes_from_elsewhere(written: Path, page: Page) -> None:
 
 def test_the_tables_lie_beside_the_page_as_markdown(written: Path) -> None:
     text = (written / "tables.md").read_text(encoding="utf-8")
-    assert text.startswith("## MVTec AD\n")
+    assert text.startswith("# A &lt;b&gt;title&lt;/b&gt;\n\n## MVTec AD\n")
     assert "| MobileNetV2 | PatchCore | low |" in text
     assert "## Beside the paper" in text
 
@@ -76,6 +76,7 @@ def test_every_figure_is_there_as_svg_and_png(written: Path, page: Page) -> None
         "figure-1-as-paper",
         "figure-5",
         "figure-6",
+        "measured",
         "defect-sizes",
         "noise",
         "contamination",
@@ -165,6 +166,10 @@ def test_an_example_says_how_far_it_is_from_the_limit(tmp_path: Path) -> None:
     run = record(cell(), examples=(example,))
     page = Page(write_report([run], tmp_path, store_folder=tmp_path / "store").read_text(encoding="utf-8"))
     assert "a.png, defective, severity 0.75 (score 3, threshold 4)" in page.text
+    assert (
+        "The worst-judged of 83 test photographs: defective, with a score not above the threshold: a defect that is "
+        "missed." in page.text
+    )
 
 
 def test_every_run_has_its_provenance(tmp_path: Path) -> None:
@@ -197,3 +202,39 @@ def test_no_records_are_an_error_with_its_cure(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="benchmark run"):
         write_report([], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_figures_are_shown_in_the_markdown_where_their_data_is(written: Path) -> None:
+    text = (written / "tables.md").read_text(encoding="utf-8")
+    links = re.findall(r"!\[[^\]]+\]\(figures/([\w-]+)\.svg\)", text)
+    assert len(links) == len(set(links))
+    assert {path.stem for path in (written / "figures").glob("*.svg")} == set(links)
+    assert text.index("figures/figure-1-mvtec-ad.svg") < text.index("### All detectors on MVTec AD")
+    assert "![" not in markdown_tables(paper_grid(1, ("bottle",)))
+
+
+def test_a_report_to_be_published_holds_no_photographs(tmp_path: Path) -> None:
+    records = with_pictures(paper_grid(1, ("bottle",)), tmp_path / "store")
+    for pictures in (True, False):
+        html = write_report(records, tmp_path, store_folder=tmp_path / "store", pictures=pictures).read_text("utf-8")
+        assert ("data:image/jpeg" in html) == pictures
+        assert ("Best and worst examples" in html) == pictures
+    assert not list(tmp_path.glob("*.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "defective", "score", "why"),
+    [
+        ("best", True, 9.0, "The best-judged defect: with a score above the threshold: found."),
+        ("worst", False, 5.0, "good, with a score above the threshold: a false alarm."),
+        ("worst", False, 3.9, "with a score not above the threshold: judged right, but with little to spare."),
+        ("worst", True, 4.0, "defective, with a score not above the threshold: a defect that is missed."),
+    ],
+)
+def test_why_a_picture_is_there_is_told(tmp_path: Path, kind: str, defective: bool, score: float, why: str) -> None:
+    shown = {"kind": kind, "defective": defective, "score": score, "threshold": 4.0, "image": "a.png", "picture": "a"}
+    run = record(cell(), examples=(shown, shown))
+    page = Page(write_report([run], tmp_path, store_folder=tmp_path).read_text(encoding="utf-8"))
+    assert why in page.text
+    second = "The second best-judged defect" if kind == "best" else "The second worst-judged of 83 test"
+    assert second in page.text

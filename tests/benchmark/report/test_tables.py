@@ -61,13 +61,29 @@ def test_only_what_was_run_stands_beside_the_paper() -> None:
     assert {(row[0].text, row[1].text) for row in table.rows} == {
         ("MobileNetV2", "PatchCore"), ("WideResNet50", "PaDiM"),
     }  # fmt: skip
-    assert note == ""
+    assert note == (
+        "Not run, and left out: MobileNetV2 with STFPM, PaSTe, PaDiM, CFA; WideResNet50 with PatchCore, CFA, STFPM."
+    )
     row = find(table, "WideResNet50", "PaDiM", "memory, MiB")
     assert (row["paper"], row["ours"], row["difference"]) == ("3,720", DASH, DASH)
     assert "failed: no memory" in table.notes
     # On other photographs costs can be compared, accuracy cannot.
     (table,), _ = beside_the_paper(Results([record(cell(data="my parts"))]))
     assert [row[2].text for row in table.rows] == ["memory, MiB", "inference, MMAC"]
+
+
+def test_a_backbone_that_was_not_run_has_no_rows_but_a_name() -> None:
+    missing = [
+        record(cell(backbone="wide_resnet50_2", method=method, category=category), MISSING, error="no weights")
+        for method in ("patchcore", "padim", "cfa", "stfpm")
+        for category in ("bottle", "screw")
+    ]
+    methods = {"patchcore": "equiv", "padim": "equiv", "cfa": "equiv", "stfpm": "equiv", "paste": "paste"}
+    ran = [record(cell(method=method, layers=layers)) for method, layers in methods.items()]
+    tables, note = beside_the_paper(Results(ran + missing))
+    assert {row[0].text for table in tables for row in table.rows} == {"MobileNetV2"}
+    assert note == "Not run, and left out: WideResNet50."
+    assert "not run" not in [text for table in tables for text in table.notes]
 
 
 def test_other_settings_are_not_compared_with_the_papers() -> None:

@@ -14,17 +14,20 @@ from flawspot.benchmark.record import Record
 from flawspot.benchmark.report.markdown import markdown_tables
 from flawspot.cache import cache_root
 from flawspot.extras import missing_package
-from flawspot.files import write_bytes
 
 __all__ = ["markdown_tables", "write_report"]
 
 
 def write_report(
-    records: Sequence[Record], folder: Path, *, store_folder: Path | None = None, title: str | None = None
+    records: Sequence[Record],
+    folder: Path,
+    *,
+    store_folder: Path | None = None,
+    title: str | None = None,
+    pictures: bool = True,
 ) -> Path:
-    """Write ``report.html``, ``figures/`` and ``tables.md`` into `folder`.
-
-    See `flawspot.benchmark.report.page.write_report` for the page and `markdown_tables` for the tables.
+    """Write ``report.html``, ``figures/`` and ``tables.md`` into `folder`: see
+    `flawspot.benchmark.report.page.write_report`.
 
     Raises:
         MissingPackageError: matplotlib or Jinja2 is not installed.
@@ -36,9 +39,7 @@ def write_report(
         from flawspot.benchmark.report import page
     except ModuleNotFoundError as error:
         raise missing_package(error, "the report") or error from None
-    written = page.write_report(records, folder, store_folder=store_folder, title=title)
-    write_bytes(folder / "tables.md", markdown_tables(records).encode("utf-8", "replace"))
-    return written
+    return page.write_report(records, folder, store_folder=store_folder, title=title, pictures=pictures)
 
 
 def _import_matplotlib() -> None:

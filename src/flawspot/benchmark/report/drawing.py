@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -58,6 +59,10 @@ STYLE: dict[Any, Any] = {
 }
 
 
+Mark = tuple[Artist, str]
+"""Something that is drawn, and what is to be read on it, in one or more lines."""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A finished figure.
@@ -68,7 +73,8 @@ class Drawing:
         notes: what is left out and why, a line each.
         svg: a file of its own.
         png: at 200 dots per inch.
-        inline: the SVG for the page: colours by the page's variables, names that clash with no other figure's.
+        inline: the SVG for the page: colours by the page's variables, names that clash with no other figure's. Marks
+            are of the class ``mark``, and the first of them can be reached by keyboard.
         width: in inches; a page narrower than that scrolls the figure.
     """
 
@@ -87,7 +93,7 @@ def draw(
     title: str,
     caption: str,
     size: tuple[float, float],
-    paint: Callable[[Figure], None],
+    paint: Callable[[Figure], Sequence[Mark] | None],
     *,
     description: str,
     notes: Sequence[str] = (),
@@ -98,7 +104,7 @@ def draw(
         key: of letters, digits and hyphens.
         title, caption, notes: for the page.
         size: in inches.
-        paint: puts everything on the empty figure.
+        paint: puts everything on the empty figure, and returns what can be pointed at, in the order of reading.
         description: what can be seen, for those who cannot see it.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": key}), warnings.catch_warnings():
@@ -106,16 +112,18 @@ def draw(
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        paint(figure)
+        marks = paint(figure) or ()
+        for number, (artist, _) in enumerate(marks):
+            artist.set_gid(f"mark-{number}")
         # One layout for both files: it is the dearest part.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         svg, png = io.BytesIO(), io.BytesIO()
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
         figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
-    text = svg.getvalue().decode()
+    text = _titled(svg.getvalue().decode(), [told for _, told in marks])
     inline = _inline(text, key, description)
-    return Drawing(key, title, caption, tuple(notes), svg.getvalue(), png.getvalue(), inline, size[0])
+    return Drawing(key, title, caption, tuple(notes), text.encode(), png.getvalue(), inline, size[0])
 
 
 def finish(axes: Axes, *, grid: str = "both") -> None:
@@ -132,6 +140,20 @@ def luminance(colour: tuple[float, float, float]) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+def _titled(svg: str, told: Sequence[str]) -> str:
+    """Each mark with its text, which browsers show when it is pointed at."""
+
+    def titled(found: re.Match[str]) -> str:
+        lines = told[int(found[1])].split("\n")
+        return f"{found[0]}<title>{_escaped(chr(10).join(map(plain, lines)))}</title>"
+
+    return re.sub(r'<g id="mark-(\d+)">', titled, svg)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
 def _inline(svg: str, key: str, description: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -141,5 +163,7 @@ def _inline(svg: str, key: str, description: str) -> str:
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
     svg = svg.replace("'DejaVu Sans'", "inherit").replace("font-family: DejaVu Sans", "font-family: inherit")
-    label = plain(description).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    svg, marks = re.subn(rf'(<g id="{key}-mark-\d+")>', r'\1 class="mark" role="img" tabindex="-1">', svg)
+    svg = svg.replace('tabindex="-1"', 'tabindex="0"', 1)
+    role = "group" if marks else "img"  # of an image nothing inside can be reached
+    return svg.replace("<svg ", f'<svg role="{role}" aria-label="{_escaped(plain(description))}" ', 1)

@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, draw, finish
+from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, Mark, draw, finish
 from flawspot.benchmark.report.names import (
     LAYERS,
     LETTERS,
@@ -155,8 +155,9 @@ def _paint(
     data: str,
     found: dict[Network, dict[str, dict[str, Bar]]],
     groups: dict[Network, list[str]],
-) -> None:
+) -> list[Mark]:
     categories = _columns(results, data)
+    marks: list[Mark] = []
     every = [bar for row in found.values() for place in row.values() for bar in place.values()]
     norm = Normalize(0, max(max(bar.variance for bar in every), 1e-4))
     colours = colormaps["viridis_r"]
@@ -181,7 +182,8 @@ def _paint(
                 bar = here[group]
                 colour = colours(norm(bar.variance) if len(bar.methods) > 1 else 0.35)
                 hatch = None if bar.whole else "///"
-                axes.bar(x, bar.mean, width=0.86, color=colour, linewidth=0.5, edgecolor=QUIET, hatch=hatch)
+                drawn = axes.bar(x, bar.mean, width=0.86, color=colour, linewidth=0.5, edgecolor=QUIET, hatch=hatch)
+                marks.append((drawn.patches[0], _told(row, group, category, bar)))
                 if group == best:
                     axes.text(x, bar.mean + 0.015, f"{bar.mean:.2f}", ha="center", va="bottom", fontsize=7.5)
         if categories[-1] == ALL:
@@ -205,6 +207,18 @@ def _paint(
         )
         scale.set_label("variance of the pixel F1\nover methods")
         scale.outline.set_visible(False)
+    return marks
+
+
+def _told(row: Network, group: str, category: str, bar: Bar) -> str:
+    place = "all categories" if category == ALL else plain(category)
+    lines = [f"{row.name} · {plain(group)} · {place}"]
+    if len(bar.methods) > 1:
+        lines.append(f"mean pixel F1 {bar.mean:.3f}, variance {bar.variance:.2g} over methods")
+    else:
+        lines.append(f"pixel F1 {bar.mean:.3f}")
+    lines.append(", ".join(map(method_name, bar.methods)))
+    return "\n".join([*lines, *([] if bar.whole else ["incomplete: not to be compared"])])
 
 
 def _category_name(results: Results, data: str, category: str) -> str:

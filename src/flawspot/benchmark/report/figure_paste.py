@@ -7,7 +7,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from flawspot.benchmark.report.detector_tables import shared
-from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, draw, finish
+from flawspot.benchmark.report.drawing import INK, QUIET, Drawing, Mark, draw, finish
 from flawspot.benchmark.report.names import (
     data_name,
     legend_name,
@@ -102,21 +102,25 @@ def _shown(figure: float | None) -> str:
     return "not measured" if figure is None else f"{figure:.3f}"
 
 
-def _paint(figure: Figure, results: Results, found: dict[Network, dict[str, tuple[float | None, ...]]]) -> None:
+def _paint(figure: Figure, results: Results, found: dict[Network, dict[str, tuple[float | None, ...]]]) -> list[Mark]:
+    marks: list[Mark] = []
     colours = method_colours({method: method for method in PAIR})
     panels = figure.subplots(1, 1 + len(_COSTS), sharey=True)
     headings = [("Pixel F1", "best F1, 0 to 1"), *((name, unit) for name, unit, _ in _COSTS)]
     for place, (axes, (name, unit)) in enumerate(zip(panels, headings, strict=True)):
         largest = max((f[place] or 0.0 for row in found.values() for f in row.values()), default=0.0) or 1.0
-        for position, figures in enumerate(found.values()):
+        for position, (row, figures) in enumerate(found.items()):
             for method, offset in zip(PAIR, (-0.2, 0.2), strict=True):
                 values = figures.get(method)
                 figure_ = values[place] if values else None
                 if figure_ is None:
                     axes.text(0.02 * largest, position + offset, "–", va="center", color=QUIET)
                     continue
-                axes.barh(position + offset, figure_, height=0.36, color=colours[method])
+                bar = axes.barh(position + offset, figure_, height=0.36, color=colours[method])
                 text = f"{figure_:.3f}" if place == 0 else three_digits(figure_)
+                shown = text if place == 0 else f"{text} {unit}".replace("\n", " ")
+                told = [f"{method_name(method)} · {row.name}", f"{name}: {shown}", *_change(figures, method, place)]
+                marks.append((bar.patches[0], "\n".join(told)))
                 axes.text(figure_ + 0.03 * largest, position + offset, text, va="center", fontsize=7.5, color=INK)
         axes.set_xlim(0, 1.32 * largest)
         axes.set_title(name)
@@ -130,6 +134,17 @@ def _paint(figure: Figure, results: Results, found: dict[Network, dict[str, tupl
     panels[0].set_yticks(range(len(found)), [_name(results, row) for row in found])
     handles = [Patch(color=colours[method], label=method_name(method)) for method in PAIR]
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
+    return marks
+
+
+def _change(figures: dict[str, tuple[float | None, ...]], method: str, place: int) -> list[str]:
+    """What PaSTe changes, in words."""
+    old, new = (figures.get(one, (None,) * (place + 1))[place] for one in PAIR)
+    if method != PAIR[1] or old is None or new is None:
+        return []
+    if place == 0:
+        return [f"{new - old:+.3f} against {method_name(PAIR[0])}".replace("-", "−")]
+    return [f"{100 * (new - old) / old:+.1f} % against {method_name(PAIR[0])}".replace("-", "−")] if old else []
 
 
 def _name(results: Results, row: Network) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from flawspot.benchmark.record import Record
 from flawspot.benchmark.report.axis_analysis import axes, axis_table, data_of
@@ -19,16 +20,29 @@ from flawspot.benchmark.report.stream_analysis import grouped, last_table
 from flawspot.benchmark.report.tables import Table, escape_markdown
 from flawspot.benchmark.report.tolerance_analysis import tolerance_table, tolerant_data
 
+if TYPE_CHECKING:
+    from flawspot.benchmark.report.drawing import Drawing
 
-def markdown_tables(records: Sequence[Record]) -> str:
+
+def markdown_tables(
+    records: Sequence[Record], figures: Mapping[str, Sequence[Drawing]] | None = None, title: str | None = None
+) -> str:
     """The main tables as Markdown, a second-level heading for each data set; nothing of matplotlib or Jinja is needed.
 
-    Without the provenance of each run, which is the page's.
+    Without the provenance of each run, which is the page's, and without photographs.
+
+    Args:
+        records: of a store.
+        figures: shown where their data set or stream is, by its name or as ``stream-1``; they lie in ``figures/``
+            beside the document.
+        title: a first-level heading; None for none.
     """
     results = Results(records)
-    blocks = []
+    shown = figures or {}
+    blocks = [f"# {escape_markdown(title)}\n"] if title else []
     for data in results.data():
         blocks.append(f"## {escape_markdown(data_name(data))}\n")
+        blocks += map(_figure, shown.get(data, ()))
         tables: list[Table | None] = [detectors(results, data)]
         if len(results.categories(data)) > 1 or len({r.cell.seed for r in results.records if r.cell.data == data}) > 1:
             tables.append(seeds(results, data))
@@ -38,8 +52,9 @@ def markdown_tables(records: Sequence[Record]) -> str:
         tables += [tolerance_table(results, data)] if data in tolerant_data(results) else []
         blocks += [table.markdown() for table in tables if table is not None]
     for position, (stream, group) in enumerate(grouped(results), 1):
-        title = f"## Stream: {escape_markdown(stream.name)}\n"
-        blocks += [title, last_table(results, group, f"stream-last-{position}").markdown()]
+        blocks.append(f"## Stream: {escape_markdown(stream.name)}\n")
+        blocks += map(_figure, shown.get(f"stream-{position}", ()))
+        blocks.append(last_table(results, group, f"stream-last-{position}").markdown())
     beside, note = beside_the_paper(results)
     blocks += ["## Beside the paper\n", *([f"{escape_markdown(note)}\n"] if note else [])]
     blocks += [table.markdown() for table in beside]
@@ -50,3 +65,11 @@ def markdown_tables(records: Sequence[Record]) -> str:
     if any(last):
         blocks += ["## Runs\n", *(table.markdown() for table in last if table is not None)]
     return "\n".join(blocks)
+
+
+def _figure(figure: Drawing) -> str:
+    """The SVG with what the page says of it."""
+    title = escape_markdown(figure.title)
+    lines = [f"### {title}", "", f"![{title}](figures/{figure.key}.svg)", "", escape_markdown(figure.caption), ""]
+    lines += [f"- {escape_markdown(note)}" for note in figure.notes]
+    return "\n".join(lines).rstrip() + "\n"

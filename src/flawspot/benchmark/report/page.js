@@ -23,6 +23,54 @@ for (const table of document.querySelectorAll("table.sortable")) {
     body.append(...rows.map(([, row]) => row));
   }));
 }
+// What a mark of a figure stands for, beside it, when it is pointed at; by keyboard, Tab reaches a figure's first mark,
+// arrows the others.
+const tip = document.createElement("div");
+tip.className = "tip";
+tip.hidden = true;
+tip.setAttribute("aria-hidden", "true"); // the mark's label says the same
+document.body.append(tip);
+let shown = null;
+const place = () => {
+  if (!shown) return;
+  const box = shown.getBoundingClientRect(), left = box.left + (box.width - tip.offsetWidth) / 2;
+  tip.style.left = `${Math.max(4, Math.min(left, innerWidth - tip.offsetWidth - 4))}px`;
+  tip.style.top = `${box.top - tip.offsetHeight < 12 ? box.bottom + 8 : box.top - tip.offsetHeight - 8}px`;
+};
+const show = (mark, text) => {
+  shown = mark;
+  tip.textContent = text;
+  tip.hidden = false;
+  place();
+};
+const hide = () => {
+  shown = null;
+  tip.hidden = true;
+};
+addEventListener("scroll", place, true);
+addEventListener("resize", place);
+const order = (mark) => Number(mark.id.slice(mark.id.lastIndexOf("-") + 1));
+for (const svg of document.querySelectorAll("figure svg")) {
+  const marks = [...svg.querySelectorAll(".mark")].sort((a, b) => order(a) - order(b));
+  marks.forEach((mark, number) => {
+    const title = mark.querySelector("title"), text = title.textContent;
+    mark.setAttribute("aria-label", text.replaceAll("\n", ", "));
+    title.remove(); // or the browser would show it as well
+    mark.tabIndex = number ? -1 : 0;
+    for (const name of ["pointerenter", "focus"]) mark.addEventListener(name, () => show(mark, text));
+    for (const name of ["pointerleave", "blur"]) mark.addEventListener(name, hide);
+    mark.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") hide();
+      if (!step) return;
+      event.preventDefault();
+      const next = marks[(number + step + marks.length) % marks.length];
+      mark.tabIndex = -1;
+      next.tabIndex = 0;
+      next.focus();
+    });
+  });
+}
 // Show the rows that hold every word of the filter.
 for (const input of document.querySelectorAll(".filter input")) {
   const rows = [...input.closest(".table").querySelector("tbody").rows];

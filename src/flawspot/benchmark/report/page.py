@@ -21,11 +21,13 @@ from flawspot.benchmark.report.drawing import Drawing
 from flawspot.benchmark.report.figure_cost import cost_figure, front_table
 from flawspot.benchmark.report.figure_curves import axis_figure, sizes_figure
 from flawspot.benchmark.report.figure_layers import layers_figure
+from flawspot.benchmark.report.figure_measured import measured_figure, measured_table
 from flawspot.benchmark.report.figure_paste import paste_figure
 from flawspot.benchmark.report.figure_streams import stream_figure
+from flawspot.benchmark.report.markdown import markdown_tables
 from flawspot.benchmark.report.names import data_name, plain
 from flawspot.benchmark.report.paper_comparison import beside_the_paper
-from flawspot.benchmark.report.pictures import Gallery, galleries
+from flawspot.benchmark.report.pictures import EXAMPLES, Gallery, galleries
 from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.run_tables import gaps_table, older_table, runs_table, sources_table, tracebacks
 from flawspot.benchmark.report.size_analysis import size_table
@@ -41,13 +43,15 @@ TITLE = "flawspot benchmark"
 
 @dataclass
 class Item:
-    """One thing of a section: a figure, a table, or a gallery of examples; folded away until asked for or not."""
+    """One thing of a section: a figure, a table, or a gallery of examples; folded away until asked for or not; `of` a
+    data set or a stream, by which documents are ordered."""
 
     figure: Drawing | None = None
     table: Table | None = None
     gallery: Gallery | None = None
     folded: bool = False
     printed: bool = True
+    of: str = ""
 
 
 @dataclass
@@ -65,11 +69,13 @@ class Section:
     intro: str = ""
     items: list[Item] = field(default_factory=list)
 
-    def add(self, thing: Drawing | Table | Gallery | None, *, folded: bool = False, printed: bool = True) -> None:
+    def add(
+        self, thing: Drawing | Table | Gallery | None, *, folded: bool = False, printed: bool = True, of: str = ""
+    ) -> None:
         """Append a figure, a table or a gallery, unless it is None."""
         if thing is None:
             return
-        item = Item(folded=folded, printed=printed)
+        item = Item(folded=folded, printed=printed, of=of)
         if isinstance(thing, Drawing):
             item.figure = thing
         elif isinstance(thing, Table):
@@ -80,17 +86,25 @@ class Section:
 
 
 def write_report(
-    records: Sequence[Record], folder: Path, *, store_folder: Path | None = None, title: str | None = None
+    records: Sequence[Record],
+    folder: Path,
+    *,
+    store_folder: Path | None = None,
+    title: str | None = None,
+    pictures: bool = True,
 ) -> Path:
-    """Write ``report.html``, one file that needs no other and no network, and its figures as SVG and PNG.
+    """Write ``report.html``, one file that needs no other and no network, its figures as SVG and PNG, and
+    ``tables.md``, which has the tables and shows the figures.
 
     The same records, in any order, give the same bytes with the same versions of the libraries.
 
     Args:
         records: of a store; their texts are shown as they are, whatever they hold.
-        folder: gets ``report.html`` and ``figures/``; made where missing. Files of these names are replaced.
-        store_folder: that the records' pictures are relative to; None leaves the pictures out.
+        folder: gets ``report.html``, ``figures/`` and ``tables.md``; made where missing. Files of these names are
+            replaced.
+        store_folder: that the records' pictures are relative to; None for unknown, so that none can be shown.
         title: of the page; None for that of the grid.
+        pictures: show best and worst examples, which are photographs of the data sets.
 
     Returns:
         The path of the page.
@@ -102,34 +116,40 @@ def write_report(
     if not records:
         raise DataError("there is nothing to report: the store holds no runs. Run `flawspot benchmark run` first.")
     results = Results(records)
-    parts = sections(results, store_folder)
+    heading = title or results.title or TITLE
+    parts = sections(results, store_folder, pictures=pictures)
+    figures: dict[str, list[Drawing]] = {}
     for part in parts:
         for item in part.items:
             if item.figure:
                 write_bytes(folder / "figures" / f"{item.figure.key}.svg", item.figure.svg)
                 write_bytes(folder / "figures" / f"{item.figure.key}.png", item.figure.png)
+                figures.setdefault(item.of, []).append(item.figure)
+    write_bytes(folder / "tables.md", markdown_tables(records, figures, heading).encode("utf-8", "replace"))
     page = folder / "report.html"
-    write_bytes(page, render(results, parts, title or results.title or TITLE).encode("utf-8", "replace"))
+    write_bytes(page, render(results, parts, heading).encode("utf-8", "replace"))
     return page
 
 
-def sections(results: Results, store_folder: Path | None = None) -> list[Section]:
+def sections(results: Results, store_folder: Path | None = None, *, pictures: bool = True) -> list[Section]:
     """All that the page shows below its summary."""
     found = []
     slugs = _slugs(results)
     for data in results.data():
         slug = slugs[data]
         section = Section(f"data-{slug}", data_name(data))
-        section.add(cost_figure(results, data, f"figure-1-{slug}"))
+        section.add(cost_figure(results, data, f"figure-1-{slug}"), of=data)
         section.add(front_table(results, data, f"figure-1-{slug}"), folded=True)
-        section.add(cost_figure(results, data, f"figure-1-as-paper-{slug}", as_paper=True), folded=True)
-        section.add(layers_figure(results, data, f"figure-5-{slug}"))
-        section.add(paste_figure(results, data, f"figure-6-{slug}"))
+        section.add(cost_figure(results, data, f"figure-1-as-paper-{slug}", as_paper=True), folded=True, of=data)
+        section.add(measured_figure(results, data, f"measured-{slug}"), of=data)
+        section.add(measured_table(results, data, f"measured-{slug}"), folded=True)
+        section.add(layers_figure(results, data, f"figure-5-{slug}"), of=data)
+        section.add(paste_figure(results, data, f"figure-6-{slug}"), of=data)
         section.add(detectors(results, data))
         section.add(seeds(results, data), folded=True)
         for position, (name, heading) in enumerate(CATEGORY_METRICS):
             section.add(categories_table(results, data, name, heading), folded=position > 0)
-        section.add(sizes_figure(results, data, f"defect-sizes-{slug}"))
+        section.add(sizes_figure(results, data, f"defect-sizes-{slug}"), of=data)
         section.add(size_table(results, data), folded=True)
         found.append(section)
     tables, note = beside_the_paper(results)
@@ -140,15 +160,12 @@ def sections(results: Results, store_folder: Path | None = None) -> list[Section
     found[1:1] = [comparison, _claims(results)]
     found += _beyond(results, slugs)
     found += _streams(results)
-    shown, note = galleries(results, store_folder)
+    shown, note = galleries(results, store_folder) if pictures else ([], "")
     if shown:
-        text = (
-            "For each category the detector with the best pixel F1: the photographs it judges best and worst. " + note
-        )
-        pictures = Section("examples", "Best and worst examples", text)
+        examples = Section("examples", "Best and worst examples", f"{EXAMPLES} {note}".rstrip())
         for gallery in shown:
-            pictures.add(gallery)
-        found.append(pictures)
+            examples.add(gallery)
+        found.append(examples)
     runs = Section("provenance", "Where every figure comes from")
     runs.add(gaps_table(results.records))
     runs.add(older_table(results.records, results.older), folded=True)
@@ -178,7 +195,7 @@ def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:
         section = Section(key, title)
         for data in dict.fromkeys(data for axis in group for data in data_of(results, axis)):
             here = [axis for axis in group if data in data_of(results, axis)]
-            section.add(axis_figure(results, here, data, f"{key}-{slugs[data]}", title))
+            section.add(axis_figure(results, here, data, f"{key}-{slugs[data]}", title), of=data)
             for axis in here:
                 section.add(axis_table(results, axis, data), folded=True)
         if section.items:
@@ -195,7 +212,7 @@ def _streams(results: Results) -> list[Section]:
     for position, (stream, group) in enumerate(grouped(results), 1):
         section = Section(f"stream-{position}", f"Stream: {plain(stream.name)}")
         for number, one in enumerate(group, 1):
-            section.add(stream_figure(results, one, f"stream-{position}-{number}"))
+            section.add(stream_figure(results, one, f"stream-{position}-{number}"), of=section.key)
         section.add(last_table(results, group, f"stream-last-{position}"))
         section.add(steps_table(results, group, f"stream-steps-{position}"), folded=True)
         found.append(section)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flawspot.benchmark.record import Record
+from flawspot.benchmark.record import MISSING, Record
 from flawspot.benchmark.report.detector_tables import MIB, memory, mmac, shared
-from flawspot.benchmark.report.names import method_name, plain
+from flawspot.benchmark.report.names import backbone_name, method_name, plain
 from flawspot.benchmark.report.results import Results, Runs, Setup, flat, why_missing
 from flawspot.benchmark.report.statistics import Value, estimate, metric
 from flawspot.benchmark.report.tables import Column, Entry, Table, number, signed, three_digits, words
@@ -55,6 +55,9 @@ def beside_the_paper(results: Results) -> tuple[list[Table], str]:
     tables = [table for table in (paper_table(results, number_) for number_ in TITLES) if table.rows]
     others = _other_settings(results)
     said = [] if tables else ["None of the detectors of the paper's tables was run with its settings."]
+    lacking = _not_run(results) if tables else ""
+    if lacking:
+        said.append(f"Not run, and left out: {lacking}.")
     if others:
         said.append(f"Not compared, for the settings are not the paper's: {'; '.join(others)}.")
     return tables, " ".join(said)
@@ -83,7 +86,7 @@ def paper_table(results: Results, number_: int) -> Table:
         columns,
         intro="“Ours” counts costs as the paper does; “as it is” counts everything at the precision it is stored in. "
         "Megabytes are 2^20 bytes. F1 is the best pixel F1, its mean over the 15 categories of MVTec AD. What was not "
-        "run is left out.",
+        "run at all is left out.",
     )
     for (backbone, method), figures in _published_columns(number_).items():
         found = _find(results, backbone, method)
@@ -132,9 +135,31 @@ def _find(results: Results, backbone: str, method: str) -> tuple[str, Setup, dic
                 for category, by_seed in results.runs(data, setup).items()
             }
             runs = {category: by_seed for category, by_seed in runs.items() if by_seed}
-            if runs:
+            if any(record.status != MISSING for record in flat(runs)):
                 return data, setup, runs
     return None
+
+
+def _not_run(results: Results) -> str:
+    """The columns of the paper's tables that were not run at all, by backbone."""
+    columns = dict.fromkeys(column for number_ in TITLES for column in _published_columns(number_))
+    lacking: dict[str, list[str]] = {}
+    ran: set[str] = set()
+    for backbone, method in columns:
+        runs = [
+            record
+            for data in results.data()
+            for setup in _candidates(results, data, backbone, method)
+            for record in flat(results.runs(data, setup))
+        ]
+        if any(record.status != MISSING for record in runs):
+            ran.add(backbone)
+        else:
+            lacking.setdefault(backbone, []).append(method_name(method))
+    return "; ".join(
+        f"{backbone_name(backbone)} with {', '.join(methods)}" if backbone in ran else backbone_name(backbone)
+        for backbone, methods in lacking.items()
+    )
 
 
 def _other_settings(results: Results) -> list[str]:

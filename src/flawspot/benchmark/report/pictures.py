@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import math
 from dataclasses import dataclass
@@ -19,6 +20,12 @@ from flawspot.runtime.images import read_image
 MOST = 96
 """Pictures in one page: about 3 MB."""
 
+EXAMPLES = (
+    "For each category the detector with the best pixel F1: the photographs it judges best and worst, by how far the "
+    "score is on the right or the wrong side of the threshold."
+)
+"""What is shown."""
+
 SIDE = 560
 """Their longest side in pixels."""
 
@@ -32,12 +39,14 @@ class Example:
         caption: the photograph's name, whether it is defective, and how far its score is above or below the limit.
         source: the picture as a data URL; None where it cannot be shown.
         reason: why not.
+        why: it is the best or the worst, in a sentence.
     """
 
     kind: str
     caption: str
     source: str | None
     reason: str = ""
+    why: str = ""
     width: int = 0
     height: int = 0
 
@@ -63,12 +72,16 @@ def galleries(results: Results, store_folder: Path | None) -> tuple[list[Gallery
     found, shown, left = [], 0, 0
     for (data, category), record in best.items():
         examples = []
+        ranks: dict[str, int] = {}
         for example in sorted(record.examples, key=lambda e: str(e.get("kind"))):
+            kind = str(example.get("kind"))
+            ranks[kind] = ranks.get(kind, 0) + 1
             if shown >= MOST:
                 left += 1
                 continue
             shown += 1
-            examples.append(_example(example, store_folder))
+            why = _why(example, ranks[kind], record.metrics.get("images"))
+            examples.append(dataclasses.replace(_example(example, store_folder), why=why))
         if examples:
             f1 = record.metrics.get("pixel_f1_max")
             detector = results.name(setup_of(record)) + ("" if f1 is None else f", pixel F1 {f1:.3f}")
@@ -80,6 +93,29 @@ def galleries(results: Results, store_folder: Path | None) -> tuple[list[Gallery
 def _f1(record: Record) -> float:
     value = record.metrics.get("pixel_f1_max")
     return -math.inf if value is None else float(value)
+
+
+def _why(example: dict[str, object], rank: int, images: float | None) -> str:
+    """Why a photograph is among the best or the worst; empty where the record does not tell."""
+    kind, score, threshold = example.get("kind"), example.get("score"), example.get("threshold")
+    if kind not in ("best", "worst") or not isinstance(score, int | float) or not isinstance(threshold, int | float):
+        return ""
+    defective, above = bool(example.get("defective")), score > threshold
+    nth = "" if rank == 1 else f"{_ordinal(rank)} "
+    if kind == "best":
+        place = f"The {nth}best-judged defect"
+        verdict = "found" if above else "missed"
+    else:
+        place = f"The {nth}worst-judged{f' of {images:g}' if images else ' of the'} test photographs"
+        wrong = "a defect that is missed" if defective else "a false alarm"
+        verdict = "judged right, but with little to spare" if defective == above else wrong
+    side = "above" if above else "not above"
+    what = "" if kind == "best" else "defective, " if defective else "good, "
+    return f"{place}: {what}with a score {side} the threshold: {verdict}."
+
+
+def _ordinal(rank: int) -> str:
+    return {2: "second", 3: "third", 4: "fourth"}.get(rank, f"{rank}th")
 
 
 def _example(example: dict[str, object], folder: Path | None) -> Example:
@@ -107,7 +143,7 @@ def _example(example: dict[str, object], folder: Path | None) -> Example:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=82, optimize=True)
     url = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-    return Example(kind, caption, url, "", *picture.size)
+    return Example(kind, caption, url, width=picture.width, height=picture.height)
 
 
 def _inside(folder: Path, relative: str) -> Path | None:

@@ -1,0 +1,188 @@
+"""Pixel F1 against a cost, a symbol for each detector, and which of them no other one beats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from flawspot.benchmark.report.drawing import FAINT, INK, PAPER, QUIET, Mark, finish
+from flawspot.benchmark.report.names import backbone_markers, legend_name, method_colours, plain, short
+from flawspot.benchmark.report.results import Setup
+from flawspot.benchmark.report.tables import three_digits
+
+PLAIN_AREA = 60.0
+"""Of a symbol whose size says nothing, in square points."""
+_ASIDE_AREA = 10.0
+_NEAR = 0.08
+"""Of the width of a panel, as wide as a label."""
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A detector in a figure.
+
+    Attributes:
+        setup: what it is.
+        cost: on the horizontal axis, above 0.
+        f1: pixel F1, 0..1.
+        front: no other one beats it.
+        told: what is to be read on it.
+        area: of its symbol, in square points.
+        aside: drawn small, since it is there for the front alone.
+    """
+
+    setup: Setup
+    cost: float
+    f1: float
+    front: bool
+    told: str
+    area: float = PLAIN_AREA
+    aside: bool = False
+
+
+def unbeaten(figures: Sequence[tuple[float, ...]], able: Sequence[bool]) -> list[bool]:
+    """Which no other one beats: none that is `able` is at least as good in everything and better in something.
+
+    Args:
+        figures: of each, all of them the better the larger they are.
+        able: those that are not stand on no front and push none off it.
+    """
+    return [
+        can
+        and not any(
+            other != one and all(a >= b for a, b in zip(other, one, strict=True))
+            for other, rival in zip(figures, able, strict=True)
+            if rival
+        )
+        for one, can in zip(figures, able, strict=True)
+    ]
+
+
+def layers_vary(setups: Sequence[Setup]) -> bool:
+    """Whether a method was run on several groups of layers, which its symbol does not tell apart."""
+    return len({(setup.network, setup.label) for setup in setups}) < len(setups)
+
+
+class Looks:
+    """Colours and markers of all detectors of a figure.
+
+    Attributes:
+        colours: by label of the method.
+        markers: by backbone.
+    """
+
+    def __init__(self, dots: Sequence[Dot]) -> None:
+        self._dots = sorted(dots, key=lambda dot: dot.setup.order)
+        self.colours: Mapping[str, str] = method_colours({dot.setup.label: dot.setup.method for dot in dots})
+        self.markers: Mapping[str, str] = backbone_markers(dot.setup.backbone for dot in dots)
+
+    def legend(self, figure: Figure, sizes: Sequence[tuple[str, float]] = ()) -> None:
+        """The legend beside the figure.
+
+        Args:
+            figure: whose it is.
+            sizes: name and area of symbols whose size says something.
+        """
+        names = {dot.setup.label: dot.setup.method_name for dot in self._dots}
+        handles: list[Line2D] = [_heading("Method")]
+        handles += [_symbol("o", self.colours[label], short(names[label])) for label in self.colours if label in names]
+        handles += [_heading(""), _heading("Backbone")]
+        backbones = {(d.setup.backbone, d.setup.random_weights): d.setup.backbone_name for d in self._dots}
+        for (backbone, hollow), name in backbones.items():
+            handles.append(_symbol(self.markers[backbone], QUIET, legend_name(name), hollow=hollow))
+        if sizes:
+            handles += [_heading(""), _heading("Memory")]
+            handles += [_symbol("o", FAINT, name, size=area**0.5) for name, area in sizes]
+        handles += [_heading(""), Line2D([], [], color=QUIET, linestyle="--", linewidth=1.2, label="Pareto front")]
+        legend = figure.legend(
+            handles=handles, loc="outside right upper", labelspacing=0.55, handletextpad=0.9, handlelength=1.6
+        )
+        for text in legend.get_texts():
+            if text.get_text() in ("Method", "Backbone", "Memory"):
+                text.set_fontweight("bold")
+
+
+def scatter(axes: Axes, dots: Sequence[Dot], looks: Looks, *, cost: str, f1: str) -> list[Mark]:
+    """Draw the detectors and join those of the front.
+
+    Args:
+        axes: an empty panel.
+        dots: at least one.
+        looks: of all detectors of the figure.
+        cost, f1: labels of the axes.
+
+    Returns:
+        What can be pointed at, from cheap to dear.
+    """
+    front = sorted((dot for dot in dots if dot.front), key=lambda dot: dot.cost)
+    axes.plot([d.cost for d in front], [d.f1 for d in front], color=QUIET, linewidth=1.2, linestyle="--", zorder=1)
+    if layers_vary([dot.setup for dot in dots]):
+        _label_layers(axes, front, dots)
+    marks: list[tuple[float, Mark]] = []
+    # Large symbols below small ones, or they would hide them.
+    for dot in sorted(dots, key=lambda d: (-d.area, d.setup.order)):
+        area = _ASIDE_AREA if dot.aside else dot.area
+        colour, marker = looks.colours[dot.setup.label], looks.markers[dot.setup.backbone]
+        if dot.front:
+            axes.scatter(
+                dot.cost, dot.f1, s=area * 1.6 + 60, marker="o", facecolor="none", edgecolor=INK, linewidth=1.1,
+                zorder=4,
+            )  # fmt: skip
+        hollow = dot.setup.random_weights
+        symbol = axes.scatter(
+            dot.cost, dot.f1, s=area, marker=marker, zorder=3, alpha=0.9,
+            facecolor="none" if hollow else colour, edgecolor=colour if hollow else PAPER,
+            linewidth=1.6 if hollow else 0.7,
+        )  # fmt: skip
+        marks.append((dot.cost, (symbol, dot.told)))
+    _scales(axes, dots)
+    axes.set_xlabel(cost)
+    axes.set_ylabel(f1)
+    finish(axes)
+    return [mark for _, mark in sorted(marks, key=lambda item: item[0])]
+
+
+def _label_layers(axes: Axes, front: Sequence[Dot], dots: Sequence[Dot]) -> None:
+    """Above each of the front its layers; below where the one before is near, or they would cover each other."""
+    width = math.log(max(dot.cost for dot in dots) / min(dot.cost for dot in dots)) or 1.0
+    before, above = None, True
+    for dot in front:
+        near = before is not None and math.log(dot.cost / before.cost) < _NEAR * width
+        above = not (near and above)
+        reach = 9 + 0.5 * (_ASIDE_AREA if dot.aside else dot.area) ** 0.5
+        axes.annotate(
+            plain(dot.setup.layers, 12), (dot.cost, dot.f1), (0, reach if above else -reach),
+            textcoords="offset points", ha="center", va="baseline" if above else "top", fontsize=7.5, color=INK,
+            zorder=5,
+        )  # fmt: skip
+        before = dot
+
+
+def _scales(axes: Axes, dots: Sequence[Dot]) -> None:
+    """Logarithmic costs, and pixel F1 as far as there is any."""
+    axes.set_xscale("log")
+    low, high = min(dot.cost for dot in dots), max(dot.cost for dot in dots)
+    axes.set_xlim(low / 1.6, high * 1.6)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 200 else (1.0,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: three_digits(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    worst, best = min(dot.f1 for dot in dots), max(dot.f1 for dot in dots)
+    margin = max(0.12 * (best - worst), 0.03)
+    axes.set_ylim(worst - margin, best + margin)
+
+
+def _heading(text: str) -> Line2D:
+    return Line2D([], [], linestyle="none", label=text)
+
+
+def _symbol(marker: str, colour: str, name: str, size: float = 7.0, hollow: bool = False) -> Line2D:
+    return Line2D(
+        [], [], linestyle="none", marker=marker, markersize=size, label=name, markeredgecolor=colour,
+        markerfacecolor="none" if hollow else colour, markeredgewidth=1.4 if hollow else 0.4,
+    )  # fmt: skip
