@@ -122,7 +122,7 @@ def test_interrupted_it_says_how_to_go_on(grid, tmp_path):
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "what was done is stored, and the same command goes on" in err
+    assert "finished runs are stored, and the same command continues" in err
     assert 1 <= len(records(store)) < RUNS
 
 

@@ -19,7 +19,7 @@ def test_a_whole_record(tmp_path, flawspot):
         assert (code, err) == (0, "")
         assert f"{number}:{head}" in out
         assert "held against row 9, 9" in out
-        assert "6 read; 0 that were kept are gone" in out
+        assert "6 read; 0 are missing" in out
     code, out, _ = flawspot("audit", "verify", tmp_path, "--pictures", "--json")
     assert code == 0
     assert json.loads(out) == {
@@ -61,10 +61,10 @@ def test_without_an_anchor_that_is_said(tmp_path, flawspot):
 def test_mistakes(tmp_path, flawspot):
     station(tmp_path)
     for arguments, says in (
-        (["verify", tmp_path, "--head", "12"], "is no NUMBER:HASH"),
+        (["verify", tmp_path, "--head", "12"], "is not NUMBER:HASH"),
         (["verify", tmp_path / "none"], "there is no record"),
         (["export", tmp_path, "-o", tmp_path / "x.txt"], "give it the suffix .csv or .jsonl"),
-        (["export", tmp_path, "-o", tmp_path / "x.csv", "--since", "soon"], "is no time"),
+        (["export", tmp_path, "-o", tmp_path / "x.csv", "--since", "soon"], "is not a time"),
     ):
         code, out, err = flawspot("audit", *arguments)
         assert (code, out) == (1, "")

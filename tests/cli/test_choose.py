@@ -47,7 +47,7 @@ def test_a_choice(asked, flawspot, tmp_path):
         (("--memory", "10B", "--dry-run"), "nothing fits 10 bytes of memory: the smallest is"),
         (("--tolerate", "fog=1", "--dry-run"), "tolerate 'fog': choose of"),
         (("--time", "soon", "--dry-run"), "time must be a number above 0"),
-        (("-o", "best.html"), "cannot be the detector and its page"),
+        (("-o", "best.html"), "cannot be both the detector and its page"),
         (("-o", "best.onnx", "--out", "page.txt"), "give it the suffix .html"),
     ],
 )

@@ -16,7 +16,7 @@ def test_costs_of_a_configuration(flawspot):
     assert printed["training"]["ram"] > 0
     code, out, _ = flawspot(*asked)
     assert code == 0
-    for part in ("memory bank", "float16", "by the paper", "training, predicted"):
+    for part in ("memory bank", "float16", "as the paper counts", "training, predicted"):
         assert part in out
 
 
@@ -41,7 +41,7 @@ def test_costs_with_a_tolerance(tiny, flawspot):
     assert "copies" not in flawspot(*asked)[1]
     code, _, err = flawspot("costs", tiny, "--tolerate", "noise=2")
     assert code == 1
-    assert "says itself what it tolerates" in err
+    assert "already states what it tolerates" in err
 
 
 def test_measured_costs_of_an_artifact(tiny, flawspot, monkeypatch):

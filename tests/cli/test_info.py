@@ -30,7 +30,7 @@ def test_info_says_what_it_runs_on(tiny, flawspot):
     assert "CPU, with onnxruntime" in flawspot("info", tiny)[1]
 
 
-@pytest.mark.parametrize(("decisive", "by"), [(True, "photographs varied as far"), (False, "photographs as they are")])
+@pytest.mark.parametrize(("decisive", "by"), [(True, "the varied photographs"), (False, "the unchanged photographs")])
 def test_info_says_what_is_tolerated(tiny, tiny_model, tiny_manifest, flawspot, decisive, by):
     assert "tolerates" not in flawspot("info", tiny)[1]
     told = Tolerated({"noise": 2.0, "shift": 0.5}, 2, decisive)

@@ -103,8 +103,7 @@ def test_severity_comes_first_and_is_explained_with_p(tiny, flawspot, tmp_path, 
     _, out, err = flawspot("predict", tiny, save(tmp_path / "a.png", 150))
     assert out.split()[:7] == ["anomalous", "severity", "1.5", "score", "150", "p-value", "0.2000"]
     assert (
-        "severity: score / threshold, anomalous above 1;  p-value: share of good parts that look at least as anomalous"
-        in err
+        "severity: score / threshold, anomalous above 1;  p-value: share of good parts with at least this score" in err
     )
 
 

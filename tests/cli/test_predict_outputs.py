@@ -137,7 +137,7 @@ def test_a_picture_that_cannot_be_written_loses_no_verdict(tiny, flawspot, line,
     assert code == 1
     assert [each.split()[0] for each in out.splitlines()] == ["good", "anomalous"]
     assert "No space left on device" in err
-    assert "1 files could not be written: the verdicts above are all there are" in err
+    assert "1 files could not be written: the printed verdicts above are complete" in err
     assert (tmp_path / "found" / "b.jpg").exists()
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
     assert flawspot("predict", tiny, line, "--out", tmp_path / "found", "--fail-on-anomaly")[0] == 4

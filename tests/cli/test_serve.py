@@ -63,7 +63,7 @@ def test_it_answers_and_ends_cleanly(start, number, code, tmp_path, small):
     assert process.returncode == code
     assert out == "0 parts were inspected, 1 were not\n"
     assert err.count("\n") == 1
-    assert "everybody at this machine may do everything here" in err
+    assert "everybody on this machine may do everything here" in err
 
 
 def test_a_second_station_in_the_same_folder_is_refused(start, flawspot, tiny, tmp_path):
@@ -89,13 +89,13 @@ def test_with_tokens_strangers_are_refused(start, flawspot, tmp_path):
         (["nowhere.onnx"], "nowhere.onnx"),
         (["TINY", "--address", "0.0.0.0"], "flawspot tokens add"),
         (["TINY", "TINY"], "two detectors are called tiny"),
-        (["a b/c=TINY"], "is no name for a detector"),
+        (["a b/c=TINY"], "cannot name a detector"),
         (["TINY", "--watch", "nowhere"], "there is no folder nowhere to watch"),
         (["TINY", "--tls-key", "k.pem"], "go together"),
         (["TINY", "--tls-key", "k.pem", "--tls-certificate", "c.pem"], "c.pem"),
         (["TINY", "--webhook", "ftp://x"], "ftp://x"),
-        (["TINY", "--webhook-secret", "s.txt"], "is for --webhook, which is not given"),
-        (["TINY", "--mqtt", "broker:99999"], "is no port"),
+        (["TINY", "--webhook-secret", "s.txt"], "is for --webhook: give that too"),
+        (["TINY", "--mqtt", "broker:99999"], "is not a port"),
         (["TINY", "--port", "BUSY"], "BUSY"),
         (["a=TINY", "b=TINY", "--watch", "."], "there are several detectors"),
     ],

@@ -31,7 +31,7 @@ def run(*arguments: str):
 
 
 def test_sign_and_verify(line):
-    assert "no: whoever can replace the file" in run("info", "part.onnx").stdout
+    assert "no: anyone who can replace the file" in run("info", "part.onnx").stdout
     assert "signed by" in run("sign", "part.onnx", "--key", "line").stdout
     key = json.loads(run("sign", "part.onnx", "--key", "line", "--json").stdout)["key"]
     assert f"by key {key}, not verified" in run("info", "part.onnx").stdout
@@ -85,7 +85,7 @@ def test_what_is_signed_is_used(line):
 def test_another_threshold_wants_another_signature(line):
     run("sign", "part.onnx", "--key", "line")
     done = run("threshold", "part.onnx", "--false-alarm-rate", "0.5")
-    assert "its signature is gone" in done.stderr
+    assert "its signature is removed" in done.stderr
     assert "sign it again" in " ".join(done.stderr.split())
     assert "no: whoever" in run("info", "part.onnx").stdout
 

@@ -163,7 +163,7 @@ def test_a_benchmark_ends_with_its_workers(number, delay, grid, tmp_path):
     assert process.returncode in (0, 128 + number), err
     assert "Traceback" not in err
     if process.returncode:
-        assert err.splitlines()[-1] == "error: interrupted; what was done is stored, and the same command goes on"
+        assert err.splitlines()[-1] == "error: interrupted; finished runs are stored, and the same command continues"
     assert not psutil.wait_procs(family, timeout=10)[1]
 
 

@@ -26,7 +26,7 @@ def test_a_table_and_sentences(tiny, photos, flawspot):
     assert code == 0, err
     assert "defects that were pasted, not real ones, at the threshold 100" in out
     assert "3 good photographs of 8 x 8 pixels, some perhaps learned from" in out
-    assert "scratches, length x width in pixels; found of 5 (95 %) by grey levels" in out
+    assert "scratches, length x width in pixels; found of 5 (95 % interval) by contrast in grey levels" in out
     assert "scratches, 40 grey levels: no size is found 5 times of 5" in out
     assert "5 (0.57-1.00)" in out
     assert all(line.isprintable() for line in out.splitlines())
@@ -67,7 +67,7 @@ def test_another_threshold_ends_it(tiny, photos, flawspot, tmp_path):
     assert read(new).manifest.smallest is not None
     code, _, err = flawspot("threshold", new, "--value", 90)
     assert code == 0
-    assert "was measured at the old threshold, and is gone: see `flawspot smallest`" in err
+    assert "were measured at the old threshold and are removed: run `flawspot smallest` again" in err
     assert read(new).manifest.smallest is None
     assert "smallest defects" not in flawspot("info", new)[1]
 
@@ -76,7 +76,7 @@ def test_a_signature_is_not_kept(places, photos, flawspot, tmp_path):
     new = tmp_path / "new.onnx"
     code, _, err = measure(flawspot, places["signed"], photos, "-o", new)
     assert code == 0
-    assert "has no signature, for the manifest is signed too" in err
+    assert "is not signed, because the manifest has changed" in err
 
 
 def test_page(tiny, photos, flawspot, tmp_path):

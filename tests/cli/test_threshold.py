@@ -145,4 +145,4 @@ def test_another_file_is_written_where_one_is_named(tiny, flawspot, tmp_path):
     assert read(other).manifest.calibration.threshold == 7
     code, _, err = flawspot("threshold", tiny, "-o", other)
     assert code != 0
-    assert "--output is for a new threshold" in err
+    assert "--output needs a new threshold" in err

@@ -9,7 +9,7 @@ def test_the_life_of_a_token(tmp_path, flawspot):
     folder = tmp_path / "line 1"
     code, out, err = flawspot("tokens", "add", folder, "--role", "operator", "--name", "anna")
     assert code == 0
-    assert "shown this once" in err
+    assert "shown only once" in err
     tokens = Tokens(folder / "tokens.json")
     assert tokens.person(out.strip()) == Person("anna", Role.OPERATOR)
     code, shown, _ = flawspot("tokens", "add", folder, "--role", "engineer", "--name", "bert", "--json")

@@ -74,7 +74,10 @@ def test_every_second_that_it_takes_has_a_name(product_folder, flawspot, tmp_pat
         (["--set", "banks=3", "--method", "patchcore"], "has no hyperparameter 'banks': it has"),
         (["--set", "bank_size=many", "--method", "patchcore"], "bank_size must be int, not 'many'"),
         (["--set", "bank_size"], "--set takes NAME=VALUE"),
-        (["--set", "epochs=1", "--set", "epochs=2"], "--set epochs is given twice, with two values: leave one out"),
+        (
+            ["--set", "epochs=1", "--set", "epochs=2"],
+            "--set epochs is given twice with different values: leave one out",
+        ),
         (["--input-size", "5"], "give 32 to 1024 pixels"),
         (["--false-alarm-rate", "7"], "is not between 0 and 1"),
         (["--weights", "mine"], "has no weights called 'mine'"),

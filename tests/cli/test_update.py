@@ -23,7 +23,7 @@ def test_it_writes_a_new_artifact_and_its_state(flawspot, updatable, new, tmp_pa
     assert code == 0, err
     assert (tmp_path / "part2.onnx").exists()
     assert (tmp_path / "part2.state").exists()
-    assert "5 learned from, 1 only set the threshold" in out
+    assert "5 to learn from, 1 held out to set the threshold" in out
     assert "5 photographs were added to the" in out
     assert "threshold before" in out
     code, out, _ = flawspot("info", tmp_path / "part2.onnx")
@@ -49,7 +49,7 @@ def test_a_single_photograph_sets_no_threshold_and_that_is_told(flawspot, updata
         path.unlink()
     code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
     assert code == 0
-    assert "no new photograph sets the threshold" in err
+    assert "no new photograph was held out" in err
 
 
 def test_json(flawspot, updatable, new, tmp_path):

@@ -50,7 +50,7 @@ def test_a_cut_off_end_is_not_hidden_by_a_new_anchor(statement, tmp_path):
 def test_what_is_no_anchor(content, tmp_path):
     station(tmp_path)
     (tmp_path / "head").write_bytes(content)
-    with Record(tmp_path / "record.sqlite") as record, pytest.raises(RecordError, match="is no anchor"):
+    with Record(tmp_path / "record.sqlite") as record, pytest.raises(RecordError, match="is not an anchor"):
         write_anchor(record)
     assert (tmp_path / "head").read_bytes() == content
 

@@ -41,7 +41,7 @@ def test_what_a_station_wrote_is_whole(tmp_path):
 def test_an_empty_record_is_whole(tmp_path):
     Record(tmp_path / "record.sqlite").close()
     assert found(tmp_path) == []
-    assert found(tmp_path, Anchor(1, "a" * 64)) == ["row 1, which an anchor knows, is missing: the end was cut off"]
+    assert found(tmp_path, Anchor(1, "a" * 64)) == ["row 1, which an anchor names, is missing: the end was cut off"]
 
 
 COLUMNS = "number, time, kind, body, previous, hash"
@@ -57,10 +57,10 @@ CHANGES = {
     "the first row": ("DELETE FROM rows WHERE number = 1", "row 1 is missing before row 2"),
     "a row before the first": (
         f"INSERT INTO rows ({COLUMNS}) SELECT -7, time, kind, '{{}}', previous, hash FROM rows WHERE number = 1",
-        "row -7 was put in",
+        "row -7 was inserted",
     ),
-    "the end": ("DELETE FROM rows WHERE number > 7", "row 9, which an anchor knows, is missing: the end was cut off"),
-    "all": ("DELETE FROM rows", "row 9, which an anchor knows, is missing: the end was cut off"),
+    "the end": ("DELETE FROM rows WHERE number > 7", "row 9, which an anchor names, is missing: the end was cut off"),
+    "all": ("DELETE FROM rows", "row 9, which an anchor names, is missing: the end was cut off"),
 }
 
 
@@ -76,7 +76,7 @@ def test_changes_are_found(change, tmp_path):
 
 def test_a_disk_that_fails(tmp_path):
     overwrite(station(tmp_path), 8, b"nothing")
-    assert "row 8 was changed: its hash does not fit what it says" in found(tmp_path)
+    assert "row 8 was changed: its hash does not fit its contents" in found(tmp_path)
     with Record(tmp_path / "record.sqlite") as record, pytest.raises(RowError, match="row 8 of the record is damaged"):
         Pictures(tmp_path / "pictures", record, Keeping())
     overwrite(tmp_path, 7, b'{"\xff')
@@ -117,10 +117,10 @@ def test_a_chain_made_anew_is_found_by_what_is_known_elsewhere(tmp_path):
     station(tmp_path)
     anchor = read_anchor(tmp_path / "head")
     rewrite(tmp_path, 3)
-    assert found(tmp_path) == ["row 9 is another one than an anchor knows"]
+    assert found(tmp_path) == ["row 9 is not the one that an anchor names"]
     (tmp_path / "head").unlink()
     assert found(tmp_path) == []  # nobody can tell without an anchor
-    assert found(tmp_path, anchor) == ["row 9 is another one than an anchor knows"]
+    assert found(tmp_path, anchor) == ["row 9 is not the one that an anchor names"]
 
 
 def test_an_anchor_of_any_row_serves(tmp_path):
@@ -162,7 +162,7 @@ def test_what_swallows_rows_is_no_record(tmp_path):
     database.close()
     with Record(tmp_path / "record.sqlite") as record:
         last = record.last
-        with pytest.raises(RecordError, match="takes no rows"):
+        with pytest.raises(RecordError, match="accepts no rows"):
             record.add("result", result(50))
         assert record.last == last
 
@@ -221,7 +221,7 @@ def test_a_changed_picture(tmp_path):
     path = keep(tmp_path, picture(2))
     path.write_bytes(picture(2)[:-1] + b"x")
     named = path.relative_to(tmp_path / "pictures").as_posix()
-    assert found_of_pictures(tmp_path) == [f"{named}: was changed: its bytes are others than its name says"]
+    assert found_of_pictures(tmp_path) == [f"{named}: was changed: its bytes do not match the hash in its name"]
 
 
 def test_a_picture_in_another_place(tmp_path):
@@ -234,7 +234,7 @@ def test_a_picture_in_another_place(tmp_path):
     (tmp_path / "pictures" / "zz" / ".flawspot-x.abcdefgh.part.png").write_bytes(b"")
     reasons = found_of_pictures(tmp_path)
     assert len(reasons) == 2
-    assert all("its place or name is another" in reason for reason in reasons)
+    assert all("its folder or name is different" in reason for reason in reasons)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links are for administrators there")
@@ -244,7 +244,7 @@ def test_a_link_is_no_picture(tmp_path):
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     (reason,) = found_of_pictures(tmp_path)
-    assert "its place or name is another" in reason
+    assert "its folder or name is different" in reason
 
 
 def test_pictures_that_are_gone(tmp_path, monkeypatch):
@@ -253,7 +253,7 @@ def test_pictures_that_are_gone(tmp_path, monkeypatch):
     for index in range(3):
         keep(tmp_path, picture(index)).unlink()
     (reason,) = found_of_pictures(tmp_path)
-    assert reason.startswith("all: 3 kept pictures are gone, and the record tells of 0")
+    assert reason.startswith("all: 3 kept pictures are gone, and the record reports only 0")
     with Record(record_in(tmp_path)) as record:
         record.add("removed", {"pictures": 2, "because": "age"})
         assert len(found_of_pictures(tmp_path)) == 1

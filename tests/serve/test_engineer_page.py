@@ -59,7 +59,7 @@ def test_a_picture_that_could_not_be_read_is_told_of(at_work, opened):
     api.expect(page.locator("#chosen .photo")).to_contain_text("This picture could not be read.")
     api.expect(page.locator("#chosen dl")).to_contain_text("cannot read")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Here is its file").click()
+        page.get_by_role("link", name="Download its file").click()
     assert download.value.path().read_bytes() == b"no picture"
 
 
@@ -98,7 +98,7 @@ def test_a_candidate_is_tried_approved_and_taken_back(at_work, opened, candidate
     assert page.get_by_role("button", name="Roll back").count() == 0
     page.get_by_label("Another artifact").set_input_files(candidate)
     page.get_by_role("button", name="Try it").click()
-    api.expect(page.locator(".candidate")).to_contain_text("Tried on the last 4 pictures: 1 verdict would be another")
+    api.expect(page.locator(".candidate")).to_contain_text("Tried on the last 4 pictures: 1 verdict would change")
     change = page.locator(".candidate .cards > div")
     api.expect(change).to_have_count(1)
     api.expect(change).to_contain_text(re.compile("now.*anomalous.*then.*good"))

@@ -111,5 +111,5 @@ def test_moments(text, time):
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "12:00", "0001-01-01T00:00+10:00", "9" * 500])
 def test_no_moments(text):
-    with pytest.raises(ConfigurationError, match="is no time"):
+    with pytest.raises(ConfigurationError, match="is not a time"):
         moment(text)

@@ -56,7 +56,7 @@ def test_a_source_in_trouble_is_wrong():
 
 def test_a_queue_that_fills_or_has_lost_parts_needs_a_look():
     assert looked(lambda status: status["detectors"][0].update(waiting=9)) == {"Queue": ("look", "9 of 16 wait")}
-    text = "1 of 16 wait; 3 parts found no room since the start"
+    text = "1 of 16 wait; 3 parts found the queue full since the start"
     assert looked(lambda status: status["detectors"][0].update(refused=1, dropped=2)) == {"Queue": ("look", text)}
 
 
@@ -91,7 +91,7 @@ def test_a_real_output_and_a_real_anchor_that_fail_are_told(station, tmp_path, m
         return {each["name"]: each["text"] for each in status_of(station)["lamps"] if each["lamp"] == "wrong"}
 
     wait_for(lambda: {"Results", "Record"} <= wrong().keys())
-    assert "is no anchor" in wrong()["Record"]
+    assert "is not an anchor" in wrong()["Record"]
     assert "cannot write" in wrong()["Results"]
     wait_for(lambda: swept)  # or the disk would fill
     (out / ".unfinished").unlink()

@@ -124,7 +124,7 @@ def test_what_is_no_record_is_refused(tmp_path):
     other.execute("CREATE TABLE t (x)")
     other.commit()
     other.close()
-    with pytest.raises(RecordError, match="is no record of a station"):
+    with pytest.raises(RecordError, match="is not a record of a station"):
         Record(tmp_path / "other.sqlite")
     (tmp_path / "text.sqlite").write_text("no database at all, but a text that is long enough to be one" * 50)
     with pytest.raises(RecordError, match="cannot open the record"):

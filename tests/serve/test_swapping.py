@@ -67,7 +67,7 @@ def test_another_file_in_the_place_of_what_was_approved_judges_nothing(tiny, set
         swap.approve(found.sha256, "anna")
     kept = settings.folder / "artifacts" / f"{found.sha256}.onnx"
     kept.write_bytes(tiny.read_bytes())  # an artifact indeed, but nobody has approved it
-    with pytest.raises(ArtifactError, match="another file than was approved"):
+    with pytest.raises(ArtifactError, match="not the file that was approved"):
         Station({"tiny": tiny}, settings)
     kept.write_bytes(stricter)
     (first,) = (path for path in kept.parent.iterdir() if path != kept)
@@ -75,7 +75,7 @@ def test_another_file_in_the_place_of_what_was_approved_judges_nothing(tiny, set
     with Station({"tiny": tiny}, settings) as station:
         assert first.read_bytes() == tiny.read_bytes()  # whoever starts the station has given it again
         first.write_bytes(stricter)
-        with pytest.raises(ArtifactError, match="another file than was approved"):
+        with pytest.raises(ArtifactError, match="not the file that was approved"):
             station.swaps["tiny"].back("anna")
         assert inspect(station, 70)["artifact"] == found.sha256
 
@@ -215,7 +215,7 @@ def test_the_state_of_an_update_goes_with_its_approval(station, stricter, tmp_pa
 
 def test_an_update_of_what_judges_no_longer_is_no_candidate(station, stricter):
     swap = station.swaps["tiny"]
-    with pytest.raises(FlawspotError, match="another artifact judges since then"):
+    with pytest.raises(FlawspotError, match="another artifact judges now"):
         swap.begin(stricter, "anna", update_of="0" * 64)
     assert swap.candidate is None
 

@@ -76,7 +76,7 @@ def test_many_at_once_undo_nothing(tokens):
 
 @pytest.mark.parametrize("name", ["", " ", " anna", "an\nna", "\x1b[2J", "a" * 61, "\udcff"])
 def test_no_names(name, tokens):
-    with pytest.raises(ConfigurationError, match="is no name for a token"):
+    with pytest.raises(ConfigurationError, match="cannot name a token"):
         tokens.add(name, Role.VIEWER)
     assert not tokens.path.exists()
 
@@ -139,7 +139,7 @@ def test_a_damaged_file_lets_nobody_in(content, tokens):
 
 def test_what_is_no_file_lets_nobody_in(tokens):
     tokens.path.mkdir()
-    with pytest.raises(TokensError, match="is no file"):
+    with pytest.raises(TokensError, match="is not a file"):
         tokens.person("x")
 
 

@@ -26,7 +26,7 @@ def at_work(line):
 def test_it_is_asked_for_made_tried_and_approved(at_work, opened):
     station, page = at_work.station, opened(f"{at_work.url}/engineer")
     before = station.inspections["part"].loaded.sha256
-    page.get_by_role("spinbutton", name="Good ones that nobody spoke of").fill("2")
+    page.get_by_role("spinbutton", name="Good ones that nobody commented on").fill("2")
     page.get_by_label("Parts since").fill("2020-01-31T12:00")
     page.get_by_role("button", name="Make an update").click()
     report = page.locator("section", has=page.locator("#update"))
@@ -64,7 +64,7 @@ def test_where_drift_is_on_the_page_leads_to_the_form(at_work, opened, monkeypat
     assert page.locator(".drift").count() == 0
     monkeypatch.setattr(type(drift), "alarm", True)
     page.reload()
-    api.expect(page.locator(".drift")).to_contain_text("Good parts of part look unlike those it learned from")
+    api.expect(page.locator(".drift")).to_contain_text("Good parts of part look different from those it learned from")
     page.locator(".drift a").click()
     api.expect(page.locator("#update")).to_be_in_viewport()
     assert at_work.station.updates["part"].as_dict()["state"] == "none"  # never by itself

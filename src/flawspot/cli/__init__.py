@@ -16,7 +16,7 @@ def main() -> None:
     """The entry point of ``flawspot``."""
     from flawspot.cli.interruption import Interruption
 
-    # Before anything heavy is imported, which takes a while.
+    # Installed before the slow imports begin.
     interruption = Interruption()
     try:
         interruption.install()
@@ -25,7 +25,7 @@ def main() -> None:
         code = run(interruption)
         interruption.finish()
     except BaseException as error:
-        # What an interruption meets in the middle of an import may come out as any other exception.
+        # An interruption in the middle of an import may come out as any other exception.
         if interruption.number is None and not isinstance(error, KeyboardInterrupt):
             raise
         code = interruption.tell()

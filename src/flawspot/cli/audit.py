@@ -1,4 +1,4 @@
-"""``flawspot audit verify | export``: the record of a station, read by whoever has to rely on it."""
+"""``flawspot audit verify | export``: check a station's record, and export its results."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from flawspot.serve.anchor import Anchor
     from flawspot.serve.audit import Finding, PictureAudit, RecordAudit
 
-app = typer.Typer(no_args_is_help=True, help="The record of a station: see that it is whole, and export its results.")
+app = typer.Typer(no_args_is_help=True, help="Check that a station's record is whole, and export its results.")
 
 Place = Annotated[Path, typer.Argument(help="The folder of a station, or the record.sqlite in it.")]
 
 
 class Verdict(StrEnum):
-    """What a result may say."""
+    """The verdicts that a result may have."""
 
     GOOD = "good"
     ANOMALOUS = "anomalous"
@@ -38,15 +38,16 @@ def verify(
         list[str] | None,
         typer.Option(
             metavar="NUMBER:HASH",
-            help="A row as it was known elsewhere: in an answer, a message, on paper. Repeatable.",
+            help="A row's number and hash as noted elsewhere (an answer, a message, paper). Repeatable.",
         ),
     ] = None,
     pictures: Annotated[bool, typer.Option("--pictures", help="Also read every kept picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """See that no row of a record was changed, removed or moved, and its end not cut off; a station may go on writing.
+    """Check that no row of a record was changed, removed or moved, and that its end was not cut off.
 
-    Without --head the end is held against the file `head` beside the record. Exit code 0: whole; 1: broken.
+    The station may keep writing meanwhile. Without --head the end is compared with the file `head` beside the record.
+    Exit code 0: whole; 1: broken.
     """
     from flawspot.serve.anchor import NAME, read_anchor
     from flawspot.serve.audit import PictureAudit, RecordAudit, record_in
@@ -54,7 +55,7 @@ def verify(
 
     given = [_anchor(text) for text in head or []]
     path = record_in(place)
-    beside = read_anchor(path.with_name(NAME))  # before the rows, so that all it knows must be among them
+    beside = read_anchor(path.with_name(NAME))  # read before the rows, so the row that it names must be among them
     with Record(path, create=False) as record:
         rows = RecordAudit(record, given if beside is None else [*given, beside], DISPLAY)
         shown = PictureAudit(record, DISPLAY) if pictures else None
@@ -91,7 +92,7 @@ def export(
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")] = None,
     verdict: Annotated[Verdict | None, typer.Option(help="Only these.")] = None,
 ) -> None:
-    """Write results, the oldest first, each with the last word that people have said of it."""
+    """Write the results, oldest first. Each has the latest word (such as confirmed) that a person gave on it."""
     from flawspot.serve.audit import record_in
     from flawspot.serve.export import export as write
     from flawspot.serve.export import moment
@@ -111,7 +112,7 @@ def _anchor(text: str) -> Anchor:
 
     found = Anchor.parse(text)
     if found is None:
-        raise ConfigurationError(f"--head {text!r} is no NUMBER:HASH: write it as 12:9f86d0…, with all 64 digits")
+        raise ConfigurationError(f"--head {text!r} is not NUMBER:HASH: write it as 12:9f86d0…, with all 64 digits")
     return found
 
 
@@ -137,6 +138,6 @@ def _print_summary(
         ("end", told),
     ]
     if shown is not None:
-        gone = f"{shown.missing} that were kept are gone, {shown.told} were told as removed"
+        gone = f"{shown.missing} are missing, {shown.told} were removed and recorded as such"
         pairs.append(("pictures", f"{shown.checked} read; {gone}"))
     print_pairs(pairs)

@@ -19,10 +19,10 @@ def backbones(
     layers: Annotated[
         str | None,
         typer.Option(
-            help="With a backbone: what a layer group, equiv:REFERENCE or a list of indices comes to, with the share "
-            "of MACs at each tap. equiv:wide_resnet50_2 finds the layers that stand for those of WideResNet-50-2: "
-            "nearest in the share of parameters, which gives the paper's groups of MobileNetV2, MCUNet and MicroNet, "
-            "not PhiNet's."
+            help="With a backbone: show the layers of a layer group, equiv:REFERENCE or a list of indices, with the "
+            "share of MACs up to each. equiv:wide_resnet50_2 finds the equivalents of WideResNet-50-2's layers: "
+            "nearest in their share of parameters. For MobileNetV2, MCUNet and MicroNet these are the paper's groups; "
+            "for PhiNet they are not."
         ),
     ] = None,
     input_size: Annotated[
@@ -42,7 +42,7 @@ def backbones(
 
 
 def _show_taps(backbone: str, layers: str, input_size: int, as_json: bool) -> None:
-    """What a layer group comes to."""
+    """The layers of a layer group, with their costs."""
     from flawspot.backbones.layer_costs import layer_costs
     from flawspot.backbones.layer_groups import equivalent, resolve
 
@@ -103,7 +103,7 @@ def _list_all(input_size: int, as_json: bool) -> None:
         )
         if not as_json:
             size = f"{last.parameters_so_far / 1e6:7.3f} M parameters  {last.macs_so_far / 1e6:10.2f} MMAC"
-            weights = f"weights {at_hand}" if at_hand else "no weights at hand"
+            weights = f"weights {at_hand}" if at_hand else "no weights on this machine"
             out.print(styled(f"{name:<20}", "bold"), f"layers 0 to {known.last:<3} {size}  {weights}")
             out.print(f"{'':<20} {'   '.join(f'{group} {taps}' for group, taps in groups.items())}")
     if as_json:

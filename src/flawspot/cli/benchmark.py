@@ -1,4 +1,4 @@
-"""``flawspot benchmark``: plan and run a grid; what is stored is looked at by `flawspot.cli.benchmark_store`."""
+"""``flawspot benchmark``: plan and run a grid. `flawspot.cli.benchmark_store` shows the stored runs."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ app = typer.Typer(
 REASONS_SHOWN = 8
 MAX_CACHE_GIB = 2**20
 
-GRID = Annotated[str, typer.Argument(help="The grid's YAML file, or `paper` for that of the PaSTe paper.")]
-STORE = Annotated[Path, typer.Option("--store", help="The SQLite file of the runs; made if it is not there.")]
+GRID = Annotated[str, typer.Argument(help="The grid's YAML file, or `paper` for the PaSTe paper's grid.")]
+STORE = Annotated[Path, typer.Option("--store", help="The SQLite file of the runs. It is created if missing.")]
 DATA = Annotated[
     list[str] | None,
-    typer.Option("--data", metavar="NAME=FOLDER", help="Where a data set of the grid lies here; repeatable."),
+    typer.Option("--data", metavar="NAME=FOLDER", help="The folder of a data set of the grid; repeatable."),
 ]
 WORKERS = Annotated[
     int | None,
-    typer.Option(min=1, max=MAX_THREADS, help="Runs at once. Default: one for each core, fewer where memory is short."),
+    typer.Option(min=1, max=MAX_THREADS, help="Runs at a time. Default: one for each core, fewer if memory is short."),
 ]
 
 
@@ -47,8 +47,7 @@ def plan(
     workers: WORKERS = None,
     as_json: JSON = False,
 ) -> None:
-    """Say how many runs there are, what is done, failed or missing, and about how long the rest will take. Nothing is
-    run."""
+    """Count the runs that are done, failed, missing and to do, and estimate how long the rest takes. Nothing is run."""
     from flawspot.benchmark.run_grid import plan as make
     from flawspot.benchmark.run_grid import tasks_of
     from flawspot.benchmark.store import Store
@@ -71,15 +70,15 @@ def run(
     workers: WORKERS = None,
     ray_address: Annotated[
         str | None,
-        typer.Option(help="Of a Ray cluster, such as auto. Default: a new one on this machine."),
+        typer.Option(help="Address of a Ray cluster, such as auto. Default: a new one on this machine."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Begin no more runs than this.")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Begin failed runs once more.")] = False,
-    cache_gib: Annotated[float, typer.Option(help="Features of photographs that may stay on disk, in GiB.")] = 8.0,
+    limit: Annotated[int | None, typer.Option(help="Start at most this many runs.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed runs again.")] = False,
+    cache_gib: Annotated[float, typer.Option(help="How many GiB of photographs' features may stay on disk.")] = 8.0,
     as_json: JSON = False,
 ) -> None:
-    """Work on every run that is not in the store yet. It may be ended at any moment, even with kill -9: the same
-    command goes on where it was. Artifacts and pictures lie in a folder beside the store."""
+    """Do every run that is not in the store yet. It may be ended at any moment, even with kill -9: the same command
+    then continues. Artifacts and pictures are in a folder beside the store."""
     from flawspot.benchmark.engines.interrupts import Interrupts
     from flawspot.benchmark.run_grid import run as work
     from flawspot.benchmark.run_grid import tasks_of
@@ -108,7 +107,7 @@ def run(
     else:
         _print_counts(counts, store)
     if interrupts.count:
-        fail("interrupted; what was done is stored, and the same command goes on", interrupts.exit_code)
+        fail("interrupted; finished runs are stored, and the same command continues", interrupts.exit_code)
 
 
 def _folders(data: list[str] | None) -> dict[str, Path]:
@@ -140,7 +139,7 @@ def _print_plan(planned: BenchmarkPlan) -> None:
     if len(reasons) > REASONS_SHOWN:
         out.print(f"and {len(reasons) - REASONS_SHOWN} more reasons, which --json lists")
     if planned.total.failed:
-        out.print("failed runs are begun again with `benchmark run --retry-failed`")
+        out.print("`benchmark run --retry-failed` runs the failed ones again")
     if planned.total.open:
         at_once = "one run at a time" if planned.workers == 1 else f"{planned.workers} runs at once"
         out.print(

@@ -1,4 +1,4 @@
-"""How far a benchmark is, on standard error: a live line on a terminal, else a line for each run that has ended."""
+"""Progress of a benchmark on standard error: a live line on a terminal, otherwise a line for each finished run."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class LiveProgress:
         self._context.__exit__(None, None, None)
 
     def changed(self, counts: Counts) -> None:
-        """Draw the live line anew."""
+        """Redraw the live line."""
         self._line.say(f"{said(counts)}, about {duration(counts.seconds_left)} to go")
 
     def ended(self, record: Record, counts: Counts) -> None:
-        """A line for the run."""
+        """Print a line for the run."""
         cell = record.cell
         what = f"{cell.data}/{cell.category} {cell.backbone} {cell.layers} {cell.label}"
         what += f", {cell.variation}" if cell.variation else ""
@@ -46,7 +46,7 @@ class LiveProgress:
             err.print(f"  {said(counts)}, about {duration(counts.seconds_left)} to go")
 
     def note(self, message: str) -> None:
-        """A line above the live one."""
+        """Print a line above the live one."""
         note(message)
 
 

@@ -1,4 +1,4 @@
-"""``flawspot benchmark list``, ``show``, ``export`` and ``report``: what is in a store of runs. No torch is needed."""
+"""``flawspot benchmark list``, ``show``, ``export`` and ``report``: read a store of runs. No torch is needed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from flawspot.benchmark.record import Record
 
 TABLE_WIDTH = 200
-"""Of a table that goes to a file, in characters."""
+"""Width of a table that goes to a file, in characters."""
 
 EXISTING = Annotated[Path, typer.Argument(help="The SQLite file that `benchmark run --store` wrote.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def list_runs(store: EXISTING, as_json: JSON = False) -> None:
-    """List the runs in a store, failed and missing ones with their reason."""
+    """List the runs in a store. Failed and missing ones have their reason."""
     found = _records(store)
     if as_json:
         print_json({"runs": [_short(record) for record in found]})
@@ -57,7 +57,7 @@ def show(
     key: Annotated[str, typer.Argument(help="The run's key, or its first digits, as `benchmark list` shows it.")],
     as_json: JSON = False,
 ) -> None:
-    """Show everything about one run; of a failed one, the traceback."""
+    """Show everything about one run. For a failed run this includes the traceback."""
     import dataclasses
 
     from flawspot.benchmark.export import rows
@@ -78,7 +78,7 @@ def show(
 def export(
     store: EXISTING,
     output: Annotated[Path, typer.Option("--out", help="The table to write: a .csv or .parquet file.")],
-    every: Annotated[bool, typer.Option("--every", help="Also runs that newer ones of the same cell replace.")] = False,
+    every: Annotated[bool, typer.Option("--every", help="Also write runs that newer ones have replaced.")] = False,
 ) -> None:
     """Write all runs as one flat table."""
     from flawspot.benchmark.export import export as write

@@ -1,4 +1,4 @@
-"""What commands say of a threshold, and of the good photographs that it came from."""
+"""How commands describe a threshold and the good photographs that set it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from flawspot.runtime.manifest import CalibrationInfo
 
 _NAMED = 3
-"""Photographs named that set the threshold."""
+"""How many of the photographs that set the threshold are named."""
 
 
 def scored(calibration: CalibrationInfo) -> str:
@@ -19,14 +19,14 @@ def scored(calibration: CalibrationInfo) -> str:
 
 
 def rates(calibration: CalibrationInfo) -> str:
-    """The false-alarm rate as it can be had, and how sure that is."""
+    """The false-alarm rate of the threshold, and how sure it is."""
     from flawspot.runtime.calibration import proved_rate
 
     rate = f"{calibration.promised_rate:.2g}"
     if calibration.rule == "value":
-        return f"{rate} on the good photographs, by a threshold that was given: nothing is promised"
+        return f"{rate} on the good photographs; the threshold was given by hand, so nothing is promised"
     if calibration.rule == "pareto":
-        return f"{rate}, an estimate by a smooth tail: nothing is proved"
+        return f"{rate}, an estimate from a fitted tail: nothing is proved"
     proved = proved_rate(calibration)
     worst = (
         f"; proved for the detectors of the folds, in the worst case: {proved:.2g}"
@@ -37,7 +37,7 @@ def rates(calibration: CalibrationInfo) -> str:
 
 
 def highest(calibration: CalibrationInfo) -> str | None:
-    """The good photographs with the highest scores, which the threshold rests on; None where no names were kept."""
+    """The good photographs with the highest scores, which set the threshold. None if no names were kept."""
     if not calibration.names:
         return None
     last = list(zip(calibration.names, calibration.scores, strict=True))[-_NAMED:]
@@ -51,8 +51,8 @@ def threshold_rows(calibration: CalibrationInfo) -> list[tuple[str, str]]:
     rows = [("threshold", f"{calibration.threshold:.6g}"), ("false-alarm rate", rates(calibration))]
     if calibration.tolerated is not None:
         rows.append(("tolerates", str(calibration.tolerated)))
-        of = "photographs varied as far" if calibration.tolerated.decisive else "the photographs as they are"
-        rows.append(("threshold set by", f"{of}, the higher one of both"))
+        of = "the varied photographs" if calibration.tolerated.decisive else "the unchanged photographs"
+        rows.append(("threshold set by", f"{of}, whose threshold is the higher one"))
     names = highest(calibration)
     if names is not None:
         rows.append(("highest good", names))

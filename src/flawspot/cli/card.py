@@ -18,13 +18,13 @@ def card(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write it there, .md, in the place of standard output."),
+        typer.Option("--output", "-o", metavar="FILE", help="Write it to this .md file instead of standard output."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, the card a text in it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the card as a text.")] = False,
 ) -> None:
     """Write a model card in Markdown: data, method, costs, false-alarm rate, tolerance, smallest defect, limits.
 
-    All of it is from the artifact, so the same file gives the same card.
+    Everything in it comes from the artifact, so the same file gives the same card.
     """
     from flawspot.card import model_card
     from flawspot.runtime.artifact import read

@@ -25,12 +25,12 @@ def check(
     ] = None,
     from_list: LIST = None,
     good: GOOD = None,
-    false_alarm_rate: Annotated[float, typer.Option(help="The rate that the detector is to have.")] = 0.01,
+    false_alarm_rate: Annotated[float, typer.Option(help="The false-alarm rate that training will ask for.")] = 0.01,
     method: Annotated[
         str | None,
         typer.Option(
-            help="Learn from them too, by this method, and name photographs that score far above the others when they "
-            "are left out: bad parts among the good. `padim` takes seconds."
+            help="Also train detectors of this method, each without some of the photographs, and name those that score "
+            "far above the others: perhaps bad parts among the good. `padim` takes seconds."
         ),
     ] = None,
     page: Annotated[
@@ -40,7 +40,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is a problem.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Look at photographs of good parts before a detector learns from them: copies, blur, light, sizes, depth."""
+    """Check photographs of good parts before training: copies, blur, light, sizes, depth."""
     from flawspot.checking import check as run
     from flawspot.checking.page import write_page
     from flawspot.errors import DataError
@@ -68,7 +68,7 @@ def check(
 
 
 def _with_suspects(checked: Check, method: str) -> Check:
-    """With photographs that a detector which has not seen them finds odd."""
+    """Add the photographs that score far above the others by a detector that has not seen them."""
     from flawspot.data.findings import Finding
     from flawspot.runtime.calibration import outlying
     from flawspot.training import train

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from flawspot.choosing.planning import Plan
 
 TABLE_WIDTH = 160
-"""Of a table that goes to a file, in characters."""
+"""Width of a table that goes to a file, in characters."""
 ROWS_SHOWN = 12
 """Judged detectors in the table on the terminal; the page and --json have all."""
 
 DATA = Annotated[
-    Path | None, typer.Argument(help="Photographs of good parts, as training takes them, or the MVTec layout.")
+    Path | None, typer.Argument(help="Photographs of good parts as for `flawspot train`, or the MVTec layout.")
 ]
 OUTPUT = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="The best detector, an .onnx file.")
@@ -39,24 +39,27 @@ PAGE = Annotated[
 ]
 STORE = Annotated[
     Path | None,
-    typer.Option(help="The SQLite file of what was trained. Default: beside the detector. The same command goes on."),
+    typer.Option(help="The SQLite file of trained candidates, to continue from. Default: beside the detector."),
 ]
-MEMORY = Annotated[str | None, typer.Option(metavar="SIZE", help="That it may store, such as 5MB or 2.5MiB.")]
+MEMORY = Annotated[str | None, typer.Option(metavar="SIZE", help="The most it may store, such as 5MB or 2.5MiB.")]
 MACS = Annotated[
-    str | None, typer.Option(metavar="NUMBER", help="Multiply-accumulates for a photograph, such as 300M or 1.2G.")
+    str | None,
+    typer.Option(metavar="NUMBER", help="The most multiply-accumulates for a photograph, such as 300M or 1.2G."),
 ]
 LATENCY = Annotated[
     str | None,
     typer.Option(
-        metavar="TIME", help="For a photograph on this machine by one thread, such as 20ms; known once trained."
+        metavar="TIME",
+        help="The longest time for a photograph, such as 20ms: measured after training, here, on one thread.",
     ),
 ]
 ARENA = Annotated[
-    str | None, typer.Option(metavar="SIZE", help="Working memory as `export --to c` plans it, such as 256KB.")
+    str | None,
+    typer.Option(metavar="SIZE", help="The most working memory, as `export --to c` plans it, such as 256KB."),
 ]
 TIME = Annotated[
     str | None,
-    typer.Option("--time", metavar="TIME", help="For everything, such as 30min: what promises most is trained first."),
+    typer.Option("--time", metavar="TIME", help="Time for everything, such as 30min; the most promising go first."),
 ]
 CANDIDATES = Annotated[
     Path | None,
@@ -65,21 +68,22 @@ CANDIDATES = Annotated[
 LABELLED = Annotated[
     bool,
     typer.Option(
-        "--labelled", help="Judge by the labelled test photographs too; they are no test set any more afterwards."
+        "--labelled",
+        help="Also judge by the labelled test photographs. Afterwards they no longer serve as a test set.",
     ),
 ]
 SEED = Annotated[
-    int | None, typer.Option(help="Of training, photographs and defects. Default: that of the candidates.")
+    int | None, typer.Option(help="Seed of training, photographs and defects. Default: that of the candidates.")
 ]
 TOLERATE = Annotated[
     str | None,
     typer.Option(
         metavar="NAME=SEVERITY,...",
-        help="What is no defect, as `flawspot train` takes it, such as line: every candidate is trained so, in about "
-        "three times the time. They are judged on photographs as they are.",
+        help="Variations that are not defects, such as line; see `flawspot train`. Every candidate is trained to "
+        "tolerate them, which takes about three times as long. They are judged on unchanged photographs.",
     ),
 ]
-WORKERS = Annotated[int | None, typer.Option(min=1, max=MAX_THREADS, help="How many are trained at once.")]
+WORKERS = Annotated[int | None, typer.Option(min=1, max=MAX_THREADS, help="How many are trained at the same time.")]
 
 
 def choose(
@@ -97,16 +101,19 @@ def choose(
     seed: SEED = None,
     tolerate: TOLERATE = None,
     workers: WORKERS = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Begin failed ones once more.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Train failed candidates again.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what fits and how long it takes; train nothing.")
+        bool, typer.Option("--dry-run", help="Show which candidates fit and how long training takes. Train nothing.")
     ] = False,
     output: OUTPUT = None,
     page: PAGE = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Choose the right detector for your photographs and your device: train those that fit, judge them by pasted
-    defects, write the best one and a page. No defective part is needed."""
+    """Choose the right detector for your photographs and your device.
+
+    Candidates that fit the device are trained and judged by pasted defects. The best one is written, with a page about
+    the choice. No defective part is needed.
+    """
     from flawspot.choosing.budget import Budget
     from flawspot.choosing.choose import choose as work
     from flawspot.choosing.choose import planned
@@ -121,7 +128,7 @@ def choose(
         check_writable(output)
         page = page or output.with_suffix(".html")
         if page == output:
-            raise ConfigurationError(f"{output} cannot be the detector and its page: name it best.onnx")
+            raise ConfigurationError(f"{output} cannot be both the detector and its page: name it best.onnx")
     check_output(page, PAGES, from_list, candidates)
     folder = open_given(data, from_list, good)
     if dry_run:
@@ -158,7 +165,7 @@ def _fate(plan: Plan, one: Candidate) -> str:
         return f"no: {one.why_not}"
     perhaps = "" if one.perhaps is None else f"perhaps, {one.perhaps}: "
     if one.cell.identity in plan.late:
-        return f"{perhaps}left out for want of time"
+        return f"{perhaps}left out: no time is left"
     seconds = plan.seconds[one.cell.identity]
     return perhaps + (f"about {duration(seconds)}" if seconds else "done")
 

@@ -1,4 +1,4 @@
-"""The commands of ``flawspot``, in the order of their use."""
+"""The commands of ``flawspot``, in the order in which they are used."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What the terminal shows: results on standard output, everything else (bars, notes, errors) on standard error.
 
-A string that is printed is a text, whatever it holds: see `flawspot.progress.console.PlainConsole`. JSON is ASCII, so
-that no terminal obeys it and every encoding holds it. A file name that is not UTF-8 has its odd bytes as ``\\udc80`` to
-``\\udcff`` there, the form that Python itself has for them: ``os.fsencode(json.loads(line)["path"])`` is the name.
+A printed string is never read as markup or control codes: see `flawspot.progress.console.PlainConsole`. JSON is ASCII,
+so it holds no control codes for a terminal and fits every encoding. Bytes of a file name that are not UTF-8 are
+written as ``\\udc80`` to ``\\udcff``, as in Python: ``os.fsencode(json.loads(line)["path"])`` is the name.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["err", "fail", "note", "out", "print_json", "print_lines", "print_pai
 
 
 class _StandardOutput:
-    """Whatever `sys.stdout` is when something is written.
+    """Writes to the `sys.stdout` of the moment.
 
-    While bars are drawn on the same terminal that is a proxy of rich's, which writes above them. A console given the
-    proxy itself goes past it, into the middle of a bar.
+    While bars are drawn on the same terminal, `sys.stdout` is a proxy of rich that writes above them. A console that
+    holds the proxy itself bypasses it and writes into the middle of a bar.
     """
 
     def write(self, text: str) -> int:
@@ -32,7 +32,7 @@ class _StandardOutput:
         return sys.stdout.write(text)
 
     def isatty(self) -> bool:
-        """Whether it is a terminal, which the proxy may deny."""
+        """Whether it is a terminal. The proxy may wrongly say that it is not."""
         stream = getattr(sys.stdout, "rich_proxied_file", sys.stdout)
         return stream is not None and bool(stream.isatty())
 
@@ -47,19 +47,19 @@ err = console
 
 
 def tell(message: str, code: int = 1) -> int:
-    """Say what went wrong in one line, below what is left of any bars, and return `code`."""
+    """Print one line about what went wrong, below any bars, and return `code`."""
     DISPLAY.clear()
     err.print(styled("error:", "bold red"), message)
     return code
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """As `tell`, and end with `code`."""
+    """Do as `tell`, and exit with `code`."""
     sys.exit(tell(message, code))
 
 
 def note(message: str) -> None:
-    """Say one line that the user should see."""
+    """Print one line that the user should see."""
     DISPLAY.note(message)
 
 
@@ -70,7 +70,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def print_pairs(rows: Iterable[tuple[str, str]]) -> None:
-    """Print names and values, a line each; a terminal wraps long lines, a file keeps them whole."""
+    """Print names and values, a line each. Long lines are wrapped on a terminal and kept whole in a file."""
     shown = [(visible(name), value) for name, value in rows]
     width = max(len(name) for name, _ in shown)
     for name, value in shown:

@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from flawspot.runtime.view import View
 
 PHOTOGRAPHS = 8
-"""How many of a folder's photographs are predicted in turn."""
+"""How many of a folder's photographs are predicted in turn while measuring."""
 
 TOLERATE = Annotated[
     str | None,
     typer.Option(
         metavar="NAME=SEVERITY,...",
-        help="What is no defect, as `flawspot train` takes it: training takes more, for it learns from varied copies "
-        "of each photograph too. Of an artifact it is known.",
+        help="Variations that are not defects; see `flawspot train`. Training then costs more, as it also learns from "
+        "varied copies of each photograph. Not with an artifact, which holds its own.",
     ),
 ]
 MEASURE = Annotated[
     bool,
     typer.Option(
         "--measure",
-        help="Measure too, in processes of their own: latency and memory of the artifact and of its bare backbone, and "
-        "with --data the memory of training.",
+        help="Also measure, in separate processes: latency and memory of the artifact and of its backbone alone. With "
+        "--data, the memory of training too.",
     ),
 ]
 
@@ -49,7 +49,7 @@ def costs(
     artifact: Annotated[
         Path | None, typer.Argument(help="A trained detector, an .onnx file. Default: --backbone and --method.")
     ] = None,
-    backbone: Annotated[str, typer.Option(help="Of a detector that has not been trained.")] = "mobilenet_v2",
+    backbone: Annotated[str, typer.Option(help="Backbone of a detector that has not been trained.")] = "mobilenet_v2",
     method: Annotated[str, typer.Option(help="`flawspot methods` lists them.")] = DEFAULT_METHOD,
     layers: Annotated[
         str | None,
@@ -59,10 +59,10 @@ def costs(
         str, typer.Option(metavar="PIXELS", help="Side of the photographs, or HEIGHTxWIDTH such as 256x512.")
     ] = "224",
     tiles: Annotated[
-        str, typer.Option(metavar="ROWSxCOLUMNS", help="That a photograph is cut into, each of the input size.")
+        str, typer.Option(metavar="ROWSxCOLUMNS", help="Tiles to cut a photograph into, each of the input size.")
     ] = "1x1",
     precision: Annotated[
-        str, typer.Option(help="What networks compute in, float32 or int8; shown is what such a detector stores.")
+        str, typer.Option(help="What networks compute in: float32 or int8. `stored` is for this precision.")
     ] = "float32",
     tolerate: TOLERATE = None,
     setting: Settings = None,
@@ -75,9 +75,9 @@ def costs(
     trusted_keys: TRUSTED_KEYS = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """What a detector stores and computes, by part: a trained one, or one that is only thought of.
+    """Show what each part of a detector stores and computes: of a trained artifact, or of a planned one.
 
-    Without an artifact nothing is trained, and neither photographs nor weights are needed.
+    For a planned detector nothing is trained, and neither photographs nor weights are needed.
     """
     _check_options(artifact, measure, data, trusted_keys, tolerate)
     settings: dict[str, Any] = dict(parse_settings(setting))
@@ -102,7 +102,7 @@ def costs(
         return
     print_parts(found, stored=artifact is not None or precision != "float32")
     if artifact is None and _at_most(method):
-        out.print(styled("Stored and searched are at most these: how much less is known once it is trained.", "dim"))
+        out.print(styled("These are upper bounds. The exact sizes are known once it is trained.", "dim"))
     print_training(found.training)
     print_measured(latencies, training)
 
@@ -113,15 +113,15 @@ def _check_options(
     if data is not None and not measure:
         raise ConfigurationError("--data goes with --measure")
     if artifact is None and measure and data is None:
-        raise ConfigurationError("without an artifact there is only training to measure: give photographs with --data")
+        raise ConfigurationError("without an artifact only training can be measured: give photographs with --data")
     if artifact is None and trusted_keys:
-        raise ConfigurationError("--trusted-key goes with an artifact: give the .onnx file that is to be signed")
+        raise ConfigurationError("--trusted-key goes with an artifact: give the signed .onnx file")
     if artifact is not None and tolerate is not None:
-        raise ConfigurationError(f"{artifact} says itself what it tolerates: leave --tolerate out")
+        raise ConfigurationError(f"{artifact} already states what it tolerates: leave --tolerate out")
     if data is not None:
         from flawspot.data.folders import open_folder
 
-        open_folder(data)  # whatever is wrong with it is told before the rest is computed
+        open_folder(data)  # so that errors in the folder are told before the rest is computed
 
 
 def _at_most(method: str) -> bool:
@@ -148,14 +148,14 @@ def _artifact_costs(manifest: Manifest) -> DetectorCosts:
     from flawspot.costs.detector_costs import stored_costs
 
     if not _can_train():
-        note(f"without torch this is what the artifact says of itself: `{install_command('train')}` for the rest")
+        note(f"torch is missing, so these are the artifact's own figures: `{install_command('train')}` for the rest")
         return stored_costs(manifest)
     from flawspot.costs.configuration import artifact_costs
 
     try:
         return artifact_costs(manifest)
     except ConfigurationError as error:
-        note(f"this is what the artifact says of itself, for its configuration is of another flawspot: {error}")
+        note(f"these are the artifact's own figures, as its configuration is of another flawspot version: {error}")
         return stored_costs(manifest)
 
 
@@ -183,7 +183,7 @@ def _view(input_size: str, tiles: str) -> View:
 
     request = request_view(input_size, "squash", tiles, None, (), ())
     if isinstance(request.tiles, int):
-        raise ConfigurationError("how many tiles auto:PIXELS makes depends on the photographs: give ROWSxCOLUMNS")
+        raise ConfigurationError("the number of tiles of auto:PIXELS depends on the photographs: give ROWSxCOLUMNS")
     return request.resolved([request.size])
 
 
@@ -206,7 +206,7 @@ def _measure_artifact(artifact: Path, manifest: Manifest | None, data: Path | No
 
         photographs = open_folder(data).train[:PHOTOGRAPHS]
     else:
-        note("measured on noise: give photographs with --data where the time depends on them, as PatchCore's does")
+        note("measured on noise. Some methods, such as PatchCore, depend on the photographs: give some with --data")
     with err.status("measuring"):
         latencies = {"detector": measure_model(artifact, view=manifest.view, photographs=photographs)}
         if _can_train():
@@ -225,10 +225,10 @@ def _measure_training(data: Path, subject: dict[str, Any], settings: dict[str, A
     if shortest:
         settings = {**settings, **shortest}
         shown = ", ".join(f"{name}={value}" for name, value in shortest.items())
-        note(f"training is measured with {shown}, which takes the same memory in less time")
+        note(f"training is measured with {shown}, which takes the same memory but less time")
     untrained = find(backbone, family(backbone).weights) is None
     if untrained:
-        note(f"no weights of {backbone} at hand: measured with random ones, which take the same memory")
+        note(f"there are no weights of {backbone} here: measured with random ones, which take the same memory")
     with err.status("measuring"):
         return measure_training(
             data,

@@ -18,7 +18,7 @@ MIB = 2**20
 
 
 def print_parts(found: DetectorCosts, *, stored: bool) -> None:
-    """Memory and multiply-accumulates of each part; `stored`: what it holds at its own precision beside."""
+    """Print memory and multiply-accumulates of each part. With `stored`, also its size at its own precision."""
     table = Table("MiB", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     for heading in (*(["stored"] if stored else []), "float32", "folded", "float16", "int8", "MMAC"):
@@ -34,16 +34,19 @@ def print_parts(found: DetectorCosts, *, stored: bool) -> None:
     table.add_row("total", *totals, f"{found.macs / 1e6:,.2f}", style="bold")
     if found.paper_bytes is not None:
         macs = "not derived" if found.paper_macs is None else f"{found.paper_macs / 1e6:,.2f}"
-        table.add_row("by the paper", *([""] * stored), f"{found.paper_bytes / MIB:,.3f}", "", "", "", macs)
+        table.add_row("as the paper counts", *([""] * stored), f"{found.paper_bytes / MIB:,.3f}", "", "", "", macs)
     out.print(table)
-    explained = "folded: batch norms folded into the convolutions, so too float16 and int8. MMAC: one photograph."
+    explained = (
+        "folded: float32 with batch norms folded into the convolutions, as in float16 and int8. "
+        "MMAC: millions of multiply-accumulates for one photograph."
+    )
     if stored:
-        explained = "stored: what the detector holds, steps and biases of int8 among it. " + explained
+        explained = "stored: what the detector holds, including the steps and biases of int8. " + explained
     out.print(styled(explained, "dim"))
 
 
 def print_training(training: TrainingCosts | None) -> None:
-    """What training takes; nothing where nobody can tell."""
+    """Print the costs of training. Nothing is printed if they are unknown."""
     if training is None:
         return
     _print_heading("training, predicted")
@@ -65,15 +68,15 @@ def print_training(training: TrainingCosts | None) -> None:
         rows.append(("epochs", f"{training.epochs}, {training.batch_size} photographs at a time"))
     rows.append(("memory", f"{_mib(training.ram)}: " + ", ".join(f"{i.name} {_mib(i.bytes)}" for i in training.items)))
     if training.ram_paper is not None:
-        rows.append(("", f"{_mib(training.ram_paper)} by the paper"))
+        rows.append(("", f"{_mib(training.ram_paper)} as the paper counts"))
     for name, value in rows:
         out.print(styled(f"{name:<9}", "dim"), value)
 
 
 def _copies(copies: int) -> list[tuple[str, str]]:
-    """Nothing where nothing is tolerated."""
+    """A row about varied copies. There is none if nothing is tolerated."""
     of_each = f"{'1 varied copy' if copies == 1 else f'{copies} varied copies'} of each photograph"
-    return [("copies", f"{of_each}: each counts as a photograph, in what is kept too")] if copies else []
+    return [("copies", f"{of_each}: each counts as a photograph, also in the cache")] if copies else []
 
 
 def _print_latencies(name: str, runs: Sequence[Latency]) -> None:
@@ -86,12 +89,12 @@ def _print_latencies(name: str, runs: Sequence[Latency]) -> None:
 
 
 def print_measured(latencies: dict[str, list[Latency]], training: TrainingRun | None) -> None:
-    """What was measured, by what it is of."""
+    """Print what was measured, under the name of its subject."""
     for name, runs in latencies.items():
         _print_latencies(name, runs)
     if training is None:
         return
-    own = f", {_mib(training.peak_bytes_before)} of it before training began" if training.peak_bytes_before else ""
+    own = f", of which {_mib(training.peak_bytes_before)} before training began" if training.peak_bytes_before else ""
     _print_heading("training, measured")
     out.print(f"peak memory {_mib(training.peak_bytes)}{own}; {training.images} photographs, {training.seconds:.1f} s")
 

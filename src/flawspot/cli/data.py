@@ -1,4 +1,4 @@
-"""How every command is given labelled photographs, and the table of what they were taken for."""
+"""The options by which commands are given labelled photographs, and the table of how the folders were read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GOOD = Annotated[
     typer.Option(
         "--good",
         metavar="NAME",
-        help="A folder of good parts, by its name, its path below DATA or a pattern, or a label of a list; repeatable. "
+        help="A folder of good parts (its name, its path below DATA or a pattern), or a label in a list; repeatable. "
         "Default: the usual names, such as good, OK and normal.",
     ),
 ]
@@ -29,8 +29,8 @@ LIST = Annotated[
     typer.Option(
         "--list",
         metavar="FILE",
-        help="In the place of DATA: photographs by name, one a line; CSV with path, label and mask; or JSON Lines with "
-        "source-ref and anomaly-label.",
+        help="Instead of DATA: a file with one photograph's path a line; CSV with path, label and mask; or JSON Lines "
+        "with source-ref and anomaly-label.",
     ),
 ]
 
@@ -53,7 +53,7 @@ def open_given(data: Path | None, from_list: Path | None, good: list[str] | None
 
 
 def print_data(folder: ImageFolder) -> None:
-    """What was taken for what, and what was left out and why: a line for each folder."""
+    """Print a line for each folder: what it was read as, or why it was left out."""
     rows = [(taken.count, taken.folder, taken.role, "") for taken in folder.taken]
     for left in folder.left_out:
         names = ", ".join(path.name for path in left.paths[:_NAMES_SHOWN])

@@ -16,7 +16,7 @@ def demo(
     output: Annotated[Path, typer.Option("--out", help="The folder to work in.")] = Path("demo"),
     product: Annotated[str | None, typer.Option(help="Which product of the demo set. Default: the second.")] = None,
     method: Annotated[str, typer.Option(help="`flawspot methods` lists them.")] = "paste",
-    seed: Annotated[int, typer.Option(help="Of the photographs and of training.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the photographs and of training.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a synthetic product set, train on it, evaluate, and draw what was found."""

@@ -17,8 +17,8 @@ TRUSTED_KEYS = Annotated[
     typer.Option(
         "--trusted-key",
         metavar="FILE",
-        help="Refuse an artifact that is not signed by this public key; repeatable. Default: the keys that "
-        "FLAWSPOT_TRUSTED_KEYS names.",
+        help="File of a public key. Artifacts that are not signed by a trusted key are refused. Repeatable. Default: "
+        "the keys in FLAWSPOT_TRUSTED_KEYS.",
     ),
 ]
 THREADS = Annotated[
@@ -28,13 +28,13 @@ FAST_JPEG = Annotated[
     bool,
     typer.Option(
         "--fast-jpeg",
-        help="Decode large JPEGs at reduced size: faster, but the resized photograph may differ by 2 of 255 grey "
-        "levels, and so scores a little.",
+        help="Decode large JPEGs at reduced size. It is faster, but the resized photograph may differ by 2 of 255 grey "
+        "levels, which changes scores a little.",
     ),
 ]
 DEVICE = Annotated[
     str | None,
-    typer.Option(help="cpu or cuda. Default: the GPU where ONNX Runtime has one, else the CPU.", metavar="NAME"),
+    typer.Option(help="cpu or cuda. Default: the GPU if ONNX Runtime can use one, else the CPU.", metavar="NAME"),
 ]
 MAX_PIXELS = Annotated[
     int | None,
@@ -55,12 +55,12 @@ def load_tested(
     device: str | None = None,
     max_pixels: int | None = None,
 ) -> Detector:
-    """Load an artifact as the command line does: with its self-test.
+    """Load an artifact and run its self-test, as every command does.
 
     Raises:
-        ArtifactError: as `flawspot.load`.
-        SignatureError: likewise.
-        ConfigurationError: likewise.
+        ArtifactError: as for `flawspot.load`.
+        SignatureError: as for `flawspot.load`.
+        ConfigurationError: as for `flawspot.load`.
     """
     from flawspot.runtime.detector import load
 

@@ -12,12 +12,12 @@ from flawspot.texts import counted
 
 
 def doctor(
-    file: Annotated[Path | None, typer.Argument(help="An artifact whose self-test is to be run as well.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="An artifact whose self-test is run too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show what is installed, which folders are used and whether this machine computes right: for a report of a fault.
+    """Show what is installed, which folders are used and whether this machine computes correctly, for a bug report.
 
-    Ends with exit code 1 where something is broken. Nothing is fetched or sent; your own folder is shown as ~.
+    Exits with code 1 if something is broken. Nothing is fetched or sent. Your home folder is shown as ~.
     """
     from flawspot.diagnosis import diagnose
 

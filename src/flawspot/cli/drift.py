@@ -1,4 +1,4 @@
-"""``flawspot drift``: whether good parts still look as they did."""
+"""``flawspot drift``: whether good parts still look as they did in training."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ ORDERS = ("time", "name")
 
 def drift(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
-    photographs: Annotated[list[str], typer.Argument(help="Photographs of parts, in folders or patterns.")],
+    photographs: Annotated[list[str], typer.Argument(help="Photographs of parts: folders or patterns.")],
     order: Annotated[
-        str, typer.Option(help="In which they were taken: by the files' time, or by name in natural order.")
+        str, typer.Option(help="Order in which they were taken: by the files' time, or by name in natural order.")
     ] = "time",
     threads: THREADS = None,
     device: DEVICE = None,
     max_pixels: MAX_PIXELS = None,
     trusted_keys: TRUSTED_KEYS = None,
     fail_on_drift: Annotated[
-        bool, typer.Option("--fail-on-drift", help=f"End with exit code {ANOMALIES_FOUND} where parts have changed.")
+        bool, typer.Option("--fail-on-drift", help=f"Exit with code {ANOMALIES_FOUND} if parts have changed.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say whether good parts have changed since training, at which photograph that shows, and what is different.
+    """Say whether good parts have changed since training, at which photograph it shows, and what is different.
 
-    A test with at most one false alarm in 1,000 lines, however long they run. Parts that are called anomalous say
-    nothing of the good ones, and are passed over; a test of its own hears when their share changes.
+    The test raises a false alarm on at most one line in 1,000, however long it runs. Parts that are called anomalous
+    are left out of it. A separate test tells when their share changes.
     """
     from flawspot.data.appearance import Appearance
     from flawspot.runtime.drift import Drift, Share
@@ -96,7 +96,7 @@ def _tell(
         }
         print_json(told)
         return
-    passed = f"{counts['anomalous']} anomalous, passed over; {counts['not inspected']} not inspected"
+    passed = f"{counts['anomalous']} anomalous, left out; {counts['not inspected']} not inspected"
     rows = [("photographs", f"{counts['good']} good; {passed}")]
     verdict = "no change is seen"
     if alarm is not None:
@@ -107,7 +107,7 @@ def _tell(
         rows.append(("looks", "light, contrast, sharpness and place are as in the first photographs"))
     if share.alarm:
         rows.append(
-            ("verdicts", f"{share} (evidence {share.test.evidence:.1f}); of anomalous parts the above hears nothing")
+            ("verdicts", f"{share} (evidence {share.test.evidence:.1f}); the rows above leave anomalous parts out")
         )
     print_pairs(rows)
     if counts["good"] < 50:
@@ -117,5 +117,5 @@ def _tell(
 def _time(path: Path) -> tuple[int, str]:
     try:
         return path.stat().st_mtime_ns, str(path)
-    except OSError:  # which reading it will tell of
+    except OSError:  # reading the file will report it
         return 0, str(path)

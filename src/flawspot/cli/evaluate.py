@@ -34,7 +34,7 @@ _TITLES = {
 
 PAGE = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE.html", help="Write one page with the pictures of what was called wrongly."),
+    typer.Option("--out", metavar="FILE.html", help="Write one page with pictures of the wrong verdicts."),
 ]
 SCORES = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the score and verdict of each photograph: .csv or .json.")
@@ -47,7 +47,7 @@ def evaluate(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
     data: Annotated[
         Path | None,
-        typer.Argument(help="A folder in the MVTec layout, or of good and of defective parts."),
+        typer.Argument(help="A folder in the MVTec layout, or with folders of good and of defective parts."),
     ] = None,
     from_list: LIST = None,
     good: GOOD = None,
@@ -59,7 +59,7 @@ def evaluate(
     scores: SCORES = None,
     mask_size: Annotated[
         bool,
-        typer.Option("--mask-size", help="Measure pixels at the masks' own size too; papers differ in that. Slower."),
+        typer.Option("--mask-size", help="Also measure pixels at the masks' own size, as some papers do. Slower."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -106,11 +106,11 @@ def _show(evaluation: Evaluation, manifest: Manifest, as_json: bool) -> None:
         print_data(folder)
         print_pairs([*_rows(evaluation, manifest.calibration.threshold), *_outcomes(found)])
     if folder.tested_on_what_is_learned:
-        note("good photographs serve for training and testing here: were these learned from, false alarms look rarer")
+        note("the good photographs serve for training and testing: if it learned from these, false alarms look rarer")
 
 
 def _outcomes(found: list[Outcome]) -> list[tuple[str, str]]:
-    """What was called anomalous by kind, and what wrongly."""
+    """Rows with the share called anomalous for each kind, and the wrong verdicts."""
     from flawspot.evaluation.outcomes import by_kind, wrong
 
     rows = [
@@ -149,7 +149,7 @@ def _at_mask_size(evaluation: Evaluation, names: tuple[str, ...]) -> list[tuple[
 
 
 def _line(evaluation: Evaluation, level: str, names: tuple[str, ...]) -> str:
-    """The figures that are known, and why the others are not."""
+    """The known figures, and the reasons why others are unknown."""
     values, undefined = evaluation.metrics.as_dict(), evaluation.undefined
     known = [f"{_TITLES[name]} {value:.4f}" for name in names if (value := values[f"{level}_{name}"]) is not None]
     reasons: dict[str, list[str]] = {}

@@ -21,8 +21,8 @@ TARGET = Annotated[
     typer.Option(
         "--to",
         metavar="TARGET",
-        help="What to translate to: c, a C99 file with its header; onnx-fixed, ONNX of one fixed shape in plain "
-        "operators; tflite, a file for TFLite-Micro and LiteRT; web, a folder whose page inspects photographs.",
+        help="The target. c: a C99 file with its header. onnx-fixed: ONNX of one fixed shape in plain operators. "
+        "tflite: a file for TFLite-Micro and LiteRT. web: a folder with a page that inspects photographs.",
     ),
 ]
 OUTPUT = Annotated[
@@ -31,15 +31,16 @@ OUTPUT = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="The file: part.c, its header lies beside; part_fixed.onnx; part.tflite; or the folder.",
+        help="The file or folder to write: part.c (its header goes beside it), part_fixed.onnx, part.tflite, or a "
+        "folder for web.",
     ),
 ]
 PHOTOGRAPHS = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Compare on the good photographs of this folder, those that the threshold rests on where they are known. "
-        "Default: pictures that flawspot draws.",
+        help="Compare on the good photographs of this folder: on those that set the threshold, if their names are "
+        "known. Default: pictures that flawspot draws.",
     ),
 ]
 DATA = Annotated[
@@ -49,10 +50,10 @@ RUNTIME = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER_OR_TGZ",
-        help="Of web: take onnxruntime-web from here. Default: fetch it once, with npm or from npm's registry.",
+        help="For web: take onnxruntime-web from here. Default: fetch it once, with npm or from npm's registry.",
     ),
 ]
-UNVERIFIED = Annotated[bool, typer.Option("--unverified", help="Write it though nothing here runs it to compare.")]
+UNVERIFIED = Annotated[bool, typer.Option("--unverified", help="Write it even if nothing here can run it to compare.")]
 INT8 = Annotated[bool, typer.Option("--int8", hidden=True)]
 
 
@@ -68,14 +69,14 @@ def export(
     int8: INT8 = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Translate an artifact for a target, and see that the translation computes the same."""
+    """Translate an artifact for a target, and check that the translation computes the same."""
     from flawspot.errors import ConfigurationError
     from flawspot.export.translate import export as translate
     from flawspot.runtime.signature import read_trusted
 
     if int8:
         raise ConfigurationError(
-            "a finished detector is not made int8: it would call good parts anomalous. Train it so, with "
+            "a trained detector is not converted to int8, as it would call good parts anomalous. Train one with "
             "flawspot train --precision int8"
         )
     with contextlib.suppress(OSError):
@@ -98,11 +99,11 @@ def export(
         print_pairs(_rows(report))
     if report.parity is not None and photographs is None and report.parity.artifact_false_alarms > 0:
         note(
-            "the pictures that flawspot draws are no parts of yours, and were called anomalous, so that verdicts say "
-            "little: compare with --photographs"
+            "some pictures that flawspot drew were called anomalous, as they do not show your parts. Their verdicts "
+            "say little: compare with --photographs"
         )
     if not report.verified:
-        note("what was written was not compared with the artifact, for nothing here runs it")
+        note("the translation was not compared with the artifact, because nothing here can run it")
 
 
 def _rows(report: Report) -> list[tuple[str, str]]:
@@ -118,18 +119,18 @@ def _rows(report: Report) -> list[tuple[str, str]]:
     ]
     parity = report.parity
     if parity is None:
-        return [*rows, ("compared", "not at all")]
+        return [*rows, ("compared", "no")]
     rows += [
         ("compared on", visible(parity.pictures)),
         ("compared with", visible(report.compared_with or "")),
-        ("map, score", f"differ by {parity.map_difference:.1e} and {parity.score_difference:.1e} of the map's largest"),
+        ("map, score", f"differ by {parity.map_difference:.1e} and {parity.score_difference:.1e} of the map's maximum"),
     ]
     if parity.layers is not None:
         layers = parity.layers
-        share = f"at most {100 * layers.share:.2g} % of their numbers differ, by {layers.steps} at most"
+        share = f"at most {100 * layers.share:.2g} % of a layer's numbers differ, by at most {layers.steps}"
         rows.append(("layers", f"{layers.compared}: {share}"))
     drawn = "generated" in parity.pictures
-    alarms = f"{parity.false_alarms:.3f}, of the artifact {parity.artifact_false_alarms:.3f}"
+    alarms = f"{parity.false_alarms:.3f}; the artifact's: {parity.artifact_false_alarms:.3f}"
     rows += [
         (
             "verdicts",
@@ -140,7 +141,7 @@ def _rows(report: Report) -> list[tuple[str, str]]:
     ]
     for name, values in (report.figures or {}).items():
         shown = ", ".join(f"{figure.replace('_', ' ')} {_shown(value)}" for figure, value in values.items())
-        rows.append((f"{name} on labelled ones", shown))
+        rows.append((f"{name}, labelled photographs", shown))
     return rows
 
 

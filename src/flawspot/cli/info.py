@@ -19,7 +19,7 @@ def info(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object.")] = False,
 ) -> None:
-    """Show what an artifact says of itself."""
+    """Show an artifact's manifest: its method, training, threshold and costs."""
     from flawspot.runtime.artifact import read
 
     artifact = read(file)
@@ -63,14 +63,14 @@ def info(
 
 
 def _state(file: Path) -> list[tuple[str, str]]:
-    """Whether there is what an update goes on from. It is not read, for it may be large."""
+    """Whether there is a state file to update from. It is not read, as it may be large."""
     from flawspot.runtime.state import beside
 
     try:
         size = beside(file).stat().st_size
     except OSError:
         return []
-    return [("state", f"{beside(file)} ({size / 2**20:.1f} MiB): `flawspot update` goes on from it")]
+    return [("state", f"{beside(file)} ({size / 2**20:.1f} MiB): `flawspot update` starts from it")]
 
 
 def _updates(manifest: Manifest) -> list[tuple[str, str]]:
@@ -85,7 +85,7 @@ def _updates(manifest: Manifest) -> list[tuple[str, str]]:
 
 
 def _smallest(manifest: Manifest) -> list[tuple[str, str]]:
-    """What was found of pasted defects, where it was measured."""
+    """The sizes of pasted defects that are found, if they were measured."""
     from flawspot.smallest.sentences import about, sentences
 
     found = manifest.smallest
@@ -114,9 +114,9 @@ def _signed(artifact: Artifact) -> str:
         found = signature_of(artifact)
         keys = trusted_keys_of_environment()
         if found is None:
-            return "no: whoever can replace the file can change the verdict"
+            return "no: anyone who can replace the file can change its verdicts"
         if not keys:
-            return f"by key {found.key_id}, not verified: `flawspot verify` does, with the public key"
+            return f"by key {found.key_id}, not verified: use `flawspot verify` with the public key"
         return f"by key {verify(artifact, keys)}, which is trusted"
     except FlawspotError as error:
-        return f"not as it should be: {error}"
+        return f"the signature is not valid: {error}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 IMPATIENT_SECONDS = 1.0
-"""What comes sooner after the first signal is the same one, sent by a shell and a supervisor alike."""
+"""A second signal within this time counts as the first one: a shell and a supervisor may both send it."""
 _AGAIN_SECONDS = 0.05
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _IMPORTS = "<frozen importlib._bootstrap>"
@@ -24,14 +24,14 @@ _COMMANDS = os.path.dirname(__file__)  # noqa: PTH120  # pathlib would be the la
 
 
 class Interrupted(KeyboardInterrupt):
-    """Not KeyboardInterrupt itself: Python may end by SIGINT after that one, whoever has caught it.
+    """An interruption by a signal. Its argument is the number of the signal.
 
-    Its argument is the number of the signal.
+    It is a subclass because Python may end by SIGINT after a plain KeyboardInterrupt, even if that was caught.
     """
 
 
 def exit_code_of(error: KeyboardInterrupt) -> int:
-    """Of a command that is ended by a signal."""
+    """The exit code of a command that is ended by a signal."""
     return _exit_code(error.args[0] if isinstance(error, Interrupted) else signal.SIGINT)
 
 
@@ -40,14 +40,15 @@ def _exit_code(number: int) -> int:
 
 
 class Interruption:
-    """What the signals of this process have asked for.
+    """The handler of Ctrl-C and SIGTERM in this process.
 
-    The first one raises KeyboardInterrupt in the main thread, so that every ``finally`` cleans up; one that comes while
-    that lasts ends the process at once. So does one that meets a command which still imports what it needs, for there
-    is nothing to clean up. Later imports are waited for: compiled code may end the process where it meets an exception.
+    The first signal raises KeyboardInterrupt in the main thread, so that every ``finally`` cleans up. A second signal
+    during the cleaning up ends the process at once. While a command still imports its own modules, the first signal
+    ends the process too, as there is nothing to clean up. Later imports are waited for, because an exception inside
+    compiled code may crash the process.
 
     Attributes:
-        number: of the first signal; None before it.
+        number: number of the first signal; None before it.
     """
 
     def __init__(self) -> None:
@@ -57,25 +58,25 @@ class Interruption:
         self._over = False
 
     def install(self) -> None:
-        """Answer the signals from now on, but for those that whoever started this process has set to be ignored."""
+        """Handle the signals from now on. Signals that the parent process has set to be ignored stay ignored."""
         for number in _WORDS:
             with contextlib.suppress(ValueError):  # not in the main thread
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     signal.signal(number, self._note)
-        # Registered first and so called last, when nothing can hang any more: Python would let go of our answers next,
-        # and a signal that comes while it takes itself down would end a process whose work is done and told.
+        # Registered first and so called last, when nothing can hang any more. Python removes our handlers next, and a
+        # signal during its shutdown would change the exit code of a process that has finished its work.
         atexit.register(_ignore)
         self._hush()
 
     def finish(self) -> None:
-        """The work is done and told: a signal from now on finds nothing to clean up."""
+        """Note that the work is done and reported: a signal from now on finds nothing to clean up."""
         self._over = True
 
     def tell(self) -> int:
-        """Say in one line that the work was ended, and return the exit code."""
+        """Print one line saying that the work was ended, and return the exit code."""
         words = f"{self._word}; nothing half-written was left"
         console = sys.modules.get("flawspot.cli.console")
-        tell = getattr(console, "tell", None)  # where the signal came before that is imported, a plain line must do
+        tell = getattr(console, "tell", None)  # if the console is not imported yet, a plain line is printed
         if tell is not None:
             tell(words)
         elif sys.stderr is not None:
@@ -116,13 +117,13 @@ class Interruption:
 
     def _leave(self) -> NoReturn:
         with contextlib.suppress(OSError):
-            # A bar may be drawn, which has hidden the cursor.
+            # A progress bar may have hidden the cursor.
             clear = "\r\x1b[K\x1b[?25h" if os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb" else ""
             os.write(2, f"{clear}error: {self._word}\n".encode())
         os._exit(self._code)
 
     def _hush(self) -> None:
-        """No traceback of what an interruption has broken, wherever Python prints one."""
+        """Suppress the tracebacks that Python would print after an interruption."""
         excepthook, unraisablehook, thread_hook = sys.excepthook, sys.unraisablehook, threading.excepthook
 
         def exception(*arguments: Any) -> None:
@@ -142,7 +143,7 @@ class Interruption:
         sys.excepthook, sys.unraisablehook, threading.excepthook = exception, unraisable, in_thread
 
     def _ask_again(self) -> None:
-        """Nothing can be raised here, as while an object is deleted: answer a little later."""
+        """Handle the signal a little later, because nothing can be raised here (as while an object is deleted)."""
 
         def again() -> None:
             self._asked_again = True
@@ -164,7 +165,7 @@ def _ignore() -> None:
 
 
 def _importer(frame: FrameType | None) -> FrameType | None:
-    """Where the outermost import that is under way was asked for; None where there is none."""
+    """The frame that started the outermost running import; None if no import is running."""
     found = None
     while frame is not None:
         if frame.f_code.co_filename == _IMPORTS:

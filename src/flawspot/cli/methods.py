@@ -81,7 +81,7 @@ def _print_hyperparameters(hyperparameters: tuple[Hyperparameter, ...]) -> None:
 
 
 def _text(value: Scalar) -> str:
-    """As `--set` takes it."""
+    """The value in the form that `--set` takes."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

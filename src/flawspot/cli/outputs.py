@@ -1,4 +1,4 @@
-"""Files that a command writes: refused before the work where they cannot be, or would replace what it reads."""
+"""Checks output files before the work: whether they can be written and are not also inputs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ TABLES = (".csv", ".json")
 
 
 def check_output(path: Path | None, suffixes: tuple[str, ...], *inputs: Path | None) -> None:
-    """Refuse a file to write, if one was named.
+    """Refuse an output file that cannot be written or that is an input.
 
     Args:
-        path: the file; None where there is none to write.
-        suffixes: that it may have, in lower case; no photograph has one of them.
+        path: the file; None if nothing is to be written.
+        suffixes: the allowed suffixes, in lower case. Photographs have other ones.
         inputs: files that the command reads.
 
     Raises:
@@ -28,5 +28,5 @@ def check_output(path: Path | None, suffixes: tuple[str, ...], *inputs: Path | N
     if path.suffix.lower() not in suffixes:
         raise ConfigurationError(f"cannot write {path}: give it the suffix {' or '.join(suffixes)}")
     if any(given is not None and given.exists() and path.exists() and path.samefile(given) for given in inputs):
-        raise ConfigurationError(f"{path} is what is read: name another file to write")
+        raise ConfigurationError(f"{path} is an input of this command: name another file to write")
     check_writable(path)

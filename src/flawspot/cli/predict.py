@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from flawspot.runtime.detector import Detector
     from flawspot.runtime.photographs import Photographs
 
-EXPLAINED = (
-    "severity: score / threshold, anomalous above 1;  p-value: share of good parts that look at least as anomalous"
-)
+EXPLAINED = "severity: score / threshold, anomalous above 1;  p-value: share of good parts with at least this score"
 
 
 def predict(
@@ -69,9 +67,9 @@ def predict(
     except KeyboardInterrupt as error:
         if not feed.endless:
             raise
-        ended_by = error  # which is how a watched folder and a camera always end
+        ended_by = error  # watched folders and cameras always end this way
     except OutputError as error:
-        if error.reader_is_gone and fail_on_anomaly:  # whose exit code 0 would mean that all is good
+        if error.reader_is_gone and fail_on_anomaly:  # with it, exit code 0 would mean that all parts are good
             raise FlawspotError(f"{error}: not all photographs were inspected") from error
         raise
     finally:
@@ -85,7 +83,7 @@ def predict(
 
 
 def _predict(detector: Detector, feed: Feed, outputs: Outputs, strict: bool) -> None:
-    """Predict, print and draw one photograph after the other."""
+    """Predict, print and draw the photographs one by one."""
     from flawspot.runtime.not_inspected import NotInspected
     from flawspot.runtime.prediction import Prediction
 
@@ -104,7 +102,7 @@ def _predict(detector: Detector, feed: Feed, outputs: Outputs, strict: bool) -> 
 
 
 def _tell_passed_over(photographs: Photographs) -> None:
-    """What lies in a folder and is no photograph."""
+    """Print how many files of a folder were left out because they are not photographs."""
     if photographs.drawn:
         note(f"passed over {counted(photographs.drawn, 'picture')} that flawspot drew itself")
     if photographs.companions:
@@ -123,7 +121,7 @@ def _tell(outputs: Outputs, as_json: bool) -> None:
 
 
 def _end(outputs: Outputs, fail_on_anomaly: bool) -> None:
-    """Raise what the exit code comes from: what was not inspected first, for nobody knows what it would have been."""
+    """Exit with a code. Photographs that were not inspected decide first, as their verdict is unknown."""
     counts = outputs.counts
     if counts.not_inspected:
         raise typer.Exit(UNREADABLE_IMAGES)
@@ -134,4 +132,4 @@ def _end(outputs: Outputs, fail_on_anomaly: bool) -> None:
 
 
 def _unwritten(count: int) -> str:
-    return f"{count} files could not be written: the verdicts above are all there are"
+    return f"{count} files could not be written: the printed verdicts above are complete"

@@ -10,14 +10,14 @@ import typer
 
 
 class PictureFormat(StrEnum):
-    """Of what is drawn."""
+    """File formats of the drawn pictures."""
 
     jpg = "jpg"
     png = "png"
 
 
 class MapFormat(StrEnum):
-    """Of maps as files."""
+    """File formats of the anomaly maps."""
 
     npy = "npy"
     png = "png"
@@ -27,20 +27,21 @@ FILE = Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")]
 IMAGES = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Photographs: files, folders or patterns such as 'new/*.png'; - for pictures on standard input, one after "
-        "the other. With the extra `video`: films, addresses such as rtsp://..., and cameras by number, such as 0.",
+        help="Photographs: files, folders or patterns such as 'new/*.png'. - reads pictures from standard input, one "
+        "after the other. With the extra `video`: films, addresses such as rtsp://..., and cameras by number, such as "
+        "0.",
         show_default=False,
     ),
 ]
 LIST = Annotated[
     Path | None,
-    typer.Option("--list", metavar="FILE", help="Photographs by name, one a line; - reads them from standard input."),
+    typer.Option("--list", metavar="FILE", help="File with a photograph's path on each line; - reads standard input."),
 ]
 OUT = Annotated[
     Path | None,
-    typer.Option("--out", help="Write a picture of each photograph with its heat map into this folder, and a page."),
+    typer.Option("--out", help="Write a picture of each photograph with its heat map, and a page, to this folder."),
 ]
-FORMAT = Annotated[PictureFormat, typer.Option("--format", help="Of the pictures; png is exact and slower.")]
+FORMAT = Annotated[PictureFormat, typer.Option("--format", help="Format of the pictures; png is lossless and slower.")]
 MAPS = Annotated[Path | None, typer.Option("--maps", help="Write the anomaly maps into this folder.")]
 MAPS_FORMAT = Annotated[
     MapFormat,
@@ -54,19 +55,19 @@ ONLY_ANOMALOUS = Annotated[
     bool,
     typer.Option(
         "--only-anomalous",
-        help="Print and write only what is anomalous or was not inspected; the rest is counted.",
+        help="Print and write only photographs that are anomalous or were not inspected. The others are counted.",
     ),
 ]
-EVERY = Annotated[int, typer.Option(min=1, max=1_000_000, metavar="N", help="Of films and cameras every Nth picture.")]
-WATCH = Annotated[
-    bool, typer.Option("--watch", help="Then wait for photographs that come into the folders, until Ctrl-C.")
+EVERY = Annotated[
+    int, typer.Option(min=1, max=1_000_000, metavar="N", help="Take every Nth picture of a film or camera.")
 ]
+WATCH = Annotated[bool, typer.Option("--watch", help="Then wait for new photographs in the folders, until Ctrl-C.")]
 FAIL_ON_ANOMALY = Annotated[
     bool,
     typer.Option(
         "--fail-on-anomaly",
-        help="End with exit code 4 if any photograph is anomalous; with 3, as always, if one was not inspected.",
+        help="Exit with code 4 if any photograph is anomalous. Code 3, if one was not inspected, comes first.",
     ),
 ]
 STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be inspected.")]
-AS_JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object a line for each photograph.")]
+AS_JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object on a line for each photograph.")]

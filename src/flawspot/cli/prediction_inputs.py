@@ -1,4 +1,4 @@
-"""From what a command line names to photographs on their way to the detector."""
+"""Finds the photographs that a command line names, and reads them for the detector."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True)
 class Feed:
-    """What is to be predicted.
+    """The photographs to predict.
 
     Attributes:
-        still: files that are there, in order, with what was passed over beside them.
-        shots: of these, and of what lies among them and is not read.
-        live: what comes afterwards, one by one; None where nothing does.
-        endless: whether that has no end but Ctrl-C.
+        still: the existing files, in order, and the files that were left out.
+        shots: one for each of these files.
+        live: photographs that come later, one by one; None if there are none.
+        endless: whether they only end by Ctrl-C.
     """
 
     still: Photographs
@@ -42,8 +42,10 @@ class Feed:
     endless: bool = False
 
     def readings(self, detector: Detector) -> Iterator[tuple[Shot, Decoded | Exception]]:
-        """Each shot, decoded, or why it cannot be; files are decoded ahead, and nothing that comes live is waited for
-        while there is something to tell."""
+        """Yield each shot, decoded, or the error that prevented it.
+
+        Files are decoded ahead. A live photograph is waited for only when nothing else is ready.
+        """
 
         def read(shot: Shot) -> Decoded:
             if isinstance(shot.source, ImageError):
@@ -55,25 +57,25 @@ class Feed:
 
 
 def open_feed(images: Sequence[str], from_list: Path | None, every: int, watch: bool) -> Feed:
-    """Find what a command line names.
+    """Find the photographs that a command line names.
 
     Raises:
-        DataError: a folder without images, or a pattern that matches nothing.
-        FlawspotError: a list that cannot be read, or a film without the package that reads it.
-        BadParameter: nothing is named, standard input twice, or something else than folders is to be watched.
+        DataError: a folder has no images, or a pattern matches nothing.
+        FlawspotError: a list cannot be read, or the package that reads films is missing.
+        BadParameter: nothing is named, standard input is named twice, or something other than a folder is watched.
     """
     if not images and from_list is None:
         raise typer.BadParameter("give photographs, or --list FILE", param_hint="IMAGES")
     if images.count(STANDARD_INPUT) + (str(from_list) == STANDARD_INPUT) > 1:
-        raise typer.BadParameter("standard input can be read once only", param_hint="-")
+        raise typer.BadParameter("standard input can be read only once", param_hint="-")
     films = [name for name in images if name != STANDARD_INPUT and is_video(name)]
     names = [name for name in images if name != STANDARD_INPUT and name not in films]
     folders = [Path(name) for name in names]
     if watch and not (folders and all(is_folder(folder) for folder in folders)):
-        raise typer.BadParameter("give folders to watch, which are there", param_hint="--watch")
+        raise typer.BadParameter("give existing folders to watch", param_hint="--watch")
     if films:
         require("cv2", "reading a film or camera")
-    # A folder that is watched may be empty as yet.
+    # A watched folder may still be empty.
     named = [name for name in names if not watch or find_images(Path(name))]
     found = find_photographs(named) if named else Photographs((), 0)
     coming: list[Iterator[Shot]] = []
@@ -90,7 +92,7 @@ def open_feed(images: Sequence[str], from_list: Path | None, every: int, watch: 
 
 
 def _film(name: str, every: int) -> Iterator[Shot]:
-    """One that cannot be opened is one that was not inspected, and no reason to leave out the others."""
+    """The pictures of a film. One that cannot be opened counts as not inspected, and the others are still read."""
     try:
         yield from frames(name, every)
     except ImageError as error:
@@ -106,7 +108,7 @@ def _standard_input() -> IO[bytes]:
 def _opened(path: Path) -> IO[bytes]:
     try:
         kind = special_kind(path)
-        if kind is not None:  # which may keep us waiting for ever
+        if kind is not None:  # a pipe or device, which may block for ever
             raise DataError(f"cannot read the list {path}: it is {kind}. Give a file, or - for standard input")
         return path.open("rb")
     except (OSError, ValueError) as error:

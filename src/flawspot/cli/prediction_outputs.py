@@ -1,4 +1,4 @@
-"""What ``flawspot predict`` tells and writes of each photograph."""
+"""What ``flawspot predict`` prints and writes for each photograph."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from flawspot.runtime.table import rows
 from flawspot.texts import spreadsheet_cell
 
 _NOTES = 3
-"""Failures to write that are told one by one."""
+"""How many failures to write are reported one by one."""
 _INDEX_SECONDS = 5
-"""Between two versions of the page of a run that has no end."""
+"""Seconds between two versions of the page in an endless run."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be written; see the options of the command."""
+    """The outputs to write; see the options of the command."""
 
     pictures: Path | None = None
     suffix: str = ".jpg"
@@ -42,10 +42,10 @@ class Wanted:
     as_json: bool = False
 
     def check(self) -> None:
-        """Find out before the work whether it can be written.
+        """Check before the work that the outputs can be written.
 
         Raises:
-            FlawspotError: it cannot.
+            FlawspotError: one of them cannot be written.
         """
         for folder in (self.pictures, self.maps):
             if folder is not None:
@@ -56,7 +56,7 @@ class Wanted:
 
 @dataclass
 class Counts:
-    """What has been found so far, and the seconds that the detector took."""
+    """How many photographs had which verdict so far, and the seconds that the detector took."""
 
     predicted: int = 0
     anomalous: int = 0
@@ -66,7 +66,7 @@ class Counts:
     begin: float = field(default_factory=time.perf_counter)
 
     def summary(self) -> str:
-        """In one line, with the rate of the whole: decoding, drawing and writing included."""
+        """The counts in one line, with the overall rate, which includes decoding, drawing and writing."""
         if not self.predicted:
             return ""
         seconds = max(time.perf_counter() - self.begin, 1e-9)
@@ -80,16 +80,17 @@ class Counts:
 
 
 class Outputs:
-    """Prints and writes photograph after photograph; what cannot be written is counted and loses nothing else.
+    """Prints and writes the results one by one. Failures to write are counted, and the other outputs go on.
 
     Args:
         wanted: what to write.
-        title: of the page.
-        known: photographs that are there already, in the place of which nothing is written.
-        live: whether there is no end in sight, so that the table grows line by line and the page is written anew.
+        title: title of the page.
+        known: the input photographs, which no output may overwrite.
+        live: whether the run is endless. The table then grows line by line, and the page is rewritten from time to
+            time.
 
     Raises:
-        FlawspotError: a folder for pictures cannot be written into.
+        FlawspotError: a folder for pictures cannot be written to.
     """
 
     def __init__(self, wanted: Wanted, title: str, known: Iterable[Shot] = (), *, live: bool = False) -> None:
@@ -109,7 +110,7 @@ class Outputs:
         self._table = None if wanted.table is None else _Table(wanted.table, live)
 
     def add(self, shot: Shot, found: Prediction | NotInspected) -> None:
-        """Tell and write of one photograph."""
+        """Print and write the result of one photograph."""
         if isinstance(found, Prediction):
             self.counts.predicted += 1
             self.counts.anomalous += found.is_anomalous
@@ -118,7 +119,7 @@ class Outputs:
             self.counts.not_inspected += 1
         if self._wanted.only_anomalous and found.verdict == "good":
             return
-        if self._table is not None:  # whoever reads the verdict finds it there
+        if self._table is not None:  # before the verdict is printed, so that a reader of it finds the row
             self._table.add(shot, found)
         picture = None
         try:
@@ -128,14 +129,14 @@ class Outputs:
                     self._attempt(self._maps, shot, lambda path: save_map(path, found.map))
                 if self._pictures is not None:
                     picture = self._attempt(self._pictures, shot, found.save)
-        finally:  # what was told stands on the page, also where Ctrl-C comes right after it
+        finally:  # a printed verdict is on the page too, even if Ctrl-C comes right after it
             if self._wanted.pictures is not None:
                 self._entries.append(_entry(shot, found, picture))
         if self._wanted.pictures is not None and self._live and time.monotonic() - self._written > _INDEX_SECONDS:
             self._write_index(self._wanted.pictures)
 
     def close(self) -> None:
-        """Write what is written at the end."""
+        """Write the outputs that are written at the end."""
         if self._table is not None:
             self._table.close()
         if self._wanted.pictures is not None and self._entries:
@@ -183,7 +184,7 @@ def _entry(shot: Shot, found: Prediction | NotInspected, picture: Path | None) -
 
 
 class _Table:
-    """A CSV file: as a whole at the end, or line by line where there is none in sight."""
+    """A CSV file, written as a whole at the end, or line by line in an endless run."""
 
     def __init__(self, path: Path, live: bool) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Running one command: whatever its user can cure, and whatever becomes of its output, is told in one line."""
+"""Runs one command. Errors that the user can cure, and failures of the output, are printed as one line."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from flawspot.progress.display import DISPLAY
 NAME = "flawspot"
 WRONG_USAGE = 2
 _COMPLETION = "_FLAWSPOT_COMPLETE"
-# By these, as Typer has brought a Click of its own since 0.27.
+# Taken from Typer, which has bundled its own Click since 0.27.
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 
 
 def run(interruption: Interruption) -> int:
-    """Run the command that `sys.argv` says, write out what it has printed, and return the exit code.
+    """Run the command in `sys.argv`, flush what it has printed, and return the exit code.
 
     Raises:
         KeyboardInterrupt: it was interrupted.
     """
-    if not sys.warnoptions:  # libraries say nothing by themselves
+    if not sys.warnoptions:  # warnings of libraries are not shown
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", FlawspotWarning)
         warnings.showwarning = lambda message, *_args, **_options: note(str(message))
@@ -42,7 +42,7 @@ def run(interruption: Interruption) -> int:
 
 
 def _invoke() -> int:
-    """Typer's own way of running a command would answer interruptions and closed pipes before we can."""
+    """Call the command without Typer's own runner, which would handle interruptions and closed pipes before us."""
     if _COMPLETION in os.environ:
         app(prog_name=NAME)
     try:
@@ -77,7 +77,7 @@ def _write_out() -> int:
 
 
 def _told(step: Callable[[], int], interruption: Interruption) -> int:
-    """The exit code of `step`, or that of an error that its user is told of."""
+    """The exit code of `step`, or of the error that it raised, which is then printed."""
     try:
         return step()
     except Exception as error:
@@ -90,14 +90,14 @@ def _told(step: Callable[[], int], interruption: Interruption) -> int:
 
 
 def _tell(error: Exception) -> int | None:
-    """Tell of an error that is the user's or the machine's, and return the exit code; None for a bug of ours."""
+    """Print an error of the user or the machine, and return the exit code. None for a bug of ours."""
     if isinstance(error, FlawspotError):
         return tell(str(error))
     if isinstance(error, ModuleNotFoundError):
         missing = missing_package(error, "this command")
         return None if missing is None else tell(str(missing))
     if isinstance(error, MemoryError):
-        return tell("out of memory: end other programs, or give less at once")
+        return tell("out of memory: close other programs, or process less at a time")
     if isinstance(error, OutputError):
         DISPLAY.clear()
         return 0 if error.reader_is_gone else tell(str(error))

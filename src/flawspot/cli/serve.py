@@ -1,4 +1,4 @@
-"""``flawspot serve``: detectors at work on a line."""
+"""``flawspot serve``: run detectors on a production line."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def serve(
     max_pixels: MAX_PIXELS = None,
     trusted_keys: TRUSTED_KEYS = None,
 ) -> None:
-    """Inspect the parts on a line: from folders, cameras and by HTTP, with a page for the people there and a record of
-    every verdict. Ends with Ctrl-C or SIGTERM."""
+    """Inspect the parts on a line: from folders, from cameras and by HTTP. A page shows the verdicts, and a record
+    keeps every one. Ends with Ctrl-C or SIGTERM."""
     _require(rate, silent)
     if demo:
         from flawspot.cli.serve_demo import demo_artifact
@@ -95,11 +95,11 @@ def _outputs(
     mqtt: tuple[str | None, Path | None, bool],
     results: Path | None,
 ) -> list[Follower]:
-    """What was asked for. A file of secrets without its output is a mistake, and told."""
+    """The outputs that the options ask for. A file of secrets without its output is an error."""
     found: list[Follower] = []
     for name, place, secret in (("webhook", webhook[0], webhook[1]), ("mqtt", mqtt[0], mqtt[1])):
         if secret is not None and place is None:
-            raise ConfigurationError(f"{secret} is for --{name}, which is not given")
+            raise ConfigurationError(f"{secret} is for --{name}: give that too, or leave the file out")
     if webhook[0] is not None:
         from flawspot.serve.outputs.webhook import Webhook
 
@@ -114,17 +114,17 @@ def _outputs(
 
 
 def _require(*numbers: float | None) -> None:
-    """Packages and numbers without which nothing can begin."""
+    """Check that the needed packages are installed and that the numbers are not NaN."""
     require("starlette", "the station")
     require("uvicorn", "the station")
     if any(number is not None and math.isnan(number) for number in numbers):
-        raise ConfigurationError("--rate and --silent take numbers: give one")
+        raise ConfigurationError("--rate and --silent take numbers, not nan: give a number")
 
 
 def _mqtt(station: Station, place: str, login: Path | None, tls: bool) -> Follower:
     host, _, port = place.rpartition(":") if re.search(r":[0-9]+$", place) else (place, "", "")
     if port and not 0 < int(port) < 65536:
-        raise ConfigurationError(f"--mqtt {place}: {port} is no port: give 1 to 65535")
+        raise ConfigurationError(f"--mqtt {place}: {port} is not a port: give 1 to 65535")
     mqtt = import_module("flawspot.serve.outputs.mqtt", "MQTT")
     name = station.settings.name
     found: Follower = mqtt.Mqtt(
@@ -155,7 +155,7 @@ def _run(
     server = serving.server(guarded, host=place[0], port=place[1], limits=limits, tls=tls)
     if check:
         server.close()
-        out.print(f"{station.settings.name}: all is ready, and nothing was started")
+        out.print(f"{station.settings.name}: everything is ready; nothing was started")
         return
     ended_by = None
     with station:
@@ -166,16 +166,16 @@ def _run(
                 try:
                     running.wait()
                 finally:
-                    station.events.close()  # or open streams would hold the end
+                    station.events.close()  # open streams would delay the end
         except KeyboardInterrupt as error:
-            ended_by = error  # which is how a station always ends
+            ended_by = error  # a station always ends this way
     out.print(summary(station))
     if ended_by is not None:
         raise typer.Exit(exit_code_of(ended_by))
 
 
 def summary(station: Station) -> str:
-    """What was done, in one line; what was not inspected, dropped or not recorded is always told."""
+    """The counts of the run in one line. Parts that were not inspected, dropped or not recorded are always named."""
     tallies = [inspection.tally for inspection in station.inspections.values()]
     judged, failed, dropped, refused, unrecorded = (
         sum(getattr(tally, field) for tally in tallies)
@@ -195,24 +195,24 @@ def _tokens(folder: Path, address: str) -> Tokens:
         return tokens
     if address not in _LOCAL:
         raise ConfigurationError(
-            f"{address} can be reached by others, and there is no token: `flawspot tokens add {folder} --role engineer "
-            "--name NAME` makes one"
+            f"others can reach {address}, and there is no token: make one with `flawspot tokens add {folder} "
+            "--role engineer --name NAME`"
         )
     note(
-        f"everybody at this machine may do everything here: `flawspot tokens add {folder} --role engineer --name NAME` "
-        "ends that"
+        "without tokens everybody on this machine may do everything here: make one with "
+        f"`flawspot tokens add {folder} --role engineer --name NAME`"
     )
     return tokens
 
 
 def _named(given: Sequence[str]) -> dict[str, Path]:
-    """Detectors by their names."""
+    """The detectors' files by name."""
     found: dict[str, Path] = {}
     for text in given:
         name, _, path = text.partition("=") if "=" in text and not Path(text).exists() else ("", "", text)
         name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.")
         if not _NAME.fullmatch(name):
-            raise ConfigurationError(f"{name!r} is no name for a detector: give NAME=FILE, letters, digits and .-_")
+            raise ConfigurationError(f"{name!r} cannot name a detector: give NAME=FILE, with letters, digits and .-_")
         if name in found:
             raise ConfigurationError(f"two detectors are called {name}: give them as NAME=FILE")
         found[name] = Path(path)
@@ -220,7 +220,7 @@ def _named(given: Sequence[str]) -> dict[str, Path]:
 
 
 def _split(text: str, station: Station) -> tuple[str | None, str]:
-    """``DETECTOR=PLACE``, where there is such a detector."""
+    """Split ``DETECTOR=PLACE`` if there is such a detector."""
     name, equals, place = text.partition("=")
     if equals and name in station.inspections:
         return name, place

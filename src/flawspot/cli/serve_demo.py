@@ -1,4 +1,4 @@
-"""``flawspot serve --demo``: a product that flawspot draws passes the station."""
+"""``flawspot serve --demo``: a station that inspects photographs of a product that flawspot draws."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from flawspot.serve.station import Station
 
 SECONDS = 1.0
-"""Between two parts."""
+"""Seconds between two parts."""
 
 
 def demo_artifact(folder: Path) -> Path:
-    """The demo's detector, which is trained where it is not there yet."""
+    """The demo's detector. It is trained if it does not exist yet."""
     from flawspot.demo.run import run_demo
 
     place = folder / "demo"
@@ -28,7 +28,7 @@ def demo_artifact(folder: Path) -> Path:
 
 
 def demo_line(folder: Path, station: Station) -> Source:
-    """The demo's test photographs, one after the other, again and again."""
+    """The demo's test photographs one by one, repeated endlessly."""
     from flawspot.data.demo_set import PRODUCTS
     from flawspot.serve.sources import Parade
 

@@ -1,4 +1,4 @@
-"""``--set NAME=VALUE``, which several commands take."""
+"""The option ``--set NAME=VALUE`` of several commands."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Settings = Annotated[
 
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, str]:
-    """Names and values.
+    """The values of the settings by name.
 
     Raises:
-        ConfigurationError: one that is no NAME=VALUE, or two of one name that do not agree.
+        ConfigurationError: a text is not NAME=VALUE, or a name is given twice with different values.
     """
     settings: dict[str, str] = {}
     for text in texts or ():
@@ -29,5 +29,5 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, str]:
         if not equals or not name:
             raise ConfigurationError(f"--set takes NAME=VALUE, such as bank_size=30000, not {text!r}")
         if settings.setdefault(name.strip(), value.strip()) != value.strip():
-            raise ConfigurationError(f"--set {name.strip()} is given twice, with two values: leave one out")
+            raise ConfigurationError(f"--set {name.strip()} is given twice with different values: leave one out")
     return settings

@@ -17,7 +17,7 @@ def make_key(
     file: Annotated[Path, typer.Argument(help="Where to write the private key; the public one goes to FILE.pub.")],
     as_json: JSON = False,
 ) -> None:
-    """Make a key to sign artifacts with. Keep the private key; give the public one, FILE.pub, to the devices."""
+    """Make a key pair for signing artifacts. Keep the private key secret; give the public one, FILE.pub, to devices."""
     from flawspot.runtime.signature import make_key as make
 
     found = make(file)
@@ -30,10 +30,10 @@ def make_key(
 
 def sign(
     file: ARTIFACT,
-    key: Annotated[Path, typer.Option(help="The private key's file, as `make-key` or openssl writes it.")],
+    key: Annotated[Path, typer.Option(help="The file of the private key, written by `make-key` or openssl.")],
     as_json: JSON = False,
 ) -> None:
-    """Sign an artifact: devices that trust the key accept it, and nothing else."""
+    """Sign an artifact. Devices that trust the key accept only artifacts signed by it."""
     from flawspot.runtime.artifact import read
     from flawspot.runtime.signature import sign as run
     from flawspot.runtime.signature import signature_of
@@ -52,14 +52,14 @@ def verify(
     file: ARTIFACT,
     trusted_key: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A public key; repeatable. Default: those that FLAWSPOT_TRUSTED_KEYS names."),
+        typer.Option(metavar="FILE", help="File of a public key; repeatable. Default: those in FLAWSPOT_TRUSTED_KEYS."),
     ] = None,
     self_test: Annotated[
-        bool, typer.Option(help="Also see whether this machine computes what the detector was made with.")
+        bool, typer.Option(help="Also check that this machine computes the values stored in training.")
     ] = True,
     as_json: JSON = False,
 ) -> None:
-    """See that an artifact is whole, signed by a trusted key, and computes here what it did where it was made."""
+    """Check that an artifact is whole, signed by a trusted key, and computes here what it computed in training."""
     from flawspot.errors import ConfigurationError
     from flawspot.runtime.artifact import read
     from flawspot.runtime.detector import load
@@ -68,7 +68,7 @@ def verify(
 
     keys = [str(path) for path in trusted_key or []] or trusted_keys_of_environment()
     if not keys:
-        raise ConfigurationError("there is no key to verify with: give --trusted-key FILE.pub")
+        raise ConfigurationError("verifying needs a public key: give --trusted-key FILE.pub")
     artifact = read(file)
     found = run(artifact, keys)
     tested = self_test and artifact.manifest.self_test is not None
@@ -77,5 +77,5 @@ def verify(
     if as_json:
         print_json({"artifact": str(file), "key": found, "self_test": "passed" if tested else None})
         return
-    shown = "passed" if tested else "not run" if not self_test else "none: the artifact is older than self-tests"
+    shown = "passed" if tested else "not run" if not self_test else "none: the artifact was made before self-tests"
     print_pairs([("artifact", f"{file}: whole"), ("signed by", f"key {found}, trusted"), ("self-test", shown)])

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 PAGE = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE.html", help="Write one page with the curves, and pictures of the defects."),
+    typer.Option("--out", metavar="FILE.html", help="Write one page with the curves and pictures of the defects."),
 ]
 OUTPUT = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="Write the artifact anew, with what was found in its manifest."
+        "--output", "-o", metavar="FILE", help="Write a copy of the artifact with these results in its manifest."
     ),
 ]
 CONTRASTS = Annotated[
@@ -33,7 +33,7 @@ CONTRASTS = Annotated[
     typer.Option(
         "--contrast",
         metavar="LEVELS",
-        help="Grey levels of 255 by which defects differ from what they lie on; repeatable. Default: 20, 40 and 80.",
+        help="Contrast of the defects to their background, in grey levels of 255; repeatable. Default: 20, 40 and 80.",
     ),
 ]
 
@@ -41,21 +41,21 @@ CONTRASTS = Annotated[
 def smallest(
     file: Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")],
     data: Annotated[
-        Path | None, typer.Argument(help="Photographs of good parts, as training took them, or the MVTec layout.")
+        Path | None, typer.Argument(help="Photographs of good parts as for `flawspot train`, or the MVTec layout.")
     ] = None,
     from_list: LIST = None,
     good: GOOD = None,
-    trials: Annotated[int, typer.Option(help="Defects of each kind, size and contrast.")] = 20,
+    trials: Annotated[int, typer.Option(help="How many defects of each kind, size and contrast.")] = 20,
     contrasts: CONTRASTS = None,
-    share: Annotated[float, typer.Option(help="The share of them that makes a size count as found.")] = 0.9,
-    seed: Annotated[int, typer.Option(help="Of photographs, places, directions and signs.")] = 0,
+    share: Annotated[float, typer.Option(help="The share that must be found for the size to count as found.")] = 0.9,
+    seed: Annotated[int, typer.Option(help="Seed for the choice of photographs, places, directions and signs.")] = 0,
     threads: THREADS = None,
     trusted_keys: TRUSTED_KEYS = None,
     page: PAGE = None,
     output: OUTPUT = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say how small a defect is found: paste some of known sizes and contrasts into photographs of good parts."""
+    """Measure how small a defect is found, with pasted ones of known size and contrast on photographs of good parts."""
     from flawspot.files import check_writable
     from flawspot.smallest import smallest_defect
     from flawspot.smallest.measure import CONTRASTS
@@ -92,10 +92,10 @@ def _write(file: Path, output: Path, found: FoundSizes, manifest: Manifest, trus
 
     artifact = read_trusted(file, trusted_keys or None)
     if artifact.manifest != manifest:
-        raise ArtifactError(f"{file} was replaced by another detector meanwhile: measure that one")
+        raise ArtifactError(f"{file} was replaced by another detector during the measurement: measure it again")
     artifact.with_smallest(found).save(output)
     if signature_of(artifact) is not None:
-        note(f"{output} has no signature, for the manifest is signed too: sign it with `flawspot sign`")
+        note(f"{output} is not signed, because the manifest has changed: sign it with `flawspot sign`")
 
 
 def _show(found: FoundSizes) -> None:
@@ -108,7 +108,7 @@ def _show(found: FoundSizes) -> None:
         contrasts = [contrast for of, contrast in curves if of == kind]
         unit = "diameter in pixels" if kind == SPOT else "length x width in pixels"
         out.print()
-        out.print(f"{NAMES[kind]}, {unit}; found of {found.trials} (95 %) by grey levels")
+        out.print(f"{NAMES[kind]}, {unit}; found of {found.trials} (95 % interval) by contrast in grey levels")
         out.print(f"{'':>11}", *(f"{contrast:>18g}" for contrast in contrasts), sep="")
         for row in zip(*(curves[kind, contrast] for contrast in contrasts), strict=True):
             out.print(f"{size_of(row[0]):>11}", *(f"{cell_of(size, found.trials):>18}" for size in row), sep="")

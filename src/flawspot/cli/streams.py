@@ -1,4 +1,4 @@
-"""Standard streams that take any text, and tell when they take no more."""
+"""Standard streams that accept any text, and raise an error of their own when writing fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TextIO, cast
 
 
 class OutputError(Exception):
-    """Standard output takes no more: the disk is full, or whoever read it is gone."""
+    """Standard output cannot be written: the disk is full, or its reader has ended."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(f"cannot write to standard output: {reason.strerror or reason}")
@@ -19,7 +19,7 @@ class OutputError(Exception):
 
 
 class _Guarded:
-    """Standard output whose own errors can be told from those of all other files."""
+    """Standard output whose errors can be distinguished from those of other files."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -40,15 +40,15 @@ class _Guarded:
 
 @contextlib.contextmanager
 def ready() -> Iterator[None]:
-    """Standard streams that are there and take any text, for the length of a ``with`` block.
+    """Provide standard streams that exist and accept any text, within a ``with`` block.
 
-    Where standard output fails within it, OutputError is raised.
+    OutputError is raised if standard output fails within the block.
     """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started this process
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, io.StringIO())
         stream = getattr(sys, name)
-        if hasattr(stream, "reconfigure"):  # what the terminal's encoding cannot show must not end a long run
+        if hasattr(stream, "reconfigure"):  # a character that the encoding lacks must not end a long run
             stream.reconfigure(errors="backslashreplace")
     stdout = sys.stdout
     sys.stdout = cast(TextIO, _Guarded(stdout))
@@ -61,7 +61,7 @@ def ready() -> Iterator[None]:
 
 
 def _drop_unwritten(stream: TextIO) -> None:
-    """What a stream that takes no more still holds; Python would complain of it at the very end."""
+    """Drop the text that a failed stream still holds. Python would complain of it at exit."""
     try:
         stream.flush()
     except (OSError, ValueError):

@@ -22,26 +22,26 @@ _SHOWN_RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 FILE = Annotated[Path, typer.Argument(help="The artifact, an .onnx file.")]
 RATE = Annotated[
     float | None,
-    typer.Option(help="The share of good parts that may be called anomalous. Default: show the present."),
+    typer.Option(help="The share of good parts that may be called anomalous. Default: keep the threshold."),
 ]
 RULE = Annotated[
     str | None,
     typer.Option(
-        help="How the rate becomes a threshold. conformal: what the good photographs can promise. pareto: a smooth "
-        "tail over their highest scores, an estimate that reaches lower rates."
+        help="How the rate becomes a threshold. conformal: a rate that the good photographs prove. pareto: a tail "
+        "fitted to their highest scores, an estimate that reaches lower rates."
     ),
 ]
-VALUE = Annotated[float | None, typer.Option(help="Take this threshold, whatever it promises.")]
+VALUE = Annotated[float | None, typer.Option(help="Set this threshold. No false-alarm rate is promised for it.")]
 LABELLED = Annotated[
     Path | None,
     typer.Option(
         "--from",
         metavar="DATA",
-        help="Labelled photographs, good and defective, no masks: print what thresholds cost in false alarms and "
-        "escapes. They are no test set any more once a threshold is chosen by them.",
+        help="Labelled photographs, good and defective, without masks: print false alarms and escapes for several "
+        "thresholds. Once a threshold is chosen by them, they no longer serve as a test set.",
     ),
 ]
-BEST_F1 = Annotated[bool, typer.Option("--best-f1", help="With --from: take the threshold of the highest F1.")]
+BEST_F1 = Annotated[bool, typer.Option("--best-f1", help="With --from: set the threshold with the highest F1.")]
 RECALL = Annotated[
     float | None, typer.Option(help="With --from: the highest threshold that finds this share of the defective ones.")
 ]
@@ -75,7 +75,7 @@ def threshold(
     trusted_keys: TRUSTED_KEYS = None,
     as_json: JSON = False,
 ) -> None:
-    """Show the threshold, or choose another one, without training again; the file is written anew then."""
+    """Show the threshold, or choose another one without training again. The file is then rewritten."""
     from flawspot.errors import ConfigurationError
     from flawspot.files import check_writable
     from flawspot.runtime.signature import read_trusted
@@ -93,7 +93,7 @@ def threshold(
     if len(given) > 1:
         raise ConfigurationError(f"{' and '.join(given)} exclude each other: give one")
     if output is not None and not given:
-        raise ConfigurationError("--output is for a new threshold: add --false-alarm-rate, --value or --from DATA")
+        raise ConfigurationError("--output needs a new threshold: add --false-alarm-rate, --value or --from DATA")
     if output is not None:
         check_writable(output)
     points: list[Point] | None = None
@@ -108,14 +108,14 @@ def threshold(
         artifact = changed
     _show(file, artifact, points, unseen, as_json)
     if unseen:
-        note(f"{unseen} of the labelled photographs were not inspected, and count for nothing here")
+        note(f"{unseen} of the labelled photographs were not inspected, and are left out of these figures")
         raise typer.Exit(UNREADABLE_IMAGES)
 
 
 def _points(
     file: Path, labelled: Path, threads: int | None, trusted_keys: list[Path] | None
 ) -> tuple[list[Point], int]:
-    """What thresholds cost, and how many files nobody has looked at."""
+    """The figures at each threshold, and the number of files that were not inspected."""
     import numpy as np
 
     from flawspot.evaluation import evaluate
@@ -138,7 +138,7 @@ def _changed(
     recall: float | None,
     escape_rate: float | None,
 ) -> Artifact | None:
-    """The artifact with the threshold that was asked for; None where none was."""
+    """The artifact with the new threshold; None if none was asked for."""
     from flawspot.metrics.trade_off import at_escape_rate, at_recall, best_f1
 
     if value is not None:
@@ -167,10 +167,10 @@ def _replace(file: Path, before: Artifact, after: Artifact) -> None:
     if after.manifest.calibration.threshold <= 0:
         note("no score is below 0: every photograph is anomalous at this threshold")
     if before.manifest.smallest is not None and after.manifest.smallest is None:
-        note("which sizes of defects it finds was measured at the old threshold, and is gone: see `flawspot smallest`")
+        note("the smallest defects were measured at the old threshold and are removed: run `flawspot smallest` again")
     if signature_of(before) is not None:
         note(
-            "its signature is gone, for the threshold is signed too, and no device that trusts keys takes it: sign it "
+            "its signature is removed, because the threshold has changed. Devices with trusted keys refuse it: sign it "
             "again with `flawspot sign`"
         )
     warning = shortfall(after.manifest.calibration, updatable=bool(after.manifest.updates))
@@ -205,7 +205,7 @@ def _show(file: Path, artifact: Artifact, points: list[Point] | None, unseen: in
 def _print_trade_off(points: list[Point], threshold: float) -> None:
     from flawspot.metrics.trade_off import best_f1
 
-    # Rates that so few good photographs cannot tell apart come to the same threshold.
+    # With few good photographs, several rates have the same threshold.
     rates = {rate: _within(points, rate) for rate in reversed(_SHOWN_RATES)}
     first = {point.threshold: rate for rate, point in rates.items()}
     rows = {f"at most {rate:g} of good": rates[rate] for rate in sorted(first.values())}
@@ -220,7 +220,7 @@ def _print_trade_off(points: list[Point], threshold: float) -> None:
 
 
 def _within(points: list[Point], rate: float) -> Point:
-    """The lowest threshold with no more false alarms than that."""
+    """The lowest threshold whose share of false alarms is at most `rate`."""
     return min((p for p in points if p.false_alarms <= rate * p.good + 1e-9), key=lambda p: p.threshold)
 
 

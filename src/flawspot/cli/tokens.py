@@ -15,15 +15,15 @@ from flawspot.files import is_folder, is_there
 if TYPE_CHECKING:
     from flawspot.serve.tokens import Tokens
 
-app = typer.Typer(no_args_is_help=True, help="Who may do what at a station: give tokens to people, and take them away.")
+app = typer.Typer(no_args_is_help=True, help="Who may do what at a station: add, list and remove people's tokens.")
 
 Folder = Annotated[Path, typer.Argument(help="The folder of the station.")]
-Name = Annotated[str, typer.Option(help="Whose token it is; the record says it beside what they did.")]
+Name = Annotated[str, typer.Option(help="Whose token it is. The record names them beside their actions.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 class RoleName(StrEnum):
-    """The roles, each of which may do what those before it may."""
+    """The roles. Each one may also do what the roles before it may do."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -40,20 +40,20 @@ def add(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Make a token and print it, this once: only its hash is kept."""
+    """Make a token and print it. It is shown only once, as only its hash is kept."""
     from flawspot.serve.tokens import Role
 
     token = _tokens(folder, new=True).add(name, Role(role.value))
     if as_json:
         print_json({"name": name, "role": role.value, "token": token})
     else:
-        note(f"the token of {name}, {role.value}, at {folder}; it is shown this once")
+        note(f"the token of {name}, {role.value}, at {folder}; it is shown only once")
         out.print(token)
 
 
 @app.command(name="list")
 def list_(folder: Folder, as_json: AsJson = False) -> None:
-    """List who has a token, with which role and since when."""
+    """List the tokens' owners, roles and dates."""
     found = _tokens(folder).people()
     if as_json:
         rows = [{"name": person.name, "role": person.role.value, "added": added} for person, added in found]
@@ -67,7 +67,7 @@ def list_(folder: Folder, as_json: AsJson = False) -> None:
 
 @app.command()
 def remove(folder: Folder, name: Name, as_json: AsJson = False) -> None:
-    """Take somebody's token away; it ends at once, at a station that runs as well."""
+    """Remove somebody's token. It stops working at once, also at a running station."""
     _tokens(folder).remove(name)
     if as_json:
         print_json({"removed": name})
@@ -79,5 +79,5 @@ def _tokens(folder: Path, *, new: bool = False) -> Tokens:
     from flawspot.serve.tokens import FILE, Tokens
 
     if not is_folder(folder) and (is_there(folder) or not new):
-        raise ConfigurationError(f"{folder} is no folder: give that of the station")
+        raise ConfigurationError(f"{folder} is not a folder: give the station's folder")
     return Tokens(folder / FILE)

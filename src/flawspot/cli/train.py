@@ -32,84 +32,85 @@ BACKBONE = Annotated[
 LAYERS = Annotated[
     str | None,
     typer.Option(
-        help="A layer group (low, mid, high, equiv, paste, stages), equiv:REFERENCE for the layers that stand for "
-        "those of another backbone, or indices such as 3,8,14. Default: the method's."
+        help="A layer group (low, mid, high, equiv, paste, stages), equiv:REFERENCE for the equivalents of another "
+        "backbone's layers, or indices such as 3,8,14. Default: the method's."
     ),
 ]
 WEIGHTS = Annotated[
     str | None,
-    typer.Option(help="Which pretrained weights, as `weights list` shows. Default: the first in that list."),
+    typer.Option(help="Which pretrained weights; `weights list` lists them. Default: the first in that list."),
 ]
 RANDOM_WEIGHTS = Annotated[
-    bool, typer.Option("--random-weights", help="Leave the backbone untrained: only to try things out.")
+    bool, typer.Option("--random-weights", help="Give the backbone random weights, only to try things out.")
 ]
 INPUT_SIZE = Annotated[
     str,
-    typer.Option(metavar="PIXELS", help="Of the network: the side of a square, or HEIGHTxWIDTH such as 256x512."),
+    typer.Option(metavar="PIXELS", help="Input size: the side of a square, or HEIGHTxWIDTH such as 256x512."),
 ]
 FIT = Annotated[
     str,
     typer.Option(
-        help="How a photograph is brought to it. squash: stretched, as the papers do. pad: its proportions are kept, "
-        "with a border. crop: they are kept, and what sticks out is cut off and not inspected."
+        help="How a photograph is fitted to the input size. squash: stretched, as in the papers. pad: its proportions "
+        "are kept, with a border. crop: they are kept, and what sticks out is cut off and not inspected."
     ),
 ]
 TILES = Annotated[
     str | None,
     typer.Option(
         metavar="ROWSxCOLUMNS",
-        help="For small defects: cut each photograph into tiles of the input size, such as 2x3; or auto:PIXELS for "
-        "tiles that each show so many pixels of it. Cost grows with the tiles.",
+        help="For small defects: cut each photograph into tiles of the input size, such as 2x3. With auto:PIXELS each "
+        "tile shows that many pixels of the photograph. The cost grows with the number of tiles.",
     ),
 ]
 TILE_OVERLAP = Annotated[
-    float | None, typer.Option(metavar="SHARE", help="Of neighbouring tiles, 0 to 0.5 of a tile. Default: 0.25.")
+    float | None, typer.Option(metavar="SHARE", help="Overlap of neighbours, 0 to 0.5 of a tile. Default: 0.25.")
 ]
 TILE_MEMORY = Annotated[
-    bool, typer.Option("--tile-memory", help="Let few tiles at a time through the network: less memory.")
+    bool, typer.Option("--tile-memory", help="Run the network on a few tiles at a time, which takes less memory.")
 ]
 ROI = Annotated[
     list[str] | None,
     typer.Option(
         metavar="AREA",
-        help="Inspect this and nothing else: a picture of a mask, white inside, or corners in pixels of the "
-        "photograph, 'X,Y X,Y X,Y', two for a rectangle. May be repeated.",
+        help="Inspect only this area: a mask picture, white inside, or corners 'X,Y X,Y X,Y' in pixels of the "
+        "photograph (two for a rectangle). Repeatable.",
     ),
 ]
 IGNORE = Annotated[
     list[str] | None,
-    typer.Option(metavar="AREA", help="Do not inspect this, such as a serial number; as --roi. May be repeated."),
+    typer.Option(metavar="AREA", help="Leave out this area, such as a serial number; given as for --roi. Repeatable."),
 ]
 NORMALIZATION = Annotated[
-    str, typer.Option(help="weights: as the weights were trained with. paper: ImageNet's for every backbone.")
+    str, typer.Option(help="weights: mean and deviation that the weights were trained with. paper: ImageNet's.")
 ]
 PRECISION = Annotated[
     str,
     typer.Option(
-        help="float32, or int8: networks compute in 8-bit integers, a third of the size; the backbone is rounded "
-        "first, and everything else is learned from what that computes."
+        help="float32, or int8: networks compute in 8-bit integers and take a third of the size. The backbone is "
+        "quantized first, and the rest is learned from its features."
     ),
 ]
 TOLERATE = Annotated[
     str | None,
     typer.Option(
         metavar="NAME=SEVERITY,...",
-        help="What is no defect, such as noise=2,brightness=2,blur=1,shift=2,rotation=1, each 0 to 5; also contrast "
-        "and jpeg. line: those five. Copies that are varied so far are learned from (copies=2 of each photograph), and "
-        "the rate is kept for them.",
+        help="Variations that are not defects, such as noise=2,brightness=2,blur=1,shift=2,rotation=1 (severities 0 "
+        "to 5); also contrast and jpeg. line stands for those five. It also learns from varied copies (copies=2 of "
+        "each photograph), and keeps the false-alarm rate for them.",
     ),
 ]
-SEED = Annotated[int, typer.Option(help="Of every random choice; the same seed makes the same detector.")]
+SEED = Annotated[int, typer.Option(help="Seed of every random choice. The same seed makes the same detector.")]
 RECIPE = Annotated[
     str | None,
-    typer.Option(help="For methods that train a student: `--set recipe=NAME` in short. fast, or paper as published."),
+    typer.Option(help="How a student is trained: fast, or paper as published. Short for `--set recipe=NAME`."),
 ]
 FALSE_ALARM_RATE = Annotated[float, typer.Option(help="The share of good parts that may be called anomalous.")]
 CALIBRATION = Annotated[
     str,
     typer.Option(
-        help="split: a share of the good photographs only sets the threshold. cross: all serve for both, each scored "
-        "by a detector that has not seen it; the fit is repeated. auto: cross where that is quick and needed."
+        help="split: a share of the good photographs is held out to set the threshold. cross: all are learned from, "
+        "and each is scored by a detector that has not seen it, so the fit is repeated. auto: cross if it is quick and "
+        "needed."
     ),
 ]
 CALIBRATION_FRACTION = Annotated[float, typer.Option(help="The share that `--calibration split` holds out.")]
@@ -117,44 +118,46 @@ GROUP = Annotated[
     str | None,
     typer.Option(
         metavar="RULE",
-        help="Photographs of one part: folder, number:GAP or time:SECONDS between them, a regular expression on names "
-        "(its first group is the part), or none. Default: near-duplicates, found by themselves.",
+        help="Which photographs show the same part: folder, number:GAP or time:SECONDS between them, a regular "
+        "expression on names (its first group is the part), or none. Default: near-duplicates, found automatically.",
     ),
 ]
 DROP_SUSPECTS = Annotated[
     bool,
     typer.Option(
         "--drop-suspects",
-        help="Leave out good photographs that score far above the others, and learn again. Default: name them.",
+        help="Leave out good photographs that score far above the others, and train again. Default: only name them.",
     ),
 ]
 STATE = Annotated[
     bool,
     typer.Option(
         "--state",
-        help="Keep what `flawspot update` needs to learn from new photographs later on without these, in a .state file "
-        "beside the artifact: features of photographs, which tell of them; guard it as you guard these. It goes with "
-        "--calibration split alone.",
+        help="Write a .state file beside the artifact, so that `flawspot update` can learn from new photographs "
+        "without these. It holds features of the photographs, which reveal something of them: protect it as you "
+        "protect the photographs. Only with --calibration split.",
     ),
 ]
 STATE_MEGABYTES = Annotated[
     int | None,
-    typer.Option(metavar="MIB", help="What those features may take together; it goes with --state. Default: 64."),
+    typer.Option(metavar="MIB", help="With --state: the most that all features in it may take. Default: 64."),
 ]
 STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")]
 CACHE = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Keep the backbone's features of all good photographs here: other methods, seeds and settings on the "
-        "same photographs and layers start from them. Files of another version or other photographs are not used.",
+        help="Keep the backbone's features of all good photographs here. Training with other methods, seeds and "
+        "settings on the same photographs and layers reuses them. Files of other versions or photographs are ignored.",
     ),
 ]
 CACHE_MEMORY = Annotated[
     int,
     typer.Option(metavar="MIB", min=0, max=2**30, help="Without --cache: features beyond this go to a temporary file."),
 ]
-CACHE_DTYPE = Annotated[str, typer.Option(help="float32, or float16: half the size, rounded to 11 bits.")]
+CACHE_DTYPE = Annotated[
+    str, typer.Option(help="Number format of kept features: float32, or float16 (half the size, rounded to 11 bits).")
+]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -202,7 +205,7 @@ def train(
     cache_dtype: CACHE_DTYPE = "float32",
     as_json: JSON = False,
 ) -> None:
-    """Learn what good parts look like, and write one .onnx file that finds what differs."""
+    """Learn what good parts look like, and write one .onnx file that finds deviations."""
     options = {name: value for name, value in context.params.items() if name not in _OF_THE_COMMAND}
     options |= {"roi": roi or (), "ignore": ignore or ()}
     if state_megabytes is not None:
@@ -212,7 +215,7 @@ def train(
     settings = parse_settings(setting) | ({} if recipe is None else {"recipe": recipe})
     folder = open_given(data, from_list, good)
     run, cache_type = _load_torch()
-    # Without a folder nobody else will use the features, so none are computed but those that training needs.
+    # Without a folder nobody else will use the features, so only those that training needs are computed.
     with cache_type(cache, memory=cache_memory << 20, dtype=cache_dtype, shared=cache is not None) as features:
         try:
             artifact = run(folder, **options, settings=settings, cache=features, progress=DISPLAY)
@@ -224,7 +227,7 @@ def train(
 
 
 def _load_torch() -> tuple[Callable[..., Artifact], type[FeatureCache]]:
-    """What is imported as late as can be: it takes seconds, and more where the disk is slow."""
+    """Import torch as late as possible, because it takes seconds, and more on a slow disk."""
     with DISPLAY.step("loading torch"):
         from flawspot.training import train
         from flawspot.training.feature_cache import FeatureCache

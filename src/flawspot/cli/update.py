@@ -1,4 +1,4 @@
-"""``flawspot update``: a new artifact that has learned from new good photographs as well."""
+"""``flawspot update``: write a new artifact that has also learned from new good photographs."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def update(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What training, or the last update, kept for this one. Default: the .state file beside the artifact.",
+            help="The .state file that training or the last update wrote. Default: the one beside the artifact.",
         ),
     ] = None,
     group: GROUP = None,
     calibration_fraction: Annotated[
-        float, typer.Option(help="The share of the new photographs that only sets the threshold, between 0 and 1.")
+        float, typer.Option(help="The share of new photographs that is held out for the threshold, between 0 and 1.")
     ] = 0.2,
     false_alarm_rate: Annotated[
         float | None,
         typer.Option(help="The share of good parts that may be called anomalous. Default: as in training."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     strict: STRICT = False,
     trusted_keys: TRUSTED_KEYS = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -56,8 +56,8 @@ def update(
     """Learn from new good photographs, without the old ones, and write a new artifact.
 
     Photographs that the detector knows are left out. A share of the new ones sets the threshold, together with those
-    that were held out before. The old artifact stays as it is. Methods that train a student (stfpm, paste, and jury,
-    the default) need torch, the others do not.
+    that were held out before. The old artifact is not changed. Methods that train a student need torch: stfpm, paste,
+    and jury, the default. The others do not.
     """
     from flawspot.updating import update as run
 
@@ -86,24 +86,24 @@ def update(
 
 
 def _notes(found: Updated, written: Path | None) -> None:
-    """What a person should know before approving it."""
+    """Print what a person should know before approving the new artifact."""
     from flawspot.runtime.calibration import shortfall
 
     warning = None if written is None else shortfall(found.artifact.manifest.calibration, updatable=True)
     if warning is not None:
         note(warning)
     if found.report.learned and not found.report.held_out:
-        note("no new photograph sets the threshold, so it knows nothing of how new parts look: give two or more")
+        note("no new photograph was held out, so the threshold does not reflect new parts: give two or more")
     count = found.report.learned + found.report.validated + found.report.held_out
     if 2 * found.report.anomalous_before > count:
         note(
             f"the old detector calls {found.report.anomalous_before} of {counted(count, 'new photograph')} anomalous: "
-            "look at them, and do not use the new artifact if they show bad parts in the place of changed good ones"
+            "look at them, and do not use the new artifact if they show bad parts instead of changed good ones"
         )
     if found.report.suspects:
         note(
             f"{listed(map(visible, found.report.suspects), 3)} stand out among the new photographs: if they show bad "
-            "parts, take them away and update the old artifact again"
+            "parts, remove them and update the old artifact again"
         )
 
 
@@ -131,11 +131,11 @@ def _sizes(found: Updated, written: Path) -> str:
 
 
 def _photographs(report: Report) -> str:
-    held_out = f"{report.held_out} only set the threshold"
+    held_out = f"{report.held_out} held out to set the threshold"
     chose = f", {report.validated} chose the epoch" if report.validated else ""
     known = f"; {counted(report.known, 'known one')} left out" if report.known else ""
     unread = f"; {len(report.not_inspected)} unreadable" if report.not_inspected else ""
-    return f"{report.learned} learned from, {held_out}{chose}{known}{unread}"
+    return f"{report.learned} to learn from, {held_out}{chose}{known}{unread}"
 
 
 def _alarms(before: int, after: int, held_out: int) -> str:

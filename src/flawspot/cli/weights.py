@@ -9,7 +9,7 @@ import typer
 from flawspot.cli.console import out, print_json, styled
 from flawspot.progress.display import DISPLAY
 
-app = typer.Typer(no_args_is_help=True, help="Pretrained weights: fetch them, list them, say where they lie.")
+app = typer.Typer(no_args_is_help=True, help="Pretrained weights: fetch them, list them, show where they are.")
 
 Backbone = Annotated[str, typer.Argument(help="The backbone, such as mobilenet_v2.")]
 Name = Annotated[str | None, typer.Option("--weights", help="Which of its weights. Default: the first listed.")]
@@ -18,7 +18,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command()
 def pull(backbone: Backbone, weights: Name = None, as_json: AsJson = False) -> None:
-    """Fetch pretrained weights into the cache, checked against their checksum."""
+    """Fetch pretrained weights into the cache and verify their checksum."""
     from flawspot.backbones.registry import family
     from flawspot.backbones.weights import pull as run
 
@@ -31,7 +31,7 @@ def pull(backbone: Backbone, weights: Name = None, as_json: AsJson = False) -> N
 
 @app.command(name="list")
 def list_(as_json: AsJson = False) -> None:
-    """List every backbone's weights, which are taken by default, and whether they are at hand."""
+    """List every backbone's weights, the default ones, and which of them are on this machine."""
     from flawspot.backbones.registry import families
     from flawspot.backbones.weights import find
 
@@ -57,7 +57,7 @@ def list_(as_json: AsJson = False) -> None:
     for row in rows:
         named = f"{row['backbone']:<18}  {row['weights']:<20}"
         default = "default" if row["default"] else ""
-        at_hand = styled("at hand", "green") if row["path"] else "absent "
+        at_hand = styled("present", "green") if row["path"] else "absent "
         out.print(named, at_hand, f"{default:<7}", row["license"], sep="  ")
 
 
@@ -67,7 +67,7 @@ def path(
     weights: Name = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print where a backbone's weights lie, or the folder that weights are cached in."""
+    """Print the path of a backbone's weights, or the folder of the cache."""
     from flawspot.backbones.registry import family
     from flawspot.backbones.weights import cache_folder, require
 

@@ -1,7 +1,7 @@
-"""Anchors: number and hash of one row, kept where the record is not, by which a cut-off end is seen.
+"""Anchors: number and hash of one row, kept outside the record, so that a cut-off end is noticed.
 
-A chain alone cannot tell that its last rows are gone. The newest anchor lies in the file ``head`` beside the record;
-others are wherever a number and its hash went: in answers of the API, in messages to other systems, on paper.
+A chain alone cannot show that its last rows are missing. The newest anchor is in the file ``head`` beside the record.
+Others are wherever a number and its hash were sent: in answers of the API, in messages to other systems, on paper.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from flawspot.serve.record import Record, RecordError
 from flawspot.texts import shortened
 
 NAME = "head"
-"""Of the file beside the record: one line, ``NUMBER HASH``."""
+"""Name of the file beside the record, which holds one line: ``NUMBER HASH``."""
 _FORM = re.compile(r"([1-9][0-9]{0,17})[ :]([0-9a-fA-F]{64})")
 _LONGEST = 200
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """One row as it was known somewhere else.
+    """The number and hash of one row, as noted outside the record.
 
     Attributes:
         number: of the row, from 1 on.
@@ -38,18 +38,18 @@ class Anchor:
 
     @classmethod
     def of(cls, row: Row) -> Anchor:
-        """That of a row."""
+        """The anchor of a row."""
         return cls(row.number, row.hash)
 
     @classmethod
     def parse(cls, text: str) -> Anchor | None:
-        """What ``NUMBER:HASH`` or ``NUMBER HASH`` says; None where it says neither."""
+        """Read ``NUMBER:HASH`` or ``NUMBER HASH``; None if `text` is neither."""
         found = _FORM.fullmatch(text.strip())
         return None if found is None else cls(int(found[1]), found[2].lower())
 
 
 def read_anchor(path: Path) -> Anchor | None:
-    """The anchor in the file `path`; None where there is no file.
+    """The anchor in the file `path`; None if there is no such file.
 
     Raises:
         RecordError: it cannot be read, or holds something else.
@@ -64,20 +64,20 @@ def read_anchor(path: Path) -> Anchor | None:
     found = Anchor.parse(text)
     if found is None:
         raise RecordError(
-            f"{path} is no anchor: it holds {shortened(repr(text))} in the place of a number and a hash; find out who "
+            f"{path} is not an anchor: it holds {shortened(repr(text))} instead of a number and a hash; find out who "
             "wrote it, then move it away"
         )
     return found
 
 
 def write_anchor(record: Record) -> Anchor | None:
-    """Write the record's last row into the file ``head`` beside it, unless it is there; None for an empty record.
+    """Write the record's last row to the file ``head`` beside it. None for an empty record.
 
-    The row that the file has named so far must still be in the record: an anchor that is written over would hide that
-    the end was cut off.
+    The row that the file names so far must still be in the record: overwriting an anchor would hide that the end was
+    cut off.
 
     Raises:
-        RecordError: it is not, or the file cannot be read.
+        RecordError: the row is missing from the record, or the file cannot be read.
         FlawspotError: it cannot be written.
     """
     path = record.path.with_name(NAME)
@@ -85,10 +85,10 @@ def write_anchor(record: Record) -> Anchor | None:
     if before is not None:
         row = record.row(before.number)
         if row is None or row.hash != before.hash:
-            gone = "is not in it" if row is None else "is another one there"
+            gone = "is missing from it" if row is None else "is a different one there"
             raise RecordError(
-                f"{record.path} was changed or cut off: row {before.number}, which {path} knows, {gone}. Keep both as "
-                "they are, and see what `flawspot audit verify` says"
+                f"{record.path} was changed or cut off: row {before.number}, which {path} names, {gone}. Keep both as "
+                "they are, and run `flawspot audit verify`"
             )
     if last is None:
         return None

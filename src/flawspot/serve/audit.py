@@ -1,4 +1,4 @@
-"""Whether a record and the kept pictures are what a station has written; see docs/audit.md for what that proves."""
+"""Checks that a record and its kept pictures are as a station has written them. docs/audit.md says what that proves."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ from flawspot.serve.record import SCHEMA, Record, RecordError
 from flawspot.texts import visible
 
 RECORD = "record.sqlite"
-"""The record in the folder of a station."""
+"""Name of the record in a station's folder."""
 PICTURES = "pictures"
-"""The folder of kept pictures beside it."""
+"""Name of the folder of kept pictures beside it."""
 _BEFORE_ALL = -(2**63)
 _ROWS = 1000
 _PIECE = 2**20
 _MOST_BREAKS = 10
 _PICTURE = re.compile(r"([0-9a-f]{64})\.[A-Za-z0-9]+")
 _LOOKS, _SECONDS_BETWEEN = 4, 1.0
-"""How often missing pictures are looked for again: a station first removes some and then tells of it."""
+"""How often, and how many seconds apart, missing pictures are looked for again. A station removes pictures shortly
+after it records that."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it was written.
+    """A difference from what the station wrote.
 
     Attributes:
-        reason: what, in one line.
-        row: the row that tells, where it is one.
-        picture: the file, where it is one; relative to the folder of pictures.
+        reason: what differs, in one line.
+        row: number of the row where it shows, if any.
+        picture: path of the picture, if any, relative to the folder of pictures.
     """
 
     reason: str
@@ -46,25 +47,25 @@ class Finding:
     picture: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The finding as a JSON object."""
         return asdict(self)
 
 
 def record_in(place: Path) -> Path:
-    """The record that a station's folder, or the file itself, stands for."""
+    """The path of a record: `place` is a station's folder, or the record's file itself."""
     return place / RECORD if is_folder(place) else place
 
 
 class RecordAudit:
-    """Follows a record from its first row to its last; a station may write meanwhile.
+    """Follows a record from its first row to its last. The station may keep writing meanwhile.
 
     Attributes:
         rows: how many rows were followed so far.
-        head: the last of them; what is to be kept elsewhere.
+        head: the last of them, an anchor to be kept elsewhere.
     """
 
     def __init__(self, record: Record, anchors: Iterable[Anchor] = (), progress: Progress = SILENT) -> None:
-        """`anchors` must have been read before: rows that come later are then no matter."""
+        """`anchors` must be read before the record is, so that every row they name must be in it."""
         self.rows = 0
         self.head: Anchor | None = None
         self._record, self._progress = record, progress
@@ -73,13 +74,13 @@ class RecordAudit:
             self._known.setdefault(anchor.number, set()).add(anchor.hash)
 
     def findings(self) -> Iterator[Finding]:
-        """All that is wrong with it, in the order of the rows.
+        """Yield everything that is wrong with the record, in the order of the rows.
 
         Raises:
             RecordError: it cannot be read.
         """
         yield from (Finding(reason) for reason in _other_tables(self._record.path))
-        for _ in self._progress.track(range(1), "Checking what it is searched by", 1):
+        for _ in self._progress.track(range(1), "Checking the indices", 1):
             yield from (Finding(reason) for reason in _broken_indices(self._record.path))
         strange: list[Finding] = []
         for found in breaks(self._followed(strange)):
@@ -88,20 +89,20 @@ class RecordAudit:
         last = 0 if self.head is None else self.head.number
         for number in sorted(self._known):
             gone = "the end was cut off" if number > last else "it was removed"
-            yield Finding(f"row {number}, which an anchor knows, is missing: {gone}", row=number)
+            yield Finding(f"row {number}, which an anchor names, is missing: {gone}", row=number)
 
     def _followed(self, strange: list[Finding]) -> Iterator[Row]:
         last = self._record.last
         total = None if last is None else last.number
         for row in self._progress.track(_every(self._record), "Following the chain", total):
             if row.number < 1:
-                strange.append(Finding(f"row {row.number} was put in: numbers begin at 1", row=row.number))
+                strange.append(Finding(f"row {row.number} was inserted: numbers begin at 1", row=row.number))
                 continue
             self.rows += 1
             self.head = Anchor.of(row)
             known = self._known.pop(row.number, set())
             if known - {row.hash}:
-                strange.append(Finding(f"row {row.number} is another one than an anchor knows", row=row.number))
+                strange.append(Finding(f"row {row.number} is not the one that an anchor names", row=row.number))
             yield row
 
 
@@ -110,8 +111,8 @@ class PictureAudit:
 
     Attributes:
         checked: how many were read.
-        missing: how many pictures of results with ``kept`` are not there, each counted once.
-        told: how many removed ones the record tells of.
+        missing: how many pictures of results with ``kept`` are missing, each counted once.
+        told: how many removed ones the record reports.
     """
 
     def __init__(self, record: Record, progress: Progress = SILENT) -> None:
@@ -120,7 +121,7 @@ class PictureAudit:
         self._folder = record.path.with_name(PICTURES)
 
     def findings(self) -> Iterator[Finding]:
-        """All that is wrong with the pictures.
+        """Yield everything that is wrong with the pictures.
 
         Raises:
             RecordError: the record or the folder cannot be read.
@@ -137,12 +138,12 @@ class PictureAudit:
             if self.missing <= self.told:
                 return
         yield Finding(
-            f"{self.missing} kept pictures are gone, and the record tells of {self.told} that were removed: others "
-            "than the station have removed some"
+            f"{self.missing} kept pictures are gone, and the record reports only {self.told} as removed: something "
+            "other than the station has removed some"
         )
 
     def _files(self) -> list[Path]:
-        """All but those that are being written, whose names begin with a dot."""
+        """All files except those still being written, whose names begin with a dot."""
         try:
             return sorted(p for p in self._folder.rglob("*") if not p.is_dir() and not p.name.startswith("."))
         except OSError as error:
@@ -151,7 +152,7 @@ class PictureAudit:
     def _reason(self, path: Path) -> str | None:
         named = _PICTURE.fullmatch(path.name)
         if named is None or path.parent != self._folder / path.name[:2] or path.is_symlink():
-            return "is no picture that the station has kept: its place or name is another"
+            return "is not a picture that the station has kept: its folder or name is different"
         digest = hashlib.sha256()
         try:
             with path.open("rb") as file:
@@ -162,10 +163,10 @@ class PictureAudit:
         except OSError as error:
             return f"cannot be read: {error.strerror or error}"
         self.checked += 1
-        return None if digest.hexdigest() == named[1] else "was changed: its bytes are others than its name says"
+        return None if digest.hexdigest() == named[1] else "was changed: its bytes do not match the hash in its name"
 
     def _missing(self, there: set[str]) -> int:
-        """Those whose rows say that they are kept."""
+        """How many pictures are missing although their rows say that they are kept."""
         kept = (
             "SELECT DISTINCT picture FROM rows WHERE picture IS NOT NULL AND kind = 'result' "
             "AND json_extract(body, '$.kept')"
@@ -178,7 +179,7 @@ class PictureAudit:
 
 
 def _every(record: Record) -> Iterator[Row]:
-    """All rows, those too that were put before the first; what is no text is shown as Python shows it."""
+    """All rows, including any inserted before the first. A value that is not text is shown as Python shows it."""
     number = _BEFORE_ALL
     while rows := record.after(number, limit=_ROWS):
         for row in rows:
@@ -187,8 +188,8 @@ def _every(record: Record) -> Iterator[Row]:
 
 
 def _other_tables(path: Path) -> Iterator[str]:
-    """What differs in tables, indices and triggers, by which a record could be made to tell something else."""
-    # But for what ANALYZE keeps, which tells nothing. SQLite's other names are not taken on trust.
+    """Differences in tables, indices and triggers, which could make a record answer wrongly."""
+    # Tables of ANALYZE are allowed, as they affect no answer. SQLite's other internal names are checked too.
     query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4')"
     with sqlite3.connect(":memory:") as pattern:
         pattern.executescript(SCHEMA)
@@ -200,17 +201,17 @@ def _other_tables(path: Path) -> Iterator[str]:
 
 
 def _broken_indices(path: Path) -> Iterator[str]:
-    """Where an index lacks rows, or holds others: it answers what people ask for, while the rows are as they were."""
+    """Indices that lack rows or hold wrong ones. Searches would answer wrongly although the rows are unchanged."""
     try:
         found = [str(text) for (text,) in _asked(path, f"PRAGMA integrity_check({_MOST_BREAKS})")]
-    except RecordError as error:  # as where a body is no JSON, which its row tells too
+    except RecordError as error:  # for example a body that is not JSON, which is reported with its row
         found = [str(error)]
     if found != ["ok"]:
-        yield f"what the record is searched by does not fit its rows: {visible(found[0])}"
+        yield f"the indices of the record do not fit its rows: {visible(found[0])}"
 
 
 def _asked(path: Path, query: str) -> Iterator[tuple[Any, ...]]:
-    """What the record answers to a question that only an audit asks; nothing can be written by it."""
+    """The answer to a query that only an audit makes. It cannot write."""
     try:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
         try:

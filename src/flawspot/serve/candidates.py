@@ -1,4 +1,4 @@
-"""An artifact that waits for approval, and what its trial on the last pictures has shown."""
+"""A candidate: an artifact that waits for approval, with the results of its trial on the last pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Difference:
-    """A picture that the two artifacts judge differently: by their verdicts and severities, before and after."""
+    """A picture on which the two artifacts differ: verdicts and severities, before and after."""
 
     picture: str
     before: str
@@ -23,10 +23,10 @@ class Candidate:
 
     Attributes:
         state: ``trying``, ``tried`` or ``failed``.
-        pictures: on how many it was tried.
-        changed: those whose verdict changes.
-        largest_change: the largest change of severity among those whose verdict stays.
-        update_of: the SHA-256 of the artifact that it is an update of, made at the station; None where it was sent.
+        pictures: the number of pictures in its trial.
+        changed: the pictures whose verdict changes.
+        largest_change: the largest change of severity among pictures whose verdict stays.
+        update_of: SHA-256 of the artifact that it updates, if it was made at the station; None if it was sent.
     """
 
     sha256: str
@@ -43,9 +43,9 @@ class Candidate:
 
     @property
     def waits(self) -> bool:
-        """Whether a person has to decide of it."""
+        """Whether a person has to decide about it."""
         return self.state != "failed"
 
     def as_dict(self) -> dict[str, Any]:
-        """As the API gives it."""
+        """The candidate in the form of the API."""
         return asdict(self)

@@ -1,5 +1,5 @@
-"""How the rows of a record are chained: each holds the hash of the one before, so that none can be changed, removed or
-moved without the next one telling."""
+"""The chain of a record's rows. Each row holds the hash of the row before, so that the next row shows if one was
+changed, removed or moved."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 from flawspot.errors import FlawspotError
 
 GENESIS = "0" * 64
-"""What stands for the hash of the row before the first."""
+"""Stands for the previous hash in the first row."""
 
 
 class RowError(FlawspotError):
-    """A row holds something else than was written."""
+    """A row is damaged: it differs from what was written."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Row:
     """One row of a record.
 
     Attributes:
-        number: from 1 on, without gaps.
+        number: row number from 1, without gaps.
         time: when it was written, UTC, as ``2026-01-31T12:00:00.000000Z``.
-        kind: what it tells of: ``result``, ``word``, ``artifact``, ``station`` or ``removed``.
-        body: JSON text; what is hashed is this very text.
+        kind: kind of the row: ``result``, ``word``, ``artifact``, ``station`` or ``removed``.
+        body: JSON text, hashed as exactly this text.
         previous: the hash of the row before.
-        hash: SHA-256 of all these, in hexadecimal digits.
+        hash: SHA-256 of all these fields, in hexadecimal digits.
     """
 
     number: int
@@ -51,11 +51,11 @@ class Row:
         with contextlib.suppress(ValueError, RecursionError):
             found = json.loads(self.body)
         if not isinstance(found, dict):
-            raise RowError(f"row {self.number} of the record is damaged: see what `flawspot audit verify` says")
+            raise RowError(f"row {self.number} of the record is damaged: run `flawspot audit verify`")
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """The body with the row's own number, time, kind and hash before it, as the API gives it."""
+        """The body with the row's own number, time, kind and hash before it, in the form of the API."""
         return {"number": self.number, "time": self.time, "kind": self.kind, "hash": self.hash, **self.content}
 
 
@@ -74,10 +74,10 @@ def following(previous: Row | None, time: str, kind: str, content: dict[str, Any
 
 @dataclass(frozen=True)
 class Break:
-    """A place where the chain does not hold.
+    """A place where the chain is broken.
 
     Attributes:
-        number: of the row that tells.
+        number: number of the row where it shows.
         reason: what is wrong there, in one line.
     """
 
@@ -86,10 +86,10 @@ class Break:
 
 
 def breaks(rows: Iterable[Row]) -> Iterator[Break]:
-    """Every place where rows, in the order of their numbers, do not follow one from the other.
+    """Yield every place where a row does not follow the one before. Rows come in the order of their numbers.
 
-    After a break the chain is followed on from what stands there, so that one changed row is one break, or two where
-    its hash was made to fit.
+    After a break the check continues from the row found there. One changed row is therefore one break, or two if its
+    hash was recomputed.
     """
     number, before = 0, GENESIS
     for row in rows:
@@ -99,7 +99,7 @@ def breaks(rows: Iterable[Row]) -> Iterator[Break]:
             )
             yield Break(row.number, f"{missing} missing before row {row.number}")
         elif row.previous != before:
-            yield Break(row.number, f"row {row.number} does not follow row {number}: that one was changed or replaced")
+            yield Break(row.number, f"row {row.number} does not follow row {number}, which was changed or replaced")
         if hashed(row.number, row.time, row.kind, row.body, row.previous) != row.hash:
-            yield Break(row.number, f"row {row.number} was changed: its hash does not fit what it says")
+            yield Break(row.number, f"row {row.number} was changed: its hash does not fit its contents")
         number, before = row.number, row.hash

@@ -1,4 +1,5 @@
-"""What people have confirmed: the truth of results, what another threshold would have done, a folder to learn from."""
+"""Results that people have confirmed: the true class of the parts, the effect of other thresholds, a folder to train
+on."""
 
 from __future__ import annotations
 
@@ -18,17 +19,17 @@ from flawspot.serve.parts import ANOMALOUS, GOOD
 from flawspot.serve.record import Record, Wanted
 
 POINTS = 200
-"""Thresholds that a trade-off is told at, at most."""
+"""Most thresholds in a trade-off."""
 
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A result of which people have said what the part was.
+    """A result on which a person has said what the part was.
 
     Attributes:
         row: of the result.
-        defective: what the part was.
-        boxes: around its defects, as people drew them, in pixels of the picture.
+        defective: whether the part was defective.
+        boxes: boxes around its defects, as people drew them, in pixels of the picture.
     """
 
     row: Row
@@ -37,7 +38,7 @@ class Confirmed:
 
 
 def confirmed(record: Record, wanted: Wanted) -> Iterator[Confirmed]:
-    """The results of a filter that people have confirmed or contradicted, the newest first."""
+    """The results of a filter that people have confirmed or contradicted, newest first."""
     for row in record.each_result(wanted):
         truth = truth_of(row, record.words_on(row.number))
         if truth is not None:
@@ -45,7 +46,7 @@ def confirmed(record: Record, wanted: Wanted) -> Iterator[Confirmed]:
 
 
 def truth_of(row: Row, words: list[Row]) -> Confirmed | None:
-    """By the last word that says what the part was; *hold* and *release* say nothing of it."""
+    """The true class by the last word that says it. *hold* and *release* do not."""
     verdict = row.content["verdict"]
     for word in reversed(words):
         said = word.content
@@ -60,11 +61,11 @@ def truth_of(row: Row, words: list[Row]) -> Confirmed | None:
 
 
 def trade_off(record: Record, wanted: Wanted, artifact: str) -> dict[str, Any]:
-    """What each threshold would have done to the confirmed results of an artifact.
+    """Compute the effect of each threshold on the confirmed results of an artifact.
 
     Returns:
-        ``good`` and ``defective``, how many were confirmed as which, and ``points``: for each threshold how many of the
-        good would be called anomalous and how many of the defective good.
+        ``good`` and ``defective``: how many were confirmed as which. ``points``: for each threshold, how many of the
+        good parts would be called anomalous and how many of the defective ones good.
     """
     scores: dict[bool, list[float]] = {False: [], True: []}
     for each in confirmed(record, wanted):
@@ -87,17 +88,17 @@ def trade_off(record: Record, wanted: Wanted, artifact: str) -> dict[str, Any]:
 
 
 def write_folder(file: IO[bytes], record: Record, pictures: Pictures, wanted: Wanted, *, unconfirmed: bool) -> int:
-    """Write the pictures that people have spoken of as a ZIP in the MVTec layout; returns how many there are.
+    """Write the pictures that have words as a ZIP in the MVTec layout, and return their number.
 
     Args:
-        file: to write to.
-        record: of the station.
-        pictures: that are kept.
-        wanted: which results.
-        unconfirmed: add good ones that nobody has contradicted, as ``train/good``.
+        file: the file to write to.
+        record: record of the station.
+        pictures: the kept pictures.
+        wanted: the filter of results.
+        unconfirmed: add good pictures that nobody has contradicted, as ``train/good``.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no such picture.
     """
     count, done = 0, set[str]()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -105,7 +106,7 @@ def write_folder(file: IO[bytes], record: Record, pictures: Pictures, wanted: Wa
             name = _add(archive, pictures, each.row, "test/defect" if each.defective else "test/good", done)
             if name is not None:
                 count += 1
-                size = each.row.content.get("image_size")  # of what could not be inspected nobody knows it
+                size = each.row.content.get("image_size")  # unknown for a picture that could not be inspected
                 if each.defective and each.boxes and size is not None:
                     archive.writestr(f"ground_truth/defect/{name}_mask.png", _mask(each.boxes, size))
         if unconfirmed:
@@ -113,12 +114,12 @@ def write_folder(file: IO[bytes], record: Record, pictures: Pictures, wanted: Wa
                 if not record.words_on(row.number):
                     count += _add(archive, pictures, row, "train/good", done) is not None
     if not count:
-        raise DataError("no kept picture has a word of people on it: say what parts were, then export")
+        raise DataError("no kept picture has a word on it: say what parts were, then export")
     return count
 
 
 def _add(archive: zipfile.ZipFile, pictures: Pictures, row: Row, folder: str, done: set[str]) -> str | None:
-    """Put a picture into the archive under its row's number, once; None where it is not kept."""
+    """Add a picture to the archive under its row's number, once. None if it is not kept."""
     picture = str(row.content["picture"])
     path = pictures.find(picture)
     if path is None or picture in done:
@@ -127,13 +128,13 @@ def _add(archive: zipfile.ZipFile, pictures: Pictures, row: Row, folder: str, do
     name = f"{row.number:08}"
     try:
         archive.write(path, f"{folder}/{name}{path.suffix}")
-    except FileNotFoundError:  # old pictures go meanwhile
+    except FileNotFoundError:  # old pictures may be removed meanwhile
         return None
     return name
 
 
 def _mask(boxes: list[list[int]], size: list[int]) -> bytes:
-    """White in the boxes, as a PNG of the picture's size."""
+    """A PNG of the picture's size, white in the boxes."""
     mask = np.zeros((size[1], size[0]), np.uint8)
     for left, top, right, bottom in boxes:
         mask[top:bottom, left:right] = 255

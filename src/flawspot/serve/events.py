@@ -1,4 +1,4 @@
-"""What happens at the station, told to every page that listens."""
+"""Events of the station, sent to every open page."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from collections.abc import Iterator
 from typing import Any
 
 BEHIND = 64
-"""Events that a listener may be behind before it is let go; it comes again and asks for what it missed."""
+"""How many events a listener may be behind before it is disconnected. It then reconnects and asks for the missed
+ones."""
 
 
 class Events:
-    """Hands events from any thread to listeners in the server's loop."""
+    """Passes events from any thread to listeners in the server's event loop."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listeners: dict[asyncio.Queue[dict[str, Any] | None], asyncio.AbstractEventLoop] = {}
 
     def tell(self, kind: str, content: dict[str, Any]) -> None:
-        """Tell all listeners; never waits."""
+        """Send an event to all listeners. Never waits."""
         event = {"event": kind, "content": content}
         with self._lock:
             listeners = list(self._listeners.items())
@@ -29,7 +30,7 @@ class Events:
                 loop.call_soon_threadsafe(self._hand, listener, event)
 
     def close(self) -> None:
-        """Let every listener go."""
+        """Disconnect every listener."""
         with self._lock:
             listeners = list(self._listeners.items())
         for listener, loop in listeners:
@@ -38,7 +39,7 @@ class Events:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[asyncio.Queue[dict[str, Any] | None]]:
-        """A queue of events for one listener; None in it is the end."""
+        """A queue of events for one listener. None in it means the end."""
         listener: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(maxsize=BEHIND + 1)
         with self._lock:
             self._listeners[listener] = asyncio.get_running_loop()

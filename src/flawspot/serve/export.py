@@ -1,4 +1,4 @@
-"""Results of a record as a table or as lines of JSON, each with the last word that people have said of it."""
+"""Export results of a record as a table or JSON lines, each with the latest word on it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ COLUMNS = (
     "number", "time", "hash", *_CONTENT, *(f"milliseconds_{name}" for name in _MILLISECONDS),
     *(f"word_{name}".replace("word_word", "word") for name in _WORD),
 )  # fmt: skip
-"""Of the table."""
+"""Columns of the table."""
 
 
 def export(record: Record, output: Path, wanted: Wanted, progress: Progress = SILENT) -> int:
-    """Write the results that are wanted, the oldest first, as a whole or not at all; returns how many.
+    """Write the wanted results, oldest first, all of them or nothing. Returns their number.
 
     Args:
-        record: may be written to meanwhile.
-        output: ``.csv``, in UTF-8, whose texts no spreadsheet takes for formulas; or ``.jsonl``, a JSON object in each
-            line, as the API gives results, with ``last_word`` besides.
-        wanted: which of them.
-        progress: is told of the rows.
+        record: the record. It may be written to meanwhile.
+        output: ``.csv`` in UTF-8, with texts that no spreadsheet reads as formulas; or ``.jsonl``, one JSON object a
+            line as the API gives results, with ``last_word`` added.
+        wanted: the filter of results.
+        progress: reports the rows read.
 
     Raises:
         RecordError: the record cannot be read.
@@ -58,12 +58,12 @@ def export(record: Record, output: Path, wanted: Wanted, progress: Progress = SI
 
 
 def moment(text: str) -> str:
-    """A time as rows have it, from ``2026-01-31``, ``2026-01-31T12:00`` or ``2026-01-31T12:00+01:00``.
+    """Convert ``2026-01-31``, ``2026-01-31T12:00`` or ``2026-01-31T12:00+01:00`` to the form of times in rows.
 
-    Without a zone it is UTC, as all times of a record are.
+    A time without a zone is UTC, as all times of a record are.
 
     Raises:
-        ConfigurationError: it is no time.
+        ConfigurationError: the text is not a time.
     """
     try:
         found = datetime.datetime.fromisoformat(text)
@@ -72,13 +72,13 @@ def moment(text: str) -> str:
         return as_time(found)
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(
-            f"{shortened(text)!r} is no time: write it as 2026-01-31 or 2026-01-31T12:00, in UTC, or with its zone as "
+            f"{shortened(text)!r} is not a time: write 2026-01-31 or 2026-01-31T12:00 in UTC, or with a zone as "
             "2026-01-31T12:00+01:00"
         ) from error
 
 
 def _of_interest(record: Record, row: Row, wanted: Wanted) -> Iterator[tuple[dict[str, Any], Row | None]]:
-    """Content and last word of a row that is wanted; nothing of any other."""
+    """Yield content and latest word of a row if it is wanted, otherwise nothing."""
     if row.kind != "result":
         return
     if (wanted.since is not None and row.time < wanted.since) or (
@@ -121,7 +121,7 @@ def _as_table(file: IO[str]) -> Callable[[Row, dict[str, Any], Row | None], None
 
 
 def cell(value: Any) -> Any:
-    """A value as a table has it: numbers stay numbers, lists are JSON, texts are none that a spreadsheet runs."""
+    """A value for a table. Numbers stay numbers, lists become JSON, and texts cannot be run by a spreadsheet."""
     if value is None or isinstance(value, bool | int | float):
         return value
     return spreadsheet_cell(value if isinstance(value, str) else json.dumps(value))

@@ -1,4 +1,5 @@
-"""One detector at work: a bounded queue of parts, one thread that inspects them one after the other, a row for each."""
+"""One working detector: a bounded queue of parts, and one thread that inspects them in turn and writes a row for
+each."""
 
 from __future__ import annotations
 
@@ -36,11 +37,11 @@ _POLL = 0.2
 
 @dataclass(frozen=True)
 class Loaded:
-    """A detector and what it was loaded from.
+    """A detector and the file that it was loaded from.
 
     Attributes:
-        sha256: of the artifact's file.
-        path: of that file.
+        sha256: SHA-256 of the artifact's file.
+        path: path of that file.
     """
 
     detector: Detector
@@ -50,7 +51,7 @@ class Loaded:
 
 @dataclass
 class Tally:
-    """What one detector has done since the station was started; read by other threads."""
+    """What one detector has done since the station started. Other threads read it."""
 
     judged: int = 0
     not_inspected: int = 0
@@ -60,12 +61,12 @@ class Tally:
 
 
 class Inspection:
-    """See the module.
+    """One working detector with its queue and thread.
 
     Attributes:
-        name: of the detector, by which people and programs call it.
+        name: the detector's name for people and programs.
         loaded: the detector that judges now.
-        tally: counts.
+        tally: the counts.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Inspection:
         *,
         waiting: int = 16,
     ) -> None:
-        """`told` is called with each outcome, in the thread that inspects; `waiting` bounds the queue."""
+        """`told` is called with each outcome, in the inspecting thread. `waiting` limits the queue."""
         self.name, self.loaded, self.tally = name, loaded, Tally()
         self._record, self._pictures, self._told = record, pictures, told
         self._queue: queue.Queue[Part] = queue.Queue(maxsize=waiting)
@@ -90,7 +91,7 @@ class Inspection:
         self._thread.start()
 
     def offer(self, part: Part) -> bool:
-        """Put a part at the end of the queue, or say that it is full or closed; whoever asks then counts it."""
+        """Put a part at the end of the queue. False if the queue is full or closed; the caller then counts it."""
         if self._closing.is_set():
             return False
         try:
@@ -100,7 +101,7 @@ class Inspection:
         return True
 
     def put(self, part: Part) -> bool:
-        """Put a part at the end of the queue as soon as there is room; False where the station ends first."""
+        """Put a part at the end of the queue, waiting for room. False if the station ends first."""
         while not self._closing.is_set():
             try:
                 self._queue.put(part, timeout=_POLL)
@@ -115,17 +116,17 @@ class Inspection:
         return self._queue.qsize()
 
     def switch(self, loaded: Loaded) -> None:
-        """Judge by another artifact from the next part on; the one at work is ended by the present one."""
+        """Judge with another artifact from the next part on. The current part is finished with the present one."""
         self.loaded = loaded
 
     def close(self, seconds: float = 30.0) -> None:
-        """Take no more, inspect what is waiting, and end; what was not inspected in so many seconds is counted."""
+        """Accept no more parts, inspect the waiting ones, and end. Parts left after `seconds` are counted."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(seconds)
         with contextlib.suppress(queue.Empty):
             while True:
-                # Files still lie in their folder, and are inspected when the station is started again.
+                # The files of these parts are still in their folder, and are inspected when the station starts again.
                 self.tally.dropped += self._queue.get_nowait().origin != "watch"
 
     def _work(self) -> None:
@@ -139,27 +140,27 @@ class Inspection:
             last = self._record.last
             try:
                 outcome = self._known(part) or self._inspect(part)
-            except Exception as error:  # a disk that fails in a new way, or a fault of ours: the line goes on
+            except Exception as error:  # an unexpected disk error or a bug of ours must not stop the line
                 outcome = self._failed(part, error)
             part.outcome.set_result(outcome)
-            if outcome.row is None or last is None or outcome.row.number > last.number:  # or it would be counted twice
+            if outcome.row is None or last is None or outcome.row.number > last.number:  # not counted twice
                 try:
                     self._told(outcome)
-                except Exception as error:  # a fault of ours there must not end the inspection
+                except Exception as error:  # a bug of ours there must not end the inspection
                     text = f"after part {part.name}: {type(error).__name__}: {error}"
                     warnings.warn(text, FlawspotWarning, stacklevel=2)
 
     def _known(self, part: Part) -> Outcome | None:
-        """What became of this very item before, so that it is not judged twice."""
+        """The earlier outcome of this very item, so that it is not judged twice."""
         try:
             row = None if part.item is None else self._record.of_item(part.item)
         except RecordError:
-            return None  # which writing will tell of
+            return None  # writing to the record will report it
         if row is None:
             return None
         content = row.content
         if isinstance(part.source, bytes) and content["picture"] != hashlib.sha256(part.source).hexdigest():
-            # Or a defective part would get the verdict of the good one that had its key before.
+            # Otherwise a defective part could get the verdict of a good one with the same key.
             told = f"row {row.number} is of another picture with the same Idempotency-Key: give each part its own"
             return self._inspect(replace(part, source=ImageError(told), item=None))
         return Outcome(content, row)
@@ -211,13 +212,13 @@ class Inspection:
 
 @dataclass
 class Judged:
-    """What a detector says of a part.
+    """The judgement of a part.
 
     Attributes:
         content: the body of its row.
-        encoded: the bytes of its picture; None where there is none.
-        map: its anomaly map, where there is a verdict.
-        photograph: its pixels, likewise.
+        encoded: the bytes of its picture; None if there is none.
+        map: its anomaly map, if there is a verdict.
+        photograph: its pixels, if there is a verdict.
     """
 
     content: dict[str, Any]
@@ -227,9 +228,9 @@ class Judged:
 
 
 def judge(detector: Detector, part: Part) -> Judged:
-    """What a detector says of a part.
+    """Judge a part with a detector.
 
-    Whatever goes wrong, and be it a fault of ours, makes the part ``not inspected``.
+    Any error, even a bug of ours, makes the part ``not inspected``.
     """
     content: dict[str, Any] = {
         "part": part.part,
@@ -259,7 +260,7 @@ def judge(detector: Detector, part: Part) -> Judged:
 
 
 def told(found: Prediction) -> dict[str, Any]:
-    """What a prediction says, but for where it came from."""
+    """The contents of a prediction, without the path."""
     said = found.to_dict()
     names = ("score", "threshold", "severity", "p_value", "regions", "image_size", "inspected_share")
     if not math.isfinite(found.score):
@@ -273,7 +274,7 @@ def _bytes_of(source: Any) -> bytes:
     if isinstance(source, Path):
         try:
             kind = special_kind(source)
-            if kind is not None:  # a pipe would keep the line waiting
+            if kind is not None:  # a pipe would block the line
                 raise ImageError(f"cannot read {source}: it is {kind}")
             size = source.stat().st_size
             if size > MAX_FILE_BYTES:
@@ -281,7 +282,7 @@ def _bytes_of(source: Any) -> bytes:
             return source.read_bytes()
         except OSError as error:
             raise ImageError(f"cannot read {source}: {error.strerror or error}") from error
-    # The pixels of a camera, without loss: what is kept is what was judged.
+    # The pixels of a camera are stored losslessly, so that the kept picture is what was judged.
     file = io.BytesIO()
     Image.fromarray(source).save(file, "PNG", compress_level=1)
     return file.getvalue()

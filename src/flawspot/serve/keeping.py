@@ -1,4 +1,4 @@
-"""The pictures that a station keeps: by the SHA-256 of their bytes, for a while, within a size."""
+"""The pictures that a station keeps, named by the SHA-256 of their bytes, up to an age and a total size."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ SUFFIXES = {
     b"MM\0*": ".tif",
     b"RIFF": ".webp",
 }
-"""By how a file begins; what begins otherwise is kept as ``.bin``."""
+"""Suffix by the first bytes of a file. Other files are kept as ``.bin``."""
 
 
 @dataclass(frozen=True)
 class Keeping:
-    """Which pictures are kept, and how long.
+    """Which pictures are kept, and for how long.
 
     Attributes:
-        days: after which a picture is removed.
-        gigabytes: that all of them may take; the oldest go first. 10^9 bytes each.
-        one_good_in: of good parts one picture in so many is kept, chosen by the picture's own hash; 0 keeps none. Those
-            of anomalous parts and of parts that were not inspected are all kept, and those that people have spoken of.
-        recent: the last ones of each detector, which stay for the page and for trying another artifact on them.
+        days: days after which a picture is removed.
+        gigabytes: the most GB (10^9 bytes) for all of them. The oldest are removed first.
+        one_good_in: one picture in so many is kept of good parts, chosen by the picture's own hash; 0 keeps none. All
+            pictures of anomalous and of not inspected parts are kept, and all with words on them.
+        recent: the number of last pictures of each detector that stay for the page and for trials of candidates.
     """
 
     days: float = 90.0
@@ -59,14 +59,14 @@ class Keeping:
                 raise ConfigurationError(f"keeping: {name} is {value}: give a number above {least:g}")
 
     def keeps(self, picture: str, verdict: str) -> bool:
-        """Whether a picture stays beyond the recent ones."""
+        """Whether a picture is kept longer than the recent ones."""
         if verdict != GOOD:
             return True
         return self.one_good_in > 0 and int(picture[:8], 16) % self.one_good_in == 0
 
 
 class Pictures:
-    """The folder of kept pictures: ``ab/abcdef....png``. Used by any threads."""
+    """The folder of kept pictures: ``ab/abcdef....png``. Thread-safe."""
 
     def __init__(self, folder: Path, record: Record, keeping: Keeping) -> None:
         self.folder, self.record, self.keeping = folder, record, keeping
@@ -76,16 +76,16 @@ class Pictures:
             self._remember(row)
 
     def save(self, picture: str, content: bytes, *, lasting: bool = False) -> Path:
-        """Write a picture's bytes, unless they are there.
+        """Write a picture's bytes, unless the file exists.
 
         Args:
             picture: SHA-256 of the bytes.
             content: the bytes.
-            lasting: they are on the disk when this returns, as the row is that says so: else a power cut leaves an
-                empty file, which an audit takes for one that somebody has changed.
+            lasting: sync the file to the disk before returning, as its row is synced. Otherwise a power cut could leave
+                an empty file, which an audit would report as changed.
 
         Raises:
-            FlawspotError: they cannot be written.
+            FlawspotError: the bytes cannot be written.
         """
         there = self.find(picture)
         if there is not None and there.stat().st_size == len(content):
@@ -96,25 +96,25 @@ class Pictures:
         return path
 
     def find(self, picture: str) -> Path | None:
-        """The file of a picture; None where there is none, or `picture` is no SHA-256."""
+        """The file of a picture; None if there is none or `picture` is not a SHA-256."""
         if not _NAME.fullmatch(picture):
             return None
         paths = (self.folder / picture[:2] / f"{picture}{suffix}" for suffix in (*SUFFIXES.values(), ".bin"))
         return next((path for path in paths if path.is_file()), None)
 
     def judged(self, row: Row) -> None:
-        """A result was recorded: let go of the oldest of the recent pictures, unless something keeps it."""
+        """Note a recorded result, and remove the oldest of the recent pictures unless it is to be kept."""
         for picture in self._remember(row):
             if not self.record.keeps(picture):
                 self._remove(picture)
 
     def recent(self, detector: str) -> list[str]:
-        """The last pictures of a detector, the oldest first; they may be gone where nothing was kept."""
+        """The last pictures of a detector, oldest first. Their files may be gone if nothing was kept."""
         with self._lock:
             return list(self._recent[detector])
 
     def sweep(self) -> int:
-        """Remove what is too old, too much, or kept by nothing; returns how many pictures went.
+        """Remove pictures that are too old, too many, or not to be kept. Returns how many were removed.
 
         Raises:
             FlawspotError: the record cannot be read or written.
@@ -138,8 +138,8 @@ class Pictures:
                 total -= size
                 gone.setdefault(reason, []).append(path)
         for reason, paths in gone.items():
-            if reason != "share":  # that good pictures go is the rule, told by `kept` in their rows
-                # Before they go, so that none is ever gone untold.
+            if reason != "share":  # removal of good pictures is the rule, and `kept` in their rows says it
+                # Recorded first, so that no picture is removed without a row.
                 self.record.add("removed", {"pictures": len(paths), "because": reason})
             for path in paths:
                 path.unlink(missing_ok=True)
@@ -166,7 +166,7 @@ class Pictures:
 
 
 def _stated(paths: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
-    """When they were written, and their sizes; the line goes on meanwhile, and some are gone again."""
+    """Time, size and path of each file. Files may vanish meanwhile, as the line goes on."""
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             state = path.stat()

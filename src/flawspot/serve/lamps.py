@@ -1,4 +1,4 @@
-"""How a station is, as lamps for people: what is well, what needs a look, what is wrong, each with its words."""
+"""The state of a station as lamps for people: well, needs a look, or wrong, each with a text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ WELL, LOOK, WRONG = "well", "look", "wrong"
 
 
 def lamps(status: dict[str, Any]) -> list[dict[str, str]]:
-    """One lamp for each source, queue, drift, output, for the disk and for the record.
+    """One lamp for each source, queue, drift and output, and for the disk and the record.
 
     Args:
-        status: all else that `flawspot.serve.status.status_of` tells.
+        status: everything else that `flawspot.serve.status.status_of` returns.
 
     Returns:
         Dicts of ``lamp`` (``well``, ``look`` or ``wrong``), ``name`` and ``text``.
@@ -32,13 +32,13 @@ def lamps(status: dict[str, Any]) -> list[dict[str, str]]:
     found.append(_lamp(WRONG if disk["trouble"] else WELL, "Disk", disk["trouble"] or free))
     unrecorded = sum(detector["unrecorded"] for detector in status["detectors"])
     row = "nothing written yet" if record is None else f"row {record['number']}"
-    text = f"{unrecorded} results are not in it" if unrecorded else row
+    text = f"{unrecorded} results are missing in it" if unrecorded else row
     trouble = status["housekeeping"]
     return [*found, _lamp(WRONG if trouble or unrecorded else WELL, "Record", trouble or text)]
 
 
 def _source(source: dict[str, Any]) -> dict[str, str]:
-    # Of a path its end: that is what tells one from the other.
+    # A path is shown by its end, which differs most.
     name = str(source["name"]).replace("\\", "/").rstrip("/").rpartition("/")[2] or str(source["name"])
     if source["trouble"]:
         return _lamp(WRONG, f"{source['kind']} {name}", source["trouble"])
@@ -50,15 +50,15 @@ def _queue(detector: dict[str, Any], of: str) -> dict[str, str]:
     lost = detector["refused"] + detector["dropped"]
     text = f"{detector['waiting']} of {detector['room']} wait"
     if lost:
-        text += f"; {lost} parts found no room since the start"
+        text += f"; {lost} parts found the queue full since the start"
     return _lamp(LOOK if lost or 2 * detector["waiting"] > detector["room"] else WELL, f"Queue{of}", text)
 
 
 def _drift(detector: dict[str, Any], of: str) -> dict[str, str]:
     changes = "; ".join(detector["drift"]["changes"])
     if detector["drift"]["alarm"]:
-        told = f": {changes}" if changes else ": see to light and camera"
-        return _lamp(WRONG, f"Drift{of}", f"good parts look unlike those it learned from{told}")
+        told = f": {changes}" if changes else ": check light and camera"
+        return _lamp(WRONG, f"Drift{of}", f"good parts look different from those it learned from{told}")
     return _lamp(LOOK if changes else WELL, f"Drift{of}", changes or "none seen")
 
 

@@ -1,4 +1,4 @@
-"""Figures of a station for Prometheus. It needs the extra ``flawspot[serve]``."""
+"""Prometheus metrics of a station. They need the extra ``flawspot[serve]``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SEVERITIES = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0,
 
 
 class Metrics:
-    """See the module.
+    """The metrics.
 
     Attributes:
-        registry: of these figures alone.
+        registry: a registry for these metrics alone.
     """
 
     def __init__(self) -> None:
@@ -24,9 +24,11 @@ class Metrics:
         by, registry = ("detector",), self.registry
         self._parts = Counter("flawspot_parts", "Parts by verdict.", ("detector", "verdict"), registry=self.registry)
         self._judged = Histogram(
-            "flawspot_judging_seconds", "From the queue to the verdict.", by, buckets=SECONDS, registry=registry
+            "flawspot_judging_seconds", "Seconds from the queue to the verdict.", by, buckets=SECONDS, registry=registry
         )
-        self._waited = Histogram("flawspot_waiting_seconds", "In the queue.", by, buckets=SECONDS, registry=registry)
+        self._waited = Histogram(
+            "flawspot_waiting_seconds", "Seconds in the queue.", by, buckets=SECONDS, registry=registry
+        )
         self._severity = Histogram(
             "flawspot_severity", "Scores in units of the threshold.", by, buckets=SEVERITIES, registry=registry
         )
@@ -37,9 +39,9 @@ class Metrics:
             "unrecorded": "Results that the record could not take.",
         }
         self._gauges = {name: Gauge(f"flawspot_{name}", text, by, registry=registry) for name, text in gauges.items()}
-        self._drift = Gauge("flawspot_drift_evidence", "Decimal logarithm; 3 is an alarm.", by, registry=registry)
-        self._free = Gauge("flawspot_disk_free_bytes", "On the disk of the record.", registry=self.registry)
-        self._source = Gauge("flawspot_source_up", "1 where it brings parts.", ("source",), registry=self.registry)
+        self._drift = Gauge("flawspot_drift_evidence", "log10 of the evidence; 3 is an alarm.", by, registry=registry)
+        self._free = Gauge("flawspot_disk_free_bytes", "Free bytes on the disk of the record.", registry=self.registry)
+        self._source = Gauge("flawspot_source_up", "1 if the source works.", ("source",), registry=self.registry)
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome."""
@@ -52,7 +54,7 @@ class Metrics:
             self._severity.labels(detector).observe(content["severity"])
 
     def look(self, status: dict[str, Any]) -> None:
-        """Take over what the status says."""
+        """Update the gauges from a status."""
         for detector in status["detectors"]:
             for name, gauge in self._gauges.items():
                 gauge.labels(detector["name"]).set(detector[name])

@@ -1,4 +1,4 @@
-"""A part on its way through the station, and what became of it."""
+"""A part on its way through the station, and its outcome."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ VERDICTS = (GOOD, ANOMALOUS, NOT_INSPECTED)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a part.
+    """The outcome of a part.
 
     Attributes:
-        content: the body of the row that tells of it; see `flawspot.serve.inspection`.
-        row: that row; None where the record could not be written. Then the verdict is ``not inspected``.
-        map: the anomaly map, where the part asked for it; see `flawspot.runtime.prediction.Prediction`.
+        content: the body of its row; see `flawspot.serve.inspection`.
+        row: its row; None if the record could not be written. The verdict is then ``not inspected``.
+        map: the anomaly map, if the part asked for it; see `flawspot.runtime.prediction.Prediction`.
         photograph: the pixels that were judged; None where there is no verdict.
     """
 
@@ -36,24 +36,24 @@ class Outcome:
     photograph: Decoded | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As the API gives it."""
+        """The outcome in the form of the API."""
         return {"number": None, "time": None, **self.content} if self.row is None else self.row.as_dict()
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One picture that is to be inspected.
+    """One picture to be inspected.
 
     Attributes:
-        source: the bytes of a file, its path, or pixels (H, W, 3) uint8; or why there is no picture.
-        name: what people know it by: a file's name, a camera's.
+        source: the bytes of a file, its path, or pixels (H, W, 3) uint8; or the reason why there is no picture.
+        name: a name for people: that of a file or a camera.
         origin: ``http``, ``v2``, ``watch`` or ``camera``.
-        item: by which it is known again, so that it is never judged twice; None where it cannot come again.
-        part: the number of the part, as whoever sent it says.
-        station: the place on the line, likewise.
-        wants_map: whether the outcome holds the anomaly map.
-        arrived: when, on the clock of `time.monotonic`.
-        outcome: is set when it was inspected.
+        item: a key that identifies the picture, so that it is never judged twice; None if it cannot come again.
+        part: the number of the part, as given by the sender.
+        station: the place on the line, as given by the sender.
+        wants_map: whether the outcome should hold the anomaly map.
+        arrived: time of arrival on the clock of `time.monotonic`.
+        outcome: set when the part was inspected.
     """
 
     source: bytes | Path | NDArray[np.uint8] | ImageError

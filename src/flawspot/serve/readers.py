@@ -1,4 +1,4 @@
-"""Connections of their own for whoever searches a record: a search takes seconds, and no verdict waits for it."""
+"""Separate connections for searching a record. A search takes seconds, and no verdict should wait for it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _KEPT = 8
-"""Connections that nobody uses and that are kept all the same."""
+"""Most unused connections that are kept open."""
 _CACHE_KIB = 512
 _BUSY_SECONDS = 10.0
 
 
 class Readers:
-    """Connections to one SQLite file in WAL mode, in which readers and the writer keep nobody waiting. Used by any
-    threads."""
+    """Connections to one SQLite file in WAL mode, in which readers and the writer do not block each other.
+    Thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        self._place = f"{path.absolute().as_uri()}?mode=rw"  # rw, or a file would be made where it is gone
+        self._place = f"{path.absolute().as_uri()}?mode=rw"  # rw, because otherwise a missing file would be created
         self._idle: list[sqlite3.Connection] = []
         self._is_closed = False
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for the block, which nobody else uses; it cannot write.
+        """A connection that the block uses alone. It cannot write.
 
         Raises:
-            sqlite3.Error: it cannot be opened.
+            the connection cannot be opened.
         """
         if self._is_closed:
             raise sqlite3.ProgrammingError("Cannot operate on a closed database")
@@ -44,7 +44,7 @@ class Readers:
                 self._idle.append(connection)
 
     def close(self) -> None:
-        """Let go of the file; connections in use are closed once they are given back."""
+        """Close the connections. Those in use are closed once they are returned."""
         self._is_closed = True
         with contextlib.suppress(IndexError):
             while True:

@@ -22,9 +22,9 @@ SCHEMA_VERSION = 1
 _APPLICATION = 0x666C7372  # "flsr", so that another program's database is not taken for a record
 _BUSY_SECONDS = 10.0
 _PART = 1000
-"""Rows that are read at once where there may be many."""
+"""Rows that are read at once when there may be many."""
 _COLUMNS = "number, time, kind, body, previous, hash"
-# What is searched for is computed from the body that is hashed, and so cannot say anything else than the body.
+# Columns for searching are computed from the hashed body, so they cannot differ from it.
 SCHEMA = """
 CREATE TABLE rows (
     number INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
@@ -47,26 +47,26 @@ CREATE TRIGGER rows_never_go BEFORE DELETE ON rows BEGIN SELECT RAISE(ABORT, 'a 
 
 
 class RecordError(FlawspotError):
-    """The record cannot be read or written; what it holds is safe."""
+    """The record cannot be read or written. Its existing rows are safe."""
 
 
 class Record:
-    """See the module. Used in a ``with`` block, or closed by hand; by any threads.
+    """The record of a station. Close it after use, or use it in a ``with`` block. Thread-safe.
 
     Attributes:
-        path: of the SQLite file.
+        path: path of the SQLite file.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Open the record at `path`, or make it.
+        """Open the record at `path`, or create it.
 
         Raises:
-            RecordError: it cannot be opened, is no record, or was written by a newer flawspot.
+            RecordError: it cannot be opened, is not a record, or was written by a newer flawspot.
         """
         self.path = path
         self._lock, self._readers = threading.RLock(), Readers(path)
         if not create and not path.is_file():
-            raise RecordError(f"there is no record {path}: give the record.sqlite in the folder of a station")
+            raise RecordError(f"there is no record {path}: give the record.sqlite in a station's folder")
         with self._telling("open"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -85,7 +85,7 @@ class Record:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._readers.close()
             self._db.close()
@@ -96,36 +96,36 @@ class Record:
         return self._last
 
     def add(self, kind: str, content: dict[str, Any]) -> Row:
-        """Add a row; it is on the disk when this returns.
+        """Add a row. It is on the disk when this returns.
 
         Raises:
-            RecordError: it cannot be written (a full disk), a row with the same ``item`` is there already, or the file
-                is no longer in its place.
+            RecordError: the row cannot be written (for example on a full disk), a row with the same ``item`` exists, or
+                the file was removed or replaced.
         """
         with self._lock, self._telling("write to"):
             if _file_at(self.path) != self._file:
-                # The system would go on writing into a file that nobody can open any more.
+                # The system would keep writing to a file that nobody can open any more.
                 raise RecordError(f"{visible(str(self.path))} was removed or replaced: start the station again")
             row = following(self._last, now(), kind, content)
             added = self._db.execute(
                 f"INSERT INTO rows ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
                 (row.number, row.time, row.kind, row.body, row.previous, row.hash),
             )
-            if added.rowcount != 1:  # a trigger of somebody else has swallowed it
-                raise RecordError(f"{visible(str(self.path))} takes no rows: see what `flawspot audit verify` says")
+            if added.rowcount != 1:  # a foreign trigger has swallowed it
+                raise RecordError(f"{visible(str(self.path))} accepts no rows: run `flawspot audit verify`")
             self._last = row
             return row
 
     def row(self, number: int) -> Row | None:
-        """The row of that number."""
+        """The row with that number."""
         return next(iter(self._rows("WHERE number = ?", (number,))), None)
 
     def of_item(self, item: str) -> Row | None:
-        """The result of that item, by which nothing is judged twice."""
+        """The result with that item, so that nothing is judged twice."""
         return next(iter(self._rows("WHERE item = ?", (item,))), None)
 
     def keeps(self, picture: str) -> bool:
-        """Whether a result says that its picture is kept, or people have spoken of one."""
+        """Whether a result says that its picture is kept, or has a word on it."""
         clauses = (
             "WHERE picture = ? AND kind = 'result' AND (json_extract(body, '$.kept') OR EXISTS "
             "(SELECT 1 FROM rows w WHERE w.subject = rows.number AND w.kind = 'word')) LIMIT 1"
@@ -133,20 +133,20 @@ class Record:
         return bool(self._rows(clauses, (picture,)))
 
     def of_picture(self, picture: str) -> list[Row]:
-        """Every result of a picture, the newest first."""
+        """All results of a picture, newest first."""
         return self._rows("WHERE picture = ? AND kind = 'result' ORDER BY number DESC", (picture,))
 
     def words_on(self, result: int) -> list[Row]:
-        """What people have said of a result, the oldest first."""
+        """The words on a result, oldest first."""
         return self._rows("WHERE subject = ? AND kind = 'word' ORDER BY number", (result,))
 
     def of_kind(self, kind: str, *, detector: str | None = None, limit: int = 100) -> list[Row]:
-        """The newest rows of a kind, and of a detector where one is named, the newest first."""
+        """The newest rows of a kind, newest first; if `detector` is given, only of that one."""
         named, values = ("", ()) if detector is None else (" AND detector = ?", (detector,))
         return self._found(f"WHERE kind = ?{named} ORDER BY number DESC LIMIT ?", (kind, *values, limit))
 
     def results(self, wanted: Wanted | None = None, *, before: int | None = None, limit: int = 100) -> list[Row]:
-        """Results, the newest first; `before` a number, for pages of them."""
+        """Results, newest first. `before` is a row number, for paging."""
         clauses, values = clauses_of(wanted or Wanted())
         if before is not None:
             clauses.append("number < ?")
@@ -154,14 +154,14 @@ class Record:
         return self._found(f"WHERE {' AND '.join(clauses)} ORDER BY number DESC LIMIT ?", (*values, limit))
 
     def each_result(self, wanted: Wanted) -> Iterator[Row]:
-        """Every result that is wanted, the newest first, read in parts."""
+        """Every wanted result, newest first, read in parts."""
         before = None
         while rows := self.results(wanted, before=before, limit=_PART):
             yield from rows
             before = rows[-1].number
 
     def kept_good(self, detector: str, since: str) -> Iterator[Row]:
-        """Good results whose pictures are kept and that nobody spoke of, in order, read in parts."""
+        """Good results without words whose pictures are kept, in order, read in parts."""
         clauses = (
             "WHERE kind = 'result' AND verdict = 'good' AND detector = ? AND time >= ? AND number > ? "
             "AND json_extract(body, '$.kept') AND NOT EXISTS "
@@ -174,11 +174,11 @@ class Record:
             number = rows[-1].number
 
     def after(self, number: int, *, limit: int = 100) -> list[Row]:
-        """The rows that come after a number, in order."""
+        """The rows after a number, in order."""
         return self._found("WHERE number > ? ORDER BY number LIMIT ?", (number, limit))
 
     def counts(self, since: str) -> dict[str, int]:
-        """How many results of each verdict there are since a time."""
+        """The number of results by verdict since a time."""
         with self._telling("read"), self._readers.reading() as database:
             found = database.execute(
                 "SELECT verdict, COUNT(*) FROM rows INDEXED BY rows_time WHERE time >= ? AND kind = 'result' "
@@ -188,7 +188,7 @@ class Record:
             return {str(verdict): int(count) for verdict, count in found}
 
     def each(self) -> Iterator[Row]:
-        """Every row, in order, read in parts: others may write meanwhile."""
+        """Every row, in order, read in parts, so that others may write meanwhile."""
         number = 0
         while rows := self.after(number, limit=_PART):
             yield from rows
@@ -199,12 +199,12 @@ class Record:
         return breaks(self.each())
 
     def _found(self, rest: str, values: tuple[Any, ...]) -> list[Row]:
-        """By a search, which may take long."""
+        """Rows found by a search, which may take long."""
         with self._telling("read"), self._readers.reading() as database:
             return [Row(*found) for found in database.execute(f"SELECT {_COLUMNS} FROM rows {rest}", values)]
 
     def _rows(self, rest: str, values: tuple[Any, ...]) -> list[Row]:
-        """By an index, at once."""
+        """Rows found by an index, which is fast."""
         with self._lock, self._telling("read"):
             return [Row(*found) for found in self._db.execute(f"SELECT {_COLUMNS} FROM rows {rest}", values)]
 
@@ -221,10 +221,10 @@ class Record:
             numbers = f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {SCHEMA_VERSION};"
             self._db.executescript(f"BEGIN; {numbers} {SCHEMA} COMMIT;")
         elif application != _APPLICATION:
-            raise RecordError(f"{self.path} is no record of a station: choose another folder")
+            raise RecordError(f"{self.path} is not a record of a station: choose another folder")
         elif version != SCHEMA_VERSION:
             raise RecordError(f"{self.path} was written by a newer flawspot: update this one")
-        # Even power may fail once a verdict was given.
+        # A power cut must not lose a row once its verdict was given.
         self._db.execute("PRAGMA synchronous = FULL")
 
     @contextlib.contextmanager
@@ -235,12 +235,12 @@ class Record:
             reason = str(error)
             if "UNIQUE" in reason:
                 raise RecordError(f"{self.path} holds this item already: nothing is judged twice") from error
-            cure = "free some space" if "full" in reason else "see that the disk is there and may be written"
+            cure = "free some space" if "full" in reason else "check that the disk is present and writable"
             raise RecordError(f"cannot {what} the record {visible(str(self.path))}: {reason}; {cure}") from error
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
-    """What tells the file at a path from another one that takes its place; None where there is none."""
+    """The identity of the file at a path, to notice when another file replaces it; None if there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -249,10 +249,10 @@ def _file_at(path: Path) -> tuple[int, int] | None:
 
 
 def now() -> str:
-    """The time as rows have it."""
+    """The present time in the form of rows."""
     return as_time(datetime.datetime.now(datetime.UTC))
 
 
 def as_time(moment: datetime.datetime) -> str:
-    """A moment as rows have it; without a zone it is one of the clock here."""
+    """A moment in the form of rows. Without a zone it is local time."""
     return moment.astimezone(datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

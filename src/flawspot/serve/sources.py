@@ -1,4 +1,5 @@
-"""Where parts come from by themselves: a camera, a film; folders are in `flawspot.serve.watching`. Each is a thread."""
+"""Sources that bring parts by themselves: cameras and films here, folders in `flawspot.serve.watching`. Each is a
+thread."""
 
 from __future__ import annotations
 
@@ -17,21 +18,21 @@ from flawspot.serve.inspection import Inspection
 from flawspot.serve.parts import Part
 
 _AGAIN_SECONDS = (1.0, 30.0)
-"""Before a camera is opened again: at first, and at most."""
+"""Seconds before a camera is opened again: the first time, and at most."""
 
 
 @dataclass
 class SourceState:
-    """For people; read by other threads.
+    """The state of a source, for people. Other threads read it.
 
     Attributes:
-        name: as it was given.
+        name: name of the source as given.
         kind: ``folder``, ``camera`` or ``film``.
-        pictures: that came so far.
-        dropped: pictures of a camera that came while the queue was full.
-        heard: when the last one came, on the clock of `time.monotonic`.
-        trouble: what is wrong with it; None where nothing is.
-        ended: whether a film is over.
+        pictures: number of pictures so far.
+        dropped: number of camera pictures that came while the queue was full.
+        heard: time of the last picture on the clock of `time.monotonic`.
+        trouble: what is wrong with the source; None if nothing is.
+        ended: whether a film has ended.
     """
 
     name: str
@@ -47,8 +48,9 @@ class Source:
     """A thread that brings parts to one detector.
 
     Attributes:
-        state: how it is.
-        silent_seconds: after which a camera that gives no picture is told of; None for what may be silent.
+        state: its state.
+        silent_seconds: seconds without a picture after which a camera is reported; None for a source that may be
+            silent.
     """
 
     silent_seconds: float | None = None
@@ -60,15 +62,15 @@ class Source:
         self._thread = threading.Thread(target=self._run, name=f"source {name}", daemon=True)
 
     def start(self) -> None:
-        """Begin to bring parts."""
+        """Start to bring parts."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to end; never waits."""
+        """Ask the source to end. Never waits."""
         self._stop.set()
 
     def close(self, seconds: float = 2.0) -> None:
-        """End; what was brought is still inspected. A camera that hangs is left behind."""
+        """End the source. Parts already brought are still inspected. A hanging camera is not waited for."""
         self.stop()
         if self._thread.is_alive():
             self._thread.join(seconds)
@@ -84,18 +86,18 @@ class Source:
             self._tell(ImageError(self.state.trouble))
 
     def _lost(self, error: Exception) -> None:
-        """Told once, until there is a picture again."""
+        """Report the error once, until there is a picture again."""
         if self.state.trouble is None:
             self.state.trouble = str(error)
             self._tell(error)
 
     def _tell(self, error: Exception) -> None:
-        """What this source could not give is not inspected."""
+        """Record a picture that this source could not give as not inspected."""
         source = error if isinstance(error, ImageError) else ImageError(str(error))
         self.inspection.put(Part(source, self.state.name, "watch" if self.state.kind == "folder" else "camera"))
 
     def silent(self) -> None:
-        """It has given no picture for too long: told once, until it gives one again."""
+        """Report once that it has given no picture for too long, until it gives one again."""
         if self.state.trouble is None:
             self.state.trouble = f"{self.state.name} has given no picture for {self.silent_seconds:g} seconds"
             self._tell(ImageError(self.state.trouble))
@@ -108,14 +110,14 @@ class Source:
 class CameraSource(Source):
     """The pictures of a camera, an address or a film.
 
-    Of a camera a picture that comes while the queue is full is dropped and counted; a film waits. A camera that is lost
-    is opened again and again.
+    A camera picture that comes while the queue is full is dropped and counted; a film waits. A lost camera is reopened
+    until it works again.
     """
 
     def __init__(
         self, name: str, inspection: Inspection, *, every: int = 1, a_second: float | None = None, silent: float = 10.0
     ) -> None:
-        """`every` n-th picture is taken, at most so many `a_second`.
+        """Take every `every`-th picture, at most `a_second` per second.
 
         Raises:
             MissingPackageError: OpenCV is not installed.
@@ -155,7 +157,7 @@ class CameraSource(Source):
         if self.state.kind == "film":
             self._stop.wait(max(due, 0.0))
         elif due > 0:
-            return  # a camera gives its pictures at its own pace: this one was not asked for
+            return  # a camera sets its own pace, so nobody waits for this picture
         self.state.heard = time.monotonic()
         part = Part(shot.source, shot.title, "camera")
         if self.state.kind == "film":
@@ -166,16 +168,16 @@ class CameraSource(Source):
 
 
 class Parade(Source):
-    """Photographs that pass in an order that looks like chance, again and again: a line to try a station on."""
+    """Endlessly repeats photographs in a random-looking order, to try out a station."""
 
     def __init__(self, photographs: Sequence[Path], inspection: Inspection, *, seconds: float, seed: int = 0) -> None:
-        """`seconds` lie between two photographs.
+        """There are `seconds` between two photographs.
 
         Raises:
-            ConfigurationError: there are none.
+            ConfigurationError: there are no photographs.
         """
         if not photographs:
-            raise ConfigurationError("no photographs are left of the demo: remove its folder and begin anew")
+            raise ConfigurationError("the demo has no photographs any more: remove its folder and start again")
         super().__init__("demo line", "camera", inspection)
         self._photographs, self._seconds, self._random = list(photographs), seconds, random.Random(seed)
 

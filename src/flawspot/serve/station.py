@@ -1,4 +1,4 @@
-"""The station: detectors, where their parts come from, the record, and how all of it is."""
+"""The station: detectors, the sources of their parts, the record, and the state of all of these."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ SWEEP_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How a station works.
+    """Settings of a station.
 
     Attributes:
-        folder: where record, pictures and artifacts lie.
-        name: of the station.
-        waiting: parts that may wait for each detector.
+        folder: folder of the record, pictures and artifacts.
+        name: name of the station.
+        waiting: most parts that may wait for each detector.
         keeping: which pictures are kept.
         loading: how artifacts are loaded.
-        updates: what an update may take of the machine.
+        updates: how much of the machine an update may use.
     """
 
     folder: Path
@@ -56,18 +56,18 @@ class Settings:
 
 
 class Station:
-    """See the module. Used in a ``with`` block.
+    """A station. Used in a ``with`` block.
 
     Attributes:
-        inspections: by the detector's name.
-        swaps, updates: likewise.
-        sources, outputs: threads that bring parts and take results away.
-        listeners: called with every outcome in the thread that has inspected it; metrics are one.
-        trouble: what is wrong with the anchor or with removing old pictures; None where nothing is.
+        inspections: inspections by detector name.
+        swaps, updates: artifacts and updates by detector name.
+        sources, outputs: threads that bring parts and deliver results.
+        listeners: called with every outcome, in the thread that inspected it; metrics are one of them.
+        trouble: what is wrong with the anchor or with removing old pictures; None if nothing is.
     """
 
     def __init__(self, artifacts: Mapping[str, Path], settings: Settings) -> None:
-        """Load the artifacts, by the detector's name, and open the record.
+        """Load the artifacts, given by detector name, and open the record.
 
         Raises:
             FlawspotError: an artifact cannot be loaded, the folder cannot be used, or another station uses it.
@@ -118,7 +118,7 @@ class Station:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End everything: updates and sources first, then what waits is inspected, then the outputs."""
+        """End everything: first updates and sources, then the waiting parts are inspected, then the outputs."""
         for updates in self.updates.values():
             updates.close()
         for source in self.sources:
@@ -136,13 +136,13 @@ class Station:
             self.record.add("station", {"event": "stopped", "station": self.settings.name})
             write_anchor(self.record)
         except FlawspotError:
-            pass  # a full disk was told of before
+            pass  # a full disk was reported before
         self.record.close()
         self._lock_file.close()
 
     @contextlib.contextmanager
     def abandoned_on_error(self) -> Iterator[None]:
-        """Let go of the folder where the station is not started after all."""
+        """Release the folder if the start fails."""
         try:
             yield
         finally:
@@ -150,10 +150,11 @@ class Station:
             self._lock_file.close()
 
     def watch(self, folder: Path, detector: str | None = None) -> None:
-        """Inspect the photographs of a folder and those that come into it.
+        """Inspect the photographs in a folder, and new ones in it.
 
         Raises:
-            FlawspotError: see `FolderSource`; there is no such detector, or the station keeps its own pictures there.
+            FlawspotError: as for `FolderSource`; or there is no such detector, or the station keeps its own pictures
+                there.
         """
         inspection, own, place = self.inspection(detector), self.settings.folder.resolve(), folder.resolve()
         if own.is_relative_to(place) or place.is_relative_to(own / "pictures"):
@@ -163,14 +164,14 @@ class Station:
         self.sources.append(FolderSource(folder, inspection, lambda item: self.record.of_item(item) is not None))
 
     def look_through(self, camera: str, detector: str | None = None, **options: Any) -> None:
-        """Inspect the pictures of a camera or film; the options are those of `CameraSource`."""
+        """Inspect the pictures of a camera or film. The options are those of `CameraSource`."""
         self.sources.append(CameraSource(camera, self.inspection(detector), **options))
 
     def inspection(self, detector: str | None) -> Inspection:
-        """The detector of that name; None is the only one.
+        """The detector with that name. None means the only one.
 
         Raises:
-            ConfigurationError: there is none, or there are several and none is named.
+            ConfigurationError: there is no such detector, or there are several and none is named.
         """
         if detector is None:
             if len(self.inspections) > 1:
@@ -182,7 +183,7 @@ class Station:
         return self.inspections[detector]
 
     def send(self, part: Part, detector: str | None = None) -> Future[Outcome] | None:
-        """Put a part into the queue; None where it is full, which is counted."""
+        """Put a part in the queue. None if the queue is full, which is counted."""
         inspection = self.inspection(detector)
         if inspection.offer(part):
             return part.outcome
@@ -190,8 +191,8 @@ class Station:
         return None
 
     def drift(self, detector: str) -> tuple[Drift, Appearance, Share]:
-        """The tests that watch a detector's good parts, by scores and by looks, and how many are not; new ones for
-        another artifact."""
+        """The drift tests of a detector: scores and appearance of its good parts, and the share of the others. A new
+        artifact gets new ones."""
         loaded = self.inspections[detector].loaded
         sha256, found = self._drifts.get(detector, ("", None))
         if found is None or sha256 != loaded.sha256:
@@ -225,7 +226,7 @@ class Station:
                 looks.add(outcome.photograph)
 
     def _keep_house(self) -> None:
-        """Once a second: the anchor, and cameras that are silent; now and then pictures that are too old."""
+        """Once a second, write the anchor and check for silent cameras. Now and then remove old pictures."""
         swept = time.monotonic()
         troubles: dict[Callable[[], object], str] = {}
         while not self._stop.wait(1.0):
@@ -233,7 +234,7 @@ class Station:
             if time.monotonic() - swept > SWEEP_SECONDS:
                 swept = time.monotonic()
                 chores.append(self.pictures.sweep)
-            for chore in chores:  # each by itself: an anchor that is damaged must not let the disk fill
+            for chore in chores:  # one by one, as a damaged anchor must not let the disk fill up
                 troubles.pop(chore, None)
                 try:
                     chore()
@@ -256,10 +257,10 @@ class Station:
 
 
 def _alone(folder: Path) -> sqlite3.Connection:
-    """Hold the folder for this process alone, until it ends, however it ends.
+    """Lock the folder for this process until it ends, in whatever way it ends.
 
     Raises:
-        FlawspotError: another station uses it, or it cannot be written.
+        FlawspotError: another station uses the folder, or it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""How a station is, as plain values for its page, its API and its metrics."""
+"""The state of a station as plain values, for its page, API and metrics."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from flawspot.serve.record import RecordError, as_time
 from flawspot.serve.station import Station
 
 LEAST_FREE_BYTES = 500 * 10**6
-"""On the disk of the record, below which the station warns."""
+"""Free bytes on the disk of the record below which the station warns."""
 
 
 def status_of(station: Station) -> dict[str, Any]:
-    """How a station is."""
+    """The state of a station."""
     now = time.monotonic()
     head = station.record.last
     found = {
@@ -35,7 +35,7 @@ def status_of(station: Station) -> dict[str, Any]:
 
 
 def midnight(local: datetime.datetime) -> str:
-    """When the day of a local time, without a zone, has begun, as rows have it; days of 23 and 25 hours too."""
+    """The start of the day of a local time without a zone, in the form of rows. Days of 23 and 25 hours are handled."""
     begun = datetime.datetime.combine(local, datetime.time.min)
     return as_time(begun)
 

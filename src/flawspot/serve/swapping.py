@@ -1,4 +1,4 @@
-"""Another artifact in the place of the present one, without a gap: tested, tried on the last pictures, approved."""
+"""Replaces a detector's artifact without a gap: the new one is tested, tried on the last pictures, and approved."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ class Loading:
     trusted_keys: Sequence[Key] | None = None
 
     def load(self, path: Path, sha256: str | None = None) -> Loaded:
-        """Load an artifact with its self-test; with `sha256` that one and no other.
+        """Load an artifact and run its self-test. With `sha256`, accept only that file.
 
         Raises:
-            FlawspotError: it is none, damaged, another, of another signer, or this machine computes something else.
+            FlawspotError: it is not an artifact, is damaged, is not the given one, has another signer, or this machine
+                computes other values.
         """
         try:
             content = path.read_bytes()
@@ -47,18 +48,18 @@ class Loading:
         found = hashlib.sha256(content).hexdigest()
         if sha256 is not None and found != sha256:
             raise ArtifactError(
-                f"{path} is another file than was approved: put the one with the SHA-256 {sha256[:12]} back, or start "
+                f"{path} is not the file that was approved: restore the one with the SHA-256 {sha256[:12]}, or start "
                 "with another file"
             )
         return Loaded(load(path, self_test=True, **vars(self)), found, path)
 
 
 class Swapping:
-    """The artifacts of one detector: the present one, the one before, and perhaps a candidate.
+    """The artifacts of one detector: the present one, the previous one, and perhaps a candidate.
 
     Attributes:
-        candidate: that waits for approval.
-        previous: the SHA-256 of the artifact that `back` goes to; None where there is none.
+        candidate: the artifact that waits for approval, if any.
+        previous: the SHA-256 of the artifact that `back` returns to; None if there is none.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Swapping:
         loading: Loading,
         told: Callable[[str, dict[str, Any]], None],
     ) -> None:
-        """`folder` keeps the artifacts by their SHA-256; `told` hears of what happens."""
+        """`folder` keeps the artifacts by their SHA-256. `told` is called with events."""
         self.inspection, self.folder, self.loading = inspection, folder, loading
         self.candidate: Candidate | None = None
         self._waiting: Loaded | None = None
@@ -82,24 +83,24 @@ class Swapping:
 
     @property
     def state(self) -> Path | None:
-        """The file of the present artifact's state, from which an update goes on; None where there is none here."""
+        """The state file of the present artifact, from which an update starts; None if the station has none."""
         loaded = self.inspection.loaded
-        # At the place that it was started with, another one may lie by now.
+        # The file at its original path may have been replaced meanwhile.
         places = (beside(self.folder / f"{loaded.sha256}.onnx"), beside(loaded.path))
         return next((path for path in places if path.is_file()), None)
 
     def begin(self, content: bytes, by: str, *, update_of: str | None = None, state: Path | None = None) -> Candidate:
-        """Keep an artifact that was sent, load it, and try it on the last pictures in a thread of its own.
+        """Keep a sent artifact, load it, and try it on the last pictures in a thread of its own.
 
         Args:
-            content: of its file.
-            by: who has sent it.
-            update_of: the SHA-256 of the artifact that it is an update of.
+            content: the bytes of its file.
+            by: the sender.
+            update_of: SHA-256 of the artifact that it updates.
             state: the file of its state, which is moved beside it once it is approved.
 
         Raises:
-            FlawspotError: it cannot be loaded; the present one stays. Or it is an update, and meanwhile another
-                candidate was sent, or the artifact that it is an update of judges no longer.
+            FlawspotError: it cannot be loaded, and the present one stays. Or it is an update, and meanwhile another
+                candidate was sent or another artifact began to judge.
         """
         sha256 = hashlib.sha256(content).hexdigest()
         verified(content)
@@ -109,7 +110,7 @@ class Swapping:
         try:
             loaded = self.loading.load(path, sha256)
         except FlawspotError:
-            if not was_there:  # one that has judged is kept, whatever is wrong with it now
+            if not was_there:  # an artifact that has judged is kept, even if it is damaged now
                 path.unlink(missing_ok=True)
             raise
         manifest = loaded.detector.manifest
@@ -118,16 +119,16 @@ class Swapping:
             if update_of is not None and self.candidate is not None and self.candidate.waits:
                 raise FlawspotError("another candidate was sent meanwhile: approve it or turn it down, and ask again")
             if update_of not in (None, self.inspection.loaded.sha256):
-                raise FlawspotError("another artifact judges since then: ask again, for an update of that one")
+                raise FlawspotError("another artifact judges now: ask for an update of that one")
             self.candidate, self._waiting, self._waiting_state = found, loaded, state
         threading.Thread(target=self._shadow, args=(found, loaded), name="shadow", daemon=True).start()
         return found
 
     def approve(self, sha256: str, by: str) -> None:
-        """Switch to the candidate; the present artifact is kept for going back.
+        """Switch to the candidate. The present artifact is kept, so that `back` can return to it.
 
         Raises:
-            FlawspotError: there is no such candidate, or it was not tried to the end.
+            FlawspotError: there is no such candidate, or its trial is not finished.
         """
         with self._lock:
             found, loaded = self.candidate, self._waiting
@@ -135,14 +136,14 @@ class Swapping:
                 raise FlawspotError(f"no artifact {sha256[:12]} waits for approval: send it first")
             if found.state != "tried":
                 raise FlawspotError(f"the artifact is {found.state}: wait until it was tried on the last pictures")
-            if self._waiting_state is not None:  # before, so that what judges can be updated again
+            if self._waiting_state is not None:  # first the state, so that the judging artifact can be updated again
                 _move(self._waiting_state, beside(self.folder / f"{sha256}.onnx"))
                 self._waiting_state = None
             self._switch(loaded, by, "approved", {"tried": found.pictures, "changed": len(found.changed)})
             self.candidate = self._waiting = self._waiting_state = None
 
     def turn_down(self, sha256: str, by: str) -> None:
-        """Let the candidate go; the present artifact goes on.
+        """Turn down the candidate. The present artifact stays.
 
         Raises:
             FlawspotError: there is no such candidate, or the record cannot be written.
@@ -155,10 +156,10 @@ class Swapping:
             self.candidate = self._waiting = self._waiting_state = None
 
     def back(self, by: str) -> None:
-        """Switch to the artifact that was at work before.
+        """Switch to the previous artifact.
 
         Raises:
-            FlawspotError: there is none.
+            FlawspotError: there is no previous artifact.
         """
         with self._lock:
             if self._before is None and self.previous is not None:
@@ -170,13 +171,13 @@ class Swapping:
     def _switch(self, loaded: Loaded, by: str, how: str, more: dict[str, Any]) -> None:
         present = self.inspection.loaded
         content = {"detector": self.inspection.name, "artifact": loaded.sha256, "previous": present.sha256}
-        self._record.add("artifact", content | {"by": by, "how": how} | more)  # before, so that no switch is unrecorded
+        self._record.add("artifact", content | {"by": by, "how": how} | more)  # row first, then switch
         self.inspection.switch(loaded)
         self._before, self.previous = present, present.sha256
         self._told("artifact", content | {"how": how})
 
     def _recorded_before(self) -> str | None:
-        """What the present artifact took the place of, by the record, if it is still kept."""
+        """The artifact that the present one replaced, according to the record, if it is still kept."""
         present = self.inspection.loaded.sha256
         for row in self._record.of_kind("artifact", detector=self.inspection.name):
             content = row.content
@@ -186,7 +187,7 @@ class Swapping:
         return None
 
     def _shadow(self, found: Candidate, loaded: Loaded) -> None:
-        """Judge the last pictures by both artifacts; the line is not kept waiting."""
+        """Judge the last pictures with both artifacts. The line is not delayed."""
         try:
             recent = self._pictures.recent(self.inspection.name)
             found.of = len(recent)
@@ -214,23 +215,23 @@ class Swapping:
 def present(
     name: str, given: Loaded, record: Record, folder: Path, loading: Loading, others: Collection[str] = ()
 ) -> Loaded:
-    """The artifact that judges from now on: the one that was given, or that which was approved in its place since.
+    """The artifact to judge with from now on: the given one, or the one approved in its place since.
 
-    One that the record does not know was put there by whoever starts the station, and is recorded as such.
+    An artifact that the record does not know was chosen by the person who starts the station, and is recorded as such.
 
     Args:
-        name: of the detector.
-        given: at the start.
-        record: of the station.
-        folder: of its artifacts; `given` is kept there.
-        loading: how one that was approved is loaded.
-        others: detectors that the record knows and that were not given.
+        name: name of the detector.
+        given: the artifact given at the start.
+        record: record of the station.
+        folder: folder of its artifacts; a copy of `given` is kept there.
+        loading: how an approved artifact is loaded.
+        others: detectors that the record knows but that were not given.
 
     Warns:
-        FlawspotWarning: another artifact judges than the one that was given, or the record knows other detectors only.
+        FlawspotWarning: another artifact than the given one judges, or the record knows only other detectors.
 
     Raises:
-        FlawspotError: what was approved is gone or damaged, or the record cannot be written.
+        FlawspotError: the approved artifact is missing or damaged, or the record cannot be written.
     """
     kept = folder / f"{given.sha256}.onnx"
     if not kept.is_file() or hashlib.sha256(kept.read_bytes()).hexdigest() != given.sha256:
@@ -246,17 +247,17 @@ def present(
         path = folder / f"{approved}.onnx"
         if not path.is_file():
             raise ConfigurationError(
-                f"the artifact {approved[:12]} that was approved for {name} is no longer in {folder}: put it back, or "
+                f"the artifact {approved[:12]} that was approved for {name} is missing from {folder}: restore it, or "
                 "start with another file"
             )
         found = loading.load(path, approved)
-        _note(f"{name}: {approved[:12]} judges, which was approved at this station, not {given.path}")
+        _note(f"{name}: the artifact {approved[:12]} judges, which was approved at this station, not {given.path}")
         return found
     if not rows and others:
         known = sorted(others)
         _note(
-            f"the record knows no detector {name}, but {', '.join(known)}: {name} begins anew, and what lies in "
-            f"watched folders is judged again; to go on as before give {known[0]}={given.path}"
+            f"the record knows no detector {name}, but {', '.join(known)}: {name} is new, and files in "
+            f"watched folders are judged again; to continue as before give {known[0]}={given.path}"
         )
     previous = rows[0]["artifact"] if rows else None
     content = {"detector": name, "artifact": given.sha256, "previous": previous, "by": "who started the station"}
@@ -265,7 +266,7 @@ def present(
 
 
 def _keep_state(given: Path, kept: Path) -> None:
-    """A copy of the state that lies beside the artifact that was given, for after a way back to that."""
+    """Copy the state beside the given artifact, so that it is available after a return to that artifact."""
     if not given.is_file() or (kept.is_file() and _stamp(given) == _stamp(kept)):
         return
     try:
@@ -273,11 +274,11 @@ def _keep_state(given: Path, kept: Path) -> None:
             shutil.copyfile(given, temporary)
             os.utime(temporary, ns=(given.stat().st_atime_ns, given.stat().st_mtime_ns))
     except FlawspotError as error:
-        _note(f"{error}; the detector judges, and cannot be updated at the station once another has judged")
+        _note(f"{error}; the detector works, but cannot be updated at the station after another one has judged")
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """By which a copy of a large file is known without reading both."""
+    """Identifies a copy of a large file without reading both."""
     found = path.stat()
     return found.st_size, found.st_mtime_ns
 

@@ -1,8 +1,8 @@
-"""Who may do what at a station: tokens, each with a name and a role.
+"""Tokens: who may do what at a station. Each has a name and a role.
 
-A token is 32 random bytes (`secrets.token_urlsafe`), shown once, and kept as its SHA-256. A slow hash, as passwords
-need it, would protect nothing here: it makes guessing dear where there are few guesses to make, as with words that
-people choose; among 2^256 equally likely ones nobody finds one however fast the hash is.
+A token is 32 random bytes (`secrets.token_urlsafe`). It is shown once, and only its SHA-256 is kept. A slow hash, as
+for passwords, is not needed: it slows down guessing among few words that people choose. Among 2^256 equally likely
+tokens no guessing succeeds, however fast the hash is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from flawspot.serve.record import now
 from flawspot.texts import shortened
 
 FILE = "tokens.json"
-"""In the folder of a station."""
+"""Name of the file in the folder of a station."""
 VERSION = 1
 _LONGEST_NAME = 60
 _LARGEST = 2**20
@@ -36,12 +36,12 @@ _BYTES = 32
 
 
 class TokensError(FlawspotError):
-    """The file of tokens cannot be relied on; nobody gets in until it is mended."""
+    """The file of tokens is damaged. Nobody gets in until it is repaired."""
 
 
 @total_ordering
 class Role(enum.Enum):
-    """What somebody may do; each role may do what those before it may: viewer < operator < engineer."""
+    """The roles, viewer < operator < engineer. Each may also do what the roles before it may do."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -56,10 +56,10 @@ class Role(enum.Enum):
 
 @dataclass(frozen=True)
 class Person:
-    """Whoever holds a token.
+    """The holder of a token.
 
     Attributes:
-        name: by which the record knows who did something.
+        name: the name under which the record notes their actions.
         role: what they may do.
     """
 
@@ -75,9 +75,9 @@ class _Entry:
 
 
 class Tokens:
-    """The tokens in a file, which need not be there: then nobody has one. Used by any threads.
+    """The tokens in a file. If the file does not exist, there are none. Thread-safe.
 
-    The file is read again when it has changed, so that a token that was removed ends at once.
+    The file is read again when it has changed, so that a removed token stops working at once.
 
     Attributes:
         path: of the file.
@@ -92,62 +92,63 @@ class Tokens:
         self._entries: list[_Entry] = []
 
     def person(self, token: str) -> Person | None:
-        """Whose token it is; None where it is nobody's. The time that takes says nothing about any token.
+        """The holder of a token; None if there is none. The time it takes reveals nothing about any token.
 
         Raises:
             TokensError: the file is damaged or cannot be read.
         """
         digest = _digest(token)
         found = None
-        for entry in self._known():  # to the end: who is found early is not answered early
+        for entry in self._known():  # all of them, so that the time does not depend on the place of a match
             if hmac.compare_digest(entry.digest, digest):
                 found = entry.person
         return found
 
     @property
     def demanded(self) -> bool:
-        """Whether somebody has had a token since this was made: when the last one is removed, nobody gets in.
+        """Whether there has been a token since this object was made. When the last one is removed, nobody gets in.
 
         Raises:
-            TokensError: as `person`.
+            TokensError: as for `person`.
         """
         self._known()
         return self._were_there
 
     def people(self) -> list[tuple[Person, str]]:
-        """Everybody who has a token, and since when (UTC, as `flawspot.serve.chain.Row.time`), in order of time.
+        """All holders of tokens and the dates of their tokens (UTC, as `flawspot.serve.chain.Row.time`), in order of
+        time.
 
         Raises:
-            TokensError: as `person`.
+            TokensError: as for `person`.
         """
         return [(entry.person, entry.added) for entry in self._known()]
 
     def add(self, name: str, role: Role) -> str:
-        """Make a token; it is returned, and kept nowhere.
+        """Make a token. It is returned and not kept.
 
         Raises:
-            ConfigurationError: the name is taken, or none that a record could show.
-            TokensError: as `person`.
+            ConfigurationError: the name is taken, or cannot be shown in a record.
+            TokensError: as for `person`.
             FlawspotError: the file cannot be written.
         """
         if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
             raise ConfigurationError(
-                f"{shortened(name)!r} is no name for a token: give 1 to {_LONGEST_NAME} printable characters"
+                f"{shortened(name)!r} cannot name a token: give 1 to {_LONGEST_NAME} printable characters"
             )
         with _changing(self.path):
             entries = self._known()
             if any(entry.person.name == name for entry in entries):
-                raise ConfigurationError(f"{self.path} has a token of {name} already: remove it first, or give another")
+                raise ConfigurationError(f"{self.path} has a token of {name} already: remove it first, or name another")
             token = secrets.token_urlsafe(_BYTES)
             self._write([*entries, _Entry(Person(name, role), _digest(token), now())])
         return token
 
     def remove(self, name: str) -> None:
-        """Take somebody's token away.
+        """Remove somebody's token.
 
         Raises:
-            ConfigurationError: nobody of that name has one.
-            TokensError: as `person`.
+            ConfigurationError: nobody with that name has a token.
+            TokensError: as for `person`.
             FlawspotError: the file cannot be written.
         """
         with _changing(self.path):
@@ -163,7 +164,7 @@ class Tokens:
                 state = self.path.stat()
                 seen = (state.st_mtime_ns, state.st_ctime_ns, state.st_size, state.st_ino)
                 if seen != self._seen:
-                    self._seen, self._entries = None, []  # nothing of the old file is left if this one is damaged
+                    self._seen, self._entries = None, []  # nothing of the old file remains if this one is damaged
                     self._entries = _read(self.path)
                     self._seen = seen
                 self._were_there = self._were_there or bool(self._entries)
@@ -178,7 +179,7 @@ class Tokens:
             {"name": e.person.name, "role": e.person.role.value, "sha256": e.digest, "added": e.added} for e in entries
         ]
         text = json.dumps({"version": VERSION, "tokens": tokens}, indent=2) + "\n"
-        write_bytes(self.path, text.encode(), private=True)  # lasting: a token that was taken away stays away
+        write_bytes(self.path, text.encode(), private=True)  # lasting, so that a removed token stays removed
 
 
 def _digest(token: str) -> str:
@@ -186,9 +187,9 @@ def _digest(token: str) -> str:
 
 
 def _read(path: Path) -> list[_Entry]:
-    damaged = f"{path} is damaged, and nobody gets in: put back a copy of it, or move it away and add tokens anew"
+    damaged = f"{path} is damaged, and nobody gets in: restore a copy of it, or move it away and add new tokens"
     if not path.is_file():
-        raise TokensError(f"{path} is no file, and nobody gets in: move it away and add tokens anew")
+        raise TokensError(f"{path} is not a file, and nobody gets in: move it away and add new tokens")
     with path.open("rb") as file:
         data = file.read(_LARGEST + 1)
     try:
@@ -214,10 +215,10 @@ def _entry(found: Any) -> _Entry:
 
 @contextlib.contextmanager
 def _changing(path: Path) -> Iterator[None]:
-    """One change at a time, so that none undoes another; where the system knows such locks.
+    """Lock the file, so that two changes do not overwrite each other, if the system has such locks.
 
     Raises:
-        FlawspotError: the folder cannot be written into.
+        FlawspotError: the folder cannot be written to.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which results of a record are asked for, and how a search for them is written."""
+"""A filter for the results of a record, and the SQL for it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 HOLDING = ("hold", "release")
-"""Words that set a part aside and back; all others say what it is."""
+"""Words that put a part on hold and release it. All other words say what the part is."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which results are asked for; None asks for all.
+    """A filter for results. None accepts all.
 
     Attributes:
-        verdict: ``good``, ``anomalous`` or ``not inspected``.
-        detector: its name.
+        verdict: the verdict: ``good``, ``anomalous`` or ``not inspected``.
+        detector: name of the detector.
         part: the part's own number.
         since, until: times as in `Row.time`; until is exclusive.
-        word: the last word that people have said of it, such as ``false alarm``, apart from ``hold`` and ``release``,
-            of which the last one counts; ``any`` for whatever word.
+        word: the latest word, such as ``false alarm``. ``hold`` and ``release`` are looked for separately: only the
+            latest of these two counts. ``any`` accepts any word.
     """
 
     verdict: str | None = None
@@ -31,7 +31,7 @@ class Wanted:
 
 
 def clauses_of(wanted: Wanted) -> tuple[list[str], list[Any]]:
-    """The conditions of a search in SQL, and their values."""
+    """The conditions of the search in SQL, and their values."""
     clauses, values = ["kind = 'result'"], list[Any]()
     for clause, value in (
         ("verdict = ?", wanted.verdict),
@@ -44,7 +44,7 @@ def clauses_of(wanted: Wanted) -> tuple[list[str], list[Any]]:
             clauses.append(clause)
             values.append(value)
     if wanted.word is not None:
-        # To hold a part says nothing of what it is, and to release it takes no other word back.
+        # Holding a part does not say what it is, and releasing it takes no other word back.
         among = "IS NOT NULL" if wanted.word == "any" else "IN" if wanted.word in HOLDING else "NOT IN"
         held = "" if wanted.word == "any" else f" ({', '.join(map(repr, HOLDING))})"
         said = (

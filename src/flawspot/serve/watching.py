@@ -1,4 +1,4 @@
-"""A folder that grows, as a source of parts. It needs the extra ``flawspot[serve]``."""
+"""A growing folder as a source of parts. It needs the extra ``flawspot[serve]``."""
 
 from __future__ import annotations
 
@@ -26,32 +26,33 @@ from flawspot.serve.sources import Source
 from flawspot.texts import visible
 
 STILL_SECONDS = 0.06
-"""A file that has its end is taken when it has not changed for so long."""
+"""Seconds without a change after which a complete file is taken."""
 PATIENT_SECONDS = 3.0
-"""One that lacks its end, or is empty, when it has not changed for so long: a copy over a network may halt. What is
-still not whole then is not inspected, and inspected when it was written on."""
+"""Seconds without a change after which an empty or incomplete file is taken, as a copy over a network may pause. If it
+is still incomplete, it is not inspected, but it is inspected once more was written to it."""
 _ENDS = {b"\x89PNG": b"IEND\xaeB`\x82", b"\xff\xd8\xff": b"\xff\xd9"}
-"""By how a file begins, what stands at its end; files of other kinds count as whole."""
+"""For each beginning of a file, the end that a complete one has. Files of other kinds count as complete."""
 _END_BYTES = 4096
-"""Cameras put some bytes behind the end."""
+"""Bytes searched for the end, as some cameras append some."""
 LOOK_SECONDS = 5.0
-"""At least, between two looks at the whole folder: network drives tell of no new files."""
+"""Least seconds between two looks at the whole folder. They are needed because network drives do not report new
+files."""
 _LOOK_SHARE = 0.05
-"""Of the time that such looks may take."""
+"""Largest share of the time that such looks may take."""
 _AGAIN_SECONDS = 1.0
 
 
 class FolderSource(Source):
-    """The photographs in a folder and those that come into it.
+    """The photographs in a folder, and those that come into it.
 
-    What lies there and has no result is inspected, so that nothing is lost while the station is down; what has one is
-    not inspected again, unless it was written anew. Nothing is dropped: files wait in their folder. What links lead to
-    outside the folder is not inspected. Where the folder goes, as a network drive does, it is looked for until it is
-    there again.
+    Files without a result are inspected, so nothing is lost while the station is down. Files with a result are not
+    inspected again, unless they were rewritten. Nothing is dropped: files wait in their folder. Links to places outside
+    the folder are not inspected. If the folder disappears, as a network drive may, the source waits for it to come
+    back.
     """
 
     def __init__(self, folder: Path, inspection: Inspection, known: Callable[[str], bool]) -> None:
-        """`known` tells whether an item has a result.
+        """`known` tells whether an item already has a result.
 
         Raises:
             ConfigurationError: there is no such folder.
@@ -62,7 +63,7 @@ class FolderSource(Source):
         require("watchfiles", "watching a folder")
         super().__init__(str(folder), "folder", inspection)
         self.folder, self._known = folder.resolve(), known
-        # By hashes of path and state, for a line may fill a folder with a hundred thousand files.
+        # Stored as hashes of path and state, as a line may fill a folder with a hundred thousand files.
         self._taken: set[int] = set()
         self._pending: dict[Path, tuple[tuple[int, int] | None, float]] = {}
         self._unrecorded: list[int] = []  # likewise
@@ -75,8 +76,8 @@ class FolderSource(Source):
             except (FlawspotError, OSError) as error:
                 self._lost(error)
             except RuntimeError:
-                # watchfiles ends at names that are no text, and where the system has no more watches to give. Then the
-                # whole folder is looked at, and watched anew.
+                # watchfiles stops at names that are not valid text, and if the system has no more watches. Then the
+                # whole folder is listed, and watched again.
                 pass
             self._stop.wait(_AGAIN_SECONDS)
 
@@ -115,7 +116,7 @@ class FolderSource(Source):
             raise ImageError(f"the watched folder {self.folder} is gone")
 
     def _note(self, paths: Iterable[Path]) -> None:
-        """Look at these files until they are whole."""
+        """Check these files until they are complete."""
         now, new = time.monotonic(), []
         for path in paths:
             if path.suffix.lower() not in UNFINISHED_SUFFIXES and path not in self._pending:
@@ -126,7 +127,7 @@ class FolderSource(Source):
             self._pending[path] = (state, now)
 
     def _take(self) -> None:
-        """Bring what is pending and whole."""
+        """Bring the pending files that are complete."""
         for path, (before, since) in sorted(self._pending.items(), key=lambda item: item[1][1]):
             state, now = state_of(path), time.monotonic()
             if state is None:
@@ -136,19 +137,19 @@ class FolderSource(Source):
             elif now - since >= PATIENT_SECONDS or (now - since >= STILL_SECONDS and _has_its_end(path, state[0])):
                 if not self._bring(path, state):
                     return
-                del self._pending[path]  # not before: the record may not answer just now
+                del self._pending[path]  # only now, because the record may fail to answer
                 self._taken.add(hash((path, state)))
 
     def _take_again(self) -> None:
-        """What found no room in the record, once there is room; until then one of them is tried."""
+        """Bring files again that the record could not take, once it can. Until then only one of them is tried."""
         again = self._unrecorded[: 1 if self.inspection.tally.unrecorded else None]
         del self._unrecorded[: len(again)]
         self._taken.difference_update(again)
 
     def _bring(self, path: Path, state: tuple[int, int]) -> bool:
-        """False where the station ends first; then the file is brought when it is started again."""
+        """Bring one file. False if the station ends first; it is then brought after the next start."""
         relative = visible(path.relative_to(self.folder).as_posix())
-        # With the folder, for cameras name their files alike, and sizes and times may be the same too.
+        # With the folder, because cameras use the same names, and sizes and times may be equal too.
         place = visible(self.folder.as_posix())
         item = f"watch:{self.inspection.name}:{place}/{relative}:{state[0]}:{state[1]}"
         is_image = path.suffix.lower() in IMAGE_SUFFIXES
@@ -156,8 +157,8 @@ class FolderSource(Source):
             return True
         source: Path | ImageError = path if is_image else ImageError(unread_reason(path))
         if not path.resolve().is_relative_to(self.folder):
-            # Whoever may write here would see any file that the station may read, as a kept picture.
-            source = ImageError(f"{path} leads out of the watched folder: watch the one that it lies in")
+            # Otherwise anyone who may write here could see any file that the station may read, as a kept picture.
+            source = ImageError(f"{path} leads out of the watched folder: watch the folder that it is in")
         self.state.pictures += 1
         self.state.heard = time.monotonic()
         part = Part(source, relative, "watch", item=item)
@@ -171,7 +172,7 @@ class FolderSource(Source):
 
 
 def _has_its_end(path: Path, size: int) -> bool:
-    """Whether nothing is missing at the end of a file, as far as a look at it tells."""
+    """Whether the end of a file is there, as far as a quick look can tell."""
     if not size:
         return False
     try:
@@ -183,4 +184,4 @@ def _has_its_end(path: Path, size: int) -> bool:
             file.seek(max(size - _END_BYTES, 0))
             return end in file.read()
     except OSError:
-        return True  # which reading it will tell of
+        return True  # reading the file will report it

@@ -49,7 +49,7 @@ def test_times_are_moments_and_no_texts(some):
         assert len(served.get(f"/v1/results.csv?until={since}").body.splitlines()) == 4
     for wrong in ("since=yesterday", "until=2026-01-31T12:00:00+01:00"):  # + is a space there
         answer = served.get(f"/v1/results?{wrong}")
-        assert (answer.status, "is no time" in answer.json["error"]) == (400, True)
+        assert (answer.status, "is not a time" in answer.json["error"]) == (400, True)
 
 
 def test_as_csv_that_a_spreadsheet_does_not_run(served):

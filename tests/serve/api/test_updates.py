@@ -64,13 +64,13 @@ def test_a_candidate_is_turned_down(guarded, updatable):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ({"since": "never"}, "is no time"),
+        ({"since": "never"}, "is not a time"),
         ({"since": 5}, "since is 5"),
         ({"sample": -1}, "sample is -1: give a whole number from 0 to 1000"),
         ({"sample": "50"}, "sample is 50"),
         ({"seed": 2**40}, "seed is"),
         ({"pictures": []}, "there is no 'pictures' of an update"),
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
     ],
 )
 def test_what_is_asked_wrongly_is_refused(served, content, told):

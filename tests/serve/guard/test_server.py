@@ -58,16 +58,16 @@ def test_the_port_is_known_before_it_runs():
 def test_a_port_in_use_is_told_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(FlawspotError) as told:
         server(nothing, port=other.getsockname()[1])
-    assert "it is in use. Stop what uses it" in str(told.value)
+    assert "it is in use. Stop the program that uses it" in str(told.value)
 
 
 @pytest.mark.parametrize(
     ("host", "port", "words"),
     [
         ("", 0, "the address is empty"),
-        ("x" * 300, 0, "is no address"),
+        ("x" * 300, 0, "is not an address"),
         ("203.0.113.1", 0, "this machine has no such address"),
-        ("127.0.0.1", 70000, "there is no port 70000"),
+        ("127.0.0.1", 70000, "70000 is not a port"),
     ],
 )
 def test_an_address_that_is_none_is_told(host, port, words):

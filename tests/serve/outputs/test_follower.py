@@ -161,7 +161,7 @@ def test_delays(monkeypatch):
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "ü", "a" * 61])
 def test_no_names(name, record):
-    with pytest.raises(ConfigurationError, match="is no name of an output"):
+    with pytest.raises(ConfigurationError, match="cannot name an output"):
         Taken(record, name)
 
 
@@ -169,7 +169,7 @@ def test_a_damaged_position(record, add):
     add(0)
     Taken(record)
     (record.path.parent / "outputs" / "taken.position").write_bytes(b"soon")
-    with pytest.raises(RecordError, match="is no anchor"):
+    with pytest.raises(RecordError, match="is not an anchor"):
         Taken(record)
 
 
@@ -177,7 +177,7 @@ def test_a_position_of_another_record(record, add, tmp_path):
     add(0), add(1)
     Taken(record)
     tamper(record.path.parent, "DELETE FROM rows WHERE number = 2")
-    with Record(record.path) as cut, pytest.raises(ConfigurationError, match="is of another record"):
+    with Record(record.path) as cut, pytest.raises(ConfigurationError, match="belongs to another record"):
         Taken(cut)
 
 

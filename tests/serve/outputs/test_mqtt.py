@@ -175,13 +175,13 @@ def test_tls(record, add, running, eventually, certificate):
 
 @pytest.mark.parametrize("station", ["", "a/b", "a+", "#", "a\0", "a\n", "x" * 61])
 def test_no_stations(station, record):
-    with pytest.raises(ConfigurationError, match="is no name for MQTT's topics"):
+    with pytest.raises(ConfigurationError, match="cannot be in MQTT topics"):
         Mqtt(record, "mqtt", "127.0.0.1", station)
 
 
 @pytest.mark.parametrize("host", ["", "a b", "tcp://a", "a@b", "[a", "[]", "a\n"])
 def test_no_brokers(host, record):
-    with pytest.raises(ConfigurationError, match="is no broker"):
+    with pytest.raises(ConfigurationError, match="is not a broker"):
         Mqtt(record, "mqtt", host, "line")
 
 

@@ -125,7 +125,7 @@ def test_a_receiver_that_fails_hangs_and_dies(record, add, running, eventually, 
         (500, "answers 500"),
         (400, "refuses row 1 with 400"),
         (429, "answers 429"),
-        (302, "give the address itself"),
+        (302, "give the final address"),
         ("die", "did not take row 1"),
         ("hang", "did not take row 1"),
     ],
@@ -236,7 +236,7 @@ def test_a_station_that_is_killed_again_and_again(record, add, eventually, recei
     ],
 )
 def test_no_addresses(url, record):
-    with pytest.raises(ConfigurationError, match="is no address for a webhook"):
+    with pytest.raises(ConfigurationError, match="is not an address for a webhook"):
         Webhook(record, "mes", url)
 
 

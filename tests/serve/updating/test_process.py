@@ -121,7 +121,7 @@ def test_what_it_tells_is_heard_and_nothing_else(program):
     ("text", "reason"),
     [
         ("import sys\nsys.exit('the last word')", r"ended with code 1 \(the last word\): update on another machine"),
-        ("import os\nos.kill(os.getpid(), 9)", r"ended from outside \(signal 9\), perhaps for want of memory"),
+        ("import os\nos.kill(os.getpid(), 9)", r"ended from outside \(signal 9\), perhaps because memory was short"),
     ],
 )
 def test_an_end_without_a_word_is_told(program, text, reason):

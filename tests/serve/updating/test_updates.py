@@ -143,7 +143,7 @@ def test_what_the_detector_knows_is_no_update(updatable, settings):
 def test_without_pictures_it_says_what_to_do(updatable, settings):
     with Station({"part": updatable}, settings) as station:
         station.updates["part"].ask(ASKED)
-        assert "no picture to learn from: say of parts" in done(station)["reason"]
+        assert "no picture to learn from: mark parts" in done(station)["reason"]
         assert [row["event"] for row in rows(station)] == ["failed"]
 
 
@@ -237,7 +237,7 @@ def test_the_state_of_another_detector_is_told_of(line, updatable):
 def test_another_file_in_the_place_of_what_judges_is_not_updated(line, stricter):
     (line.settings.folder / "artifacts" / f"{line.swaps['part'].inspection.loaded.sha256}.onnx").write_bytes(stricter)
     line.updates["part"].ask(ASKED)
-    assert "is another file than judges" in done(line)["reason"]
+    assert "is not the file that judges" in done(line)["reason"]
 
 
 def test_a_method_that_cannot_be_updated_is_told_of(station, monkeypatch):
@@ -261,7 +261,7 @@ def test_a_method_that_needs_torch_is_told_of_at_once(line, monkeypatch):
 def test_where_signatures_are_demanded_none_is_made(line, tmp_path):
     make_key(tmp_path / "line.key")
     line.swaps["part"].loading = Loading(trusted_keys=[tmp_path / "line.key"])
-    with pytest.raises(FlawspotError, match="takes signed artifacts only"):
+    with pytest.raises(FlawspotError, match="accepts only signed artifacts"):
         line.updates["part"].ask(ASKED)
 
 

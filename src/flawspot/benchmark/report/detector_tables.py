@@ -33,6 +33,11 @@ ACCURACY = (
     ("image_f1", "image F1", "at the shipped threshold"),
     ("image_false_alarm_rate", "false alarms", "share of good test images above the shipped threshold"),
 )
+AT_MASK_SIZE = (
+    ("mask_size_pixel_f1_max", "pixel F1, mask size", "the same with maps and masks compared at the masks' own size"),
+    ("mask_size_pixel_auroc", "pixel AUROC, mask size", "with maps and masks compared at the masks' own size"),
+)
+"""Columns of their own where they were measured, for papers differ in the size at which pixels are compared."""
 CATEGORY_METRICS = (
     ("pixel_f1_max", "pixel F1"),
     ("pixel_aupro_normalized", "AUPRO / 0.3"),
@@ -85,34 +90,41 @@ COSTS: tuple[tuple[str, str, str, Value], ...] = (
 def detectors(results: Results, data: str) -> Table:
     """Accuracy and cost of every detector on a data set, means over all its categories."""
     categories = results.categories(data)
+    shown = (*ACCURACY, *(each for each in AT_MASK_SIZE if _was_measured(results, data, each[0])))
     columns = [
         *IDENTITY,
-        *(Column(heading, hint=hint) for _, heading, hint in ACCURACY[:1]),
+        *(Column(heading, hint=hint) for _, heading, hint in shown[:1]),
         *(Column(heading, unit, hint=hint) for heading, unit, hint, _ in COSTS),
-        *(Column(heading, hint=hint) for _, heading, hint in ACCURACY[1:]),
+        *(Column(heading, hint=hint) for _, heading, hint in shown[1:]),
     ]
     table = Table(
         f"detectors-{results.data().index(data) + 1}",
         f"All detectors on {data_name(data)}",
         columns,
-        intro=f"Means over {_of_categories(len(categories))}; image F1 and false alarms at the shipped threshold. "
+        intro=f"Means over {_of_categories(len(categories))}; pixel figures at the size of the anomaly map "
+        "unless a column says otherwise; image F1 and false alarms at the shipped threshold. "
         "Costs and times are medians over the runs.",
     )
     for setup in results.setups(data):
         runs = results.runs(data, setup)
         row = identity(results, setup)
-        means = [
-            estimated(table, estimate(runs, categories, metric(name), name), categories) for name, _, _ in ACCURACY
-        ]
+        means = [estimated(table, estimate(runs, categories, metric(name), name), categories) for name, _, _ in shown]
         row += means[:1]
         for heading, _, _, value in COSTS:
             figure = shared(runs, value)
             row.append(table.missing(_no_cost(runs, heading)) if figure is None else amount(figure))
         table.rows.append(row + means[1:])
     headings = [column.heading for column in columns]
-    for name, heading, _ in ACCURACY:
+    for name, heading, _ in shown:
         _mark_comparable(table, headings.index(heading), name != "image_false_alarm_rate")
     return table
+
+
+def _was_measured(results: Results, data: str, name: str) -> bool:
+    """Whether any run on a data set has a figure of this name."""
+    return any(
+        values(runs, metric(name)) for setup in results.setups(data) for runs in results.runs(data, setup).values()
+    )
 
 
 def seeds(results: Results, data: str) -> Table:

@@ -1,4 +1,5 @@
-"""Who asks, and what they may: viewers look, operators say what a part was, engineers change what judges."""
+"""Who sends a request, and what they may do. Viewers look, operators say what a part was, engineers change the
+detector."""
 
 from __future__ import annotations
 
@@ -17,13 +18,13 @@ from flawspot.serve.tokens import Person, Role, Tokens
 COOKIE = "flawspot_token"
 NO_TOKEN = "no valid token: send one as `Authorization: Bearer TOKEN`"
 LOCAL = Person("who is at this machine", Role.ENGINEER)
-"""Where no tokens are demanded."""
+"""The person behind every request if no tokens are demanded."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class AskError(FlawspotError):
-    """A request that cannot be answered; the message is one line for whoever asked."""
+    """A request that cannot be answered. The message is one line for its sender."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -31,13 +32,13 @@ class AskError(FlawspotError):
 
 
 def station_of(request: Request) -> Station:
-    """The station that answers."""
+    """The station that answers the request."""
     station: Station = request.app.state.station
     return station
 
 
 def admission(tokens: Tokens | None) -> Callable[[Scope], RefusedError | None]:
-    """What refuses strangers by the head of a request, so that they send no photographs; see `Guard`."""
+    """A check that refuses requests without a token by their head alone, before photographs are sent; see `Guard`."""
 
     def admit(scope: Scope) -> RefusedError | None:
         if scope["method"] in ("GET", "HEAD") or scope["path"] in ("/login", "/logout"):
@@ -52,10 +53,10 @@ def admission(tokens: Tokens | None) -> Callable[[Scope], RefusedError | None]:
 
 
 def person_of(request: Request) -> Person | None:
-    """Who asks, by the header ``Authorization: Bearer`` or the page's cookie; None for nobody who is known.
+    """The person who sends a request, by the header ``Authorization: Bearer`` or the page's cookie; None if unknown.
 
     Raises:
-        FlawspotError: the file of tokens is damaged; then nobody gets in.
+        FlawspotError: the file of tokens is damaged. Nobody gets in then.
     """
     return _known(request.app.state.tokens, request)
 
@@ -70,7 +71,7 @@ def _known(tokens: Tokens | None, request: Request) -> Person | None:
 
 
 def needs(role: Role, *, page: bool = False) -> Callable[[Endpoint], Endpoint]:
-    """An endpoint for people of that role and above; a page sends others to the one where they give their token."""
+    """Let only people of that role or a higher one call an endpoint. A `page` redirects others to the login page."""
 
     def wrap(endpoint: Endpoint) -> Endpoint:
         @functools.wraps(endpoint)

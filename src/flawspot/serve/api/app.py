@@ -1,4 +1,4 @@
-"""The station's HTTP application: which path is answered by what."""
+"""The station's HTTP application: which path is answered by which function."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def application(station: Station, tokens: Tokens | None) -> Starlette:
     """The application of a station.
 
     Args:
-        station: that answers.
-        tokens: who may ask; None where everybody may, which is for one machine alone.
+        station: the station that answers.
+        tokens: the tokens of people who may ask; None if everybody may, which is for a station on one machine alone.
     """
     app = Starlette(routes=routes(), exception_handlers={HTTPException: _told})
     app.state.station, app.state.tokens = station, tokens
@@ -30,7 +30,7 @@ def application(station: Station, tokens: Tokens | None) -> Starlette:
 
 
 async def _told(_: Request, error: Exception) -> Response:
-    """What Starlette refuses by itself, in the form of all our refusals."""
+    """A refusal by Starlette itself, in the form of all our refusals."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 

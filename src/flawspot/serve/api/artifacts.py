@@ -1,4 +1,4 @@
-"""Another artifact for a detector: sent, tried on the last pictures, approved by an engineer, taken back."""
+"""Replacing a detector's artifact: send a candidate, try it on the last pictures, approve it, roll it back."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from flawspot.serve.tokens import Role
 
 @needs(Role.VIEWER)
 async def artifacts(request: Request) -> Response:
-    """The present artifact of a detector, the candidate, and who approved what when, the newest first."""
+    """The present artifact of a detector, the candidate, and who approved which one when, newest first."""
     return JSONResponse(await run_in_threadpool(artifacts_of, station_of(request), swap_of(request)))
 
 
 def artifacts_of(station: Station, swap: Swapping) -> dict[str, Any]:
-    """What `artifacts` answers."""
+    """The answer of `artifacts`."""
     name = swap.inspection.name
     history = [row.as_dict() for row in station.record.of_kind("artifact", detector=name, limit=1000)]
     candidate = None if swap.candidate is None else swap.candidate.as_dict()
@@ -33,7 +33,7 @@ def artifacts_of(station: Station, swap: Swapping) -> dict[str, Any]:
 
 @needs(Role.ENGINEER)
 async def send(request: Request) -> Response:
-    """Load the artifact in the body and try it on the last pictures; it judges nothing yet."""
+    """Load the artifact in the body as a candidate and try it on the last pictures. It does not judge parts yet."""
     content = await request.body()
     if not content:
         raise AskError("there is no artifact: send the bytes of the .onnx file as the body")
@@ -51,7 +51,7 @@ async def approve(request: Request) -> Response:
 
 @needs(Role.ENGINEER)
 async def turn_down(request: Request) -> Response:
-    """Let the candidate go, named by its SHA-256: ``{"artifact": "..."}``; the present artifact goes on."""
+    """Turn down the candidate, named by its SHA-256: ``{"artifact": "..."}``. The present artifact stays."""
     sha256 = await _named(request, "turned down")
     await run_in_threadpool(swap_of(request).turn_down, sha256, request.state.person.name)
     return JSONResponse({"artifact": sha256})
@@ -59,7 +59,7 @@ async def turn_down(request: Request) -> Response:
 
 @needs(Role.ENGINEER)
 async def back(request: Request) -> Response:
-    """Go back to the artifact that judged before."""
+    """Go back to the previous artifact."""
     swap = swap_of(request)
     await run_in_threadpool(swap.back, request.state.person.name)
     return JSONResponse({"artifact": swap.inspection.loaded.sha256})
@@ -73,10 +73,10 @@ async def _named(request: Request, what: str) -> str:
 
 
 def swap_of(request: Request) -> Swapping:
-    """Of the detector that a path names.
+    """The artifacts of the detector that a path names.
 
     Raises:
-        AskError: there is none.
+        AskError: there is no such detector.
     """
     swaps, name = station_of(request).swaps, request.path_params["name"]
     if name not in swaps:

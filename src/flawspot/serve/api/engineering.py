@@ -1,4 +1,5 @@
-"""The engineer's page: results, the threshold, artifacts; plain HTML and forms, so that little script is needed."""
+"""The engineer's page: results, threshold and artifacts. It is plain HTML with forms, so that it needs little
+script."""
 
 from __future__ import annotations
 
@@ -36,13 +37,13 @@ _FRESH = {"Cache-Control": "no-store"}
 
 @needs(Role.ENGINEER, page=True)
 async def engineer(request: Request) -> Response:
-    """Results by filter, one of them large, what other thresholds would have done, and artifacts."""
+    """The page with filtered results, one of them large, the effect of other thresholds, and artifacts."""
     return HTMLResponse(await run_in_threadpool(_page, request, None), headers=_FRESH)
 
 
 @needs(Role.ENGINEER, page=True)
 async def act(request: Request) -> Response:
-    """What the forms of the page ask for: ``do`` is ``send``, ``update``, ``approve``, ``turn-down`` or ``back``."""
+    """Do what a form of the page asks for: ``do`` is ``send``, ``update``, ``approve``, ``turn-down`` or ``back``."""
     swap, person = swap_of(request), request.state.person
     try:
         async with form_of(request, files=1, fields=3) as form:
@@ -99,7 +100,7 @@ def _page(request: Request, trouble: str | None) -> str:
 
 
 def _wanted(asked: dict[str, str]) -> Wanted:
-    """The filter; its times are as the clock at the station has them."""
+    """The filter of a query. Its times are local times of the station."""
     found: dict[str, str] = {name: value for name, value in asked.items() if name != "unconfirmed"}
     for name in {"since", "until"} & found.keys():
         try:
@@ -128,7 +129,7 @@ def _filter(station: Station, asked: dict[str, str]) -> Markup:
         tag(
             "label",
             tag("input", name="unconfirmed", type="checkbox", value="1", checked="unconfirmed" in asked),
-            " in the export also good ones that nobody spoke of",
+            " in the export: also good pictures that nobody commented on",
         ),
     ]
     return tag("form", *fields, tag("button", "Search"), id="filter", action="/engineer")

@@ -1,4 +1,4 @@
-"""For engineers: what another threshold would have done, and the confirmed pictures as a folder to learn from."""
+"""For engineers: the effect of other thresholds, and the confirmed pictures as a folder to train on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PIECE = 2**18
 
 @needs(Role.ENGINEER)
 async def threshold(request: Request) -> Response:
-    """Missed defects against false alarms at each threshold, on what people have confirmed of the present artifact."""
+    """Missed defects and false alarms at each threshold, on confirmed results of the present artifact."""
     station, wanted = station_of(request), wanted_of(request)
     if wanted.detector is not None and wanted.detector not in station.inspections:
         raise AskError(f"there is no detector {wanted.detector[:50]!r}", 404)
@@ -31,7 +31,7 @@ async def threshold(request: Request) -> Response:
 
 
 def trade_off_of(station: Station, wanted: Wanted) -> dict[str, Any]:
-    """What `threshold` answers."""
+    """The answer of `threshold`."""
     loaded = station.inspection(wanted.detector).loaded
     found = trade_off(station.record, wanted, loaded.sha256)
     return {**found, "present": loaded.detector.manifest.calibration.threshold}
@@ -39,7 +39,7 @@ def trade_off_of(station: Station, wanted: Wanted) -> dict[str, Any]:
 
 @needs(Role.ENGINEER)
 async def folder(request: Request) -> Response:
-    """The confirmed pictures as a ZIP in the MVTec layout; ``unconfirmed=1`` adds good ones that nobody spoke of."""
+    """The confirmed pictures as a ZIP in the MVTec layout. ``unconfirmed=1`` adds good ones nobody commented on."""
     station, wanted = station_of(request), wanted_of(request)
     unconfirmed = request.query_params.get("unconfirmed") == "1"
     file = await run_in_threadpool(_written, station, wanted, unconfirmed)
@@ -48,13 +48,13 @@ async def folder(request: Request) -> Response:
 
 
 def _written(station: Station, wanted: Wanted, unconfirmed: bool) -> IO[bytes]:
-    """In a file that has no name, so that nothing of it is left however this ends."""
+    """Write to a file without a name, so that nothing of it is left over however this ends."""
     try:
         with contextlib.ExitStack() as on_error:
             file = on_error.enter_context(tempfile.TemporaryFile(dir=station.settings.folder))
             write_folder(file, station.record, station.pictures, wanted, unconfirmed=unconfirmed)
             file.seek(0)
-            on_error.pop_all()  # closed when it was sent
+            on_error.pop_all()  # closed after it was sent
     except OSError as error:
         raise AskError(f"cannot write the folder: {error.strerror or error}; free some space", 507) from error
     return file

@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1: made from the routes and what their functions say of themselves."""
+"""The API's description, OpenAPI 3.1, made from the routes and the docstrings of their functions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _QUERY: dict[str, dict[str, str]] = {
     "/v1/predict": {
         "part_id": "Number of the part.",
         "station": "Place on the line.",
-        "detector": "Its name, where there are several.",
-        "name": "What people know the picture by.",
+        "detector": "The detector's name, if there are several.",
+        "name": "A name of the picture for people.",
     },
     "/v1/results": {
         "verdict": "good, anomalous or not inspected.",
@@ -24,14 +24,17 @@ _QUERY: dict[str, dict[str, str]] = {
         "part": "Number of the part.",
         "since": "UTC, such as 2026-01-31T12:00:00Z.",
         "until": "Likewise, exclusive.",
-        "word": "The last word of people, or any.",
+        "word": "The latest word that a person gave on the result, or any.",
         "limit": "At most 1000.",
-        "before": "A number of a result: where the page goes on.",
+        "before": "Only results with a lower number: for the next page.",
     },
 }
 _QUERY["/v1/results.csv"] = {k: v for k, v in _QUERY["/v1/results"].items() if k not in ("limit", "before")}
 _QUERY["/v1/threshold"] = _QUERY["/v1/results.csv"]
-_QUERY["/v1/confirmed.zip"] = {**_QUERY["/v1/results.csv"], "unconfirmed": "1 adds good ones nobody spoke of."}
+_QUERY["/v1/confirmed.zip"] = {
+    **_QUERY["/v1/results.csv"],
+    "unconfirmed": "1 adds good pictures that nobody commented on.",
+}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _OBJECT = {"application/json": {"schema": {"type": "object"}}}
 _BODIES: dict[str, dict[str, Any]] = {
@@ -58,7 +61,7 @@ async def openapi(request: Request) -> Response:
 
 
 def described(routes: list[Route]) -> dict[str, Any]:
-    """The description of routes."""
+    """The description of some routes."""
     paths: dict[str, Any] = {}
     for route in routes:
         path = route.path

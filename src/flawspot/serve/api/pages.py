@@ -1,4 +1,4 @@
-"""The pages for people, and how they show who they are."""
+"""The station's pages, and how people log in."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _FRESH = {"Cache-Control": "no-cache"}
 
 @needs(Role.VIEWER, page=True)
 async def station(request: Request) -> Response:
-    """What the people at the line look at."""
+    """The page for the people at the line."""
     person: Person = request.state.person
     return HTMLResponse(page("station.html", who=person.name, role=person.role.name.lower()), headers=_FRESH)
 
 
 async def static(request: Request) -> Response:
-    """Scripts, styles and the icon; by their names, so that no path leaves the folder."""
+    """Scripts, styles and the icon. They are found by name, so that no path leaves the folder."""
     name = request.path_params["name"]
     if name not in STATIC:
         return JSONResponse({"error": "there is no such file"}, 404)
@@ -36,7 +36,7 @@ async def static(request: Request) -> Response:
 
 
 async def login(request: Request) -> Response:
-    """The page where people give their token, and what takes it."""
+    """The page on which people enter their token, and the form's target."""
     tokens = request.app.state.tokens
     if request.method == "GET":
         if tokens is None or not tokens.demanded:
@@ -65,6 +65,6 @@ async def logout(_: Request) -> Response:
 
 @needs(Role.VIEWER)
 async def me(request: Request) -> Response:
-    """Who asks, and what they may."""
+    """Who sends the request, and what they may do."""
     person: Person = request.state.person
     return JSONResponse({"name": person.name, "role": person.role.name.lower()})

@@ -20,7 +20,7 @@ from flawspot.serve.tokens import Role
 from flawspot.texts import is_unicode
 
 WAIT_SECONDS = 60.0
-"""For a verdict; then the answer is ``not inspected``, and the part is still recorded when its turn comes."""
+"""How long a request waits for its verdict. Then the answer is ``not inspected``, and the part is recorded later."""
 _LONGEST = 200
 FIELDS = frozenset({"part_id", "station", "detector", "name"})
 
@@ -30,8 +30,8 @@ async def predict(request: Request) -> Response:
     """Inspect the picture in the body, or in the file ``image`` of a form.
 
     ``part_id``, ``station`` and ``detector`` are fields of the form or of the query. With a header ``Idempotency-Key``
-    the same request may be sent again: what was judged is not judged twice. Another picture with the key of an earlier
-    one is not inspected.
+    the same request may be repeated without being judged twice. A different picture with an earlier key is not
+    inspected.
     """
     content, fields = await _given(request)
     station = station_of(request)
@@ -49,7 +49,7 @@ async def predict(request: Request) -> Response:
 
 
 def _item(station: Station, detector: str | None, key: str | None) -> str | None:
-    """By which a part is known again; each detector judges it by itself."""
+    """The key that identifies a part for one detector, so that it is not judged twice."""
     if key is None:
         return None
     if not key:
@@ -65,7 +65,7 @@ def _inspection(station: Station, detector: str | None) -> Inspection:
 
 
 async def judged(station: Station, part: Part, detector: str | None) -> Outcome | str:
-    """What became of a part, or why it was not taken."""
+    """The outcome of a part, or the reason why it was not accepted."""
     waiting = station.send(part, _inspection(station, detector).name)
     if waiting is None:
         return "the queue is full: the part was not inspected, send it again"
@@ -76,7 +76,7 @@ async def judged(station: Station, part: Part, detector: str | None) -> Outcome 
 
 
 def answer(outcome: Outcome | str, begin: float) -> Response:
-    """The answer to whoever sent a part; the status is 200 only where there is a verdict that was recorded."""
+    """The answer to the sender of a part. Its status is 200 only if there is a verdict and it was recorded."""
     if isinstance(outcome, str):
         told: dict[str, Any] = {"verdict": "not inspected", "reason": outcome, "number": None}
         return JSONResponse(told, 503, {"Retry-After": "1"})
@@ -104,7 +104,7 @@ async def _given(request: Request) -> tuple[bytes, dict[str, str]]:
     if not content:
         raise AskError("there is no picture: send its bytes as the body, or as the file `image` of a form")
     if unknown := sorted(fields.keys() - FIELDS):
-        # Or the number of a part that was misspelt would be lost without a word.
+        # Otherwise a misspelt field, such as the number of a part, would be lost silently.
         raise AskError(f"there is no field {_short('a field', unknown[0])!r}: there are {', '.join(sorted(FIELDS))}")
     return content, {name: _short(name, value) for name, value in fields.items()}
 
@@ -113,5 +113,5 @@ def _short(name: str, value: str) -> str:
     if len(value) > _LONGEST:
         raise AskError(f"{name} has {len(value)} characters: give at most {_LONGEST}")
     if not is_unicode(value):
-        raise AskError(f"{name} is no text in UTF-8")
+        raise AskError(f"{name} is not UTF-8 text")
     return value

@@ -1,4 +1,4 @@
-"""What was decided: results, their pictures, and what people say of them."""
+"""Results, their pictures, and the words that people give on them."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ COLUMNS = (
 )
 _MOST = 1000
 _MOST_JSON = 2**16
-"""Bytes of what people say; some GB of lists fit into the largest body."""
+"""Largest size of a JSON body, in bytes. Nested lists in the largest body could take some GB of memory."""
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".bmp": "image/bmp", ".tif": "image/tiff", ".webp": "image/webp"}
 
 
 @needs(Role.VIEWER)
 async def results(request: Request) -> Response:
-    """Results by filter, the newest first, a page at a time: ``before`` is where the next page goes on."""
+    """Results by filter, newest first, one page at a time. ``before`` selects the next page."""
     record, wanted = station_of(request).record, wanted_of(request)
     limit, before = _number(request, "limit", 100), _number(request, "before", 0) or None
     rows = await run_in_threadpool(record.results, wanted, before=before, limit=min(limit, _MOST))
@@ -58,21 +58,21 @@ async def results_csv(request: Request) -> Response:
 
 @needs(Role.VIEWER)
 async def result(request: Request) -> Response:
-    """One result with everything people have said of it."""
+    """One result with all words on it."""
     record, row = station_of(request).record, _result(request)
     return JSONResponse({**with_words(record, row), "words": words_on(record, row)})
 
 
 @needs(Role.OPERATOR)
 async def say(request: Request) -> Response:
-    """An operator's word: ``{"word": "false alarm", "boxes": [[left, top, right, bottom]], "note": "..."}``."""
+    """Add an operator's word: ``{"word": "false alarm", "boxes": [[left, top, right, bottom]], "note": "..."}``."""
     station, row = station_of(request), _result(request)
     content = await json_of(request)
     word, note, person = content.get("word"), content.get("note"), request.state.person
     if word not in WORDS:
         raise AskError(f"word is {repr(word)[:50]}: give one of {', '.join(WORDS)}")
     if note is not None and (not isinstance(note, str) or len(note) > 1000 or not is_unicode(note)):
-        raise AskError("note is no text of at most 1000 characters")
+        raise AskError("note is not a text of at most 1000 characters")
     boxes = _boxes(content.get("boxes", []), row.content.get("image_size"))
     said = {"result": row.number, "word": word, "boxes": boxes, "note": note}
     added = await run_in_threadpool(
@@ -84,11 +84,11 @@ async def say(request: Request) -> Response:
 
 @needs(Role.VIEWER)
 async def picture(request: Request) -> Response:
-    """The bytes of a kept picture, as they came."""
+    """The bytes of a kept picture, as they were received."""
     path = station_of(request).pictures.find(request.path_params["picture"])
     if path is None:
         raise AskError("this picture is not kept, or no longer", 404)
-    # By the beginning of the file, and never as what a browser would run.
+    # The type comes from the file's first bytes, and is never one that a browser would run.
     headers = {"Cache-Control": "private, max-age=86400, immutable", "Content-Security-Policy": "sandbox"}
     return FileResponse(path, media_type=_TYPES.get(path.suffix, "application/octet-stream"), headers=headers)
 
@@ -111,7 +111,7 @@ async def view(request: Request) -> Response:
 
 @functools.lru_cache(maxsize=64)
 def _view(detector: Detector, path: Path, side: int) -> bytes:
-    """Read as the detector reads it, with all checks of a hostile file."""
+    """Read a picture as the detector reads it, with all checks for hostile files."""
     image = Image.fromarray(detector.read(path).drawable())
     image.thumbnail((side, side))
     file = io.BytesIO()
@@ -120,19 +120,19 @@ def _view(detector: Detector, path: Path, side: int) -> bytes:
 
 
 def words_on(record: Record, row: Row) -> list[dict[str, Any]]:
-    """Everything people have said of a result."""
+    """All words on a result."""
     return [word.as_dict() for word in record.words_on(row.number)]
 
 
 def with_words(record: Record, row: Row) -> dict[str, Any]:
-    """A result with the last word on it."""
+    """A result with the latest word on it."""
     words = record.words_on(row.number)
     last = words[-1].content if words else {}
     return {**row.as_dict(), "word": last.get("word"), "by": last.get("by"), "boxes": last.get("boxes", [])}
 
 
 def wanted_of(request: Request) -> Wanted:
-    """The filter that a query asks for."""
+    """The filter in a query."""
     names = Wanted.__dataclass_fields__
     if unknown := sorted(set(request.query_params) - set(names) - {"limit", "before", "unconfirmed"}):
         raise AskError(f"there is no filter {unknown[0][:50]!r}: there are {', '.join(names)}")
@@ -151,27 +151,27 @@ def wanted_of(request: Request) -> Wanted:
 async def json_of(request: Request) -> dict[str, Any]:
     """The body as a JSON object."""
     if len(await request.body()) > _MOST_JSON:
-        raise AskError(f"the JSON has more than {_MOST_JSON} bytes: nothing that is asked here needs so many", 413)
+        raise AskError(f"the JSON has more than {_MOST_JSON} bytes: send less", 413)
     try:
         content = await request.json()
     except (ValueError, RecursionError) as error:
-        raise AskError("the body is no JSON") from error
+        raise AskError("the body is not JSON") from error
     if not isinstance(content, dict):
-        raise AskError("the body is no JSON object")
+        raise AskError("the body is not a JSON object")
     return content
 
 
 @contextlib.asynccontextmanager
 async def form_of(request: Request, *, files: int, fields: int) -> AsyncIterator[FormData]:
-    """The body as a form of at most so many files and fields.
+    """The body as a form with at most `files` files and `fields` fields.
 
     Raises:
-        AskError: it cannot be read; or 507, a file of it finds no room for temporary files.
+        AskError: the form cannot be read; with status 507, there is no disk space for its files.
     """
     try:
         form = await request.form(max_files=files, max_fields=fields)
-    except ValueError as error:  # of encodings that there are for other things
-        raise AskError("the form is no text in UTF-8") from error
+    except ValueError as error:  # Python also knows encodings that are not for text
+        raise AskError("the form is not UTF-8 text") from error
     except OSError as error:
         raise AskError(f"there is no room for the form: {error.strerror or error}; free some space", 507) from error
     try:
@@ -181,10 +181,10 @@ async def form_of(request: Request, *, files: int, fields: int) -> AsyncIterator
 
 
 def result_of(record: Record, number: str) -> Row:
-    """The result of that number.
+    """The result with that number.
 
     Raises:
-        AskError: there is none.
+        AskError: there is no such result.
     """
     row = record.row(as_whole_number(number) or 0)
     if row is None or row.kind != "result":
@@ -205,11 +205,11 @@ def _number(request: Request, name: str, default: int) -> int:
 
 
 def _boxes(given: Any, size: list[int] | None) -> list[list[int]]:
-    form = "boxes is no list of at most 50 boxes [left, top, right, bottom] in pixels of the picture"
+    form = "boxes is not a list of at most 50 boxes [left, top, right, bottom] in pixels of the picture"
     if not isinstance(given, list) or len(given) > 50:
         raise AskError(form)
     if given and size is None:
-        raise AskError("this part has no picture to draw boxes on: say the word without them")
+        raise AskError("this part has no picture to draw boxes on: send the word without boxes")
     width, height = size or (0, 0)
     for box in given:
         whole = isinstance(box, list) and len(box) == 4 and all(type(each) is int for each in box)

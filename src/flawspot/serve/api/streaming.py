@@ -1,4 +1,4 @@
-"""What happens, as it happens: server-sent events, and metrics for Prometheus."""
+"""Events as they happen, as server-sent events, and metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from flawspot.serve.tokens import Role
 from flawspot.texts import as_whole_number
 
 ALIVE_SECONDS = 2.0
-"""Between two signs of life, by which a page sees that nothing is broken: without them it shows no verdict."""
+"""Seconds between two signs of life. Without them the page assumes a broken connection and shows no verdict."""
 MISSED = 200
-"""Rows that a page gets which comes again; what is older it asks for by `results`."""
+"""Most missed rows that a reconnecting page gets. It asks `results` for older ones."""
 
 
 @needs(Role.VIEWER)
 async def status(request: Request) -> Response:
-    """How the station is."""
+    """The state of the station."""
     return JSONResponse(await run_in_threadpool(status_of, station_of(request)))
 
 
@@ -43,7 +43,7 @@ async def metrics(request: Request) -> Response:
 
 @needs(Role.VIEWER)
 async def events(request: Request) -> Response:
-    """Results and words as server-sent events, numbered as their rows; ``Last-Event-ID`` brings what was missed."""
+    """Results and words as server-sent events, numbered as their rows. ``Last-Event-ID`` asks for missed ones."""
     return StreamingResponse(_events(request), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
@@ -64,7 +64,7 @@ async def _events(request: Request) -> AsyncIterator[str]:
                 event = await asyncio.wait_for(listener.get(), ALIVE_SECONDS)
             except TimeoutError:
                 event = {"event": "message", "content": {}}
-            if event is None or person_of(request) is None:  # whose token was removed hears no more
+            if event is None or person_of(request) is None:  # somebody whose token was removed gets no more events
                 return
             if not event["content"]:
                 yield "data: {}\n\n"

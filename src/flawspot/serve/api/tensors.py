@@ -1,4 +1,4 @@
-"""Tensors as the Open Inference Protocol writes them: in JSON, or their bytes after it."""
+"""Tensors in the form of the Open Inference Protocol: in the JSON, or as bytes after it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ TYPES = {"UINT8": "<u1", "FP32": "<f4", "FP64": "<f8", "INT64": "<i8"}
 _MOST_NUMBERS = 2**28
 _MOST_DIMENSIONS = 8
 _MOST_IN_JSON, _MOST_LISTS = 2**22, 2**21
-"""Of a megapixel in three colours, as nested lists."""
+"""Enough numbers and lists for a megapixel in three colours as nested lists."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request for inference holds.
+    """A parsed inference request.
 
     Attributes:
-        inputs: by their names: arrays of numbers, or lists of the bytes of files.
-        outputs: names of those that are wanted; None for all.
-        binary: those that are wanted as bytes.
-        id: of the request.
+        inputs: the inputs by name: arrays of numbers, or lists of the bytes of files.
+        outputs: names of the wanted outputs; None for all.
+        binary: names of the outputs wanted as bytes.
+        id: id of the request.
     """
 
     inputs: dict[str, NDArray[Any] | list[bytes]]
@@ -43,15 +43,15 @@ def read_request(body: bytes, header_length: int | None) -> Asked:
 
     Args:
         body: JSON, and after it the bytes of inputs with ``binary_data_size``.
-        header_length: of the JSON where bytes follow, as the header ``Inference-Header-Content-Length`` says.
+        header_length: length of the JSON if bytes follow, from the header ``Inference-Header-Content-Length``.
 
     Raises:
-        AskError: it is not as the protocol has it.
+        AskError: the request does not follow the protocol.
     """
     if header_length is not None and not 0 < header_length <= len(body):
         raise AskError("Inference-Header-Content-Length is not the length of the JSON before the bytes")
     text = body[:header_length]
-    # Before it is read: 32 MiB of `[],` become more than a gigabyte, and nobody else is answered meanwhile.
+    # Checked before parsing: 32 MiB of `[],` would become more than a gigabyte and block all other requests.
     if text.count(b",") > _MOST_IN_JSON or text.count(b"[") + text.count(b"{") > _MOST_LISTS:
         raise AskError("the JSON holds too many numbers: send their bytes after it, or the BYTES of files", 413)
     try:
@@ -68,26 +68,26 @@ def read_request(body: bytes, header_length: int | None) -> Asked:
         if wanted is None and asked.get("parameters", {}).get("binary_data_output"):
             binary = {"*"}
         if not is_unicode(str(asked.get("id"))):
-            raise AskError("the id is no text")
+            raise AskError("the id is not a text")
         return Asked(inputs, names, binary, None if asked.get("id") is None else str(asked["id"])[:200])
     except AskError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, struct.error) as error:
-        raise AskError(f"the request is not as the Open Inference Protocol has it ({type(error).__name__})") from error
+        raise AskError(f"the request does not follow the Open Inference Protocol ({type(error).__name__})") from error
 
 
 def _array(tensor: dict[str, Any], raw: bytes | None) -> NDArray[Any] | list[bytes]:
     name, kind = tensor["name"], tensor["datatype"]
     shape = [int(each) for each in tensor["shape"]]
-    # Each by itself first: the product of thousands of long numbers would keep everybody waiting.
+    # Each number is checked first, as the product of thousands of long numbers would take very long.
     can_be = len(shape) <= _MOST_DIMENSIONS and all(0 <= each <= _MOST_NUMBERS for each in shape)
     count = math.prod(shape) if can_be else 0
     if not can_be or count > _MOST_NUMBERS:
-        raise AskError(f"input {str(name)[:50]!r} has a shape that cannot be")
+        raise AskError(f"input {str(name)[:50]!r} has an impossible shape")
     if kind == "BYTES":
         found = _split(raw) if raw is not None else [_encoded(each) for each in tensor["data"]]
         if len(found) != count:
-            raise AskError(f"input {str(name)[:50]!r} holds {len(found)} elements, its shape {count}")
+            raise AskError(f"input {str(name)[:50]!r} holds {len(found)} elements, but its shape needs {count}")
         return found
     if kind not in TYPES:
         raise AskError(f"input {str(name)[:50]!r} is of {str(kind)[:20]}: give UINT8 pixels or the BYTES of files")
@@ -98,29 +98,29 @@ def _array(tensor: dict[str, Any], raw: bytes | None) -> NDArray[Any] | list[byt
         if numbers.dtype.kind not in "iuf" or (
             kind == "UINT8" and numbers.size and not 0 <= numbers.min() <= numbers.max() <= 255
         ):
-            raise AskError(f"input {str(name)[:50]!r} holds no numbers of {kind}")
+            raise AskError(f"input {str(name)[:50]!r} holds values that are not {kind}")
         numbers = numbers.astype(TYPES[kind]).ravel()
     if numbers.size != count:
-        raise AskError(f"input {str(name)[:50]!r} holds {numbers.size} numbers, its shape {count}")
+        raise AskError(f"input {str(name)[:50]!r} holds {numbers.size} numbers, but its shape needs {count}")
     return numbers.reshape(shape)
 
 
 def _encoded(element: Any) -> bytes:
-    """JSON has no bytes: those of a file come as base64."""
+    """Bytes from a text in base64, as JSON has no bytes."""
     import base64
 
     if not isinstance(element, str):
-        raise AskError("elements of BYTES are texts: the base64 of a file")
+        raise AskError("elements of BYTES must be texts: give the base64 of a file")
     return base64.b64decode(element, validate=True)
 
 
 def _split(raw: bytes) -> list[bytes]:
-    """Elements with their lengths, 4 bytes, before them."""
+    """Split bytes into elements. Each has its length in 4 bytes before it."""
     found, place = [], 0
     while place < len(raw):
         (size,) = struct.unpack_from("<I", raw, place)
         if place + 4 + size > len(raw):
-            raise AskError("an element of BYTES is longer than what was sent")
+            raise AskError("an element of BYTES is longer than the bytes sent")
         found.append(raw[place + 4 : place + 4 + size])
         place += 4 + size
     return found
@@ -129,12 +129,12 @@ def _split(raw: bytes) -> list[bytes]:
 def write_answer(
     head: dict[str, Any], outputs: dict[str, NDArray[Any] | list[str]], binary: set[str]
 ) -> tuple[bytes, int | None]:
-    """The body of an answer, and the length of its JSON where bytes follow.
+    """The body of an answer, and the length of its JSON if bytes follow.
 
     Args:
         head: ``model_name``, ``model_version`` and ``id``.
         outputs: arrays of float32, or lists of texts, by their names.
-        binary: which are written as bytes; ``*`` for all.
+        binary: names of the outputs to write as bytes; ``*`` for all.
     """
     tensors, rest = [], b""
     for name, values in outputs.items():

@@ -1,4 +1,5 @@
-"""An update of a detector from pictures of the line: asked for by an engineer, then a candidate as any other."""
+"""Updating a detector with pictures of the line. An engineer asks for it, and the result is a candidate like any
+other."""
 
 from __future__ import annotations
 
@@ -26,29 +27,30 @@ _MAY = ("since", "sample", "seed")
 
 @needs(Role.VIEWER)
 async def update(request: Request) -> Response:
-    """The update that is under way or the last one: ``state``, ``report`` or ``reason``; why none can be made now."""
+    """The current or last update: ``state``, ``report`` or ``reason``; and why none can be made now."""
     return JSONResponse(await run_in_threadpool(updates_of(request).as_dict))
 
 
 @needs(Role.ENGINEER)
 async def ask(request: Request) -> Response:
-    """Make an update from pictures of the line; its end is a candidate: ``{"since": "...", "sample": 50, "seed": 0}``.
+    """Make an update from pictures of the line, which ends as a candidate.
 
-    It learns from false alarms, from what was confirmed as good, and from ``sample`` good ones that nobody spoke of, of
-    results since a time in UTC, by default since the present artifact judges. All three may be left out.
+    The body is ``{"since": "...", "sample": 50, "seed": 0}``, and all three may be left out. It learns from false
+    alarms, from pictures confirmed as good, and from ``sample`` good ones that nobody commented on. ``since`` is a time
+    in UTC, by default when the present artifact began to judge.
     """
     content = await json_of(request) if await request.body() else {}
     if unknown := sorted(set(content) - set(_MAY)):
-        raise AskError(f"there is no {unknown[0][:50]!r} of an update: there are {', '.join(_MAY)}")
+        raise AskError(f"an update has no field {unknown[0][:50]!r}: there are {', '.join(_MAY)}")
     asked = _asked(content, request.state.person.name)
     return JSONResponse(await run_in_threadpool(updates_of(request).ask, asked), 202)
 
 
 def asked_in_form(fields: Mapping[str, Any], by: str) -> Asked:
-    """What the form of the page asks for; its time is as the clock at the station has it.
+    """Read the form of the page. Its time is a local time of the station.
 
     Raises:
-        AskError: a field that says nothing.
+        AskError: a field cannot be read.
     """
     since, sample = str(fields.get("since") or ""), str(fields.get("sample") or DEFAULT_SAMPLE)
     try:
@@ -60,10 +62,10 @@ def asked_in_form(fields: Mapping[str, Any], by: str) -> Asked:
 
 
 def updates_of(request: Request) -> Updates:
-    """Of the detector that a path names.
+    """The updates of the detector that a path names.
 
     Raises:
-        AskError: there is none.
+        AskError: there is no such detector.
     """
     return station_of(request).updates[swap_of(request).inspection.name]
 

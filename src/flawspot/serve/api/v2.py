@@ -1,8 +1,8 @@
-"""The Open Inference Protocol, version 2, as clients of KServe and Triton speak it.
+"""The Open Inference Protocol, version 2, as clients of KServe and Triton use it.
 
-Each detector is a model with one input ``image``: pixels UINT8 [N, H, W, 3], or BYTES [N], files. Its outputs are
-``score``, ``threshold``, ``severity``, ``p_value`` FP32 [N], ``verdict`` BYTES [N] and, where it is asked for,
-``anomaly_map`` FP32 [N, S, S]. Every picture is a part like any other: it goes through the queue and into the record.
+Each detector is a model with one input ``image``: pixels UINT8 [N, H, W, 3], or files as BYTES [N]. Its outputs are
+``score``, ``threshold``, ``severity``, ``p_value`` FP32 [N], ``verdict`` BYTES [N] and, on request, ``anomaly_map``
+FP32 [N, S, S]. Every picture is a part like any other: it goes through the queue and into the record.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from flawspot.texts import as_whole_number
 INPUT, MAP, VERDICT = "image", "anomaly_map", "verdict"
 NUMBERS = ("score", "threshold", "severity", "p_value")
 MOST_PICTURES = 64
-"""In one request."""
+"""Most pictures in one request."""
 _LENGTH = "Inference-Header-Content-Length"
 
 
 async def live(_: Request) -> Response:
-    """Whether the process answers."""
+    """Whether the server process answers."""
     return JSONResponse({"live": True})
 
 
@@ -45,7 +45,7 @@ async def ready(request: Request) -> Response:
 
 @needs(Role.VIEWER)
 async def server(_: Request) -> Response:
-    """What answers here."""
+    """Name, version and extensions of the server."""
     return JSONResponse(
         {"name": "flawspot", "version": importlib.metadata.version("flawspot"), "extensions": ["binary_tensor_data"]}
     )
@@ -66,7 +66,7 @@ async def model(request: Request) -> Response:
 
 
 async def model_ready(request: Request) -> Response:
-    """Whether there is such a detector, and it is ready."""
+    """Whether there is such a detector and it is ready."""
     inspection = station_of(request).inspections.get(request.path_params["name"])
     well = inspection is not None and not inspection.tally.unrecorded
     name = request.path_params["name"]
@@ -75,12 +75,12 @@ async def model_ready(request: Request) -> Response:
 
 @needs(Role.OPERATOR)
 async def infer(request: Request) -> Response:
-    """Inspect the pictures of a request; where one of them cannot be inspected the whole is an error, never *good*."""
+    """Inspect the pictures of a request. If one cannot be inspected, the whole answer is an error, never *good*."""
     inspection = _inspection(request)
     length = request.headers.get(_LENGTH)
     header = None if length is None else as_whole_number(length, 11)
     if length is not None and header is None:
-        raise AskError(f"{_LENGTH} is no number of bytes")
+        raise AskError(f"{_LENGTH} is not a number of bytes")
     asked = read_request(await request.body(), header)
     pictures = _pictures(asked.inputs.get(INPUT))
     known = (*NUMBERS, VERDICT, MAP)
@@ -89,7 +89,7 @@ async def infer(request: Request) -> Response:
         raise AskError(f"there is no output {unknown[0][:50]!r}: there are {', '.join(known)}")
     name = asked.id or "picture"
     parts = [Part(each, name, "v2", part=asked.id, wants_map=MAP in wanted) for each in pictures]
-    # A few at a time: a request of more pictures than the queue has room for could never be answered.
+    # A few at a time, as a request with more pictures than the queue has room for would never be answered.
     turns = asyncio.Semaphore(max(1, station_of(request).settings.waiting // 2))
 
     async def in_turn(part: Part) -> Outcome | str:
@@ -140,7 +140,7 @@ def _output(name: str, outcomes: list[Outcome]) -> NDArray[np.float32] | list[st
         return np.stack(maps)
     if name == VERDICT:
         return [str(outcome.content[VERDICT]) for outcome in outcomes]
-    # An infinite severity has no JSON: it is the largest number there is.
+    # JSON has no infinity, so an infinite severity becomes the largest float32.
     largest = float(np.finfo(np.float32).max)
     values = (outcome.content[name] for outcome in outcomes)
     return np.array([largest if value is None else value for value in values], np.float32)

@@ -1,4 +1,5 @@
-"""Sending answers: with the headers that every one has, and not kept for ever for clients that do not read."""
+"""Sends answers, with the headers that every one has. Answers are not held forever for clients that do not read
+them."""
 
 from __future__ import annotations
 
@@ -13,22 +14,22 @@ if TYPE_CHECKING:
     from starlette.types import Message, Send
 
 _PIECE = 64 * 1024
-"""Bytes that are sent at once, so that a slow client takes no copy of a whole answer, and is seen to go on reading."""
+"""Bytes that are sent at once. A slow client then needs no copy of a whole answer, and its reading can be noticed."""
 
 
 class UnreadError(Exception):
-    """An answer was given up, for its client did not read it; no bug."""
+    """An answer was dropped because its client did not read it. This is not a bug."""
 
 
 class Unread:
-    """The large answers that wait for their clients; those that have waited longest are given up for newer ones."""
+    """The large answers that wait for their clients. Those that have waited longest are dropped for newer ones."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
-        self._waiting: dict[asyncio.Timeout, int] = {}  # the one that was read from longest ago is first
+        self._waiting: dict[asyncio.Timeout, int] = {}  # in order of the last read, longest ago first
 
     def begin(self, timeout: asyncio.Timeout, size: int) -> None:
-        """Count an answer of `size` bytes; `timeout` ends it."""
+        """Count an answer of `size` bytes. `timeout` is triggered to drop it."""
         while self._waiting and sum(self._waiting.values()) + size > self._most:
             longest = next(iter(self._waiting))
             del self._waiting[longest]
@@ -36,7 +37,7 @@ class Unread:
         self._waiting[timeout] = size
 
     def go_on(self, timeout: asyncio.Timeout) -> None:
-        """Some of it was read."""
+        """Note that some of the answer was read."""
         if timeout in self._waiting:
             self._waiting[timeout] = self._waiting.pop(timeout)
 
@@ -45,10 +46,10 @@ class Unread:
 
 
 class Answer:
-    """One answer, as the application sends it.
+    """One answer to a request.
 
     Attributes:
-        begun, ended: whether its head is sent, and its last byte.
+        begun, ended: whether its head and its last byte have been sent.
     """
 
     def __init__(self, send: Send, unread: Unread) -> None:
@@ -56,10 +57,10 @@ class Answer:
         self.begun = self.ended = False
 
     async def send(self, message: Message) -> None:
-        """Takes the place of ASGI's ``send``.
+        """Send a message of the application, as ASGI's ``send`` does.
 
         Raises:
-            UnreadError: the client does not read, and others wait.
+            UnreadError: the client does not read, and other answers need the room.
         """
         if message["type"] == "http.response.start":
             self.begun = True

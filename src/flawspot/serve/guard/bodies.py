@@ -1,4 +1,4 @@
-"""Reading the bodies of requests: so many at once, no larger than so much, no slower than so long."""
+"""Reads the bodies of requests, with limits on their number, size and time."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope
 
 SMALL = 16 * 1024
-"""Bytes of a body that needs no turn: as much waits in each connection's buffers anyway."""
+"""A body of at most so many bytes needs no turn: the connection's buffers hold as much anyway."""
 _STEP = 64 * 1024
 _STOPPED_SECONDS = 1.0
-"""A body of which fewer than `_STEP` bytes come in this time gives its turn to one that waits."""
+"""A body that receives fewer than `_STEP` bytes in this time gives its turn to a waiting one."""
 
 
 class Turns:
-    """Who may hold a body.
+    """Decides which requests may hold a body in memory.
 
-    One address gets half of the turns, and waits with one body at a time for those of all, so that one slow or hostile
-    client leaves some free. A body that stops coming loses its turn to one that waits.
+    One address gets half of the turns. It waits for the shared turns with one body at a time. So a slow or hostile
+    client leaves turns for others. A body that stops coming loses its turn to a waiting one.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -39,7 +39,7 @@ class Turns:
         """Hold a turn for the block.
 
         Raises:
-            RefusedError: 503, none became free in `Limits.turn_seconds`.
+            RefusedError: 503, no turn became free within `Limits.turn_seconds`.
         """
         own = self._addresses.setdefault(address, _Address(self._each))
         own.users += 1
@@ -66,7 +66,7 @@ class Turns:
                 del self._addresses[address]
 
     async def _take(self, turns: asyncio.Semaphore, readings: set[Reading]) -> None:
-        """Take a turn, from the body that has stopped for longest where there is one."""
+        """Take a turn. If none is free, take it from the body that has stopped for longest."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STOPPED_SECONDS / 4):
@@ -88,11 +88,11 @@ class Reading:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._seen = asyncio.get_running_loop().time()  # when the last `_STEP` had come
+        self._seen = asyncio.get_running_loop().time()  # when the last `_STEP` bytes had come
         self._timeout: asyncio.Timeout | None = None
 
     def stopped_for(self) -> float:
-        """Seconds in which fewer than 64 KiB have come; 0 where the body is there."""
+        """Seconds in which fewer than 64 KiB have come; 0 once the body is complete."""
         return asyncio.get_running_loop().time() - self._seen if self._timeout is not None else 0.0
 
     def give_up(self) -> None:
@@ -101,7 +101,7 @@ class Reading:
             self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def whole(self, receive: Receive) -> bytes | None:
-        """The whole body; None where the client has gone.
+        """The whole body; None if the client has gone.
 
         Raises:
             RefusedError: 413, it is too large; 408, it comes too slowly.
@@ -129,10 +129,10 @@ class Reading:
 
 
 def announced(scope: Scope, limits: Limits) -> int | None:
-    """Bytes of the body as the head tells; None where it does not, though there is one.
+    """The size of the body in bytes according to the head; None if there is a body but its size is not given.
 
     Raises:
-        RefusedError: 413, they are too many; 400, they are no number.
+        RefusedError: 413, the body is too large; 400, its length is not a number.
     """
     lengths = [value for name, value in scope["headers"] if name == b"content-length"]
     if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
@@ -140,7 +140,7 @@ def announced(scope: Scope, limits: Limits) -> int | None:
     if not lengths:
         return 0
     if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > 20:
-        raise RefusedError(400, "the Content-Length is no number: send the length of the body in bytes")
+        raise RefusedError(400, "the Content-Length is not a number: send the length of the body in bytes")
     length = int(lengths[0])
     if length > limits.body_bytes:
         raise _too_large(limits)
@@ -148,7 +148,7 @@ def announced(scope: Scope, limits: Limits) -> int | None:
 
 
 def told_again(body: bytes, receive: Receive) -> Receive:
-    """What the application receives: the body in one piece, then what comes after it. It is not kept here."""
+    """A receive function for the application: first the body in one piece, then what follows. It is not kept here."""
     left = [body]
 
     async def receive_again() -> Message:

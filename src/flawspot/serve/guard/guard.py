@@ -1,4 +1,4 @@
-"""The application as the network sees it: what is too much, too slow or from elsewhere never reaches it."""
+"""Wraps the application so that requests which are too large, too slow or from other sites never reach it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Guard:
     """ASGI middleware around a whole application.
 
-    Bodies are read here, as a whole, before the application is called: it never waits for a slow client, and what it
-    holds is counted. Answers may be without end, as those of events are.
+    Bodies are read here, as a whole, before the application is called. So the application never waits for a slow
+    client, and the memory is counted. Answers may be endless, as those of events are.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class Guard:
             app: an ASGI application.
             limits: None for the defaults.
             hosts: names of the station, beside its addresses and ``localhost``; see `sites.check_host`.
-            admit: looks at the head of each request before its body is read, and returns a refusal for one without
-                rights, so that strangers send no photographs. It must be quick.
-            on_error: is told what the application raised, which is a bug; None logs it as ``flawspot.serve``.
+            admit: a quick check of each request's head before its body is read. It returns a refusal for a request
+                without rights, so that strangers send no photographs.
+            on_error: called with an exception of the application, which is a bug; None logs it as ``flawspot.serve``.
         """
         self._app, self._limits = app, limits or Limits()
         self._hosts = frozenset(name.lower() for name in hosts)
@@ -83,7 +83,7 @@ class Guard:
             if not answer.begun:
                 await answer.refuse(RefusedError(500, "the station failed on this request: see its log"))
             elif not answer.ended:
-                raise  # which closes the connection too, so that half an answer is not taken for a whole one
+                raise  # this also closes the connection, so that half an answer is not taken for a whole one
 
     def _check(self, scope: Scope, address: str) -> None:
         wait = self._rates.seconds_to_wait(address)

@@ -1,4 +1,4 @@
-"""The socket that a station listens on and its TLS, each with errors in one line that name the cure."""
+"""The socket that a station listens on, and its TLS. Errors are one line that names the cure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flawspot.errors import FlawspotError
 
 
 class ListeningError(FlawspotError):
-    """An address cannot be listened on, or a certificate or key does not serve."""
+    """An address cannot be listened on, or a certificate or key cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,18 @@ class TLS:
     """A certificate and its private key.
 
     Attributes:
-        certificate: PEM file, the station's own certificate first, then those that it is signed by.
-        key: PEM file, not encrypted, readable by the station alone.
+        certificate: PEM file with the station's own certificate first, followed by those that sign it.
+        key: PEM file of the private key, unencrypted, readable only by the station.
     """
 
     certificate: Path
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """TLS 1.2 or newer.
+        """An SSL context for TLS 1.2 or newer.
 
         Raises:
-            ListeningError: a file cannot be read, is none of its kind, or the two do not belong together.
+            ListeningError: a file cannot be read, has the wrong contents, or the two do not belong together.
         """
         for path, what in ((self.certificate, "certificate"), (self.key, "key")):
             _check_pem(path, what)
@@ -51,18 +51,18 @@ class TLS:
         return context
 
     def _refuse_password(self) -> str:
-        """Where OpenSSL would ask for one on the terminal, which a service does not have."""
+        """Called when OpenSSL would ask for a password on the terminal, which a service does not have."""
         raise ListeningError(f"the key {self.key} is encrypted: decrypt it with `openssl pkey -in KEY -out NEW`")
 
 
 def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
-    """A socket that listens; connections wait in it until somebody accepts them.
+    """A listening socket. Connections wait in it until they are accepted.
 
     Raises:
-        ListeningError: `host` is no address of this machine, or the port is taken or not allowed.
+        ListeningError: `host` is not an address of this machine, or the port is in use or not allowed.
     """
     if not 0 <= port <= 65535:
-        raise ListeningError(f"there is no port {port}: give one from 1 to 65535, or 0 for any that is free")
+        raise ListeningError(f"{port} is not a port: give one from 1 to 65535, or 0 for any that is free")
     if not host:
         raise ListeningError("the address is empty: give one, such as 127.0.0.1, or 0.0.0.0 for all of this machine")
     try:
@@ -70,7 +70,7 @@ def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
         )[0]
     except (OSError, UnicodeError) as error:
-        raise ListeningError(f"{host} is no address: give one of this machine's, such as 127.0.0.1") from error
+        raise ListeningError(f"{host} is not an address: give one of this machine's, such as 127.0.0.1") from error
     try:
         return socket.create_server(address[:2], family=family, backlog=backlog)
     except OSError as error:
@@ -80,7 +80,7 @@ def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
 def _why(error: OSError, host: str, port: int) -> str:
     told = f"cannot listen on {host} port {port}: "
     if error.errno == errno.EADDRINUSE:
-        return f"{told}it is in use. Stop what uses it, another station perhaps, or choose another port."
+        return f"{told}it is in use. Stop the program that uses it, perhaps another station, or choose another port."
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{told}this machine has no such address. Give one that it has, or 0.0.0.0 for all."
     if error.errno in (errno.EACCES, errno.EPERM):

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, for clients that are slow or hostile: what it leaves without limit has one here."""
+"""HTTP/1.1 of uvicorn with limits for clients that are slow or hostile."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 HEAD_BYTES = 8 * 1024
-"""Of a request, and no more than twice as many; browsers send one or two KiB."""
+"""Largest head of a request; at most twice as much is accepted. Browsers send one or two KiB."""
 HEAD_LINES = 100
-"""Each takes far more memory and time than it has bytes."""
+"""Most headers. Each one takes far more memory and time than its bytes suggest."""
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
 _RECEIVED_AT_ONCE = 64 * 1024
-"""Bytes that are taken from a socket in one go, instead of asyncio's 256 KiB: they wait until the body has its turn."""
+"""Bytes read from a socket at once, instead of asyncio's 256 KiB. They are held until the body has its turn."""
 _DISCARD_SECONDS = 5.0
-"""That the rest of a refused body is thrown away, so that its sender comes to read why it was refused."""
+"""Seconds in which the rest of a refused body is discarded, so that its sender gets to read the refusal."""
 
 
 class Crowd:
-    """The connections of a server, and which of them may be closed for newcomers: those with no request under way."""
+    """The connections of a server. Those without a request in progress may be closed for new ones."""
 
     def __init__(self, limits: Limits) -> None:
         self._most = limits.connections
@@ -40,7 +40,7 @@ class Crowd:
         self._waiting: dict[GuardedProtocol, None] = {}  # the one that waits longest is first
 
     def enter(self, newcomer: GuardedProtocol) -> bool:
-        """Whether its address has not opened too many of late, and there is room, which may be made."""
+        """Admit a connection if its address has not opened too many recently and there is room. Room may be made."""
         if self._rates.seconds_to_wait(newcomer.client[0] if newcomer.client else "unknown"):
             return False
         if len(self._open) >= self._most:
@@ -57,17 +57,18 @@ class Crowd:
         self._waiting.pop(protocol, None)
 
     def note(self, protocol: GuardedProtocol, *, waits: bool) -> None:
-        """Whether no request of it is under way."""
+        """Note whether the connection `waits`, that is, has no request in progress."""
         self._waiting.pop(protocol, None)
         if waits and protocol in self._open:
             self._waiting[protocol] = None
 
 
 class GuardedProtocol(H11Protocol):
-    """One connection; each of its phases has its time.
+    """One connection. Each of its phases has a time limit.
 
-    The phases are: ``head``, a request has begun and its head is not complete; ``idle``, between two requests;
-    ``discard``, the answer was given before the body has come; ``request``, all else, whose body `Guard` times.
+    The phases are ``head``: a request has begun and its head is incomplete; ``idle``: between two requests;
+    ``discard``: the answer was sent before the body had come; ``request``: everything else, with the body timed by
+    `Guard`.
     """
 
     def __init__(
@@ -83,13 +84,13 @@ class GuardedProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._limits, self._crowd = limits, crowd
         self._phase = ""
-        self._lines = 0  # of the head that comes
+        self._lines = 0  # of the current head
         self._phase_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
-        with contextlib.suppress(AttributeError):  # an attribute of asyncio's own transports, not of others
+        with contextlib.suppress(AttributeError):  # only asyncio's own transports have this attribute
             transport.max_size = _RECEIVED_AT_ONCE  # type: ignore[attr-defined]
         if self._crowd.enter(self):
             self._enter("head")
@@ -105,12 +106,12 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """In pieces, for h11 looks at the length of a head only where a piece does not complete it."""
+        """Pass the data on in pieces, because h11 checks the length of a head only if a piece does not complete it."""
         for start in range(0, len(data), HEAD_BYTES):
             if self.transport.is_closing():
                 return
             if self.conn.their_state is h11.DONE and self.cycle is not None:
-                # More requests before the first is answered would wait without limit. No browser sends them.
+                # More requests before the first is answered would pile up without limit. No browser sends them.
                 self.cycle.keep_alive = False
                 self.flow.pause_reading()
                 return
@@ -122,7 +123,7 @@ class GuardedProtocol(H11Protocol):
             self._look(pending=True)
 
     def eof_received(self) -> None:
-        """The transport closes itself now, once all is sent."""
+        """The transport closes itself once everything is sent."""
         self._bound_closing()
 
     def on_response_complete(self) -> None:
@@ -133,8 +134,8 @@ class GuardedProtocol(H11Protocol):
             self._look(pending=bool(self.conn.trailing_data[0]))
 
     def send_400_response(self, msg: str) -> None:
-        """As JSON and with the headers of every answer; no answer where another one has begun."""
-        self._refuse(RefusedError(400, "this is no HTTP request, or its head is too long: see what sends it"))
+        """Send the error as JSON with the headers of every answer. Nothing is sent if an answer has begun."""
+        self._refuse(RefusedError(400, "this is not an HTTP request, or its head is too long: check its sender"))
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
@@ -161,7 +162,7 @@ class GuardedProtocol(H11Protocol):
         return self._lines > HEAD_LINES
 
     def _refuse(self, refusal: RefusedError) -> None:
-        """Answer without the application, and close."""
+        """Answer without the application, and close the connection."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
             return
@@ -173,7 +174,7 @@ class GuardedProtocol(H11Protocol):
         self._bound_closing()
 
     def _look(self, *, pending: bool) -> None:
-        """See which phase it is; `pending` where bytes of the next request may have come."""
+        """Find the current phase. `pending` tells that bytes of the next request may have come."""
         if self.conn.their_state is h11.IDLE:
             self._enter("head" if pending else "idle")
         elif self.conn.their_state is h11.SEND_BODY and self.cycle is not None and self.cycle.response_complete:
@@ -182,7 +183,7 @@ class GuardedProtocol(H11Protocol):
             self._enter("request")
 
     def _enter(self, phase: str) -> None:
-        """The time of a phase runs from its beginning, whatever comes while it lasts."""
+        """Start a phase. Its time runs from the beginning, whatever is received meanwhile."""
         if phase == self._phase:
             return
         if self._phase_timer is not None:
@@ -197,7 +198,7 @@ class GuardedProtocol(H11Protocol):
         self._crowd.note(self, waits=phase in ("head", "idle"))
 
     def _bound_closing(self) -> None:
-        """What is written and not read is kept no longer than `Limits.unread_seconds`."""
+        """Keep written but unread data no longer than `Limits.unread_seconds`."""
         if self._unread_timer is None:
             self._unread_timer = self._abort_after(self._limits.unread_seconds)
 
@@ -206,7 +207,7 @@ class GuardedProtocol(H11Protocol):
 
 
 def protocol_factory(limits: Limits) -> Callable[..., GuardedProtocol]:
-    """What uvicorn calls for each connection of one server."""
+    """A factory that uvicorn calls for each connection of one server."""
     crowd = Crowd(limits)
 
     def made(*arguments: Any, **named: Any) -> GuardedProtocol:

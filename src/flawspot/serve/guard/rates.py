@@ -1,4 +1,4 @@
-"""How many requests each client address may make: a token bucket for each of the addresses that were seen last."""
+"""Limits the requests of each client address, with a token bucket for each recently seen address."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 _ADDRESSES = 4096
-"""Buckets that are kept, 1 MiB. Who has more addresses than that is counted less strictly, but takes no more memory."""
+"""Most buckets kept, about 1 MiB. A client with more addresses is counted less strictly, but takes no more memory."""
 
 
 class Rates:
-    """Token buckets; not for several threads."""
+    """Token buckets. Not thread-safe."""
 
     def __init__(
         self,
@@ -22,14 +22,14 @@ class Rates:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._per_second, self._burst, self._addresses, self._clock = per_second, float(burst), addresses, clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, and when that was so
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, and the time of that count
 
     def __len__(self) -> int:
-        """Addresses that are remembered."""
+        """The number of remembered addresses."""
         return len(self._buckets)
 
     def seconds_to_wait(self, address: str) -> float:
-        """0 where a request of `address` may be served now, which is counted; else after how many seconds one may."""
+        """0 if a request of `address` may be served now; it is then counted. Otherwise the seconds until one may."""
         now = self._clock()
         left, since = self._buckets.pop(address, (self._burst, now))
         left = min(self._burst, left + (now - since) * self._per_second)

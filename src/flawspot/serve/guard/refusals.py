@@ -1,4 +1,4 @@
-"""Answers to what is refused, and the headers that every answer has."""
+"""Answers that refuse a request, and the headers that every answer has."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ IMPOSED: RawHeaders = [
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-"""Nothing of the page comes from elsewhere, and no other site shows or embeds it, whatever an answer says itself."""
+"""Nothing on a page may come from elsewhere, and no other site may embed it, whatever headers an answer sets itself."""
 _UNLESS_SET: RawHeaders = [(b"cache-control", b"no-store")]
 
 
 class RefusedError(Exception):
-    """A request is not served; the application may raise it too, before its answer has begun.
+    """A request is refused. The application may raise it too, before its answer has begun.
 
     Attributes:
-        status: of HTTP.
+        status: HTTP status.
         message: one line that names the cure.
-        headers: beside those of every answer.
+        headers: headers beside those of every answer.
     """
 
     def __init__(self, status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
@@ -45,14 +45,14 @@ class RefusedError(Exception):
         return json.dumps({"error": self.message}, ensure_ascii=False).encode()
 
     def all_headers(self) -> RawHeaders:
-        """The answer's, with type and length of its body."""
+        """The answer's headers, with type and length of its body."""
         length = str(len(self.body())).encode()
         own = [(b"content-type", b"application/json"), (b"content-length", length), *self.headers]
         return secured(own)
 
 
 def secured(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
-    """Headers of an answer with those that every answer has; `IMPOSED` ones take the place of its own."""
+    """Add the headers of every answer to `headers`. Those in `IMPOSED` replace the answer's own."""
     imposed = {name for name, _ in IMPOSED}
     kept = [(name, value) for name, value in headers if name.lower() not in imposed]
     there = {name.lower() for name, _ in kept}

@@ -1,4 +1,4 @@
-"""The server of a station: uvicorn behind a socket that is bound first, with TLS, and ended by whoever started it."""
+"""The station's server: uvicorn on a socket that is bound first, with TLS, started and stopped by the caller."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 _BACKLOG = 128
 _GRACE_SECONDS = 5
-"""That requests under way have to end when the server stops; streams of events would never."""
+"""Seconds that requests in progress have to end when the server stops. Event streams would never end by themselves."""
 _FILES_BESIDE = 256
-"""Open files that are not connections: the record, photographs, sessions."""
+"""Number of open files beside connections: the record, photographs, sessions."""
 
 
 class StationServer(uvicorn.Server):
-    """uvicorn's server with a socket of its own and no signal handlers.
+    """uvicorn's server with its own socket and without signal handlers.
 
     Attributes:
-        address, port: that it listens on; the port is told where 0 was asked for.
-        url: of its page.
-        limits: that hold, with as many connections as the system allows.
+        address, port: the address and port it listens on; for port 0, the port that was found.
+        url: URL of its page.
+        limits: the limits in force, with at most as many connections as the system allows.
     """
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket, tls: ssl.SSLContext | None, limits: Limits):
@@ -49,11 +49,11 @@ class StationServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are answered by the command line."""
+        """Do nothing: the command line handles signals."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer.
+        """Start to answer requests.
 
         Raises:
             FlawspotError: the application could not start.
@@ -76,12 +76,12 @@ class StationServer(uvicorn.Server):
         self._up.set()
 
     def wait_until_up(self, thread: threading.Thread) -> None:
-        """Until it answers, or its thread has ended."""
+        """Wait until the server answers or its thread has ended."""
         while not self._up.wait(0.05) and thread.is_alive():
             pass
 
     def close(self) -> None:
-        """Let go of the socket of a server that was never run."""
+        """Close the socket of a server that was never run."""
         self._listener.close()
 
 
@@ -93,17 +93,18 @@ def server(
     limits: Limits | None = None,
     tls: TLS | None = None,
 ) -> StationServer:
-    """A server for `app`, already bound and not yet answering; see `running`.
+    """Make a server for `app` whose socket is bound but which does not answer yet; see `running`.
 
     Args:
-        app: an ASGI application, which is in a `Guard` already.
-        host: the address, or the name of one, to listen on.
-        port: 0 for any that is free; see `StationServer.port`.
-        limits: None for the defaults. Where the system allows fewer open files, there are fewer connections.
+        app: an ASGI application, already in a `Guard`.
+        host: the address or host name to listen on.
+        port: the port; 0 for any free one, see `StationServer.port`.
+        limits: the limits; None for the defaults. If the system allows fewer open files, there are fewer connections.
         tls: certificate and key; None for plain HTTP.
 
     Raises:
-        FlawspotError: the address cannot be listened on, or certificate and key do not serve; one line with the cure.
+        FlawspotError: the address cannot be listened on, or certificate or key cannot be used. The message is one line
+            with the cure.
     """
     limits = limits or Limits()
     limits = replace(limits, connections=_possible_connections(limits.connections))
@@ -117,9 +118,9 @@ def server(
         lifespan="auto",
         interface="asgi3",
         log_config=None,
-        log_level="critical",  # `Guard` tells what the application raised; what clients do wrong they are told
+        log_level="critical",  # `Guard` reports errors of the application, and clients are told of their own
         access_log=False,
-        proxy_headers=False,  # whoever sends X-Forwarded-For would choose whom its requests are counted for
+        proxy_headers=False,  # otherwise X-Forwarded-For would let a client choose the address that it is counted under
         server_header=False,
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -129,10 +130,10 @@ def server(
 
 
 class Running:
-    """A server that answers in a thread of its own; see `running`.
+    """A server that answers in its own thread; see `running`.
 
     Attributes:
-        server: with its port and url.
+        server: the server, with its port and URL.
     """
 
     def __init__(self, server: StationServer) -> None:
@@ -146,17 +147,18 @@ class Running:
         self._raise()
 
     def wait(self) -> None:
-        """Until the server has ended, which it does by itself only by an error; can be interrupted by a signal.
+        """Wait until the server has ended, which happens by itself only after an error. A signal can interrupt the
+        wait.
 
         Raises:
-            Exception: what ended it.
+            Exception: the error that ended it.
         """
         while self._thread.is_alive():
-            self._thread.join(0.5)  # a wait without end is not interrupted on Windows
+            self._thread.join(0.5)  # an endless wait could not be interrupted on Windows
         self._raise()
 
     def stop(self) -> None:
-        """Take no more requests, wait some seconds for those under way, and end."""
+        """Accept no more requests, wait some seconds for those in progress, and end."""
         self.server.should_exit = True
         if self._thread.ident is not None:
             self._thread.join()
@@ -175,9 +177,9 @@ class Running:
 
 @contextlib.contextmanager
 def running(server: StationServer) -> Iterator[Running]:
-    """Answer requests while the block lasts; then those under way are ended.
+    """Answer requests during the block, then end those in progress.
 
-    The server has a thread, so that Ctrl-C, which the command line raises in the main one, breaks off no request.
+    The server has its own thread. Ctrl-C, which the command line raises in the main thread, then breaks off no request.
 
     Raises:
         FlawspotError: the application did not start.
@@ -191,7 +193,7 @@ def running(server: StationServer) -> Iterator[Running]:
 
 
 def _possible_connections(wanted: int) -> int:
-    """As many as the system lets this process have open files for; its soft bound is raised where that is allowed."""
+    """The number of connections that the process's limit on open files allows. The soft limit is raised if possible."""
     if sys.platform == "win32":
         return wanted
     import resource

@@ -1,4 +1,4 @@
-"""Which requests come from the station's own page or a program, and not from another site in somebody's browser."""
+"""Tells requests of the station's own page or a program from those of another site in somebody's browser."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _OWN_SITE = (b"same-origin", b"none")
 
 
 def check_host(scope: Scope, hosts: Collection[str]) -> None:
-    """Refuse the name of another site that was made to point here (DNS rebinding).
+    """Refuse a request under another site's name that was made to point here (DNS rebinding).
 
-    Addresses and ``localhost`` are always taken: what is attacked so is asked by a name, which the attacker owns.
+    Addresses and ``localhost`` are always accepted, as the attack needs a name that the attacker owns.
 
     Args:
-        scope: of the request.
-        hosts: names of the station in small letters, without ports.
+        scope: the request's ASGI scope.
+        hosts: names of the station in lower case, without ports.
 
     Raises:
-        RefusedError: 400, there is no Host, or several; 421, it is not ours.
+        RefusedError: 400, there is no Host header, or several; 421, it is not a name of this station.
     """
     values = [value for name, value in scope["headers"] if name == b"host"]
     if len(values) != 1:
@@ -39,13 +39,13 @@ def check_host(scope: Scope, hosts: Collection[str]) -> None:
 
 
 def check_site(scope: Scope) -> None:
-    """Refuse a change that a page of another site asks for (CSRF).
+    """Refuse a change that a page of another site requests (CSRF).
 
-    Browsers say with Sec-Fetch-Site who asks, but only over TLS and on this very machine; with Origin always, where
-    something is changed. A request with neither comes from no browser.
+    Browsers send Sec-Fetch-Site only over TLS and on this machine, but Origin with every change. A request with neither
+    does not come from a browser.
 
     Raises:
-        RefusedError: 403.
+        RefusedError: 403, another site asks.
     """
     if scope["method"] in _SAFE:
         return
@@ -64,10 +64,10 @@ def check_site(scope: Scope) -> None:
 
 
 def _name(host: str) -> str | None:
-    """The host's name without its port; None where it is none."""
+    """The host's name without its port; None if it is not valid."""
     try:
         parts = urlsplit(f"//{host}")
-        name, _ = parts.hostname, parts.port  # a port that is none raises
+        name, _ = parts.hostname, parts.port  # an invalid port raises
     except ValueError:
         return None
     return name if name and parts.netloc == host and "@" not in host else None
@@ -82,7 +82,7 @@ def _is_address(name: str) -> bool:
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an origin; the scheme is left out, for a proxy may end TLS."""
+    """Host and port of an origin. The scheme is left out, as a proxy may end TLS."""
     try:
         return urlsplit(origin).netloc.lower() or None
     except ValueError:

@@ -1,6 +1,5 @@
-"""Results to other systems: each output is a thread that follows the record, and delivers every result at least once.
+"""Results for other systems. Each output is a thread that follows the record and delivers every result at least once.
 
-An output keeps nothing in memory that could be lost: it remembers on the disk up to which row everything was taken,
-and begins there again after whatever has ended it. What was taken just before may come twice; by its number a receiver
-knows it again.
+An output saves the number of the last accepted row on the disk, and continues there after any interruption. Rows
+accepted just before may be sent twice. The receiver recognizes them by their numbers.
 """

@@ -1,4 +1,4 @@
-"""What all outputs have in common: following the record from a saved position, trying again, telling how it goes."""
+"""The common part of all outputs: follow the record from a saved position, retry, and report their state."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from flawspot.serve.record import Record
 from flawspot.texts import visible
 
 SENT = ("result", "word")
-"""Kinds of rows that other systems get."""
+"""Kinds of rows that are sent."""
 FOLDER = "outputs"
-"""Of the positions, in the folder of a station."""
+"""Name of the folder of positions, in the folder of a station."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _ROWS = 100
 _LOOK_SECONDS = 0.1
-"""Between two looks into the record where nobody says that something is new."""
+"""Seconds between two looks into the record if nothing signals a new row."""
 _SAVE_SECONDS = 1.0
-"""After which the position is saved between the rows of a backlog; after the last one it is saved in any case."""
+"""Seconds after which the position is saved within a backlog. It is always saved after the last row."""
 _NOTHING = Anchor(0, GENESIS)
 """The position before the first row."""
 _FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
 
 
 class DeliveryError(FlawspotError):
-    """A row was not taken; it is sent again."""
+    """A row was not accepted. It is sent again."""
 
 
 @dataclass(frozen=True)
 class State:
-    """How an output is doing, for people.
+    """The state of an output, for people.
 
     Attributes:
         name: of the output.
-        position: the last row that is done with; it was taken, or is of a kind that is not sent.
-        delivered: rows that were taken since the station has started.
-        waiting: rows of the record that come after the position.
-        error: why the last attempt failed, in one line; None once one has succeeded.
-        failures: attempts that have failed since the last success.
-        running: whether the thread lives.
+        position: number of the last finished row: accepted, or of a kind that is not sent.
+        delivered: rows accepted since the station started.
+        waiting: rows of the record after the position.
+        error: why the last attempt failed, in one line; None after a success.
+        failures: failed attempts since the last success.
+        running: whether the thread is alive.
     """
 
     name: str
@@ -62,8 +62,8 @@ class State:
 
 
 def delays(generator: random.Random) -> Iterator[float]:
-    """Seconds before each further attempt: doubled every time up to `LONGEST_DELAY`, of which at least half is waited;
-    the rest is chance, so that many senders do not come back at once."""
+    """Yield the seconds before each further attempt. They double each time, up to `LONGEST_DELAY`. At least half of
+    each is waited, and the rest is random, so that many senders do not come back at once."""
     longest = _FIRST_DELAY
     while True:
         yield longest * generator.uniform(0.5, 1.0)
@@ -71,30 +71,30 @@ def delays(generator: random.Random) -> Iterator[float]:
 
 
 class Follower(ABC):
-    """An output. `start` begins, `nudge` says that a row is new, `stop` ends; what was not taken waits on the disk.
+    """An output. `start` begins, `nudge` announces a new row, `stop` ends. Rows that were not sent wait in the record.
 
-    Subclasses say how one row is sent; all they do is done by this one thread.
+    Subclasses say how one row is sent. All their methods are called by this one thread.
 
     Attributes:
-        stopping: is set when the thread is to end; who waits in `send` looks at it.
+        stopping: set when the thread should end. A waiting `send` checks it.
     """
 
     def __init__(self, record: Record, name: str, *, after: int | None = None, seed: int = 0) -> None:
-        """A new output follows from the record's present end; one that was there goes on where it was.
+        """Follow from the record's present end if the output is new, otherwise from its saved position.
 
         Args:
-            record: that is followed; its folder holds the position.
-            name: letters, digits, ``-`` and ``_``; that of the position's file.
-            after: the number of the row after which a new output begins; 0 sends all that there is.
-            seed: of the chance in the delays.
+            record: the record to follow. Its folder holds the position.
+            name: name of the output and of its position file: letters, digits, ``-`` and ``_``.
+            after: the row number after which a new output begins; 0 sends the whole record.
+            seed: seed of the random delays.
 
         Raises:
-            ConfigurationError: no name, or no such row.
-            RecordError: the position's file is damaged, or is of another record.
-            FlawspotError: it cannot be written.
+            ConfigurationError: the name is not valid, or there is no such row.
+            RecordError: the position file is damaged or belongs to another record.
+            FlawspotError: the position file cannot be written.
         """
         if not _NAME.fullmatch(name):
-            raise ConfigurationError(f"{name!r} is no name of an output: give up to 60 letters, digits, - and _")
+            raise ConfigurationError(f"{name!r} cannot name an output: give up to 60 letters, digits, - and _")
         self._thread = threading.Thread(target=self._run, name=f"flawspot output {name}", daemon=True)
         self.stopping = threading.Event()
         self._record, self._output = record, name
@@ -109,14 +109,14 @@ class Follower(ABC):
 
     @abstractmethod
     def send(self, row: Row) -> None:
-        """Hand one row over, and return when it was taken.
+        """Send one row, and return when it was accepted.
 
         Raises:
-            DeliveryError: it was not, or nobody knows. Any other exception counts as the same.
+            DeliveryError: it was not accepted, or this is unknown. Any other exception counts as the same.
         """
 
     def tend(self) -> None:
-        """Keep a connection alive; called often, also where there is nothing to send.
+        """Keep a connection alive. Called often, even if there is nothing to send.
 
         Raises:
             DeliveryError: there is no connection.
@@ -124,12 +124,12 @@ class Follower(ABC):
         return
 
     def leave(self) -> None:
-        """Let go of a connection; called at the end, and after every failure."""
+        """Close a connection. Called at the end and after every failure."""
         return
 
     @property
     def state(self) -> State:
-        """How it is doing now."""
+        """The present state."""
         last = self._record.last
         waiting = max(0, (0 if last is None else last.number) - self._position)
         return State(
@@ -141,11 +141,11 @@ class Follower(ABC):
         self._thread.start()
 
     def nudge(self) -> None:
-        """A row was added: look at once. Called by any thread; never waits."""
+        """Announce a new row. Called by any thread; never waits."""
         self._new.set()
 
     def stop(self, seconds: float = 5.0) -> bool:
-        """End the thread; False where it still waits for somebody after so many seconds."""
+        """End the thread. False if it still waits after `seconds`."""
         self.stopping.set()
         self._new.set()
         if self._thread.ident is not None:
@@ -160,7 +160,7 @@ class Follower(ABC):
                 self._new.clear()
                 self.tend()
                 more = self._pass()
-            except Exception as error:  # whatever it is, the output lives on: it is told, and tried again
+            except Exception as error:  # whatever the error is, the output stays alive, reports it and retries
                 self._failed(error)
                 if self._delivered > delivered:
                     waits = delays(self._generator)
@@ -174,7 +174,7 @@ class Follower(ABC):
             self.leave()
 
     def _pass(self) -> bool:
-        """Send what is there, up to a number of rows; whether there may be more."""
+        """Send waiting rows, up to a limit. Returns whether there may be more."""
         rows = self._record.after(self._position, limit=_ROWS)
         try:
             for row in rows:
@@ -206,8 +206,8 @@ class Follower(ABC):
             row = self._record.row(saved.number)
             if row is None or row.hash != saved.hash:
                 raise ConfigurationError(
-                    f"{self._path} is of another record than {self._record.path}: move it away, and the output begins "
-                    "anew"
+                    f"{self._path} belongs to another record than {self._record.path}: move it away, and the output "
+                    "starts again"
                 )
             return saved.number
         row = self._record.last if after is None else self._record.row(after)
@@ -215,7 +215,7 @@ class Follower(ABC):
             raise ConfigurationError(f"output {self._output} cannot begin after row {after}: the record has none")
         self._unsaved = _NOTHING if row is None else Anchor.of(row)
         number = self._unsaved.number
-        self._save()  # at once: whatever comes from now on is delivered, whenever this ends
+        self._save()  # at once, so that every row from now on is delivered, whenever this ends
         return number
 
     def _save(self) -> None:
@@ -229,5 +229,5 @@ def _line(anchor: Anchor) -> bytes:
 
 
 def message(row: Row) -> bytes:
-    """A row as other systems get it: a JSON object, in ASCII; its number and hash are an anchor of the record."""
+    """A row for other systems: a JSON object in ASCII. Its number and hash are an anchor of the record."""
     return json.dumps(row.as_dict(), allow_nan=False).encode("ascii")

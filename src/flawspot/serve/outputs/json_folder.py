@@ -1,4 +1,4 @@
-"""Results into a folder, each in a file of its own, for whatever reads files."""
+"""Results as JSON files in a folder, one file each, for programs that read files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ _UNFINISHED = ".unfinished"
 
 
 class JsonFolder(Follower):
-    """Writes rows to ``NUMBER.json``. A file is there as a whole or not at all; whoever reads it may remove it.
+    """Writes rows to ``NUMBER.json``. A file appears only when complete, and its reader may remove it.
 
-    Files are written in the folder ``.unfinished`` in it, so that no pattern such as ``*.json`` meets one too early.
+    Files are first written in the subfolder ``.unfinished``, so that a pattern such as ``*.json`` finds only complete
+    ones.
     """
 
     def __init__(self, record: Record, name: str, folder: Path, *, after: int | None = None, seed: int = 0) -> None:
-        """See `Follower`; `folder` is made where there is none.
+        """See `Follower`. `folder` is created if missing.
 
         Raises:
-            ConfigurationError: the station keeps its own files there.
-            FlawspotError: it cannot be written into.
+            ConfigurationError: the station keeps its own files in that folder.
+            FlawspotError: the folder cannot be written to.
         """
         own = record.path.resolve().parent
         if folder.resolve() == own or folder.resolve().is_relative_to(own / "pictures"):

@@ -1,4 +1,4 @@
-"""Results to an MQTT broker; needs the extra ``flawspot[mqtt]``."""
+"""Results to an MQTT broker. It needs the extra ``flawspot[mqtt]``."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|[^\s/@\[\]]+")
 _KEEPALIVE_SECONDS = 30
 _FAREWELL_SECONDS = 2.0
 _TURN_SECONDS = 0.1
-"""Between two looks whether the output is to end, where the broker is waited for."""
+"""Seconds between two checks whether the output should end, while waiting for the broker."""
 ONLINE, OFFLINE = "online", "offline"
 
 
 class Mqtt(Follower):
-    """Publishes rows on ``flawspot/STATION/result`` and ``flawspot/STATION/word``; one is taken when the broker has
-    acknowledged it (QoS 1).
+    """Publishes rows on ``flawspot/STATION/result`` and ``flawspot/STATION/word``. A row is accepted once the broker
+    has acknowledged it (QoS 1).
 
-    ``flawspot/STATION/status`` holds ``online`` or ``offline``, retained; the broker itself says ``offline`` when the
-    connection is lost (last will).
+    ``flawspot/STATION/status`` holds ``online`` or ``offline``, retained. The broker itself publishes ``offline`` when
+    the connection is lost (last will).
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class Mqtt(Follower):
         after: int | None = None,
         seed: int = 0,
     ) -> None:
-        """Check the settings; nothing is connected yet.
+        """Check the settings. Nothing is connected yet.
 
         Args:
             record, name, after, seed: see `Follower`.
-            host: of the broker; an IPv6 address may stand in brackets.
+            host: name or address of the broker; an IPv6 address may be in brackets.
             station: its name in the topics.
-            port: of the broker; by default 8883 with TLS, else 1883.
+            port: port of the broker; by default 8883 with TLS, else 1883.
             login: a file with two lines, user and password.
-            tls: encrypt, and ask the broker for a certificate of its name.
-            authorities: a PEM file with those that may vouch for the broker, instead of the system's.
-            timeout: seconds for a connection, and for an acknowledgement.
+            tls: encrypt, and require a certificate for the broker's name.
+            authorities: a PEM file with the trusted certificate authorities, instead of the system's.
+            timeout: seconds for a connection and for an acknowledgement.
 
         Raises:
             ConfigurationError: a setting is wrong, or a file cannot be read.
@@ -71,11 +71,11 @@ class Mqtt(Follower):
         require("paho", "an output by MQTT")
         if not _STATION.fullmatch(station):
             raise ConfigurationError(
-                f"{shortened(station)!r} is no name for MQTT's topics: give up to 60 characters without +, # and /"
+                f"{shortened(station)!r} cannot be in MQTT topics: give up to 60 characters without +, # and /"
             )
         if not _HOST.fullmatch(host):
             raise ConfigurationError(
-                f"{shortened(host)!r} is no broker: give its name or address, such as broker.local"
+                f"{shortened(host)!r} is not a broker: give its name or address, such as broker.local"
             )
         self._host = host.strip("[]")
         self._port = port if port is not None else (8883 if tls else 1883)
@@ -89,7 +89,7 @@ class Mqtt(Follower):
         super().__init__(record, name, after=after, seed=seed)
 
     def tend(self) -> None:
-        """Be connected: the status and the last will speak of the station also where nothing is inspected."""
+        """Stay connected, so that the status and the last will are right even if nothing is inspected."""
         if self._client is not None and not self._lost:
             self._turn(0.0)
         if self._client is None or self._lost:
@@ -102,7 +102,7 @@ class Mqtt(Follower):
         self._publish(f"{self._topic}/{row.kind}", message(row), f"row {row.number}")
 
     def leave(self) -> None:
-        """Say goodbye where somebody listens, and close the connection."""
+        """Publish ``offline`` if connected, and close the connection."""
         if self._client is None:
             return
         with contextlib.suppress(ValueError, RuntimeError, OSError):
@@ -119,10 +119,9 @@ class Mqtt(Follower):
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion
 
-        # Nothing is left to paho's own attempts, nor to a thread of its: what is not acknowledged is sent again from
-        # the record, and its thread would not end as long as a broker is silent.
-        # By its name the broker knows it again, and ends a lost connection before this one: the last will of that one
-        # does not come after what is said here.
+        # paho's own retries and thread are not used: unacknowledged rows are sent again from the record, and its thread
+        # would not end while a broker is silent. By the client's name the broker recognizes it and ends a lost
+        # connection before this one, so that the last will of that one does not come after our own status.
         client = Client(CallbackAPIVersion.VERSION2, self._known_as, reconnect_on_failure=False)
         client.connect_timeout = self._timeout
         if self._login is not None:
@@ -139,7 +138,7 @@ class Mqtt(Follower):
         self._client, self._lost = client, False
         self._until(lambda: bool(answers), self._timeout, self.stopping)
         if not answers or answers[0].is_failure:
-            self._lost = True  # nothing can be said to it
+            self._lost = True  # nothing can be sent to it
             why = f"refuses the station: {answers[0]}" if answers else f"does not answer{self._why()}"
             raise DeliveryError(f"{self._broker} {why}")
         self._publish(f"{self._topic}/status", ONLINE, "the status", retain=True)
@@ -153,7 +152,7 @@ class Mqtt(Follower):
             raise DeliveryError(f"{self._broker} did not acknowledge {what}{self._why()}")
 
     def _until(self, done: Callable[[], bool], seconds: float, unless: threading.Event | None = None) -> bool:
-        """Let the connection work until something is done; False where it is lost first, or the time is over."""
+        """Let the connection work until `done`. False if it is lost first, or the time is over."""
         end = time.monotonic() + seconds
         while not done():
             if self._lost or time.monotonic() > end or (unless is not None and unless.is_set()):
@@ -162,7 +161,7 @@ class Mqtt(Follower):
         return True
 
     def _turn(self, seconds: float) -> None:
-        """Read and write what there is, pings among it."""
+        """Read and write what is waiting, including pings."""
         if self._client.loop(seconds):
             self._lost = True
 

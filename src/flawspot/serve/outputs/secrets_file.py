@@ -1,4 +1,4 @@
-"""Secrets lie in files of their own, and never in a setting, a message or a record."""
+"""Secrets are in files of their own, never in a setting, a message or a record."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ def read_secret(path: Path) -> str:
     """The text in a file, without the line break at its end.
 
     Raises:
-        ConfigurationError: it cannot be read, is empty, too large or no UTF-8.
+        ConfigurationError: the file cannot be read, is empty or too large, or is not UTF-8.
     """
     try:
         if not path.is_file():
-            raise ConfigurationError(f"{path} is no file: it should hold a secret")
+            raise ConfigurationError(f"{path} is not a file: it should hold a secret")
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
         text = data.decode("utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigurationError(f"cannot read the secret in {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path} holds no text in UTF-8: it should hold a secret") from error
+        raise ConfigurationError(f"{path} is not UTF-8 text: it should hold a secret") from error
     if not text or len(data) > _LARGEST:
         what = "empty" if not text else f"larger than {_LARGEST} bytes"
         raise ConfigurationError(f"{path} is {what}: it should hold a secret")
@@ -35,7 +35,7 @@ def read_login(path: Path) -> tuple[str, str]:
     """User and password: the first and the second line of a file.
 
     Raises:
-        ConfigurationError: as `read_secret`, or there are not two lines.
+        ConfigurationError: as for `read_secret`, or there are not two lines.
     """
     lines = read_secret(path).splitlines()
     if len(lines) != 2 or not all(lines):

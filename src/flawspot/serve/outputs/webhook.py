@@ -1,4 +1,4 @@
-"""Results to a web server, each by a POST of its own."""
+"""Results to a web server, each by its own POST request."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from flawspot.serve.record import Record
 from flawspot.texts import shortened
 
 _LATER = (408, 429)
-"""Of the 4xx those by which a receiver asks for another attempt."""
+"""The 4xx answers by which a receiver asks for another attempt."""
 
 
 class Webhook(Follower):
-    """Sends rows as JSON, in their order; a row is taken when the answer is 2xx, and sent again after anything else.
+    """Sends rows as JSON, in order. A row is accepted when the answer is 2xx, and sent again after any other answer.
 
-    Headers: ``X-Flawspot-Row`` is the number; ``X-Flawspot-Signature``, where there is a secret, ``sha256=`` and the
-    HMAC of the body in hexadecimal digits. Redirects are not followed, and proxies of the environment not used.
+    The header ``X-Flawspot-Row`` is the number. If there is a secret, ``X-Flawspot-Signature`` is ``sha256=`` and the
+    HMAC of the body in hexadecimal digits. Redirects are not followed, and proxies of the environment are not used.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Webhook(Follower):
         after: int | None = None,
         seed: int = 0,
     ) -> None:
-        """Check the settings; nothing is sent yet.
+        """Check the settings. Nothing is sent yet.
 
         Args:
             record, name, after, seed: see `Follower`.
             url: ``http://`` or ``https://``, without user and password.
             secret: a file with the key of the signature.
-            authorities: a PEM file with those that may vouch for the server, instead of the system's.
-            timeout: seconds that one POST may take in all.
+            authorities: a PEM file with the trusted certificate authorities, instead of the system's.
+            timeout: seconds that one POST may take in total.
 
         Raises:
             ConfigurationError: a setting is wrong, or a file cannot be read.
@@ -82,17 +82,17 @@ class Webhook(Follower):
             return
         told = f"{status} {shortened(reason)}".strip()
         if 300 <= status < 400:
-            raise DeliveryError(f"{self._shown} answers {told}, {shortened(location, 200)}: give the address itself")
+            raise DeliveryError(f"{self._shown} answers {told}, {shortened(location, 200)}: give the final address")
         if 400 <= status < 500 and status not in _LATER:
             raise DeliveryError(
-                f"{self._shown} refuses row {row.number} with {told}: nothing after it is sent before it is taken"
+                f"{self._shown} refuses row {row.number} with {told}: later rows wait until it is accepted"
             )
         raise DeliveryError(f"{self._shown} answers {told} to row {row.number}")
 
     def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str, str]:
-        """Status, its words, and where a redirect points."""
+        """Status, reason, and target of a redirect."""
         connection = self._connection()
-        # A receiver that sends a byte now and then would keep a socket's own timeout from ever ending.
+        # A receiver that sends a byte now and then would never trigger the socket's own timeout.
         late = threading.Event()
         watch = threading.Timer(self._timeout, _cut, (connection, late))
         watch.daemon = True
@@ -100,7 +100,7 @@ class Webhook(Follower):
         try:
             connection.request("POST", self._target, body, headers)
             answer = connection.getresponse()
-            if late.is_set():  # what was read may be the beginning of an answer that was cut
+            if late.is_set():  # the answer may be cut off
                 raise TimeoutError("timed out")
             return answer.status, answer.reason, answer.headers.get("Location", "")
         finally:
@@ -114,10 +114,10 @@ class Webhook(Follower):
 
 
 def context(authorities: Path | None) -> ssl.SSLContext:
-    """What a server must show: a certificate of its name, vouched for by the system's authorities or those in a file.
+    """An SSL context. The server needs a certificate for its name, from the system's authorities or those in a file.
 
     Raises:
-        ConfigurationError: the file holds none.
+        ConfigurationError: the file holds no certificates.
     """
     try:
         return ssl.create_default_context(cafile=authorities)
@@ -126,9 +126,9 @@ def context(authorities: Path | None) -> ssl.SSLContext:
 
 
 def _parts(url: str) -> tuple[bool, str, int, str]:
-    """Whether it is https, host, port, and what is asked for there."""
+    """Whether it is https, host, port, and path with query."""
     wrong = ConfigurationError(
-        f"{shortened(url)!r} is no address for a webhook: give http://HOST/... or https://HOST/..."
+        f"{shortened(url)!r} is not an address for a webhook: give http://HOST/... or https://HOST/..."
     )
     if not url.isascii() or not url.isprintable() or " " in url:
         raise wrong
@@ -147,7 +147,7 @@ def _parts(url: str) -> tuple[bool, str, int, str]:
 
 
 def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
-    """End whatever another thread waits for."""
+    """End a call that another thread waits for."""
     late.set()
     with contextlib.suppress(OSError):
         if connection.sock is not None:

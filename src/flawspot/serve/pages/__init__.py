@@ -1,1 +1,1 @@
-"""The pages of the station: the one at the line is drawn by its script, the engineer's is written here."""
+"""The station's pages. A script draws the page at the line; the engineer's page is written here."""

@@ -1,4 +1,5 @@
-"""Artifacts on the engineer's page: the present one, the candidate and its trial, who approved what when."""
+"""The artifacts on the engineer's page: the present one, the candidate and its trial, and who approved which one
+when."""
 
 from __future__ import annotations
 
@@ -13,10 +14,10 @@ MOST_CHANGES = 60
 
 
 def artifacts_view(told: dict[str, Any], name: str, threshold: float) -> Markup:
-    """Artifacts of a detector with what may be done to them.
+    """The artifacts of a detector, with buttons for the possible actions.
 
     Args:
-        told: as ``/v1/artifacts/{name}`` gives it.
+        told: the answer of ``/v1/artifacts/{name}``.
         name: of the detector.
         threshold: of the present artifact.
     """
@@ -36,7 +37,7 @@ def artifacts_view(told: dict[str, Any], name: str, threshold: float) -> Markup:
     previous = told["previous"] or next((row["previous"] for row in told["history"] if row["previous"]), None)
     back = None
     if previous is not None:
-        question = f"Artifact {previous[:12]} will judge {name} again, in the place of {told['artifact'][:12]}."
+        question = f"Artifact {previous[:12]} will judge {name} again, instead of {told['artifact'][:12]}."
         back = _sure("back", "Roll back", question, "Yes, roll back", action, previous)
     history = [tag("li", local(row["time"]), " ", _switched(row)) for row in told["history"][:50]]
     return joined(
@@ -69,14 +70,14 @@ def _candidate(candidate: dict[str, Any], present: str, name: str, action: str) 
         failed = tag("p", f"The trial failed: {candidate['reason']}", class_="bad")
         return tag("div", told, failed, _turn_down(candidate["sha256"], action), class_="candidate")
     changed = candidate["changed"]
-    others = f"{counted(len(changed), 'verdict')} would be another"
+    others = f"{counted(len(changed), 'verdict')} would change"
     text = (
-        f"Tried on the last {candidate['pictures']} pictures: {others}. Where it stays, the severity "
+        f"Tried on the last {candidate['pictures']} pictures: {others}. Where the verdict stays, the severity "
         f"changes by at most {candidate['largest_change']:.2g}."
     )
     cards = [_change(change) for change in changed[:MOST_CHANGES]]
     question = (
-        f"Artifact {short} will judge {name} from the next part on, in the place of {present[:12]}. On the last "
+        f"Artifact {short} will judge {name} from the next part on, instead of {present[:12]}. On the last "
         f"{candidate['pictures']} pictures {others}."
     )
     sure = _sure("approve", "Approve the candidate", question, "Yes, approve", action, candidate["sha256"])
@@ -85,7 +86,7 @@ def _candidate(candidate: dict[str, Any], present: str, name: str, action: str) 
 
 
 def _turn_down(artifact: str, action: str) -> Markup:
-    """The present artifact goes on, so that nothing is asked once more."""
+    """A button without a question, as the present artifact stays."""
     hidden = tag("input", type="hidden", name="artifact", value=artifact)
     return tag(
         "form", hidden, tag("button", "Turn it down", name="do", value="turn-down"), method="post", action=action
@@ -105,7 +106,7 @@ def _in_brackets(severity: float | None) -> str:
 
 
 def _sure(do: str, title: str, question: str, yes: str, action: str, artifact: str) -> Markup:
-    """A button that opens a question; only the answer to that does something."""
+    """A button that opens a question. Only the answer to it does something."""
     form = tag(
         "form",
         tag("input", type="hidden", name="artifact", value=artifact),
@@ -123,5 +124,5 @@ def _sure(do: str, title: str, question: str, yes: str, action: str, artifact: s
 def _switched(row: dict[str, Any]) -> str:
     told = f"{row['artifact'][:12]} {row['how']} by {row['by']}"
     if "tried" in row:
-        told += f", tried on {counted(row['tried'], 'picture')}, with {counted(row['changed'], 'other verdict')}"
+        told += f", tried on {counted(row['tried'], 'picture')}, with {counted(row['changed'], 'changed verdict')}"
     return told

@@ -1,4 +1,4 @@
-"""HTML that is put together from Python: every text in it is escaped, whoever it comes from."""
+"""Builds HTML from Python. Every text in it is escaped, whatever its source."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ class Markup(str):
 
 
 def tag(name: str, /, *held: object, **attributes: object) -> Markup:
-    """An element.
+    """Make an element.
 
     Args:
-        name: of the element.
-        held: markup as it is, everything else as a text; None and False are left out.
-        attributes: ``_`` is written as ``-``, save one at the end; True has no value, None and False are left out.
+        name: name of the element.
+        held: the contents: `Markup` is inserted as it is, everything else as text. None and False are left out.
+        attributes: the attributes. ``_`` in a name becomes ``-``, except at the end. True has no value; None and False
+            are left out.
     """
     told = "".join(
         f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{_text(value)}"')
@@ -36,36 +37,36 @@ def tag(name: str, /, *held: object, **attributes: object) -> Markup:
 
 
 def joined(*held: object) -> Markup:
-    """Pieces one after the other."""
+    """Join pieces of HTML."""
     shown = (each for each in held if each is not None and each is not False)
     return Markup("".join(each if isinstance(each, Markup) else _text(each) for each in shown))
 
 
 def page(name: str, **held: object) -> str:
-    """The page of that name, with the symbols of verdicts and what else it leaves open.
+    """Read the page of that name and fill it in, including the symbols of the verdicts.
 
     Args:
-        name: of the file beside this one.
-        held: by the names after ``$`` in the file; what is no `Markup` is a text.
+        name: name of the page's file, beside this one.
+        held: texts for the names after ``$`` in the file. What is not `Markup` is escaped.
     """
     text, symbols = ((_FOLDER / each).read_text(encoding="utf-8") for each in (name, "symbols.svg"))
     return string.Template(text).substitute({key: joined(value) for key, value in held.items()}, symbols=symbols)
 
 
 def local(time: str) -> Markup:
-    """A time of the record as it is at the station."""
+    """A time of the record as local time of the station."""
     found = datetime.datetime.fromisoformat(time).astimezone()
     return tag("time", found.strftime("%Y-%m-%d %H:%M:%S"), datetime=time)
 
 
 def icon(verdict: str) -> Markup:
-    """The shape of a verdict; the pages hold the symbols."""
+    """The symbol of a verdict. The pages hold the symbols."""
     kind = verdict.replace(" ", "-")
     return tag("svg", tag("use", href=f"#{kind}", class_=kind), class_="shape", aria_hidden="true")
 
 
 def facts(pairs: list[tuple[str, object]]) -> Markup:
-    """Names and what they are; those of None are left out."""
+    """A list of names and values. Pairs with None are left out."""
     rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs if value is not None]
     return tag("dl", *rows)
 

@@ -1,4 +1,4 @@
-"""Results on the engineer's page: the list, and one of them large."""
+"""The results on the engineer's page: the list, and one of them large."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from flawspot.serve.pages.markup import Markup, facts, icon, joined, local, tag
 
 
 def result_list(results: list[dict[str, Any]], link: str) -> Markup:
-    """Results as cards, each a link to itself.
+    """Results as cards that are links.
 
     Args:
-        results: as the API gives them.
-        link: to which the number is added.
+        results: results in the form of the API.
+        link: address of a link, to which the result's number is appended.
     """
     if not results:
-        return tag("p", "No result fits: ask for more, or wait for parts.", class_="big")
+        return tag("p", "No result fits the filter: widen it, or wait for parts.", class_="big")
     return tag("div", *(_card(result, link) for result in results), class_="cards")
 
 
 def chosen(result: dict[str, Any], words: list[dict[str, Any]]) -> Markup:
-    """One result with its picture and everything people have said of it."""
+    """One result with its picture and all words on it."""
     title = joined(icon(result["verdict"]), f" No {result['number']}: {result['verdict']}")
     milliseconds = result.get("milliseconds", {}).get("judged")
     told = facts(
@@ -47,14 +47,14 @@ def chosen(result: dict[str, Any], words: list[dict[str, Any]]) -> Markup:
         tag("div", _photo(result), class_="photo"),
         told,
         tag("h3", "Words"),
-        tag("ol", *said) if said else tag("p", "Nobody has said anything of it."),
+        tag("ol", *said) if said else tag("p", "Nobody has commented on it."),
         id="chosen",
         aria_labelledby="chosen-title",
     )
 
 
 def severity(result: dict[str, Any]) -> str:
-    """The severity in few digits, but never shown on the other side of 1."""
+    """The severity in few digits, rounded so that it never crosses 1."""
     value = result.get("severity")
     if value is None:
         return "∞" if result["verdict"] == "anomalous" else "none"
@@ -63,7 +63,7 @@ def severity(result: dict[str, Any]) -> str:
 
 
 def thumbnail(picture: str | None) -> Markup:
-    """A small picture; its empty frame where there is none."""
+    """A small picture, or an empty frame if there is none."""
     if picture is None:
         return tag("span", class_="thumbnail")
     return tag("img", src=f"/v1/pictures/{picture}/view?side=160", alt="", loading="lazy", class_="thumbnail")
@@ -89,7 +89,7 @@ def _photo(result: dict[str, Any]) -> Markup:
     if picture is None:
         return tag("p", "There is no picture.", class_="big")
     if size is None:  # it could not be read, and so cannot be shown
-        link = tag("a", "Here is its file.", href=f"/v1/pictures/{picture}", download=True)
+        link = tag("a", "Download its file.", href=f"/v1/pictures/{picture}", download=True)
         return tag("p", "This picture could not be read. ", link, class_="big")
     width, height = size
     found = [_box("found", region["box"]) for region in result["regions"]]

@@ -1,4 +1,4 @@
-"""The threshold on the engineer's page: what others would have done to the parts that people have confirmed."""
+"""The threshold on the engineer's page: what other thresholds would do to the parts that people have confirmed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ WIDTH, HEIGHT, _TOP, _BOTTOM = 600, 220, 10, 190
 
 
 def trade_off_view(told: dict[str, Any]) -> Markup:
-    """Two curves against the threshold, and in words what the present one did.
+    """Two curves over the threshold, and a sentence on what the present threshold did.
 
     Args:
-        told: by `flawspot.serve.confirmed.trade_off`, and ``present``, the threshold.
+        told: the values of `flawspot.serve.confirmed.trade_off`, and ``present``, the threshold.
     """
     good, defective, points, present = told["good"], told["defective"], told["points"], float(told["present"])
     known = f"Of the parts that this artifact judged, {good} are confirmed as good and {defective} as defective."
     if not points:
-        return tag("p", known, " Say at the line what parts were, and this shows what another threshold would do.")
+        return tag("p", known, " Once people at the line say what parts were, this shows other thresholds.")
     ends = [present, *(point["threshold"] for point in points)]
     margin = (max(ends) - min(ends) or abs(present) or 1.0) / 20
     low, high = min(ends) - margin, max(ends) + margin
@@ -44,7 +44,7 @@ def trade_off_view(told: dict[str, Any]) -> Markup:
             (f"{high:.3g}", WIDTH - 4, 212, "end"),
         )
     ]
-    label = "Shares of good parts called anomalous and of defective parts called good, by the threshold"
+    label = "Shares of good parts called anomalous and of defective parts called good, by threshold"
     data = json.dumps({"points": points, "good": good, "defective": defective, "low": low, "high": high})
     slider = tag("input", id="slider", type="range", min=low, max=high, step="any", value=present, data_known=data)
     return joined(

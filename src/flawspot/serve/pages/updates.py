@@ -1,4 +1,4 @@
-"""Updates on the engineer's page: the form that asks for one, how far it is, and what it has changed."""
+"""Updates on the engineer's page: the form, the progress, and the result."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ _MOST_SUSPECTS = 20
 
 
 def drift_view(detectors: list[str]) -> Markup:
-    """For each detector whose drift is on: that an update may help, with a link to the form that asks for it."""
+    """A message for each detector with drift that an update may help, with a link to the form."""
     return joined(*(_drifted(name) for name in detectors))
 
 
 def _drifted(name: str) -> Markup:
     link = tag(
-        "a", "update it from what people confirmed in the last days", href=f"/engineer?detector={_in(name)}#update"
+        "a",
+        "update it with pictures that people confirmed in the last days",
+        href=f"/engineer?detector={_in(name)}#update",
     )
-    text = f"Good parts of {name} look unlike those it learned from. If they are as they should be, "
+    text = f"Good parts of {name} look different from those it learned from. If they are correct, "
     return tag("p", text, link, ".", class_="drift", role="status")
 
 
@@ -30,13 +32,13 @@ def update_view(told: dict[str, Any], name: str) -> Markup:
     """The update of a detector.
 
     Args:
-        told: as ``/v1/artifacts/{name}/update`` gives it.
+        told: the answer of ``/v1/artifacts/{name}/update``.
         name: of the detector.
     """
     what = tag(
         "p",
         "It learns from parts that people called a false alarm or confirmed as good, and from good ones that nobody "
-        "spoke of. What comes of it is a candidate: nothing else judges before you have approved it.",
+        "commented on. The result is a candidate: it judges no part before you approve it.",
     )
     if told["state"] == "running":
         return joined(what, _running(told, name))
@@ -51,11 +53,11 @@ def _form(name: str) -> Markup:
         tag("label", "Parts since ", tag("input", name="since", type="datetime-local")),
         tag(
             "label",
-            "Good ones that nobody spoke of ",
+            "Good ones that nobody commented on ",
             tag("input", name="sample", type="number", required=True, **most),
         ),
         tag("button", "Make an update", name="do", value="update"),
-        tag("p", "Without a time: since the present artifact judges."),
+        tag("p", "Without a time: since the present artifact began to judge."),
         method="post",
         action=f"/engineer/{_in(name)}",
         id="ask-update",
@@ -81,7 +83,7 @@ def _made(told: dict[str, Any]) -> Markup:
     sources = (
         (pictures["false_alarms"], "that people called a false alarm"),
         (pictures["confirmed"], "confirmed as good"),
-        (pictures["sampled"], f"of {pictures['kept_good']} kept ones that nobody spoke of"),
+        (pictures["sampled"], f"of {pictures['kept_good']} kept ones that nobody commented on"),
     )
     used = ", ".join(f"{count} {what}" for count, what in sources if count)
     learned = f"It learned from {counted(report['learned'], 'picture')}; {report['held_out']} more set the threshold."
@@ -93,12 +95,12 @@ def _made(told: dict[str, Any]) -> Markup:
             ("Alarms on new held-out", _alarms(report, "new_alarms", report["held_out"])),
             ("Alarms on earlier held-out", _alarms(report, "old_alarms", report["old_held_out"])),
             (
-                "False alarms it promises",
+                "Promised false-alarm rate",
                 f"{report['promised_rate']:.2%}, if these pictures are a fair sample of good parts",
             ),
         ]
     )
-    known = f"{counted(report['known'], 'picture')} it knew already." if report["known"] else None
+    known = f"{counted(report['known'], 'picture')} it already knew." if report["known"] else None
     lines = [tag("li", line) for line in report["told"]]
     return joined(
         _asked(told),
@@ -120,23 +122,23 @@ def _alarms(report: dict[str, Any], name: str, count: int) -> str | None:
 
 
 def _suspects(names: list[str]) -> Markup | None:
-    """Pictures that score far above the others: what was learned as good may be none."""
+    """Pictures that score far above the others. What was learned as good may be bad."""
     if not names:
         return None
     numbers = [as_whole_number(PurePath(name).stem) for name in names[:_MOST_SUSPECTS]]
     links = [joined(" ", tag("a", f"No {number}", href=f"/engineer?number={number}#chosen")) for number in numbers]
-    return tag("p", "Look at these before you approve, they may show bad parts:", *links, class_="bad")
+    return tag("p", "Look at these before you approve. They may show bad parts:", *links, class_="bad")
 
 
 def _left_out(pictures: dict[str, int] | None) -> Markup | None:
-    """What was not learned from, where people may expect it."""
+    """The pictures that were not learned from although people may expect it."""
     if pictures is None:
         return None
     reasons = (
-        (pictures["not_kept"], "not kept any more"),
-        (pictures["changed"], "with other bytes than were judged"),
+        (pictures["not_kept"], "no longer kept"),
+        (pictures["changed"], "changed since they were judged"),
         (pictures["contradicted"], "of parts that are defective or on hold by another result"),
-        (pictures["beyond"], "beyond what one update takes"),
+        (pictures["beyond"], "above the limit of one update"),
     )
     told = ", ".join(f"{count} {what}" for count, what in reasons if count)
     return tag("p", f"Left out: {told}.") if told else None

@@ -1,1 +1,1 @@
-"""Updates that are made at the station: from confirmed pictures to a candidate that waits for approval."""
+"""Updates made at the station: from confirmed pictures to a candidate that waits for approval."""

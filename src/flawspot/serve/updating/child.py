@@ -1,11 +1,11 @@
-"""An update in a process of its own, so that the line goes on: slow, bounded, and gone with its station.
+"""An update in a separate process, so that the line goes on. It is slow and bounded, and ends with its station.
 
     python -P -m flawspot.serve.updating.child '{"artifact": ..., "state": ..., "photographs": ..., "output": ...,
                                                  "seed": 0, "megabytes": 4096}'
 
-It tells of itself by lines of JSON on standard output: ``{"step": ..., "done": ..., "of": ...}`` now and then, and at
-its end ``{"report": ...}`` or ``{"error": ...}``. It ends at once where its standard input does, which is when the
-station has ended, however that came.
+It reports by lines of JSON on standard output: ``{"step": ..., "done": ..., "of": ...}`` now and then, and at its end
+``{"report": ...}`` or ``{"error": ...}``. It exits as soon as its standard input is closed, which happens when the
+station ends, in whatever way.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ class Telling:
         return nullcontext()
 
     def note(self, message: str) -> None:
-        """What it tells of single photographs is in the report."""
+        """Ignored: notes on single photographs are in the report."""
 
 
 def main(given: str, file: IO[str]) -> None:
-    """Make the update that `given` describes, and tell of it."""
+    """Make the update that `given` describes, and report it."""
     asked, telling = json.loads(given), Telling(file)
     try:
         _behave(int(asked["megabytes"]))
-        from flawspot.updating import update  # not before: its packages see how many cores there are
+        from flawspot.updating import update  # late, because its packages read the number of cores when imported
 
         made = update(
             asked["artifact"],
@@ -83,9 +83,10 @@ def main(given: str, file: IO[str]) -> None:
 
 
 def _behave(megabytes: int) -> None:
-    """Take what others leave: last in line for the processor, on half of the cores, and the first to go without memory.
+    """Leave the machine to others: low priority, half of the cores, and the first process to be killed if memory is
+    short.
 
-    What the system does not know of that is left out.
+    Settings that the system does not support are skipped.
     """
     with contextlib.suppress(AttributeError, OSError):
         os.nice(19)
@@ -109,7 +110,7 @@ def _end_with_the_station() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_the_station, daemon=True).start()
-    # Whatever else is printed is none of the lines that the station reads.
+    # Other output must not mix with the lines that the station reads.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as lines:
         os.dup2(2, 1)
         main(sys.argv[1], lines)

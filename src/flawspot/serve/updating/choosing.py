@@ -1,4 +1,4 @@
-"""Which of the kept pictures an update learns from: good parts by people's words, and a sample of the others."""
+"""Chooses the kept pictures that an update learns from: parts that people called good, and a sample of the others."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from flawspot.serve.record import HOLDING, Record, Wanted
 DEFAULT_SAMPLE = 50
 MOST_SAMPLE = 1000
 MOST_SPOKEN = 2000
-"""Pictures that people spoke of, the newest first; an update takes so many at once."""
+"""Most pictures with words that one update takes, newest first."""
 _SAMPLED = 4711
-"""Keeps the draw apart from others with the same seed."""
+"""Makes the draw independent of others with the same seed."""
 FALSE_ALARM, CONFIRMED, UNSPOKEN = "false alarm", "confirmed", "unspoken"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a person asks of an update.
+    """A request for an update.
 
     Attributes:
-        by: who.
-        since: of which results the pictures are, as rows have times; None: since the present artifact judges.
-        sample: how many good ones that nobody spoke of, 0 to `MOST_SAMPLE`.
-        seed: of their draw and of the update.
+        by: the person who asks.
+        since: only pictures of results since this time, in the form of rows; None: since the present artifact judges.
+        sample: how many good pictures without words, 0 to `MOST_SAMPLE`.
+        seed: seed of the sample and of the update.
     """
 
     by: str
@@ -45,7 +45,7 @@ class Asked:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raises ConfigurationError where a number is out of its range."""
+        """Raises ConfigurationError if a number is out of its range."""
         for name, value, most in (("sample", self.sample, MOST_SAMPLE), ("seed", self.seed, 2**32 - 1)):
             if type(value) is not int or not 0 <= value <= most:
                 raise ConfigurationError(f"{name} is {str(value)[:20]}: give a whole number from 0 to {most}")
@@ -53,16 +53,16 @@ class Asked:
 
 @dataclass
 class Chosen:
-    """The pictures of an update, and those that were left out.
+    """The pictures of an update, and counts of those left out.
 
     Attributes:
         results: the numbers of their results, ascending.
-        false_alarms, confirmed, sampled: how many are there for which reason.
-        kept_good: from how many kept pictures of good parts that nobody spoke of the sample was drawn.
-        not_kept: of those that people spoke of, how many are not kept any more.
-        changed: how many have other bytes than were judged.
-        contradicted: how many show a part that is defective, or on hold, by another result of the same picture.
-        beyond: how many more than `MOST_SPOKEN` people spoke of.
+        false_alarms, confirmed, sampled: how many were taken for which reason.
+        kept_good: how many kept pictures of good parts without words the sample was drawn from.
+        not_kept: how many pictures with words are no longer kept.
+        changed: how many have other bytes than the judged ones.
+        contradicted: how many show a part that is defective or on hold according to another result of the same picture.
+        beyond: how many pictures with words were above `MOST_SPOKEN`.
     """
 
     results: tuple[int, ...] = ()
@@ -76,7 +76,7 @@ class Chosen:
     beyond: int = 0
 
     def counts(self) -> dict[str, int]:
-        """All but the numbers of the results."""
+        """Everything except the numbers of the results."""
         return {name: value for name, value in asdict(self).items() if name != "results"}
 
 
@@ -89,19 +89,20 @@ def choose(
     folder: Path,
     stopping: threading.Event,
 ) -> Chosen:
-    """Put the pictures of an update into a folder, under the numbers of their results.
+    """Put the pictures of an update in a folder, named by the numbers of their results.
 
-    Each picture is taken once. One that people called a missed defect in any result is never taken, nor one of a part
-    that is on hold.
+    Each picture is taken once. A picture that people called a missed defect in any result is never taken, nor one of a
+    part on hold.
 
     Args:
-        record: of the station.
-        pictures: that it keeps.
-        detector: whose results.
-        since: from when on, as rows have times.
-        asked: how many of what nobody spoke of, by which seed.
-        folder: is made; it must lie where `pictures` does, for pictures are linked there rather than copied.
-        stopping: ends it.
+        record: the record of the station.
+        pictures: its kept pictures.
+        detector: the detector whose results are used.
+        since: start time, in the form of rows.
+        asked: the request, with the size and seed of the sample.
+        folder: the folder to create. It must be on the disk of `pictures`, because pictures are linked rather than
+            copied.
+        stopping: set to end the work.
 
     Raises:
         DataError: there is no such picture.
@@ -130,7 +131,7 @@ def choose(
 
 
 def _spoken(record: Record, wanted: Wanted, chosen: Chosen, stopping: threading.Event) -> dict[str, tuple[int, str]]:
-    """Pictures that people called good in any way, the newest first: the numbers of their results, and which way."""
+    """Pictures that people called good in any way, newest first: the number of their result, and which way."""
     found: dict[str, tuple[int, str]] = {}
     for row in record.each_result(wanted):
         _go_on(stopping)
@@ -147,7 +148,7 @@ def _spoken(record: Record, wanted: Wanted, chosen: Chosen, stopping: threading.
 def _unspoken(
     record: Record, pictures: Pictures, detector: str, since: str, stopping: threading.Event
 ) -> dict[str, int]:
-    """Pictures of good results that nobody spoke of: those that are kept, by their own hash, and the last ones."""
+    """Pictures of good results without words: those kept by their own hash, and the recent ones."""
     found: dict[str, int] = {}
     for row in record.kept_good(detector, since):
         _go_on(stopping)
@@ -163,14 +164,14 @@ def _unspoken(
 
 
 def kind_of(row: Row, words: list[Row]) -> str | None:
-    """Why a result's picture may be learned from: a false alarm, confirmed as good, or good and nobody spoke of it.
+    """Why a result's picture may be learned from: a false alarm, confirmed as good, or good without words.
 
     Args:
-        row: of the result.
-        words: that people said of it, the oldest first.
+        row: the row of the result.
+        words: the words on it, oldest first.
 
     Returns:
-        One of `FALSE_ALARM`, `CONFIRMED` and `UNSPOKEN`; None where it may not.
+        One of `FALSE_ALARM`, `CONFIRMED` and `UNSPOKEN`; None if it may not be learned from.
     """
     verdict = row.content["verdict"]
     if verdict == NOT_INSPECTED or _bars(row, words):
@@ -181,7 +182,7 @@ def kind_of(row: Row, words: list[Row]) -> str | None:
 
 
 def _bars(row: Row, words: list[Row]) -> bool:
-    """Whether by these words the part is on hold, is defective, or was ever called a missed defect."""
+    """Whether these words put the part on hold, call it defective, or ever called it a missed defect."""
     said = [str(word.content["word"]) for word in words]
     held = next((word for word in reversed(said) if word in HOLDING), None) == "hold"
     truth = truth_of(row, words)
@@ -189,7 +190,7 @@ def _bars(row: Row, words: list[Row]) -> bool:
 
 
 class _Placing:
-    """Puts pictures into the folder, and counts them."""
+    """Puts pictures in the folder and counts them."""
 
     def __init__(
         self, record: Record, pictures: Pictures, folder: Path, chosen: Chosen, stopping: threading.Event
@@ -203,7 +204,7 @@ class _Placing:
             raise FlawspotError(f"cannot make {folder}: {error.strerror or error}; free some space") from error
 
     def take(self, number: int, picture: str, kind: str) -> None:
-        """Take the picture of a result, unless something is against it."""
+        """Take the picture of a result, unless it must be left out."""
         _go_on(self._stopping)
         chosen = self._chosen
         if any(_bars(each, self._record.words_on(each.number)) for each in self._record.of_picture(picture)):
@@ -221,7 +222,7 @@ class _Placing:
             chosen.sampled += kind == UNSPOKEN
 
     def _place(self, picture: str, number: int) -> str | None:
-        """The SHA-256 of what lies in the folder now; what is not the picture is taken away again. None: not kept."""
+        """Put a picture in the folder and return its SHA-256; a wrong file is removed again. None: it is not kept."""
         path = self._pictures.find(picture)
         if path is None:
             return None
@@ -235,7 +236,7 @@ class _Placing:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != picture:
                 place.unlink()
-        except FileNotFoundError:  # old pictures go meanwhile
+        except FileNotFoundError:  # old pictures may be removed meanwhile
             return None
         except OSError as error:
             raise FlawspotError(f"cannot write {place}: {error.strerror or error}; free some space") from error
@@ -248,9 +249,9 @@ def _go_on(stopping: threading.Event) -> None:
 
 
 def _none_of(chosen: Chosen) -> str:
-    told = ((chosen.not_kept, "not kept any more"), (chosen.changed, "changed"), (chosen.contradicted, "contradicted"))
+    told = ((chosen.not_kept, "no longer kept"), (chosen.changed, "changed"), (chosen.contradicted, "contradicted"))
     left = ", ".join(f"{count} {what}" for count, what in told if count)
     return (
-        f"there is no picture to learn from{f' ({left})' if left else ''}: say of parts that they were a false "
+        f"there is no picture to learn from{f' ({left})' if left else ''}: mark parts as a false "
         "alarm or confirmed as good, or ask for an earlier `since`"
     )

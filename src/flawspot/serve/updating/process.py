@@ -1,4 +1,4 @@
-"""The process of an update, as the station sees it: started, listened to, and ended whatever comes."""
+"""The process of an update as seen by the station: it is started, read, and always ended."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _POOLS = (THREADS, "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an update may take of the machine that the line runs on.
+    """How much of the machine an update may use while the line runs.
 
     Attributes:
-        seconds: then it is ended.
-        megabytes: of memory, 10^6 bytes each, where the system holds a process to that (Linux).
+        seconds: seconds after which it is ended.
+        megabytes: memory in MB (10^6 bytes), on systems that can enforce it (Linux).
     """
 
     seconds: float = 3600.0
@@ -47,18 +47,18 @@ class Process:
         """Start it.
 
         Args:
-            asked: what the child is given, but for its memory.
-            folder: where it may leave what it complains of.
-            bounds: of it.
+            asked: the input of the child, without its memory limit.
+            folder: folder for its error messages.
+            bounds: its limits.
 
         Raises:
-            FlawspotError: it cannot be started.
+            FlawspotError: the process cannot be started.
         """
         self._bounds, self._log = bounds, folder / _LOG
         self._late = False
-        # As many as the cores that it keeps to.
+        # As many threads as the cores that it may use.
         environment = os.environ | dict.fromkeys(_POOLS, str(max((os.cpu_count() or 1) // 2, 1)))
-        # Without the working folder among the places of modules (-P), where others may write.
+        # -P keeps the working folder, where others may write, out of the module search path.
         command = [sys.executable, "-P", "-m", _MODULE, json.dumps({**asked, "megabytes": bounds.megabytes})]
         try:
             with self._log.open("wb") as log:
@@ -79,10 +79,10 @@ class Process:
         self._timer.start()
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """What it tells, until its end.
+        """Yield the lines of the process until its end.
 
         Raises:
-            FlawspotError: it ended otherwise than by its own last line, or took too long.
+            FlawspotError: it ended without a last line of its own, or took too long.
         """
         told: dict[str, Any] = {}
         assert self._process.stdout is not None  # it is a pipe
@@ -97,12 +97,12 @@ class Process:
             raise FlawspotError(self._reason(code))
 
     def kill(self) -> None:
-        """End it, if it has not ended; by any thread."""
+        """End the process if it still runs. Any thread may call this."""
         with contextlib.suppress(OSError):
             self._process.kill()
 
     def end(self) -> None:
-        """End it and let go of it; by the thread that listens to it."""
+        """End the process and release it. Only the listening thread calls this."""
         self._timer.cancel()
         self.kill()
         self._process.wait()
@@ -122,7 +122,7 @@ class Process:
             )
         if code < 0:
             return (
-                f"its process was ended from outside (signal {-code}), perhaps for want of memory: ask for fewer "
+                f"its process was ended from outside (signal {-code}), perhaps because memory was short: ask for fewer "
                 "pictures, or update on another machine"
             )
         last = ""
@@ -132,7 +132,7 @@ class Process:
 
 
 def _apart() -> dict[str, Any]:
-    """So that Ctrl-C at the station's terminal is for the station, which ends the update itself."""
+    """Options so that Ctrl-C at the terminal reaches only the station, which ends the update itself."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
     return {"process_group": 0}

@@ -1,6 +1,7 @@
-"""The updates of one detector at the station: asked for by a person, made beside the line, and then a candidate.
+"""The updates of one detector at the station. A person asks for one, it is made beside the line, and becomes a
+candidate.
 
-Nothing judges otherwise for it: what an update comes to is tried and approved as any artifact that was sent.
+An update does not change what judges by itself. It is tried and approved like any artifact that was sent.
 """
 
 from __future__ import annotations
@@ -27,25 +28,25 @@ from flawspot.serve.updating.process import Bounds, Process
 from flawspot.texts import counted
 
 KIND = "update"
-"""Of rows of the record: each has an ``event``, ``began``, ``made`` or ``failed``."""
+"""Kind of rows in the record. Each has an ``event``: ``began``, ``made`` or ``failed``."""
 _PREFIX = ".update-"
 _PATIENCE = 10.0
 
 
 @dataclass
 class Run:
-    """An update that is under way, or the last one.
+    """The current or last update.
 
     Attributes:
-        state: ``running``, ``made`` or ``failed``.
-        by: who asked for it.
-        artifact: the SHA-256 of the artifact that it goes on from.
-        time: when it began, or ended.
-        since: from when on results were looked at.
-        step, done, of: what is under way, and how far where that is counted.
-        pictures: how many were chosen and left out; see `flawspot.serve.updating.choosing.Chosen`.
+        state: state of the update: ``running``, ``made`` or ``failed``.
+        by: the person who asked for it.
+        artifact: SHA-256 of the artifact that it starts from.
+        time: time of its beginning or end.
+        since: start time of the results used.
+        step, done, of: the current step, and its progress if that is counted.
+        pictures: counts of pictures chosen and left out; see `flawspot.serve.updating.choosing.Chosen`.
         report: what has changed; see `flawspot.updating.Report`.
-        candidate: the SHA-256 of the artifact that it came to.
+        candidate: SHA-256 of the resulting artifact.
         reason: why it failed.
     """
 
@@ -64,14 +65,14 @@ class Run:
 
     @property
     def far(self) -> str | None:
-        """How far it is, as a sentence; None where it is not under way."""
+        """Its progress as a sentence; None if it is not running."""
         if self.state != "running":
             return None
         return f"Under way: {self.step}" + (f", {self.done} of {self.of}." if self.of else ".")
 
 
 class Updates:
-    """See the module. Used by any threads."""
+    """The updates of one detector. Thread-safe."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Updates:
         bounds: Bounds,
         told: Callable[[str, dict[str, Any]], None],
     ) -> None:
-        """`folder` is the station's; `told` hears of beginnings and ends."""
+        """`folder` is the station's. `told` is called at the beginning and end of an update."""
         self._swap, self._record, self._pictures, self._folder = swap, record, pictures, folder
         self._bounds, self._told = bounds, told
         self._lock, self._closing = threading.Lock(), threading.Event()
@@ -93,16 +94,16 @@ class Updates:
 
     @property
     def name(self) -> str:
-        """Of the detector."""
+        """Name of the detector."""
         return self._swap.inspection.name
 
     def start(self) -> None:
-        """Record the end of an update that ended with the station, however that came."""
+        """Record the failure of an update that was cut off when the station ended."""
         if self._run is not None and self._run.state == "running":
             self._fail(self._run, "the station ended before it was done: ask again")
 
     def close(self) -> None:
-        """End an update that is under way, and leave nothing of it but its rows."""
+        """End a running update, and leave nothing of it but its rows."""
         with self._lock:
             self._closing.set()
             process = self._process
@@ -113,7 +114,7 @@ class Updates:
         self._clear()
 
     def as_dict(self) -> dict[str, Any]:
-        """As the API gives it: the update under way or the last one, how ``far`` it is, why none can be asked for."""
+        """In the form of the API: the current or last update, its progress ``far``, and why none can be asked for."""
         run, cannot = self._run, None
         try:
             self._check()
@@ -123,11 +124,11 @@ class Updates:
         return {**told, "cannot": cannot}
 
     def ask(self, asked: Asked) -> dict[str, Any]:
-        """Begin an update in a thread and a process of its own.
+        """Start an update in its own thread and process.
 
         Raises:
-            FlawspotError: one is under way, a candidate waits, there is no state, the method cannot be updated here, or
-                the station takes signed artifacts only.
+            FlawspotError: an update is running, a candidate waits, there is no state, the method cannot be updated
+                here, or the station accepts only signed artifacts.
         """
         with self._lock:
             self._check()
@@ -139,7 +140,7 @@ class Updates:
         return self.as_dict()
 
     def _check(self) -> None:
-        """Raises what `ask` does."""
+        """Raises the errors of `ask`."""
         name, swap = self.name, self._swap
         loaded, candidate = swap.inspection.loaded, swap.candidate
         if self._closing.is_set():
@@ -150,8 +151,8 @@ class Updates:
             raise FlawspotError(f"a candidate for {name} waits: approve it or turn it down, then ask for an update")
         if swap.loading.trusted_keys:
             raise FlawspotError(
-                "this station takes signed artifacts only, and an update that is made here is not signed: update it "
-                "where the key is (flawspot update), and send it"
+                "this station accepts only signed artifacts, and an update made here is not signed: update it "
+                "where the key is (flawspot update), then send it"
             )
         if updating_of(loaded.detector.manifest.method).needs_torch:
             require("torch", f"updating a detector of the method {loaded.detector.manifest.method}")
@@ -162,7 +163,7 @@ class Updates:
             )
 
     def _judges_since(self) -> str:
-        """When the present artifact began to judge; every change has a row."""
+        """Time when the present artifact began to judge. Every change has a row."""
         rows = self._record.of_kind("artifact", detector=self.name, limit=1)
         return rows[0].time if rows else ""
 
@@ -176,7 +177,7 @@ class Updates:
             reason = str(error)
         except OSError as error:
             reason = f"cannot work in {self._folder}: {error.strerror or error}; free some space"
-        except Exception as error:  # a fault of ours; the line goes on
+        except Exception as error:  # a bug of ours; the line goes on
             reason = f"flawspot failed on it ({type(error).__name__}: {str(error)[:200]})"
         if reason is not None:
             self._clear()
@@ -185,7 +186,7 @@ class Updates:
     def _update(self, run: Run, asked: Asked, since: str, work: Path) -> None:
         state = self._swap.state
         if state is None:
-            raise FlawspotError("the state of the artifact is gone: put it back, and ask again")
+            raise FlawspotError("the state of the artifact is missing: restore it, and ask again")
         photographs, output = work / "pictures", work / "new.onnx"
         chosen = choose(self._record, self._pictures, self.name, since, asked, photographs, self._closing)
         run.pictures = chosen.counts()
@@ -193,13 +194,13 @@ class Updates:
         self._add("began", content | {"pictures": run.pictures, "results": list(chosen.results)})
         artifact = self._swap.folder / f"{run.artifact}.onnx"
         if hashlib.sha256(artifact.read_bytes()).hexdigest() != run.artifact:
-            raise FlawspotError(f"{artifact} is another file than judges: put the one with that SHA-256 back")
+            raise FlawspotError(f"{artifact} is not the file that judges: restore the one with that SHA-256")
         given = {"artifact": artifact, "state": state, "photographs": photographs, "output": output}
         run.report = self._made({key: str(path) for key, path in given.items()} | {"seed": asked.seed}, run, work)
         shutil.rmtree(photographs, ignore_errors=True)
         if not run.report["learned"] + run.report["held_out"]:
             known = counted(run.report["known"], "picture")
-            raise DataError(f"nothing is new: the detector knows the {known}, and stays as it is; ask again later")
+            raise DataError(f"nothing is new: the detector knows the {known}, and is not changed; ask again later")
         made = output.read_bytes()
         run.candidate = hashlib.sha256(made).hexdigest()
         self._add("made", {"artifact": run.artifact, "candidate": run.candidate, "by": run.by, "report": run.report})
@@ -209,7 +210,7 @@ class Updates:
         self._told(KIND, asdict(run))
 
     def _made(self, given: dict[str, Any], run: Run, work: Path) -> dict[str, Any]:
-        """The report of the process that makes the update."""
+        """The report of the process that made the update."""
         with self._lock:
             if self._closing.is_set():
                 raise FlawspotError("the station was ended")
@@ -227,20 +228,20 @@ class Updates:
         finally:
             process.end()
             self._process = None
-        raise FlawspotError("its process has told nothing: ask again")
+        raise FlawspotError("its process ended without a report: ask again")
 
     def _fail(self, run: Run, reason: str) -> None:
-        with contextlib.suppress(FlawspotError):  # which the next result will tell of
+        with contextlib.suppress(FlawspotError):  # the next result will report it
             self._add("failed", {"artifact": run.artifact, "by": run.by, "reason": reason})
         run.reason, run.time = reason, now()
-        run.state = "failed"  # the last, for whoever waits for it
+        run.state = "failed"  # set last, for those who wait for it
         self._told(KIND, asdict(run))
 
     def _add(self, event: str, content: dict[str, Any]) -> None:
         self._record.add(KIND, {"detector": self.name, "event": event, **content})
 
     def _recorded(self) -> Run | None:
-        """The last update, by the record."""
+        """The last update according to the record."""
         run: Run | None = None
         for row in reversed(self._record.of_kind(KIND, detector=self.name, limit=3)):
             content = row.content
@@ -261,6 +262,6 @@ class Updates:
 
 
 def remove_left(folder: Path) -> None:
-    """Remove what updates of a station have left that was killed; it is alone in its folder."""
+    """Remove files left by updates of a station that was killed. This station has the folder alone."""
     for path in folder.glob(f"{_PREFIX}*"):
         shutil.rmtree(path, ignore_errors=True)
