@@ -29,6 +29,7 @@ from flawspot.benchmark.report.claims.subjects import (
     PASTE,
     SMALL_F1,
     STFPM,
+    TRAINING_RAM,
     group,
     recipe,
 )
@@ -100,6 +101,7 @@ def test_why_there_is_nothing_is_told() -> None:
     assert pastes(stfpm).reason == "PaSTe (light networks): not run"
     assert pastes(stfpm, missing).reason == "PaSTe (light networks): missing: no weights: pull them"
     assert pastes(run(cell(backbone="wide_resnet50_2"))).reason == "light networks: not run"
+    assert pastes(run(cell(method="padim")), quantity=TRAINING_RAM).reason == "STFPM (light networks): not run"
     blank = dataclasses.replace(stfpm, paper_bytes=None)
     found = pastes(blank, run(cell(**PASTE_CELL)), quantity=PAPER_MEMORY)
     assert found.reason == "STFPM (light networks): memory as the paper counts it is not known there"

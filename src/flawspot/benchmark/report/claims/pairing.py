@@ -174,16 +174,18 @@ def _why_nothing(results: Results, comparison: Comparison, unfair: bool) -> str:
     if unfair:
         return quantity.unfair
     for side in (within, comparison.second.within(within), comparison.first.within(within)):
-        reason = _why_missing(results, side, quantity)
+        runs, reason = _runs_or_why(results, side, quantity)
         if reason:
             return reason
+        if side is not within and all(quantity.value(record) is None for record in runs):
+            return f"{side.name}: {quantity.name} is not known there"
     if comparison.only is not None and not comparison.only:
         return _no_small(results)
     return f"{comparison.text}: no two runs that differ in nothing else"
 
 
-def _why_missing(results: Results, side: Side, quantity: Quantity) -> str:
-    """Why these detectors have no figures at all; empty where some have."""
+def _runs_or_why(results: Results, side: Side, quantity: Quantity) -> tuple[list[Record], str]:
+    """The runs of these detectors, and why none of them is done; empty where one is."""
     runs: list[Record] = []
     others = False
     for data in results.data():
@@ -192,12 +194,10 @@ def _why_missing(results: Results, side: Side, quantity: Quantity) -> str:
                 others = others or not plain(setup, quantity.counted)
                 runs += flat(results.runs(data, setup)) if plain(setup, quantity.counted) else []
     if not runs:
-        return f"{side.name}: not run" + (" but as a variant or with random weights" if others else "")
+        return runs, f"{side.name}: not run" + (" but as a variant or with random weights" if others else "")
     if all(record.status != DONE for record in runs):
-        return f"{side.name}: {why_missing(runs)}"
-    if all(quantity.value(record) is None for record in runs):
-        return f"{side.name}: {quantity.name} is not known there"
-    return ""
+        return runs, f"{side.name}: {why_missing(runs)}"
+    return runs, ""
 
 
 SMALL = 10.0
