@@ -127,6 +127,16 @@ def test_detectors_with_all_figures() -> None:
     assert set(list(low.values())[3:]) == {DASH}
 
 
+def test_figures_at_the_masks_own_size_have_columns_where_they_were_measured() -> None:
+    plain = record(cell())
+    assert not [column for column in detectors(Results([plain]), "mvtec_ad").columns if "mask size" in column.heading]
+    both = dataclasses.replace(plain, metrics={**plain.metrics, "mask_size_pixel_f1_max": 0.321})
+    table = detectors(Results([both]), "mvtec_ad")
+    assert [column.heading for column in table.columns if "mask size" in column.heading] == ["pixel F1, mask size"]
+    (row,) = table.rows
+    assert row[-1].text == "0.321"
+
+
 def test_categories_with_their_mean() -> None:
     results = Results(paper_grid(2, ("bottle", "screw")))
     table = categories_table(results, "mvtec_ad", "pixel_f1_max", "pixel F1")
