@@ -41,6 +41,22 @@ def test_more_work_takes_longer_and_larger_photographs_more_memory(task, cell):
     assert Estimator(threads=4).estimate(task()).seconds < of().seconds
 
 
+def test_a_detector_is_trained_once_for_all_runs_that_test_it(task, cell):
+    def noisy(severity, **changed):
+        made = task(cell=cell(method="stfpm", corruption="noise", severity=severity))
+        return dataclasses.replace(made, key=f"noise {severity}", training_key="one detector", **changed)
+
+    first, second = noisy(1), noisy(3)
+    estimator = Estimator()
+    alone = estimator.estimate(first)
+    both = estimator.estimates([first, second])
+    assert both[first.key] == alone
+    assert 0 < both[second.key].seconds < alone.seconds / 4
+    assert both[second.key].memory_bytes == alone.memory_bytes
+    planned = make_plan([first, second], {first.key: DONE}, estimator, workers=1, threads=1)
+    assert planned.wall_seconds == both[second.key].seconds
+
+
 def test_copies_of_photographs_take_time_and_memory(task, cell):
     plain, two, four = (
         Estimator().estimate(task(str(tolerate), cell=cell(method="paste", layers="paste", tolerate=tolerate)))

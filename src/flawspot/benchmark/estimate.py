@@ -7,7 +7,7 @@ done on this machine, its estimates are scaled by what those took.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from flawspot.benchmark.machine import machine
@@ -30,6 +30,8 @@ DECODING = 0.015
 """Seconds to decode a photograph."""
 OVERHEAD = 12.0
 """Seconds of a run beside that, nearly all of them export."""
+TESTING = 3.0
+"""The same of a run that takes over a detector that another run has trained."""
 RESIDENT = 600 << 20
 """Bytes of Python, torch and ONNX Runtime themselves."""
 _IMAGES = 200
@@ -67,12 +69,33 @@ class Estimator:
         other._costs, other._counts, other._products = self._costs, self._counts, self._products
         return other
 
-    def estimate(self, task: Task) -> Estimate:
-        """Of one run. A cell whose method the cost model does not know gets the overhead alone."""
+    def estimates(self, tasks: Sequence[Task], trained: Collection[str] = ()) -> dict[str, Estimate]:
+        """Of runs, by their keys. A detector is trained once for all runs that test it.
+
+        Args:
+            tasks: the runs, in the order in which they are worked on.
+            trained: `Task.training_key` of detectors that are there already.
+        """
+        found, there = {}, set(trained)
+        for task in tasks:
+            found[task.key] = self.estimate(task, trained=task.training_key in there)
+            there.add(task.training_key)
+        return found
+
+    def estimate(self, task: Task, *, trained: bool = False) -> Estimate:
+        """Of one run. A cell whose method the cost model does not know gets the overhead alone.
+
+        Args:
+            task: the run.
+            trained: its detector is there already, and is tested only.
+        """
         self._products.setdefault((task.cell.data, task.cell.category), task)
         train, test = self._photographs(task.cell) or _UNKNOWN
         every = [self._plain(task.cell, Photographs(*each)) for each in passes(task.cell, train, test)]
         plain = Estimate(sum(each.seconds for each in every), max(each.memory_bytes for each in every))
+        if trained and task.cell.stream is None:
+            # As much memory: whichever of these runs is the first trains.
+            plain = Estimate(self._testing(task.cell, test), plain.memory_bytes)
         if self._scales is None:
             self._scales = self._learned()
         scale = self._scales.get(task.cell.method, self._scales.get(None, 1.0))
@@ -95,6 +118,12 @@ class Estimator:
         fitting = sum(item.bytes * (train / _IMAGES if item.per_image else 1) for item in training.items)
         # The head as a module, its model, and the session that runs it.
         return Estimate(seconds, memory + int(max(fitting, 0)) + 3 * costs.bytes)
+
+    def _testing(self, cell: Cell, test: int) -> float:
+        """Seconds to test a detector."""
+        costs = self._of(cell)
+        work = 0.0 if costs is None else (test + 40) * costs.macs / (INFERENCE_RATE * self._threads)
+        return TESTING + 3 * DECODING * test + work
 
     def _of(self, cell: Cell) -> DetectorCosts | None:
         settings = sorted(cell.settings.items())

@@ -83,6 +83,9 @@ def make_plan(
     methods: dict[str, MethodPlan] = {}
     total = MethodPlan("all")
     reasons: dict[str, int] = {}
+    left = [task for task in tasks if task.missing is None and statuses.get(task.key) not in (DONE, FAILED)]
+    there = {task.training_key for task in tasks if statuses.get(task.key) == DONE}
+    estimates = estimator.estimates(left, there)
     for task in tasks:
         one = MethodPlan(task.cell.label, runs=1)
         status = statuses.get(task.key)
@@ -94,7 +97,7 @@ def make_plan(
         elif status == FAILED:
             one.failed = 1
         else:
-            estimate = estimator.estimate(task)
+            estimate = estimates[task.key]
             one.open, one.seconds, one.memory_bytes = 1, estimate.seconds, estimate.memory_bytes
         methods.setdefault(task.cell.label, MethodPlan(task.cell.label)).add(one)
         total.add(one)

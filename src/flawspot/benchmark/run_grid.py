@@ -111,7 +111,8 @@ def run(
     chosen, threads = choose_workers([estimator.estimate(task) for task in to_do], workers)
     if engine == "local":
         estimator = estimator.with_threads(threads)
-    estimates = {task.key: estimator.estimate(task) for task in to_do}
+    there = {task.training_key for task in tasks if statuses.get(task.key) == DONE}
+    estimates = estimator.estimates(to_do, there)
     again = (FAILED,) if retry_failed else ()
     with Heartbeat(store):
         board = Board(store, tasks, estimates, listener, again=again, limit=limit, until=until)
