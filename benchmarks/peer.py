@@ -5,8 +5,9 @@
 DATA is a folder with mvtec_ad/bottle. Without --peer-venv the peer is installed into FOLDER/peer-venv first, which asks
 the package index and says how much it fetches; nothing else asks a network, and the peer's libraries tell nobody. Each
 figure is a line of FOLDER/rows.jsonl as soon as it is there, and a run that was ended goes on behind the last one: give
-the same options again. Selecting banks takes the peer about an hour on all photographs of bottle; with
---bank-photographs both sides select from fewer. What a run has and what it lacks, it prints at the end.
+the same options again. Selecting banks takes the peer more than an hour on all photographs of bottle; with
+--bank-photographs both sides select from fewer, and with --draw-banks the peer does not. The section is printed at the
+end.
 """
 
 from __future__ import annotations
@@ -43,14 +44,24 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--banks", type=int, nargs="+", default=[10_000, 30_000])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--training-threads", type=int, help="the most of --threads by default")
     parser.add_argument("--photographs", type=int, help="test photographs that are timed; all by default")
     parser.add_argument("--rounds", type=int, default=2, help="how often each of them is")
     parser.add_argument("--bank-photographs", type=int, help="good photographs that banks are selected from; all")
+    parser.add_argument(
+        "--draw-banks",
+        action="store_true",
+        help="the peer's banks at random and not selected, for a quick look: its times are the same, and its training "
+        "and accuracy with them are left out",
+    )
     parser.add_argument("--epochs", type=int, default=100, help="of STFPM; the paper's by default")
     options = parser.parse_args(arguments)
+    if options.training_threads is None:
+        options.training_threads = max(options.threads)
+    threads = [*options.threads, options.training_threads]
     limits = [count for count in (options.photographs, options.bank_photographs) if count is not None]
-    counts = [*options.banks, *options.threads, options.rounds, options.epochs, *limits]
-    if min(counts) < 1 or max(options.threads) > (os.cpu_count() or 1):
+    counts = [*options.banks, *threads, options.rounds, options.epochs, *limits]
+    if min(counts) < 1 or max(threads) > (os.cpu_count() or 1):
         parser.error("counts are 1 or more, and threads no more than this machine has cores")
     return options
 
@@ -79,7 +90,9 @@ def measure(options: argparse.Namespace, rows: Rows, sides: Sides, good: list[Pa
             key = {"row": "training", "subject": subject.name, "side": side}
             if rows.find(**key) is None or not sides.trained(side, subject).exists():
                 say(f"{subject.title}: {side} is trained on {len(learned)} photographs")
-                rows.add({**key, **sides.train(side, subject, learned, threads)})
+                drawn = side == PEER and subject.bank > 0 and options.draw_banks
+                trained = sides.train(side, subject, learned, options.training_threads, drawn)
+                rows.add({**key, **trained, "drawn": drawn})
         for count in options.threads:
             key = {"row": "turns", "subject": subject.name, "threads": count}
             if rows.find(**key) is None:
@@ -87,7 +100,7 @@ def measure(options: argparse.Namespace, rows: Rows, sides: Sides, good: list[Pa
                 rows.add({**key, "sides": take_turns(sides, subject, count, timed, options.rounds)})
         for side in SIDES:
             key = {"row": "accuracy", "subject": subject.name, "side": side}
-            if rows.find(**key) is None:
+            if rows.find(**key) is None and not (side != OWN and subject.bank and options.draw_banks):
                 say(f"{subject.title}: accuracy of {side}")
                 rows.add({**key, **accuracy(sides, side, subject, threads, test)})
 
@@ -115,7 +128,8 @@ def run(options: argparse.Namespace) -> None:
         "rounds": options.rounds,
         "bank_photographs": options.bank_photographs,
         "epochs": options.epochs,
-        "training_threads": max(options.threads),
+        "draw_banks": options.draw_banks,
+        "training_threads": options.training_threads,
     }
     rows = Rows(options.work / "rows.jsonl", settings)
     detectors = options.work / "detectors"

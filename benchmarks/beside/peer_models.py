@@ -20,6 +20,9 @@ from flawspot.backbones.weights import load_checkpoint, require
 NODES = [f"features.{layer}" for layer in LAYERS]
 """What torchvision calls the blocks: it counts them as flawspot does."""
 AGREEMENT = 1e-4
+LEAST_PATCHES = 40_000
+"""That the peer selects a bank from. Its selection keeps a small tensor of each step behind a large one that is freed;
+with large ones of less than 32 MiB glibc's allocator cannot use that room again, and memory grows by one a step."""
 
 
 def preparation() -> Any:
@@ -87,8 +90,15 @@ def check_features(prepared: Tensor, module: nn.Module) -> None:
             raise ValueError(f"the peer's features of {node} differ from flawspot's by {difference:.1e}")
 
 
-def learn(subject: Subject, prepared: Tensor) -> nn.Module:
-    """The peer's module, fitted on prepared photographs (N, 3, S, S), in evaluation mode."""
+def learn(subject: Subject, prepared: Tensor, drawn: bool) -> nn.Module:
+    """The peer's module, fitted on prepared photographs (N, 3, S, S), in evaluation mode.
+
+    Args:
+        drawn: its bank is drawn at random and not selected; as many patches, and so the same work for each photograph.
+
+    Raises:
+        ValueError: features that are not flawspot's, or too few photographs for a bank.
+    """
     if subject.method == "stfpm":
         return _learn_stfpm(subject, prepared)
     module: Any = build(subject)
@@ -100,12 +110,25 @@ def learn(subject: Subject, prepared: Tensor) -> nn.Module:
     if subject.method == "padim":
         module.fit()
     else:
-        patches = sum(len(embedding) for embedding in module.embedding_store)
-        if patches <= subject.bank:
-            raise ValueError(f"{patches:,} patches are too few for a bank of {subject.bank:,}: take more photographs")
-        module.subsample_embedding((subject.bank + 0.5) / patches)
+        _fill_bank(module, subject.bank, drawn)
     evaluated: nn.Module = module.eval()
     return evaluated
+
+
+def _fill_bank(module: Any, bank: int, drawn: bool) -> None:
+    """Make PatchCore's bank of the embeddings that its module has stored."""
+    patches = sum(len(embedding) for embedding in module.embedding_store)
+    if patches <= bank or not (drawn or patches >= LEAST_PATCHES):
+        raise ValueError(
+            f"{patches:,} patches are too few for the peer to make a bank of {bank:,} of: take more photographs, "
+            f"so that there are more than that and {LEAST_PATCHES:,} or more"
+        )
+    if drawn:
+        chosen = torch.randperm(patches, generator=torch.Generator().manual_seed(SEED))[:bank]
+        module.memory_bank = torch.vstack(module.embedding_store)[chosen]
+        module.embedding_store.clear()
+    else:
+        module.subsample_embedding((bank + 0.5) / patches)
 
 
 def _learn_stfpm(subject: Subject, prepared: Tensor) -> nn.Module:

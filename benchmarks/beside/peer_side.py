@@ -23,6 +23,13 @@ Looked = tuple[NDArray[np.float32], float, float | None]
 """Map (S, S), score, and the milliseconds of the module alone where those are known."""
 
 
+def torch_threads(count: int) -> None:
+    """Let torch use so many threads."""
+    import torch
+
+    torch.set_num_threads(count)
+
+
 class TorchModule:
     """The module as the peer's own training leaves it."""
 
@@ -31,7 +38,7 @@ class TorchModule:
 
         from beside.peer_models import build, preparation
 
-        torch.set_num_threads(threads)
+        torch_threads(threads)
         self._torch, self._prepare = torch, preparation().transform
         self._module = build(subject)
         self._module.load_state_dict(torch.load(file, weights_only=True))
@@ -79,7 +86,8 @@ class Peer:
             return self._look(request["photograph"], request.get("keep"))
         subject, folder = Subject(**request["subject"]), Path(request["folder"])
         if request["do"] == "train":
-            return _train(subject, [Path(path) for path in request["photographs"]], folder, request["threads"])
+            torch_threads(request["threads"])
+            return _train(subject, [Path(path) for path in request["photographs"]], folder, request["drawn"])
         if request["exported"]:
             self._looker = ExportedModel(folder / f"{subject.name}.xml", request["threads"])
         else:
@@ -98,13 +106,12 @@ class Peer:
         return {**told, "peak": peak_resident_bytes()}
 
 
-def _train(subject: Subject, photographs: list[Path], folder: Path, threads: int) -> dict[str, Any]:
+def _train(subject: Subject, photographs: list[Path], folder: Path, drawn: bool) -> dict[str, Any]:
     """Learn, and leave the module's state and its OpenVINO model in `folder`; the export is not in the seconds."""
     import torch
 
     from beside.peer_models import learn, preparation
 
-    torch.set_num_threads(threads)
     pre_processor = preparation()
     begin = time.perf_counter()
     prepared = torch.cat(
@@ -113,7 +120,7 @@ def _train(subject: Subject, photographs: list[Path], folder: Path, threads: int
             for path in photographs
         ]
     )
-    module = learn(subject, prepared)
+    module = learn(subject, prepared, drawn)
     file = folder / f"{subject.name}.pt"
     torch.save(module.state_dict(), file)
     told = {"seconds": time.perf_counter() - begin, "peak": peak_resident_bytes()}

@@ -80,7 +80,7 @@ def _ratio(side: Mapping[str, Any], own: Mapping[str, Any]) -> str:
 def _training(rows: Rows, subject: Subject) -> str:
     found = [rows.find(row="training", subject=subject.name, side=side) for side in (OWN, PEER)]
     own, peer = found
-    if own is None or peer is None:
+    if own is None or peer is None or peer.get("drawn"):
         return ""
     epochs = f", {subject.epochs} epochs" if subject.epochs else ""
     peaks = ", ".join(_whole(side["peak_mib"]) for side in (own, peer))

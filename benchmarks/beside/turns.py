@@ -45,14 +45,17 @@ class Sides:
         log = self.folder / f"{module}.log"
         return Side(side, [python, "-m", f"beside.{module}"], variables(threads), log)
 
-    def train(self, side: str, subject: Subject, photographs: Sequence[Path], threads: int) -> dict[str, Any]:
-        """Train in a process of its own; the row without its key."""
+    def train(
+        self, side: str, subject: Subject, photographs: Sequence[Path], threads: int, drawn: bool
+    ) -> dict[str, Any]:
+        """Train in a process of its own; the row without its key. `drawn` is the peer's bank at random."""
         request = {
             "do": "train",
             "subject": subject.as_dict(),
             "photographs": [str(path) for path in photographs],
             "folder": str(self.folder),
             "threads": threads,
+            "drawn": drawn,
         }
         with self.start(side, threads) as process:
             told = process.ask(request)

@@ -17,10 +17,11 @@ class FakeSides:
     """Trains nothing and notes what it was asked for."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.asked = folder, []
+        self.folder, self.asked, self.drawn = folder, [], []
 
-    def train(self, side, subject, photographs, threads):
+    def train(self, side, subject, photographs, threads, drawn):
         self.asked.append((side, subject.name, len(photographs), threads))
+        self.drawn.append(drawn)
         self.trained(side, subject).touch()
         return TRAINED
 
@@ -39,7 +40,10 @@ def test_what_is_compared_follows_the_options() -> None:
     assert peer.subjects(options) == [Subject("patchcore", bank=50), Subject("stfpm", epochs=3)]
 
 
-@pytest.mark.parametrize("wrong", [["--threads", "0"], ["--banks", "-1"], ["--rounds", "0"], ["--threads", "100000"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [["--threads", "0"], ["--banks", "-1"], ["--rounds", "0"], ["--training-threads", "0"], ["--threads", "100000"]],
+)
 def test_counts_that_cannot_be_are_refused(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as error:
         peer.parsed([*ASKED, *wrong])
@@ -82,3 +86,15 @@ def test_a_detector_that_is_gone_is_trained_again(tmp_path, monkeypatch) -> None
         peer.measure(options, Rows(tmp_path / "rows.jsonl", {}), sides, [Path("a")], test)
         sides.trained(PEER, Subject("padim")).unlink()
     assert [side for side, *_ in sides.asked] == [OWN, PEER, PEER]
+
+
+def test_what_a_bank_at_random_cannot_tell_is_left_out(tmp_path, monkeypatch) -> None:
+    options = peer.parsed([*ASKED, "--methods", "patchcore", "padim", "--banks", "10", "--draw-banks"])
+    asked = []
+    monkeypatch.setattr(peer, "take_turns", lambda *_: {})
+    monkeypatch.setattr(peer, "accuracy", lambda sides, side, subject, *_: asked.append((subject.name, side)) or {})
+    sides, rows = FakeSides(tmp_path), Rows(tmp_path / "rows.jsonl", {})
+    peer.measure(options, rows, sides, [Path("a")], [Sample(Path("test.png"), None, None)])
+    assert sides.drawn == [False, True, False, False]
+    assert asked == [("patchcore-10", OWN), *(("padim", side) for side in SIDES)]
+    assert rows.find(row="training", subject="patchcore-10", side=PEER)["drawn"]

@@ -43,6 +43,14 @@ def test_training_is_told_where_both_have_been_trained(tmp_path) -> None:
     assert lines(rows)[2:] == ["| STFPM, 100 epochs | 209 | 40.0 | 90.0 | 2.2 | 700, 900 |"]
 
 
+def test_a_bank_at_random_is_no_training(tmp_path) -> None:
+    rows = Rows(tmp_path / "rows.jsonl", SETTINGS)
+    for side in (OWN, PEER):
+        row = {"row": "training", "subject": BANK.name, "side": side, "photographs": 9, "seconds": 1, "peak_mib": 1}
+        rows.add({**row, "drawn": side == PEER})
+    assert lines(rows) == []
+
+
 def test_accuracy_of_each_side(tmp_path) -> None:
     rows = Rows(tmp_path / "rows.jsonl", SETTINGS)
     figures = {"pixel_f1_max": 0.7, "pixel_auroc": 0.98765, "image_auroc": None}
