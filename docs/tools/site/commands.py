@@ -25,7 +25,7 @@ def reference() -> str:
         lines += [f"## flawspot {name}", "", _text(command.help or ""), "", f"    {_usage(name, command)}", ""]
         rows = [row for parameter in command.params if (row := _row(parameter)) is not None]
         if rows:
-            lines += ["| | |", "|:--|:--|", *rows, ""]
+            lines += ["| argument, option | what it does |", "|:--|:--|", *rows, ""]
     return "\n".join(lines)
 
 
