@@ -4,12 +4,14 @@ PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 RELEASE_BIN := .release/Scripts
+DOCS_BIN := .docs/Scripts
 else
 BIN := .venv/bin
 RELEASE_BIN := .release/bin
+DOCS_BIN := .docs/bin
 endif
 
-.PHONY: demo station test test-minimum test-arm fuzz benchmark-small lint format bench release hooks clean
+.PHONY: demo docs drawings station test test-minimum test-arm fuzz benchmark-small lint format bench release hooks clean
 .DELETE_ON_ERROR:
 
 # The stamp is made last, so that an interrupted installation is done again.
@@ -66,6 +68,7 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/mypy benchmarks
 	$(BIN)/mypy release
+	$(BIN)/mypy docs/tools/drawing docs/tools/site/check.py docs/tools/site/commands.py docs/tools/site/links.py
 	$(BIN)/python -c "import importlib, pkgutil, sys; sys.path.insert(0, 'tests/fuzz'); import fuzzing; [importlib.import_module('fuzzing.' + m.name) for m in pkgutil.iter_modules(fuzzing.__path__)]"
 	$(BIN)/lint-imports
 
@@ -77,6 +80,24 @@ bench: .venv/installed
 format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The documentation site in site/, with warnings as errors; then every link and anchor inside of it is followed, and
+# nothing may be loaded from a network. An environment of its own, without torch. See it: python -m http.server -d site
+.docs/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'flawspot needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
+	$(PYTHON) -m venv .docs
+	$(DOCS_BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(DOCS_BIN)/python -c "open('.docs/installed', 'w').close()"
+
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: .docs/installed
+	$(DOCS_BIN)/python -m mkdocs build --strict
+	$(DOCS_BIN)/python docs/tools/site/check.py site
+
+# The drawings of the site, docs/drawings, made anew from a product that flawspot draws. Some minutes.
+drawings: .venv/installed
+	$(BIN)/flawspot weights pull mobilenet_v2
+	$(BIN)/python docs/tools/drawing
 
 # Wheel, sdist, bills of material and checksums in dist/, from the last commit, each tried in fresh environments; it
 # publishes nothing. The tools are pinned in release/requirements.txt. Needs git; a quarter of an hour or more.
@@ -94,4 +115,4 @@ hooks: .release/installed
 	$(RELEASE_BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
 clean:
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.release', 'demo', 'bench', 'build', 'dist')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.release', '.docs', 'demo', 'bench', 'build', 'dist', 'site')]"

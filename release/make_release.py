@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_SHIPPED = ("dev",)
+NOT_SHIPPED = ("dev", "docs")
 """Extras that have no bill of material: what they bring is for those who work on flawspot."""
 SUMS = "SHA256SUMS"
 WEIGHTS = "mobilenet_v2"

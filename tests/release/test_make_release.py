@@ -94,6 +94,7 @@ def test_versions_tags_and_the_changelog_say_the_same(tool, repository, capsys):
 def test_extras_that_are_shipped(tool, repository):
     assert tool.extras(repository.folder) == ["train", "sign"]
     assert "train" in tool.extras(ROOT)
+    assert "docs" not in tool.extras(ROOT)  # the site is made from the sources
 
 
 def test_other_bits_are_found(tool, tmp_path):

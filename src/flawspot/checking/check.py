@@ -23,6 +23,10 @@ from flawspot.texts import counted, visible
 class Check:
     """What is odd in a set of photographs. Made by `check`.
 
+        >>> checked = flawspot.check("photos", progress=False)
+        >>> len(checked.images), checked.parts
+        (8, 5)
+
     Attributes:
         data: the photographs, and what was taken for what.
         images: the good ones that can be read.
@@ -86,11 +90,12 @@ def check(
 ) -> Check:
     """Look at the photographs of good parts that `flawspot.train` would learn from.
 
-        >>> flawspot.check("photos", progress=False).parts
-        40
+        >>> flawspot.check("photos", progress=False).parts  # of 8 photographs; four are the same
+        5
 
     Args:
-        data, good: as for `flawspot.train`.
+        data: photographs, as for `flawspot.train`; see ``docs/data.md``.
+        good: names of the folders or labels that are good, likewise.
         false_alarm_rate: that the detector is to have.
         progress: whether to show how far it is, or a `Progress` that is told.
 

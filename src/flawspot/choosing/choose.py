@@ -60,7 +60,8 @@ def choose(
     agrees with real defects is in ``docs/choosing.md``. Test photographs are not looked at, unless `labelled`.
 
     Args:
-        data, good: photographs, as for `flawspot.train`.
+        data: photographs, as for `flawspot.train`; see ``docs/data.md``.
+        good: names of the folders or labels that are good, likewise.
         output: where to write the best one, an .onnx file; None writes nothing.
         store: the SQLite file of what was trained, with a folder beside it; the same call goes on where it was ended.
             None: beside `output`, or ``choose.sqlite`` here without one.

@@ -16,6 +16,10 @@ Box = tuple[int, int, int, int]
 class Region:
     """One connected anomalous region of a photograph.
 
+        >>> region = detector.predict("new.png").regions[0]
+        >>> region.box
+        (10, 20, 25, 30)
+
     Attributes:
         box: around it, (left, top, right, bottom) in pixels of the photograph, right and bottom exclusive.
         area: in pixels of the photograph: its share of the map, rounded, at least 1.

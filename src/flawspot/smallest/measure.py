@@ -95,7 +95,8 @@ def smallest_defect(
 
     Args:
         detector: the .onnx file; or what `flawspot.train` or `flawspot.load` returned.
-        data, good: photographs, as for `flawspot.train`; see ``docs/data.md``.
+        data: photographs, as for `flawspot.train`; see ``docs/data.md``.
+        good: names of the folders or labels that are good, likewise.
         trials: of each kind, size and contrast, 1 to 1000; each takes a prediction.
         contrasts: grey levels by which defects differ from what they lie on, above 0 and up to 255; ten at most.
         share: of the trials that makes a size count as found in `SmallestDefect.sentences`, in (0, 1].

@@ -1,0 +1,1 @@
+"""The drawings of the documentation, made by flawspot itself from a product that it draws."""
