@@ -70,7 +70,7 @@ def test_folds_are_not_told_as_a_proof_of_the_rate(card):
 
 def test_a_rate_that_too_few_photographs_promise(card):
     text = card(calibration={"false_alarm_rate": 0.01})
-    assert "Asked for was 0.01, which takes 99 photographs" in text
+    assert "The rate asked for was 0.01, which needs 99 photographs" in text
 
 
 def test_an_estimate_and_a_given_threshold_promise_nothing(card, tiny_manifest):
@@ -86,7 +86,7 @@ def test_photographs_of_one_part_count_once(card):
     assert "4 good photographs, which show 2 parts: " in card(calibration={"groups": (0, 0, 1, 1)})
 
 
-@pytest.mark.parametrize(("decisive", "told"), [(True, "in varied copies"), (False, "as they were taken")])
+@pytest.mark.parametrize(("decisive", "told"), [(True, "in varied copies"), (False, "the unchanged photographs")])
 def test_tolerance(card, decisive, told):
     text = card(calibration={"tolerated": Tolerated({"noise": 2.0, "shift": 0.5}, 2, decisive)})
     assert "| `noise` | 2 |\n| `shift` | 0.5 |" in text

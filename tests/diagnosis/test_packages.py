@@ -62,7 +62,7 @@ def test_half_an_extra_is_no_fault_whatever_its_versions(installed):
     train = extra_named("train")
     assert not train.is_here
     assert not [package for package in train.packages if package.fault]
-    assert str(train).startswith("absent: no numba; here are torch 1.0")
+    assert str(train).startswith("absent: no numba; present: torch 1.0")
 
 
 def test_a_version_that_is_too_old_is_a_fault(installed):

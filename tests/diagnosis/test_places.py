@@ -66,7 +66,7 @@ def test_a_cache_below_a_file_is_a_fault(home, monkeypatch):
     found = place("cache")
     assert found.needed
     assert str(home) not in str(found.fault)
-    assert f"{Path('~', 'file')} is no folder" in str(found.fault)
+    assert f"{Path('~', 'file')} is not a folder" in str(found.fault)
 
 
 def test_without_platformdirs_there_is_no_cache(monkeypatch):

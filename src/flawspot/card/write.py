@@ -37,7 +37,7 @@ def model_card(artifact: Artifact) -> str:
         "False alarms": bullets(promise(manifest)),
         "Tolerance": _tolerance(manifest),
         "What it finds": _found(manifest),
-        "The smallest defect that is found": _smallest(manifest),
+        "The smallest defect that is seen": _smallest(manifest),
         "Costs": _costs(manifest),
         "Limits": bullets(limits(manifest)),
     }
