@@ -27,7 +27,7 @@ class BackboneFamily:
         weights: the files with pretrained weights, the default first. The others are used only by name.
         rename: turns the tensor names of a checkpoint into those of ``nn.ModuleList(build())``, without the classifier.
         source: paper and code that the architecture was written from.
-        student_patience: students of this architecture train at the learning rate divided by this factor, for so many
+        student_patience: students of this architecture train at the learning rate divided by this factor, for this many
             times more epochs. It is 10 for MicroNet, whose training is otherwise unstable (section 4.2 of the PaSTe
             paper).
     """

@@ -16,7 +16,7 @@ Shape = tuple[int, int]
 Points = list[tuple[float, float]]
 
 _FINE = 3
-"""Lines and polygons are drawn so many times larger and then shrunk, for smooth edges."""
+"""Lines and polygons are drawn this many times larger and then shrunk, for smooth edges."""
 _LARGEST = 4096
 """Side of a window, in pixels, from which on they are drawn directly."""
 

@@ -12,7 +12,7 @@ from flawspot.runtime.reduced import DIRECT_PIXELS, Decoded
 from flawspot.runtime.view import View
 
 FINER = 2
-"""Pixels of a photograph for each pixel of the canvas, in each direction, if it has so many."""
+"""Pixels of a photograph for each pixel of the canvas, in each direction, if it has this many."""
 
 
 def no_finer_than_seen(photograph: Decoded, view: View) -> NDArray[np.uint8]:

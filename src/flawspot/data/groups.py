@@ -24,7 +24,7 @@ RULES_TEXT = (
     "is the part"
 )
 _DIGITS = 1000
-"""Only the last so many digits of a number in a name are used, as Python's integers from text are limited."""
+"""Only the last this many digits of a number in a name are used, as Python's integers from text are limited."""
 MATCH_SECONDS = 10
 """Time limit of a regular expression; usual ones take a second for 100,000 names."""
 _MATCH = """
@@ -46,9 +46,9 @@ def grouping(rule: str) -> Grouping:
 
     Args:
         rule: ``folder``: photographs in one folder show one part. ``number:GAP``: so do those whose last numbers in the
-            name follow each other within GAP. ``time:SECONDS``: those taken within so many seconds, by the camera's
-            time in the file. ``none``: each shows a different part. Otherwise a regular expression, searched in the
-            name below the folder, with forward slashes.
+            name follow each other within GAP. ``time:SECONDS``: those taken within SECONDS of each other, by the
+            camera's time in the file. ``none``: each shows a different part. Otherwise a regular expression, searched
+            in the name below the folder, with forward slashes.
 
     Raises:
         ConfigurationError: there is no such rule.

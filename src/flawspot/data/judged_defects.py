@@ -28,11 +28,11 @@ SIZES = (0.01, 0.20)
 CONTRAST = (14.0, 110.0)
 """Largest difference from the background, in grey levels: log-uniform."""
 VISIBLE = 10
-"""A pixel belongs to the mask from so many grey levels of change in the channel that changes most."""
+"""A pixel belongs to the mask from this many grey levels of change in the channel that changes most."""
 KINDS = ("chip", "crack", "fibre", "discolouration", "blended", "contrast", "print")
 
 _UNIT = 224
-"""Widths of lines and edges are in pixels of a photograph whose shorter side has so many."""
+"""Widths of lines and edges are in pixels of a photograph whose shorter side has this many."""
 _PART_SIDE = 512
 """Longest side of the copy in which the part is located."""
 _LEAST = 4.0
@@ -80,7 +80,7 @@ class _Window:
 
 
 def place_candidates(image: Photograph, where: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.bool_], int]:
-    """Where the middle of a defect may be, in a copy that is so many times smaller; see `part_of`.
+    """Where the middle of a defect may be, in a copy that is smaller by the returned factor; see `part_of`.
 
     Args:
         image: (H, W, 3) uint8 RGB.

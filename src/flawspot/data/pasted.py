@@ -20,7 +20,7 @@ SIZES = (0.03, 0.15)
 CONTRAST = (25.0, 90.0)
 """Difference of scratches and spots from the background, in grey levels."""
 _BACKGROUND = 20.0
-"""A pixel within so many grey levels of the border's colour does not belong to the part."""
+"""A pixel within this many grey levels of the border's colour does not belong to the part."""
 
 
 def paste_defect(image: Photograph, seed: int, where: NDArray[np.bool_] | None = None) -> Photograph:

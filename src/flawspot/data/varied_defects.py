@@ -21,7 +21,7 @@ from flawspot.data.varied_shapes import Photograph, Window, blob, smooth_noise, 
 FAMILY = 1
 """Increased when the same seed gives other defects."""
 BASE = 448
-"""Sizes below are in pixels of a photograph of which the network sees a square with so many; they scale with other
+"""Sizes below are in pixels of a photograph of which the network sees a square with this many; they scale with other
 sizes."""
 MOST = 4
 """Most defects in one photograph."""

@@ -12,7 +12,7 @@ Photograph = NDArray[np.uint8]
 Window = tuple[slice, slice]
 """Rows and columns of a photograph."""
 _FINER = 4
-"""Strokes are drawn so many times finer than pixels, in each direction."""
+"""Strokes are drawn this many times finer than pixels, in each direction."""
 
 
 def window_around(top: float, bottom: float, left: float, right: float, shape: tuple[int, ...]) -> Window:

@@ -64,7 +64,7 @@ def run_demo(
 
     Raises:
         ConfigurationError: an unknown product or method.
-        DataError: `output` holds other files in the place of the photographs.
+        DataError: `output` holds other files where the photographs belong.
         WeightsError: the backbone's weights are missing.
         FlawspotError: a file cannot be written.
     """

@@ -36,7 +36,7 @@ MAX_BYTES = 2**31 - 1
 """Size limit of a protobuf message, in bytes."""
 
 LARGE = 256 << 20
-"""Files of at least so many bytes are checked before they are read. Detectors may have nearly 2 GB, such as PaDiM on
+"""Files of at least this many bytes are checked before they are read. Detectors may have nearly 2 GB, such as PaDiM on
 WideResNet-50-2."""
 
 _METADATA_PROPS = 14

@@ -54,7 +54,7 @@ BYTES_PER_PIXEL = 4.6
 bytes a pixel. Progressive JPEG, WebP and TIFF in one piece need more, so they must be smaller."""
 
 LARGE = 32 << 20
-"""After decoding a photograph of so many bytes, memory is given back to the system."""
+"""After decoding a photograph of this many bytes, memory is given back to the system."""
 
 MAX_FILE_BYTES = 512 * 2**20
 """Most bytes of a file."""

@@ -22,7 +22,7 @@ JUMP = 0.01
 ALARM = 1000.0
 """Capital at which the alarm is raised."""
 REMEMBERED = 20_000
-"""Most scores that new ones are ranked among. Later scores are ranked but not remembered. With so many, the ranks
+"""Most scores that new ones are ranked among. Later scores are ranked but not remembered. With this many, the ranks
 differ from exact ones by less than experts can win from."""
 _ENOUGH = 1e12
 """Capital above this is put aside. It proves nothing more, and would overflow after some thousand parts."""

@@ -16,7 +16,7 @@ _MAX_TAGS = 100
 _MAX_SEGMENTS = 200
 """Most segments before the pixels of a picture."""
 _THUMBNAIL = 4
-"""A picture with so many times fewer pixels than another one is its thumbnail."""
+"""A picture with this many times fewer pixels than another one is its thumbnail."""
 _HEADER = b"MPF\0"
 _ENTRIES = 0xB002
 _THUMBNAIL_TYPES = (0x010001, 0x010002)

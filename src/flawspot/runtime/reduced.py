@@ -34,7 +34,7 @@ VIEW_SIDE = 1024
 """Longest side of the small copy of a large photograph, which is kept for pictures."""
 
 REDUCTION = 4
-"""A JPEG decoded at reduced size keeps at least so many times the size that it will be resized to."""
+"""A JPEG decoded at reduced size keeps at least this many times the size that it will be resized to."""
 
 _STRIP_PIXELS = 1 << 20
 

@@ -22,7 +22,7 @@ TOLERANCE = 0.01
 """Relative to the largest value. Fifty times the difference between kinds of CPUs, and a fifth of the effect of
 bfloat16."""
 INTEGER_MARGIN = 5.0
-"""For int8 the tolerance is so many times the difference between integers and float on the training machine."""
+"""For int8 the tolerance is this many times the difference between integers and float on the training machine."""
 MOST_TOLERANCE = 0.5
 """Kernels that truncate products are wrong by more than the map itself."""
 SQUARES = 8
