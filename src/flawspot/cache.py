@@ -1,4 +1,4 @@
-"""The one folder that flawspot keeps things in beyond what it is told to write."""
+"""The one folder in which flawspot keeps files on its own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ CACHE = "FLAWSPOT_CACHE"
 
 
 def cache_root() -> Path:
-    """The folder that FLAWSPOT_CACHE names, else where the platform caches. It need not exist.
+    """The folder in FLAWSPOT_CACHE, else the platform's folder for caches. It need not exist.
 
     Raises:
-        ModuleNotFoundError: no folder is named, and platformdirs is not installed.
+        ModuleNotFoundError: no folder is given, and platformdirs is not installed.
     """
     named = os.environ.get(CACHE)
     if named:
@@ -23,8 +23,9 @@ def cache_root() -> Path:
 
 
 def keep_torch_in_cache() -> None:
-    """Torch makes a folder for its compiler wherever it needs parts of it, as the exporter does: name one in ours.
+    """Set a folder for torch's compiler within ours, as torch creates one whenever it needs parts of it, for example to
+    export.
 
-    A folder that is named already stays, and torch itself sets this variable too.
+    A folder that is already set stays. Torch itself sets this variable too.
     """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_root() / "torch"))

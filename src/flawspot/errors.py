@@ -1,16 +1,16 @@
-"""The errors a user can meet. Each message says in one line what was wrong, where, and the cure.
+"""The errors a user can meet. Each message says in one line what was wrong, where, and how to fix it.
 
-The command line prints the message alone, without a traceback; the Python API raises. Anything else that escapes is a
-bug of flawspot.
+The command line prints only the message, without a traceback; the Python API raises. Any other exception is a bug of
+flawspot.
 """
 
 from flawspot.texts import visible
 
 
 class FlawspotError(Exception):
-    """Base of every error that is the user's to cure. ``str(error)`` is one line, fit to be shown as it stands.
+    """Base of every error that the user can fix. ``str(error)`` is one line and can be shown directly.
 
-    File names in it are escaped where they are not printable; see `flawspot.texts.visible`.
+    Unprintable characters in file names are escaped; see `flawspot.texts.visible`.
     """
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class SignatureError(FlawspotError):
 
 
 class DataError(FlawspotError):
-    """A folder of photographs cannot serve: no images, too few, a mask that does not fit its image."""
+    """A folder of photographs cannot be used: no images, too few, or a mask that does not fit its image."""
 
 
 class ConfigurationError(FlawspotError):
@@ -42,15 +42,15 @@ class ConfigurationError(FlawspotError):
 
 
 class WeightsError(FlawspotError):
-    """Pretrained weights are not at hand, cannot be fetched, or are not the file they should be."""
+    """Pretrained weights are missing, cannot be fetched, or are not the expected file."""
 
 
 class MissingPackageError(FlawspotError, ModuleNotFoundError):
-    """An optional package is not installed; the message names the extra that brings it, ``name`` the package."""
+    """An optional package, ``name``, is not installed. The message names the extra that installs it."""
 
 
 class TrainingError(FlawspotError):
-    """Training or export came to a result that must not be shipped."""
+    """Training or export gave a result that must not be shipped."""
 
 
 class ExportError(FlawspotError):
@@ -58,4 +58,4 @@ class ExportError(FlawspotError):
 
 
 class FlawspotWarning(RuntimeWarning):
-    """What goes on and may not be what was meant; the command line prints it as a note."""
+    """Work continues, but its result may not be what was meant. The command line prints it as a note."""

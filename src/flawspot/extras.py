@@ -1,4 +1,4 @@
-"""Which extra brings which optional package, and what a user who lacks one is told."""
+"""Which extra installs which optional package, and the message for a user who lacks one."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ EXTRAS = {
     "sklearn": ("sklearn",),
     "tflite": ("tflite_micro", "flatbuffers"),
 }
-"""What is installed with which extra, by the names that are imported."""
+"""The packages of each extra, by the names that are imported."""
 
 
 def missing_package(error: ModuleNotFoundError, what: str) -> MissingPackageError | None:
-    """What to tell the user instead of `error`, or None where it speaks of no optional package.
+    """The message for the user instead of `error`; None if it is not about an optional package.
 
     Args:
-        error: as raised by ``import``.
-        what: needs the package, such as ``this command``; begins the sentence.
+        error: the error raised by ``import``.
+        what: the subject that needs the package, such as ``this command``; it begins the sentence.
     """
     package, dot, _ = (error.name or "").partition(".")
     for extra, packages in EXTRAS.items():
@@ -47,10 +47,10 @@ def missing_package(error: ModuleNotFoundError, what: str) -> MissingPackageErro
 
 
 def import_module(name: str, what: str) -> ModuleType:
-    """Import a module of flawspot's own.
+    """Import a module of flawspot.
 
     Raises:
-        MissingPackageError: it needs an optional package that is not here; names the extra.
+        MissingPackageError: an optional package is missing; the message names its extra.
     """
     try:
         return importlib.import_module(name)
@@ -59,11 +59,11 @@ def import_module(name: str, what: str) -> ModuleType:
 
 
 def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package of flawspot's own that imports its classes when they are first used.
+    """A ``__getattr__`` for one of flawspot's packages that imports its classes when they are first used.
 
     Args:
-        package: its name.
-        homes: with each class the module of the package that it is in.
+        package: the package's name.
+        homes: for each class, the module of the package that defines it.
     """
 
     def get(name: str) -> Any:
@@ -75,10 +75,10 @@ def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
 
 def require(package: str, what: str) -> None:
-    """See that an optional package is here, where its absence would show late or in others' words.
+    """Check that an optional package is installed, where its absence would otherwise show late or unclearly.
 
     Raises:
-        MissingPackageError: it is not; names the extra.
+        MissingPackageError: it is not installed; the message names its extra.
     """
     if importlib.util.find_spec(package) is None:
         error = ModuleNotFoundError(f"No module named {package!r}", name=package)
@@ -86,16 +86,16 @@ def require(package: str, what: str) -> None:
 
 
 def install_command(extra: str) -> str:
-    """What installs `extra` here: by the folder where flawspot runs from its sources, else by name.
+    """The command that installs `extra`: from the folder if flawspot runs from its sources, else by name.
 
-    By name pip takes the extra's packages from what flawspot is installed already, wherever that came from.
+    By name, pip takes the extra's requirements from the installed flawspot, wherever it came from.
     """
     folder = _sources()
     return f"pip install -e {shlex.quote(f'{folder}[{extra}]')}" if folder else f"pip install 'flawspot[{extra}]'"
 
 
 def _sources() -> Path | None:
-    """The checkout that this very file lies in, if it does."""
+    """The source checkout that contains this file, if any."""
     source, folder = Path(__file__).resolve().parents[1:3]
     try:
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})

@@ -1,5 +1,5 @@
-"""Writing files so that nothing half-written is ever left behind, not even by a process that was killed; and refusing
-what is called like a file and is none."""
+"""Writes files so that nothing half-written is left behind, even by a killed process. Refuses paths that are not
+regular files."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from flawspot.errors import FlawspotError
 _PREFIX = ".flawspot-"
 _UNFINISHED = re.compile(r"\.flawspot-.*\.[a-z0-9_]{8}\.part(\..*)?", re.DOTALL)
 _NAME_LENGTH = 100
-"""Characters of the final name in that of the unfinished file: file systems bound the length of names."""
+"""Characters of the final name that are used in the unfinished file's name, as file systems limit its length."""
 
 _swept: set[Path] = set()
 
 
 @contextlib.contextmanager
 def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and put that file in the place of `path` when the block ends well.
+    """Give a temporary path beside `path`, and move that file to `path` when the block ends without an error.
 
-    On any error, Ctrl-C included, the temporary file is removed and `path` stays as it was. A missing parent folder is
-    made. What killed processes have left in that folder is removed, once by each process. A `private` file can be read
-    by its owner alone.
+    On any error, Ctrl-C included, the temporary file is removed and `path` is not changed. A missing parent folder is
+    created. Files left in that folder by killed processes are removed, once in each process. A `private` file can be
+    read only by its owner.
 
     Raises:
-        FlawspotError: the file cannot be written (full disk, no permission, a folder in the way); says which and why.
+        FlawspotError: the file cannot be written (full disk, no permission, a folder in the way); the message gives the
+            reason.
     """
     temporary: Path | None = None
     handle: int | None = None
@@ -45,12 +46,12 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             _lock(handle)
         yield temporary
-        # mkstemp makes the file private to its owner; give it the rights that an ordinary new file has.
+        # mkstemp makes the file private to its owner, so it gets the rights of an ordinary new file.
         umask = os.umask(0)
         os.umask(umask)
         if not private:
             temporary.chmod(0o666 & ~umask)
-        if sys.platform == "win32":  # where an open file cannot be moved
+        if sys.platform == "win32":  # an open file cannot be moved there
             os.close(handle)
             handle = None
         temporary.replace(path)
@@ -66,10 +67,10 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove the unfinished files in `folder` whose makers are dead; looks only once in each process.
+    """Remove unfinished files of dead processes in `folder`. It looks only once in each process.
 
-    A maker holds a lock on its file, and the system lets go of it however the process ends. Where a file system knows
-    no locks, nothing is removed.
+    A process holds a lock on its file, and the system releases it however the process ends. On a file system without
+    locks, nothing is removed.
     """
     if folder in _swept:
         return
@@ -81,8 +82,8 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def remove_if_left(path: Path) -> None:
-    """Remove an unfinished file unless its maker lives; see `remove_unfinished`."""
-    with contextlib.suppress(OSError):  # gone by now, or its maker lives
+    """Remove an unfinished file unless its process is alive; see `remove_unfinished`."""
+    with contextlib.suppress(OSError):  # already gone, or its process is alive
         handle = os.open(path, os.O_RDWR)
         try:
             _lock(handle)
@@ -90,12 +91,12 @@ def remove_if_left(path: Path) -> None:
                 path.unlink()
         finally:
             os.close(handle)
-        if sys.platform == "win32":  # fails as long as the maker has it open
+        if sys.platform == "win32":  # fails while the process has it open
             path.unlink()
 
 
 def _lock(handle: int) -> None:
-    """Raises OSError where somebody else holds the lock, or the file system knows none."""
+    """Raises OSError if another process holds the lock, or the file system has no locks."""
     if sys.platform != "win32":
         import fcntl
 
@@ -103,10 +104,10 @@ def _lock(handle: int) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Find out before long work whether its result can be written to `path`; leaves nothing behind but parent folders.
+    """Check before long work that its result can be written to `path`. Only parent folders may be left behind.
 
     Raises:
-        FlawspotError: it cannot; says why.
+        FlawspotError: it cannot; the message gives the reason.
     """
     if path.is_dir():
         raise FlawspotError(f"cannot write {path}: it is a folder. Give the name of a file in it.")
@@ -120,15 +121,14 @@ def check_writable(path: Path) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Find out before long work whether files can be written into `folder`, which need not exist; leaves nothing
-    behind.
+    """Check before long work that files can be written to `folder`, which need not exist. Nothing is left behind.
 
     Raises:
-        FlawspotError: they cannot, as where it or one above it is a file; says why.
+        FlawspotError: they cannot, for example because it or a folder above it is a file; the message gives the reason.
     """
     there = next(above for above in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(above))
     if not there.is_dir():
-        raise FlawspotError(f"cannot write into {folder}: {there} is no folder. Choose another one.")
+        raise FlawspotError(f"cannot write into {folder}: {there} is not a folder. Choose another one.")
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
@@ -137,22 +137,22 @@ def check_folder(folder: Path) -> None:
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether it is a folder; False for names that the system does not take, such as those that are too long."""
+    """Whether it is a folder. False for names that the system refuses, such as too long ones."""
     return os.path.isdir(path)  # noqa: PTH112 -- pathlib's raises for those
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
-    """Whether there is something of that name; False as `is_folder`."""
+    """Whether the path exists. False for names that the system refuses."""
     return os.path.exists(path)  # noqa: PTH110
 
 
 def special_kind(path: Path) -> str | None:
-    """What lies at `path` where it is no ordinary file: ``a folder``, ``a pipe``, ``a device`` or ``a socket``.
+    """The kind of `path` if it is not a regular file: ``a folder``, ``a pipe``, ``a device`` or ``a socket``.
 
-    Of these a pipe may keep its reader waiting for ever, and a device never end. None for a file.
+    A pipe may block its reader forever, and a device may never end. None for a regular file.
 
     Raises:
-        OSError: as `Path.stat`.
+        OSError: as for `Path.stat`.
     """
     mode = path.stat().st_mode
     if stat.S_ISREG(mode):
@@ -162,7 +162,7 @@ def special_kind(path: Path) -> str | None:
 
 
 def _refuse_special(path: Path) -> None:
-    """What is no file is not replaced by one."""
+    """Refuse to replace anything but a regular file."""
     with contextlib.suppress(FileNotFoundError):
         kind = special_kind(path)
         if kind is not None:
@@ -170,7 +170,7 @@ def _refuse_special(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes, *, private: bool = False, lasting: bool = True) -> None:
-    """Write `data` to `path` as a whole or not at all; see `replacing`. What is `lasting` outlives a power cut."""
+    """Write `data` to `path` completely or not at all; see `replacing`. If `lasting`, it survives a power cut."""
     with replacing(path, private=private) as temporary, temporary.open("wb") as file:
         file.write(data)
         if lasting:

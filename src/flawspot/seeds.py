@@ -1,4 +1,4 @@
-"""What a seed may be, wherever one is given."""
+"""The allowed values of seeds."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from flawspot.errors import ConfigurationError
 from flawspot.texts import counted_digits, shortened
 
 MAX_SEED = 2**32 - 1
-"""What every generator, every database and every reader of JSON takes."""
+"""The largest seed that every generator, database and JSON reader accepts."""
 
 
 def check_seed(seed: object) -> None:
-    """Refuse what is no seed, before any work.
+    """Refuse an invalid seed before any work.
 
     Raises:
-        ConfigurationError: it is no whole number from 0 to `MAX_SEED`.
+        ConfigurationError: it is not a whole number from 0 to `MAX_SEED`.
     """
     if isinstance(seed, int) and not isinstance(seed, bool):
         if 0 <= seed <= MAX_SEED:

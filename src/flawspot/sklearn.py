@@ -1,4 +1,4 @@
-"""A detector as an estimator in scikit-learn's manner, for people with pipelines and grids of parameters.
+"""A detector as a scikit-learn estimator, for pipelines and parameter searches.
 
     from flawspot.sklearn import DefectDetector
 
@@ -6,7 +6,8 @@
     detector.predict(new_paths)              # 1 for good, -1 for anomalous, as of every outlier detector there
     detector.artifact_.save("part.onnx")     # the artifact, for the device
 
-It trains and predicts by `flawspot.train` and `flawspot.load`, so it finds what they find. Needs ``flawspot[sklearn]``.
+It trains and predicts with `flawspot.train` and `flawspot.load`, so the results are the same. It needs
+``flawspot[sklearn]``.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ if TYPE_CHECKING:
     from flawspot.runtime.prediction import Prediction
 
 Photographs = Sequence[str | os.PathLike[str]] | Sequence[NDArray[np.uint8]] | NDArray[Any]
-"""What is learned from and looked at: paths; or RGB or grey photographs, uint8, as (N, H, W, 3) or a sequence of arrays
-(H, W, 3) or (H, W) of any sizes."""
+"""Photographs for training and prediction: paths; or RGB or grey photographs, uint8, as (N, H, W, 3) or a sequence of
+arrays (H, W, 3) or (H, W) of any sizes."""
 
 _AT_ONCE = 64
-"""Photographs whose maps are held at once."""
+"""Photographs whose maps are held in memory at a time."""
 
 
 class DefectDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -57,10 +58,10 @@ class DefectDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         >>> detector.predict(["photos/test/good/0.png", "photos/test/scratch/0.png"]).tolist()
         [1, -1]
 
-    Parameters are those of `flawspot.train`, with the same defaults and ranges; `fit` says what is wrong with one.
+    The parameters are those of `flawspot.train`, with the same defaults and ranges. `fit` reports a wrong one.
 
     Attributes:
-        artifact_: what was learned, a `flawspot.Artifact`; its ``save`` writes the .onnx file.
+        artifact_: the trained `flawspot.Artifact`; its ``save`` writes the .onnx file.
         detector_: the `flawspot.Detector` that runs it.
         offset_: minus the threshold: ``decision_function(X) = score_samples(X) - offset_``.
     """
@@ -83,7 +84,7 @@ class DefectDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         random_state: int | None = None,
         verbose: bool = False,
     ) -> None:
-        """Args: as `flawspot.train`; `random_state` is its ``seed``, a whole number or None, and `verbose` its
+        """Args: as for `flawspot.train`; `random_state` is its ``seed``, a whole number or None, and `verbose` its
         ``progress``."""
         self.method = method
         self.settings = settings
@@ -105,11 +106,12 @@ class DefectDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scik
 
         Args:
             X: photographs. Arrays are written to a temporary folder first.
-            y: None where all show good parts; else (N,), 1 for good and -1 for defective, of which nothing is learned.
+            y: None if all show good parts; else (N,), 1 for good and -1 for defective. Defective ones are not learned
+                from.
 
         Raises:
-            ConfigurationError: no photographs, arrays of another kind, or labels that do not fit.
-            FlawspotError: whatever `flawspot.train` raises.
+            ConfigurationError: there are no photographs, arrays have a wrong form, or labels do not fit.
+            FlawspotError: any error of `flawspot.train`.
         """
         photographs = _listed(X)
         if y is not None:
@@ -137,15 +139,15 @@ class DefectDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         return self
 
     def score_samples(self, X: Photographs) -> NDArray[np.float64]:  # noqa: N803
-        """(N,) minus the image scores: the lower, the more anomalous.
+        """(N,) minus the image scores: a lower value is more anomalous.
 
         Raises:
-            ImageError: a photograph that cannot be read: it is not called good in silence.
+            ImageError: a photograph cannot be read, as it must not be called good silently.
         """
         return np.array([-found.score for found in self._predictions(X)], np.float64)
 
     def decision_function(self, X: Photographs) -> NDArray[np.float64]:  # noqa: N803
-        """(N,) the threshold minus the image scores: below 0 where a photograph is anomalous."""
+        """(N,) the threshold minus the image scores: below 0 for an anomalous photograph."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Photographs) -> NDArray[np.int64]:  # noqa: N803
@@ -153,7 +155,7 @@ class DefectDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         return np.where(self.decision_function(X) < 0, -1, 1).astype(np.int64)
 
     def anomaly_maps(self, X: Photographs) -> NDArray[np.float32]:  # noqa: N803
-        """(N, S, S) the anomaly maps, of photographs of one shape where their proportions are kept."""
+        """(N, S, S) the anomaly maps; if proportions are kept, all photographs must have one shape."""
         return np.stack([found.map for found in self._predictions(X)])
 
     def _predictions(self, photographs: Photographs) -> Iterator[Prediction]:
@@ -172,16 +174,16 @@ class DefectDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scik
 
 
 def _listed(photographs: Photographs) -> list[Any]:
-    """One by one.
+    """The photographs one by one.
 
     Raises:
-        ConfigurationError: one photograph in the place of several, or none.
+        ConfigurationError: there is a single photograph instead of several, or none.
     """
     if isinstance(photographs, str | os.PathLike):
         raise ConfigurationError(f"{photographs} is one path: give a list of the paths of photographs")
     if isinstance(photographs, np.ndarray) and photographs.ndim not in (1, 4):
         raise ConfigurationError(
-            f"an array of shape {photographs.shape} is no set of photographs: give (N, H, W, 3), or a list of paths"
+            f"an array of shape {photographs.shape} is not a set of photographs: give (N, H, W, 3), or a list of paths"
         )
     listed = [str(each) if isinstance(each, np.str_) else each for each in photographs]
     if not listed:
@@ -200,7 +202,8 @@ def _good_ones(photographs: list[Any], labels: NDArray[Any]) -> list[Any]:
 
 @contextlib.contextmanager
 def _as_files(photographs: list[Any]) -> Iterator[list[Path]]:
-    """Paths, of temporary files where arrays are given: training reads files, in its own order and more than once."""
+    """Paths of the photographs. Arrays are written to temporary files, as training reads files repeatedly, in its own
+    order."""
     if all(isinstance(each, str | os.PathLike) for each in photographs):
         yield [Path(each) for each in photographs]
         return

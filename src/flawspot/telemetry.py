@@ -1,4 +1,4 @@
-"""What libraries beneath flawspot would tell their makers, switched off before any of them is imported.
+"""Switches off the telemetry of libraries before any of them is imported.
 
 ONNX Runtime from 1.29 on sends events over HTTPS on every system by default, and keeps a device id and a database in
 the user's folder of caches; Ray sends usage statistics. Both read an environment variable, which child processes

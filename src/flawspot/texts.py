@@ -1,4 +1,4 @@
-"""Texts that others chose, file names and manifests among them, in a form that harms neither reader nor file."""
+"""Converts texts of others, such as file names and manifests, to a form that is safe for readers and files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def visible(text: str) -> str:
-    """`text` in one line of printable characters; every other one becomes the escape that Python has for it.
+    """`text` in one line of printable characters; every other one becomes its Python escape.
 
     A line break becomes ``\\n``, ESC ``\\x1b``, the override of the writing direction ``\\u202e``, and a byte of a file
-    name that is not UTF-8 ``\\udcff``. Spaces of any width stay. What is returned is valid Unicode, and applying it
-    twice changes nothing. A backslash of the text itself stays as it is, so it is no code to be read back.
+    name that is not UTF-8 ``\\udcff``. Spaces of any width stay. The result is valid Unicode, and applying the
+    function twice changes nothing. A backslash in the text is not escaped, so the result cannot be decoded.
     """
     if text.isprintable():
         return text
@@ -22,7 +22,7 @@ def visible(text: str) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether it can be written as UTF-8: JSON and odd encodings may hold halves of surrogate pairs, which cannot."""
+    """Whether it can be written as UTF-8. JSON and odd encodings may hold unpaired surrogates, which cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -31,12 +31,12 @@ def is_unicode(text: str) -> bool:
 
 
 def as_whole_number(text: str, digits: int = 15) -> int | None:
-    """The number that so many digits at most, and nothing else, stand for; None for any other text."""
+    """The number, if `text` is at most `digits` decimal digits; None for any other text."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else None
 
 
 def spreadsheet_cell(text: str) -> str:
-    """`text` as `visible`, with an apostrophe before what a spreadsheet would take for a formula."""
+    """`text` as by `visible`, with an apostrophe before anything that a spreadsheet would read as a formula."""
     return f"'{visible(text)}" if text.startswith(_FORMULA) else visible(text)
 
 

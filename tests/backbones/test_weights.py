@@ -34,7 +34,7 @@ def test_the_default_is_the_same_everywhere_and_others_are_taken_only_by_name(ca
     first, second = weights_file(), weights_file(name="second", content=b"2")
     (cache / "second.pth").write_bytes(b"2")
     assert find("net", [first, second]) is None
-    with pytest.raises(WeightsError, match=r"weights first of net .* ask by name for what is here: --weights second$"):
+    with pytest.raises(WeightsError, match=r"weights first of net .* name weights that are here: --weights second$"):
         require("net", [first, second])
     assert require("net", [first, second], "second")[0] is second
     (cache / "first.pth").write_bytes(content)

@@ -51,34 +51,34 @@ def test_every_section_is_there_and_the_text_is_always_the_same(card):
         "10 photographs of good parts, in a folder `a part`",
         "Could not be read: 1 file, `broken.png`",
         "at most 0.2 of good parts are called anomalous",
-        "served for nothing else (split conformal prediction)",
-        "no variation was learned beforehand",
+        "used for nothing else (split conformal prediction)",
+        "no further variation was learned",
         "Not measured: no pasted defects",
-        "Not measured. `flawspot smallest` does it",
+        "Not measured. `flawspot smallest` measures it",
         "| `backbone` | 0.000 | 0.00 |",
         "Signed: no",
-        "older than self-tests",
+        "made before self-tests",
     ):
         assert part in text
 
 
 def test_folds_are_not_told_as_a_proof_of_the_rate(card):
     text = card(calibration={"folds": 2})
-    assert "Proved is a rate of 0.57 in the worst case, for the detectors of the folds" in text
-    assert "served for nothing else" not in text
+    assert "In the worst case a rate of 0.57 is proved for the detectors of the folds" in text
+    assert "used for nothing else" not in text
 
 
 def test_a_rate_that_too_few_photographs_promise(card):
     text = card(calibration={"false_alarm_rate": 0.01})
-    assert "Asked for was 0.01, which takes 99 photographs" in text
+    assert "The rate asked for was 0.01, which needs 99 photographs" in text
 
 
 def test_an_estimate_and_a_given_threshold_promise_nothing(card, tiny_manifest):
-    assert "an estimate by a smooth tail" in card(calibration={"rule": "pareto"})
+    assert "an estimate from a tail" in card(calibration={"rule": "pareto"})
     text = card(calibration=vars(set_threshold(tiny_manifest.calibration, 85.0)))
-    assert "nothing is promised, for the threshold was given" in text
+    assert "nothing is promised, because the threshold was given" in text
     assert "the rate is 0.6." in text
-    assert "what the threshold was chosen by, which was given, is not known" in text
+    assert "it is unknown how the given threshold was chosen" in text
     assert "no false-alarm rate is promised" in text.partition("## Limits")[2]
 
 
@@ -86,7 +86,7 @@ def test_photographs_of_one_part_count_once(card):
     assert "4 good photographs, which show 2 parts: " in card(calibration={"groups": (0, 0, 1, 1)})
 
 
-@pytest.mark.parametrize(("decisive", "told"), [(True, "in varied copies"), (False, "as they were taken")])
+@pytest.mark.parametrize(("decisive", "told"), [(True, "in varied copies"), (False, "the unchanged photographs")])
 def test_tolerance(card, decisive, told):
     text = card(calibration={"tolerated": Tolerated({"noise": 2.0, "shift": 0.5}, 2, decisive)})
     assert "| `noise` | 2 |\n| `shift` | 0.5 |" in text
@@ -105,7 +105,7 @@ def test_what_was_measured(card):
     sizes = (FoundSize("spot", 3, 3, 30.0, 10), FoundSize("spot", 2, 2, 30.0, 1))
     found = FoundSizes(100.0, 10, 0.9, 4, 0, False, (64, 64), (64, 64), 0, sizes)
     text = card(calibration={"pasted": (50.0, 150.0, 160.0, 170.0)}, smallest=found)
-    assert "Of 4 photographs with defects that were pasted, not real ones" in text
+    assert "It finds this share of 4 photographs with pasted defects, not real ones" in text
     assert "| 0.2 | 100 | 75 % |" in text
     assert "spots of 3 pixels across and more, 30 grey levels: 10 of 10" in text
 

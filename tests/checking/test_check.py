@@ -139,7 +139,7 @@ def test_a_folder_of_test_photographs_alone_is_told_from_an_empty_one(folder: Pa
     folder.rename(tmp_path / "good")
     (tmp_path / "line" / "test").mkdir(parents=True)
     (tmp_path / "good").rename(tmp_path / "line" / "test" / "good")
-    with pytest.raises(DataError, match=r"those of test/good are there to test on; to learn from them give .*good"):
+    with pytest.raises(DataError, match=r"those of test/good are for testing; to learn from them give .*good"):
         flawspot.check(tmp_path / "line", progress=False)
     assert len(flawspot.check(tmp_path / "line" / "test" / "good", progress=False).images) == 30
 

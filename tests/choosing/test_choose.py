@@ -121,7 +121,7 @@ def test_a_page_of_its_own(made, product_folder, tmp_path):
     assert page.count("<svg") == 2
     assert page.count("<figure>") == 7
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
-    assert "Real defects are others" in page
+    assert "Real defects are different" in page
     assert sentences(choice)[0].startswith(f"{choice.best.name} was chosen of 4 detectors")
 
 
@@ -151,7 +151,7 @@ def test_labelled_photographs_judge_too(made, product_folder, grid):
         product_folder, store=store, memory="30KB", candidates=grid, workers=1, labelled=True, progress=False
     )
     assert labelled.best.as_dict()["labelled"].keys() >= {"image_auroc", "pixel_f1_max"}
-    assert "no test set any more" in labelled.about
+    assert "no longer serve as a test set" in labelled.about
     with Store(store) as opened:
         assert len(opened.records(every=True)) > len(choice.judged)
 
@@ -173,7 +173,9 @@ def test_nothing_that_fits_is_an_error_before_anything_is_trained(product_folder
         flawspot.choose(product_folder, memory="1KB", candidates=grid, store=tmp_path / "runs.sqlite", progress=False)
 
 
-@pytest.mark.parametrize(("more", "words"), [("seeds: [0, 1]", "share one seed"), ("shots: [5]", "as they are")])
+@pytest.mark.parametrize(
+    ("more", "words"), [("seeds: [0, 1]", "must have the same seed"), ("shots: [5]", "your unchanged photographs")]
+)
 def test_tables_whose_candidates_cannot_be_compared(product_folder, tmp_path, more, words):
     path = tmp_path / "candidates.yaml"
     path.write_text(f"{CANDIDATES}{more}\n", encoding="utf-8")

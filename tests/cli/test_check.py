@@ -22,7 +22,7 @@ def test_problems(flawspot, product_folder, tmp_path, save):
     save(folder / "train" / "good" / "lens cap.png", 3)
     code, out, _ = flawspot("check", folder)
     assert code == 0
-    assert "problem 1 photograph (train/good/lens cap.png): nothing but one tone" in out
+    assert "problem 1 photograph (train/good/lens cap.png): they show a single tone" in out
     code, _, err = flawspot("check", folder, "--strict")
     assert code == 1
     assert "problem" in err

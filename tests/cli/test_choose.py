@@ -36,7 +36,7 @@ def test_a_choice(asked, flawspot, tmp_path):
     code, out, err = flawspot(*asked, "-o", tmp_path / "best.onnx")
     assert code == 0, err
     assert "chosen" in out
-    assert "Real defects are others" in out
+    assert "Real defects are different" in out
 
 
 @pytest.mark.parametrize(

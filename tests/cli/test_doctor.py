@@ -63,7 +63,9 @@ def test_the_user_s_own_folder_is_nowhere(flawspot, tiny, tmp_path, monkeypatch)
         assert f"~{os.sep}cache" in out.replace("\\\\", "\\")
 
 
-@pytest.mark.parametrize(("value", "told"), [("1", "off"), ("0", "not switched off, for you have set ORT_DISABLE_TEL")])
+@pytest.mark.parametrize(
+    ("value", "told"), [("1", "off"), ("0", "not switched off, because you have set ORT_DISABLE_TEL")]
+)
 def test_telemetry_of_one_s_own(flawspot, monkeypatch, value, told):
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", value)
     code, out, _ = flawspot("doctor")

@@ -113,5 +113,5 @@ def test_a_file_in_the_place_of_a_subfolder(tiny, flawspot, save, tmp_path):
     (tmp_path / "found" / "sub").write_bytes(b"precious")
     code, out, err = flawspot("predict", tiny, tmp_path / "in", "--out", tmp_path / "found")
     assert (code, out) == (1, "")
-    assert "found/sub is no folder" in err
+    assert "found/sub is not a folder" in err
     assert [path.name for path in (tmp_path / "found").iterdir()] == ["sub"]

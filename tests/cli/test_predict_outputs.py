@@ -228,7 +228,7 @@ def test_a_folder_that_grows_until_it_is_ended(tiny, save, tmp_path, number, cod
         (folder / "film.MP4").write_bytes(b"a film")
         film = json.loads(process.stdout.readline())
         assert (film["verdict"], film["path"]) == ("not inspected", str(folder / "film.MP4"))
-        assert "is a film, which no folder is searched for: name it itself, as flawspot predict" in film["error"]
+        assert "is a film, which must be named itself: flawspot predict" in film["error"]
         process.send_signal(number)
         rest, err = process.communicate(timeout=60)
     finally:
@@ -263,5 +263,5 @@ def test_films_in_a_folder_are_said_how_to_inspect(tiny, flawspot, line):
     (line / "film.mp4").write_bytes(b"a film")
     code, out, err = flawspot("predict", tiny, line)
     assert code == 3
-    assert "is a film, which no folder is searched for: name it itself, as flawspot predict DETECTOR FILM" in out
+    assert "is a film, which must be named itself: flawspot predict DETECTOR FILM" in out
     assert "note: 1 of 3 photographs were not inspected" in err

@@ -22,7 +22,7 @@ def test_every_method_on_every_backbone(backbone, name):
         except ConfigurationError:
             continue
         if type(method).planned_parts is Method.planned_parts:
-            with pytest.raises(ConfigurationError, match="is known once it is fitted"):
+            with pytest.raises(ConfigurationError, match="are known once it is fitted"):
                 configuration_costs(backbone=backbone, layers=group, method=name)
             continue
         costs = configuration_costs(backbone=backbone, layers=group, method=name)

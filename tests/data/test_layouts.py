@@ -183,7 +183,7 @@ def test_a_table_that_leads_out_of_the_data_set_is_refused(tmp_path):
     visa(tmp_path)
     table = tmp_path / "split_csv" / "1cls.csv"
     table.write_text(table.read_text().replace("candle/Data/Images/Normal/0001", "../../secret"))
-    with pytest.raises(DataError, match="no file of the data set"):
+    with pytest.raises(DataError, match="not a file of the data set"):
         DataSource("set", "visa", tmp_path).open("candle")
 
 

@@ -96,7 +96,7 @@ def test_columns_that_hold_0_and_1(photos):
         ("path,label,split\nphotos/0.png,good,later\n", "has the split 'later'"),
         ("object,image,label\nnut,photos/0.png,good\nbolt,photos/1.png,good\n", "lists 2 products (bolt, nut)"),
         ("path,remark\nphotos/0.png,hello\n", "call the one with the verdicts label"),
-        ("photos/0.png,good\nphotos/0.png,bad\n", "named twice, and said to be different things"),
+        ("photos/0.png,good\nphotos/0.png,bad\n", "listed twice with different meanings"),
         ("path,anomaly\nphotos/0.png,maybe\n", "holds 0 or 1"),
         ("photos/0.png,good\nphotos/none.png,bad\n", "cannot be found"),
     ],
@@ -114,7 +114,7 @@ def test_a_mask_that_is_not_there_is_minded_by_who_needs_it(photos):
 def test_labels_of_ones_own(photos):
     path = written(photos, "photos/0.png,a\nphotos/1.png,b\nphotos/2.png,c\n")
     assert sides(open_list(path, ["a", "c"])) == (["0.png", "2.png"], ["0.png", "2.png"], ["1.png"])
-    assert "is no label of" in refusal(path, "d")
+    assert "is not a label of" in refusal(path, "d")
 
 
 def line(photograph: str, label: int, name: str | None = None, **more: object) -> str:
@@ -161,7 +161,7 @@ def test_a_manifest_with_class_names_alone(photos):
         (line("photos/0.png", 2), "0 is normal, 1 an anomaly"),
         ('{"source-ref": "photos/0.png"}', "has no label"),
         ('{"anomaly-label": 1}', "has no source-ref"),
-        ('{"source-ref": ', "no JSON object"),
+        ('{"source-ref": ', "not a JSON object"),
     ],
 )
 def test_manifests_that_cannot_be_followed(photos, text, message):

@@ -121,7 +121,7 @@ def test_a_folder_named_after_defects_is_not_learned_from(tmp_path):
 
 
 def test_defects_within_good_ones_are_refused(tmp_path):
-    assert "good parts and after defects at once" in refusal(put(tmp_path, "good/NG/1.png", "good/1.png"))
+    assert "both good parts and defects" in refusal(put(tmp_path, "good/NG/1.png", "good/1.png"))
     folder = open_folder(tmp_path, ["good"])  # who says so means the good ones alone
     assert names(folder, "learned") == ["good/1.png"]
     assert names(folder, "defective") == ["good/NG/1.png"]

@@ -62,14 +62,14 @@ def test_half_an_extra_is_no_fault_whatever_its_versions(installed):
     train = extra_named("train")
     assert not train.is_here
     assert not [package for package in train.packages if package.fault]
-    assert str(train).startswith("absent: no numba; here are torch 1.0")
+    assert str(train).startswith("absent: no numba; present: torch 1.0")
 
 
 def test_a_version_that_is_too_old_is_a_fault(installed):
     installed({"torch": "2.9.1+cpu", "numpy": "1.25.9"})
     core, _ = packages()
-    assert core[0].fault == "numpy is 1.25.9, and flawspot needs 1.26: run `pip install -U numpy`"
-    assert "torch is 2.9.1+cpu, and flawspot needs 2.13" in str(extra_named("train").packages[0].fault)
+    assert core[0].fault == "numpy is 1.25.9, but flawspot needs 1.26: run `pip install -U numpy`"
+    assert "torch is 2.9.1+cpu, but flawspot needs 2.13" in str(extra_named("train").packages[0].fault)
 
 
 @pytest.mark.parametrize("version", ["1.26", "1.26.0", "1.26.0rc1", "1.100", "2", "10.0.0+local.1"])
@@ -90,7 +90,7 @@ def test_a_core_package_that_is_absent_or_cannot_be_loaded(installed, monkeypatc
     monkeypatch.setattr(importlib, "import_module", load)
     found = {package.name: package for package in packages()[0]}
     assert found["rich"] == Package("rich", {}, "rich is not installed: run `pip install flawspot`")
-    assert found["PIL"].fault == "PIL is installed and cannot be imported: DLL load failed"
+    assert found["PIL"].fault == "PIL is installed but cannot be imported: DLL load failed"
 
 
 def test_a_flawspot_that_was_never_installed_asks_for_no_version(monkeypatch):

@@ -50,7 +50,7 @@ def test_the_cache_with_its_sizes(home, monkeypatch):
     assert found.path == str(Path("~", "cache"))
     assert found.fault is None
     assert found.free is not None
-    assert str(found).startswith(f"{Path('~', 'cache')}: file 0.0 MiB, weights 0.0 MiB; can be written into; ")
+    assert str(found).startswith(f"{Path('~', 'cache')}: file 0.0 MiB, weights 0.0 MiB; writable; ")
 
 
 def test_a_cache_that_is_not_there_is_not_made(home, monkeypatch):
@@ -66,7 +66,7 @@ def test_a_cache_below_a_file_is_a_fault(home, monkeypatch):
     found = place("cache")
     assert found.needed
     assert str(home) not in str(found.fault)
-    assert f"{Path('~', 'file')} is no folder" in str(found.fault)
+    assert f"{Path('~', 'file')} is not a folder" in str(found.fault)
 
 
 def test_without_platformdirs_there_is_no_cache(monkeypatch):

@@ -46,7 +46,7 @@ def settings_of(name):
 def test_the_parts_are_those_of_the_fitted_method(name, settings, fit_method):
     fitted = fit_method(name, **settings)
     if not tells_before_the_fit(name):
-        with pytest.raises(ConfigurationError, match="is known once it is fitted"):
+        with pytest.raises(ConfigurationError, match="are known once it is fitted"):
             configuration_costs(backbone="mobilenet_v2", method=name, settings=settings)
         return
     costs = configuration_costs(backbone="mobilenet_v2", method=name, settings=settings, input_size=64, images=IMAGES)

@@ -118,7 +118,7 @@ def test_its_costs_are_told_before_and_after(run, product_folder, tmp_path):
     assert [item["name"] for item in planned["training"]["items"]] == ["cached features", "sum"]
     assert planned["paper_bytes"] is None
     _, error = run("flawspot", "costs", "--method", "quiet", code=1)
-    assert "what quiet costs is known once it is fitted" in error
+    assert "the costs of quiet are known once it is fitted" in error
     options = ["--random-weights", "--input-size", 64, "--set", "channels=12"]
     for name in ("toy", "quiet"):
         file = tmp_path / f"{name}.onnx"

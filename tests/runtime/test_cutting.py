@@ -56,7 +56,7 @@ def test_both_halves_say_what_the_whole_says(head):
 
 
 def test_a_head_that_looks_at_the_photograph_is_no_part():
-    with pytest.raises(ArtifactError, match="looks at the photograph itself"):
+    with pytest.raises(ArtifactError, match="uses the photograph itself"):
         cut(model(*LOOKING), ["score"], {LAYER: 4})
 
 

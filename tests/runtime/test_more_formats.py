@@ -82,7 +82,7 @@ def test_heic_says_what_it_is_and_what_to_do(tmp_path, monkeypatch):
     path = tmp_path / "a.heic"
     path.write_bytes(struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + bytes(100))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "it is a HEIC file, which takes a plug-in: pip install pillow-heif" in refusal(path)
+    assert "it is a HEIC file, which needs a plug-in: pip install pillow-heif" in refusal(path)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     assert "holds no picture" in refusal(path)
     path.write_bytes(struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 0, b"mp41") + bytes(100))

@@ -104,9 +104,9 @@ def test_keys_are_made_once_and_kept_private(tmp_path, keys):
 def test_files_that_are_no_keys(artifact, tmp_path, content):
     path = tmp_path / "key"
     path.write_bytes(content)
-    with pytest.raises(SignatureError, match="no private Ed25519 key"):
+    with pytest.raises(SignatureError, match="not a private Ed25519 key"):
         sign(artifact, path)
-    with pytest.raises(SignatureError, match="no public Ed25519 key"):
+    with pytest.raises(SignatureError, match="not a public Ed25519 key"):
         verify(artifact, [path])
     with pytest.raises(SignatureError, match="cannot read the key"):
         sign(artifact, tmp_path / "gone")
@@ -123,7 +123,7 @@ def test_the_keys_of_others_serve(artifact, tmp_path):
     (tmp_path / "pub").write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
     assert verify(sign(artifact, tmp_path / "key"), [tmp_path / "pub"])
     (tmp_path / "ec").write_bytes(ec.generate_private_key(ec.SECP256R1()).private_bytes(pem, pkcs8, plain))
-    with pytest.raises(SignatureError, match="no private Ed25519 key"):
+    with pytest.raises(SignatureError, match="not a private Ed25519 key"):
         sign(artifact, tmp_path / "ec")
 
 

@@ -128,5 +128,5 @@ def test_what_is_not_there_cannot_be_cut_out(model):
 
 
 def test_a_part_that_needs_the_photograph_has_no_other_input(model):
-    with pytest.raises(ArtifactError, match="looks at the photograph itself"):
+    with pytest.raises(ArtifactError, match="uses the photograph itself"):
         cut(model, ["score"], {"elsewhere": 2})

@@ -58,9 +58,9 @@ ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"", "no file of tensors"),
-        (b"\xff" * 8, "no file of tensors"),
-        (struct.pack("<Q", 100) + b"{}", "no file of tensors"),
+        (b"", "not a file of tensors"),
+        (b"\xff" * 8, "not a file of tensors"),
+        (struct.pack("<Q", 100) + b"{}", "not a file of tensors"),
         (with_header(b"[" * 10_000), "not a JSON object"),
         (with_header(b"\xff\xfe"), "not a JSON object"),
         (with_header([1]), "not a JSON object"),

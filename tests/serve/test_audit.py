@@ -180,7 +180,7 @@ def test_an_index_that_hides_results_is_found(tmp_path):
     with Record(tmp_path / "record.sqlite") as record:
         assert not record.results(Wanted(verdict="anomalous"))
     (reason,) = found(tmp_path)
-    assert "does not fit its rows" in reason
+    assert "do not fit its rows" in reason
 
 
 def test_what_sqlite_notes_for_itself_is_no_change(tmp_path):

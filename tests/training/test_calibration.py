@@ -75,7 +75,7 @@ def test_photographs_of_one_part_are_never_on_both_sides(product_folder, tmp_pat
     [
         ({"calibration": "best"}, "auto, split, cross"),
         ({"group": "number:no"}, "--group"),
-        ({"group": "("}, "no regular expression"),
+        ({"group": "("}, "not a regular expression"),
     ],
 )
 def test_wrong_divisions_are_refused_before_anything_is_read(tmp_path, options, message):

@@ -55,7 +55,7 @@ def test_twelve_bits_are_as_good_as_sixteen(tmp_path: Path) -> None:
 
 def test_another_range_is_warned_of(tmp_path: Path) -> None:
     detector = flawspot.load(trained(tmp_path / "12", 1))
-    with pytest.warns(FlawspotWarning, match="values up to 65520, and the detector has learned that 4095 is white"):
+    with pytest.warns(FlawspotWarning, match="values up to 65520, but the detector has learned that 4095 is white"):
         detector.predict(write(tmp_path / "bright.tif", 1, 16))
 
 
@@ -80,7 +80,7 @@ def test_eight_bits_where_sixteen_were_learned_from_are_told_once(tmp_path: Path
     assert artifact.manifest.bits == 16
     small = as_eight(tmp_path / "small.png", 1)
     (said,) = told(flawspot.load(artifact), small, small)
-    assert "small.png has 8 bits a channel, and the detector has learned from photographs of 16" in said
+    assert "small.png has 8 bits a channel, but the detector has learned from photographs of 16" in said
     assert "unless 255 is as bright here as 4095 was there" in said
     assert told(flawspot.load(artifact), write(tmp_path / "deep.tif", 1, 1)) == []
 
@@ -93,7 +93,7 @@ def test_an_artifact_that_does_not_say_its_bits(tmp_path: Path) -> None:
     assert other_depth(old, 4000, "a") is None
     for highest in (None, 4000):
         assert other_depth(dataclasses.replace(old, white=65535), highest, "a") is None
-    with pytest.raises(ArtifactError, match=r"manifest\.bits has a value that no detector has"):
+    with pytest.raises(ArtifactError, match=r"manifest\.bits has an impossible value"):
         check_values(dataclasses.replace(manifest, bits=12))
 
 
@@ -104,7 +104,7 @@ def test_sixteen_bits_where_eight_were_learned_from(tmp_path: Path) -> None:
     artifact = flawspot.train(tmp_path / "good", **OPTIONS)
     assert (artifact.manifest.bits, artifact.manifest.white) == (8, 65535)
     (said,) = told(flawspot.load(artifact), np.full((64, 64), 4000, np.uint16))
-    assert "a photograph has 16 bits a channel, and the detector has learned from photographs of 8" in said
+    assert "a photograph has 16 bits a channel, but the detector has learned from photographs of 8" in said
     assert "unless 65535 is as bright here as 255 was there" in said
     assert told(flawspot.load(artifact), as_eight(tmp_path / "a.png", 5)) == []
 

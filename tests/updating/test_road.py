@@ -132,7 +132,7 @@ def test_another_threshold_is_no_other_detector(part, tmp_path):
 
 
 def test_its_own_place_is_no_place_for_the_output(part, tmp_path):
-    with pytest.raises(ConfigurationError, match="is what is updated"):
+    with pytest.raises(ConfigurationError, match="is the artifact to update"):
         update(part, folder(tmp_path / "new", 2, first=100), output=part)
 
 

@@ -1,4 +1,4 @@
-"""Light networks as lists of blocks. Calling this package, ``flawspot.backbones()``, gives every registered one."""
+"""Light networks as lists of blocks. Calling this package, ``flawspot.backbones()``, returns every registered one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 class _Package(types.ModuleType):
     def __call__(self) -> dict[str, BackboneFamily]:
-        """What is known of every registered backbone, by its name.
+        """All registered backbones, by name.
 
         >>> flawspot.backbones()["mobilenet_v2"].layer_groups["equiv"]
         (3, 8, 14)

@@ -1,7 +1,7 @@
-"""What one training step of a network takes: the tensors that autograd keeps, and multiply-accumulates backward.
+"""Counts the costs of one training step of a network: tensors kept by autograd, and multiply-accumulates backward.
 
-Nothing is estimated: the network is run on torch's meta device, which has shapes and no numbers, and what autograd
-packs away is counted.
+Nothing is estimated: the network runs on torch's meta device, which has shapes but no numbers, and the tensors that
+autograd saves are counted.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class StepCosts:
-    """One training step.
+    """The costs of one training step.
 
     Attributes:
         forward_macs, backward_input_macs, backward_weight_macs: multiply-accumulates of convolutions and linear layers
-            for the whole batch: forward, for the gradients with respect to their inputs, and to their weights. The
-            former are not needed where nothing before the layer is trained.
-        saved_bytes: tensors kept for the backward pass, inputs of convolutions and batch norms and of activations
-            among them, each storage once and parameters left out.
-        largest_gradient_bytes: of one layer's output and input together, which exist at the same time.
+            for the whole batch: forward, for the gradients with respect to their inputs, and to their weights.
+            Gradients of inputs are not needed if nothing before the layer is trained.
+        saved_bytes: bytes of tensors kept for the backward pass, such as inputs of convolutions, batch norms and
+            activations. Each storage counts once, and parameters are left out.
+        largest_gradient_bytes: bytes of one layer's output and input together, which exist at the same time.
     """
 
     forward_macs: int
@@ -41,7 +41,7 @@ def step_costs(
     Args:
         network: returns {tap: output}, as a `BlockList`.
         x: the batch.
-        loss: what is made of the outputs, for what its own operations keep.
+        loss: the loss, computed from the outputs, as its operations keep tensors too.
     """
     forward = inputs = weights = largest = 0
 
@@ -60,7 +60,7 @@ def step_costs(
         weights += macs if layer.weight.requires_grad else 0
         inputs += macs if given[0].requires_grad else 0
 
-    kept: dict[int, Tensor] = {}  # by storage; held, so that no storage's address is used twice
+    kept: dict[int, Tensor] = {}  # by storage; held, so that no address is reused
 
     def keep(tensor: Tensor) -> Tensor:
         kept[tensor.untyped_storage()._cdata] = tensor

@@ -17,11 +17,11 @@ from flawspot.errors import ConfigurationError, WeightsError
 keep_torch_in_cache()
 
 INPUT = -1
-"""The index that stands for the normalised photograph itself, the input of block 0."""
+"""The index of the normalised photograph itself, the input of block 0."""
 
 
 class BlockList(nn.Module):
-    """Blocks run one after the other; the outputs at `taps` are returned.
+    """Blocks that run one after the other. The outputs at `taps` are returned.
 
     Attributes:
         name: the registered name of the backbone.
@@ -36,7 +36,7 @@ class BlockList(nn.Module):
         self.name = name
         self.start = start
         self.taps = check_taps(name, taps, first=start - 1, last=start + len(blocks) - 1)
-        # Trimmed to the last tap: what nobody looks at is neither run nor stored.
+        # Trimmed to the last tap: unused blocks are neither run nor stored.
         self.blocks = nn.ModuleList(blocks[: self.taps[-1] - start + 1])
 
     @property
@@ -61,12 +61,12 @@ class BlockList(nn.Module):
         return {tap: (output.shape[1], output.shape[2], output.shape[3]) for tap, output in outputs.items()}
 
     def split(self, index: int) -> tuple[BlockList, BlockList]:
-        """Cut behind block `index`: the prefix up to and including it, and the tail. The blocks are shared, not copied.
+        """Split after block `index` into a prefix, which includes it, and a tail. The blocks are shared, not copied.
 
-        The prefix ends in a tap at `index`, which is the input of the tail; the taps are divided among the two.
+        The prefix ends in a tap at `index`, which is the input of the tail. The other taps are divided between the two.
 
         Raises:
-            ConfigurationError: where one side would have no block.
+            ConfigurationError: one side would have no block.
         """
         if not self.start <= index < self.last:
             raise ConfigurationError(
@@ -79,7 +79,7 @@ class BlockList(nn.Module):
         return prefix, tail
 
     def frozen(self) -> BlockList:
-        """Set for inference: evaluation mode, no gradients. Returns itself."""
+        """Prepare for inference: evaluation mode, no gradients. Returns itself."""
         self.eval()
         for parameter in self.parameters():
             parameter.requires_grad_(False)
@@ -87,7 +87,7 @@ class BlockList(nn.Module):
 
 
 def check_taps(name: str, taps: Sequence[int], *, first: int, last: int) -> tuple[int, ...]:
-    """Return `taps` as a tuple if they are block indices in ascending order, else say what is wrong.
+    """Return `taps` as a tuple if they are block indices in ascending order, else raise an error.
 
     Raises:
         ConfigurationError: no taps, a tap out of range, or taps out of order.
@@ -107,13 +107,13 @@ def check_taps(name: str, taps: Sequence[int], *, first: int, last: int) -> tupl
 def load_strictly(blocks: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
     """Load `tensors` into `blocks`; every name and every shape must agree.
 
-    A teacher that silently stays random still trains, so nothing less than all is accepted.
+    All tensors are required, because a teacher that silently stays random would still train.
 
     Raises:
         WeightsError: naming the first three tensors that are missing, unexpected or of another shape.
     """
     own = blocks.state_dict()
-    # Old checkpoints lack this counter, which nothing reads while batch norm has a fixed momentum.
+    # Old checkpoints lack this counter, which is not used with a fixed momentum of batch norm.
     own_names = {n for n in own if not n.endswith("num_batches_tracked")}
     names = {n for n in tensors if not n.endswith("num_batches_tracked")}
     wrong = [f"{n} is missing" for n in sorted(own_names - names)]

@@ -1,15 +1,15 @@
-"""The layers of one backbone that stand for the taps of another: the rule behind the group ``equiv``.
+"""The equivalents of one backbone's taps among another's layers: the rule behind the group ``equiv``.
 
-The PaSTe paper (arXiv 2410.11591, section 4.5) calls layers of two backbones equivalent where they lie at the same
-percentage of the network's multiply-accumulates, and prints 25.31, 43.78 and 75.28 % for MobileNetV2's [3, 8, 14]
-against 18.39, 43.64 and 80.61 % for WideResNet-50-2. Yet [2, 8, 15], at 16.72, 43.79 and 80.45 %, are nearer, and for
-the other three backbones of its Table 1 the nearest are further still from what it lists.
+The PaSTe paper (arXiv 2410.11591, section 4.5) calls layers of two backbones equivalent if they are at the same
+percentage of the network's multiply-accumulates. It prints 25.31, 43.78 and 75.28 % for MobileNetV2's [3, 8, 14]
+against 18.39, 43.64 and 80.61 % for WideResNet-50-2. But [2, 8, 15], at 16.72, 43.79 and 80.45 %, are nearer. For the
+other three backbones of its Table 1, the nearest layers are even further from the listed ones.
 
-Of the rules that were tried, one gives its answer for MobileNetV2 and most of the others: the nearest share of the
-*parameters*, as a ratio, where a last block of nothing but 1x1 convolutions is left out, since it only widens the
-features for the classifier. It yields Table 1's groups of MobileNetV2, MCUNet and MicroNet, and for PhiNet [3, 5, 8]
-where the paper has [2, 6, 7]. So this is the rule used here; the percentages of multiply-accumulates, and what is
-nearest by these, are told with it.
+Of the rules that were tried, one gives the paper's layers for MobileNetV2 and most of the others: the nearest share of
+the *parameters*, as a ratio. A last block of only 1x1 convolutions is left out, since it merely widens the features for
+the classifier. The rule yields Table 1's groups of MobileNetV2, MCUNet and MicroNet, and for PhiNet [3, 5, 8] where the
+paper has [2, 6, 7]. This rule is used here. The percentages of multiply-accumulates, and the layers nearest by them,
+are reported too.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from flawspot.backbones.registry import family
 from flawspot.errors import ConfigurationError
 
 GROUP = "equiv"
-"""The reference's own taps: WideResNet-50-2's [1, 2, 3], those of Table 1 for the others."""
+"""The group of the reference's own taps: [1, 2, 3] for WideResNet-50-2, those of Table 1 for the others."""
 
 
 @dataclass(frozen=True)
 class Equivalent:
-    """Which layers of a backbone stand for a reference's, and how near they come.
+    """The layers of a backbone that are equivalent to a reference's, and how close they are.
 
     Attributes:
         backbone, reference: names.
-        taps, reference_taps: indices; the n-th stands for the n-th.
-        parameters, reference_parameters: the share of the parameters up to each tap, in percent, a last block of 1x1
-            convolutions left out; what the taps are chosen by.
-        macs, reference_macs: the share of all multiply-accumulates up to each tap, in percent.
-        nearest_by_macs: the layers that are nearest by these, each for itself.
+        taps, reference_taps: indices. The n-th tap is equivalent to the n-th reference tap.
+        parameters, reference_parameters: share of the parameters up to each tap, in percent, without a last block of
+            1x1 convolutions. The taps are chosen by it.
+        macs, reference_macs: share of all multiply-accumulates up to each tap, in percent.
+        nearest_by_macs: the layers that are nearest by multiply-accumulates, each chosen separately.
     """
 
     backbone: str
@@ -63,11 +63,11 @@ class Equivalent:
 
 
 def equivalent_layers(backbone: str, reference: str, input_size: int = 224) -> Equivalent:
-    """Find the layers of `backbone` that stand for the taps of `reference`, its group ``equiv``.
+    """Find the layers of `backbone` that are equivalent to the taps of `reference`, its group ``equiv``.
 
     Args:
         backbone, reference: names of backbones.
-        input_size: side of the photographs that the percentages of MACs are counted on; the taps do not depend on it.
+        input_size: side of the photographs for the percentages of MACs. The taps do not depend on it.
 
     Raises:
         ConfigurationError: an unknown backbone, or one with too few layers.
@@ -76,7 +76,7 @@ def equivalent_layers(backbone: str, reference: str, input_size: int = 224) -> E
     layers, reference_layers = layer_costs(backbone, input_size), layer_costs(reference, input_size)
     shares, reference_shares = _parameter_shares(backbone, layers), _parameter_shares(reference, reference_layers)
     wanted = [reference_shares[tap] for tap in theirs]
-    candidates = [index for index, share in enumerate(shares) if share > 0]  # a padding is no layer to tap
+    candidates = [index for index, share in enumerate(shares) if share > 0]  # padding is not a layer to tap
     if len(candidates) < len(wanted):
         raise ConfigurationError(f"{backbone} has too few layers to stand for those of {reference}: name its layers")
     taps = min(

@@ -1,4 +1,4 @@
-"""What each layer of a backbone costs."""
+"""The costs of each layer of a backbone."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class LayerCost:
         index: as in Table 1 of the PaSTe paper.
         shape: (C, H, W) of its output.
         macs: multiply-accumulates of its convolutions and linear layers for one image.
-        macs_so_far: with all layers before it.
-        parameters, parameters_so_far: likewise.
-        percent: `macs_so_far` of the whole feature extractor without classifier, in percent.
+        macs_so_far: multiply-accumulates including all layers before it.
+        parameters, parameters_so_far: number of parameters, and the same including all layers before it.
+        percent: `macs_so_far` in percent of the whole feature extractor without classifier.
     """
 
     index: int
@@ -34,7 +34,7 @@ class LayerCost:
     percent: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The costs as plain values for JSON."""
         return dataclasses.asdict(self)
 
 
@@ -44,7 +44,7 @@ def layer_costs(backbone: str, input_size: int = 224) -> list[LayerCost]:
     Raises:
         ConfigurationError: an unknown backbone.
     """
-    # Shapes are all that counts, so nothing is allocated or computed.
+    # Only shapes matter, so nothing is allocated or computed.
     with torch.device("meta"):
         x = torch.zeros(1, 3, input_size, input_size)
         blocks = family(backbone).build()

@@ -10,18 +10,18 @@ from flawspot.backbones.registry import create, family
 from flawspot.errors import ConfigurationError
 
 EQUIVALENT = "equiv:"
-"""Before the name of a reference backbone: the layers that stand for its taps. `equiv` alone is Table 1's group."""
+"""Prefix of a reference backbone: the equivalents of its taps. `equiv` alone is Table 1's group."""
 
 STAGES = "stages"
-"""Of any backbone: at a quarter, an eighth and a sixteenth of the resolution, the last of the first layers that have as
-many channels, [3, 6, 10] of MobileNetV2. Small defects are found by such layers: they are fine, and have been through
-most of what a network computes at a resolution."""
+"""A group of any backbone: layers at a quarter, an eighth and a sixteenth of the resolution. At each, it is the last of
+the first layers with equal numbers of channels: [3, 6, 10] of MobileNetV2. These layers are suited to small defects:
+they have a fine resolution and most of the network's computation at it."""
 _STRIDES = (4, 8, 16)
 _STAGES_SIZE = 224
 
 
 def resolve(backbone: str, layers: str | Sequence[int]) -> tuple[int, ...]:
-    """The taps that `layers` stands for: a group's name, "equiv:wide_resnet50_2", "3,8,14", or the indices themselves.
+    """The taps for `layers`: a group's name, "equiv:wide_resnet50_2", "3,8,14", or the indices themselves.
 
     Raises:
         ConfigurationError: an unknown backbone or group (the known ones are listed), or indices out of range or order.
@@ -43,12 +43,12 @@ def resolve(backbone: str, layers: str | Sequence[int]) -> tuple[int, ...]:
                 f"unknown layers {layers!r} of {backbone}: give one of the groups {groups}, "
                 f"{STAGES}, equiv:wide_resnet50_2, or indices such as 3,8,14"
             ) from None
-    # A negative index counts from the end in timm; here -1 would be the photograph itself, so it is refused.
+    # A negative index counts from the end in timm. Here -1 would be the photograph itself, so it is refused.
     return check_taps(backbone, layers, first=0, last=known.last)
 
 
 def stages(backbone: str) -> tuple[int, ...]:
-    """The layers that `STAGES` stands for; those of the resolutions that the backbone has."""
+    """The layers of `STAGES`, for those resolutions that the backbone has."""
     with torch.device("meta"):
         last = family(backbone).last
         shapes = create(backbone, tuple(range(last + 1))).shapes((_STAGES_SIZE, _STAGES_SIZE))
@@ -62,7 +62,7 @@ def stages(backbone: str) -> tuple[int, ...]:
 
 
 def equivalent(backbone: str, layers: str | Sequence[int], input_size: int = 224) -> Equivalent | None:
-    """What "equiv:REFERENCE" comes to, with its percentages; None for layers given in another way.
+    """The layers for "equiv:REFERENCE", with their percentages; None for layers given in another form.
 
     Raises:
         ConfigurationError: an unknown backbone or reference.

@@ -1,4 +1,4 @@
-"""Multiply-accumulates of a network, counted while it runs once, and the bytes it holds."""
+"""Counts the multiply-accumulates of a network while it runs once, and its bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def module_macs(module: nn.Module, example: Tensor) -> int:
     Batch norm, activations and additions are not counted, as is usual in the field and in the PaSTe paper.
 
     Args:
-        module: run once on `example`, in whatever mode it is.
+        module: the network; it runs once on `example`, in its present mode.
         example: (1, C, H, W).
     """
     total = 0
@@ -38,7 +38,8 @@ def module_macs(module: nn.Module, example: Tensor) -> int:
 
 
 def module_bytes(module: nn.Module) -> int:
-    """Of the parameters and buffers of `module`, but not of batch norms' counters of batches, which nobody ships."""
+    """Bytes of the parameters and buffers of `module`, without batch norms' counters of batches, which are not
+    shipped."""
     return sum(
         tensor.numel() * tensor.element_size()
         for name, tensor in module.state_dict().items()
@@ -47,10 +48,10 @@ def module_bytes(module: nn.Module) -> int:
 
 
 def int8_bytes(module: nn.Module) -> int:
-    """Of the constants of `module` with its convolutions in 8-bit integers and its batch norms folded into them.
+    """Bytes of the constants of `module` with its convolutions in 8-bit integers and its batch norms folded into them.
 
-    Of each output channel: its weights, one byte each; the step of the weights, the bias and its step, four bytes each.
-    Steps and zeros of values, five bytes each, are not counted. What is no convolution stays as it is.
+    For each output channel: its weights at one byte each; the step of the weights, the bias and its step at four bytes
+    each. Steps and zeros of values, five bytes each, are not counted. Other layers than convolutions count unchanged.
     """
     total = 0
     for layer in module.modules():

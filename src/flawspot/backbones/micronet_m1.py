@@ -62,7 +62,7 @@ def _pointwise(inputs: int, outputs: int, groups: int) -> Convolution:
 
 
 class Shuffle(nn.Module):
-    """Deal the channels of `groups` groups out in turn."""
+    """Interleave the channels of `groups` groups."""
 
     def __init__(self, groups: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Shuffle(nn.Module):
 
 
 class DynamicShiftMax(nn.Module):
-    """A channel and its partner of another group, mixed by what the means of all channels say (section 4).
+    """Mixes a channel and its partner of another group by the means of all channels (section 4).
 
     With `branches` 1 one mixture, with 2 the larger of two.
     """
@@ -100,7 +100,7 @@ class DynamicShiftMax(nn.Module):
 
 
 class Block(nn.Module):
-    """Layers in a row under the published name ``layers``, numbered as there; what does nothing is left out."""
+    """Layers in a row under the published name ``layers``, numbered as there. Layers without effect are left out."""
 
     def __init__(self, layers: Mapping[int, nn.Module]) -> None:
         super().__init__()

@@ -65,7 +65,7 @@ class Layers(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels weighed by what their means say of each other."""
+    """Weights channels by the means of all channels (squeeze-and-excitation)."""
 
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()

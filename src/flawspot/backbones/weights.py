@@ -1,7 +1,7 @@
-"""Pretrained weights: a cache, and files that are checked before they are opened.
+"""Pretrained weights: a cache, and checks of files before they are opened.
 
-A backbone's default weights are the first that it lists, on every machine; others are taken only by name. Nothing here
-asks the network but `pull`, and that only when the user says so.
+A backbone's default weights are the first that it lists, on every machine. Others are used only by name. Only `pull`
+uses the network, and only on the user's command.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ __all__ = ["Url", "WeightsFile", "Wheel", "cache_folder", "find", "load_checkpoi
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of pretrained weights, by content.
+    """A file of pretrained weights, identified by its content.
 
     Attributes:
         name: as given with ``--weights``.
-        filename: in the cache.
-        sources: of this very content, tried in order.
-        license: of the weights, and their ImageNet accuracy.
+        filename: name of the file in the cache.
+        sources: sources of this content, tried in order.
+        license: license of the weights, and their ImageNet accuracy.
         mean, std: the normalisation of RGB / 255 that these weights were trained with.
         native_size: side of the photographs they were trained with, in pixels.
-        sha256: in hex; where upstream publishes only a prefix, that prefix, of 8 digits at least.
-        git_blob_sha1: git's name of the content, where the file lies in a repository and upstream publishes no sha256.
-            One of the two must be given.
-        size: of the file in bytes, if known.
-        max_bytes: refused above it.
+        sha256: sha256 in hex. If upstream publishes only a prefix, that prefix, of at least 8 digits.
+        git_blob_sha1: git's hash of the content, for a file in a repository without a published sha256. One of the two
+            must be given.
+        size: size of the file in bytes, if known.
+        max_bytes: larger files are refused.
     """
 
     name: str
@@ -63,32 +63,32 @@ class WeightsFile:
         """Whether `data` is this file."""
         if self.sha256 is not None:
             return len(self.sha256) >= 8 and hashlib.sha256(data).hexdigest().startswith(self.sha256)
-        blob = b"blob %d\0" % len(data)  # what git puts before the content
+        blob = b"blob %d\0" % len(data)  # git's header before the content
         return hashlib.sha1(blob + data, usedforsecurity=False).hexdigest() == self.git_blob_sha1
 
     @property
     def checksum(self) -> str:
-        """The checksum as it is shown to people."""
+        """The checksum as shown to people."""
         if self.sha256 is None:
             return f"git blob {self.git_blob_sha1}"
         return f"sha256 {self.sha256}{'...' if len(self.sha256) < 64 else ''}"
 
 
 def cache_folder() -> Path:
-    """Where weights are kept: ``weights`` in the folder that FLAWSPOT_CACHE names, else where the platform caches."""
+    """The folder of weights: ``weights`` in the folder FLAWSPOT_CACHE, else in the platform's folder for caches."""
     return cache_root() / "weights"
 
 
 def find(backbone: str, files: Sequence[WeightsFile], name: str | None = None) -> tuple[WeightsFile, Path] | None:
-    """The weights called `name` with the right content and where they are on this machine, or None.
+    """The weights called `name` and the path of their file on this machine, or None. The content is checked.
 
-    Looks into the cache, then into the folders of FLAWSPOT_WEIGHTS_PATH: there first for the file's name, then at every
+    It looks in the cache, then in the folders of FLAWSPOT_WEIGHTS_PATH: there first for the file's name, then at every
     file of the right size.
 
     Args:
         backbone: for the error message.
-        files: those of the backbone, the default first.
-        name: None takes the default, and no other where that is absent.
+        files: the files of the backbone, the default first.
+        name: None means the default, and no other if that is absent.
 
     Raises:
         ConfigurationError: an unknown `name`; the known ones are listed.
@@ -101,18 +101,18 @@ def find(backbone: str, files: Sequence[WeightsFile], name: str | None = None) -
 
 
 def require(backbone: str, files: Sequence[WeightsFile], name: str | None = None) -> tuple[WeightsFile, Path]:
-    """Like `find`, but an error where there is nothing.
+    """Like `find`, but raises an error if there is nothing.
 
     Raises:
         ConfigurationError: an unknown `name`.
-        WeightsError: they are not at hand; says what to do.
+        WeightsError: they are missing; the message says what to do.
     """
     found = find(backbone, files, name)
     if found is None:
         file = _named(backbone, files, name)
         asked = f"{backbone} --weights {name}" if name else backbone
         here = [other.name for other in files if other is not file and find(backbone, files, other.name)]
-        others = f", or ask by name for what is here: --weights {' or '.join(here)}" if here else ""
+        others = f", or name weights that are here: --weights {' or '.join(here)}" if here else ""
         raise WeightsError(
             f"the weights {file.name} of {backbone} are not on this machine: run `flawspot weights pull {asked}`, "
             f"or put {file.filename} ({file.checksum}) into {cache_folder()}{others}"
@@ -123,11 +123,11 @@ def require(backbone: str, files: Sequence[WeightsFile], name: str | None = None
 def pull(
     backbone: str, files: Sequence[WeightsFile], name: str | None = None, progress: Progress = SILENT
 ) -> tuple[WeightsFile, Path]:
-    """Fetch the weights called `name`, or the default ones, into the cache; what is at hand is not fetched again.
+    """Fetch the weights called `name`, or the default ones, into the cache, unless they are there.
 
     Raises:
         ConfigurationError: an unknown `name`.
-        WeightsError: every source failed; lists them with their reasons, and what to do.
+        WeightsError: every source failed; the message lists the reasons and says what to do.
     """
     found = find(backbone, files, name)
     if found is not None:
@@ -157,7 +157,7 @@ def load_checkpoint(path: Path, file: WeightsFile) -> dict[str, Tensor]:
     """The tensors in the checkpoint at `path`, whose bytes are checked before torch sees them.
 
     Raises:
-        WeightsError: the content is not that of `file`, or anything but named tensors.
+        WeightsError: the content is not that of `file`, or anything other than named tensors.
     """
     import torch
 
@@ -167,9 +167,9 @@ def load_checkpoint(path: Path, file: WeightsFile) -> dict[str, Tensor]:
             f"{path} is not {file.name}, its checksum differs: remove it and run `flawspot weights pull`"
         )
     try:
-        # A torch file is a pickle; weights_only admits tensors and containers, and no code.
+        # A torch file is a pickle. weights_only allows tensors and containers, but no code.
         loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its reader does
+    except Exception as error:  # torch passes on any exception of its reader
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(f"{path} cannot be read as a checkpoint of tensors: {reason}") from None
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
@@ -191,7 +191,7 @@ def _named(backbone: str, files: Sequence[WeightsFile], name: str | None) -> Wei
 
 
 def _candidates(file: WeightsFile) -> list[Path]:
-    """Where `file` may be, the likeliest first."""
+    """Places where `file` may be, most likely first."""
     folders = [Path(p) for p in os.environ.get(SEARCH_PATH, "").split(os.pathsep) if p]
     likely = [folder / file.filename for folder in (cache_folder(), *folders)]
     others = []
@@ -202,7 +202,7 @@ def _candidates(file: WeightsFile) -> list[Path]:
 
 
 def _content(path: Path, file: WeightsFile) -> bytes | None:
-    """The bytes of `path` if they are those of `file`; a file that cannot be read is as good as absent."""
+    """The bytes of `path` if they are those of `file`. An unreadable file counts as absent."""
     try:
         size = path.stat().st_size
         if size > file.max_bytes or (file.size is not None and size != file.size):

@@ -1,4 +1,4 @@
-"""A model card in Markdown: what an artifact says of itself, for whoever must decide whether to use it."""
+"""A model card in Markdown, made from an artifact's manifest, for people who decide whether to use it."""
 
 from flawspot.card.write import model_card
 

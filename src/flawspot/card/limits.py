@@ -1,4 +1,4 @@
-"""What a detector is not for, as far as its manifest tells."""
+"""The limits of a detector, as far as its manifest tells them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _WHITE = 65535
 
 
 def limits(manifest: Manifest) -> Iterator[str]:
-    """A sentence or two each."""
+    """Yield one or two sentences for each limit."""
     yield (
         "It knows good parts of this product as they were photographed. Another camera, light, fixture or supplier "
         "makes false alarms, or hides defects: `flawspot drift` tells whether good parts have changed."
     )
     yield (
-        "It says how much and where a photograph differs from good ones, not which defect that is. A score is no "
+        "It says how much and where a photograph differs from good ones, not which defect it shows. A score is not a "
         "probability."
     )
     yield (
-        "Which share of real defects it finds is not known from here: `flawspot evaluate` measures that on photographs "
-        "of them. Defects that a photograph does not show cannot be found."
+        "The share of real defects that it finds is not known from this card: `flawspot evaluate` measures it on "
+        "photographs of them. Defects that a photograph does not show cannot be found."
     )
-    yield "A photograph that cannot be read or inspected is *not inspected*: that is no verdict, and never *good*."
+    yield "A photograph that cannot be read or inspected is *not inspected*, and is never called *good*."
     yield from _seen(manifest)
     yield from _made(manifest)
 
@@ -33,9 +33,9 @@ def _seen(manifest: Manifest) -> Iterator[str]:
     view = manifest.view
     if view.inspected is not None:
         share = 100 * view.inspected.share
-        yield f"It inspects {share:.0f} % of a photograph: what lies outside of that region is not looked at."
+        yield f"It inspects {share:.0f} % of a photograph: the rest is not inspected."
     if view.fit == "crop":
-        yield "Photographs of other proportions than its input are cut off at two edges, which are not looked at."
+        yield "Photographs of other proportions than its input are cut off at two edges, which are not inspected."
     elif view.fit == "squash" and view.canvas[0] != view.canvas[1]:
         yield "Photographs of other proportions than its input are distorted: give it those that it has learned from."
     if manifest.bits is not None:
@@ -48,17 +48,17 @@ def _made(manifest: Manifest) -> Iterator[str]:
     if dropped:
         were = "was" if dropped == 1 else "were"
         yield (
-            f"{counted(dropped, 'photograph')} given as good {were} left out, scoring far above the others: parts like "
-            "these will be called anomalous."
+            f"{counted(dropped, 'photograph')} given as good {were} left out, as they scored far above the others. "
+            "Parts like these will be called anomalous."
         )
     if manifest.calibration.rule == "value":
         yield "Its threshold was given by hand, so no false-alarm rate is promised."
     if manifest.precision == "int8":
         yield (
-            "Its networks compute in 8-bit integers. Where a processor cuts off their products, flawspot computes them "
-            "in float, slower; other runtimes may be wrong without saying so."
+            "Its networks compute in 8-bit integers. If a processor truncates their products, flawspot computes them "
+            "in float, which is slower. Other runtimes may be wrong without a warning."
         )
     if manifest.backbone.weights.startswith("random"):
-        yield "Its backbone has random weights: it is made for trials, not for inspection."
+        yield "Its backbone has random weights: it is for trials, not for inspection."
     if manifest.self_test is None:
-        yield "It is older than self-tests: whether a machine computes what it was made with cannot be seen."
+        yield "It was made before self-tests: whether a machine computes the right values cannot be checked."

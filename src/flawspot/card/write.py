@@ -1,4 +1,4 @@
-"""The card, section by section. The same artifact gives the same text, on every machine and at any time."""
+"""Writes the card section by section. The same artifact gives the same text, on every machine and at any time."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from flawspot.texts import counted
 
 _MIB = 2**20
 _INTRODUCTION = (
-    "Written by `flawspot card` from what the artifact says of itself. It is no assessment: what nobody has measured "
-    "is told as not measured."
+    "Written by `flawspot card` from the artifact's manifest. It is not an assessment: what was not measured "
+    "is marked as not measured."
 )
 
 
 def model_card(artifact: Artifact) -> str:
     """The card of an artifact.
 
-    Names in it, of products, files, settings and versions, are inline code, so that none of them can be markup.
+    Names of products, files, settings and versions are inline code, so that none of them can become markup.
 
     Returns:
         Markdown with tables (GitHub's), ending with a line break.
@@ -57,14 +57,14 @@ def _detector(artifact: Artifact) -> Iterator[str]:
         f"Backbone: {code(backbone.name)}, layers {code(backbone.layers)} (blocks {blocks}), weights "
         f"{code(backbone.weights)} of sha256 {code(backbone.weights_sha256)}"
     )
-    yield f"Input: photographs of any size, RGB, which are brought to {manifest.view}"
+    yield f"Input: photographs of any size, RGB, resized to {manifest.view}"
     yield f"Networks compute in: {manifest.precision}"
     size = len(artifact.model)
     yield f"File: {size:,} bytes, sha256 {code(hashlib.sha256(artifact.model).hexdigest())}"
     yield f"Signed: {_signed(artifact)}"
     made = codes(f"{name} {version}" for name, version in manifest.versions.items())
     yield f"Made: {code(manifest.created)}{f', with {made}' if made else ''}"
-    yield f"Schema of what it says of itself: {manifest.schema_version}"
+    yield f"Schema of the manifest: {manifest.schema_version}"
 
 
 def _data(manifest: Manifest) -> Iterator[str]:
@@ -73,12 +73,12 @@ def _data(manifest: Manifest) -> Iterator[str]:
     if training.validation_images:
         yield f"To choose the epoch: {counted(training.validation_images, 'further good photograph')}"
     scored = counted(len(calibration.scores), "good photograph")
-    how = f"the same, in {calibration.folds} folds" if calibration.folds else "which served for nothing else"
+    how = f"the same, in {calibration.folds} folds" if calibration.folds else "used for nothing else"
     yield f"For the threshold: {scored}, {how}"
     given = calibration.rule == "value"
-    by = "; what the threshold was chosen by, which was given, is not known" if given else " or to choose anything by"
+    by = "; it is unknown how the given threshold was chosen" if given else " or to choose anything by"
     yield f"Defective parts: none to learn from{by}"
-    yield f"Fingerprint of all of them: {code(training.fingerprint)}"
+    yield f"Fingerprint of all these photographs: {code(training.fingerprint)}"
     for step in manifest.updates:
         yield (
             f"Updated {code(step.created)}: learned from {counted(step.images, 'new photograph')} of good parts as "
@@ -93,19 +93,19 @@ def _data(manifest: Manifest) -> Iterator[str]:
 def _tolerance(manifest: Manifest) -> str:
     tolerated = manifest.calibration.tolerated
     if tolerated is None:
-        return "Nothing beyond what the photographs show: no variation was learned beforehand."
+        return "Nothing beyond the variation in the photographs: no further variation was learned."
     rows = [[code(name), f"{severity:g}"] for name, severity in tolerated.severities.items()]
     decided = (
-        "The threshold is that of photographs varied so far, for it was the higher one"
+        "The threshold is that of the varied photographs, which was the higher one"
         if tolerated.decisive
-        else "The threshold is that of the photographs as they were taken, for it was the higher one"
+        else "The threshold is that of the unchanged photographs, which was the higher one"
     )
     copies = "1 varied copy" if tolerated.copies == 1 else f"{tolerated.copies} varied copies"
     return "\n\n".join(
         [
-            "The false-alarm rate is promised for photographs that are varied as far as this too (severities up to 5):",
+            "The false-alarm rate is also promised for photographs with these variations (severities up to 5):",
             table(["variation", "severity"], rows),
-            f"{copies} of each photograph served for that. {decided}.",
+            f"{copies} of each photograph were used for that. {decided}.",
         ]
     )
 
@@ -118,7 +118,7 @@ def _found(manifest: Manifest) -> str:
     rows = [[f"{each.rate:.2g}", f"{each.threshold:.6g}", f"{100 * each.recall:.0f} %"] for each in prices]
     return "\n\n".join(
         [
-            f"Of {photographs} with defects that were pasted, not real ones, it finds at these thresholds:",
+            f"It finds this share of {photographs} with pasted defects, not real ones, at these thresholds:",
             table(["false-alarm rate", "threshold", "found"], rows),
         ]
     )
@@ -127,10 +127,10 @@ def _found(manifest: Manifest) -> str:
 def _smallest(manifest: Manifest) -> str:
     found = manifest.smallest
     if found is None:
-        return "Not measured. `flawspot smallest` does it, with good photographs and pasted defects."
+        return "Not measured. `flawspot smallest` measures it, with good photographs and pasted defects."
     from flawspot.smallest.sentences import about, sentences
 
-    return f"Of {about(found)}:\n\n{bullets(sentences(found))}"
+    return f"Measured on {about(found)}:\n\n{bullets(sentences(found))}"
 
 
 def _costs(manifest: Manifest) -> str:
@@ -144,5 +144,5 @@ def _signed(artifact: Artifact) -> str:
     try:
         found = signature_of(artifact)
     except SignatureError:
-        return "not as it should be"
+        return "invalid"
     return "no" if found is None else f"by key {code(found.key_id)}, which `flawspot verify` verifies"

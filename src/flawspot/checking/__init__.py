@@ -1,4 +1,4 @@
-"""A look at photographs of good parts before anything is learned from them."""
+"""Checks photographs of good parts before training."""
 
 from flawspot.checking.check import Check, check
 

@@ -1,4 +1,4 @@
-"""A look at photographs of good parts before anything is learned from them: numpy and Pillow are enough."""
+"""Checks photographs of good parts before training, with numpy and Pillow only."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from flawspot.texts import counted, visible
 
 @dataclass(frozen=True, repr=False)
 class Check:
-    """What is odd in a set of photographs. Made by `check`.
+    """The findings about a set of photographs. Made by `check`.
 
         >>> checked = flawspot.check("photos", progress=False)
         >>> len(checked.images), checked.parts
         (8, 5)
 
     Attributes:
-        data: the photographs, and what was taken for what.
+        data: the photographs, and how their folders were read.
         images: the good ones that can be read.
-        looks: what each of these looks like.
-        skipped: those that cannot be read, with the reason.
-        parts: how many parts they show, near-duplicates counted once.
+        looks: measures of each of these.
+        skipped: photographs that cannot be read, with the reason.
+        parts: the number of parts that they show, with near-duplicates counted once.
         findings: problems first.
     """
 
@@ -48,7 +48,7 @@ class Check:
 
     @property
     def problems(self) -> int:
-        """Findings with which training would go wrong."""
+        """Number of findings that would spoil training."""
         return sum(finding.is_problem for finding in self.findings)
 
     def lines(self) -> list[str]:
@@ -57,12 +57,12 @@ class Check:
         return [finding.line(names) for finding in self.findings]
 
     def names(self) -> list[str]:
-        """Of the photographs, below their folder, fit to be printed."""
+        """Printable names of the photographs, below their folder."""
         root = self.data.root
         return [name_below(path, root) for path in self.images]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dicts and lists, fit for JSON."""
+        """The check as plain dicts and lists for JSON."""
         names = self.names()
         return {
             "photographs": len(self.images),
@@ -88,19 +88,19 @@ def check(
     false_alarm_rate: float = DEFAULT_FALSE_ALARM_RATE,
     progress: Progress | bool = True,
 ) -> Check:
-    """Look at the photographs of good parts that `flawspot.train` would learn from.
+    """Check the photographs of good parts that `flawspot.train` would learn from.
 
         >>> flawspot.check("photos", progress=False).parts  # of 8 photographs; four are the same
         5
 
     Args:
         data: photographs, as for `flawspot.train`; see ``docs/data.md``.
-        good: names of the folders or labels that are good, likewise.
-        false_alarm_rate: that the detector is to have.
-        progress: whether to show how far it is, or a `Progress` that is told.
+        good: names of the folders or labels that are good, as for `flawspot.train`.
+        false_alarm_rate: the false-alarm rate that training will ask for.
+        progress: whether to show progress, or a `Progress` that is told.
 
     Raises:
-        DataError: no photographs, or it cannot be told which of them are good.
+        DataError: there are no photographs, or it is unclear which of them are good.
         ConfigurationError: a rate outside (0, 1).
     """
     if not 0 < false_alarm_rate < 1:
@@ -116,12 +116,12 @@ def check(
     findings = find_oddities(checked.looks, near)
     if checked.skipped:
         count_unread = counted(len(checked.skipped), "photograph")
-        text = f"{count_unread} cannot be read, to be left out: {checked.skipped[0][1]}"
+        text = f"{count_unread} cannot be read and will be left out: {checked.skipped[0][1]}"
         findings.insert(0, Finding("unreadable", text, (), True))
     needed = images_needed(false_alarm_rate)
     if count < needed:
         text = (
-            f"{counted(count, 'part')} can promise a false-alarm rate of {1 / (count + 1):.2g} where all serve for "
+            f"{counted(count, 'part')} can promise a false-alarm rate of {1 / (count + 1):.2g} if all are used for "
             f"learning and threshold, not {false_alarm_rate:g}: photograph {needed} parts"
         )
         findings.append(Finding("few", text))

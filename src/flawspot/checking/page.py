@@ -1,4 +1,4 @@
-"""What was found in a set of photographs, as one HTML page that needs no network."""
+"""The findings about a set of photographs as one HTML page that needs no network."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from flawspot.texts import counted
 
 _SIDE = 220
 _SHOWN = 24
-"""Pictures of one finding."""
+"""Most pictures for one finding."""
 _USUAL = 8
-"""Photographs that show what is usual."""
+"""Number of photographs that show the usual appearance."""
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
@@ -33,7 +33,7 @@ figcaption { font-size: .8rem; overflow-wrap: anywhere; }
 
 
 def write_page(checked: Check, path: Path) -> None:
-    """Write the page, as a whole or not at all.
+    """Write the page, completely or not at all.
 
     Raises:
         FlawspotError: it cannot be written.
@@ -44,12 +44,12 @@ def write_page(checked: Check, path: Path) -> None:
     usual = range(0, len(names), max(len(names) // _USUAL, 1))
     sections = "\n".join(_section(checked, names, finding) for finding in checked.findings)
     remarks = counted(len(checked.findings) - checked.problems, "remark")
-    nothing = "" if checked.findings else "<p>Nothing is odd.</p>"
+    nothing = "" if checked.findings else "<p>There are no findings.</p>"
     body = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{_STYLE}</style></head><body>
 <h1>{title}</h1>
-<p>{counted(checked.problems, "problem")}, {remarks}. This is what would be learned:</p>
+<p>{counted(checked.problems, "problem")}, {remarks}. The detector would learn from photographs like these:</p>
 {_pictures(checked, names, list(usual)[:_USUAL])}
 {sections}{nothing}
 </body></html>

@@ -1,4 +1,4 @@
-"""The right detector for a user's own good photographs and a device's budget."""
+"""Chooses a detector for a user's good photographs and a device's budget."""
 
 from flawspot.choosing.choice import Choice
 from flawspot.choosing.choose import choose

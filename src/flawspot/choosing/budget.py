@@ -1,4 +1,4 @@
-"""What a device allows a detector: memory, multiply-accumulates, time and working memory, as people write them."""
+"""The limits that a device sets for a detector: memory, multiply-accumulates, time and working memory."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z]*)\s*", re.ASCII)
 _LONGEST = 100
 _ROUNDED_UP = 0.9995
-"""Share of a unit from which three digits are the whole of it: 999,999 bytes are 1 MB, not 1e+03 KB."""
+"""Share of the next unit from which a size is given in that unit: 999,999 bytes are 1 MB, not 1e+03 KB."""
 
 Amount = str | int | float | None
 
 
 @dataclass(frozen=True)
 class Budget:
-    """The most that a detector may take; None: as much as it wants.
+    """The most that a detector may take. None means no limit.
 
     Attributes:
-        memory: bytes of all that it stores, as `flawspot costs` counts them.
+        memory: bytes that it stores, as `flawspot costs` counts them.
         macs: multiply-accumulates for one photograph.
-        latency_ms: milliseconds for one decoded photograph on this machine, by one thread.
+        latency_ms: milliseconds for one decoded photograph on this machine, on one thread.
         arena: bytes of working memory, as ``flawspot export --to c`` needs them.
     """
 
@@ -39,17 +39,17 @@ class Budget:
 
     @classmethod
     def read(cls, memory: Amount = None, macs: Amount = None, latency: Amount = None, arena: Amount = None) -> Budget:
-        """From texts such as ``5MB``, ``300M``, ``20ms`` and ``256KB``, or from plain numbers.
+        """Read it from texts such as ``5MB``, ``300M``, ``20ms`` and ``256KB``, or from plain numbers.
 
-        KB, MB and GB are thousands, which is the careful way to read a data sheet; KiB, MiB and GiB are 1024.
+        KB, MB and GB are powers of 1000, the cautious reading of a data sheet. KiB, MiB and GiB are powers of 1024.
 
         Args:
-            memory, arena: in bytes where there is no unit.
-            macs: in multiply-accumulates likewise.
-            latency: a number without a unit is in milliseconds.
+            memory, arena: in bytes if there is no unit.
+            macs: in multiply-accumulates if there is no unit.
+            latency: in milliseconds if there is no unit.
 
         Raises:
-            ConfigurationError: one is not above 0, or has another unit; says what it can be.
+            ConfigurationError: a value is not above 0, or has another unit; the message gives examples.
         """
         return cls(
             memory=_whole(amount(memory, _BYTES, "memory", "5MB or 2.5MiB")),
@@ -59,12 +59,12 @@ class Budget:
         )
 
     def beyond_plan(self, memory: int, macs: int, arena: int) -> str | None:
-        """Why what a detector is planned to take is too much; None where it is not, or where only a trial can tell.
+        """Why a planned detector exceeds the budget; None if it does not, or if only a trial can tell.
 
         Args:
             memory: bytes that it stores.
             macs: multiply-accumulates.
-            arena: bytes of working memory that it takes at least.
+            arena: least bytes of its working memory.
         """
         reasons = []
         if self.memory is not None and memory > self.memory:
@@ -72,11 +72,11 @@ class Budget:
         if self.macs is not None and macs > self.macs:
             reasons.append(f"computes {macs_text(macs)}")
         if self.arena is not None and arena > self.arena:
-            reasons.append(f"works in {bytes_text(arena)} at least")
+            reasons.append(f"needs at least {bytes_text(arena)} of working memory")
         return ", ".join(reasons) or None
 
     def said(self) -> str:
-        """In a few words."""
+        """The budget in a few words."""
         parts = []
         if self.memory is not None:
             parts.append(f"{bytes_text(self.memory)} of memory")
@@ -90,25 +90,25 @@ class Budget:
 
 
 def seconds(text: Amount) -> float | None:
-    """A time such as ``30min``, ``90s`` or ``2h`` in seconds; a number without a unit is in seconds.
+    """Convert a time such as ``30min``, ``90s`` or ``2h`` to seconds. A number without a unit is in seconds.
 
     Raises:
-        ConfigurationError: it is not above 0, or has another unit.
+        ConfigurationError: the time is not above 0, or has another unit.
     """
     return amount(text, {"": 1.0, **_SECONDS}, "time", "30min, 90s or 2h")
 
 
 def amount(text: Amount, units: dict[str, float] | dict[str, int], what: str, examples: str) -> float | None:
-    """A number with a unit; None stays None.
+    """Convert a number with a unit. None stays None.
 
     Args:
-        text: as the user wrote it.
-        units: what each is worth, in lower case; an empty one stands for none.
-        what: is read, for the message.
-        examples: of what it can be, likewise.
+        text: the number as the user wrote it.
+        units: the value of each unit, in lower case; an empty one stands for no unit.
+        what: name of the value, for the message.
+        examples: examples of valid values, for the message.
 
     Raises:
-        ConfigurationError: it is no such number, or not above 0.
+        ConfigurationError: it is not such a number, or not above 0.
     """
     if text is None:
         return None

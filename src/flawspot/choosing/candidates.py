@@ -1,4 +1,4 @@
-"""The detectors that come into question, and which of them a budget allows: told by the cost model, before training."""
+"""The candidate detectors, and which of them fit a budget according to the cost model, before training."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from flawspot.errors import ConfigurationError, WeightsError
 from flawspot.progress import SILENT, Progress
 
 TABLE = Path(__file__).with_name("candidates.yaml")
-"""The candidates, in the benchmark's format and in the order of promise."""
+"""The candidates in the benchmark's format, most promising first."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A detector that comes into question.
+    """A candidate detector.
 
     Attributes:
-        cell: what it is, as the benchmark has it.
-        memory: bytes that it stores, at most.
-        macs: multiply-accumulates for one photograph, at most.
-        arena: bytes of working memory, at least.
-        why_not: why it is not trained; None for one that fits, or may fit.
-        perhaps: what is beyond the budget at most; how much less it is depends on the photographs, and is known once it
-            is trained. None for one that fits for sure, or not at all.
+        cell: its configuration, as a cell of the benchmark.
+        memory: most bytes that it stores.
+        macs: most multiply-accumulates for one photograph.
+        arena: least bytes of working memory.
+        why_not: why it is not trained; None if it fits or may fit.
+        perhaps: which upper bound is above the budget. The actual value depends on the photographs, and is known after
+            training. None if it surely fits or surely does not.
     """
 
     cell: Cell
@@ -48,11 +48,11 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """In a few words."""
+        """The candidate in a few words."""
         return name_of(self.cell)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The candidate as plain values for JSON."""
         return {
             "name": self.name,
             **described(self.cell),
@@ -72,7 +72,7 @@ def name_of(cell: Cell) -> str:
 
 
 def described(cell: Cell) -> dict[str, Any]:
-    """What `flawspot train` wants to know to make it again, fit for JSON."""
+    """The arguments of `flawspot train` that make it again, as values for JSON."""
     return {
         "method": cell.method,
         "backbone": cell.backbone,
@@ -88,22 +88,21 @@ def table(source: Given, path: Path | None = None) -> Grid:
     """The candidates for some photographs.
 
     Args:
-        source: the photographs; they stand for those that the table names.
-        path: a grid in the benchmark's format; None: the one that ships with flawspot.
+        source: the photographs, which replace the data in the table.
+        path: a grid in the benchmark's format; None: the one that comes with flawspot.
 
     Raises:
-        ConfigurationError: it is wrong, or asks for more than one seed, or for other photographs than those that there
-            are.
+        ConfigurationError: the grid is wrong, or asks for more than one seed or for other photographs.
     """
     grid = read_grid(TABLE if path is None else path, vocabulary())
     if len(grid.seeds) > 1:
         raise ConfigurationError(
-            f"{grid.file}: candidates share one seed, or they would be judged by different photographs: leave "
+            f"{grid.file}: all candidates must have the same seed, so that the same photographs judge them: leave "
             f"{len(grid.seeds) - 1} of the {len(grid.seeds)} out"
         )
     if grid.departures != (Departure(),):
         raise ConfigurationError(
-            f"{grid.file}: candidates are trained on your photographs as they are: leave out corruptions, severities, "
+            f"{grid.file}: candidates are trained on your unchanged photographs: leave out corruptions, severities, "
             "contamination and shots"
         )
     return replace(grid, data=(source,))
@@ -118,21 +117,21 @@ def considered(
     tolerate: str | None = None,
     progress: Progress = SILENT,
 ) -> list[Candidate]:
-    """Every candidate in the order of promise, each with what it costs and whether it fits.
+    """Every candidate, most promising first, with its costs and whether it fits.
 
-    One that stores too much is also considered at int8, and any other one where working memory is limited; but not
-    where it computes too much, for int8 saves nothing of that.
+    A candidate that stores too much, or any if working memory is limited, is also considered at int8. One that computes
+    too much is not, as int8 does not reduce the multiply-accumulates.
 
     Args:
-        grid: by `table`.
-        budget: of the device.
-        images: how many photographs there are to fit on.
-        seed: of every candidate; None: the grid's.
-        tolerate: what every candidate tolerates, as a cell has it; None: as the grid says.
+        grid: the result of `table`.
+        budget: budget of the device.
+        images: number of photographs for training.
+        seed: seed of every candidate; None: the grid's.
+        tolerate: what every candidate tolerates, as in a cell; None: as in the grid.
         progress: told of the candidates.
 
     Raises:
-        ConfigurationError: a combination of the grid cannot be; names the line.
+        ConfigurationError: the grid has an impossible combination; the message names the line.
     """
     cells = grid.cells(vocabulary())
     labels = list(dict.fromkeys(method.label for method in grid.methods))
@@ -154,15 +153,15 @@ def considered(
 
 
 def smallest_of(candidates: Sequence[Candidate]) -> str:
-    """What the least demanding candidates take, for who asked for less."""
+    """The costs of the smallest candidates, for a user whose budget nothing fits."""
     known = [one for one in candidates if one.memory]
     if not known:
         return "no candidate can be trained here"
     memory, macs = min(known, key=lambda one: one.memory), min(known, key=lambda one: one.macs)
     arena = min(known, key=lambda one: one.arena)
     return (
-        f"the smallest is {memory.name} with {bytes_text(memory.memory)}, {macs.name} computes least with "
-        f"{macs_text(macs.macs)}, and {arena.name} works in {bytes_text(arena.arena)} at least"
+        f"the smallest is {memory.name} with {bytes_text(memory.memory)}. {macs.name} computes least with "
+        f"{macs_text(macs.macs)}. {arena.name} needs at least {bytes_text(arena.arena)} of working memory"
     )
 
 
@@ -194,7 +193,7 @@ def _candidate(cell: Cell, budget: Budget, images: int, missing: dict[str, str |
 
 
 def _missing(backbone: str) -> str | None:
-    """Why a backbone has no weights here; None where they are at hand."""
+    """Why a backbone cannot get weights here; None if its weights are present."""
     try:
         require(backbone, family(backbone).weights)
     except WeightsError as error:

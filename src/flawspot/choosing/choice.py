@@ -1,4 +1,4 @@
-"""Which of the judged detectors is the right one, and what the choice rests on."""
+"""Which of the judged detectors is chosen, and on what grounds."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ ABOUT_RANK = (
     "ranked by the mean of image AUROC and pixel F1-max on pasted defects, of families that no candidate was trained on"
 )
 ABOUT_LABELLED = (
-    "ranked by the mean of what was found of pasted and of labelled defects; the labelled photographs have served for "
-    "the choice, and are no test set any more"
+    "ranked by the mean of the figures on pasted and on labelled defects; the labelled photographs were used for "
+    "the choice, so they no longer serve as a test set"
 )
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A candidate that was trained and judged.
+    """A trained and judged candidate.
 
     Attributes:
-        record: as the store keeps it.
-        why_not: why it cannot be chosen: what it takes once trained; None for one that can.
+        record: its record in the store.
+        why_not: why it cannot be chosen, that is, which limit it exceeds after training; None if it can be chosen.
     """
 
     record: Record
@@ -35,27 +35,27 @@ class Judged:
 
     @property
     def name(self) -> str:
-        """In a few words."""
+        """The candidate in a few words."""
         return name_of(self.record.cell)
 
     @property
     def rank(self) -> float:
-        """What is ranked by, in 0..1; see `flawspot.choosing.judge`."""
+        """The figure used for ranking, in 0..1; see `flawspot.choosing.judge`."""
         return self.record.measured[RANK]
 
     @property
     def latency_ms(self) -> float:
-        """Of one decoded photograph on this machine, by one thread."""
+        """Milliseconds for one decoded photograph on this machine, on one thread."""
         return self.record.measured["latency_ms"]
 
     @property
     def arena(self) -> int | None:
-        """Bytes of working memory in C; None where nobody has asked, or where it cannot be told."""
+        """Bytes of working memory in C; None if not asked for, or unknown."""
         found = self.record.measured.get(ARENA)
         return None if found is None else int(found)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The candidate as plain values for JSON."""
         record = self.record
         shown = ("image_auroc", "pixel_f1_max", "pixel_ap", "pixel_aupro_normalized")
         return {
@@ -75,17 +75,17 @@ class Judged:
 
 @dataclass(frozen=True, repr=False)
 class Choice:
-    """The right detector for some photographs and a device. Made by `choose`.
+    """The result of a choice for some photographs and a device. Made by `choose`.
 
     Attributes:
-        best: what was chosen.
-        judged: all that were trained and judged, the best first.
-        unfit: candidates that do not fit, with the reason; nothing was trained for them.
-        late: those that fit, and were left out for want of time.
-        failed: records of those whose training or judging failed.
-        budget: of the device.
-        labelled: whether labelled defects have judged too.
-        artifact: file of the best one in the store's folder.
+        best: the chosen candidate.
+        judged: all trained and judged candidates, best first.
+        unfit: candidates that do not fit, with the reason. They were not trained.
+        late: candidates that fit, but were left out because there was no time.
+        failed: records of candidates whose training or judging failed.
+        budget: budget of the device.
+        labelled: whether labelled defects were also used for judging.
+        artifact: file of the best one, in the store's folder.
     """
 
     best: Judged
@@ -102,11 +102,11 @@ class Choice:
 
     @property
     def about(self) -> str:
-        """What ranks, in one sentence."""
+        """The basis of the ranking, in one sentence."""
         return ABOUT_LABELLED if self.labelled else ABOUT_RANK
 
     def front(self, cost: str) -> list[Judged]:
-        """Those that nothing beats that costs as little, from the cheapest to the best.
+        """The Pareto front: candidates without a better one of the same or lower cost, from the cheapest to the best.
 
         Args:
             cost: ``memory`` or ``macs``.
@@ -118,7 +118,7 @@ class Choice:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The choice as plain values for JSON."""
         return {
             "best": self.best.as_dict(),
             "about": self.about,
@@ -132,27 +132,28 @@ class Choice:
 
 
 def cost_of(judged: Judged, cost: str) -> int:
-    """Bytes or multiply-accumulates of a trained detector, as ``memory`` or ``macs`` says."""
+    """Bytes or multiply-accumulates of a trained detector, for ``memory`` or ``macs``."""
     return judged.record.bytes if cost == "memory" else judged.record.macs
 
 
 def ranked(records: Sequence[Record], budget: Budget) -> list[Judged]:
-    """The best first, those that can be chosen before those that cannot; of equal ones that which stores less."""
+    """Sort the best first. Candidates that can be chosen come before others; of equal ones, the one that stores
+    less."""
     judged = [Judged(record, beyond(record, budget)) for record in records]
     return sorted(judged, key=lambda one: (one.why_not is not None, -one.rank, one.record.bytes, one.name))
 
 
 def beyond(record: Record, budget: Budget) -> str | None:
-    """Why a trained detector cannot be chosen: what it takes; None where it can."""
+    """Why a trained detector cannot be chosen, with its costs; None if it can."""
     reasons = [budget.beyond_plan(record.bytes, record.macs, 0)]
     latency, arena = record.measured["latency_ms"], record.measured.get(ARENA)
     if budget.latency_ms is not None and latency > budget.latency_ms:
         reasons.append(f"takes {latency:.3g} ms here")
     if budget.arena is not None:
         if arena is None:
-            reasons.append("has no form in C, so that its working memory is not known")
+            reasons.append("has no form in C, so its working memory is unknown")
         elif arena > budget.arena:
-            reasons.append(f"works in {bytes_text(arena)}")
+            reasons.append(f"needs {bytes_text(arena)} of working memory")
     return ", ".join(reason for reason in reasons if reason) or None
 
 

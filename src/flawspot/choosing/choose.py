@@ -1,4 +1,4 @@
-"""From good photographs and a budget to a detector: plan, train what fits, judge, choose."""
+"""From good photographs and a budget to a detector: plan, train the candidates that fit, judge them, choose one."""
 
 from __future__ import annotations
 
@@ -53,41 +53,42 @@ def choose(
     retry_failed: bool = False,
     progress: Progress | bool = True,
 ) -> Choice:
-    """Train the detectors that a device allows, and choose the one that finds most.
+    """Train the detectors that fit a device, and choose the one that finds most.
 
-    No real defect is needed: detectors are judged by defects that are pasted into good photographs which they have not
-    learned from, and ranked by the mean of image AUROC and pixel F1-max (`flawspot.choosing.judge`); how well that
-    agrees with real defects is in ``docs/choosing.md``. Test photographs are not looked at, unless `labelled`.
+    No real defect is needed. Detectors are judged by defects pasted into good photographs that they have not learned
+    from. They are ranked by the mean of image AUROC and pixel F1-max (`flawspot.choosing.judge`). ``docs/choosing.md``
+    shows how well that agrees with real defects. Test photographs are not used, unless `labelled` is set.
 
     Args:
         data: photographs, as for `flawspot.train`; see ``docs/data.md``.
-        good: names of the folders or labels that are good, likewise.
-        output: where to write the best one, an .onnx file; None writes nothing.
-        store: the SQLite file of what was trained, with a folder beside it; the same call goes on where it was ended.
-            None: beside `output`, or ``choose.sqlite`` here without one.
-        memory: that it may store, such as ``5MB``; None: as much as it wants, as for the following.
-        macs: multiply-accumulates for a photograph, such as ``300M``.
-        latency: for a photograph on this machine by one thread, such as ``20ms``; measured once trained.
-        arena: working memory, such as ``256KB``, as ``flawspot export --to c`` plans it; what has no such form is not
-            chosen.
-        time_limit: for training and judging, such as ``30min``: those of most promise that it allows.
-        candidates: a table in the benchmark's format; None: the one that ships with flawspot.
-        labelled: judge by the labelled test photographs of `data` too, which then are no test set any more.
-        seed: of training, photographs and defects; None: that of the table.
-        tolerate: what good photographs may differ by and still be good, as `flawspot.train` takes it: every candidate
-            is trained so. They are judged on photographs as they are.
-        workers: how many are trained at once; None: one for each core, fewer where memory is short.
-        retry_failed: begin those once more that have failed before.
-        progress: whether to show how far it is, or a `Progress` that is told.
+        good: names of the folders or labels that are good, as for `flawspot.train`.
+        output: the .onnx file for the best one; None writes nothing.
+        store: the SQLite file of trained candidates, with a folder beside it. The same call continues after an
+            interruption. None: beside `output`, or ``choose.sqlite`` in the working folder.
+        memory: the most it may store, such as ``5MB``; None: no limit, as for the next arguments.
+        macs: the most multiply-accumulates for a photograph, such as ``300M``.
+        latency: the longest time for a photograph, such as ``20ms``, measured after training on this machine with one
+            thread.
+        arena: the most working memory, such as ``256KB``, as ``flawspot export --to c`` plans it. A detector that
+            cannot be exported to C is not chosen.
+        time_limit: time for training and judging, such as ``30min``. The most promising candidates are trained first.
+        candidates: a table in the benchmark's format; None: the one that comes with flawspot.
+        labelled: also judge by the labelled test photographs of `data`. They then no longer serve as a test set.
+        seed: seed of training, photographs and defects; None: that of the table.
+        tolerate: variations that are not defects, as for `flawspot.train`. Every candidate is trained to tolerate them.
+            They are judged on unchanged photographs.
+        workers: how many are trained at a time; None: one for each core, fewer if memory is short.
+        retry_failed: train again the candidates that have failed.
+        progress: whether to show progress, or a `Progress` that is told.
 
     Returns:
-        What was chosen, and what it was compared with.
+        The chosen candidate, and those it was compared with.
 
     Raises:
-        ConfigurationError: a budget that cannot be read, or that nothing fits; a table that is wrong.
-        DataError: no good photographs, or too few.
-        TrainingError: every candidate failed, or none keeps to the budget once it is trained.
-        FlawspotError: something cannot be written.
+        ConfigurationError: a budget is unreadable, or nothing fits it; or the table is wrong.
+        DataError: there are no good photographs, or too few.
+        TrainingError: every candidate failed, or none keeps within the budget after training.
+        FlawspotError: a file cannot be written.
     """
     told = as_progress(progress)
     budget = Budget.read(memory, macs, latency, arena)
@@ -116,23 +117,23 @@ def choose(
         choice = _chosen(plan, opened, labelled)
     artifact = read(choice.artifact)
     if artifact.manifest.training.skipped:
-        told.note(f"left out, for they cannot be read: {listed(artifact.manifest.training.skipped, 5)}")
+        told.note(f"left out, as they cannot be read: {listed(artifact.manifest.training.skipped, 5)}")
     if output is not None:
         artifact.save(output)
     return choice
 
 
 def store_path(store: str | os.PathLike[str] | None, output: str | os.PathLike[str] | None) -> Path:
-    """The SQLite file of what was trained, as `choose` says."""
+    """The path of the SQLite file of trained candidates; see `choose`."""
     if store is not None:
         return Path(store)
     return Path("choose.sqlite") if output is None else Path(output).with_suffix(STORE_SUFFIX)
 
 
 def _work_off(plan: Plan, store: Store, retry_failed: bool, limit: float | None, told: Progress) -> None:
-    """Train and judge what is planned and not stored yet; an interruption is raised once all is stored.
+    """Train and judge the planned candidates that are not stored yet. An interruption is raised after all is stored.
 
-    The first in the order of promise is begun first; those that share its features follow.
+    The most promising one starts first. Those that share its features follow.
     """
     tasks = [plan.tasks[one.cell.identity] for one in plan.chosen]
     until = None if limit is None else time.monotonic() + limit
@@ -148,21 +149,21 @@ def _work_off(plan: Plan, store: Store, retry_failed: bool, limit: float | None,
             until=until,
         )
     if interrupts.number is not None:
-        told.note("interrupted; what was judged is stored, and the same command goes on")
+        told.note("interrupted; judged candidates are stored, and the same command continues")
         signal.raise_signal(interrupts.number)
 
 
 class _Told:
-    """A `flawspot.benchmark.engines.board.Listener` that tells a `Progress`."""
+    """A `flawspot.benchmark.engines.board.Listener` that reports to a `Progress`."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._total = progress, total
 
     def changed(self, counts: Counts) -> None:
-        """Nothing is said before something has ended."""
+        """Report nothing before a candidate has ended."""
 
     def ended(self, record: Record, counts: Counts) -> None:
-        """A line for the candidate."""
+        """Print a line for the candidate."""
         number = counts.stored + counts.done + counts.failed + counts.missing
         what = f"{number}/{self._total} {name_of(record.cell)}"
         if record.error is not None:
@@ -172,7 +173,7 @@ class _Told:
         self._progress.note(f"{what}: {record.measured[RANK]:.3f}{left}")
 
     def note(self, message: str) -> None:
-        """A line that stays."""
+        """Print a lasting line."""
         self._progress.note(message)
 
 
@@ -186,14 +187,14 @@ def _chosen(plan: Plan, store: Store, labelled: bool) -> Choice:
     if not judged:
         if failed:
             raise TrainingError(
-                f"every candidate failed, {name_of(failed[0].cell)} because: {failed[0].error}. Once that is cured, "
-                "begin them again with --retry-failed"
+                f"every candidate failed, {name_of(failed[0].cell)} because: {failed[0].error}. Once that is fixed, "
+                "train them again with --retry-failed"
             )
         raise TrainingError("there was no time for a single candidate: give more with --time")
     best = judged[0]
     if best.why_not is not None:
         raise TrainingError(
-            f"none of the {len(judged)} candidates that were trained keeps to {plan.budget.said()}: the best of them, "
+            f"none of the {len(judged)} trained candidates keeps within {plan.budget.said()}: the best of them, "
             f"{best.name}, {best.why_not}"
         )
     assert best.record.artifact is not None
@@ -224,10 +225,10 @@ def planned(
     workers: int | None = None,
     progress: Progress | bool = True,
 ) -> Plan:
-    """What `choose` would do, of whose arguments these are some; nothing is trained, and no file is made.
+    """Plan what `choose` would do with these arguments. Nothing is trained, and no file is created.
 
     Raises:
-        FlawspotError: as `choose`.
+        FlawspotError: as for `choose`.
     """
     folder = open_data(data, good)
     source = given(folder, labelled=labelled, with_arena=budget.arena is not None)
@@ -247,9 +248,9 @@ def planned(
 
 @contextlib.contextmanager
 def _as_it_is(path: Path) -> Iterator[Store]:
-    """The store; where there is none an empty one, which is gone afterwards."""
+    """The store. If there is none, a temporary empty one."""
     with contextlib.ExitStack() as stack:
         if not path.exists():
-            check_writable(path)  # what would fail later is told now
+            check_writable(path)  # so that a later failure to write is reported now
             path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flawspot-"))) / path.name
         yield stack.enter_context(Store(path))

@@ -1,4 +1,4 @@
-"""Accuracy against cost as SVG, drawn for a page that sets the colours: every judged detector, and the front."""
+"""Draws accuracy against cost as SVG: every judged detector, and the Pareto front. The page sets the colours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flawspot.choosing.budget import bytes_text, macs_text
 from flawspot.choosing.choice import Choice, Judged, cost_of
 
 WIDTH, HEIGHT = 420, 320
-"""Units of the drawing."""
+"""Size of the drawing in SVG units."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 16, 28, 48
 
 STYLE = """
@@ -25,10 +25,10 @@ DARK = "--ink: #e9ecf1; --quiet: #a2abb8; --line: #353b45; --on: #7fb8ff; --best
 
 
 def front(choice: Choice, cost: str) -> str:
-    """An SVG element: cost on a logarithmic axis, what ranks above it; numbers are those of the page's table.
+    """An SVG element with cost on a logarithmic axis and rank above it. The numbers are those of the page's table.
 
     Args:
-        choice: what is drawn.
+        choice: the choice to draw.
         cost: ``memory`` or ``macs``.
     """
     costs = [max(cost_of(one, cost), 1) for one in choice.judged]

@@ -1,8 +1,8 @@
-"""How good a detector is without a real defect: figures on defects that are pasted into good photographs.
+"""Measures a detector without real defects, on defects pasted into good photographs.
 
-The photographs are those that the detector's threshold rests on, which it has not learned from. Each serves as it is,
-and with defects of a family that no detector is trained on (`flawspot.data.judged_defects`). What ranks detectors was
-decided before it was compared with anything: `Judgement.rank`, the mean of image AUROC and pixel F1-max.
+The photographs are those that set the detector's threshold. It has not learned from them. Each is used unchanged, and
+with defects of a family that no detector is trained on (`flawspot.data.judged_defects`). The ranking figure was fixed
+before any comparison: `Judgement.rank`, the mean of image AUROC and pixel F1-max.
 """
 
 from __future__ import annotations
@@ -29,21 +29,22 @@ from flawspot.runtime.images import read_image
 from flawspot.runtime.reduced import prepare
 
 DEFECTS = 140
-"""Defects that are pasted for one judgement, each kind equally often; more where there are more photographs."""
+"""Least number of pasted defects for a judgement, each kind equally often. There are more if there are more
+photographs."""
 PHOTOGRAPHS = 60
-"""Good photographs at most."""
+"""Most good photographs for a judgement."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a detector finds of pasted defects. Made by `judge`.
+    """The figures of a detector on pasted defects. Made by `judge`.
 
     Attributes:
-        metrics: of the good photographs as they are against the same ones with defects; see `flawspot.metrics`.
-        recall: share of defects of each kind whose photograph scores above every tenth good one's: above the 0.9
-            quantile of the good photographs' scores.
-        photographs: good ones that served.
-        defects: that were pasted.
+        metrics: figures for the good photographs against the same ones with defects; see `flawspot.metrics`.
+        recall: share of defects of each kind whose photograph scores above the 0.9 quantile of the good photographs'
+            scores.
+        photographs: number of good photographs used.
+        defects: number of pasted defects.
     """
 
     metrics: Metrics
@@ -53,16 +54,16 @@ class Judgement:
 
     @property
     def rank(self) -> float:
-        """What ranks: the mean of image AUROC and pixel F1-max, in 0..1."""
+        """The figure used for ranking: the mean of image AUROC and pixel F1-max, in 0..1."""
         return rank_of(self.metrics.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The figures as plain values for JSON."""
         return {"rank": self.rank, **dataclasses.asdict(self)}
 
 
 def rank_of(metrics: dict[str, float | int | None]) -> float:
-    """The mean of image AUROC and pixel F1-max; of one of them where the other is not known, and 0 without both."""
+    """The mean of image AUROC and pixel F1-max. If one is unknown it is the other, and without both it is 0."""
     known = [float(value) for name in ("image_auroc", "pixel_f1_max") if (value := metrics[name]) is not None]
     return sum(known) / max(len(known), 1)
 
@@ -80,16 +81,16 @@ def judge(
     The same photographs and seed give every detector the same defects.
 
     Args:
-        detector: which has not learned from `photographs`.
-        photographs: of good parts; at most `PHOTOGRAPHS` of them serve, drawn by the seed. Those that cannot be read
-            are left out.
-        seed: of photographs and defects.
-        defects: how many are pasted at least.
+        detector: a detector that has not learned from `photographs`.
+        photographs: photographs of good parts. At most `PHOTOGRAPHS` of them are used, drawn by the seed. Unreadable
+            ones are left out.
+        seed: seed of photographs and defects.
+        defects: the least number of pasted defects.
         progress: told of the photographs.
 
     Raises:
         DataError: fewer than two of the photographs can be read.
-        InspectionError: the detector fails on one.
+        InspectionError: the detector fails on a photograph.
     """
     seen = _Seen()
     with PixelScores(good=12 << 20, defective=1 << 20) as pixels:
@@ -99,7 +100,7 @@ def judge(
             seen.add(one.kind, one.score)
         if seen.good < 2:
             raise DataError(
-                f"{seen.good} of {len(photographs)} held-out good photographs can be read, and two at least are needed "
+                f"{seen.good} of {len(photographs)} held-out good photographs can be read, and at least two are needed "
                 "to judge a detector: give more good photographs"
             )
         labels = np.array([kind is not None for kind in seen.kinds])
@@ -111,11 +112,11 @@ def judge(
 
 @dataclass(frozen=True)
 class LookedAt:
-    """What a detector says of a photograph, and what is right.
+    """A detector's result for a photograph, with the ground truth.
 
     Attributes:
-        kind: of the pasted defect; None for a good photograph as it is.
-        score: of the photograph.
+        kind: kind of the pasted defect; None for an unchanged good photograph.
+        score: score of the photograph.
         map: (h, w) float32, its anomaly map.
         mask: (h, w), where the defect is.
     """
@@ -129,14 +130,14 @@ class LookedAt:
 def looked_at(
     detector: Detector, photographs: Sequence[Path], *, seed: int = 0, defects: int = DEFECTS
 ) -> Iterator[LookedAt]:
-    """What `judge` measures, photograph by photograph, in the order of `pasted`.
+    """Yield the results that `judge` measures, photograph by photograph, in the order of `pasted`.
 
     Raises:
-        InspectionError: the detector fails on one.
+        InspectionError: the detector fails on a photograph.
     """
     view, white = detector.manifest.view, detector.manifest.white
     with warnings.catch_warnings():
-        # What there is to say of the depth of a photograph was said when it was read.
+        # Warnings about the photograph's depth were given when it was read.
         warnings.simplefilter("ignore", FlawspotWarning)
         for image, mask, kind in pasted(photographs, seed=seed, defects=defects, white=white, view_of=detector):
             found = prepare(image, view)
@@ -148,7 +149,7 @@ def looked_at(
 
 @dataclass
 class _Seen:
-    """Scores, and of each photograph the kind of its defect; None of a good one."""
+    """Scores, and for each photograph the kind of its defect; None for a good one."""
 
     kinds: list[str | None] = dataclasses.field(default_factory=list)
     scores: list[float] = dataclasses.field(default_factory=list)
@@ -179,15 +180,15 @@ def pasted(
     view_of: Detector | None = None,
     most: int = PHOTOGRAPHS,
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.bool_], str | None]]:
-    """Good photographs, each followed by itself with defects: pixels (H, W, 3), mask (H, W), and the defect's kind.
+    """Yield good photographs, each followed by copies with defects: pixels (H, W, 3), mask (H, W), and kind of defect.
 
     Args:
-        photographs: as `judge` takes them.
-        seed: of photographs and defects.
-        defects: how many at least.
-        white: the value that is white in photographs of 16 bits.
-        view_of: a detector; no defect's middle lies where it does not look.
-        most: of the photographs, drawn by the seed.
+        photographs: as for `judge`.
+        seed: seed of photographs and defects.
+        defects: the least number of defects.
+        white: the white value of 16-bit photographs.
+        view_of: a detector. The middle of a defect is never placed where it does not look.
+        most: most photographs, drawn by the seed.
     """
     order = np.random.default_rng([seed, len(photographs)]).permutation(len(photographs))[:most]
     chosen = [photographs[row] for row in sorted(order)]
@@ -214,13 +215,13 @@ def made_defect(
     other: NDArray[np.uint8] | None,
     places: tuple[NDArray[np.bool_], int] | None = None,
 ) -> JudgedDefect:
-    """The defect of this number of a judgement, each kind in turn."""
+    """The defect with this number in a judgement. Kinds alternate."""
     drawn = int(np.random.default_rng([seed, number]).integers(2**31))
     return judged_defect(image, drawn, other, kind=KINDS[number % len(KINDS)], places=places)
 
 
 def held_out(detector: Detector, folder: ImageFolder) -> list[Path]:
-    """The good photographs that the detector's threshold rests on, and that it has not learned from.
+    """The good photographs that set the detector's threshold and that it has not learned from.
 
     Raises:
         DataError: there are none: its threshold comes from folds, or it was made from other photographs.

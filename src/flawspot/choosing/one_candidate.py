@@ -1,4 +1,4 @@
-"""One candidate: trained as any run of a benchmark is, and judged through its artifact alone."""
+"""Trains one candidate like any run of a benchmark, and judges it through its artifact alone."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from flawspot.runtime.session import THREADS
 
 RANK, ARENA = "rank", "arena_bytes"
 RECALL = "recall: "
-"""Before the name of a kind of defect, among what a record has measured."""
+"""Prefix of a kind of defect among the figures of a record."""
 LABELLED = "labelled: "
-"""Before the name of a figure on labelled photographs, likewise."""
+"""Prefix of a figure on labelled photographs, in the same place."""
 _LABELLED_FIGURES = ("image_auroc", "pixel_f1_max", "pixel_ap", "pixel_aupro_normalized")
 _LATENCY_PHOTOGRAPHS = 10
 _JUDGE = ("choosing/judge.py", "data/judged_defects.py", "data/defect_shapes.py", "data/gradient_blending.py")
-"""The code that a judgement depends on beside that of a run."""
+"""The code that a judgement depends on besides that of a run."""
 
 
 def work(task: Task) -> Record:
@@ -49,7 +49,7 @@ def work(task: Task) -> Record:
 
 
 def judged_tasks(tasks: Sequence[Task]) -> list[Task]:
-    """The same with keys of their own: a judgement is another result than a benchmark's, of the same detector."""
+    """The tasks with their own keys, because a judgement is another result than a benchmark's for the same detector."""
     return [replace(task, key=_key(task)) for task in tasks]
 
 
@@ -77,7 +77,7 @@ def _judged(task: Task) -> dict[str, Any]:
     if source.with_arena:
         arena = arena_of(found.artifact)
     detector, peak = load(found.artifact), found.peak
-    del found  # and with it the model, of which the session has a copy
+    del found  # this also frees the model, of which the session has a copy
     photographs = held_out(detector, folder)
     judgement = judge(detector, photographs, seed=task.cell.seed)
     labelled: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""A choice as one HTML page that needs no network: the front, the table, and what the chosen one marks."""
+"""A choice as one HTML page that needs no network: the front, the table, and marked defects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from flawspot.texts import counted, visible
 
 _SIDE = 900
 _SHRUNK = 640
-"""Pixels of the longer side of a photograph in a picture."""
+"""Longer side of the pictures, in pixels."""
 _STYLE = f"""
 :root {{ color-scheme: light dark; {COLOURS} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}
@@ -49,11 +49,11 @@ _HEADINGS = (
 
 
 def write_page(choice: Choice, folder: ImageFolder, path: Path, *, progress: Progress = SILENT) -> None:
-    """Write the page, as a whole or not at all.
+    """Write the page, completely or not at all.
 
     Args:
-        choice: by `flawspot.choose`.
-        folder: its photographs; the chosen one looks at some of them with pasted defects.
+        choice: the result of `flawspot.choose`.
+        folder: its photographs. The chosen detector is shown on some of them with pasted defects.
         path: an .html file.
         progress: told of the pictures.
 
@@ -71,13 +71,13 @@ def write_page(choice: Choice, folder: ImageFolder, path: Path, *, progress: Pro
 <h1>{heading}</h1>
 <ul>{said}</ul>
 <div class="fronts"><div>{front(choice, "memory")}</div><div>{front(choice, "macs")}</div></div>
-<p>The line joins those that nothing beats that costs as little; numbers are those of the table, and the largest point
-is what was chosen. Hollow points were trained and go beyond the budget.</p>
-<h2>All that were judged</h2>
+<p>The line joins the detectors that no other of the same or lower cost beats. Numbers are those of the table.
+The largest point is the chosen one. Hollow points were trained and exceed the budget.</p>
+<h2>All judged detectors</h2>
 <div class="wide"><table><tr>{head}</tr>{rows}</table></div>
 {_left_out(choice)}
 <h2>Pasted defects, and what the chosen detector marks</h2>
-<p>Each photograph is a good one that it has not learned from, with a defect of the kinds that it was judged by.</p>
+<p>Each is a good photograph that it has not learned from, with a defect of a kind that it was judged by.</p>
 <div class="pictures">{figures}</div>
 </body></html>
 """
@@ -85,7 +85,7 @@ is what was chosen. Hollow points were trained and go beyond the budget.</p>
 
 
 def sentences(choice: Choice) -> list[str]:
-    """What was chosen and on what that rests, a line each."""
+    """The chosen detector and the reasons, one line each."""
     best, metrics = choice.best, choice.best.record.metrics
     judged = int(best.record.measured["judged_photographs"])
     defects = int(best.record.measured["judged_defects"])
@@ -96,14 +96,14 @@ def sentences(choice: Choice) -> list[str]:
         f"It was {choice.about}: {best.rank:.3f}, of image AUROC {_figure(metrics['image_auroc'])} and pixel F1-max "
         f"{_figure(metrics['pixel_f1_max'])}.",
         f"Judged on {counted(judged, 'good photograph')} that no candidate has learned from, and on {defects} copies "
-        "of them with pasted defects. Real defects are others: these figures say which detector finds more, not how "
-        "much it will find.",
+        "of them with pasted defects. Real defects are different: these figures show which detector finds more, not "
+        "how much it will find.",
     ]
     tolerated = best.record.cell.tolerate
     if tolerated is not None:
         said.append(
-            f"It tolerates {tolerated}; what it was judged on was not varied, so these figures are of photographs as "
-            "they are."
+            f"It tolerates {tolerated}. It was judged on unchanged photographs, so these figures do not show the gain "
+            "on varied ones."
         )
     others = [one for one in choice.judged[1:] if one.why_not is None]
     if others:
@@ -112,10 +112,10 @@ def sentences(choice: Choice) -> list[str]:
     if cheaper:
         one = cheaper[-1]
         said.append(
-            f"With half the memory or less, {one.name} reaches {one.rank:.3f} in {bytes_text(one.record.bytes)}."
+            f"With half the memory or less, {one.name} reaches {one.rank:.3f} with {bytes_text(one.record.bytes)}."
         )
     if choice.late:
-        said.append(f"Left out for want of time: {', '.join(one.name for one in choice.late)}.")
+        said.append(f"Left out because there was no time: {', '.join(one.name for one in choice.late)}.")
     return said
 
 
@@ -147,7 +147,7 @@ def _left_out(choice: Choice) -> str:
 
 
 def _pictures(choice: Choice, folder: ImageFolder, progress: Progress) -> Iterator[str]:
-    """One of each kind of defect, from as many photographs."""
+    """Pictures with one defect of each kind, each in another photograph."""
     detector = load(choice.artifact)
     wanted = list(KINDS)
     shown = pasted(

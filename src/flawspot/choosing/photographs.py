@@ -1,4 +1,4 @@
-"""The user's photographs as the benchmark's data: what is learned from, and nothing that is tested on."""
+"""The user's photographs as data of the benchmark: only for training, unless labelled ones are asked for."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from flawspot.errors import DataError
 from flawspot.progress import SILENT, Progress
 
 DATA = "pasted defects"
-"""How tables of a store call the data, for the figures are not those of real defects."""
+"""Name of the data in a store's tables, because the figures are not those of real defects."""
 
 
 @dataclass(frozen=True)
 class Given(DataSource):
-    """Photographs that are open already.
+    """Photographs that are already open.
 
     Attributes:
-        folder: the photographs; test photographs are left out unless they are to judge by.
-        labelled: whether test photographs judge too.
+        folder: the photographs. Test photographs are left out unless they are used for judging.
+        labelled: whether test photographs are also used for judging.
         with_arena: whether the working memory of each detector is wanted.
     """
 
@@ -30,7 +30,7 @@ class Given(DataSource):
     with_arena: bool = False
 
     def open(self, category: str, *, progress: Progress = SILENT) -> ImageFolder:
-        assert self.folder is not None  # `given` sees to it
+        assert self.folder is not None  # `given` ensures it
         return self.folder
 
     def fingerprint(self, category: str) -> str:
@@ -45,12 +45,12 @@ def given(folder: ImageFolder, *, labelled: bool, with_arena: bool) -> Given:
 
     Args:
         folder: the user's photographs.
-        labelled: whether its test photographs judge too.
+        labelled: whether its test photographs are also used for judging.
         with_arena: see `Given`.
 
     Raises:
-        DataError: there is nothing to learn from; or with `labelled` no defective photograph, or masks that cannot be
-            right.
+        DataError: there are no photographs to learn from; or, with `labelled`, no defective photograph, or implausible
+            masks.
     """
     if not folder.train:
         raise DataError(nothing_to_learn(folder))

@@ -1,4 +1,4 @@
-"""What there is to do before anything is trained: which candidates fit, how long they take, and what time allows."""
+"""Plans before training: which candidates fit, how long they take, and which there is time for."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from flawspot.progress import SILENT, Progress, duration
 from flawspot.training.road import DEFAULT_CALIBRATION_FRACTION
 
 _PASTING = 0.03
-"""Seconds to make a defect and to read what it is pasted into."""
+"""Seconds to make a defect and to read its photograph."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `choose` will do.
+    """The plan of `choose`.
 
     Attributes:
-        budget: of the device.
-        candidates: all that were considered, in the order of promise, those that do not fit with the reason.
-        tasks: of those that fit, by the cell's identity.
-        seconds: that each of these is thought to take yet, by the same; 0 where it is stored already.
-        late: names of the tasks, likewise, that are left out for want of time.
-        workers, threads: how many at once, and each one's threads.
+        budget: budget of the device.
+        candidates: all considered candidates, most promising first. Those that do not fit have a reason.
+        tasks: tasks of those that fit, by the cell's identity.
+        seconds: estimated remaining seconds of each task, by the cell's identity; 0 if it is already stored.
+        late: identities of tasks that are left out because there is no time.
+        workers, threads: how many run at a time, and the threads of each.
     """
 
     budget: Budget
@@ -51,29 +51,29 @@ class Plan:
 
     @property
     def fitting(self) -> list[Candidate]:
-        """Those that fit, in the order of promise."""
+        """The candidates that fit, most promising first."""
         return [one for one in self.candidates if one.why_not is None]
 
     @property
     def chosen(self) -> list[Candidate]:
-        """Those that are to be trained and judged, or are already."""
+        """The candidates to train and judge, including those already done."""
         return [one for one in self.fitting if one.cell.identity not in self.late]
 
     @property
     def wall_seconds(self) -> float:
-        """Until all is done, if nothing else needs the machine."""
+        """Estimated seconds until all is done, if nothing else uses the machine."""
         return sum(self.seconds[one.cell.identity] for one in self.chosen) / self.workers
 
     def said(self) -> str:
-        """What fits and how long it takes, in one sentence."""
-        late = f", {len(self.late)} of them left out for want of time" if self.late else ""
+        """Which candidates fit and how long they take, in one sentence."""
+        late = f", {len(self.late)} of them left out because there is no time" if self.late else ""
         left = f"about {duration(self.wall_seconds)} on this machine" if self.wall_seconds else "all of them are done"
         perhaps = sum(one.perhaps is not None for one in self.fitting)
-        may = f", {perhaps} of them perhaps, which is known once they are trained" if perhaps else ""
+        may = f", {perhaps} of them perhaps, which training will show" if perhaps else ""
         return f"{len(self.fitting)} of {len(self.candidates)} candidates fit {self.budget.said()}{may}{late}: {left}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The plan as plain values for JSON."""
         return {
             "candidates": [
                 {
@@ -100,22 +100,23 @@ def make_plan(
     workers: int | None = None,
     progress: Progress = SILENT,
 ) -> Plan:
-    """See what fits, what is done, and how long the rest takes. Nothing is trained.
+    """Find out what fits, what is done, and how long the rest takes. Nothing is trained.
 
     Args:
         source: the photographs.
-        budget: of the device.
-        store: of judged candidates.
-        candidates: a table in the benchmark's format; None: the one that ships with flawspot.
-        seed: of every candidate.
-        tolerate: what every candidate tolerates, as `flawspot.train` takes it; None: what the table says, as a rule
+        budget: budget of the device.
+        store: store of judged candidates.
+        candidates: a table in the benchmark's format; None: the one that comes with flawspot.
+        seed: seed of every candidate.
+        tolerate: what every candidate tolerates, as for `flawspot.train`; None: as in the table, which is usually
             nothing.
-        time_limit: seconds that all may take together: the first ones in the order of promise for which there is time.
-        workers: how many at once; None: one for each core, fewer where memory is short.
+        time_limit: total time in seconds. The most promising candidates that fit into it are taken.
+        workers: how many run at a time; None: one for each core, fewer if memory is short.
         progress: told of the photographs.
 
     Raises:
-        ConfigurationError: nothing fits; says what the smallest candidates take. Or what is to be tolerated cannot be.
+        ConfigurationError: nothing fits; the message gives the costs of the smallest candidates. Or the tolerance is
+            invalid.
         StoreError: the store cannot be written.
     """
     folder = source.open("")
@@ -128,7 +129,7 @@ def make_plan(
     if not fitting:
         lacking = next((one.why_not for one in found if one.memory and budget == Budget()), None)
         raise ConfigurationError(lacking or f"nothing fits {budget.said()}: {_why_nothing(found, budget)}")
-    # Called so in the store: whoever writes a report of it must see what the figures are.
+    # This name in the store shows readers of a report what the figures are.
     tasks = judged_tasks(prepare(grid, [one.cell for one in fitting], store, progress=progress))
     by_cell = {task.cell.identity: task for task in tasks}
     statuses = store.statuses()
@@ -148,13 +149,13 @@ def make_plan(
 
 
 def _seconds(estimator: Estimator, task: Task, candidate: Candidate, threads: int) -> float:
-    """The estimate of a benchmark, which knows nothing of the judging."""
+    """The benchmark's estimate, which does not include judging."""
     looked_at = DEFECTS + PHOTOGRAPHS
     return estimator.estimate(task).seconds + looked_at * (_PASTING + candidate.macs / (INFERENCE_RATE * threads))
 
 
 def _late(fitting: Sequence[Candidate], seconds: Mapping[str, float], limit: float | None) -> frozenset[str]:
-    """What is left out: each that would go beyond the limit, in the order of promise. One is always tried."""
+    """The tasks to leave out: each that would exceed the limit, most promising first. One is always tried."""
     if limit is None:
         return frozenset()
     late, spent, some = [], 0.0, False
@@ -169,6 +170,6 @@ def _late(fitting: Sequence[Candidate], seconds: Mapping[str, float], limit: flo
 
 def _why_nothing(found: Sequence[Candidate], budget: Budget) -> str:
     within = [one for one in found if one.memory and budget.beyond_plan(one.memory, one.macs, one.arena) is None]
-    if within:  # whose weights are not at hand
+    if within:  # its weights are missing
         return str(within[0].why_not)
     return smallest_of(found)

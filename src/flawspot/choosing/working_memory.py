@@ -1,4 +1,4 @@
-"""The working memory of a detector on a device: at least, before training, and planned, after it."""
+"""The working memory of a detector on a device: a lower bound before training, and the planned size after it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from flawspot.runtime.artifact import Artifact
 
 
 def least_arena(plan: Plan) -> int:
-    """Bytes that no order of the backbone's convolutions goes below: input and output of the one that needs most.
+    """A lower bound in bytes for any order of the backbone's convolutions: input and output of the largest one.
 
-    A depthwise convolution may write over its input, and the photograph is of bytes; so the plan of
-    ``flawspot export --to c`` takes at least as much.
+    A depthwise convolution may overwrite its input, and the photograph is in bytes. So the plan of ``flawspot export
+    --to c`` takes at least as much.
     """
     key = (plan.shapes.backbone, plan.required, plan.shapes.input_size, plan.precision)
     if key not in _KNOWN:
@@ -55,7 +55,7 @@ def _least(plan: Plan) -> int:
 
 
 def arena_of(artifact: Artifact) -> int | None:
-    """Bytes of the block of memory that ``flawspot export --to c`` plans; None for a detector without such a form."""
+    """Bytes of the memory block that ``flawspot export --to c`` plans; None for a detector without such a form."""
     if artifact.manifest.geometry is not None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a detector would cost, without training it: no photographs and no weights are needed."""
+"""Computes what a detector would cost, without training it, and without photographs or weights."""
 
 from __future__ import annotations
 
@@ -36,26 +36,25 @@ def configuration_costs(
     precision: str = "float32",
     tolerate: Given = None,
 ) -> DetectorCosts:
-    """Count what a detector costs before there is one.
+    """Count the costs of a detector before training.
 
     Args:
         backbone: its name.
         layers: a layer group's name, ``equiv:REFERENCE`` or block indices; None takes the method's own group.
         method: its name.
         settings: hyperparameters of the method by name.
-        input_size: height and width of what the network sees in pixels, or the side of a square: of the photographs as
-            they are resized, or of the tiles that they are cut into.
-        tiles: into how many each photograph is cut. Every tile is looked at: multiply-accumulates are those of all.
-        images: how many photographs the method is fitted on, those held out for threshold and epoch not among them.
-            Bounds PatchCore's bank, and says how large the cache of features becomes.
-        seed: of the method; no cost depends on it.
-        precision: that networks compute in, ``float32`` or ``int8``.
-        tolerate: what good photographs may differ by, as `flawspot.train` takes it: varied copies of each photograph
-            are learned from too, so that training takes more. Each counts as a photograph for what is told "of one
-            image".
+        input_size: height and width in pixels of the network's input, or the side of a square: the size of resized
+            photographs, or of their tiles.
+        tiles: number of tiles of each photograph. Multiply-accumulates are those of all tiles.
+        images: number of photographs that the method is fitted on, without those held out for threshold and epoch. It
+            bounds PatchCore's bank and determines the size of the feature cache.
+        seed: seed of the method. No cost depends on it.
+        precision: number format of the networks, ``float32`` or ``int8``.
+        tolerate: variations that are not defects, as for `flawspot.train`. Varied copies of each photograph are learned
+            from too, so training costs more. In figures "of one image", each copy counts as an image.
 
     Raises:
-        ConfigurationError: an unknown name or setting, a value out of its range, or a combination that cannot be.
+        ConfigurationError: an unknown name or setting, a value out of its range, or an impossible combination.
     """
     return plan_costs(
         make_plan(
@@ -77,12 +76,12 @@ def plan_costs(plan: Plan) -> DetectorCosts:
     """The costs of a plan.
 
     Raises:
-        ConfigurationError: the method does not tell before it is fitted.
+        ConfigurationError: the method's costs are only known after the fit.
     """
     parts = plan.method.planned_parts(plan.shapes)
     if parts is None:
         raise ConfigurationError(
-            f"what {plan.method.name} costs is known once it is fitted: train it and run `flawspot costs` on the "
+            f"the costs of {plan.method.name} are known once it is fitted: train it and run `flawspot costs` on the "
             "artifact"
         )
     of_tile = (Part("backbone", module_bytes(plan.network), plan.backbone.macs), *parts)
@@ -90,7 +89,7 @@ def plan_costs(plan: Plan) -> DetectorCosts:
 
 
 def _costs(plan: Plan, in_float: tuple[Part, ...], fitted: tuple[Part, ...] = ()) -> DetectorCosts:
-    """Of a plan's parts with its networks in float32, or of those that a detector was `fitted` with."""
+    """Memory of a plan's parts with its networks in float32, or of the parts that a detector was `fitted` with."""
     networks = {"backbone": plan.network, **plan.method.planned_networks(plan.shapes)}
     parts = fitted or parts_at(in_float, networks, plan.precision)
     paper = plan.method.paper_costs(plan.shapes, plan.backbone) or PaperCosts()
@@ -128,7 +127,7 @@ def _training(plan: Plan, paper: PaperCosts) -> TrainingCosts | None:
 
 
 def _pasted(plan: Plan) -> list[MemoryItem]:
-    """Photographs with defects, which are there all the time, whatever learns from them."""
+    """Memory for photographs with defects, which are held all the time, whichever method uses them."""
     wanted = plan.method.pasted_photographs()
     if not wanted:
         return []
@@ -140,12 +139,11 @@ def _pasted(plan: Plan) -> list[MemoryItem]:
 
 
 def artifact_costs(manifest: Manifest) -> DetectorCosts:
-    """What a trained detector costs: the parts of its manifest, at their stored precision and as counted in training;
-    the rest as it follows from its configuration.
+    """The costs of a trained detector. Its parts are from its manifest, at their stored precision and as counted in
+    training. The rest is computed from its configuration.
 
     Raises:
-        ConfigurationError: this flawspot does not know the detector's backbone, method, hyperparameters or what it
-            tolerates.
+        ConfigurationError: this flawspot does not know the detector's backbone, method, hyperparameters or tolerance.
     """
     tolerated = manifest.calibration.tolerated
     plan = make_plan(

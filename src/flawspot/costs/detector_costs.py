@@ -1,4 +1,4 @@
-"""What a detector costs, in one object. No torch: a device may look at it too."""
+"""The costs of a detector in one object. It needs no torch, so a device can use it too."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class DetectorCosts:
     """What a detector stores and computes.
 
     Attributes:
-        parts: by name, the backbone first, then those of the method; bytes at float32. What PaSTe's teacher and student
-            share is counted once, in the backbone.
-        memory: of the same parts at other precisions, and with batch norms folded.
-        paper_bytes: as the PaSTe paper counts memory; None for methods it does not have.
-        paper_macs: as it counts multiply-accumulates; None likewise, and for PaDiM, whose figure could not be derived.
-        training: what fitting takes; None for methods whose training is not known.
+        parts: by name, the backbone first, then those of the method; bytes at float32. The network that PaSTe's teacher
+            and student share is counted once, in the backbone.
+        memory: memory of the same parts at other precisions, and with batch norms folded.
+        paper_bytes: memory as the PaSTe paper counts it; None for methods that the paper does not have.
+        paper_macs: multiply-accumulates as the paper counts them; None for methods that it does not have, and for
+            PaDiM, whose figure could not be derived.
+        training: costs of fitting; None for methods whose training costs are unknown.
     """
 
     parts: tuple[Part, ...]
@@ -34,7 +35,7 @@ class DetectorCosts:
 
     @property
     def bytes(self) -> int:
-        """Of all parts, at float32."""
+        """Bytes of all parts at float32."""
         return sum(part.bytes for part in self.parts)
 
     @property
@@ -43,7 +44,7 @@ class DetectorCosts:
         return sum(part.macs for part in self.parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The costs as plain values for JSON."""
         return {
             "parts": [dataclasses.asdict(part) for part in self.parts],
             "bytes": self.bytes,
@@ -56,5 +57,5 @@ class DetectorCosts:
 
 
 def stored_costs(manifest: Manifest) -> DetectorCosts:
-    """What a trained detector says of itself, and nothing else."""
+    """The costs in a trained detector's manifest, and nothing else."""
     return DetectorCosts(manifest.parts, part_memory(manifest.parts, {}, lambda _: BYTES["float32"]), None, None, None)

@@ -1,4 +1,4 @@
-"""Networks with their batch norms folded into the convolutions before them, in float and in 8-bit integers."""
+"""Networks with their batch norms folded into the preceding convolutions, in float and in 8-bit integers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flawspot.runtime.manifest import Part
 
 
 def folded_numbers(network: nn.Module) -> int:
-    """How many numbers `network` has once every batch norm's four a channel have become one bias."""
+    """How many numbers `network` has after each batch norm's four numbers a channel have become one bias."""
     return sum(
         module.num_features
         if isinstance(module, nn.BatchNorm2d)
@@ -23,7 +23,7 @@ def folded_numbers(network: nn.Module) -> int:
 
 
 def parts_at(parts: Sequence[Part], networks: Mapping[str, nn.Module], precision: str) -> tuple[Part, ...]:
-    """Parts of a detector whose networks compute in `precision`.
+    """The parts of a detector whose networks compute in `precision`.
 
     Args:
         parts: with networks in float32.

@@ -1,8 +1,8 @@
-"""The resource columns of the PaSTe paper's tables 2 and 3, computed: as the paper counts, and as it really is.
+"""The resource columns of the PaSTe paper's tables 2 and 3, computed as the paper counts, and completely.
 
-Sizes are MiB at float32, costs are millions of multiply-accumulates for one photograph of 224 x 224. Nothing is trained
-and no weights are needed. How the paper counts was found by agreement with its tables; each method tells it of itself,
-in `Method.paper_costs`. Two things could not be derived: what PatchCore's 235.6 M hold beside the backbone's 225.5 M,
+Sizes are MiB at float32. Costs are millions of multiply-accumulates for one photograph of 224 x 224. Nothing is trained
+and no weights are needed. The paper's way of counting was inferred from its tables. Each method implements it in
+`Method.paper_costs`. Two things could not be derived: the difference of PatchCore's 235.6 M to the backbone's 225.5 M,
 and the multiply-accumulates of training.
 """
 
@@ -23,7 +23,7 @@ from flawspot.runtime.manifest import Manifest
 MIB = 2**20
 QUANTITIES = ("memory_mb", "inference_mmac", "training_mmac", "training_ram_mb")
 IMAGES = 200
-"""That training memory is told for: MVTec AD has 60 to 391 a product."""
+"""Number of images for the training memory; MVTec AD has 60 to 391 for each product."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Figure:
         backbone, method: its column.
         quantity: ``memory_mb``, ``inference_mmac``, ``training_mmac``, ``training_ram_mb``.
         paper: as printed.
-        computed: as the paper counts; None where that could not be derived.
-        honest: what flawspot says of the same detector, with every part of it; PatchCore with a full search.
-        counted: what a trained detector counted of itself, where one was given: PatchCore's search looks at a part of
-            the bank only, and at how much depends on the photographs.
-        note: what differs between the columns.
+        computed: as the paper counts; None if it could not be derived.
+        honest: complete figure by flawspot for the same detector, with every part; PatchCore with a full search.
+        counted: figure counted by a trained detector itself, if one was given. PatchCore's search visits only a part of
+            the bank, and how large a part depends on the photographs.
+        note: the reason for differences between the columns.
     """
 
     table: int
@@ -54,7 +54,7 @@ class Figure:
 
     @property
     def difference(self) -> float | None:
-        """Of `computed` from `paper`, in percent."""
+        """Difference of `computed` from `paper`, in percent."""
         return None if self.computed is None else 100 * (self.computed - self.paper) / self.paper
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,11 +63,11 @@ class Figure:
 
 
 def reproduce(counted: Mapping[tuple[str, str], int] | None = None) -> list[Figure]:
-    """Every resource figure of tables 2 and 3 beside what flawspot computes for it.
+    """Every resource figure of tables 2 and 3, beside flawspot's figure for it.
 
     Args:
-        counted: multiply-accumulates that trained detectors counted of themselves, by backbone and method; `of_paper`
-            says which detectors may stand here.
+        counted: multiply-accumulates counted by trained detectors themselves, by backbone and method; `of_paper` says
+            which detectors are suitable.
     """
     tables = paper_tables()
     figures: list[Figure] = []
@@ -95,7 +95,7 @@ class Column:
         self.paper = plan.method.paper_costs(plan.shapes, plan.backbone) or PaperCosts()
 
     def figure(self, table: int, quantity: str, published: float, counted: int | None) -> Figure:
-        """The figure of one quantity beside the published one."""
+        """One quantity's figure, beside the published one."""
         computed, honest = self._computed_and_honest(quantity)
         unit = 1e6 if quantity.endswith("mmac") else MIB
         if quantity != "inference_mmac":
@@ -113,7 +113,7 @@ class Column:
         )
 
     def _computed_and_honest(self, quantity: str) -> tuple[int | None, int]:
-        """Bytes or multiply-accumulates, as the paper counts and as it is."""
+        """Bytes or multiply-accumulates, as the paper counts and completely."""
         if quantity == "memory_mb":
             return self.paper.bytes, self.costs.bytes
         if quantity == "inference_mmac":
@@ -135,8 +135,8 @@ def paper_plan(backbone: str, method: str) -> Plan:
 
 
 def of_paper(manifest: Manifest) -> bool:
-    """Whether a trained detector is one of table 3 that counts other than was known beforehand: the same backbone,
-    layers, size and hyperparameters, of a method whose search depends on the photographs."""
+    """Whether a trained detector is one of table 3 with costs that depend on the photographs: the same backbone,
+    layers, size and hyperparameters, of a method whose search depends on them."""
     backbone, method = manifest.backbone.name, manifest.method
     if method not in paper_tables()["table3"].get(backbone, {}) or manifest.input_size != INPUT_SIZE:
         return False

@@ -1,4 +1,4 @@
-"""A detector that has not been trained: everything about it that its costs follow from."""
+"""An untrained detector: everything that its costs depend on."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ class Plan:
 
     Attributes:
         method: with its hyperparameters, not fitted.
-        network: the backbone trimmed to its last tap, on torch's meta device: shapes and no numbers.
-        required: the taps and the other layers that the method asks for, ascending.
-        shapes: of all these layers, of one tile where photographs are cut.
-        precision: that networks compute in.
-        copies: varied ones of each photograph that are learned from too; they count among the images of `shapes`.
+        network: the backbone trimmed to its last tap, on torch's meta device, which has shapes but no numbers.
+        required: the taps and other layers that the method needs, ascending.
+        shapes: shapes of all these layers; for tiles, of one tile.
+        precision: number format of the networks.
+        copies: number of varied copies of each photograph that are learned from; they count among the images of
+            `shapes`.
     """
 
     method: Method
@@ -64,7 +65,7 @@ def make_plan(
     precision: str = "float32",
     tolerate: Given = None,
 ) -> Plan:
-    """Put a plan together; the arguments are those of `configuration_costs`.
+    """Make a plan. The arguments are those of `configuration_costs`.
 
     Raises:
         ConfigurationError: an unknown backbone, layer group, method, setting, precision or corruption, or a value

@@ -18,10 +18,10 @@ class PartMemory:
 
     Attributes:
         name: of the part.
-        numbers: how many are stored.
-        folded: how many of them are left when each batch norm is folded into the convolution before it, as ONNX
-            Runtime and every compiler for small devices do; the same as `numbers` where there is no batch norm.
-        fixed: bytes of codes, which have no other precision.
+        numbers: the number of stored numbers.
+        folded: how many remain when each batch norm is folded into the preceding convolution, as ONNX Runtime and every
+            compiler for small devices do. Equal to `numbers` if there is no batch norm.
+        fixed: bytes of codes, which have only one precision.
     """
 
     name: str
@@ -30,7 +30,7 @@ class PartMemory:
     fixed: int = 0
 
     def bytes(self, precision: str, *, folded: bool = False) -> int:
-        """At ``float32``, ``float16`` or ``int8``. The scales of int8, a few hundred numbers, are not counted."""
+        """Bytes at ``float32``, ``float16`` or ``int8``. The scales of int8, a few hundred numbers, are not counted."""
         return (self.folded if folded else self.numbers) * BYTES[precision] + self.fixed
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,9 +48,9 @@ def part_memory(
     """The memory of `parts`.
 
     Args:
-        parts: as the method and `configuration_costs` tell them.
-        folded: how many numbers are left of those that are networks, by the part's name.
-        width: the bytes of one number of a part as it is stored, by the part's name; None for codes.
+        parts: the parts from the method and `configuration_costs`.
+        folded: by the part's name, how many numbers of a network remain after folding.
+        width: by the part's name, the bytes of one stored number; None for codes.
     """
     memory = []
     for part in parts:

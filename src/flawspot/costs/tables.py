@@ -1,4 +1,4 @@
-"""The published figures of the PaSTe paper's tables 2 and 3, and how its detectors are set. No torch is needed."""
+"""The published figures of the PaSTe paper's tables 2 and 3, and the settings of its detectors. No torch is needed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SETTINGS: dict[str, dict[str, dict[str, Scalar]]] = {
     "stfpm": {ANY: {"recipe": "paper"}},
     "paste": {ANY: {"recipe": "paper"}},
 }
-"""Hyperparameters of the paper that are not flawspot's defaults, by method and backbone."""
+"""Hyperparameters of the paper that differ from flawspot's defaults, by method and backbone."""
 
 
 def paper_settings(backbone: str, method: str) -> dict[str, Scalar]:
-    """The hyperparameters of the paper's detector that are not flawspot's defaults."""
+    """The hyperparameters of the paper's detector that differ from flawspot's defaults."""
     of_method = SETTINGS.get(method, {})
     return dict(of_method.get(backbone) or of_method.get(ANY) or {})
 

@@ -1,4 +1,4 @@
-"""Outlines of defects as annotation tools write them, labelme's JSON and COCO's, as masks."""
+"""Reads outlines of defects from annotation tools, in labelme's JSON and COCO's, as masks."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from flawspot.errors import DataError
 from flawspot.files import special_kind
 
 MAX_BYTES = 64 << 20
-"""Of a file of annotations; labelme may keep the photograph in it."""
+"""Size limit of an annotation file; labelme may store the photograph in it."""
 _FARTHEST = 1e6
 _NOT_AREAS = "it has no area: draw polygons, or give masks as pictures"
 
 
 def read_annotation(path: Path, image: Path, image_shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """What a JSON file marks of a photograph, (H, W) bool.
+    """Read the marked area of a photograph from a JSON file, as (H, W) bool.
 
-    Of labelme polygons, rectangles and circles are known; of COCO polygons and uncompressed runs. Outlines whose label
-    means good parts are left out, all others are defects.
+    From labelme, polygons, rectangles and circles are read; from COCO, polygons and uncompressed runs. Outlines whose
+    label means good parts are left out. All others are defects.
 
     Args:
-        path: the file of labelme for this photograph, or a file of COCO that names it.
+        path: labelme's file for this photograph, or a COCO file that names it.
         image: the photograph.
-        image_shape: (H, W) of it.
+        image_shape: (H, W) of the photograph.
 
     Raises:
-        DataError: the file cannot be read, is neither of the two, speaks of a photograph of another size, or holds
-            outlines of another kind.
+        DataError: the file cannot be read, has neither format, describes a photograph of another size, or holds other
+            kinds of outlines.
     """
     document = _document(path)
     try:
@@ -45,14 +45,14 @@ def read_annotation(path: Path, image: Path, image_shape: tuple[int, int]) -> ND
         if isinstance(document, dict) and isinstance(document.get("shapes"), list):
             return _labelme(document, image_shape)
     except DataError as error:
-        raise DataError(f"the annotations {path} of {image} cannot serve: {error}") from None
+        raise DataError(f"the annotations {path} of {image} cannot be used: {error}") from None
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise DataError(f"the annotations {path} are damaged ({error!r}): write them again") from None
     raise DataError(f"{path} holds annotations neither of labelme nor of COCO: give masks as pictures")
 
 
 def coco_pictures(path: Path) -> frozenset[str] | None:
-    """Names of the photographs that a file of COCO speaks of; None where it is none, or cannot be read."""
+    """Names of the photographs in a COCO file; None if it is not COCO's, or cannot be read."""
     try:
         document = _document(path)
     except DataError:
@@ -65,7 +65,7 @@ def coco_pictures(path: Path) -> frozenset[str] | None:
 def _document(path: Path) -> Any:
     try:
         if special_kind(path) is not None:
-            raise DataError(f"{path} is no ordinary file: take it away")
+            raise DataError(f"{path} is not a regular file: remove it")
         status = path.stat()
         return _parsed(path, status.st_mtime_ns, status.st_size)
     except OSError as error:
@@ -74,13 +74,13 @@ def _document(path: Path) -> Any:
 
 @functools.lru_cache(maxsize=4)
 def _parsed(path: Path, changed: int, size: int) -> Any:
-    """A file of COCO is asked for every photograph that it speaks of."""
+    """Cached, because a COCO file is read once for every photograph in it."""
     if size > MAX_BYTES:
         raise DataError(f"{path} has {size:,} bytes, above the limit of {MAX_BYTES:,}: split it")
     try:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON ({str(error)[:100]}): write it again, or take it away") from None
+        raise DataError(f"{path} is not JSON ({str(error)[:100]}): write it again, or remove it") from None
 
 
 def _is_coco(document: Any) -> bool:
@@ -96,7 +96,7 @@ def _file_name(entry: Mapping[str, Any]) -> str:
 def _check_size(width: Any, height: Any, image_shape: tuple[int, int]) -> None:
     if (width or height) and (height, width) != tuple(image_shape):
         raise DataError(
-            f"they speak of {width} x {height} pixels, but the image has {image_shape[1]} x {image_shape[0]}: "
+            f"they are for {width} x {height} pixels, but the image has {image_shape[1]} x {image_shape[0]}: "
             "annotate the image as it is"
         )
 
@@ -149,10 +149,10 @@ def _coco(document: Mapping[str, Any], image: Path, image_shape: tuple[int, int]
 
 
 def _entry(entries: Sequence[Any], image: Path) -> Mapping[str, Any]:
-    """Of several photographs with the same name the one with most folders in common."""
+    """The entry for the photograph. If several have the same name, it is the one with the most folders in common."""
     named = [entry for entry in entries if isinstance(entry, dict) and _file_name(entry) == image.name]
     if not named:
-        raise DataError("they do not speak of this image")
+        raise DataError("they do not name this image")
 
     def in_common(entry: Mapping[str, Any]) -> int:
         said = str(entry["file_name"]).replace("\\", "/").split("/")
@@ -166,7 +166,7 @@ def _entry(entries: Sequence[Any], image: Path) -> Mapping[str, Any]:
 
 
 def _runs(outline: Mapping[str, Any], image_shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Runs of zeros and ones in turn, column by column."""
+    """Decode alternating runs of zeros and ones, column by column."""
     counts = outline["counts"]
     if not isinstance(counts, list):
         raise DataError("they hold compressed runs, which are not read: write polygons or uncompressed runs")

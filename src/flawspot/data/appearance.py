@@ -1,4 +1,4 @@
-"""What photographs look like as a whole: light, contrast, sharpness and place, and which of them changes."""
+"""Watches how photographs look as a whole: light, contrast, sharpness and position."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from flawspot.runtime.drift import Drift
 from flawspot.runtime.reduced import Decoded
 
 SIDE = 128
-"""Photographs are measured at this size."""
+"""Photographs are measured at this size, in pixels."""
 FIRST = 30
-"""Photographs that later ones are held against."""
+"""Number of first photographs, which later ones are compared with."""
 RECENT = 20
-"""What has changed is told as the mean of so many."""
+"""Number of last photographs whose mean is reported as the present value."""
 
 UNITS = {
     "brightness": "grey levels",
@@ -26,20 +26,20 @@ UNITS = {
     "shift across": "% of the width",
     "shift down": "% of the height",
 }
-"""Of each measure. Brightness: the mean grey level, 0..255. Contrast: their standard deviation. Sharpness: mean size of
-the Laplacian. Shifts: against the mean of the first photographs, to the right and down."""
+"""Units of the measures. Brightness is the mean grey level, 0..255. Contrast is their standard deviation. Sharpness is
+the mean size of the Laplacian. Shifts are relative to the mean of the first photographs, to the right and down."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One measure that is no longer what it was.
+    """One measure that has changed.
 
     Attributes:
-        name: of the measure, of `UNITS`.
+        name: name of the measure; see `UNITS`.
         before: its mean over the first photographs.
         now: its mean over the last ones.
-        deviations: how far that is, in standard deviations of the first photographs.
-        evidence: as `flawspot.runtime.drift.Drift.evidence`.
+        deviations: the size of the change, in standard deviations of the first photographs.
+        evidence: see `flawspot.runtime.drift.Drift.evidence`.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Change:
 
 
 class Appearance:
-    """Watches the measures of photographs; each has a test of its own, see `flawspot.runtime.drift`."""
+    """Watches the measures of photographs. Each has its own test, see `flawspot.runtime.drift`."""
 
     def __init__(self) -> None:
         self._first: list[NDArray[np.float32]] = []
@@ -79,7 +79,8 @@ class Appearance:
 
     @property
     def changes(self) -> list[Change]:
-        """What has changed, the farthest first; of what has not, one in 1,000 lines is told at most."""
+        """The measures that have changed, largest change first. On at most one line in 1,000 an unchanged one is
+        reported."""
         found = []
         for name, test in self._tests.items():
             if test.alarm:
@@ -95,7 +96,7 @@ class Appearance:
             values = [each[name] for each in measured]
             tests[name] = Drift(values, math.inf, seed=seed)
             self._before[name] = float(np.mean(values)), float(np.std(values))
-        self._tests = tests  # at once, for other threads ask for changes meanwhile
+        self._tests = tests  # in one step, because other threads ask for changes meanwhile
         self._first.clear()
 
     def _measured(self, grey: NDArray[np.float32]) -> dict[str, float]:
@@ -110,9 +111,9 @@ class Appearance:
         }
 
     def _shift(self, grey: NDArray[np.float32]) -> tuple[float, float]:
-        """By how much a photograph lies lower and further right than the reference, in % of the sides.
+        """How far a photograph is lower and further right than the reference, in % of the sides.
 
-        The peak of the phase correlation (Kuglin and Hines, 1975), between pixels by a parabola.
+        The peak of the phase correlation (Kuglin and Hines, 1975), with a parabola between pixels.
         """
         assert self._reference is not None
         product = np.fft.rfft2(_windowed(grey)) * np.conj(self._reference)
@@ -125,7 +126,7 @@ class Appearance:
 
 
 def _between(line: NDArray[np.floating], place: int) -> float:
-    """The place of a peak between pixels, counted from -SIDE / 2 on."""
+    """The position of a peak between pixels, counted from -SIDE / 2."""
     left, peak, right = (float(line[(place + step) % SIDE]) for step in (-1, 0, 1))
     bend = left - 2 * peak + right
     exact = place + (0.5 * (left - right) / bend if bend < 0 else 0.0)
@@ -138,7 +139,7 @@ def _grey(photograph: Decoded) -> NDArray[np.float32]:
 
 
 def _windowed(grey: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Faded out towards its borders, which would else be what moves least."""
+    """Fade out the borders, which would otherwise dominate as they never move."""
     window = np.hanning(SIDE)
     faded: NDArray[np.floating] = (grey - grey.mean()) * window[:, None] * window[None, :]
     return faded

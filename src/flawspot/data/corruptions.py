@@ -1,12 +1,12 @@
-"""Photographs as a worse camera, lens, lamp or fixture would have taken them: seven corruptions at five severities.
+"""Varies photographs as a worse camera, lens, lamp or fixture would: seven corruptions at five severities.
 
-Lengths are in pixels of a photograph whose shorter side has 224, and grow with the photograph, so that a severity means
-the same at any resolution. The severities are ours; the idea of graded corruptions is that of Hendrycks and Dietterich
+Lengths are in pixels of a photograph whose shorter side has 224, and grow with the photograph. A severity thus means
+the same at any resolution. The severities are ours. The idea of graded corruptions is by Hendrycks and Dietterich
 (Benchmarking Neural Network Robustness to Common Corruptions and Perturbations, ICLR 2019, arXiv 1903.12261).
 
-Nothing is drawn from a global generator. The seed decides the direction of a shift, the sense of a rotation or of a
-change of brightness, and the noise; it does not depend on the severity, so the severities of one photograph are steps
-on one way. Give each photograph its own seed, see `image_seed`.
+No global random generator is used. The seed decides the direction of a shift, the sign of a rotation or of a change of
+brightness, and the noise. It does not depend on the severity, so the severities of one photograph are steps in one
+direction. Give each photograph its own seed, see `image_seed`.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ Mask = NDArray[np.bool_]
 REFERENCE_SIDE = 224
 
 BLUR_SIGMA = (0.5, 1.0, 1.5, 2.25, 3.5)
-"""Standard deviation of a Gaussian, in pixels of a 224-pixel side: a lens out of focus."""
+"""Standard deviation of a Gaussian, in pixels of a 224-pixel side, as for a lens out of focus."""
 
 NOISE_SIGMA = (4.0, 8.0, 13.0, 20.0, 30.0)
-"""Standard deviation at mid-grey, in grey levels of 255; half of its variance grows with the light, half stands still
-(Foi et al., IEEE Transactions on Image Processing, 2008). The grain is a pixel of a 224-pixel side: finer noise would
-vanish when the photograph is reduced to the detector's size."""
+"""Standard deviation at mid-grey, in grey levels of 255. Half of its variance grows with the light, and half is
+constant (Foi et al., IEEE Transactions on Image Processing, 2008). The grain is one pixel of a 224-pixel side. Finer
+noise would vanish when the photograph is reduced to the detector's size."""
 
 JPEG_QUALITY = (60, 40, 25, 15, 8)
-"""Quality as libjpeg counts it, at the photograph's own resolution, with colours at half of it."""
+"""Quality on libjpeg's scale, at the photograph's own resolution, with colours at half of it."""
 
 BRIGHTNESS_STOPS = (0.2, 0.4, 0.65, 1.0, 1.5)
-"""Change of the light in stops, more or less by the seed: 1 doubles or halves it. Applied in linear light (sRGB)."""
+"""Change of the light in stops, up or down by the seed: 1 doubles or halves it. Applied in linear light (sRGB)."""
 
 CONTRAST_FACTOR = (0.85, 0.7, 0.55, 0.4, 0.25)
-"""What is left of every pixel's distance from the mean of the photograph: haze, a dirty lens."""
+"""Remaining share of every pixel's distance from the photograph's mean, as with haze or a dirty lens."""
 
 SHIFT_PIXELS = (2.0, 4.0, 8.0, 14.0, 22.0)
-"""Distance in pixels of a 224-pixel side, in a direction by the seed; rounded to whole pixels of the photograph."""
+"""Distance in pixels of a 224-pixel side, in a random direction. It is rounded to whole pixels of the photograph."""
 
 ROTATION_DEGREES = (1.0, 2.0, 3.0, 5.0, 8.0)
-"""Angle around the centre, in a sense by the seed."""
+"""Angle around the centre, with a random sign."""
 
 
 def corrupt(image: Photograph, name: str, severity: int, seed: int) -> Photograph:
-    """The photograph with one corruption.
+    """Apply one corruption to a photograph.
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
         name: one of `CORRUPTIONS`.
         severity: 1 to 5.
-        seed: of this photograph, 0 or more.
+        seed: seed of this photograph, 0 or more.
 
     Returns:
-        A new array of the same shape. What a shift or a rotation brings in from outside is the photograph mirrored at
+        A new array of the same shape. Places outside the photograph that a shift or rotation brings in are mirrored at
         its border.
 
     Raises:
@@ -70,21 +70,21 @@ def corrupt(image: Photograph, name: str, severity: int, seed: int) -> Photograp
     """
     level = _level(name, severity)
     _check(image)
-    return np.array(_APPLY[name](image, level, _generator(name, seed)), order="C")  # Pillow's are read-only
+    return np.array(_APPLY[name](image, level, _generator(name, seed)), order="C")  # Pillow's arrays are read-only
 
 
 def corrupt_mask(mask: Mask, name: str, severity: int, seed: int) -> Mask:
-    """The mask of a photograph after `corrupt` with the same arguments: moved alike where the corruption moves things.
+    """The mask of a photograph after `corrupt` with the same arguments. It is moved if the corruption moves pixels.
 
     Args:
         mask: (H, W) bool, of the photograph's size.
         name, severity, seed: as for the photograph.
 
     Returns:
-        A new (H, W) array. What comes in from outside is mirrored as in the photograph, defects and all.
+        A new (H, W) array. Places brought in from outside are mirrored as in the photograph, with any defects there.
 
     Raises:
-        ConfigurationError, DataError: as `corrupt`.
+        ConfigurationError, DataError: as for `corrupt`.
     """
     level = _level(name, severity)
     _check_mask(mask)
@@ -92,17 +92,16 @@ def corrupt_mask(mask: Mask, name: str, severity: int, seed: int) -> Mask:
 
 
 def corrupt_all(image: Photograph, severities: Mapping[str, float], seed: int) -> Photograph:
-    """The photograph with several corruptions, one after the other as they come about: fixture, lamp, dirt, lens,
-    sensor, file.
+    """Apply several corruptions to a photograph, in the order of their causes: fixture, lamp, dirt, lens, sensor, file.
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
-        severities: by corruption, 0 to 5. At whole ones it does what `corrupt` does; between them its level is
-            interpolated, and 0 leaves the photograph as it is.
-        seed: of this photograph, 0 or more.
+        severities: severity of each corruption, 0 to 5. Whole numbers give the result of `corrupt`. Between them the
+            level is interpolated, and 0 changes nothing.
+        seed: seed of this photograph, 0 or more.
 
     Raises:
-        ConfigurationError, DataError: as `corrupt`.
+        ConfigurationError, DataError: as for `corrupt`.
     """
     _check(image)
     found = image
@@ -121,7 +120,7 @@ def corrupt_mask_all(mask: Mask, severities: Mapping[str, float], seed: int) -> 
 
 
 def image_seed(seed: int, image: str) -> int:
-    """A photograph's own seed from that of the run and the photograph's name; the same on every machine."""
+    """A photograph's own seed, from the run's seed and the photograph's name. It is the same on every machine."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{image}".encode(errors="surrogatepass")).digest()[:8], "little")
 
 
@@ -129,13 +128,13 @@ def _level(name: str, severity: int) -> float:
     if name not in _LEVELS:
         raise ConfigurationError(f"unknown corruption {name!r}: choose one of {', '.join(CORRUPTIONS)}")
     if not isinstance(severity, int) or isinstance(severity, bool) or not 1 <= severity <= 5:
-        raise ConfigurationError(f"severity {severity!r} of {name} is none of 1, 2, 3, 4, 5")
+        raise ConfigurationError(f"severity {severity!r} of {name} is not one of 1, 2, 3, 4, 5")
     level: float = _LEVELS[name][severity - 1]
     return level
 
 
 def _levels(severities: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Corruptions that do something with their levels, in the order in which they come about."""
+    """The corruptions with an effect, with their levels, in the order of their causes."""
     found = []
     for name, severity in severities.items():
         if name not in _LEVELS:
@@ -146,7 +145,7 @@ def _levels(severities: Mapping[str, float]) -> list[tuple[str, float]]:
         below = min(int(severity), WORST - 1)
         part = severity - below
         if severity > 0:
-            # Exact at whole severities: of one of the two summands there is nothing.
+            # Exact at whole severities, where one of the two summands is zero.
             found.append((name, steps[below] * (1 - part) + steps[below + 1] * part))
     return sorted(found, key=lambda pair: _ORDER.index(pair[0]))
 
@@ -170,19 +169,19 @@ def _moved(pixels: NDArray[np.uint8], name: str, level: float, seed: int) -> NDA
 
 
 def _generator(name: str, seed: int) -> np.random.Generator:
-    # The name, so that the same seed does not tie the direction of a shift to the sense of a rotation.
+    # With the name, so that the direction of a shift and the sign of a rotation are independent.
     return np.random.default_rng([seed, *name.encode()])
 
 
 def _scale(image: NDArray[np.uint8]) -> float:
-    """Pixels of `image` for one of a 224-pixel side."""
+    """The number of pixels of `image` for one pixel of a 224-pixel side."""
     height, width = image.shape[:2]
     side: int = min(height, width)
     return side / REFERENCE_SIDE
 
 
 def _blur(image: Photograph, level: float, _: np.random.Generator) -> Photograph:
-    # Not Pillow's GaussianBlur: its boxes do nothing below half a pixel.
+    # Pillow's GaussianBlur is not used, because its boxes have no effect below half a pixel.
     sigma = level * _scale(image)
     reach = math.ceil(3 * sigma)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2).astype(np.float32)
@@ -219,7 +218,7 @@ def _jpeg(image: Photograph, level: float, _: np.random.Generator) -> Photograph
 def _brightness(image: Photograph, level: float, generator: np.random.Generator) -> Photograph:
     factor = 2.0 ** (level * _sign(generator))
     value = np.arange(256) / 255
-    # IEC 61966-2-1, there and back.
+    # To linear light and back (IEC 61966-2-1).
     light = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4) * factor
     value = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     return _to_levels(255 * value)[image]

@@ -1,6 +1,6 @@
-"""Shapes of defects as coverage in [0, 1]: polygons, cracks, fibres, prints, and the noise that fills them.
+"""Shapes of defects as coverage in [0, 1]: polygons, cracks, fibres, prints, and their noise.
 
-All of them lie around the middle of a window (h, w), are decided by a generator, and take lengths in pixels.
+All are around the middle of a window (h, w), are made from a random generator, and have lengths in pixels.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ Shape = tuple[int, int]
 Points = list[tuple[float, float]]
 
 _FINE = 3
-"""Lines and polygons are drawn so many times larger, and made smaller: their edges are parts of pixels."""
+"""Lines and polygons are drawn this many times larger and then shrunk, for smooth edges."""
 _LARGEST = 4096
-"""Pixels of the side of a window from which on they are drawn as they are."""
+"""Side of a window, in pixels, from which on they are drawn directly."""
 
 
 def noise(shape: Shape, generator: np.random.Generator, cell: float, *, octaves: int) -> Cover:
-    """(h, w) in [0, 1]: value noise, random numbers on a grid with smooth values between, of several octaves.
+    """(h, w) in [0, 1]: value noise of several octaves, that is, random numbers on a grid with smooth values between.
 
     Args:
-        shape: of the window.
-        generator: for the numbers.
-        cell: distance of the coarsest grid's points, in pixels.
-        octaves: how many grids are added, each twice as fine and half as strong as the one before.
+        shape: shape of the window.
+        generator: generator of the numbers.
+        cell: spacing of the coarsest grid, in pixels.
+        octaves: number of grids. Each is twice as fine and half as strong as the one before.
     """
     height, width = shape
     total = np.zeros(shape, np.float32)
@@ -49,11 +49,11 @@ def polygon_cover(
     """A polygon of 4 to 9 corners, irregular and longer than wide.
 
     Args:
-        shape: of the window.
-        generator: for the corners.
-        size: of its longer axis.
-        scale: pixels of the photograph in one of 224.
-        soft: deviation of the Gaussian over its edge; at least a third of `scale`.
+        shape: shape of the window.
+        generator: generator of the corners.
+        size: length of its longer axis.
+        scale: pixels of the photograph for one of 224.
+        soft: standard deviation of the Gaussian over its edge; at least a third of `scale`.
     """
     count = int(generator.integers(4, 10))
     angles = np.sort(2 * math.pi * (np.arange(count) + generator.uniform(-0.35, 0.35, count)) / count)
@@ -68,7 +68,7 @@ def polygon_cover(
 
 
 def crack_cover(shape: Shape, generator: np.random.Generator, size: float, scale: float) -> Cover:
-    """A hairline that wanders and branches, up to twice as long as `size` from end to end."""
+    """A winding, branching hairline, up to twice as long as `size` from end to end."""
     row, column = _middle(shape)
     heading = float(generator.uniform(0, 2 * math.pi))
     length = 2 * size
@@ -91,9 +91,9 @@ def crack_cover(shape: Shape, generator: np.random.Generator, size: float, scale
 
 
 def fibre_cover(shape: Shape, generator: np.random.Generator, size: float, scale: float) -> tuple[Cover, Cover]:
-    """A bent thread up to 2.5 times as long as `size`, and the shadow that it throws beside itself."""
+    """A bent thread up to 2.5 times as long as `size`, with its shadow."""
     row, column = _middle(shape)
-    # Five points around the middle, and the Bezier curve that they control.
+    # Five control points around the middle, and their Bezier curve.
     controls = np.array([column, row]) + size * generator.uniform(-0.9, 0.9, (5, 2))
     curve, times = np.repeat(controls[None], 40, axis=0), np.linspace(0, 1, 40)[:, None, None]
     while curve.shape[1] > 1:
@@ -106,7 +106,7 @@ def fibre_cover(shape: Shape, generator: np.random.Generator, size: float, scale
 
 
 def print_cover(shape: Shape, generator: np.random.Generator, size: float, scale: float) -> Cover:
-    """The ghost of a print: a grid, dots or rings, cut off by a soft polygon."""
+    """A faint print: a grid, dots or rings, cut off by a soft polygon."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     row, column = _middle(shape)
     turn = generator.uniform(0, math.pi)
@@ -125,7 +125,7 @@ def print_cover(shape: Shape, generator: np.random.Generator, size: float, scale
 
 
 def closed(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """Morphological closing by a square of 2 `radius` + 1 pixels: gaps up to twice the radius are filled."""
+    """Morphological closing with a square of 2 `radius` + 1 pixels: it fills gaps up to twice the radius."""
     grown = np.pad(mask, 2 * radius)
     grown = _extreme(grown, radius, np.logical_or, outside=False)
     grown = _extreme(grown, radius, np.logical_and, outside=True)
@@ -146,13 +146,13 @@ def _middle(shape: Shape) -> tuple[float, float]:
 
 
 def _drawn(shape: Shape, lines: list[tuple[Points, float]], soft: float) -> Cover:
-    """Lines of a thickness, or filled polygons where it is 0, with a Gaussian over their edges."""
+    """Lines of a thickness, or filled polygons for thickness 0, with a Gaussian over their edges."""
     height, width = shape
     fine = _FINE if max(shape) <= _LARGEST // _FINE else 1
     picture = Image.new("L", (fine * width, fine * height))
     pen = ImageDraw.Draw(picture)
     for points, thick in lines:
-        # A pixel's middle lies at a half.
+        # A pixel's centre has half-integer coordinates.
         scaled = [(fine * (x + 0.5), fine * (y + 0.5)) for x, y in points]
         if thick == 0:
             pen.polygon(scaled, fill=255)

@@ -1,4 +1,4 @@
-"""Defects on synthetic products. Each changes a scene in place and says exactly which pixels it changed."""
+"""Defects on synthetic products. Each changes a scene in place and gives the exact pixels that it changed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from flawspot.data.demo_products import Array, Scene, grid, smooth_noise, soft
 
 VISIBLE = 0.05
-"""How much of a pixel a defect must cover to count as its pixel."""
+"""Coverage by a defect from which on a pixel belongs to it."""
 
 
 def _between(generator: np.random.Generator, low: float, high: float) -> float:
-    """A size in pixels, log-uniform: as many small defects as large ones, as on a real line."""
+    """A size in pixels, log-uniform: small defects are as frequent as large ones, as on a real line."""
     return float(np.exp(generator.uniform(np.log(low), np.log(high))))
 
 
@@ -39,7 +39,7 @@ def _stroke(scene: Scene, generator: np.random.Generator, length: float, width: 
     path_row, path_column = row, column
     for heading in headings:
         path_row, path_column = path_row + np.sin(heading), path_column + np.cos(heading)
-        # Only a window around the point can come nearer.
+        # Only pixels in a window around the point can be nearer.
         reach = int(width) + 4
         top, left = int(path_row + size / 2) - reach, int(path_column + size / 2) - reach
         window = np.s_[max(top, 0) : max(top + 2 * reach, 0), max(left, 0) : max(left + 2 * reach, 0)]
@@ -63,14 +63,14 @@ def _blob(scene: Scene, generator: np.random.Generator, radius: float, centre: t
 
 
 def _blend(scene: Scene, coverage: Array, colour: Array) -> NDArray[np.bool_]:
-    """Lay `colour`, (H, W, 3) or (3,), over the part; what lies beside the part is not touched."""
+    """Paint `colour`, (H, W, 3) or (3,), over the part. Pixels beside the part are not changed."""
     coverage = np.where((coverage > VISIBLE) & (scene.cover > VISIBLE), coverage, 0).astype(np.float32)
     scene.part += coverage[:, :, None] * (colour - scene.part)
     return coverage > 0
 
 
 def scratch(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
-    """A thin line, lighter or darker than the surface, sometimes barely."""
+    """A thin line, lighter or darker than the surface, and sometimes barely visible."""
     coverage = _stroke(
         scene,
         generator,
@@ -83,7 +83,7 @@ def scratch(scene: Scene, generator: np.random.Generator, scale: float) -> NDArr
 
 
 def stain(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
-    """A mottled patch of another tone that lets the surface through, darker where it dried last: oil, ink, water."""
+    """A mottled, translucent patch of another tone, darker where it dried last: oil, ink, water."""
     radius = scale * _between(generator, 10, 36)
     distance = _blob(scene, generator, radius, _place(scene, generator, radius / 2))
     size = len(scene.edge)
@@ -95,7 +95,7 @@ def stain(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray
 
 
 def chip(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
-    """Missing material: a piece broken off the border with a rough rim; in a texture, a place worn thin."""
+    """Missing material: a piece broken off the border with a rough rim; in a texture, a worn place."""
     radius = scale * _between(generator, 7, 26)
     at_border = np.abs(scene.edge) < 1
     is_object = scene.cover.min() < 1
@@ -118,7 +118,7 @@ def chip(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[
 
 
 def fibre(scene: Scene, generator: np.random.Generator, scale: float) -> NDArray[np.bool_]:
-    """A hair or thread that does not belong there."""
+    """A foreign hair or thread."""
     coverage = _stroke(
         scene,
         generator,

@@ -1,4 +1,4 @@
-"""Synthetic products: what a good part looks like under a camera, drawn anew for every seed."""
+"""Draws synthetic products: good parts under a camera, different for every seed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass
 class Scene:
-    """A part on its ground, before light, lens and sensor.
+    """A part on its background, before light, lens and sensor.
 
     Attributes:
         part: (H, W, 3) colour of the part's surface, about 0..1.
-        ground: (H, W, 3) colour of what it lies on.
-        cover: (H, W) how much of a pixel the part covers, 0..1.
+        ground: (H, W, 3) colour of the background.
+        cover: (H, W) share of a pixel that the part covers, 0..1.
         edge: (H, W) distance to the part's border in pixels, positive inside; for a texture, to the picture's border.
     """
 
@@ -38,7 +38,7 @@ def grid(size: int) -> tuple[Array, Array]:
 
 
 def smooth_noise(generator: np.random.Generator, size: int, cells: int) -> Array:
-    """(size, size) of about -1..1 that varies over 1 / cells of the picture."""
+    """(size, size) noise of about -1..1 that varies over 1 / cells of the picture."""
     coarse = generator.uniform(-1, 1, (cells + 3, cells + 3)).astype(np.float32)
     margin = max(size // cells, 1)
     enlarged = Image.fromarray(coarse).resize((size + 2 * margin, size + 2 * margin), Image.Resampling.BICUBIC)
@@ -46,13 +46,14 @@ def smooth_noise(generator: np.random.Generator, size: int, cells: int) -> Array
 
 
 def soft(distance: Array, width: float = 0.7) -> Array:
-    """0 outside, 1 inside, a smooth step of `width` pixels to either side of the border: an edge as a lens draws it."""
+    """0 outside, 1 inside, with a smooth step of `width` pixels to either side of the border, as a lens draws an
+    edge."""
     t = np.clip(distance / (2 * width) + 0.5, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _pose(generator: np.random.Generator, size: int, shift: float, turn: float) -> tuple[Array, Array]:
-    """Coordinates fixed to a part that lies a little off centre and turned; units of half the picture."""
+    """Coordinates fixed to a part that is a little off centre and rotated, in units of half the picture."""
     rows, columns = grid(size)
     angle = generator.normal(0, turn)
     dy, dx = generator.normal(0, shift, 2)
@@ -74,7 +75,7 @@ def fabric(generator: np.random.Generator, size: int) -> Scene:
     tones = generator.normal(1, 0.08, (2, 512)).astype(np.float32)
     warp = np.sqrt(np.abs(np.sin(np.pi * u))) * tones[0, column % 512]
     weft = np.sqrt(np.abs(np.sin(np.pi * v))) * tones[1, row % 512]
-    # Where the warp is on top it arches over the weft, and the other way round.
+    # Where the warp is on top it arches over the weft, and vice versa.
     over = (column + row) % 2 == 0
     arch = 0.75 + 0.25 * np.where(over, np.abs(np.sin(np.pi * v)), np.abs(np.sin(np.pi * u)))
     brightness = 0.18 + 0.62 * np.where(over, warp, 0.92 * weft) * arch
@@ -116,7 +117,7 @@ def keycap(generator: np.random.Generator, size: int) -> Scene:
 
     edge, top = rounded(0.76, 0.14), rounded(0.54, 0.16)
     grain = 0.018 * smooth_noise(generator, size, 90) + 0.012 * smooth_noise(generator, size, 45)
-    # Slopes: lit from above, so each of the four sides has a tone of its own.
+    # Slopes lit from above, so each of the four sides has its own tone.
     slope = 0.27 + 0.10 * np.where(np.abs(y) > np.abs(x), -np.sign(y), -0.4 * np.sign(x))
     dish = 0.36 - 0.05 * y + 0.03 * (x * x + y * y)
     brightness = slope + (dish - slope) * soft(top, 1.5) + 0.06 * soft(2.0 - np.abs(top), 1.0) + grain

@@ -1,6 +1,6 @@
-"""The synthetic demo set: products, good and defective, procedural, seeded and free of any licence.
+"""The synthetic demo set: good and defective products, procedural, seeded and free of any licence.
 
-For the demo, for tests, and for trying out what a method can and cannot do where no real photographs are at hand.
+It is for the demo, for tests, and for trying out methods without real photographs.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ PRODUCTS: tuple[str, ...] = tuple(_PRODUCTS)
 DEFECTS: tuple[str, ...] = tuple(_DEFECTS)
 
 VERSION = 2
-"""Raised whenever the same seed would give another picture."""
+"""Increased whenever the same seed gives other pictures."""
 
 Shot = tuple[str, str, int]
-"""Of one photograph: ``train`` or ``test``, ``good`` or a defect, and its number."""
+"""A photograph: ``train`` or ``test``, ``good`` or a defect, and its number."""
 
 _LABEL = "demo_set.json"
 _SMALLEST, _LARGEST = 32, 4096
 _MOST = 100_000
-"""Photographs of one kind."""
+"""Most photographs of one kind."""
 _REFERENCE_SIZE = 256  # the sizes of defects are given for it
 
 
@@ -45,7 +45,7 @@ def render(
 
     Args:
         product: one of `PRODUCTS`.
-        seed: the same seed gives the same part in the same light, with a defect or without.
+        seed: the same seed gives the same part in the same light, with or without a defect.
         defect: one of `DEFECTS`; None for a good part.
         size: side in pixels, at least 32.
 
@@ -58,7 +58,7 @@ def render(
     _check(product, size)
     if defect is not None and defect not in _DEFECTS:
         raise ConfigurationError(f"unknown defect {defect!r}: the known ones are {', '.join(DEFECTS)}")
-    # Generators of their own, so that a defect changes nothing but itself.
+    # Separate generators, so that a defect changes nothing else.
     for_part, for_camera, for_defect = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     scene = _PRODUCTS[product](for_part, size)
     mask = np.zeros((size, size), np.bool_)
@@ -77,11 +77,11 @@ def _photograph(scene: Array, generator: np.random.Generator) -> NDArray[np.uint
     balance = generator.normal(1, 0.01, 3)
     exposed = scene * (light * generator.normal(1, 0.035))[:, :, None] * balance
     for axis in (0, 1):
-        # Repeating the border, not wrapping: a defect at one border must not show at the opposite one.
+        # The border is repeated, not wrapped: a defect at one border must not show at the opposite one.
         padded = np.pad(exposed, [(int(axis == n), int(axis == n)) for n in range(3)], mode="edge")
         before, after = np.split(padded, [size], axis)[0], np.split(padded, [2], axis)[1]
         exposed = 0.5 * exposed + 0.25 * (before + after)
-    # Gamma as cameras apply it, then shot and read noise in grey levels.
+    # Gamma as in cameras, then shot and read noise in grey levels.
     grey = 255 * np.clip(exposed, 0, 1) ** 0.8
     noise = generator.standard_normal(scene.shape, np.float32) * np.sqrt(2.0 + 0.02 * grey)
     return np.asarray(np.clip(np.rint(grey + noise), 0, 255), np.uint8)
@@ -98,19 +98,19 @@ def make_demo_set(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> list[Path]:
-    """Write the set in the MVTec layout, a folder for each product.
+    """Write the set in the MVTec layout, with a folder for each product.
 
-    A product that is there already with the same parameters is kept; with others it is made anew. Each is written
-    beside its place and moved there when complete.
+    An existing product with the same parameters is kept; one with others is made again. Each is written to a temporary
+    folder and moved into place when complete.
 
     Args:
-        folder: made if missing.
+        folder: the folder; created if missing.
         products: some of `PRODUCTS`.
-        train: good photographs to learn from, of each product.
-        test_good: good ones to test on.
-        test_per_defect: defective ones of each kind.
+        train: number of good training photographs of each product.
+        test_good: number of good test photographs.
+        test_per_defect: number of defective ones of each kind.
         size: side of the photographs in pixels.
-        seed: the same seed gives the same photographs, however many others there are; no two have one in common.
+        seed: the same seed gives the same photographs, however many others there are. No two photographs share a seed.
         progress: told of each photograph.
 
     Returns:
@@ -118,7 +118,7 @@ def make_demo_set(
 
     Raises:
         ConfigurationError: an unknown product, a negative number, or too small a size.
-        DataError: a folder of that name that this function did not make.
+        DataError: there is a folder with that name that this function did not make.
         FlawspotError: a file cannot be written.
     """
     counts = {"train": train, "test_good": test_good, "test_per_defect": test_per_defect}
@@ -130,7 +130,7 @@ def make_demo_set(
     shots += [("test", "good", index) for index in range(test_good)]
     shots += [("test", defect, index) for defect in DEFECTS for index in range(test_per_defect)]
     targets = [folder / product for product in products]
-    # All are looked at before the first is written: a refusal changes nothing on disk.
+    # All are checked before the first is written, so a refusal changes nothing on disk.
     kept = [_is_complete(target, parameters, shots) for target in targets]
     for target, complete in zip(targets, kept, strict=True):
         if complete:
@@ -143,7 +143,7 @@ def make_demo_set(
 
 
 def _make_product(target: Path, parameters: dict[str, int], shots: list[Shot], progress: Progress) -> None:
-    """Photograph the product that `target` is named after, beside it, and put all in its place when complete."""
+    """Draw the photographs of the product that `target` is named after, and move them to `target` when complete."""
     product, seed, size = target.name, parameters["seed"], parameters["size"]
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{product}.", suffix=".part", dir=target.parent) as name:
@@ -157,16 +157,16 @@ def _make_product(target: Path, parameters: dict[str, int], shots: list[Shot], p
                 _save(mask.astype(np.uint8) * 255, unfinished / "ground_truth" / kind / f"{index:03}_mask.png")
         (unfinished / _LABEL).write_text(json.dumps(parameters), encoding="utf-8")
         if target.exists():
-            # Moved, not deleted in place: an interruption must not leave half of it.
+            # Moved, not deleted in place, as an interruption must not leave half of it.
             target.rename(Path(name) / "replaced")
         unfinished.rename(target)
 
 
 def check_parameters(*, size: int, seed: int, **counts: int) -> None:
-    """Refuse what `make_demo_set` cannot make; `counts` are its numbers of photographs.
+    """Refuse impossible parameters of `make_demo_set`. `counts` are its numbers of photographs.
 
     Raises:
-        ConfigurationError: names what is out of its range.
+        ConfigurationError: a parameter is out of its range; the message names it.
     """
     check_seed(seed)
     _check_size(size)
@@ -188,13 +188,14 @@ def _check_size(size: int) -> None:
 
 
 def _seed(seed: int, product: str, subset: str, defect: str | None, index: int) -> tuple[int, ...]:
-    """The seed of one photograph: no other of the set has it, and no other's number changes it."""
+    """The seed of one photograph. No other of the set has it, and it does not depend on the other numbers."""
     kind = 0 if defect is None else 1 + DEFECTS.index(defect)
     return seed, PRODUCTS.index(product), ("train", "test").index(subset), kind, index
 
 
 def _is_complete(target: Path, parameters: dict[str, int], shots: list[Shot]) -> bool:
-    """Whether `target` holds the set of these parameters; DataError if it holds something that is not ours."""
+    """Whether `target` holds the set with these parameters. DataError if it holds something that flawspot did not
+    make."""
     if not target.exists():
         return False
     try:
@@ -202,7 +203,7 @@ def _is_complete(target: Path, parameters: dict[str, int], shots: list[Shot]) ->
     except (OSError, ValueError):
         label = None
     if not (isinstance(label, dict) and parameters.keys() <= label.keys()):
-        raise DataError(f"{target} is there already and not a demo set: choose another folder, or move it away")
+        raise DataError(f"{target} exists and is not a demo set: choose another folder, or move it away")
     return label == parameters and all((target / s / kind / f"{i:03}.png").is_file() for s, kind, i in shots)
 
 

@@ -1,4 +1,4 @@
-"""What is odd in a set of photographs of good parts, before anything is learned from them."""
+"""Finds oddities in a set of photographs of good parts before training."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from flawspot.data.looking import DEEP, Look, white_of
 from flawspot.data.near_duplicates import merged, near_duplicates, numbered
 
 BLANK = 4.0
-"""Deviation of grey levels below which a photograph shows nothing."""
+"""Deviation of grey levels below which a photograph is blank."""
 _NAMED = 3
-"""Photographs named in one line."""
+"""Most photographs named in one line."""
 _SHARPNESS = math.log(2)
 _LIGHT = 12.0
 _CLIPPED = 0.2
 _ASPECT = 0.02
 _ALIKE = 4
-"""Photographs of one part, from which on they may be parts that are all alike."""
+"""Number of near-duplicates from which on they may be different parts that are all alike."""
 _SPREAD = 5.0
-"""Robust deviations from the median that make an outlier."""
+"""Number of robust deviations from the median from which on a photograph is an outlier."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Finding:
 
     Attributes:
         kind: a word for programs, such as ``blurred``.
-        text: what is odd, what it does, and the cure, in one line.
-        rows: of the photographs it is about, ascending; empty where it is about the whole set.
-        is_problem: whether training on them as they are would go wrong; else it is a remark.
+        text: the oddity, its effect and the cure, in one line.
+        rows: the photographs concerned, ascending; empty if it concerns the whole set.
+        is_problem: whether training on them unchanged would go wrong; otherwise it is a remark.
     """
 
     kind: str
@@ -43,10 +43,10 @@ class Finding:
     is_problem: bool = False
 
     def line(self, names: Sequence[str]) -> str:
-        """The finding with the photographs it is about, in one line.
+        """The finding and the photographs concerned, in one line.
 
         Args:
-            names: of all photographs, fit to be printed.
+            names: printable names of all photographs.
         """
         if not self.rows:
             return self.text
@@ -57,7 +57,7 @@ class Finding:
 
 
 def alike(looks: Sequence[Look]) -> NDArray[np.int64]:
-    """(N,) group of each photograph: those that are nearly the same; `find_oddities` and `parts` are given it."""
+    """(N,) group of each photograph: near-duplicates have the same. An argument of `find_oddities` and `parts`."""
     return near_duplicates(np.array([look.descriptor for look in looks]))
 
 
@@ -65,8 +65,8 @@ def find_oddities(looks: Sequence[Look], near: NDArray[np.int64]) -> list[Findin
     """All findings of a set of photographs, problems first.
 
     Args:
-        looks: of each photograph, in the order in which they were taken as far as that is known.
-        near: what `alike` says of them.
+        looks: measures of each photograph, in the order of taking if it is known.
+        near: the result of `alike`.
     """
     if not looks:
         return []
@@ -79,8 +79,8 @@ def find_oddities(looks: Sequence[Look], near: NDArray[np.int64]) -> list[Findin
 def parts(looks: Sequence[Look], near: NDArray[np.int64]) -> NDArray[np.int64]:
     """(N,) group of each photograph: near-duplicates show one part. Arguments as for `find_oddities`.
 
-    Where they would make one part of a third of the photographs, the parts are so alike that nothing tells frames of
-    one from photographs of two: then only copies are put together.
+    If that would give one part to a third of the photographs, the parts are too alike: frames of one part cannot be
+    told from photographs of two. Then only exact copies are grouped.
     """
     copies = numbered([look.checksum for look in looks])
     return copies if _all_alike(near) else merged(near, copies)
@@ -95,9 +95,7 @@ def _blank(looks: Sequence[Look]) -> list[Finding]:
     stretch = DEEP / white_of(looks)
     rows = _where(looks, lambda look: look.deviation * (stretch if look.bits == 16 else 1) < BLANK)
     return (
-        [Finding("blank", "nothing but one tone is seen; is the lens covered, or the lamp off?", rows, True)]
-        if rows
-        else []
+        [Finding("blank", "they show a single tone; is the lens covered, or the lamp off?", rows, True)] if rows else []
     )
 
 
@@ -107,7 +105,7 @@ def _copies(looks: Sequence[Look], groups: NDArray[np.int64]) -> list[Finding]:
     identical = tuple(row for row, look in enumerate(looks) if first.setdefault(look.checksum, row) != row)
     frozen = tuple(row for row in identical if looks[row - 1].checksum == looks[row].checksum)
     if frozen:
-        text = "pixel by pixel the same as the photograph before, a frozen camera or a copy"
+        text = "the same pixels as the photograph before: a frozen camera or a copy"
         found.append(Finding("frozen", text, frozen, True))
     if set(identical) - set(frozen):
         rows = tuple(sorted(set(identical) - set(frozen)))
@@ -119,9 +117,9 @@ def _copies(looks: Sequence[Look], groups: NDArray[np.int64]) -> list[Finding]:
             near.append(row)
         seen.add(group)
     if near:
-        text = "nearly the same as others, frames of one part perhaps; they count as one part (see --group)"
+        text = "nearly the same as others, perhaps frames of one part; they count as one part (see --group)"
         if _all_alike(groups):
-            text = "nearly the same as others; taken for parts that are all alike (if they are not, see --group)"
+            text = "nearly the same as others; counted as different parts that look alike (if not, see --group)"
         found.append(Finding("near-duplicate", text, tuple(near)))
     return found
 
@@ -129,16 +127,14 @@ def _copies(looks: Sequence[Look], groups: NDArray[np.int64]) -> list[Finding]:
 def _blurred(looks: Sequence[Look]) -> list[Finding]:
     sharp = np.log([max(look.sharpness, 1e-3) for look in looks])
     rows = _below(sharp, _SHARPNESS)
-    return [Finding("blurred", "less sharp by far than the others, out of focus or moved", rows)] if rows else []
+    return [Finding("blurred", "far less sharp than the others: out of focus or moved", rows)] if rows else []
 
 
 def _light(looks: Sequence[Look]) -> list[Finding]:
     stretch = DEEP / white_of(looks)
     mean = np.array([look.mean * (stretch if look.bits == 16 else 1) for look in looks])
     rows = tuple(sorted({*_below(mean, _LIGHT), *_below(-mean, _LIGHT)}))
-    return (
-        [Finding("light", "darker or lighter by far than the others; light or exposure differ", rows)] if rows else []
-    )
+    return [Finding("light", "far darker or lighter than the others: light or exposure differ", rows)] if rows else []
 
 
 def _clipped(looks: Sequence[Look]) -> list[Finding]:
@@ -147,7 +143,7 @@ def _clipped(looks: Sequence[Look]) -> list[Finding]:
         share = np.array([getattr(look, kind) for look in looks])
         rows = _below(-share, _CLIPPED)
         if rows:
-            found.append(Finding("clipped", f"much more pure {word} than in the others; nothing is seen there", rows))
+            found.append(Finding("clipped", f"much more pure {word} than in the others, which hides details", rows))
     return found
 
 
@@ -156,13 +152,13 @@ def _sizes(looks: Sequence[Look]) -> list[Finding]:
     ratios = np.log([look.size[0] / look.size[1] for look in looks])
     rows = tuple(np.flatnonzero(np.abs(ratios - np.median(ratios)) > _ASPECT).tolist())
     if rows:
-        text = "other proportions than the others, and stretched but for --fit pad and crop; crop all alike"
+        text = "other proportions than the others: stretched without --fit pad or crop; crop all alike"
         found.append(Finding("aspect ratio", text, rows, len(rows) > len(looks) / 20))
     usual = max((sizes := [look.size for look in looks]), key=sizes.count)
     others = tuple(row for row, size in enumerate(sizes) if size != usual and row not in rows)
     if others:
         width, height = usual
-        found.append(Finding("size", f"not {width} x {height} pixels, as most are", others))
+        found.append(Finding("size", f"not {width} x {height} pixels as most are", others))
     return found
 
 
@@ -188,8 +184,8 @@ def _range(looks: Sequence[Look]) -> list[Finding]:
     if white == DEEP:
         return []
     text = (
-        f"the 16-bit photographs use no value above {white}, those of a camera of {white.bit_length()} bits: "
-        f"{white} counts as white, for them and for those that a detector is given later"
+        f"the 16-bit photographs use no value above {white}, so they come from a camera of {white.bit_length()} bits: "
+        f"{white} counts as white, also in photographs that are inspected later"
     )
     return [Finding("range", text)]
 
@@ -199,7 +195,7 @@ def _where(looks: Sequence[Look], condition: Callable[[Look], bool]) -> tuple[in
 
 
 def _below(values: NDArray[np.float64], least: float) -> tuple[int, ...]:
-    """Rows that lie below the median by more than `least` and by more than most others do."""
+    """Rows that are below the median by more than `least` and by more than most others."""
     middle = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - middle)))
     return tuple(np.flatnonzero(values < middle - max(_SPREAD * spread, least)).tolist())

@@ -1,4 +1,4 @@
-"""Photographs that something is drawn on, or that are varied, before they are resized to what the network sees."""
+"""Photographs for drawing on or varying, before they are resized for the network."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from flawspot.runtime.reduced import DIRECT_PIXELS, Decoded
 from flawspot.runtime.view import View
 
 FINER = 2
-"""Pixels of a photograph for each pixel of the canvas and direction, where it has so many."""
+"""Pixels of a photograph for each pixel of the canvas, in each direction, if it has this many."""
 
 
 def no_finer_than_seen(photograph: Decoded, view: View) -> NDArray[np.uint8]:
-    """(H, W, 3): a photograph in its proportions, no larger than is of use for what is drawn on it: `FINER` pixels for
-    each that is seen."""
-    pixels = max(photograph.pixels, photograph.drawable(), key=len)  # of a large one there is a finer copy
+    """(H, W, 3): a photograph in its proportions, no larger than useful for drawing on it: `FINER` pixels for each one
+    that is seen."""
+    pixels = max(photograph.pixels, photograph.drawable(), key=len)  # for a large photograph there is a finer copy
     height, width = pixels.shape[:2]
     place = view.placed((width, height))
     least = max(place.height / height, place.width / width)

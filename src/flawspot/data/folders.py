@@ -1,4 +1,4 @@
-"""Folders of photographs: which of them are good, which defective, and what each serves for.
+"""Folders of photographs: which are good, which are defective, and what each is used for.
 
 The MVTec layout (Bergmann et al., MVTec AD, CVPR 2019) of one product::
 
@@ -7,11 +7,11 @@ The MVTec layout (Bergmann et al., MVTec AD, CVPR 2019) of one product::
     bottle/test/scratch/000.png                        defective ones, a folder for each kind of defect
     bottle/ground_truth/scratch/000_mask.png           non-zero where the defect is; 000.png serves too, in any format
 
-and what has the same meaning under other names (`flawspot.data.roles`): folders ``OK`` and ``NG``; BTAD with ``ok`` and
-``ko``; MVTec LOCO with several masks for one photograph; MVTec 3D-AD, whose depth is not looked at; MVTec AD 2 with
-``test_public``; VisA with its table. Without masks only image-level metrics can be had. In a plain folder every image
-is taken for a photograph of a good part; there is nothing to test on. A folder of which it cannot be told which
-photographs are good is refused.
+Other names with the same meaning are understood too (`flawspot.data.roles`): folders ``OK`` and ``NG``; BTAD with
+``ok`` and ``ko``; MVTec LOCO with several masks for one photograph; MVTec 3D-AD, whose depth is not used; MVTec AD 2
+with ``test_public``; VisA with its table. Without masks only image-level metrics are possible. In a plain folder every
+image counts as a photograph of a good part, and there is nothing to test on. A folder is refused if it is unclear which
+photographs are good.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ __all__ = ["GOOD", "Data", "ImageFolder", "LeftOut", "Sample", "Taken", "fingerp
 __all__ += ["read_sample_mask"]
 
 Data = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | ImageFolder
-"""What photographs can be given as: see `open_data`."""
+"""Forms in which photographs can be given: see `open_data`."""
 
 
 def open_data(data: Data, good: str | Sequence[str] = ()) -> ImageFolder:
-    """Find photographs wherever they are named: nothing is decoded.
+    """Find photographs in any of these forms. Nothing is decoded.
 
     Args:
-        data: a folder, as `open_folder`; a list of files, as `flawspot.data.lists.open_list`; a sequence of paths of
-            photographs or folders of good parts; or what is open already.
+        data: a folder, as for `open_folder`; a list file, as for `flawspot.data.lists.open_list`; a sequence of paths
+            of photographs or of folders of good parts; or an open `ImageFolder`.
         good: names of the folders or labels that are good; empty for the usual ones.
 
     Raises:
-        DataError: as `open_folder` and `open_list`.
+        DataError: as for `open_folder` and `open_list`.
         ImageError: a folder cannot be listed.
     """
     names = (good,) if isinstance(good, str) else tuple(good)
@@ -73,9 +73,9 @@ def open_folder(path: Path, good: Sequence[str] = ()) -> ImageFolder:
             Empty for the usual names.
 
     Raises:
-        DataError: `path` is missing or not a folder; it holds no images, several products, or folders of which it
-            cannot be told whether they are good; ``train`` without good ones; images of ``test`` outside its
-            subfolders; a name in `good` that no folder has.
+        DataError: `path` is missing or not a folder; it holds no images, several products, or folders that may be good
+            or defective; ``train`` without good ones; images of ``test`` outside its subfolders; a name in `good` that
+            no folder has.
         ImageError: a folder cannot be listed.
     """
     path = Path(path)
@@ -97,15 +97,15 @@ def open_folder(path: Path, good: Sequence[str] = ()) -> ImageFolder:
 
 
 def _holds_kinds(test: Path) -> bool:
-    """Whether a folder named after a test set is one: with folders in it for kinds of parts, and no images beside."""
+    """Whether a folder named after a test set is one: it has folders for kinds of parts, and no images beside them."""
     inner = {role_of(child.name) for child in test.iterdir() if child.is_dir()}
     return not inner & {Role.TRAIN, Role.TEST} and bool(inner) and not list_files(test, recursive=False).images
 
 
 def fingerprint(paths: Sequence[Path], root: Path) -> str:
-    """SHA-256, in hex, of the files' names below `root` and of their contents, whatever their order.
+    """SHA-256, in hex, of the files' contents and of their names below `root`, whatever their order.
 
-    The same on every operating system: names are taken with forward slashes and in Unicode's form NFC.
+    It is the same on every operating system: names have forward slashes and Unicode's form NFC.
 
     Raises:
         DataError: a file is not below `root` or cannot be read.
@@ -115,12 +115,12 @@ def fingerprint(paths: Sequence[Path], root: Path) -> str:
         try:
             kind = special_kind(path)
             if kind is not None:
-                raise DataError(f"{path} is {kind}: put a photograph there, or take it away")
+                raise DataError(f"{path} is {kind}: put a photograph there, or remove it")
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256")
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-        # Every part has a length of its own or a fixed one, so no two sets of files give the same bytes.
+        # Every part has a fixed length or is preceded by its length, so different sets of files give different bytes.
         encoded = name.encode("utf-8", sys.getfilesystemencodeerrors())
         total.update(len(encoded).to_bytes(8, "big") + encoded + content.digest())
     return total.hexdigest()

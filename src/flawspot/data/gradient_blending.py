@@ -1,7 +1,7 @@
-"""A rectangle of one photograph in the place of another's, without an edge: Poisson image editing.
+"""Inserts a rectangle of one photograph into another without a visible edge: Poisson image editing.
 
 Perez, Gangnet and Blake, SIGGRAPH 2003, equation 3 with the gradients of the piece. On a rectangle the discrete
-equation is solved exactly by sine transforms, here as products with small matrices, so that numpy alone is needed.
+equation is solved exactly by sine transforms. They are products with small matrices here, so only numpy is needed.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 
 def blended(place: NDArray[np.float32], piece: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The piece as it looks where the outermost pixels of `place` stay as they are.
+    """Blend a piece into a place. The outermost pixels of `place` do not change.
 
     Args:
-        place: (H, W, C), what is there now; at least 3 x 3.
+        place: (H, W, C), the present pixels; at least 3 x 3.
         piece: of the same shape.
 
     Returns:
-        (H, W, C): inside, its differences between neighbours are the piece's as nearly as the border allows.
+        (H, W, C): inside, the differences between neighbours are those of the piece, as nearly as the border allows.
     """
     height, width = place.shape[0], place.shape[1]
     if height < 3 or width < 3:
         return place.copy()
-    # What is looked for is piece + correction, and the correction is harmonic: its border is place - piece.
+    # The result is piece + correction. The correction is harmonic, and its border is place - piece.
     border = (place - piece).astype(np.float64)
     border[1:-1, 1:-1] = 0
     right = border[:-2, 1:-1] + border[2:, 1:-1] + border[1:-1, :-2] + border[1:-1, 2:]
@@ -39,7 +39,8 @@ def blended(place: NDArray[np.float32], piece: NDArray[np.float32]) -> NDArray[n
 
 
 def _sines(count: int) -> NDArray[np.float64]:
-    """The eigenvectors of the second difference with zeros beyond both ends: symmetric and its own inverse."""
+    """The eigenvectors of the second difference with zeros beyond both ends. The matrix is symmetric and its own
+    inverse."""
     numbers = np.arange(1, count + 1)
     return np.asarray(np.sqrt(2 / (count + 1)) * np.sin(np.pi * np.outer(numbers, numbers) / (count + 1)))
 

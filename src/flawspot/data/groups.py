@@ -1,4 +1,4 @@
-"""Which photographs show the same part, by a rule that the user gives."""
+"""Groups photographs that show the same part, by a rule of the user."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ RULES_TEXT = (
     "is the part"
 )
 _DIGITS = 1000
-"""Of a number in a name, the last ones: Python reads no more than some thousands."""
+"""Only the last this many digits of a number in a name are used, as Python's integers from text are limited."""
 MATCH_SECONDS = 10
-"""That a regular expression may take; usual ones take a second for 100,000 names."""
+"""Time limit of a regular expression; usual ones take a second for 100,000 names."""
 _MATCH = """
 import json, re, sys
 pattern, names = json.load(sys.stdin)
@@ -38,20 +38,20 @@ json.dump(labels, sys.stdout)
 _EXIF_IFD, _EXIF_TIME, _TIME = 0x8769, 0x9003, 0x0132
 
 Grouping = Callable[[Sequence[Path], Path], NDArray[np.int64]]
-"""Photographs and the folder that they lie in -> (N,) group of each, from 0."""
+"""Function of photographs and their folder that returns the (N,) group of each, from 0."""
 
 
 def grouping(rule: str) -> Grouping:
-    """What finds the groups.
+    """The function that finds the groups by a rule.
 
     Args:
-        rule: ``folder``: photographs of one folder show one part. ``number:GAP``: so do those whose last numbers in
-            the name follow each other within GAP. ``time:SECONDS``: those taken within so many seconds, by the
-            camera's time in the file. ``none``: each shows another. Else a regular expression, looked for in the name
-            below the folder, with forward slashes.
+        rule: ``folder``: photographs in one folder show one part. ``number:GAP``: so do those whose last numbers in the
+            name follow each other within GAP. ``time:SECONDS``: those taken within SECONDS of each other, by the
+            camera's time in the file. ``none``: each shows a different part. Otherwise a regular expression, searched
+            in the name below the folder, with forward slashes.
 
     Raises:
-        ConfigurationError: no such rule.
+        ConfigurationError: there is no such rule.
     """
     if rule == "folder":
         return lambda paths, root: numbered([_name(path.parent, root) for path in paths])
@@ -69,11 +69,11 @@ def grouping(rule: str) -> Grouping:
         return lambda paths, root: _by_gaps([measure(path, root) for path in paths], gap)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what a later Python may read in another way
+            warnings.simplefilter("ignore")  # a later Python may warn about the pattern
             pattern = re.compile(rule)
     except (re.error, OverflowError, RecursionError) as error:
         raise ConfigurationError(
-            f"--group {shortened(rule)} is no regular expression ({error}): give {RULES_TEXT}"
+            f"--group {shortened(rule)} is not a regular expression ({error}): give {RULES_TEXT}"
         ) from None
     return lambda paths, root: _by_pattern(paths, root, pattern)
 
@@ -91,11 +91,11 @@ def _by_pattern(paths: Sequence[Path], root: Path, pattern: re.Pattern[str]) -> 
 
 
 def _matched(pattern: re.Pattern[str], names: Sequence[str]) -> list[str | None]:
-    """What the pattern finds in each name, by another process: some patterns take years for a name, and nothing but the
-    end of its process stops one.
+    """Match the pattern in each name, in another process. Some patterns take years for one name, and only ending the
+    process stops them.
 
     Raises:
-        ConfigurationError: the pattern takes too long, or more memory than there is.
+        ConfigurationError: the pattern takes too long, or too much memory.
     """
     command = [sys.executable, "-I", "-W", "ignore", "-c", _MATCH]
     given = json.dumps([pattern.pattern, names])
@@ -117,7 +117,7 @@ def _matched(pattern: re.Pattern[str], names: Sequence[str]) -> list[str | None]
 
 
 def _by_gaps(values: Sequence[tuple[str, int]], gap: float) -> NDArray[np.int64]:
-    """One group as long as the next value, of the same series, is within `gap`."""
+    """Start a new group whenever the next value is of another series or more than `gap` away."""
     order = sorted(range(len(values)), key=lambda row: values[row])
     labels, label = [0] * len(values), -1
     for place, row in enumerate(order):
@@ -130,17 +130,17 @@ def _by_gaps(values: Sequence[tuple[str, int]], gap: float) -> NDArray[np.int64]
 
 
 def _last_number(path: Path, root: Path) -> tuple[str, int]:
-    """The last number in a file's name, and all the rest, which tells one series from another."""
+    """The last number in a file's name, and the rest of the name, which identifies the series."""
     stem = path.stem
     found = list(re.finditer("[0-9]+", stem))
     if not found:
-        raise DataError(f"{_name(path, root)} has no number in its name: group by something else than numbers")
+        raise DataError(f"{_name(path, root)} has no number in its name: group by something other than numbers")
     last = found[-1]
     return f"{_name(path.parent, root)}/{stem[: last.start()]}|{stem[last.end() :]}", int(last[0][-_DIGITS:])
 
 
 def _time_taken(path: Path, root: Path) -> tuple[str, int]:
-    """The time that the camera wrote into the file, in seconds."""
+    """The time that the camera wrote to the file, in seconds."""
     try:
         with Image.open(path) as image:
             exif = image.getexif()
@@ -148,8 +148,7 @@ def _time_taken(path: Path, root: Path) -> tuple[str, int]:
         return "", datetime.strptime(str(text), "%Y:%m:%d %H:%M:%S").timestamp().__int__()
     except (OSError, ValueError, SyntaxError, OverflowError):
         raise DataError(
-            f"{_name(path, root)} does not say when it was taken (EXIF DateTimeOriginal): group by something else than "
-            "time"
+            f"{_name(path, root)} does not say when it was taken (EXIF DateTimeOriginal): use something other than time"
         ) from None
 
 

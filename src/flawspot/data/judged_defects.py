@@ -1,11 +1,12 @@
-"""Defects by which trained detectors are compared: another family than `flawspot.data.pasted` and than what any method
-is trained on, so that none is judged by what it has learned.
+"""Defects for comparing trained detectors. The family differs from `flawspot.data.pasted` and from what any method is
+trained on, so that no detector is judged by what it has learned.
 
-Seven kinds: a *chip* (a polygon of another texture), a *crack* (hairlines that branch), a *fibre* with its shadow,
-a *discolouration* whose shape is thresholded noise of several octaves (after Zavrtanik et al., DRAEM, ICCV 2021), a
-piece of another photograph *blended* in by its gradients (after Schlueter et al., NSA, ECCV 2022, and Perez et al.,
-Poisson image editing, 2003), a place of other *contrast*, and a faint *print*. Sizes are log-uniform from 1 to 20 % of
-the photograph's shorter side, contrasts from barely visible to plain. Real defects are others still: what is found of
+There are seven kinds: a *chip* (a polygon of another texture), a *crack* (branching hairlines), a *fibre* with its
+shadow, a *discolouration* whose shape is thresholded noise of several octaves (after Zavrtanik et al., DRAEM, ICCV
+2021), a piece of another photograph *blended* in by its gradients (after Schlueter et al., NSA, ECCV 2022, and Perez et
+al., Poisson image editing, 2003), a place of other *contrast*, and a faint *print*. Sizes are log-uniform from 1 to 20
+% of the photograph's shorter side. Contrasts range from barely visible to plain. Real defects are different. The result
+shows which of several detectors finds more, not how much a line will find.
 these says which of several detectors finds more, not how much a line will find.
 """
 
@@ -23,22 +24,23 @@ from flawspot.data.pasted import Photograph, part_of, within
 from flawspot.data.reading import at_centres
 
 SIZES = (0.01, 0.20)
-"""Of a defect as a share of the photograph's shorter side: log-uniform."""
+"""Size of a defect as a share of the photograph's shorter side: log-uniform."""
 CONTRAST = (14.0, 110.0)
-"""Grey levels by which it differs at most from what it lies on: log-uniform."""
+"""Largest difference from the background, in grey levels: log-uniform."""
 VISIBLE = 10
-"""Grey levels of the channel that changes most: from there on a pixel belongs to the mask."""
+"""A pixel belongs to the mask from this many grey levels of change in the channel that changes most."""
 KINDS = ("chip", "crack", "fibre", "discolouration", "blended", "contrast", "print")
 
 _UNIT = 224
-"""Widths of lines and edges are in pixels of a photograph whose shorter side has so many."""
+"""Widths of lines and edges are in pixels of a photograph whose shorter side has this many."""
 _PART_SIDE = 512
-"""Longest side of the copy of a photograph in which the part is looked for."""
+"""Longest side of the copy in which the part is located."""
 _LEAST = 4.0
-"""Pixels of the mask, of a photograph of `_UNIT`: a defect of fewer is made anew."""
+"""Least pixels of the mask, in a photograph of `_UNIT`. A smaller defect is made again."""
 _TRIES = 20
 _GREY = 2.0
-"""Grey levels between the channels of a photograph without colour, on average: its defects have none either."""
+"""Photographs whose channels differ by less than this on average, in grey levels, have no colour. Nor do their
+defects."""
 
 Values = NDArray[np.float32]
 
@@ -48,7 +50,7 @@ class JudgedDefect:
     """A photograph with a defect.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W), visibly changed pixels.
         mask: (H, W), where it was visibly changed.
         kind: one of `KINDS`.
     """
@@ -60,12 +62,12 @@ class JudgedDefect:
 
 @dataclass(frozen=True)
 class _Window:
-    """The part of a photograph that changes, and what is drawn there.
+    """The window of a photograph that changes, and what is drawn there.
 
     Attributes:
-        pixels: (h, w, 3) as they are.
-        size: of the defect in pixels.
-        scale: pixels of the photograph in one of `_UNIT`.
+        pixels: (h, w, 3), the unchanged pixels.
+        size: size of the defect in pixels.
+        scale: pixels of the photograph for one of `_UNIT`.
         contrast: in grey levels.
         grey: whether the photograph has no colour.
     """
@@ -78,11 +80,11 @@ class _Window:
 
 
 def place_candidates(image: Photograph, where: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.bool_], int]:
-    """Where the middle of a defect may lie, in a copy that is so many times smaller; see `part_of`.
+    """Where the middle of a defect may be, in a copy that is smaller by the returned factor; see `part_of`.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        where: (H', W') over the photograph, in which it may lie; None: anywhere on the part.
+        where: (H', W') over the photograph, the allowed places; None: anywhere on the part.
     """
     scale = max(max(image.shape[:2]) // _PART_SIDE, 1)
     part = part_of(np.ascontiguousarray(image[scale // 2 :: scale, scale // 2 :: scale]))
@@ -98,18 +100,18 @@ def judged_defect(
     where: NDArray[np.bool_] | None = None,
     places: tuple[NDArray[np.bool_], int] | None = None,
 ) -> JudgedDefect:
-    """One defect on a photograph.
+    """Draw one defect on a photograph.
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
-        seed: decides kind, place, size, tone and whatever else; the same one gives the same bits.
-        other: another good photograph, of any size, that a blended piece comes from; None: the same one.
-        kind: one of `KINDS`; None: by the seed.
-        where: (H', W') over the photograph, where the middle of a defect may lie; None: anywhere on the part.
-        places: what `place_candidates` said of this photograph and `where`, for several defects on one photograph.
+        seed: decides kind, place, size, tone and everything else. The same seed gives the same bits.
+        other: another good photograph, of any size, for a blended piece; None: the same photograph.
+        kind: one of `KINDS`; None: chosen by the seed.
+        where: (H', W') over the photograph, where the middle of a defect may be; None: anywhere on the part.
+        places: the result of `place_candidates` for this photograph and `where`, to reuse it for several defects.
 
     Returns:
-        Its mask has at least one pixel; the photograph is changed nowhere else by `VISIBLE` or more.
+        The mask has at least one pixel. Outside of it no pixel is changed by `VISIBLE` or more.
     """
     generator = np.random.default_rng([seed, 0x6A756467])
     candidates, step = place_candidates(image, where) if places is None else places
@@ -118,7 +120,7 @@ def judged_defect(
     grey = bool(np.ptp(image[::step, ::step].astype(np.int16), axis=2).mean() < _GREY)
     chosen = KINDS[int(generator.integers(len(KINDS)))] if kind is None else kind
     for attempt in range(_TRIES):
-        # What cannot be seen where it lies is made anew, elsewhere, and in the end as plain as can be.
+        # An invisible defect is made again elsewhere, in the end with the highest contrast.
         size = side * _log_uniform(generator, *SIZES)
         contrast = _log_uniform(generator, *CONTRAST) if attempt < _TRIES // 2 else CONTRAST[1]
         row, column = divmod(int(generator.choice(np.flatnonzero(candidates))), candidates.shape[1])
@@ -143,7 +145,7 @@ def _log_uniform(generator: np.random.Generator, low: float, high: float) -> flo
 
 
 def _reach(kind: str, size: float, scale: float) -> float:
-    """Half the side of the window that a defect needs, in pixels."""
+    """Half the side of a defect's window, in pixels."""
     return (1.5 if kind in ("crack", "fibre") else 0.75) * size + 4 * scale
 
 
@@ -186,7 +188,7 @@ def _changed(kind: str, window: _Window, other: Photograph, generator: np.random
 
 
 def _blended(window: _Window, other: Photograph, generator: np.random.Generator) -> Values:
-    """A piece of the other photograph, whose gradients are kept and whose tone is that of the place it comes to."""
+    """A piece of the other photograph, with its gradients and the tone of its new place."""
     pixels = window.pixels
     height, width = pixels.shape[0], pixels.shape[1]
     tall, wide = (min(max(round(window.size * generator.uniform(0.6, 1.2)), 3), side) for side in (height, width))
@@ -219,7 +221,7 @@ def _other_contrast(window: _Window, generator: np.random.Generator) -> Values:
 
 
 def _tone(window: _Window, generator: np.random.Generator) -> Values:
-    """By how much each of the three channels changes at most, in grey levels; towards where there is room."""
+    """The largest change of each of the three channels, in grey levels, towards the side with room."""
     level = float(window.pixels.mean())
     sign = 1 if generator.random() < (255 - level) / 255 else -1
     shares = np.ones(3) if window.grey else generator.uniform(0.3, 1.0, 3)
@@ -237,7 +239,7 @@ def _over(below: Values, cover: Values, above: Values) -> Values:
 def _inverted(
     image: Photograph, candidates: NDArray[np.bool_], step: int, generator: np.random.Generator, scale: float
 ) -> JudgedDefect:
-    """What is left where nothing could be made visible: a small square on which all is the other way round."""
+    """The last resort if nothing became visible: a small square with inverted pixels."""
     row, column = divmod(int(generator.choice(np.flatnonzero(candidates))), candidates.shape[1])
     box = _box(image, row * step, column * step, 2 * scale)
     result, mask = image.copy(), np.zeros(image.shape[:2], np.bool_)

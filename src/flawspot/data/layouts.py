@@ -1,4 +1,4 @@
-"""Data sets of several products in the layouts they are published in, each product as an `ImageFolder`.
+"""Published data sets of several products, each product as an `ImageFolder`.
 
 ==============  ================================================================================================
 ``mvtec_ad``    MVTec AD (Bergmann et al., CVPR 2019) and whatever has its layout: a folder for each product
@@ -10,7 +10,8 @@
 ``synthetic``   the demo set, made when it is first needed
 ==============  ================================================================================================
 
-The ``validation`` photographs of LOCO and 3D-AD are not used: flawspot holds out its own from the training ones.
+The ``validation`` photographs of LOCO and 3D-AD are not used, because flawspot holds out its own from the training
+ones.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ DEMO_DEFAULTS: dict[str, int] = {"train": 80, "test_good": 20, "test_per_defect"
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set lies in its folder.
+    """How a data set is stored in its folder.
 
     Attributes:
-        open: the product of a name in the data set's folder.
-        published: names of the products of the published set; empty where they are only known from the folder.
-        settings: names that `DataSource.settings` may have.
+        open: opens the product with a given name in the data set's folder.
+        published: names of the published products; empty if they are only known from the folder.
+        settings: the allowed names in `DataSource.settings`.
     """
 
     open: Callable[[Path, str], ImageFolder]
@@ -59,9 +60,9 @@ class DataSource:
     """A data set of a grid.
 
     Attributes:
-        name: as tables call it.
+        name: its name in tables.
         layout: a key of `LAYOUTS`.
-        path: its folder; None where it is not known yet, or for ``synthetic``.
+        path: its folder; None if it is not known yet, or for ``synthetic``.
         categories: the wanted products; None for all.
         settings: of the synthetic set: ``train``, ``test_good``, ``test_per_defect``, ``size``, ``seed``.
     """
@@ -73,10 +74,10 @@ class DataSource:
     settings: Mapping[str, Scalar] = field(default_factory=dict)
 
     def all_categories(self) -> tuple[str, ...]:
-        """The wanted products by name: those asked for; else the published ones; else those in the folder.
+        """Names of the wanted products: the requested ones, else the published ones, else those in the folder.
 
         Raises:
-            DataError: the folder is needed to know, and is not there.
+            DataError: the folder is needed for this, and is missing.
         """
         if self.categories is not None:
             return self.categories
@@ -87,16 +88,16 @@ class DataSource:
             return published
         if self.path is not None and self.path.is_dir():
             found = {child.name for child in self.path.iterdir() if (child / "train" / GOOD).is_dir()}
-            # Other data sets come in MVTec's layout too; of MVTec AD itself, what is not there is missing, not unknown.
+            # Other data sets have MVTec's layout too. In MVTec AD itself, a missing folder is missing, not unknown.
             if not found <= set(published):
                 return tuple(sorted(found, key=lambda name: natural_key(Path(name))))
         return published
 
     def open(self, category: str, *, progress: Progress = SILENT) -> ImageFolder:
-        """The product called `category`. A synthetic one is made if it is not there.
+        """The product called `category`. A synthetic one is made if it does not exist.
 
         Raises:
-            DataError: the folder or the product is not there, or is not in this layout.
+            DataError: the folder or the product is missing, or does not have this layout.
             ConfigurationError: a synthetic product that does not exist.
         """
         if self.path is None:
@@ -111,11 +112,11 @@ class DataSource:
         return LAYOUTS[self.layout].open(self.path, category)
 
     def fingerprint(self, category: str) -> str:
-        """SHA-256, in hex, of all that the product holds for training and testing, masks included; of a synthetic one,
-        of what it is made from.
+        """SHA-256, in hex, of all files of the product for training and testing, masks included; for a synthetic one,
+        of its parameters.
 
         Raises:
-            DataError: as `open`.
+            DataError: as for `open`.
         """
         if self.layout == "synthetic":
             made_of = json.dumps([VERSION, category, sorted(self._demo().items())])
@@ -141,7 +142,7 @@ def _product(path: Path, category: str) -> Path:
 
 
 def _open_folder(path: Path, category: str) -> ImageFolder:
-    """Whatever `open_folder` knows, which are all layouts whose folders' names say what they are."""
+    """Any layout that `open_folder` reads, that is, all in which the names of folders give the roles."""
     return _separate(open_folder(_product(path, category)))
 
 
@@ -150,13 +151,13 @@ def _open_single(path: Path, category: str) -> ImageFolder:
 
 
 def _open_complete(path: Path, category: str) -> ImageFolder:
-    """Of a data set in which every defect has its mask."""
+    """Check that every defect has its mask."""
     folder = _open_folder(path, category)
     without = next((sample for sample in folder.test if sample.is_defective and sample.mask is None), None)
     if without is not None:
-        raise DataError(f"{without.path} has no mask: the data set is not complete")
+        raise DataError(f"{without.path} has no mask: the data set is incomplete")
     if not folder.train or not folder.test:
-        raise DataError(f"{folder.root} has nothing to learn from or to test on: the data set is not complete")
+        raise DataError(f"{folder.root} has nothing to learn from or to test on: the data set is incomplete")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Photographs that a detector has learned from are not those it is measured on."""
+"""Keeps photographs that a detector has learned from out of its evaluation."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _WHERE_TESTED = {BOTH: TEST_GOOD, LEARN: f"{LEARN}, not tested on"}
 
 
 def as_tested(folder: ImageFolder) -> ImageFolder:
-    """`folder` with a table that says what each photograph is for where nothing is learned any more."""
+    """`folder` with a table of roles for evaluation, where nothing is learned."""
     taken = (dataclasses.replace(row, role=_WHERE_TESTED.get(row.role, row.role)) for row in folder.taken)
     return dataclasses.replace(folder, taken=tuple(taken))
 
 
 def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> ImageFolder:
-    """`folder` without the good test photographs, where they are those that the detector was trained on.
+    """`folder` without the good test photographs, if the detector was trained on them.
 
-    That can only be where the same folder serves for both. They are known by the fingerprint that the manifest keeps.
+    This is only possible if the same folder is used for both. They are recognized by the fingerprint in the manifest.
 
     Raises:
         DataError: a photograph cannot be read.
@@ -49,7 +49,7 @@ def without_what_was_learned(folder: ImageFolder, training: TrainingInfo) -> Ima
 
 
 def content_hash(path: Path) -> str:
-    """The beginning of the file's sha256, by which a manifest knows a photograph under whatever name.
+    """The beginning of the file's sha256, by which a manifest recognizes a photograph under any name.
 
     Raises:
         DataError: it cannot be read.
@@ -62,38 +62,38 @@ def content_hash(path: Path) -> str:
 
 
 def resting_on(paths: Iterable[Path], calibration: CalibrationInfo) -> list[Path]:
-    """Those of `paths` that the threshold rests on; none where the manifest does not say which they are.
+    """Those of `paths` that set the threshold; none if the manifest does not list them.
 
-    The detector has not learned from them unless its threshold comes from folds.
+    The detector has not learned from them, unless its threshold comes from folds.
 
     Raises:
-        DataError: one cannot be read.
+        DataError: one of them cannot be read.
     """
     known = set(calibration.hashes)
     return [path for path in paths if known and content_hash(path) in known]
 
 
 def nothing_to_learn(folder: ImageFolder) -> str:
-    """What to say where there are no good photographs to learn from."""
+    """The message if there are no good photographs to learn from."""
     tested = [row.folder for row in folder.taken if row.role == TEST_GOOD]
     cure = "give the folder of good parts"
     if tested:
         place = folder.root / tested[0]
         cure = f"to learn from them give {place}" if place.is_dir() else cure
-        cure = f"those of {listed(tested, 3)} are there to test on; {cure}"
+        cure = f"those of {listed(tested, 3)} are for testing; {cure}"
     return f"no good photographs to learn from in {folder.root}: {cure}"
 
 
 def check_unread(folder: ImageFolder, strict: bool, progress: Progress) -> None:
-    """Name the files of kinds that are not read; with `strict`, refuse them.
+    """Report files of kinds that are not read. With `strict`, refuse them.
 
     Raises:
-        DataError: there are some, and `strict`.
+        DataError: there are some, and `strict` is set.
     """
     if not folder.unread:
         return
     files = f"{counted(len(folder.unread), 'file')} of kinds that are not read"
     if strict:
         first = folder.unread[0]
-        raise DataError(f"{folder.root} holds {files}, such as {first}: save as PNG or JPEG, or take them away")
+        raise DataError(f"{folder.root} holds {files}, such as {first}: save as PNG or JPEG, or remove them")
     progress.note(f"left out: {files}: {listed((path.name for path in folder.unread), 5)}")

@@ -1,7 +1,7 @@
-"""Lists of photographs, in files of three forms, and how they become the photographs of one product.
+"""Reads lists of photographs in three file formats as the photographs of one product.
 
 =============  ========================================================================================================
-text           one path a line; folders count for all photographs in them; ``#`` begins a comment
+text           one path a line; a folder stands for all photographs in it; ``#`` begins a comment
 CSV            path, label and mask in this order, or in columns whose header says so, with ``split`` where there is one
 JSON Lines     one object a line with ``source-ref`` and an anomaly label, as Amazon Lookout for Vision had it
 =============  ========================================================================================================
@@ -32,18 +32,18 @@ MAX_LIST_BYTES = 256 << 20
 
 
 def open_list(path: Path, good: Sequence[str] = ()) -> ImageFolder:
-    """The photographs that a file names. No image is opened.
+    """Read the photographs that a file lists. No image is opened.
 
-    Without labels all are good parts to learn from, but for those in a folder that is named after defects; where
-    folders tell good from defective ones, they serve for testing too.
+    Without labels all photographs are good parts to learn from, except those in a folder named after defects. If
+    folders separate good from defective parts, the photographs are also used for testing.
 
     Args:
-        path: a list of one of the forms above, known by its suffix, or by its first character.
-        good: labels that mean good parts, all others being defects; empty for the usual ones.
+        path: a list in one of these formats, recognized by its suffix, or by its first character.
+        good: labels of good parts. All others are defects. Empty for the usual ones.
 
     Raises:
-        DataError: the list cannot be read, names files that are not here, or says of one photograph different things;
-            labels of which it cannot be told what they mean.
+        DataError: the list cannot be read, names missing files, contradicts itself about a photograph, or has labels
+            whose meaning is unclear.
     """
     text = _text(path)
     if path.suffix.lower() in (".csv", ".tsv"):
@@ -55,15 +55,15 @@ def open_list(path: Path, good: Sequence[str] = ()) -> ImageFolder:
         names = [line for line in lines if line and not line.startswith("#")]
         entries = [entry for name in names for entry in _named(path.parent / name, Path(name), good)]
     if not entries:
-        raise DataError(f"{path} names no photographs: one path a line is wanted")
+        raise DataError(f"{path} names no photographs: write one path a line")
     return _assemble(entries, path.stem, str(path), good)
 
 
 def open_paths(paths: Sequence[Path], good: Sequence[str] = ()) -> ImageFolder:
-    """Photographs, and folders of them, that somebody names one by one; else as a text list.
+    """Photographs and folders given one by one. They are treated like a text list.
 
     Raises:
-        DataError: as `open_list`.
+        DataError: as for `open_list`.
     """
     entries = [entry for path in paths for entry in _named(path, path, good)]
     if not entries:
@@ -74,7 +74,7 @@ def open_paths(paths: Sequence[Path], good: Sequence[str] = ()) -> ImageFolder:
 def _text(path: Path) -> str:
     try:
         if special_kind(path) is not None:
-            raise DataError(f"{path} is no ordinary file: give a list of photographs")
+            raise DataError(f"{path} is not a regular file: give a list of photographs")
         if path.stat().st_size > MAX_LIST_BYTES:
             raise DataError(f"the list {path} has more than {MAX_LIST_BYTES:,} bytes: split it")
         return path.read_bytes().decode("utf-8-sig")
@@ -83,11 +83,11 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise DataError(f"cannot read the list {path}: {error.strerror or error}") from error
     except UnicodeDecodeError:
-        raise DataError(f"the list {path} is not in UTF-8: save it so") from None
+        raise DataError(f"the list {path} is not UTF-8: save it as UTF-8") from None
 
 
 def _named(path: Path, said: Path, good: Sequence[str]) -> list[Entry]:
-    """What a line without a label names: a photograph, or all in a folder."""
+    """The entries for a line without a label, which names a photograph or a folder."""
     if not path.is_dir():
         return [Entry(path, _by_folder(said.parent, good), kind=said.parent.name or None)]
     listing = list_files(path)
@@ -101,7 +101,7 @@ def _named(path: Path, said: Path, good: Sequence[str]) -> list[Entry]:
 
 
 def _by_folder(folder: Path, good: Sequence[str]) -> Role | None:
-    """What the two folders above a photograph say; the nearest counts."""
+    """The verdict in the names of the two folders above a photograph. The nearest one counts."""
     for name in reversed(folder.parts[-2:]):
         if any(same_name(name, one) for one in good):
             return Role.GOOD
@@ -131,7 +131,7 @@ def _assemble(entries: Sequence[Entry], name: str, source: str, good: Sequence[s
     for entry in _once(entries, sides):
         _sort(entry, sides, tells)
     if not sides.train and not sides.test:
-        raise DataError(f"{source} leaves no photograph to learn from or to test on")
+        raise DataError(f"{source} has no photograph to learn from or to test on")
     every = [*sides.train, *(sample.path for sample in sides.test)]
     root = _common([path.absolute().parent for path in every], source)
     sides.train.sort(key=_order)
@@ -146,15 +146,16 @@ def _assemble(entries: Sequence[Entry], name: str, source: str, good: Sequence[s
 
 
 def _check_told(entries: Sequence[Entry], is_labelled: bool, source: str) -> None:
-    """Without labels, folders tell: where one is named after good parts, another of unknown name is not good too."""
+    """Check folders if there are no labels: beside a folder of good parts, a folder of unknown name is not assumed
+    good."""
     verdicts = [entry for entry in entries if entry.left_out is None]
     if is_labelled or not any(entry.verdict is Role.GOOD for entry in verdicts):
         return
     unknown = {entry.kind or "." for entry in verdicts if entry.verdict is None}
     if unknown:
         raise DataError(
-            f"{source} names good parts beside {listed(sorted(unknown), 5)}, of which it cannot be told whether they "
-            "are good: say --good with the names of the good ones, or give labels"
+            f"{source} names good parts beside {listed(sorted(unknown), 5)}, which may be good or "
+            "defective: say --good with the names of the good ones, or give labels"
         )
 
 
@@ -201,13 +202,13 @@ def _not_there(paths: Sequence[Path], what: str, source: str) -> str | None:
     if not missing:
         return None
     return (
-        f"of {counted(len(paths), what)} that {source} names {len(missing)} cannot be found, such as {missing[0]}: "
+        f"of {counted(len(paths), what)} in {source}, {len(missing)} cannot be found, such as {missing[0]}: "
         "relative paths start at the folder of the list"
     )
 
 
 def _once(entries: Iterable[Entry], sides: _Sides) -> list[Entry]:
-    """Each photograph once."""
+    """Merge repeated entries, so that each photograph comes once."""
     seen: dict[str, Entry] = {}
     for entry in entries:
         key = os.path.normcase(entry.path.absolute())
@@ -215,7 +216,7 @@ def _once(entries: Iterable[Entry], sides: _Sides) -> list[Entry]:
         if before is entry:
             continue
         if (before.verdict, before.use) != (entry.verdict, entry.use):
-            raise DataError(f"{entry.path} is named twice, and said to be different things: name it once")
+            raise DataError(f"{entry.path} is listed twice with different meanings: list it once")
         sides.left_out.setdefault("named twice", []).append(entry.path.absolute())
     return list(seen.values())
 
@@ -224,7 +225,7 @@ def _common(folders: Sequence[Path], source: str) -> Path:
     try:
         return Path(os.path.commonpath(folders))
     except ValueError:
-        raise DataError(f"{source} names photographs on different drives: bring them into one folder") from None
+        raise DataError(f"{source} names photographs on different drives: put them into one folder") from None
 
 
 def _order(path: Path) -> tuple[list[list[str | int]], str]:

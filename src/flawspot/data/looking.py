@@ -1,4 +1,4 @@
-"""What a look at one photograph tells, without any network: size, depth, light, sharpness."""
+"""Measures one photograph without any network: size, depth, light, sharpness."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, WHITE_IS_ZERO,
 from flawspot.runtime.reduced import DIRECT_PIXELS, prepare
 
 _SIDE = 256
-"""Sharpness is told at this size, as detectors reduce photographs too."""
+"""Sharpness is measured at this size, because detectors also reduce photographs."""
 _DARK, _LIGHT = 2, 253
 DEEP = 65535
 _CAMERA_BITS = (8, 10, 12, 14)
 _COLOUR = 6.0
-"""Mean distance of the highest from the lowest channel, in grey levels, above which a photograph has colours."""
+"""Least mean distance of the highest from the lowest channel, in grey levels, for a photograph in colour."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """One photograph.
+    """The measures of one photograph.
 
     Attributes:
         size: (width, height), upright.
-        bits: of a channel in the file, 8 or 16.
-        highest: the highest value of a 16-bit file, 0..65535; 255 of others.
-        mean, deviation: of its grey levels, 0..255; of 16 bits the whole range counts as 255.
-        dark, light: shares of its pixels that are black or white, in [0, 1].
+        bits: bits of a channel in the file, 8 or 16.
+        highest: the highest value of a 16-bit file, 0..65535; 255 for others.
+        mean, deviation: mean and deviation of its grey levels, 0..255. For 16 bits the full range counts as 255.
+        dark, light: shares of its black and white pixels, in [0, 1].
         sharpness: mean size of the Laplacian of its grey levels, in grey levels.
-        has_colour: whether it is more than grey.
-        checksum: of its pixels and size; equal for identical photographs.
+        has_colour: whether it has colours, not only grey.
+        checksum: checksum of its pixels and size; equal for identical photographs.
         descriptor: see `flawspot.data.near_duplicates`.
     """
 
@@ -57,22 +57,22 @@ def look(path: Path) -> Look:
     """Decode a photograph and measure it.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: the photograph cannot be read.
     """
     return decode(path, _measure, MAX_PIXELS, MAX_FILE_BYTES)
 
 
 def white_of(looks: Sequence[Look]) -> int:
-    """The value that is white in 16-bit photographs: 65535, or less where they come from a camera of fewer bits.
+    """The value that is white in 16-bit photographs: 65535, or less for a camera with fewer bits.
 
-    Such cameras have 8, 10, 12 or 14 bits; the fewest that hold every value that was seen.
+    Such cameras have 8, 10, 12 or 14 bits. The smallest range that holds every value is chosen.
     """
     highest = max((look.highest for look in looks if look.bits == 16), default=DEEP)
     return next((2**bits - 1 for bits in _CAMERA_BITS if highest < 2**bits), DEEP)
 
 
 def bits_of(looks: Sequence[Look]) -> int | None:
-    """Of a channel, 8 or 16; None where there are both."""
+    """Bits of a channel, 8 or 16; None if there are both."""
     bits = {look.bits for look in looks}
     return bits.pop() if len(bits) == 1 else None
 
@@ -85,9 +85,9 @@ def _measure(image: Image.Image) -> Look:
     small = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=2.0)
     colours = np.asarray(small, np.float32)
     grey, highest = colours.mean(axis=2), 255
-    if deep:  # whose 8 highest bits may hold nothing
+    if deep:  # its 8 highest bits may be empty
         highest = photograph.highest or 0
-        # Of a large one some pixels are enough: as float numbers all of them would take four times its memory.
+        # For a large one some pixels are enough: all of them as floats would take four times its memory.
         some = (
             image
             if image.width * image.height <= DIRECT_PIXELS

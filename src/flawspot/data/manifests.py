@@ -1,9 +1,9 @@
-"""JSON Lines manifests as users of Amazon Lookout for Vision, which was discontinued, have them.
+"""Reads JSON Lines manifests of Amazon Lookout for Vision, a discontinued service.
 
-One object a line: ``source-ref`` names the photograph, ``anomaly-label`` is 0 or 1, and its ``anomaly-label-metadata``
-has the ``class-name`` normal or anomaly. ``anomaly-mask-ref`` names a mask, in whose metadata ``internal-color-map``
-says which colour is the background: white, in that service. References to its storage (``s3://``) are looked for by
-their names beside the manifest.
+There is one object a line. ``source-ref`` names the photograph, ``anomaly-label`` is 0 or 1, and
+``anomaly-label-metadata`` has the ``class-name`` normal or anomaly. ``anomaly-mask-ref`` names a mask. In its metadata,
+``internal-color-map`` gives the colour of the background, which was white in that service. References to its storage
+(``s3://``) are searched by name beside the manifest.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _COLOUR = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
 
 
 def read_manifest(text: str, path: Path, good: Sequence[str]) -> list[Entry]:
-    """What each line says of a photograph.
+    """Read the entry of each line.
 
     Raises:
-        DataError: a line that is no object or has no ``source-ref``; labels that say different things, or of which it
-            cannot be told what they mean; a reference to a file that is not on this machine.
+        DataError: a line is not an object or has no ``source-ref``; labels contradict each other or are unclear; a
+            referenced file is not on this machine.
     """
     objects = [_object(line, number, path) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     names = [_class_name(one) for one in objects]
@@ -47,14 +47,14 @@ def _object(line: str, number: int, path: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise DataError(f"line {number} of {path} is no JSON object: a manifest has one a line")
+        raise DataError(f"line {number} of {path} is not a JSON object: a manifest has one on each line")
     if not isinstance(found.get(_PHOTOGRAPH), str):
         raise DataError(f"line {number} of {path} has no {_PHOTOGRAPH}: it names the photograph")
     return found
 
 
 def _label_key(one: Mapping[str, Any]) -> str | None:
-    """`_LABEL`, or whatever else has a class name in its metadata."""
+    """The key of the label: `_LABEL`, or any other with a class name in its metadata."""
     if _LABEL in one:
         return _LABEL
     keys = [key for key in one if isinstance(one.get(key + _METADATA), dict) and "class-name" in one[key + _METADATA]]
@@ -96,7 +96,7 @@ def _entry(one: Mapping[str, Any], where: str, folder: Path, named: Role | None,
 
 
 def _background(metadata: Any) -> tuple[int, int, int] | None:
-    """The colour that the metadata of a mask give to the background, white where they do not say."""
+    """The background colour in the metadata of a mask; white if they do not give it."""
     colours = metadata.get("internal-color-map") if isinstance(metadata, dict) else None
     for entry in colours.values() if isinstance(colours, dict) else ():
         if isinstance(entry, dict) and _is_background(str(entry.get("class-name", ""))):
@@ -112,7 +112,7 @@ def _is_background(name: str) -> bool:
 
 
 def _local(reference: str, folder: Path, where: str) -> Path:
-    """The file on this machine that a reference means."""
+    """The file on this machine for a reference."""
     scheme, separator, rest = reference.partition("://")
     if not separator:
         return folder / reference
@@ -126,6 +126,6 @@ def _local(reference: str, folder: Path, where: str) -> Path:
         if found.is_file():
             return found
     raise DataError(
-        f"{where} names {shortened(reference, 200)}, and there is no {parts[-1] if parts else 'file'} beside the "
+        f"{where} names {shortened(reference, 200)}, but there is no {parts[-1] if parts else 'file'} beside the "
         "manifest: copy the photographs there; nothing is fetched"
     )

@@ -1,4 +1,4 @@
-"""Which mask belongs to which photograph, and what it marks."""
+"""Assigns masks to photographs, and reads the marked pixels."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from flawspot.runtime.listing import Listing
 from flawspot.texts import counted
 
 _ENDINGS = ("_mask", "-mask", "_gt", "_GT", "_ground_truth", "_seg")
-"""Of the name of a mask, after that of its photograph."""
+"""Endings of a mask's name after the name of its photograph."""
 _ANNOTATIONS = ".json"
 _MOSTLY = 0.5
 
 
 class Masks:
-    """The masks that lie with the photographs of one product, pictures and annotations."""
+    """The masks of one product, as pictures or annotations."""
 
     def __init__(self, root: Path, places: Mapping[Path, Place], listing: Listing) -> None:
-        """Find them: what lies in folders of masks, and beside a photograph under its name."""
+        """Find masks in folders of masks, and beside a photograph under its name."""
         self._root = root
         photographs = {path for path in listing.images if not places[path].is_mask}
         names = {(path.parent, path.stem) for path in photographs}
@@ -55,21 +55,22 @@ class Masks:
         self.files |= self._tables.keys()
         self._used: set[Path] = set()
         self.fault: str | None = None
-        """Why they cannot serve, once `of` has been asked: some are missing, or a photograph has two."""
+        """After a call of `of`: why the masks cannot be used, as some are missing or a photograph has two. Else
+        None."""
 
     @property
     def folder(self) -> str:
-        """Where they lie, for a table."""
+        """Where the masks are, for a table."""
         where = {"/".join(self._top(path)) for path in self._used}
         return where.pop() if len(where) == 1 else "."
 
     @property
     def unused(self) -> list[Path]:
-        """Those that belong to no test photograph, once `of` has been asked."""
+        """After a call of `of`: the masks that belong to no test photograph."""
         return sorted(self.files - self._used)
 
     def has_for(self, place: Place) -> bool:
-        """Whether there are masks of a kind of defect, after the names of their folders."""
+        """Whether there are masks for a kind of defect, according to the names of their folders."""
         key = place.key
         return bool(key) and any(other[: len(key)] == key for other in self._in_folder)
 
@@ -93,7 +94,7 @@ class Masks:
         name, key = _name(path), place.key
         for stem in (*(name + ending for ending in _ENDINGS), name):
             found = [mask for mask in self._by_key.get((*key, stem), ()) if mask != path]
-            # A picture goes before the annotations that it was drawn from.
+            # A picture comes before the annotations that it was drawn from.
             found = [mask for mask in found if mask.suffix.lower() != _ANNOTATIONS] or found
             if len(found) > 1:
                 self.fault = f"two masks for one image, {found[0]} and {found[1]}: remove one of them"
@@ -111,7 +112,7 @@ class Masks:
         return flat[:1] if alone else []
 
     def _missing(self, samples: Sequence[Sample], places: Mapping[Path, Place]) -> str | None:
-        """What to say where some of the defective ones have masks and some have not."""
+        """The message if only some of the defective photographs have masks."""
         defective = [sample for sample in samples if sample.is_defective]
         without = [sample for sample in defective if sample.mask is None]
         if not without or not self.files:
@@ -141,20 +142,20 @@ def _name(path: Path) -> str:
 
 
 def read_sample_mask(sample: Sample, image_shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The truth of one test image, (H, W) bool, True where the defect is; all False for a good part.
+    """The ground truth of one test image, (H, W) bool, True on the defect; all False for a good part.
 
     Args:
         sample: the test image.
-        image_shape: (H, W) of the photograph as `read_image` gives it, upright.
+        image_shape: (H, W) of the upright photograph, as from `read_image`.
 
     Raises:
-        DataError: a defective image without a mask; a mask of another size than its image, or one that cannot be right:
-            it marks nothing of a defective image or something of a good one, everything, or all but the middle.
+        DataError: a defective image has no mask; a mask has another size than its image, or is implausible: it marks
+            nothing of a defective image, something of a good one, everything, or everything but the middle.
         ImageError: the mask cannot be read.
     """
     marked = np.zeros(image_shape, np.bool_)
     if sample.is_defective and sample.mask is None:
-        raise DataError(f"{sample.path} has no mask, so only image-level metrics can be had: add ground_truth")
+        raise DataError(f"{sample.path} has no mask, so only image-level metrics are possible: add ground_truth")
     for path in sample.masks:
         mask = _read(path, sample, image_shape)
         if mask.shape != tuple(image_shape):
@@ -176,7 +177,7 @@ def _read(path: Path, sample: Sample, image_shape: tuple[int, int]) -> NDArray[n
 
 
 def _check_plausible(marked: NDArray[np.bool_], sample: Sample) -> None:
-    """What a mask marks must agree with what the names say of its photograph."""
+    """Check that a mask agrees with the class in the photograph's name."""
     mask, image = sample.mask, sample.path
     if not sample.is_defective:
         if marked.any():
@@ -188,7 +189,7 @@ def _check_plausible(marked: NDArray[np.bool_], sample: Sample) -> None:
     if not marked.any():
         raise DataError(
             f"the mask {mask} marks nothing, but its image {image} is one of a defect ({sample.defect}): draw the "
-            "defect, non-zero, or put the image to the good ones"
+            "defect, non-zero, or move the image to the good ones"
         )
     if marked.all():
         raise DataError(

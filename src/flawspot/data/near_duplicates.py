@@ -1,11 +1,11 @@
-"""Photographs that show the same: copies, and frames of one part taken right after each other.
+"""Finds photographs that show the same: copies, and frames of one part taken in sequence.
 
-Each is described by its grey levels at 32 x 32, less their mean and divided by their deviation, so that a change of the
-light is none. Two photographs are near-duplicates where their descriptors are closer than a sixth of what two
-photographs of the set usually are. Measured on good photographs of three products: frames with another noise,
-compression or focus are at 0.04 to 0.17 of the usual distance; different bottles, pills and tiles at 0.2 or more, but
-for tiles that were photographed more than once. The usual distance is one that a quarter of all pairs exceed, so that
-it stays that of different parts where most photographs show one part.
+Each photograph is described by its grey levels at 32 x 32, minus their mean and divided by their deviation, so that a
+change of light has no effect. Two photographs are near-duplicates if their descriptors are closer than a sixth of the
+usual distance in the set. Measured on good photographs of three products, in shares of the usual distance: frames with
+other noise, compression or focus are at 0.04 to 0.17. Different bottles, pills and tiles are at 0.2 or more, except
+tiles that were photographed more than once. The usual distance is the one that a quarter of all pairs exceed. It stays
+that of different parts even if most photographs show one part.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from PIL import Image
 
 SIDE = 32
 NEAR = 0.17
-"""Of the usual distance between two photographs."""
+"""Limit as a share of the usual distance between two photographs."""
 _USUAL = 0.75
-"""The share of pairs that are nearer."""
+"""The share of pairs that are nearer than the usual distance."""
 _LEAST_DEVIATION = 4.0
-"""Grey levels: below it a photograph is nothing but noise, which must not be blown up to a pattern."""
+"""In grey levels. Below it a photograph is only noise, which must not be amplified to a pattern."""
 _SAMPLE = 500
-"""Photographs that the usual distance is taken from."""
+"""Number of photographs from which the usual distance is computed."""
 _BLOCK = 1024
 
 
 def descriptor(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(H, W) grey levels, 0..255 -> (1024,) float32: the photograph's pattern, of mean 0."""
+    """(H, W) grey levels, 0..255 -> (1024,) float32: the photograph's pattern, with mean 0."""
     small = Image.fromarray(np.ascontiguousarray(grey, np.float32)).resize((SIDE, SIDE), Image.Resampling.BOX)
     levels = np.array(small, np.float32).ravel()
     levels -= levels.mean()
@@ -35,13 +35,13 @@ def descriptor(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def near_duplicates(descriptors: NDArray[np.float32], *, near: float = NEAR) -> NDArray[np.int64]:
-    """Put each photograph with the nearest of those before it that began a group, if that is near enough.
+    """Group each photograph with the nearest earlier one that began a group, if that is near enough.
 
-    Groups do not grow along a chain: parts that turn a little from one photograph to the next stay different parts.
+    Groups do not grow along a chain, so parts that turn a little in each photograph stay different parts.
 
     Args:
-        descriptors: (N, D), of `descriptor`.
-        near: a distance as a share of the usual one.
+        descriptors: (N, D), from `descriptor`.
+        near: a limit as a share of the usual distance.
 
     Returns:
         (N,) group of each, numbered from 0 in the order of appearance.
@@ -59,7 +59,7 @@ def near_duplicates(descriptors: NDArray[np.float32], *, near: float = NEAR) -> 
         distances = _squared_distances(descriptors[rows], squared[rows], descriptors[known], squared[known])
         before = len(leaders)
         for place, row in enumerate(rows.tolist()):
-            # Columns of the leaders: those of earlier blocks, then those that began in this one.
+            # Columns of the group leaders: first those of earlier blocks, then those of this one.
             columns = [*range(before), *(before + leader - start for leader in leaders[before:])]
             nearest = int(np.argmin(distances[place, columns])) if columns else -1
             if nearest >= 0 and distances[place, columns[nearest]] <= limit:
@@ -78,20 +78,20 @@ def _usual(descriptors: NDArray[np.float32], squared: NDArray[np.float32]) -> fl
 
 
 class Groups:
-    """Things that belong together, directly or through others (union-find)."""
+    """Items that belong together, directly or through others (union-find)."""
 
     def __init__(self, count: int) -> None:
         self._parent = list(range(count))
 
     def find(self, item: int) -> int:
-        """The one that stands for the group of `item`."""
+        """The representative of the group of `item`."""
         while self._parent[item] != item:
             self._parent[item] = self._parent[self._parent[item]]
             item = self._parent[item]
         return item
 
     def join(self, first: int, second: int) -> None:
-        """Make one group of two."""
+        """Merge two groups."""
         first, second = sorted((self.find(first), self.find(second)))
         self._parent[second] = first
 
@@ -101,7 +101,7 @@ class Groups:
 
 
 def merged(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The groups of which each holds whole groups of both: photographs that either puts together are together."""
+    """The finest groups that contain whole groups of both: photographs grouped by either are grouped."""
     groups = Groups(len(first))
     for labels in (first, second):
         member: dict[int, int] = {}

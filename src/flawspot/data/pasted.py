@@ -1,7 +1,7 @@
-"""Defects made on photographs of good parts: what a threshold costs in recall, before there is a real defect.
+"""Pastes defects on photographs of good parts, to estimate the recall of a threshold before there is a real defect.
 
-Three kinds: a piece from elsewhere in the photograph (after Li et al., CutPaste, CVPR 2021), a thin scratch, and a spot
-of another tone. They lie where the part is. Real defects are others; what is found of these says which of two
+There are three kinds: a piece from elsewhere in the photograph (after Li et al., CutPaste, CVPR 2021), a thin scratch,
+and a spot of another tone. They are placed on the part. Real defects are different. The result shows which of two
 thresholds finds more, not how much a line will find.
 """
 
@@ -16,20 +16,20 @@ from PIL import Image, ImageDraw, ImageFilter
 Photograph = NDArray[np.uint8]
 
 SIZES = (0.03, 0.15)
-"""Of a defect as a share of the photograph's shorter side: log-uniform."""
+"""Size of a defect as a share of the photograph's shorter side: log-uniform."""
 CONTRAST = (25.0, 90.0)
-"""Grey levels by which scratches and spots differ from what they lie on."""
+"""Difference of scratches and spots from the background, in grey levels."""
 _BACKGROUND = 20.0
-"""Grey levels from the colour of the photograph's border, within which a pixel does not belong to the part."""
+"""A pixel within this many grey levels of the border's colour does not belong to the part."""
 
 
 def paste_defect(image: Photograph, seed: int, where: NDArray[np.bool_] | None = None) -> Photograph:
-    """One defect on a photograph.
+    """Paste one defect on a photograph.
 
     Args:
         image: (H, W, 3) uint8 RGB; not changed.
         seed: decides kind, place, size and tone.
-        where: (H, W), in which its middle may lie; None: anywhere.
+        where: (H, W), the allowed places of its middle; None: anywhere.
 
     Returns:
         A new array of the same shape.
@@ -50,13 +50,13 @@ def paste_defect(image: Photograph, seed: int, where: NDArray[np.bool_] | None =
 def _place(
     image: Photograph, generator: np.random.Generator, where: NDArray[np.bool_] | None = None
 ) -> tuple[int, int]:
-    """A pixel of the part, within `where` if that is given."""
+    """A random pixel of the part, within `where` if it is given."""
     chosen = int(generator.choice(np.flatnonzero(within(part_of(image), where))))
     return chosen // image.shape[1], chosen % image.shape[1]
 
 
 def within(is_part: NDArray[np.bool_], where: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    """Where both are true; `where` alone where that is nowhere, and the part where `where` is empty."""
+    """Pixels where both are true; if there are none, `where` alone; if `where` is empty, the part."""
     if where is None or not where.any():
         return is_part
     both: NDArray[np.bool_] = is_part & where
@@ -64,8 +64,8 @@ def within(is_part: NDArray[np.bool_], where: NDArray[np.bool_] | None) -> NDArr
 
 
 def part_of(image: Photograph) -> NDArray[np.bool_]:
-    """(H, W): where the part is, by the colour of the photograph's border; everywhere where no background can be told
-    from it.
+    """(H, W) mask of the part, found by the colour of the photograph's border. It is True everywhere if no background
+    can be distinguished.
 
     Args:
         image: (H, W, 3) uint8 RGB.

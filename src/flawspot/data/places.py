@@ -1,4 +1,4 @@
-"""What the folders on the way to a photograph say about it."""
+"""Interprets the names of the folders above a photograph."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _SILENT = (*_NOT_SHARED, Role.OCCASION)
 
 @dataclass(frozen=True)
 class Place:
-    """A folder below the data, and what its name and those above it say.
+    """A folder below the data, and the meaning of its name and of the folders above it.
 
     Attributes:
         parts: the names of the folders on the way.
-        use: training, validation, test or unlabelled test; None where no name says so.
-        verdict: good or defective; None where no name says so.
-        kind: the kind of defect after the folder's name, the first one that means something; None at the top.
-        group: the folder that a table names for it, as few folders deep as tell it from others.
-        is_mask, is_depth: whether masks or depth lie there, no photographs.
-        product: the folders above training and test whose names say nothing: those of one of several products.
-        is_contradictory: whether one name says good and another defective.
-        passed_by: whether it has a usual name of good parts, but others were said to be good.
+        use: training, validation, test or unlabelled test; None if no name gives it.
+        verdict: good or defective; None if no name gives it.
+        kind: the kind of defect by the folder's name, the first one with a meaning; None at the top.
+        group: the shortest path that identifies the folder in a table.
+        is_mask, is_depth: whether it holds masks or depth, not photographs.
+        product: the folders above training and test without a meaning: the name of one of several products.
+        is_contradictory: whether one name means good and another defective.
+        passed_by: whether it has a usual name of good parts, but the user has named other folders as good.
     """
 
     parts: Parts
@@ -46,16 +46,16 @@ class Place:
 
     @property
     def key(self) -> Parts:
-        """The folders that a photograph and its mask have in common."""
+        """The folders that a photograph and its mask share."""
         return tuple(part.casefold() for part in self.parts if role_of(part) not in _NOT_SHARED)
 
 
 def place_of(parts: Parts, good: frozenset[Parts] | None) -> Place:
-    """Read the names.
+    """Interpret the names.
 
     Args:
         parts: the folders below the data, from the top.
-        good: the folders that somebody has said are good; None where nobody did.
+        good: the folders that the user has named as good; None if none.
     """
     roles: list[Role | None] = [role_of(part) for part in parts]
     passed_by = good is not None and Role.GOOD in roles
@@ -92,17 +92,18 @@ def _verdict(roles: Sequence[Role | None]) -> Role | None:
 
 
 def _said(roles: Sequence[Role | None], good: Sequence[int]) -> Role | None:
-    """The nearest name counts: a folder of defects in one that was said to be good holds defects."""
+    """The nearest name counts: a folder of defects within a good one holds defects."""
     if not good:
         return Role.DEFECTIVE if Role.DEFECTIVE in roles else None
     return Role.DEFECTIVE if Role.DEFECTIVE in roles[good[-1] :] else Role.GOOD
 
 
 def said_to_be_good(names: Sequence[str], folders: Iterable[Parts], root: Path) -> frozenset[Parts]:
-    """The folders that `names` mean: a name, a path below `root`, or a pattern such as ``day*/ok``; ``.`` is `root`.
+    """The folders that `names` stand for: a name, a path below `root`, or a pattern such as ``day*/ok``; ``.`` is
+    `root`.
 
     Raises:
-        DataError: a name that means none of them.
+        DataError: a name stands for no folder.
     """
     every = sorted({parts[:depth] for parts in folders for depth in range(len(parts) + 1)})
     found: set[Parts] = set()

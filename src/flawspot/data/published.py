@@ -1,4 +1,4 @@
-"""VisA (Zou et al., ECCV 2022), the one published data set whose split stands in a table and not in folders' names."""
+"""VisA (Zou et al., ECCV 2022), the one published data set whose split is in a table, not in the names of folders."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from flawspot.runtime.listing import natural_key
 
 
 def visa_table(root: Path) -> Path:
-    """Where the data set in `root` says what is for training and what for testing."""
+    """The table with the split of the data set in `root`."""
     return root / "split_csv" / "1cls.csv"
 
 
 def open_visa(root: Path, category: str) -> ImageFolder:
-    """``<product>/Data/Images/{Normal,Anomaly}``, masks in ``Data/Masks/Anomaly``; the split stands in a table.
+    """``<product>/Data/Images/{Normal,Anomaly}``, masks in ``Data/Masks/Anomaly``, and the split in a table.
 
     Raises:
-        DataError: the table cannot be read, has no photographs of the product, or leads out of the data set.
+        DataError: the table cannot be read, has no photographs of the product, or points outside of the data set.
     """
     table = visa_table(root)
     try:
@@ -54,8 +54,8 @@ def open_visa(root: Path, category: str) -> ImageFolder:
 
 
 def _within(root: Path, name: str, table: Path) -> Path:
-    """A path from a table, which must not lead out of the data set."""
+    """A path from a table. It must be within the data set."""
     parts = PurePosixPath(name.strip().replace("\\", "/"))
     if not name or parts.is_absolute() or ".." in parts.parts or ":" in name:
-        raise DataError(f"{table} names {name!r}, which is no file of the data set")
+        raise DataError(f"{table} names {name!r}, which is not a file of the data set")
     return root.joinpath(*parts.parts)

@@ -1,4 +1,4 @@
-"""Going through photographs before anything is learned from them, and bringing masks to the size of a map."""
+"""Decodes and measures all photographs before training, and resizes masks to maps."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from flawspot.runtime.prefetch import prefetch
 Value = TypeVar("Value", bound=np.generic)
 
 _FLAT = 1e-3
-"""Grey levels of deviation, and of nothing else than rounding."""
+"""Deviation in grey levels up to which a photograph has a single colour; it is only rounding."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """Photographs that were all decoded once.
+    """Photographs after they were all decoded once.
 
     Attributes:
         readable: those that can be read, in the order given.
-        looks: what each of these looks like.
-        skipped: each other one with the reason, one line that names it; likewise.
+        looks: the measures of each of these.
+        skipped: the other ones, each with the reason in one line that names it, in the order given.
     """
 
     readable: list[Path]
@@ -37,17 +37,17 @@ class Checked:
 
     @property
     def differ(self) -> bool:
-        """Whether there are two among the readable ones with different pixels."""
+        """Whether two of the readable ones have different pixels."""
         return len({seen.checksum for seen in self.looks}) > 1
 
     @property
     def empty(self) -> bool:
-        """Whether each of the readable ones is of a single colour."""
+        """Whether each of the readable ones has a single colour."""
         return all(seen.deviation < _FLAT for seen in self.looks)
 
 
 def check_photographs(paths: Sequence[Path], *, strict: bool = False, progress: Progress = SILENT) -> Checked:
-    """Decode every photograph and tell those that can be read from those that cannot.
+    """Decode every photograph, and separate the readable from the unreadable ones.
 
     Raises:
         ImageError: with `strict`, the first photograph that cannot be read.
@@ -65,8 +65,8 @@ def check_photographs(paths: Sequence[Path], *, strict: bool = False, progress: 
 
 
 def at_centres(values: NDArray[Value], size: tuple[int, int]) -> NDArray[Value]:
-    """(height, width) of `size` from (H, W): each pixel takes the value at its centre, as Pillow's NEAREST does."""
+    """Resize (H, W) to `size` (height, width). Each pixel takes the value at its centre, as Pillow's NEAREST does."""
     height, width = values.shape
-    # Centre i + 1/2 lies in source pixel floor((i + 1/2) * length / size), here in integers and so without rounding.
+    # Centre i + 1/2 is in source pixel floor((i + 1/2) * length / size), computed in integers and so without rounding.
     down, across = (2 * np.arange(side, dtype=np.int64) + 1 for side in size)
     return values[np.ix_(down * height // (2 * size[0]), across * width // (2 * size[1]))]

@@ -1,8 +1,8 @@
-"""What a folder or label is for, after its name: good or defective parts, training or test, masks.
+"""The role of a folder or label, from its name: good or defective parts, training or test, masks.
 
-One table of the usual names in eight languages. Names are compared without case, accents, punctuation and numbers, and
-without words that say nothing, so ``OK``, ``01_Good parts`` and ``gute Teile`` are all good. A name that means
-different things to different people (``positive``, ``0``, ``true``) has no role: nothing is guessed.
+There is one table of the usual names in eight languages. Names are compared without case, accents, punctuation and
+numbers, and without words that add nothing, so ``OK``, ``01_Good parts`` and ``gute Teile`` are all good. A name with
+different meanings for different people (``positive``, ``0``, ``true``) has no role, because nothing is guessed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 
 
 class Role(enum.Enum):
-    """What a name says."""
+    """The roles of names."""
 
     GOOD = "good"
     DEFECTIVE = "defective"
@@ -24,9 +24,9 @@ class Role(enum.Enum):
     UNLABELLED = "unlabelled test"
     MASKS = "masks"
     CONTAINER = "container"
-    """Neither good nor defective: ``images``, ``data``."""
+    """Neither good nor defective, such as ``images`` or ``data``."""
     OCCASION = "occasion"
-    """Nor this: a date, ``day 3``."""
+    """Neither good nor defective: a date, ``day 3``."""
     DEPTH = "depth"
 
 
@@ -107,7 +107,7 @@ _DATE = re.compile(r"(19|20)\d\d([ ]?\d\d){0,5}(t\d+)?|(19|20)\d\d [a-z]{3,9}|\d
 
 @functools.lru_cache(maxsize=10_000)
 def role_of(name: str) -> Role | None:
-    """What a folder or a label of this name is for; None where nobody can tell.
+    """The role of a folder or a label with this name; None if it is unknown.
 
     >>> role_of("01_Gutteile"), role_of("N.i.O."), role_of("a")
     (<Role.GOOD: 'good'>, <Role.DEFECTIVE: 'defective'>, None)
@@ -123,7 +123,7 @@ def role_of(name: str) -> Role | None:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names differ in case and Unicode form alone."""
+    """Whether two names differ only in case and Unicode form."""
     return _plain(one).casefold() == _plain(other).casefold()
 
 
@@ -143,7 +143,7 @@ def _table() -> dict[str, Role]:
 
 
 def _folded(name: str) -> list[str]:
-    """Words without case, accents and punctuation: ``n.i.O.`` becomes n, i, o; camelCase is taken apart."""
+    """The words of a name without case, accents and punctuation: ``n.i.O.`` becomes n, i, o. camelCase is split."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", _plain(name))
     bare = "".join(c for c in unicodedata.normalize("NFKD", apart.casefold()) if unicodedata.category(c) != "Mn")
     return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", bare))

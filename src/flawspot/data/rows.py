@@ -1,4 +1,4 @@
-"""Tables of photographs as CSV, and what their labels mean."""
+"""Reads tables of photographs as CSV, and interprets their labels."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _YES, _NO = frozenset({"1", "true", "yes", "y", "1.0"}), frozenset({"0", "false"
 
 @dataclass(frozen=True)
 class Entry:
-    """What a list says of one photograph.
+    """One entry of a list.
 
     Attributes:
         path: the file.
-        verdict: good or defective; None where the list does not say.
+        verdict: good or defective; None if the list does not say.
         kind: the kind of defect.
-        mask: where the defect is marked.
-        use: training, validation or test; None where the list does not say.
-        is_labelled: whether the verdict is from a label, and not after a folder.
+        mask: the file that marks the defect.
+        use: training, validation or test; None if the list does not say.
+        is_labelled: whether the verdict is from a label, not from a folder.
         background: see `flawspot.data.samples.Sample`.
-        left_out: why it serves for nothing; None where it serves.
+        left_out: why it is not used; None if it is.
     """
 
     path: Path
@@ -50,11 +50,10 @@ class Entry:
 
 
 def read_table(text: str, path: Path, good: Sequence[str]) -> list[Entry]:
-    """A CSV with or without header; commas, semicolons and tabs part its columns.
+    """A CSV with or without header. Columns are separated by commas, semicolons or tabs.
 
     Raises:
-        DataError: it is no table, has columns or labels of which it cannot be told what they mean, or photographs of
-            several products.
+        DataError: it is not a table, has columns or labels of unclear meaning, or photographs of several products.
     """
     rows = _rows(text, path)
     if not rows:
@@ -75,16 +74,16 @@ def read_table(text: str, path: Path, good: Sequence[str]) -> list[Entry]:
 
 
 def meaning_of(labels: Iterable[str], good: Sequence[str], source: str) -> dict[str, Role]:
-    """Which labels are good: those in `good`, else the usual ones; others beside these are kinds of defects.
+    """The labels that mean good: those in `good`, else the usual ones. Other labels beside them are kinds of defects.
 
     Raises:
-        DataError: none of them is known to be good, and one of them is neither good nor a defect.
+        DataError: none of them is known to be good, and at least one is neither good nor a defect.
     """
     labels = sorted(set(labels))
     if good:
         missing = [name for name in good if not any(same_name(name, label) for label in labels)]
         if missing:
-            raise DataError(f"--good {missing[0]} is no label of {source}: there are {listed(labels)}")
+            raise DataError(f"--good {missing[0]} is not a label of {source}: there are {listed(labels)}")
         return {
             label: Role.GOOD if any(same_name(label, name) for name in good) else Role.DEFECTIVE for label in labels
         }
@@ -127,13 +126,13 @@ class _Table:
         return Entry(place / name, verdict, kind, marked, use, verdict is not None)
 
     def _flag(self, number: int, row: Sequence[str]) -> tuple[Role | None, str | None]:
-        """Of a column that is called anomalous or good, and holds yes or no."""
+        """The verdict in a column that is called anomalous or good and holds yes or no."""
         for column, yes, no in (("anomalous", Role.DEFECTIVE, Role.GOOD), ("good", Role.GOOD, Role.DEFECTIVE)):
             said = self.cell(row, column).casefold()
             if column not in self.columns:
                 continue
             if said not in _YES | _NO:
-                raise DataError(f"row {number} of {self.path} has {said!r} in a column that holds 0 or 1 elsewhere")
+                raise DataError(f"row {number} of {self.path} has {said!r} in a column that otherwise holds 0 or 1")
             return (yes if said in _YES else no), "defective"
         return None, None
 
@@ -144,7 +143,7 @@ def _rows(text: str, path: Path) -> list[list[str]]:
     try:
         rows = list(csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True))
     except csv.Error as error:
-        raise DataError(f"{path} is no table: {error}") from None
+        raise DataError(f"{path} is not a table: {error}") from None
     return [row for row in rows if any(cell.strip() for cell in row) and not row[0].startswith("#")]
 
 

@@ -1,4 +1,4 @@
-"""The photographs of one product, what each is for, and what was left out."""
+"""The photographs of one product: what each is used for, and what was left out."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from flawspot.texts import visible
 
 GOOD = "good"
 UNREAD = "of a kind that is not read"
-"""The reason why files are left out that may hold photographs; nobody has looked at them."""
+"""The reason for leaving out files that may be photographs. Their contents are not inspected."""
 
 
 def name_below(path: Path, root: Path) -> str:
-    """What a file is called below `root`, with forward slashes, as `flawspot.texts.visible`; else its whole path."""
+    """Printable name of a file below `root`, with forward slashes (`flawspot.texts.visible`); else its whole path."""
     return visible((path.relative_to(root) if path.is_relative_to(root) else path).as_posix())
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A test image with its truth.
+    """A test image with its ground truth.
 
     Attributes:
         path: the photograph.
-        defect: the kind of defect, after the name of its folder; None for a good part.
-        mask: the file that says where the defect is, a picture or annotations as JSON; None where no ground truth is at
-            hand. That of a good part must mark nothing.
-        more_masks: further files that do, where a data set has one for each defect.
-        background: the colour (red, green, blue) of a mask where no defect is; None for black.
+        defect: the kind of defect, from the name of its folder; None for a good part.
+        mask: the file that marks the defect, a picture or annotations as JSON; None if there is no ground truth. The
+            mask of a good part must mark nothing.
+        more_masks: further masks, if a data set has one for each defect.
+        background: the background colour (red, green, blue) of a mask; None for black.
     """
 
     path: Path
@@ -45,18 +45,18 @@ class Sample:
 
     @property
     def masks(self) -> tuple[Path, ...]:
-        """All files that say where the defects are."""
+        """All files that mark the defects."""
         return () if self.mask is None else (self.mask, *self.more_masks)
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What one folder, or one label of a list, was taken for.
+    """How one folder, or one label of a list, was read.
 
     Attributes:
         folder: relative to the data, with forward slashes; ``.`` for the data itself.
         role: such as ``good, to learn from``.
-        count: of photographs, or of masks.
+        count: the number of photographs or masks.
     """
 
     folder: str
@@ -66,11 +66,11 @@ class Taken:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Files that serve for nothing.
+    """Files that are not used.
 
     Attributes:
         folder: as in `Taken`.
-        reason: why, in one line.
+        reason: the reason, in one line.
         paths: the files.
     """
 
@@ -87,12 +87,12 @@ class ImageFolder:
         name: the name of the folder.
         root: the folder.
         train: photographs of good parts, in natural order; empty if the folder has only a test set.
-        test: the test images, good ones and defective ones, by folder in natural order; empty for a plain folder.
-            Where folders are named good and defective, but not train and test, the good ones serve for both.
-        taken: what was taken for what, folder by folder.
-        left_out: what serves for nothing, and why.
-        masks_fault: why no figures at pixel level can be had though there are masks, such as one that is missing; None
-            where nothing is wrong. What needs no masks does not mind.
+        test: the test images, good and defective, by folder in natural order; empty for a plain folder. If folders are
+            named good and defective, but not train and test, the good ones are used for both.
+        taken: how each folder was read.
+        left_out: files that are not used, and why.
+        masks_fault: why figures at pixel level are impossible although there are masks, for example because one is
+            missing; None if nothing is wrong. Anything that needs no masks ignores it.
     """
 
     name: str
@@ -105,29 +105,29 @@ class ImageFolder:
 
     @property
     def has_masks(self) -> bool:
-        """Whether every defective test image has a mask, and there is one: whether pixel-level metrics can be had."""
+        """Whether there are defective test images, and each has a mask, so that pixel-level metrics are possible."""
         masks = [sample.mask for sample in self.test if sample.is_defective]
         return bool(masks) and None not in masks
 
     @property
     def unread(self) -> tuple[Path, ...]:
-        """Files that may hold photographs, of kinds that are not read."""
+        """Files that may be photographs, but are of kinds that are not read."""
         return tuple(path for left in self.left_out if left.reason == UNREAD for path in left.paths)
 
     @property
     def tested_on_what_is_learned(self) -> bool:
-        """Whether photographs serve for training and for testing."""
+        """Whether the same photographs are used for training and for testing."""
         learned = set(self.train)
         return any(sample.path in learned for sample in self.test)
 
     def without(self, unreadable: Iterable[Path]) -> ImageFolder:
-        """The same, with the unreadable among what was left out; `taken` says what they were found as."""
+        """A copy in which unreadable photographs are left out. `taken` still counts them."""
         paths = tuple(unreadable)
         left_out = (*self.left_out, LeftOut(".", "cannot be read", paths)) if paths else self.left_out
         return dataclasses.replace(self, left_out=left_out)
 
     def as_dict(self) -> dict[str, Any]:
-        """What was taken for what and what was left out, as JSON has it."""
+        """How the folders were read, and what was left out, as JSON values."""
         return {
             "taken": [{"folder": visible(t.folder), "role": visible(t.role), "count": t.count} for t in self.taken],
             "left_out": [

@@ -1,4 +1,4 @@
-"""Sorting the files of a folder: what to learn from, what to test on, what is left out and why."""
+"""Sorts the files of a folder: what to learn from, what to test on, and what is left out and why."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMATS = "PNG, JPEG, TIFF, BMP, WebP, GIF, JPEG 2000 or AVIF"
 
 @dataclass
 class Sorted:
-    """The files of one product, on the way to an `ImageFolder`."""
+    """The files of one product, from which an `ImageFolder` is made."""
 
     root: Path
     good: frozenset[Parts] | None
@@ -75,11 +75,11 @@ class Sorted:
 
 
 def sort_photographs(root: Path, good: Sequence[str] = (), *, within: str | None = None) -> ImageFolder:
-    """See `flawspot.data.folders.open_folder`; `within` is the only folder of `root` to look at, beside masks.
+    """See `flawspot.data.folders.open_folder`. `within` is the only folder of `root` to look at, besides masks.
 
     Raises:
-        DataError: as there.
-        ImageError: likewise.
+        DataError: as for `open_folder`.
+        ImageError: as for `open_folder`.
     """
     listing = _listing(root, within)
     files = [*listing.images, *listing.unread, *listing.companions]
@@ -98,7 +98,7 @@ def sort_photographs(root: Path, good: Sequence[str] = (), *, within: str | None
             found.leave_files(place.group, "depth, which is not looked at", [path])
         elif place.is_contradictory:
             raise DataError(
-                f"the folders of {path} are named after good parts and after defects at once: move it, or say which "
+                f"the folders of {path} are named after both good parts and defects: move it, or say which "
                 "folders are good with --good NAME"
             )
         else:
@@ -214,7 +214,7 @@ def _cannot_tell(root: Path, names: Iterable[str]) -> str:
 
 
 def _sort_classes(found: Sorted) -> None:
-    """Folders of good and of defective parts, and none for training and testing: the good ones may serve for both."""
+    """Folders of good and of defective parts, without training and test folders. The good ones may be used for both."""
     if found.good is None:
         _check_one_product(found)
     unknown = [place for place in found.photographs if place.verdict is None and not place.passed_by]
@@ -240,7 +240,8 @@ def _sort_classes(found: Sorted) -> None:
 
 
 def _check_one_product(found: Sorted) -> None:
-    """Days and cameras may hold folders of good parts, but names that say nothing are those of products."""
+    """Days and cameras may contain folders of good parts, but folders with other names without a meaning may be
+    products."""
     above = {}
     for place in found.photographs:
         if place.verdict is Role.GOOD:
@@ -255,11 +256,11 @@ def _check_one_product(found: Sorted) -> None:
 
 
 def _sort_plain(found: Sorted) -> None:
-    """No name says anything: all are good parts, unless there is more than one kind of them."""
+    """No name has a meaning: all photographs are good parts, unless there are several kinds of folders."""
     own = role_of(found.root.resolve().name)
     kinds = list(dict.fromkeys(_meant(place) for place in found.photographs))
     while len(kinds) > 1 and () not in kinds and len({kind[0] for kind in kinds}) == 1:
-        kinds = [kind[1:] for kind in kinds]  # one folder in the other
+        kinds = [kind[1:] for kind in kinds]  # one folder within the other
     firsts = dict.fromkeys("/".join(kind[:1]) or "photographs in no folder" for kind in kinds)
     if own is Role.DEFECTIVE:
         raise DataError(
@@ -273,5 +274,5 @@ def _sort_plain(found: Sorted) -> None:
 
 
 def _meant(place: Place) -> Parts:
-    """The folders on the way but those whose names mean nothing, such as dates."""
+    """The folders above, without those whose names mean nothing, such as dates."""
     return tuple(part for part in place.parts if role_of(part) not in (Role.CONTAINER, Role.OCCASION))

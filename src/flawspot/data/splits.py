@@ -10,25 +10,25 @@ from numpy.typing import NDArray
 
 from flawspot.errors import ConfigurationError
 
-# 1 - 0.7 - 0.2 - 0.1 is not 0, nor 0.29 * 100 equal to 29, in binary floating point.
+# In binary floating point, 1 - 0.7 - 0.2 - 0.1 is not 0, and 0.29 * 100 is not 29.
 _ROUNDING = 1e-9
 
 
 def split(count: int, fractions: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
-    """Split range(count) at random into disjoint parts: what remains, then one part for each fraction.
+    """Split range(count) at random into disjoint parts: the remainder, then one part for each fraction.
 
-    Sizes are rounded by largest remainders: each part gets the whole number below its share, and the indices left over
-    go one each to the parts whose shares were cut the most (of equals to the earlier). Then every part whose fraction
-    is above zero, the remainder too, gets at least one index, taken from the largest part, as long as `count` allows;
-    if there are fewer indices than such parts, the earlier parts have one each.
+    Sizes are rounded by largest remainders. Each part gets the whole number below its share. The indices left over go
+    one each to the parts whose shares were cut the most (of equals to the earlier). Then every part whose fraction is
+    above zero, the remainder too, gets at least one index, taken from the largest part, as long as `count` allows. If
+    there are fewer indices than such parts, the earlier parts have one each.
 
     Args:
-        count: how many indices there are.
-        fractions: the share of each part, in 0..1, together at most 1; what they lack of 1 is the remainder's share.
+        count: the number of indices.
+        fractions: the share of each part, in 0..1, at most 1 together. The rest up to 1 is the remainder's share.
         seed: the same seed gives the same split.
 
     Returns:
-        ``[remainder, part_1, part_2, ...]``, each a sorted int64 array; together they hold every index once.
+        ``[remainder, part_1, part_2, ...]``, each a sorted int64 array. Together they hold every index once.
 
     Raises:
         ConfigurationError: a fraction outside 0..1, or a sum above 1.
@@ -44,27 +44,28 @@ def split(count: int, fractions: Sequence[float], seed: int) -> list[NDArray[np.
 
 
 def split_groups(groups: NDArray[np.int64], fractions: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
-    """`split`, of groups: no group is cut. The fractions are of the number of groups.
+    """Split groups as `split` does. No group is divided. The fractions refer to the number of groups.
 
     Args:
-        groups: (N,) group of each index, from 0 to one less than there are groups, none empty.
+        groups: (N,) group of each index, numbered from 0 without gaps.
         fractions, seed: as for `split`.
 
     Returns:
-        As `split`. Where every group has one index, in their order, it is the same.
+        As for `split`. If every group has one index, in their order, the result is the same.
 
     Raises:
-        ConfigurationError: as `split`.
+        ConfigurationError: as for `split`.
     """
     parts = split(int(groups.max(initial=-1)) + 1, fractions, seed)
     return [np.flatnonzero(np.isin(groups, part)).astype(np.int64) for part in parts]
 
 
 def folds(groups: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
-    """Deal whole groups to `count` folds at random, as evenly as their number allows.
+    """Distribute whole groups over `count` folds at random, as evenly as possible.
 
     Returns:
-        (N,) fold of each index, 0 to one less than `count`, or than the number of groups where these are fewer.
+        (N,) fold of each index, from 0 to one less than `count`, or one less than the number of groups if that is
+        smaller.
     """
     total = int(groups.max(initial=-1)) + 1
     fold_of_group = np.empty(total, np.int64)

@@ -1,11 +1,11 @@
-"""What good photographs may differ by and still be good: a camera's gain, a lamp's age, a fixture that is not in place.
+"""Variations of good photographs that are not defects: a camera's gain, a lamp's age, a fixture out of place.
 
-A tolerance says how far each of `flawspot.data.corruptions` may go, as a severity. The detector then learns from copies
-of its good photographs that are varied within it, and its threshold is set for these too.
+A tolerance gives the allowed severity of each of `flawspot.data.corruptions`. The detector then also learns from varied
+copies of its good photographs, and its threshold is set for these too.
 
-A copy to learn from has all that is tolerated at once, each at a severity drawn uniformly from 0 to the stated one: on
-a line gain, lamp and fixture drift independently, so what a camera sees is a point within the box that they span, not
-on one of its edges. Copies with one variation each would leave the inside of the box unseen.
+A training copy has all tolerated variations at once, each at a severity drawn uniformly from 0 to the allowed one. On a
+line gain, lamp and fixture drift independently. What a camera sees is therefore a point within the box that they span,
+not on one of its edges. Copies with one variation each would leave the inside of the box unseen.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from flawspot.errors import ConfigurationError
 from flawspot.texts import as_whole_number, shortened
 
 COPIES = 2
-"""Of each photograph to learn from. The first one carries most; each takes as long as the photographs themselves."""
+"""Default number of training copies of each photograph. The first one helps most. Each takes as long as the photographs
+themselves."""
 MOST_COPIES = 20
 
 PRESETS: dict[str, dict[str, float]] = {
     "line": {"noise": 2, "brightness": 2, "blur": 1, "shift": 2, "rotation": 1},
 }
-"""``line``: what a line with a fixed camera has between two services. Gain that is raised by a stop or two; a lamp with
-three quarters of its light, as LEDs have towards the end of their life; a lens a little out of focus; a part that lies
-2 % of the side off its place, and a degree askew."""
+"""``line``: the variations on a line with a fixed camera between two services. The gain is raised by a stop or two. The
+lamp has three quarters of its light, as LEDs have towards the end of their life. The lens is a little out of focus. A
+part is 2 % of the side out of place and rotated by a degree."""
 
 Given = str | Mapping[str, float] | None
-"""``"noise=2,shift=1"``, a preset's name, both (``"line,noise=3"``), or severities by name; and ``copies``, how many of
-each photograph are learned from."""
+"""``"noise=2,shift=1"``, a preset's name, both (``"line,noise=3"``), or severities by name; and ``copies``, the number
+of training copies of each photograph."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Tolerance:
 
     Attributes:
         severities: by corruption, above 0 and at most 5, in the order of `CORRUPTIONS`.
-        copies: of each photograph to learn from.
+        copies: number of training copies of each photograph.
     """
 
     severities: Mapping[str, float]
@@ -51,14 +52,16 @@ class Tolerance:
 
     @property
     def text(self) -> str:
-        """The shortest that `as_tolerance` reads as this; the same for equal ones: ``line``, ``noise=2,shift=1``."""
+        """The shortest text that `as_tolerance` reads as this tolerance, the same for equal ones: ``line``,
+        ``noise=2,shift=1``."""
         named = next((name for name, preset in PRESETS.items() if preset == self.severities), None)
         each = [f"{name}={float(severity)!r}".removesuffix(".0") for name, severity in self.severities.items()]
         told = [named] if named else each
         return ",".join(told if self.copies == COPIES else [*told, f"copies={self.copies}"])
 
     def drawn(self, seed: int) -> dict[str, float]:
-        """A severity of each, uniformly from 0 to the stated one. One more corruption changes none of the others."""
+        """A severity for each corruption, uniform from 0 to the allowed one. Adding a corruption does not change the
+        others."""
         return {
             name: float(np.random.default_rng([seed, 1, *name.encode()]).uniform(0, most))
             for name, most in self.severities.items()
@@ -66,10 +69,10 @@ class Tolerance:
 
 
 def as_tolerance(given: Given) -> Tolerance | None:
-    """What is asked for; None where nothing is to be tolerated.
+    """The requested tolerance; None if nothing is tolerated.
 
     Args:
-        given: see `Given`; a severity of 0 tolerates nothing; 1 to 20 copies.
+        given: see `Given`. A severity of 0 tolerates nothing. 1 to 20 copies are allowed.
 
     Raises:
         ConfigurationError: an unknown name, a severity outside 0 to 5, or copies outside their range.

@@ -1,10 +1,10 @@
-"""Defects of many kinds pasted into photographs of good parts, with their masks: what a network can learn from.
+"""Pastes defects of many kinds into photographs of good parts, with their masks, for training a network.
 
-Eight kinds: spots, scratches, pieces from elsewhere (after Li et al., CutPaste, CVPR 2021), bends, smears, stains,
-dents and parts that are missing. Their sizes are log-uniform, and they lie where something is to be seen. Half of the
-photographs are changed beforehand as good parts differ: by a little light, a shift of a few pixels.
+There are eight kinds: spots, scratches, pieces from elsewhere (after Li et al., CutPaste, CVPR 2021), bends, smears,
+stains, dents and missing parts. Their sizes are log-uniform, and they are placed where the photograph has contrast.
+Half of the photographs are first varied as good parts vary: a little in light, and shifted by a few pixels.
 
-`flawspot.data.pasted` has three other kinds, to compare thresholds with.
+`flawspot.data.pasted` has three other kinds, which are for comparing thresholds.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from PIL import Image, ImageFilter
 from flawspot.data.varied_shapes import Photograph, Window, blob, smooth_noise, stroke
 
 FAMILY = 1
-"""Counted up when the same seed makes other defects."""
+"""Increased when the same seed gives other defects."""
 BASE = 448
-"""Sizes below are in pixels of a photograph of which a network sees a square of so many; they scale with others."""
+"""Sizes below are in pixels of a photograph of which the network sees a square with this many; they scale with other
+sizes."""
 MOST = 4
-"""Defects in one photograph."""
+"""Most defects in one photograph."""
 VISIBLE = 10
-"""Grey levels by which a pixel of a defect differs at least."""
+"""Least difference of a defect's pixel, in grey levels."""
 _CELL = 4
-"""Pixels of a side of a cell in which it is looked whether there is something to be seen."""
+"""Side in pixels of the cells in which contrast is measured."""
 
 Weights = NDArray[np.float64]
 
@@ -48,12 +49,12 @@ def paste_defects(
         seed: decides everything.
         other: another photograph, from which pieces may come.
         unit: pixels for one of `BASE`.
-        most: there are one to so many.
-        where: (H, W), in which their middles lie; None: anywhere.
+        most: the largest number of defects; the least is one.
+        where: (H, W), the allowed places of their middles; None: anywhere.
 
     Returns:
-        A new (H, W, 3) uint8, and (H, W), which of its pixels are changed visibly. It may happen that none is, and a
-        photograph of less than `_CELL` pixels in height or width has no room for any.
+        A new (H, W, 3) uint8, and the (H, W) mask of visibly changed pixels. The mask may be empty. A photograph of
+        less than `_CELL` pixels in height or width has no room for a defect.
     """
     if min(image.shape[:2]) < _CELL:
         return image.copy(), np.zeros(image.shape[:2], np.bool_)
@@ -70,7 +71,7 @@ def paste_defects(
 
 
 def vary(image: Photograph, generator: np.random.Generator, unit: float = 1.0) -> Photograph:
-    """The photograph as another good one might be: light within 5 %, tint, a shift within 6 pixels of `BASE`."""
+    """The photograph varied as another good one: light within 5 %, tint, a shift within 6 pixels of `BASE`."""
     reach = max(round(6 * unit), 1)
     down, across = (int(step) for step in generator.integers(-reach, reach + 1, 2))
     padded = np.pad(image, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
@@ -82,7 +83,7 @@ def vary(image: Photograph, generator: np.random.Generator, unit: float = 1.0) -
 
 
 def _places(image: Photograph, where: NDArray[np.bool_] | None) -> Weights:
-    """(H / `_CELL`, W / `_CELL`), summing to one: where something is to be seen, by contrast; elsewhere seldom."""
+    """(H / `_CELL`, W / `_CELL`) probabilities, summing to one: high where there is contrast, low elsewhere."""
     height, width = (side // _CELL for side in image.shape[:2])
     grey = image[: height * _CELL, : width * _CELL].mean(axis=2, dtype=np.float32)
     cells = grey.reshape(height, _CELL, width, _CELL)
@@ -98,7 +99,7 @@ def _places(image: Photograph, where: NDArray[np.bool_] | None) -> Weights:
 
 
 def _blurred(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """By a Gaussian, of which what lies beyond the border is left out."""
+    """Smooth by a Gaussian. Places beyond the border do not count."""
     for axis in (0, 1):
         places = np.arange(values.shape[axis])
         weights = np.exp(-0.5 * ((places[:, None] - places) / sigma) ** 2).astype(np.float32)
@@ -108,11 +109,11 @@ def _blurred(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 
 
 class Canvas:
-    """A photograph that is being changed.
+    """A photograph while it is being changed.
 
     Attributes:
-        pixels: (H, W, 3) float32, as it is by now.
-        good: (H, W, 3) uint8, as it was.
+        pixels: (H, W, 3) float32, its present pixels.
+        good: (H, W, 3) uint8, its original pixels.
         other: another photograph.
         unit: pixels for one of `BASE`.
     """
@@ -130,20 +131,20 @@ class Canvas:
         return (row + generator.uniform()) * _CELL, (column + generator.uniform()) * _CELL
 
     def size(self, generator: np.random.Generator, low: float, high: float) -> float:
-        """Log-uniform, from pixels of `BASE` to those of this photograph; at least one."""
+        """A log-uniform size, converted from pixels of `BASE` to pixels of this photograph; at least one."""
         return max(math.exp(generator.uniform(math.log(low), math.log(high))) * self.unit, 1.0)
 
     def blob(self, generator: np.random.Generator, radius: float) -> tuple[Window, NDArray[np.float32]]:
-        """Where an irregular shape lies, and how much it covers."""
+        """The window and coverage of an irregular shape."""
         return blob(generator, self.place(generator), radius, self.good.shape[:2])
 
     def lay(self, window: Window, cover: NDArray[np.float32], colour: NDArray[np.floating]) -> None:
-        """Put `colour`, (3,) or (h, w, 3), over the pixels of a window, where `cover` (h, w) says how much."""
+        """Blend `colour`, (3,) or (h, w, 3), over the pixels of a window by the coverage `cover` (h, w)."""
         part = self.pixels[window]
         part += cover[:, :, None] * (colour - part)
 
     def colour(self, generator: np.random.Generator) -> NDArray[np.float64]:
-        """(3,): one that is in the photograph, or nearly, or a grey."""
+        """A colour (3,) that is in the photograph, or nearly so, or a grey."""
         height, width = self.good.shape[:2]
         found = self.good[generator.integers(height), generator.integers(width)].astype(np.float64)
         which = generator.random()
@@ -155,7 +156,7 @@ class Canvas:
 
 
 def _tone(canvas: Canvas, generator: np.random.Generator, window: Window, of_photograph: float) -> NDArray[np.floating]:
-    """A colour, or what lies there made brighter or darker."""
+    """A spot: a colour, or the present pixels made brighter or darker."""
     if generator.random() < of_photograph:
         return canvas.colour(generator)
     step = float(generator.choice([-1, 1]) * generator.uniform(15, 110))
@@ -177,7 +178,7 @@ def _scratch(canvas: Canvas, generator: np.random.Generator) -> None:
 
 
 def _piece(canvas: Canvas, generator: np.random.Generator) -> None:
-    """From elsewhere, of this or another photograph, mirrored and perhaps in another tone."""
+    """A piece from elsewhere in this or another photograph, mirrored and perhaps in another tone."""
     window, cover = canvas.blob(generator, canvas.size(generator, 3, 45))
     source = canvas.good if generator.random() < 0.5 else canvas.other
     height, width = cover.shape
@@ -199,7 +200,7 @@ def _piece(canvas: Canvas, generator: np.random.Generator) -> None:
 
 
 def _bend(canvas: Canvas, generator: np.random.Generator) -> None:
-    """What is there, pushed aside or turned."""
+    """A bend: the present pixels, pushed aside or rotated."""
     radius = canvas.size(generator, 5, 45)
     window, cover = canvas.blob(generator, radius)
     soft = _blurred(cover, max(0.15 * radius, 0.7))
@@ -217,7 +218,7 @@ def _bend(canvas: Canvas, generator: np.random.Generator) -> None:
 
 
 def _sampled(part: NDArray[np.float32], rows: NDArray[np.floating], columns: NDArray[np.floating]) -> NDArray[Any]:
-    """(h, w, 3) at places between its pixels, bilinear; beyond its border as at it."""
+    """(h, w, 3) sampled between its pixels, bilinear; the border is repeated."""
     height, width = part.shape[:2]
     rows, columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
     top, left = rows.astype(np.int64), columns.astype(np.int64)
@@ -229,7 +230,7 @@ def _sampled(part: NDArray[np.float32], rows: NDArray[np.floating], columns: NDA
 
 
 def _smear(canvas: Canvas, generator: np.random.Generator) -> None:
-    """Drawn out in one direction."""
+    """A smear: the present pixels, drawn out in one direction."""
     window, cover = canvas.blob(generator, canvas.size(generator, 4, 40))
     reach, angle = canvas.size(generator, 2, 12), generator.uniform(0, math.pi)
     part = canvas.pixels[window]
@@ -240,7 +241,7 @@ def _smear(canvas: Canvas, generator: np.random.Generator) -> None:
 
 
 def _stain(canvas: Canvas, generator: np.random.Generator) -> None:
-    """Darker, or another colour, over a patchy area."""
+    """A stain: a patchy area that is darker or has another colour."""
     window, cover = canvas.blob(generator, canvas.size(generator, 8, 60))
     part = canvas.pixels[window]
     patches = smooth_noise(generator, canvas.size(generator, 5, 56), cover.shape)
@@ -254,7 +255,7 @@ def _stain(canvas: Canvas, generator: np.random.Generator) -> None:
 
 
 def _dent(canvas: Canvas, generator: np.random.Generator) -> None:
-    """Dark towards the light, and bright away from it."""
+    """A dent: dark towards the light and bright away from it."""
     radius = canvas.size(generator, 2, 18)
     window, cover = canvas.blob(generator, radius)
     rows, columns = (np.arange(length) - (length - 1) / 2 for length in cover.shape)
@@ -265,7 +266,7 @@ def _dent(canvas: Canvas, generator: np.random.Generator) -> None:
 
 
 def _missing(canvas: Canvas, generator: np.random.Generator) -> None:
-    """What surrounds it in its place."""
+    """A missing part, replaced by its surroundings."""
     window, cover = canvas.blob(generator, canvas.size(generator, 4, 30))
     part = canvas.pixels[window]
     border = np.concatenate([part[0], part[-1], part[:, 0], part[:, -1]])
@@ -275,4 +276,4 @@ def _missing(canvas: Canvas, generator: np.random.Generator) -> None:
 
 KINDS = (_spot, _scratch, _piece, _bend, _smear, _stain, _dent, _missing)
 SHARES = (0.18, 0.2, 0.18, 0.14, 0.06, 0.12, 0.06, 0.06)
-"""How often each kind comes."""
+"""Frequency of each kind."""

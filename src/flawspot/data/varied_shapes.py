@@ -1,4 +1,4 @@
-"""Shapes of pasted defects: how much of each pixel they cover, in a window around them."""
+"""Shapes of pasted defects, as the coverage of each pixel in a window around them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Photograph = NDArray[np.uint8]
 Window = tuple[slice, slice]
 """Rows and columns of a photograph."""
 _FINER = 4
-"""Times that strokes are drawn finer than the pixels they cover, in each direction."""
+"""Strokes are drawn this many times finer than pixels, in each direction."""
 
 
 def window_around(top: float, bottom: float, left: float, right: float, shape: tuple[int, ...]) -> Window:
-    """The pixels of a photograph of `shape` (H, W) within these, at least 2 x 2."""
+    """The window of a photograph of `shape` (H, W) within these limits, at least 2 x 2."""
     ends = []
     for first, last, side in ((top, bottom, shape[0]), (left, right, shape[1])):
         begin = min(max(math.floor(first), 0), side - 2)
@@ -27,7 +27,7 @@ def window_around(top: float, bottom: float, left: float, right: float, shape: t
 def blob(
     generator: np.random.Generator, middle: tuple[float, float], radius: float, shape: tuple[int, ...]
 ) -> tuple[Window, NDArray[np.float32]]:
-    """An irregular round shape, stretched up to 2.5 times, with an edge of a pixel or, at times, a soft one.
+    """An irregular round shape, stretched up to 2.5 times. Its edge is one pixel wide or, sometimes, soft.
 
     Returns:
         A window (h, w) of a photograph of `shape`, and (h, w) in [0, 1].
@@ -52,16 +52,16 @@ def blob(
 def stroke(
     generator: np.random.Generator, middle: tuple[float, float], length: float, width: float, shape: tuple[int, ...]
 ) -> tuple[Window, NDArray[np.float32]]:
-    """A line that bends and trembles.
+    """A line that bends and wavers.
 
     Args:
-        generator: decides its way.
+        generator: generator of its course.
         middle: (row, column) of its middle.
         length, width: in pixels.
-        shape: of the photograph.
+        shape: shape of the photograph.
 
     Returns:
-        As `blob`.
+        As for `blob`.
     """
     steps = max(int(length), 2)
     tremble = math.exp(generator.uniform(math.log(0.002), math.log(0.15)))
@@ -88,7 +88,7 @@ def stroke(
 
 
 def smooth_noise(generator: np.random.Generator, scale: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """(H, W) of mean 0 and a deviation below 1 that varies over `scale` pixels."""
+    """(H, W) noise of mean 0 and a deviation below 1 that varies over `scale` pixels."""
     height, width = (max(math.ceil(side / scale) + 3, 4) for side in shape)
     values = generator.standard_normal((height, width)).astype(np.float32)
     large = Image.fromarray(values, "F").resize(

@@ -1,9 +1,9 @@
-"""Photographs that are varied within a tolerance, for every method: good parts as another day's camera would show them.
+"""Varies photographs within a tolerance, for every method, as another day's camera would show good parts.
 
-A copy is learned from like a photograph, and stays on the side of its photograph in every split and fold. Photographs
-that set the threshold set another one by a copy that is varied as far as is tolerated, in all at once, and the higher
-of both is shipped. Were that copy drawn like those that are learned from, the promised rate would be a mean over
-severities, and a line whose lamp is as old as was stated would have more false alarms every day.
+A training copy counts as a photograph, and stays with its photograph in every split and fold. The photographs that set
+the threshold also give a second threshold, from copies with all tolerated variations at their full severity. The higher
+one is shipped. If these copies were drawn like training copies, the promised rate would be a mean over severities, and
+a line whose lamp is as old as allowed would have more false alarms every day.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from flawspot.runtime.reduced import Decoded, read_photograph
 from flawspot.runtime.view import View
 
 VERSION = 1
-"""Counted up whenever the same seed would make other copies."""
+"""Increased whenever the same seed gives other copies."""
 
 
 @dataclass(frozen=True)
 class Varying:
-    """Copies of photographs, the same ones for the same seed.
+    """Varied copies of photographs. The same seed gives the same copies.
 
     Attributes:
         tolerance: how far they are varied.
-        seed: of the run; a copy's own comes of it, of the photograph's name below `root`, and of its number.
-        root: the folder that the photographs lie in.
-        view: what is seen of them.
-        white: of photographs of 16 bits.
-        scored: whether features of the copies that set a threshold are wanted too, as they are where there are folds.
+        seed: seed of the run. A copy's own seed comes from it, from the photograph's name below `root`, and from its
+            number.
+        root: the folder of the photographs.
+        view: how the detector sees them.
+        white: the white value of 16-bit photographs.
+        scored: whether features of the copies that set a threshold are needed too, as with folds.
     """
 
     tolerance: Tolerance
@@ -45,28 +46,28 @@ class Varying:
 
     @property
     def farthest(self) -> int:
-        """The number of the copy that is varied as far as is tolerated; it comes after those that are learned from."""
+        """The number of the copy with all variations at full severity. It comes after the training copies."""
         return self.tolerance.copies + 1
 
     @property
     def copies(self) -> int:
-        """Of which there are features."""
+        """The number of copies with features."""
         return self.tolerance.copies + self.scored
 
     def identity(self) -> list[Any]:
-        """What decides the copies, besides photographs and view."""
+        """Everything that decides the copies, besides photographs and view."""
         return ["varied", VERSION, self.seed, dict(self.tolerance.severities), self.tolerance.copies, self.scored]
 
     def read(self, image: Path, copy: int) -> Decoded:
-        """Copy 1, 2, ... of a photograph, or the `farthest`, as the network is given it.
+        """Copy 1, 2, ... of a photograph, or the `farthest`, in the form of the network's input.
 
         Raises:
-            ImageError: it cannot be read any more.
+            ImageError: the photograph cannot be read any more.
         """
         photograph = read_photograph(image, self.view, white=self.white)
         pixels = photograph.pixels
-        # A photograph that is squashed looks the same to the network in fewer pixels; what a file's compression does
-        # depends on how many there are.
+        # A squashed photograph looks the same to the network with fewer pixels. The effect of a file's compression
+        # depends on their number.
         if self.view.fit == "squash" and "jpeg" not in self.tolerance.severities:
             pixels = no_finer_than_seen(photograph, self.view)
         seed = image_seed(self.seed, f"{copy}/{image.relative_to(self.root).as_posix()}")

@@ -1,1 +1,1 @@
-"""The whole job on photographs that flawspot makes itself, and a page that shows how it went."""
+"""The whole work flow on photographs that flawspot makes itself, and a page with the results."""

@@ -1,4 +1,4 @@
-"""What the demo shows: a few figures, and the summary as one page."""
+"""The results of the demo: a few figures, and the summary as one page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pre { background: #f4f5f7; padding: .8rem 1rem; overflow-x: auto; border-radius:
 
 
 def figures(metrics: Metrics) -> list[tuple[str, str]]:
-    """Name and value of what a demo shows of its detector."""
+    """Names and values that a demo shows of its detector."""
 
     def shown(value: float | None) -> str:
         return "undefined" if value is None else f"{value:.3f}"
@@ -34,7 +34,7 @@ def figures(metrics: Metrics) -> list[tuple[str, str]]:
 
 
 def page(product: str, file: Path, manifest: Manifest, metrics: Metrics) -> str:
-    """The summary as one HTML page beside its pictures; needs no network."""
+    """The summary as one HTML page beside its pictures. It needs no network."""
     training, calibration = manifest.training, manifest.calibration
     facts = [
         ("method", f"{manifest.method} on {manifest.backbone.name}, layers {list(manifest.backbone.taps)}"),
@@ -54,11 +54,11 @@ def page(product: str, file: Path, manifest: Manifest, metrics: Metrics) -> str:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>flawspot demo: {html.escape(product)}</title><style>{_STYLE}</style></head><body>
 <h1>flawspot demo: {html.escape(product)}</h1>
-<p>The photographs are synthetic. The detector has seen good parts only; the figures are from test photographs that
-served for nothing else.</p>
+<p>The photographs are synthetic. The detector has seen only good parts. The figures are from test photographs that
+were used for nothing else.</p>
 <table>{rows}</table>
 <h2>What it found</h2>
-<p>Left the photograph, right where it is anomalous; the outline is where the map is above what good parts reach.</p>
+<p>On the left is the photograph, on the right its heat map. The outline is where the map is above the threshold.</p>
 <img src="pictures.png" alt="Test photographs beside their heat maps">
 <h2>With your own photographs</h2>
 <pre>flawspot train FOLDER_OF_GOOD_PARTS -o part.onnx

@@ -1,4 +1,4 @@
-"""Make a product set, train on it, evaluate, and draw what was found."""
+"""Makes a product set, trains on it, evaluates, and draws the results."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PICTURES_PER_DEFECT = 2
 
 @dataclass(frozen=True)
 class Demo:
-    """What a demo has left on disk, and how good its detector is.
+    """The files of a demo, and the figures of its detector.
 
     Attributes:
         artifact: the detector's file.
         pictures: the folder of pictures.
         summary: the page.
-        metrics: on the test photographs.
+        metrics: metrics on the test photographs.
     """
 
     artifact: Path
@@ -55,17 +55,17 @@ def run_demo(
     """Run the demo in the folder `output`.
 
     Args:
-        output: made if missing.
-        product: one of the demo set; None takes the second.
+        output: folder of the demo; created if missing.
+        product: a product of the demo set; None takes the second.
         method: a method's name.
-        seed: of the photographs and of training.
-        say: told in a line what begins.
+        seed: seed of the photographs and of training.
+        say: called with a line about each beginning step.
         progress: told of each step.
 
     Raises:
         ConfigurationError: an unknown product or method.
-        DataError: `output` holds something else where the photographs go.
-        WeightsError: the backbone's weights are not at hand.
+        DataError: `output` holds other files where the photographs belong.
+        WeightsError: the backbone's weights are missing.
         FlawspotError: a file cannot be written.
     """
     product = product or PRODUCTS[1]
@@ -86,7 +86,7 @@ def run_demo(
 
 
 def _draw(detector: Detector, folder: ImageFolder, pictures: Path) -> list[Image.Image]:
-    """Some photographs of each kind, as predicted; written into the folder `pictures`, too."""
+    """Draw some predicted photographs of each kind, and write them to the folder `pictures` too."""
     kinds: dict[str, list[Sample]] = {}
     for sample in folder.test:
         kinds.setdefault(sample.defect or "good", []).append(sample)

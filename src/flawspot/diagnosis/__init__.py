@@ -1,4 +1,4 @@
-"""What is installed here and whether it works: what a report of a fault needs."""
+"""Checks what is installed and whether it works, for bug reports."""
 
 from flawspot.diagnosis.examine import Diagnosis, diagnose
 

@@ -1,4 +1,4 @@
-"""Whether ONNX Runtime computes what it should: a small graph whose result is known, and an artifact's self-test."""
+"""Checks whether ONNX Runtime computes correctly, by a small graph with a known result and an artifact's self-test."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ GRAPH = base64.b64decode(
 WEIGHTS: NDArray[np.float32] = (np.arange(2 * 3 * 3 * 3) % 7 - 3).reshape(2, 3, 3, 3).astype(np.float32)
 _SIDE = 8
 _TOLERANCE = 1e-3
-"""Relative to the largest value: all are whole numbers, which float32 adds exactly."""
+"""Relative to the largest value. All values are whole numbers, which float32 adds exactly."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What was tried, and what came of it.
+    """A check and its result.
 
     Attributes:
-        name: of it.
+        name: name of the check.
         result: in a few words.
-        passed: whether it is as it should be; None where it could not be tried.
-        remarks: what else is to be known, such as that no GPU is used.
+        passed: whether it passed; None if it could not be run.
+        remarks: further remarks, such as that no GPU is used.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Tried:
 
 @dataclass(frozen=True)
 class Runtime:
-    """ONNX Runtime.
+    """The installed ONNX Runtime.
 
     Attributes:
-        version: of it; None where it cannot be imported.
-        providers: that it is built with, by its names.
-        used: the one that a detector gets by default; None where it can open no model.
-        integers: whether this processor multiplies 8-bit integers exactly; else int8 detectors compute in float.
+        version: its version; None if it cannot be imported.
+        providers: the providers that it is built with.
+        used: the provider that a detector gets by default; None if it cannot open any model.
+        integers: whether this processor multiplies 8-bit integers exactly. If not, int8 detectors compute in float.
     """
 
     version: str | None
@@ -65,12 +65,12 @@ class Runtime:
     def __str__(self) -> str:
         if self.version is None:
             return "cannot be imported"
-        integers = "exact" if self.integers else "computed in float, for this processor cuts off their products"
+        integers = "exact" if self.integers else "computed in float, as this processor truncates their products"
         return f"{self.version}: {', '.join(self.providers)}; used: {self.used}; 8-bit integers: {integers}"
 
 
 def try_runtime() -> tuple[Runtime, Tried]:
-    """What ONNX Runtime says of itself, and whether it computes `GRAPH` right, with the options that detectors have."""
+    """The properties of ONNX Runtime, and whether it computes `GRAPH` correctly with the options of detectors."""
     try:
         import onnxruntime
 
@@ -82,7 +82,7 @@ def try_runtime() -> tuple[Runtime, Tried]:
         warnings.simplefilter("always", FlawspotWarning)
         try:
             used, found = _compute()
-        except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
+        except Exception as error:  # ONNX Runtime raises its own classes, which share no base but Exception
             return Runtime(version, providers), Tried("self-test", f"failed: {_reason(error)}", False)
     remarks = tuple(str(each.message) for each in told)
     runtime = Runtime(version, providers, used, exact_in_integers())
@@ -90,11 +90,11 @@ def try_runtime() -> tuple[Runtime, Tried]:
     worst = float(np.abs(found - want).max()) if found.shape == want.shape else np.inf
     if not worst <= _TOLERANCE * float(want.max()):
         return runtime, Tried("self-test", f"failed: a small convolution is off by {worst:.3g}", False, remarks)
-    return runtime, Tried("self-test", "passed: a small convolution is right", True, remarks)
+    return runtime, Tried("self-test", "passed: a small convolution is correct", True, remarks)
 
 
 def try_artifact(path: Path) -> Tried:
-    """Load an artifact as the command line does, and let it look at the picture whose result it knows."""
+    """Load an artifact as the command line does, which runs its self-test."""
     from flawspot.runtime.artifact import read
     from flawspot.runtime.detector import load
 
@@ -106,19 +106,19 @@ def try_artifact(path: Path) -> Tried:
         except FlawspotError as error:
             return Tried(str(path), f"failed: {error}", False)
     manifest = artifact.manifest
-    passed = "passed its self-test" if manifest.self_test else "loads; it is older than self-tests"
+    passed = "passed its self-test" if manifest.self_test else "loads; it was made before self-tests"
     result = f"{passed}: {manifest.title()}, on {detector.provider}"
     return Tried(str(path), result, True if manifest.self_test else None, tuple(str(each.message) for each in told))
 
 
 def given() -> NDArray[np.float32]:
-    """(1, 3, 8, 8): what `GRAPH` is tried with, whole numbers."""
+    """(1, 3, 8, 8): the input for `GRAPH`, whole numbers."""
     values: NDArray[np.float32] = (np.arange(3 * _SIDE * _SIDE) % 11).astype(np.float32)
     return values.reshape(1, 3, _SIDE, _SIDE)
 
 
 def expected() -> NDArray[np.float32]:
-    """(1, 2, 8, 8): what `GRAPH` makes of `given`, computed without ONNX Runtime."""
+    """(1, 2, 8, 8): the result of `GRAPH` for `given`, computed without ONNX Runtime."""
     padded = np.pad(given()[0], ((0, 0), (1, 1), (1, 1)))
     sums = np.zeros((2, _SIDE, _SIDE), np.float32)
     for row, column in np.ndindex(3, 3):
@@ -128,7 +128,7 @@ def expected() -> NDArray[np.float32]:
 
 
 def _compute() -> tuple[str, NDArray[np.float32]]:
-    """The provider that was used, and what came out."""
+    """The provider that was used, and the output."""
     from flawspot.runtime.arena import allowed_megabytes
     from flawspot.runtime.session import open_session
 

@@ -1,4 +1,4 @@
-"""All of it together, as lines for people and as an object for programs."""
+"""Runs all checks, as lines for people and as an object for programs."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from flawspot.telemetry import OFF
 
 _OURS = "FLAWSPOT_"
 _OTHERS = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
-"""Variables that change what flawspot does, beside its own."""
+"""Variables that affect flawspot, besides its own."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is here and whether it works. The user's own folder is ``~`` in all texts.
+    """The results of all checks. The user's home folder is ``~`` in all texts.
 
     Attributes:
-        flawspot: its version, and the folder that it runs from.
-        python: version, implementation, bits, and where it lies.
-        system: as the platform calls itself, and its cores.
-        core: the packages of the running half.
-        extras: of flawspot.
+        flawspot: its version, and its folder.
+        python: version, implementation, bits, and path.
+        system: the platform's name, and the number of cores.
+        core: the packages that the runtime needs.
+        extras: the extras of flawspot.
         runtime: ONNX Runtime.
-        places: caches and folders.
-        variables: of the environment, that change what flawspot does.
-        telemetry: of each library that would send something, whether it is off.
-        tried: self-tests.
+        places: the caches and folders.
+        variables: environment variables that affect flawspot.
+        telemetry: for each library with telemetry, whether it is switched off.
+        tried: the self-tests.
     """
 
     flawspot: str
@@ -53,7 +53,7 @@ class Diagnosis:
 
     @property
     def faults(self) -> list[str]:
-        """What is broken, a line each."""
+        """The faults, one line each."""
         every = [*self.core, *(package for extra in self.extras for package in extra.packages)]
         return [
             *(package.fault for package in every if package.fault is not None),
@@ -62,7 +62,7 @@ class Diagnosis:
         ]
 
     def rows(self) -> Iterator[tuple[str, str]]:
-        """Names and values, a line each."""
+        """Names and values, one line each."""
         yield "flawspot", self.flawspot
         yield "python", self.python
         yield "system", self.system
@@ -73,14 +73,14 @@ class Diagnosis:
         for place in self.places:
             yield place.name, str(place)
         shown = " ".join(f"{name}={value}" for name, value in self.variables.items())
-        yield "variables", shown or "none that matter"
+        yield "variables", shown or "none"
         kept = [f"{name}={os.environ.get(name)}" for name, off in self.telemetry.items() if not off]
-        yield "telemetry", f"not switched off, for you have set {', '.join(kept)}" if kept else "off"
+        yield "telemetry", f"not switched off, because you have set {', '.join(kept)}" if kept else "off"
         for tried in self.tried:
             yield homely(tried.name), homely(str(tried))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dicts and lists, fit for JSON."""
+        """The results as plain dicts and lists for JSON."""
         data = dataclasses.asdict(self)
         data["extras"] = [{"installed": extra.is_here, **dataclasses.asdict(extra)} for extra in self.extras]
         data["tried"] = [
@@ -91,10 +91,10 @@ class Diagnosis:
 
 
 def diagnose(artifact: Path | None = None) -> Diagnosis:
-    """Look at everything; nothing is fetched, sent, or left behind.
+    """Run all checks. Nothing is fetched, sent, or left behind.
 
     Args:
-        artifact: whose own self-test is run as well.
+        artifact: an artifact whose self-test is run too.
     """
     core, extras = packages()
     runtime, tried = try_runtime()
@@ -127,7 +127,7 @@ def _python() -> str:
 
 
 def _cores() -> int:
-    """That this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Which packages are here, in which version, and whether that is one that flawspot works with."""
+"""Checks which packages are installed, and whether flawspot works with their versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib import metadata
 from flawspot.extras import EXTRAS
 
 CORE = ("numpy", "PIL", "onnxruntime", "typer", "rich")
-"""What the running half needs, by the names that are imported."""
+"""Import names of the packages that the runtime needs."""
 
 _DECLARED = re.compile(r"([\w.-]+)\s*>=\s*([\w.]+)")
 
@@ -22,9 +22,10 @@ class Package:
     """One package.
 
     Attributes:
-        name: that it is imported by.
-        versions: of each distribution that brings it, by its name; empty where it is not here.
-        fault: why flawspot cannot work with it; None where nothing is known against it.
+        name: its import name.
+        versions: version of each distribution that contains it, by the distribution's name; empty if it is not
+            installed.
+        fault: why flawspot cannot work with it; None if no reason is known.
     """
 
     name: str
@@ -37,11 +38,11 @@ class Package:
 
 @dataclass(frozen=True)
 class Extra:
-    """An extra of flawspot's.
+    """An extra of flawspot.
 
     Attributes:
-        name: in square brackets behind ``flawspot``.
-        packages: that it brings.
+        name: its name in square brackets after ``flawspot``.
+        packages: the packages that it installs.
     """
 
     name: str
@@ -49,33 +50,33 @@ class Extra:
 
     @property
     def missing(self) -> list[str]:
-        """Names of those that are not here."""
+        """Names of those that are not installed."""
         return [package.name for package in self.packages if not package.versions]
 
     @property
     def is_here(self) -> bool:
-        """Whether all of them are."""
+        """Whether all are installed."""
         return not self.missing
 
     def __str__(self) -> str:
         here = ", ".join(str(package) for package in self.packages if package.versions)
         if self.is_here or not here:
             return here or "absent"
-        return f"absent: no {', '.join(self.missing)}; here are {here}"
+        return f"absent: no {', '.join(self.missing)}; present: {here}"
 
 
 def packages() -> tuple[list[Package], list[Extra]]:
-    """The packages of the running half, and what flawspot's extras bring.
+    """The packages that the runtime needs, and those of flawspot's extras.
 
-    The former are imported, for a library that cannot be loaded shows in no version; the latter are not, which would
-    take seconds.
+    The former are imported, because their version does not show whether a library can be loaded. The latter are not, as
+    this would take seconds.
     """
     brought, lowest = metadata.packages_distributions(), _lowest()
     core = [_core_package(name, brought.get(name, []), lowest) for name in CORE]
     extras = []
     for extra, names in EXTRAS.items():
         found = [_package(name, brought.get(name, []), lowest) for name in names]
-        if not all(package.versions for package in found):  # what others brought may have any version
+        if not all(package.versions for package in found):  # packages installed for other reasons may have any version
             found = [Package(package.name, package.versions) for package in found]
         extras.append(Extra(extra, tuple(found)))
     return core, extras
@@ -89,7 +90,7 @@ def _core_package(name: str, distributions: Iterable[str], lowest: dict[str, str
         importlib.import_module(name)
     except Exception as error:  # a damaged library may raise anything
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        return Package(name, found.versions, f"{name} is installed and cannot be imported: {reason}")
+        return Package(name, found.versions, f"{name} is installed but cannot be imported: {reason}")
     return found
 
 
@@ -100,7 +101,7 @@ def _package(name: str, distributions: Iterable[str], lowest: dict[str, str]) ->
     for distribution, version in versions.items():
         least = lowest.get(_normal(distribution))
         if least is not None and _numbers(version) < _numbers(least):
-            fault = f"{distribution} is {version}, and flawspot needs {least}: run `pip install -U {distribution}`"
+            fault = f"{distribution} is {version}, but flawspot needs {least}: run `pip install -U {distribution}`"
             return Package(name, versions, fault)
     return Package(name, versions)
 
@@ -120,7 +121,7 @@ def _normal(name: str) -> str:
 
 
 def _numbers(version: str) -> list[int]:
-    """Those in a version, in their order: 2, 13, 0 of ``2.13.0+cpu``, of which zeros at the end count for nothing."""
+    """The numbers in a version, in order: 2, 13, 0 for ``2.13.0+cpu``. Zeros at the end are ignored."""
     found = [int(number) for number in re.findall(r"\d+", version.partition("+")[0])]
     while found and not found[-1]:
         found.pop()

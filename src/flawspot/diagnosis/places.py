@@ -1,4 +1,4 @@
-"""Folders that flawspot keeps things in, and those that it needs to write into."""
+"""Checks the folders that flawspot uses or writes to."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Place:
     """A folder.
 
     Attributes:
-        name: what it is for.
-        path: the user's own folder is ``~`` in it; None where there is none.
-        holds: bytes of each thing in it, by name; None where nobody asks, or it does not exist.
-        free: bytes that its disk has left; None where that is not known.
-        fault: why it cannot be written into; None where it can.
-        needed: whether that is a fault of the machine.
+        name: its purpose.
+        path: its path, with the user's home folder as ``~``; None if there is none.
+        holds: bytes of each thing in it, by name; None if not asked for, or it does not exist.
+        free: free bytes of its disk; None if unknown.
+        fault: why it cannot be written to; None if it can.
+        needed: whether such a fault is a fault of the machine.
     """
 
     name: str
@@ -40,14 +40,15 @@ class Place:
         if self.path is None:
             return self.fault or "none"
         told = [self.path if self.holds is None else f"{self.path}: {_sizes(self.holds)}"]
-        told.append(self.fault or "can be written into")
+        told.append(self.fault or "writable")
         if self.free is not None:
             told.append(f"{self.free / 2**30:.1f} GiB free")
         return "; ".join(told)
 
 
 def places() -> list[Place]:
-    """The cache, the folder of temporary files, and the present one. Nothing is made but files that vanish at once."""
+    """The cache, the folder for temporary files, and the working folder. Only test files are created, and removed at
+    once."""
     found = [_cache()]
     try:
         found.append(_place("temporary files", Path(tempfile.gettempdir())))
@@ -61,7 +62,7 @@ def places() -> list[Place]:
 
 
 def homely(text: str) -> str:
-    """`text` with ``~`` in the place of the user's own folder, wherever that stands in it."""
+    """`text` with ``~`` wherever the user's home folder is in it."""
     home = os.path.expanduser("~")  # noqa: PTH111 -- pathlib's raises where there is none
     if len(home) < 2 or home == "~":
         return text
@@ -99,7 +100,7 @@ def _place(name: str, folder: Path, *, holds: dict[str, int] | None = None, need
 
 
 def _bytes(path: Path) -> int:
-    """Of a file, or of all files below a folder; what cannot be read counts for nothing."""
+    """Bytes of a file, or of all files below a folder. Unreadable ones are not counted."""
     total = 0
     for where, _, names in [("", [], [str(path)])] if path.is_file() else os.walk(path):
         for name in names:

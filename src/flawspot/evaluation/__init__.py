@@ -1,4 +1,4 @@
-"""How good a detector is, on photographs that it has never seen."""
+"""Measures a detector on photographs that it has never seen."""
 
 from flawspot.evaluation.run import MEMORY, Alteration, Evaluation, evaluate
 

@@ -1,4 +1,4 @@
-"""What became of each photograph at the threshold: by kind of defect, one by one, and as a file."""
+"""The verdict on each photograph at the threshold: by kind of defect, one by one, and as a file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ GOOD = "good"
 
 @dataclass(frozen=True)
 class Kind:
-    """Photographs of good parts, or of one kind of defect.
+    """The verdicts on good parts, or on one kind of defect.
 
     Attributes:
         name: the defect's, or ``good``.
         is_defective: whether its photographs should be called anomalous.
-        anomalous, total: how many were, of how many.
-        low, high: the interval of Wilson of that share, with 95 % confidence.
+        anomalous, total: how many were called anomalous, of how many.
+        low, high: Wilson's 95 % confidence interval of that share.
     """
 
     name: str
@@ -40,14 +40,14 @@ class Kind:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One photograph.
+    """The verdict on one photograph.
 
     Attributes:
-        path: of the photograph; `name` is what it is called below the data, fit to be printed.
+        path: the photograph; `name` is its printable name below the data.
         kind: the defect's name, or ``good``.
         score: its anomaly score.
-        is_anomalous: what the detector says.
-        is_defective: whether it should.
+        is_anomalous: the detector's verdict.
+        is_defective: the ground truth.
     """
 
     path: Path
@@ -59,12 +59,12 @@ class Outcome:
 
     @property
     def is_right(self) -> bool:
-        """Whether what the detector says is the truth."""
+        """Whether the verdict is correct."""
         return self.is_anomalous == self.is_defective
 
 
 def outcomes(evaluation: Evaluation) -> list[Outcome]:
-    """Of each photograph that could be read, in the order of the data."""
+    """The verdicts on the photographs that could be read, in the order of the data."""
     root, found = evaluation.data.root, []
     for sample, score in zip(evaluation.samples, evaluation.scores, strict=True):
         path, name = sample.path, name_below(sample.path, root)
@@ -85,13 +85,13 @@ def by_kind(found: list[Outcome]) -> list[Kind]:
 
 
 def wrong(found: list[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
-    """Defective photographs called good, and good ones called anomalous; those nearest to being right last."""
+    """Defective photographs called good, and good ones called anomalous; those nearest to the threshold last."""
     mistakes = sorted((each for each in found if not each.is_right), key=lambda each: each.score)
     return [each for each in mistakes if not each.is_anomalous], [each for each in mistakes[::-1] if each.is_anomalous]
 
 
 def write_scores(evaluation: Evaluation, path: Path) -> None:
-    """One line for each photograph, those that could not be read too: .csv, or .json.
+    """Write one line for each photograph, unreadable ones included, as .csv or .json.
 
     Raises:
         ConfigurationError: another suffix.
@@ -112,7 +112,7 @@ def write_scores(evaluation: Evaluation, path: Path) -> None:
             writer.writerow({k: spreadsheet_cell(v) if isinstance(v, str) else v for k, v in row.items()})
         text = file.getvalue()
     else:
-        raise ConfigurationError(f"cannot write scores into {path.name}: give it the suffix .csv or .json")
+        raise ConfigurationError(f"cannot write scores to {path.name}: give it the suffix .csv or .json")
     write_bytes(path, text.encode())
 
 
@@ -129,7 +129,7 @@ def _row(each: Outcome) -> dict[str, Any]:
 
 
 def _unread(name: str, reason: str) -> dict[str, Any]:
-    """Not inspected is neither good nor right."""
+    """The row of a photograph that was not inspected: neither good nor correct."""
     return {
         "photograph": name,
         "kind": None,

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML page that needs no network: rates by kind, and the pictures of what went wrong."""
+"""An evaluation as one HTML page that needs no network: rates by kind, and pictures of the wrong verdicts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flawspot.runtime.pictures import html_figure, picture
 from flawspot.texts import counted, visible
 
 _SHOWN = 30
-"""Pictures of each kind of mistake."""
+"""Most pictures of each kind of mistake."""
 _SIDE = 900
 _FIGURES = {
     "image_auroc": "image AUROC",
@@ -44,11 +44,12 @@ figcaption { font-size: .85rem; } figcaption, li { overflow-wrap: anywhere; }
 
 
 def write_page(evaluation: Evaluation, detector: Detector, path: Path, *, progress: Progress = SILENT) -> None:
-    """Write the page, as a whole or not at all.
+    """Write the page, completely or not at all.
 
     Args:
-        evaluation: by `detector`, which looks at the wrongly called photographs once more for their pictures.
-        detector: see above.
+        evaluation: the evaluation of `detector`, which inspects the wrongly called photographs again for their
+            pictures.
+        detector: the detector that was evaluated.
         path: an .html file.
         progress: told of the pictures.
 
@@ -69,7 +70,7 @@ def write_page(evaluation: Evaluation, detector: Detector, path: Path, *, progre
 <title>{title}</title><style>{_STYLE}</style></head><body>
 <h1>{title}</h1>
 <p>{counted(metrics.good_images, "good photograph")} and {metrics.defective_images:,} defective ones, at the threshold
-{evaluation.threshold:.6g}. Intervals hold with 95 % confidence.</p>
+{evaluation.threshold:.6g}. Intervals have 95 % confidence.</p>
 <div class="wide"><table class="names">
 <tr><th>kind</th><th>called anomalous</th><th>share</th><th>interval</th></tr>{kinds}</table></div>
 <h2>At every threshold</h2>
@@ -83,7 +84,7 @@ def write_page(evaluation: Evaluation, detector: Detector, path: Path, *, progre
 
 
 def _figures(evaluation: Evaluation) -> Iterator[str]:
-    """A row for each figure, or why it is not known."""
+    """A row for each figure, or the reason why it is unknown."""
     values, reasons = evaluation.metrics.as_dict(), evaluation.undefined
     for key, name in _FIGURES.items():
         value = values[key]

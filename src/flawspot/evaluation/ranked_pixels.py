@@ -1,4 +1,4 @@
-"""The pixels of a test set, ranked at the size of the anomaly maps and, where asked for, at the masks' own."""
+"""Ranks the pixels of a test set at the size of the anomaly maps and, on request, at the masks' own size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 
 class RankedPixels:
-    """Collects maps and masks, one photograph after the other, and measures them.
+    """Collects maps and masks one by one, and measures them.
 
     Use it in a ``with`` statement: it holds memory and temporary files.
     """
@@ -30,22 +30,22 @@ class RankedPixels:
 
         Args:
             folder: the photographs.
-            view: of the detector, which says how large its maps are.
-            memory: what goes beyond waits in a temporary file.
-            mask_size: rank at the masks' own size too.
+            view: the detector's view, which gives the size of its maps.
+            memory: limit in bytes; further data go to a temporary file.
+            mask_size: also rank at the masks' own size.
         """
-        pixels = math.prod(view.canvas)  # more of a photograph that is cropped, which then waits in a file
+        pixels = math.prod(view.canvas)  # more for cropped photographs, whose data then go to a file
         everything = len(folder.test) * pixels
         defective = everything - sum(not sample.is_defective for sample in folder.test) * pixels
         if mask_size:
             memory //= 2
         good, flawed = memory * 3 // 16, memory // 32
         self._at_maps = PixelScores(min(everything, good), min(defective, flawed))
-        # How large masks are is not known before they are read.
+        # The size of the masks is not known before they are read.
         self._at_masks = PixelScores(good, flawed) if mask_size else None
 
     def add(self, anomaly_map: Map, mask: Mask) -> Mask:
-        """Take one photograph: its map (h, w), and its mask of any size, which is returned at the map's."""
+        """Add one photograph: its map (h, w), and its mask of any size, which is returned at the map's size."""
         reduced = at_centres(mask, anomaly_map.shape)
         self._at_maps.add(anomaly_map, reduced)
         if self._at_masks is not None:
@@ -53,11 +53,11 @@ class RankedPixels:
         return reduced
 
     def at_maps(self) -> Curves:
-        """At the size of the maps."""
+        """The figures at the size of the maps."""
         return self._at_maps.curves()
 
     def at_masks(self, *, both: bool) -> PixelMetrics | None:
-        """At the masks' own size, None unless asked for; see `PixelMetrics.of` for `both`."""
+        """The figures at the masks' own size, None unless asked for; see `PixelMetrics.of` for `both`."""
         return None if self._at_masks is None else PixelMetrics.of(self._at_masks.curves(), both=both)
 
     def __enter__(self) -> RankedPixels:
@@ -72,8 +72,8 @@ class RankedPixels:
 
 
 def enlarged(anomaly_map: Map, size: tuple[int, int]) -> Map:
-    """The map (h, w) at (height, width) of `size`: bilinear between the centres of its cells, and averaged over the
-    cells under a pixel where `size` is smaller."""
+    """Resize the map (h, w) to `size` (height, width): bilinear between the centres of its cells. If `size` is smaller,
+    the cells under a pixel are averaged."""
     if anomaly_map.shape == size:
         return anomaly_map
     height, width = size

@@ -1,4 +1,4 @@
-"""How good a detector is, on photographs it has never seen: the shipped artifact over a labelled test set."""
+"""Measures the shipped artifact on a labelled test set that it has never seen."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from flawspot.runtime.reduced import prepare
 from flawspot.runtime.view import View
 
 MEMORY = 1 << 30
-"""Bytes for the scores of pixels: 4000 maps of 224 x 224. A smaller set takes less."""
+"""Default limit in bytes for the scores of pixels: 4000 maps of 224 x 224. A smaller set takes less."""
 
 _Value = TypeVar("_Value", np.float32, np.bool_)
 
 Alteration = Callable[[Sample, NDArray[np.uint8], NDArray[np.bool_]], tuple[NDArray[np.uint8], NDArray[np.bool_]]]
-"""What is done to a test photograph (H, W, 3) and its mask (H, W) before the detector sees it."""
+"""Changes a test photograph (H, W, 3) and its mask (H, W) before the detector sees it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,15 +49,15 @@ class Evaluation:
     Attributes:
         metrics: at image and pixel level; see `flawspot.metrics`.
         samples: the test images that could be read, in the order of `scores`.
-        scores: of each.
+        scores: score of each.
         skipped: test images that could not be read, with the reason.
-        data: the photographs: what was taken for what, and what was left out.
-        threshold: of the detector; a photograph is anomalous where its score is above.
-        maps: (N, S, S) float32, the anomaly map of each of the `samples`; None unless they were asked for. Those of a
-            detector with another geometry have the size of its canvas; maps of differing sizes are stretched to it.
-        masks: bool of the same shape, where the defects are; None likewise, and where there is no ground truth.
-        at_mask_size: the pixel figures with each map brought to the size of its photograph's mask; None unless they
-            were asked for, and without masks.
+        data: the photographs: how the folders were read, and what was left out.
+        threshold: the detector's threshold; a photograph is anomalous if its score is above it.
+        maps: (N, S, S) float32, the anomaly map of each of the `samples`; None unless asked for. With another geometry
+            they have the size of the canvas. Maps of different sizes are stretched to it.
+        masks: bool of the same shape, True on defects; None unless asked for, or without ground truth.
+        at_mask_size: the pixel figures with each map resized to its photograph's mask; None unless asked for, or
+            without masks.
     """
 
     metrics: Metrics
@@ -113,36 +113,36 @@ def evaluate(
     mask_size: bool = False,
     progress: Progress | bool = True,
 ) -> Evaluation:
-    """Run a detector over the test photographs of `data` and measure it.
+    """Run a detector on the test photographs of `data` and measure it.
 
         >>> flawspot.evaluate("part.onnx", "photos", progress=False).metrics.image_auroc
         1.0
 
-    Pixel figures compare maps and masks at the detector's input size S x S, masks resized by nearest neighbour, as the
-    field does; with another geometry at the size that the photograph has on the canvas. What the detector does not look
-    at counts as called good. The next photographs and masks are decoded while the detector looks at the present one,
-    and no map is kept.
+    Pixel figures compare maps and masks at the detector's input size S x S, with masks resized by nearest neighbour, as
+    is usual in the field. With another geometry, it is the photograph's size on the canvas. Places that the detector
+    does not inspect count as called good. Photographs and masks are decoded ahead, and no map is kept.
 
     Args:
-        detector: the .onnx file; or what `flawspot.train` or `flawspot.load` returned.
+        detector: the .onnx file; or the result of `flawspot.train` or `flawspot.load`.
         data: a folder in the MVTec layout: ``test/good``, ``test/<defect>``, and ``ground_truth`` for pixel figures; or
             folders of good and of defective photographs, or a list; see ``docs/data.md``.
         good: names of the folders or labels that are good; empty for the usual ones.
-        strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
+        strict: fail at the first photograph that cannot be read, and if there are files of kinds that are not read,
             instead of leaving them out.
-        pixels: measure at pixel level too, where there are masks; False looks at none.
-        memory: bytes for the scores of pixels. What goes beyond waits in a temporary file: the same figures, later.
-        alter: corrupts test photographs, to see how robust the detector is; None leaves them as they are.
-        keep_maps: return maps and masks as well; they take 5 bytes a pixel.
-        mask_size: measure pixels at the masks' own size too, maps enlarged bilinearly, for papers differ in that. Takes
-            time and memory by the masks' pixels.
-        progress: whether to show how far it is, or a `Progress` that is told of each image.
+        pixels: also measure at pixel level if there are masks; False reads no masks.
+        memory: limit in bytes for the scores of pixels. Further data go to a temporary file: the figures are the same,
+            but it is slower.
+        alter: corrupts test photographs to measure robustness; None leaves them unchanged.
+        keep_maps: also return maps and masks; they take 5 bytes a pixel.
+        mask_size: also measure pixels at the masks' own size, with maps enlarged bilinearly, as some papers do. Time
+            and memory grow with the masks' pixels.
+        progress: whether to show progress, or a `Progress` that is told of each image.
 
     Raises:
-        ArtifactError: a file that is no artifact.
-        DataError: no test images, or photographs of which it cannot be told whether they are good; masks for some of
-            the defective ones only, or one that does not fit its image, or cannot be right.
-        ImageError: with `strict`, a photograph that cannot be read.
+        ArtifactError: the file is not an artifact.
+        DataError: there are no test images, or it is unclear which photographs are good; only some of the defective
+            ones have masks, or a mask does not fit its image or is implausible.
+        ImageError: with `strict`, a photograph cannot be read.
     """
     if isinstance(detector, str | os.PathLike | Artifact):
         detector = load(detector)
@@ -175,7 +175,7 @@ def evaluate(
 
 @dataclass
 class _Seen:
-    """What has been seen of a test set so far; see `Evaluation`."""
+    """The results on a test set so far; see `Evaluation`."""
 
     keep_maps: bool
     folder: ImageFolder
@@ -224,10 +224,11 @@ _Read = tuple[NDArray[np.uint8], tuple[int, int], NDArray[np.bool_] | FlawspotEr
 def _reader(
     detector: Detector, alter: Alteration | None, *, with_masks: bool, mask_size: bool
 ) -> Callable[[Sample], _Read]:
-    """What reads a sample, in other threads: the photograph as the detector wants it, and its mask, at the map's size
-    or, with `mask_size`, at its own.
+    """A function for other threads that reads a sample: the photograph for the detector, and its mask, at the map's
+    size or, with `mask_size`, at its own.
 
-    A fault in the truth is returned in the place of the mask: it ends the evaluation, unlike one in a photograph.
+    An error in the ground truth is returned instead of the mask. It ends the evaluation, unlike an error in a
+    photograph.
     """
     view = detector.manifest.view
 
@@ -235,7 +236,7 @@ def _reader(
         if alter is None:
             photograph = detector.read(sample.path)
             image, (width, height) = photograph.pixels, photograph.size
-        else:  # which needs the photograph itself, however large
+        else:  # this needs the photograph itself, however large
             image = read_image(sample.path, white=detector.manifest.white)
             height, width = image.shape[:2]
         try:
@@ -258,7 +259,7 @@ def _reader(
 def _look(
     detector: Detector, photograph: _Read | Exception
 ) -> tuple[NDArray[np.float32], float, NDArray[np.bool_] | None]:
-    """Map, score and mask of what has been read; raises what went wrong there."""
+    """Map, score and mask of a sample that was read. Raises the error that occurred in reading."""
     if isinstance(photograph, Exception):
         raise photograph
     image, size, mask = photograph

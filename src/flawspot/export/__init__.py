@@ -1,1 +1,1 @@
-"""An artifact translated for a target, behind a gate that compares the translation with the artifact."""
+"""Translates an artifact for a target, behind a gate that compares the translation with the artifact."""

@@ -1,7 +1,7 @@
 """The intermediate form: a detector as a list of small operations on tensors of known shapes, for one photograph.
 
-Every target is written from it, and it is read from the artifact alone. The photograph has been resized to S x S: all
-that follows is here. A tensor is (channels, height, width), in float32 or as whole numbers with one scale.
+Every target is written from it, and it is read from the artifact alone. It covers everything after the photograph was
+resized to S x S. A tensor is (channels, height, width), in float32 or in integers with one scale.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from flawspot.export.tensors import Floats, Tensor
 
 @dataclass(frozen=True)
 class Input:
-    """The photograph's values 0 to 255, each looked up: normalised, and quantized where the tensor is.
+    """The photograph's values 0 to 255, converted by a table: normalised, and quantized if the tensor is.
 
     Attributes:
-        values: (3, 256), what stands for each value of red, green and blue: float32, or codes.
-        arithmetic: what the artifact does to a pixel to that end, in float32: operators of ONNX, each with the (3,)
-            numbers that it takes second; quantized afterwards where `y` is.
+        values: (3, 256), the result for each value of red, green and blue: float32, or codes.
+        arithmetic: the artifact's operations on a pixel, in float32: ONNX operators, each with its second operand of
+            (3,) numbers. If `y` is quantized, quantizing follows.
     """
 
     y: Tensor
@@ -41,7 +41,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution with its activation; of floats or of whole numbers, never mixed.
+    """A convolution with its activation, in floats or in integers, never mixed.
 
     Attributes:
         weight: (O, I / groups, kh, kw) float32, or int8 where `x` is quantized.
@@ -74,12 +74,12 @@ class Convolution:
 
     @property
     def depthwise(self) -> bool:
-        """Whether each channel has a kernel of its own."""
+        """Whether it is depthwise: each channel has its own kernel."""
         return self.groups == self.x.channels == self.y.channels
 
     @property
     def pointwise(self) -> bool:
-        """Whether each pixel is computed from the one at its place."""
+        """Whether each output pixel is computed from one input pixel at the same place."""
         return self.weight.shape[2:] == (1, 1) and self.strides == (1, 1) and not any(self.pads) and self.groups == 1
 
 
@@ -103,7 +103,7 @@ class Addition:
 
 @dataclass(frozen=True)
 class Conversion:
-    """The same numbers in another form: floats from codes, or codes from floats."""
+    """Conversion of a tensor: floats from codes, or codes from floats."""
 
     x: Tensor
     y: Tensor
@@ -131,11 +131,11 @@ Operation = (
 
 @dataclass(frozen=True)
 class Form:
-    """A detector.
+    """A detector in the intermediate form.
 
     Attributes:
         input_size: S.
-        operations: in an order in which each comes after those whose results it reads; `Input` first, `MapProduct`
+        operations: in an order where each comes after those whose results it reads; `Input` is first, `MapProduct`
             last.
     """
 
@@ -149,5 +149,5 @@ class Form:
 
     @property
     def quantized(self) -> bool:
-        """Whether any tensor is held in whole numbers."""
+        """Whether any tensor is in integers."""
         return any(operation.y.quantization is not None for operation in self.operations)

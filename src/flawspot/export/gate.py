@@ -1,4 +1,4 @@
-"""The parity gate: a translation is written where it computes what the artifact does, and nowhere else."""
+"""The parity gate: a translation is written only if it computes the same as the artifact."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from flawspot.runtime.detector import Detector
 from flawspot.runtime.session import open_session
 
 FLOAT_TOLERANCE = 1e-5
-"""Of map and score, relative to the largest value of the map."""
+"""Limit for map and score in float, relative to the largest value of the map."""
 STEPS, SHARE = 1, 0.001
-"""Of a layer's whole numbers: how far one may be off, in 256ths of what they can be, and how many may be."""
+"""Limits for a layer's integers: how far one may be off, in 256ths of their range, and how many may be."""
 LEAST_AGREEMENT, LEAST_RANK, MOST_ALARMS = 0.97, 0.99, 0.03
-"""Of whole numbers: verdicts that agree, rank correlation of scores, and difference of the false-alarm rates."""
+"""Limits for integers: share of equal verdicts, rank correlation of scores, and difference of the false-alarm rates."""
 LEAST_MAP = 0.9
-"""Of whole numbers: the correlation of each picture's map with the artifact's. A step in one layer shows large in a
-product of small distances, so no closer bound holds for all that is right."""
+"""Limit for integers: the correlation of each picture's map with the artifact's. A step in one layer can have a large
+effect in a product of small distances, so a tighter limit would reject correct translations."""
 _LAYERED = 3
-"""Pictures of which every layer is compared."""
+"""Number of pictures for which every layer is compared."""
 
 Maps = tuple[NDArray[np.float32], NDArray[np.float32]]
 Run = Callable[[NDArray[np.uint8]], Maps]
@@ -37,11 +37,11 @@ Run = Callable[[NDArray[np.uint8]], Maps]
 
 @dataclass(frozen=True)
 class Bounds:
-    """How far whole numbers that are computed by other rules may be off, where that depends on those rules.
+    """How far integers that follow other rounding rules may be off, where that depends on the rules.
 
     Attributes:
-        share: of a layer's numbers, given what the artifact has computed before it, that may differ by a step.
-        rank: what the scores' ranks must correlate with at least.
+        share: share of a layer's numbers that may differ by a step, given the artifact's inputs of the layer.
+        rank: least correlation of the scores' ranks.
     """
 
     share: float = SHARE
@@ -50,12 +50,12 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Layers:
-    """How the whole numbers of the layers compare.
+    """The comparison of the layers' integers.
 
     Attributes:
-        compared: layers.
-        steps: how far the worst number is off.
-        share: of the numbers that differ, in the layer where that is largest.
+        compared: the number of layers.
+        steps: the largest difference of a number.
+        share: the share of different numbers, in the layer where it is largest.
         worst: that layer's name.
     """
 
@@ -67,16 +67,16 @@ class Layers:
 
 @dataclass(frozen=True)
 class Parity:
-    """How a translation compares with its artifact.
+    """The comparison of a translation with its artifact.
 
     Attributes:
-        pictures: what was compared, in words.
-        map_difference, score_difference: the largest, relative to the largest value of the map.
-        layers: of whole numbers; None for floats, and where no layer can be looked at.
-        verdicts: share that agrees, at the artifact's threshold and the translation's.
+        pictures: a description of the compared pictures.
+        map_difference, score_difference: the largest differences, relative to the largest value of the map.
+        layers: the comparison of integers; None for floats, and if layers cannot be inspected.
+        verdicts: share of equal verdicts, at the artifact's threshold and the translation's.
         rank_correlation: of the scores (Spearman).
-        map_correlation: of the maps, pixel by pixel (Pearson), of the picture where it is least.
-        false_alarms, artifact_false_alarms: share of the good ones that are called anomalous.
+        map_correlation: pixelwise correlation of the maps (Pearson), for the picture where it is smallest.
+        false_alarms, artifact_false_alarms: share of the good pictures that are called anomalous.
         threshold: of the translation.
     """
 
@@ -93,14 +93,14 @@ class Parity:
 
 
 class Translation(Protocol):
-    """A translation at work."""
+    """A running translation."""
 
     def run(self, photographs: NDArray[np.uint8]) -> Maps:
         """(N, S, S, 3) -> maps (N, S, S), scores (N,)."""
         ...
 
     def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-        """Of each operation its place in the form and its tensor; see `compiling.CompiledC.trace`."""
+        """For each operation, its index in the form and its tensor; see `compiling.CompiledC.trace`."""
         ...
 
 
@@ -113,19 +113,19 @@ def compare(
     own_integers: bool,
     bounds: Bounds,
 ) -> Parity:
-    """Run both on the pictures, and refuse what is not equal.
+    """Run both on the pictures, and refuse a translation that differs.
 
     Args:
-        source: what is translated.
-        detector: what runs the artifact.
-        translation: what was written, at work.
+        source: the source of the translation.
+        detector: runs the artifact.
+        translation: the running translation.
         pictures: good and defective ones.
-        own_integers: of an int8 detector, the translation computes whole numbers by its own rules: verdicts are
-            compared, and layers where there is a form; else maps as of floats.
-        bounds: of what may differ then.
+        own_integers: the translation computes an int8 detector's integers by its own rules. Then verdicts are compared,
+            and layers if there is a form. Otherwise maps are compared as for floats.
+        bounds: the allowed differences in that case.
 
     Raises:
-        ExportError: they differ; says where and by how much.
+        ExportError: they differ; the message says where and by how much.
     """
     everything = np.concatenate([pictures.good, pictures.defective])
     wanted_maps, wanted = in_turn(detector.run, everything)
@@ -181,15 +181,15 @@ def _check(parity: Parity, bounds: Bounds, quantized: bool) -> None:
             f"the translation's verdicts agree with the artifact's on {100 * parity.verdicts:.3g} % of the pictures "
             f"(at least {100 * LEAST_AGREEMENT:g}), its scores rank with {parity.rank_correlation:.4f} (at least "
             f"{bounds.rank:g}), its false alarms differ by {difference:.3f} (at most {MOST_ALARMS:g}): nothing was "
-            "written; where pictures are few or alike, more photographs say more"
+            "written; with few or similar pictures, give more photographs"
         )
 
 
 def _layers(artifact: Artifact, form: Form, translation: Translation, everything: NDArray[np.uint8]) -> Layers:
-    """Compare the whole numbers of every layer with ONNX Runtime's, of a few pictures.
+    """Compare the integers of every layer with ONNX Runtime's, for a few pictures.
 
-    Each layer is given what the artifact has computed: a number that is rounded to its neighbour changes many that
-    follow, and would be taken for something wrong there.
+    Each layer gets the artifact's inputs. Otherwise a number rounded to its neighbour would change many later ones,
+    which would then look wrong.
     """
     steps = {
         step: operation.y
@@ -212,7 +212,7 @@ def _layers(artifact: Artifact, form: Form, translation: Translation, everything
             y = steps[step]
             codes = np.frombuffer(data, wanted[y.name].dtype).astype(np.int64)
             off = np.abs(codes - wanted[y.name].ravel().astype(np.int64))
-            if bits[y.name] == 16:  # whose steps are as fine as the rounding of the floats that they are made of
+            if bits[y.name] == 16:  # its steps are as fine as the rounding of the floats behind it
                 off = (off + 128) // 257
             different[y.name] += int(np.count_nonzero(off))
             furthest[y.name] = max(furthest[y.name], int(off.max()))
@@ -222,13 +222,13 @@ def _layers(artifact: Artifact, form: Form, translation: Translation, everything
 
 
 def in_turn(run: Run, pictures: NDArray[np.uint8]) -> Maps:
-    """One at a time, as a device would."""
+    """Run pictures one by one, as a device would."""
     found = [run(picture[None]) for picture in pictures]
     return np.concatenate([maps for maps, _ in found]), np.concatenate([scores for _, scores in found])
 
 
 def _threshold(wanted: NDArray[np.float32], scores: NDArray[np.float32], threshold: float) -> float:
-    """As many of the good photographs lie above it as above the artifact's own, which is kept where that is so."""
+    """A threshold with as many good scores above it as the artifact's has. The artifact's own is kept if it is one."""
     above = int(np.count_nonzero(wanted > threshold))
     if np.count_nonzero(scores > threshold) == above:
         return threshold
@@ -240,14 +240,14 @@ def _threshold(wanted: NDArray[np.float32], scores: NDArray[np.float32], thresho
 
 
 def map_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Pearson's, of two maps; 1 where they are equal, 0 where one of them alone is constant."""
+    """Pearson's correlation of two maps; 1 if they are equal, 0 if only one is constant."""
     a, b = (each.astype(np.float64) - each.mean(dtype=np.float64) for each in (first, second))
     spread = float(np.sqrt((a**2).sum() * (b**2).sum()))
     return float((a * b).sum()) / spread if spread > 0 else float(np.array_equal(first, second))
 
 
 def rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Spearman's, equal values sharing their mean rank; 1 where either is constant and they are equal."""
+    """Spearman's correlation, with mean ranks for ties; 1 if either is constant and they are equal."""
     a, b = _ranks(first), _ranks(second)
     a, b = a - a.mean(), b - b.mean()
     spread = float(np.sqrt((a**2).sum() * (b**2).sum()))

@@ -41,7 +41,7 @@ class Piece:
 
     Attributes:
         channels: (n,) indices; in the order in which they stand in the vector.
-        window: 1, or 3: the mean of 3 x 3 places in the place of one, zeros beyond the border.
+        window: 1, or 3: the mean of 3 x 3 places instead of one, with zeros beyond the border.
         units: of a tensor whose channels have their own; None for others.
     """
 

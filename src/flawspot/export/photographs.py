@@ -1,4 +1,5 @@
-"""What a translation is compared on: good photographs that the detector has not learned from, and defects on them."""
+"""Photographs for comparing a translation: good ones that the detector has not learned from, and copies with
+defects."""
 
 from __future__ import annotations
 
@@ -21,19 +22,20 @@ from flawspot.runtime.self_test import probe
 from flawspot.texts import counted
 
 MOST = 100
-"""Good photographs that are compared; more would only take longer."""
+"""Most good photographs that are compared; more would only take longer."""
 _GENERATED = 4
-"""Pictures of each product that flawspot draws."""
+"""Number of pictures of each product that flawspot draws."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures as a translation takes them.
+    """Pictures in the translation's input size.
 
     Attributes:
         good, defective: (N, S, S, 3) uint8 each; a defective one is a good one with a defect on it.
-        told: what they are, in a few words.
-        held_out: the good ones are those that the artifact's threshold rests on, so that another may.
+        told: a short description of the pictures.
+        held_out: whether the good ones are those that set the artifact's threshold, so that another threshold may be
+            set.
     """
 
     good: NDArray[np.uint8]
@@ -43,22 +45,22 @@ class Pictures:
 
 
 def generated(input_size: int) -> Pictures:
-    """Pictures that flawspot draws: no product of the detector's, but the same arithmetic."""
+    """Pictures that flawspot draws: not of the detector's product, but computed in the same way."""
     size = max(input_size, 64)
     good = [probe(), *(render(product, seed, size=size)[0] for product in PRODUCTS for seed in range(_GENERATED))]
     return _with_defects(good, input_size, counted(len(good), "generated picture"), held_out=False)
 
 
 def photographs(folder: Path, manifest: Manifest, progress: Progress = SILENT) -> Pictures:
-    """Good photographs of a folder: those that the threshold rests on, where there are any, else all.
+    """Good photographs of a folder: those that set the threshold, if there are any, else all.
 
     Args:
-        folder: as training takes it; its good photographs to learn from are meant.
+        folder: a folder as for training; its good training photographs are used.
         manifest: of the detector.
         progress: is told of each.
 
     Raises:
-        DataError: there are none, or none that can be read.
+        DataError: there are none, or none can be read.
     """
     paths = list(open_data(folder).train)
     if not paths:
@@ -78,7 +80,7 @@ def photographs(folder: Path, manifest: Manifest, progress: Progress = SILENT) -
     kind = "held-out good photograph" if held_out and not folds else "good photograph"
     more = "" if held_out else ", some perhaps learned from"
     if held_out and folds:
-        more = " that the threshold rests on"
+        more = " that set the threshold"
     return _with_defects(good, manifest.input_size, counted(len(good), kind) + more, held_out=held_out)
 
 

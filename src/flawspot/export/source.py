@@ -1,4 +1,4 @@
-"""What is translated, and what the translation says of itself."""
+"""The source of a translation, and the facts that the translation contains."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from flawspot.runtime.artifact import Artifact
 
 @dataclass(frozen=True)
 class Facts:
-    """What a translation says of itself.
+    """The facts about a detector that a translation contains.
 
     Attributes:
-        name: of the files, without suffix.
+        name: name of the files, without suffix.
         title: method, backbone, layers and input size.
         input_size: S.
-        threshold: a photograph whose score is above is anomalous; a float32.
-        product: the class name, as any text.
+        threshold: a photograph with a higher score is anomalous; a float32.
+        product: the product's name, any text.
         version: of flawspot.
         sha256: of the artifact's graph.
         macs: multiply-accumulates for one photograph.
@@ -36,12 +36,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Source:
-    """What is translated.
+    """The source of a translation.
 
     Attributes:
         artifact: verified.
-        form: its intermediate form; None for targets that are not written from it.
-        facts: what the translation says of itself.
+        form: its intermediate form; None for targets that do not use it.
+        facts: the facts for the translation.
     """
 
     artifact: Artifact
@@ -49,10 +49,10 @@ class Source:
     facts: Facts
 
     def needed_form(self) -> Form:
-        """The intermediate form, for a target that is written from it.
+        """The intermediate form, for a target that uses it.
 
         Raises:
-            ExportError: it has not been read.
+            ExportError: the form has not been read.
         """
         if self.form is None:
             raise ExportError("this target is written from the intermediate form, which has not been read")

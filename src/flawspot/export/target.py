@@ -1,4 +1,4 @@
-"""A target of ``flawspot export``: files that are written from an artifact, and something here that runs them."""
+"""The interface of a target of ``flawspot export``: it writes files from an artifact, and runs them if possible."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from flawspot.progress import Progress
 
 @dataclass(frozen=True)
 class Written:
-    """What a target has written, in memory as yet.
+    """The output of a target, still in memory.
 
     Attributes:
-        files: by path, the report left out.
-        parts: bytes, by part.
-        code: bytes of machine code on this machine's processor; None where there is none, or that is not known.
-        arena, arena_bound: bytes of memory that it works in; and what no plan for this order of operations goes below.
-            None where the target has none, or that is not known.
+        files: the files by path, without the report.
+        parts: bytes of each part.
+        code: bytes of machine code on this machine's processor; None if there is none, or it is unknown.
+        arena, arena_bound: bytes of working memory, and a lower bound for this order of operations. None if the target
+            has none, or it is unknown.
     """
 
     files: Mapping[Path, bytes]
@@ -36,12 +36,12 @@ class Target(Protocol):
     """A format that artifacts are translated to.
 
     Attributes:
-        name: that ``--to`` takes.
-        about: what is written, in a few words.
-        from_form: whether it is written from the intermediate form, which not every detector has.
-        own_integers: whether its arithmetic of whole numbers is its own, so that an int8 detector's may differ by a
-            step; else its maps must equal the artifact's, whatever the precision.
-        bounds: of what may differ then: those of `gate.Bounds` unless there is a reason for others.
+        name: name for ``--to``.
+        about: a short description of the output.
+        from_form: whether it uses the intermediate form, which not every detector has.
+        own_integers: whether it computes integers by its own rules, so that an int8 detector's may differ by a step.
+            Otherwise its maps must equal the artifact's, whatever the precision.
+        bounds: the allowed differences in that case: those of `gate.Bounds`, unless there is a reason for others.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Target(Protocol):
     bounds: Bounds
 
     def check_path(self, path: Path) -> tuple[Path, ...]:
-        """The files that will be written beside the report, so that what cannot be written is told at once.
+        """The files that will be written beside the report, so that unwritable ones are reported at once.
 
         Raises:
-            ConfigurationError: a name that no such file should have; says what is right.
+            ConfigurationError: the name does not suit such a file; the message says what does.
         """
         ...
 
@@ -62,21 +62,21 @@ class Target(Protocol):
         """Translate.
 
         Raises:
-            ExportError: it has no such form; says what is in the way.
+            ExportError: the detector has no such form; the message says why.
         """
         ...
 
     def runs_here(self) -> str | None:
-        """What runs a translation here to compare it, in words for the report; None where nothing does."""
+        """What runs a translation here to compare it, as text for the report; None if nothing does."""
         ...
 
     @property
     def missing(self) -> str:
-        """What to do where `runs_here` is None, in one line: "there is no ... here to compare ... with: ..."."""
+        """What to do if `runs_here` is None, in one line: "there is no ... here to compare ... with: ..."."""
         ...
 
     def at_work(self, source: Source, written: Written) -> AbstractContextManager[Translation]:
-        """A translation that is run, and gone with its files afterwards.
+        """A running translation. Its files are removed afterwards.
 
         Raises:
             ExportError: it cannot be run.
@@ -84,22 +84,22 @@ class Target(Protocol):
         ...
 
     def measured(self, source: Source, written: Written) -> Written:
-        """With what is only known where it runs: bytes of code, say."""
+        """Add facts that are only known where it runs, such as bytes of code."""
         ...
 
 
 @runtime_checkable
 class BringsRuntime(Protocol):
-    """A target whose files hold a runtime of others, which is given or fetched."""
+    """A target whose files include a third-party runtime, which is given or fetched."""
 
     def with_runtime(self, path: Path | None, progress: Progress) -> Target:
-        """The target with its runtime at hand.
+        """The target with its runtime.
 
         Args:
-            path: where it is; None for the cache, or what is fetched into it.
-            progress: is told of what is fetched.
+            path: place of the runtime; None for the cache, or fetched into it.
+            progress: told of the fetching.
 
         Raises:
-            ExportError: it cannot be had, or is not what it should be.
+            ExportError: the runtime is not available, or not the expected one.
         """
         ...

@@ -1,4 +1,4 @@
-"""``flawspot export``: an artifact becomes a file for a target, if the gate lets it."""
+"""``flawspot export``: translates an artifact for a target, and writes the result if the gate accepts it."""
 
 from __future__ import annotations
 
@@ -33,21 +33,20 @@ _FIGURES = ("pixel_f1_max", "image_auroc")
 
 @dataclass(frozen=True)
 class Report:
-    """What was written, and how it compares.
+    """The written files, and their comparison with the artifact.
 
     Attributes:
-        target: what it was translated to.
-        files: what was written.
+        target: the target.
+        files: the written files.
         title, graph_sha256: of the detector.
-        precision: ``int8`` or ``float32``, in which the backbone is computed.
-        parts: bytes that are kept, by part.
-        code: bytes of machine code on this machine, or None where there is none, or that is not known.
-        arena, arena_bound: bytes of memory that it works in; and what no plan for this order of operations goes below.
-            None where that is not known.
+        precision: precision of the backbone, ``int8`` or ``float32``.
+        parts: stored bytes of each part.
+        code: bytes of machine code on this machine; None if there is none, or it is unknown.
+        arena, arena_bound: bytes of working memory, and a lower bound for this order of operations; None if unknown.
         macs: multiply-accumulates for a photograph.
-        parity: None where it was not compared.
-        figures: with labelled photographs, of artifact and translation each: pixel F1-max and image AUROC.
-        compared_with: what ran the translation.
+        parity: the comparison; None if there was none.
+        figures: with labelled photographs: pixel F1-max and image AUROC, of artifact and translation.
+        compared_with: the program that ran the translation.
     """
 
     target: str
@@ -66,7 +65,7 @@ class Report:
 
     @property
     def verified(self) -> bool:
-        """Whether the gate has let it through."""
+        """Whether the gate has accepted it."""
         return self.parity is not None
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,31 +84,31 @@ def export(
     runtime: Path | None = None,
     progress: Progress = SILENT,
 ) -> Report:
-    """Translate an artifact: what the target writes, and ``<path>.report.json``.
+    """Translate an artifact: write the target's files, and ``<path>.report.json``.
 
     Args:
-        artifact: verified.
-        path: of the file, or the folder, as the target says.
+        artifact: a verified artifact.
+        path: path of the file, or of the folder, depending on the target.
         target: a name of `TARGETS`.
-        folder: good photographs to compare on; None for generated pictures.
-        data: labelled photographs, to measure both.
-        unverified: write it though nothing here runs it to compare.
-        runtime: of a target that brings one: where it is; None to fetch it.
-        progress: is told of the steps.
+        folder: good photographs for the comparison; None for generated pictures.
+        data: labelled photographs, on which both are measured.
+        unverified: write it even if nothing here can run it to compare.
+        runtime: for a target that includes a runtime: its place; None to fetch it.
+        progress: told of the steps.
 
     Raises:
-        ArtifactError: it fails its self-test.
-        ExportError: it has no such form, differs from the artifact, or nothing here runs it and `unverified` was not
-            said.
-        ConfigurationError: no such target, or a name that no such file should have.
-        DataError: no photographs.
+        ArtifactError: the artifact fails its self-test.
+        ExportError: it has no such form, differs from the artifact, or nothing here can run it and `unverified` is not
+            set.
+        ConfigurationError: there is no such target, or the name does not suit such a file.
+        DataError: there are no photographs.
         FlawspotError: it cannot be written.
     """
     kind = TARGETS.get(target)
     if kind is None:
         raise ConfigurationError(f"there is no target {target!r}: the known ones are {', '.join(TARGETS)}")
     if runtime is not None and not isinstance(kind, BringsRuntime):
-        raise ConfigurationError(f"the target {target} brings no runtime: leave out --runtime")
+        raise ConfigurationError(f"the target {target} includes no runtime: leave out --runtime")
     geometry = artifact.manifest.geometry
     if geometry is not None:
         raise ExportError(
@@ -121,7 +120,7 @@ def export(
         for name in (*names, _report_of(path)):
             check_writable(name)
         if data is not None:
-            open_data(data)  # before the work, so that what is no data is told at once
+            open_data(data)  # before the work, so that an error is reported at once
         if isinstance(kind, BringsRuntime):
             kind = kind.with_runtime(runtime, progress)
         return _export(artifact, path, kind, (folder, data), unverified, progress)
@@ -133,7 +132,7 @@ def _report_of(path: Path) -> Path:
 
 @contextmanager
 def _no_empty_folder(folder: Path) -> Iterator[None]:
-    """Remove a folder that was made for files that are not written."""
+    """Remove a folder that was created for files that are not written after all."""
     new = not folder.exists()
     try:
         yield
@@ -195,7 +194,7 @@ def _compared(
     detector = load(source.artifact, device="cpu", self_test=True)
     pictures = generated(manifest.input_size) if folder is None else photographs(folder, manifest, progress)
     with ExitStack() as stack:
-        with progress.step("preparing what runs it"):
+        with progress.step("preparing the runtime"):
             translation = stack.enter_context(kind.at_work(source, written))
         with progress.step("comparing with the artifact"):
             parity = compare(
@@ -211,7 +210,7 @@ def _compared(
 
 
 def _rounded_down(threshold: float) -> float:
-    """The largest float32 that is not above: a float32 score is above both or none of them."""
+    """The largest float32 that is not above `threshold`. A float32 score is above both or neither."""
     nearest = np.float32(threshold)
     return float(nearest if nearest <= threshold else np.nextafter(nearest, np.float32(-np.inf)))
 
@@ -224,7 +223,7 @@ class TranslatedDetector(Detector):
         self._translation = translation
 
     def run(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """As `Detector.run`; what has another size is resized as in the graph, and rounded."""
+        """As `Detector.run`. Photographs of another size are resized as in the graph, and rounded."""
         size = self.manifest.input_size
         return self._translation.run(np.stack([resized(image, size) for image in batch]))
 

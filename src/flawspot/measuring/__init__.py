@@ -1,1 +1,1 @@
-"""Processes in which something is timed and its memory taken, and what runs in them."""
+"""Measures time and memory in separate processes."""

@@ -1,6 +1,6 @@
-"""Energy from the processor's own counters (RAPL), where Linux lets them be read; never an estimate.
+"""Reads energy from the processor's own counters (RAPL) if Linux allows it; never an estimate.
 
-They count everything that runs on the processor, idle included, and mostly only the administrator may read them.
+They count everything that runs on the processor, idle power included, and usually only the administrator may read them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ POWERCAP = Path("/sys/class/powercap")
 
 
 class EnergyMeter:
-    """Joules of all processor packages since it was made.
+    """Joules of all processor packages since this object was made.
 
     Args:
         root: where Linux shows the counters.
     """
 
     def __init__(self, root: Path = POWERCAP) -> None:
-        # intel-rapl:0 is a package, intel-rapl:0:1 a part of it; AMD's go by the same name.
+        # intel-rapl:0 is a package, intel-rapl:0:1 a part of it; AMD's have the same names.
         packages = [p for p in root.glob("intel-rapl:*") if p.name.count(":") == 1] if root.is_dir() else []
         self._before = {
             package: joules for package in packages if (joules := _counter(package, "energy_uj")) is not None
@@ -26,7 +26,7 @@ class EnergyMeter:
         self._all_readable = bool(packages) and len(self._before) == len(packages)
 
     def joules(self) -> float | None:
-        """So far; None where there are no counters, or not all can be read."""
+        """Joules so far; None if there are no counters, or not all can be read."""
         if not self._all_readable:
             return None
         total = 0
@@ -34,7 +34,7 @@ class EnergyMeter:
             now = _counter(package, "energy_uj")
             if now is None:
                 return None
-            if now < before:  # the counter began anew
+            if now < before:  # the counter has wrapped around
                 most = _counter(package, "max_energy_range_uj")
                 if most is None:
                     return None

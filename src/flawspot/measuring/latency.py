@@ -1,4 +1,4 @@
-"""How long one photograph takes, from decoded pixels to the result."""
+"""Measures the time for one photograph, from decoded pixels to the result."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MOST = 50
 SECONDS = 5.0
 
 Run = Callable[[NDArray[np.uint8]], object]
-"""Looks at a batch of one photograph, (1, H, W, 3)."""
+"""Runs on a batch of one photograph, (1, H, W, 3)."""
 
 
 def latency(detector: Detector, photographs: Sequence[NDArray[np.uint8]]) -> dict[str, float]:
     """Milliseconds for one decoded photograph: ``latency_ms``, the median, and ``latency_ms_p95``.
 
     Args:
-        detector: loaded with as many threads as are to be measured.
-        photographs: (H, W, 3) each; taken in turn, several times if they are few.
+        detector: a detector loaded with the number of threads to measure.
+        photographs: (H, W, 3) each; used in turn, repeatedly if there are few.
     """
     warm_up(detector.run, photographs, WARM_UP)
     seconds = timed(detector.run, photographs, least=LEAST, most=MOST, seconds=SECONDS)
@@ -33,7 +33,7 @@ def latency(detector: Detector, photographs: Sequence[NDArray[np.uint8]]) -> dic
 
 
 def warm_up(run: Run, photographs: Sequence[NDArray[np.uint8]], calls: int) -> None:
-    """The first calls, which take longer and count nowhere."""
+    """Make the first calls, which take longer and are not counted."""
     for index in range(calls):
         run(photographs[index % len(photographs)][None])
 
@@ -42,9 +42,9 @@ def timed(run: Run, photographs: Sequence[NDArray[np.uint8]], *, least: int, mos
     """Seconds of each call of `run`.
 
     Args:
-        run: what is timed.
-        photographs: (H, W, 3) each; taken in turn.
-        least, most: how many calls; beyond `least` none begins once so many `seconds` have passed.
+        run: the function to time.
+        photographs: (H, W, 3) each; used in turn.
+        least, most: number of calls. After `least` calls none starts once `seconds` have passed.
     """
     found: list[float] = []
     end = time.perf_counter() + seconds

@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 def forget_peak() -> None:
-    """Count the peak from here on. Only Linux can; elsewhere it stays counted from the start of the process, which is
-    the same for the first thing that a process does."""
+    """Count the peak from now on. Only Linux can do this. Elsewhere it is counted from the start of the process, which
+    is the same for the first work of a process."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_resident_bytes() -> int | None:
-    """The most memory this process has had in RAM so far, or since `forget_peak`.
+    """The peak memory of this process in RAM so far, or since `forget_peak`.
 
     Returns:
-        Bytes; None where the platform does not tell.
+        Bytes; None if the platform does not report it.
     """
     system: str = sys.platform
     if system == "linux":
@@ -28,11 +28,11 @@ def peak_resident_bytes() -> int | None:
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if system == "darwin" else peak * 1024  # KiB everywhere but on macOS
+    return peak if system == "darwin" else peak * 1024  # KiB, except on macOS
 
 
 def _linux() -> int | None:
-    # Not getrusage: its figure survives exec, so that a child would begin with the peak of its parent.
+    # getrusage is not used: its figure survives exec, so a child would start with the peak of its parent.
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     except OSError:

@@ -1,8 +1,8 @@
-"""A process that does nothing but predict, and tells what that took. Run by `flawspot.measuring.processes`.
+"""A process that only predicts, and reports its time and memory. Run by `flawspot.measuring.processes`.
 
 One JSON object on standard input: ``model`` (a path), ``threads`` (None for the default), ``photographs`` (paths; none
 for a noise image of ``size``), ``runs``, ``warm_up``, ``seconds`` (at most). One JSON object on standard output.
-No torch: this is what a device would run.
+It does not import torch, so it runs what a device would run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LEAST = 3
-"""Runs that are timed however long they take."""
+"""Least number of timed runs."""
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def measure(order: dict[str, Any]) -> dict[str, Any]:
-    """Predict as `order` says."""
+    """Predict according to `order`."""
     import numpy as np
 
     from flawspot.measuring.energy import EnergyMeter

@@ -1,4 +1,4 @@
-"""What a detector really takes on this machine: each measurement in a process of its own, warmed up."""
+"""Measures what a detector takes on this machine: each measurement in a separate process, after a warm-up."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from flawspot.runtime.view import View, as_view
 RUNS = 50
 WARM_UP = 5
 SECONDS = 20
-"""The most that one latency is measured for; at least three runs are made."""
+"""Longest time for one latency measurement; at least three runs are made."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """One graph in ONNX Runtime, a photograph at a time, from decoded pixels to the result.
+    """The latency of one graph in ONNX Runtime, one photograph at a time, from decoded pixels to the result.
 
     Attributes:
-        threads: how many it might use; None for all.
-        runs: how many were timed, after the warm-up.
+        threads: the threads it might use; None for all.
+        runs: the number of timed runs, after the warm-up.
         p50_ms, p95_ms: milliseconds.
-        peak_bytes: the most resident memory of the process; None where the platform does not tell.
-        peak_bytes_before: that before the graph was loaded: Python, numpy, ONNX Runtime and the photographs.
-        joules: of the whole processor for one photograph; None where it has no counters that may be read.
+        peak_bytes: peak resident memory of the process; None if the platform does not report it.
+        peak_bytes_before: the same before the graph was loaded: Python, numpy, ONNX Runtime and the photographs.
+        joules: joules of the whole processor for one photograph; None without readable counters.
     """
 
     threads: int | None
@@ -51,12 +51,12 @@ class Latency:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A process that trained a detector.
+    """The costs of a process that trained a detector.
 
     Attributes:
-        seconds: of the training.
-        images: photographs the method was fitted on.
-        peak_bytes, peak_bytes_before: the most resident memory, and that before training: Python, torch, ONNX Runtime.
+        seconds: duration of the training.
+        images: number of photographs that the method was fitted on.
+        peak_bytes, peak_bytes_before: peak resident memory, and the same before training: Python, torch, ONNX Runtime.
     """
 
     seconds: float
@@ -75,9 +75,9 @@ def measure_model(
     """Time an ONNX model that takes photographs, once for each number of threads.
 
     Args:
-        model: its file.
-        view: what it sees of a photograph; noise of the canvas's size is given to it where there are no photographs.
-        photographs: read once and given in turn.
+        model: the model's file.
+        view: how it sees a photograph. Without photographs it gets noise of the canvas's size.
+        photographs: read once and used in turn.
         threads: None for all.
 
     Raises:
@@ -98,9 +98,9 @@ def measure_model(
 
 
 def measure_backbone(manifest: Manifest, *, photographs: Sequence[Path] = ()) -> list[Latency]:
-    """Time the bare backbone of a detector: resized photograph to last tap, no head. Needs the training half.
+    """Time the backbone of a detector alone: from resized photograph to last tap. It needs the training half.
 
-    It is built anew with random weights, which take as long as trained ones.
+    It is built with random weights, which take as long as trained ones.
 
     Raises:
         FlawspotError: the process failed.
@@ -121,23 +121,23 @@ def measure_backbone(manifest: Manifest, *, photographs: Sequence[Path] = ()) ->
 def measure_training(
     data: Path, *, random_weights: bool, settings: Mapping[str, Scalar], **arguments: Any
 ) -> TrainingRun:
-    """Train on `data` in a process of its own and tell its peak memory; nothing is kept.
+    """Train on `data` in a separate process and report its peak memory. Nothing is kept.
 
     Args:
-        data: photographs, as `flawspot.train` takes them.
-        random_weights: where there are no pretrained ones at hand; memory is the same.
-        settings: hyperparameters. Methods that train for epochs reach their peak in the first: `epochs` 1 saves time.
-        arguments: others of `flawspot.train`.
+        data: photographs, as for `flawspot.train`.
+        random_weights: set if there are no pretrained weights here; memory is the same.
+        settings: hyperparameters. Methods with epochs reach their peak in the first, so `epochs` 1 saves time.
+        arguments: other arguments of `flawspot.train`.
 
     Raises:
-        FlawspotError: training failed, with its reason.
+        FlawspotError: training failed; the message has the reason.
     """
     order = {**arguments, "data": str(data), "random_weights": random_weights, "settings": dict(settings)}
     return TrainingRun(**_run("flawspot.measuring.training_process", order))
 
 
 def _run(module: str, order: Mapping[str, Any]) -> dict[str, Any]:
-    """Give `order` to a fresh process of `module`, and return what it prints."""
+    """Give `order` to a new process of `module`, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", module],
         input=json.dumps(order),
@@ -150,6 +150,6 @@ def _run(module: str, order: Mapping[str, Any]) -> dict[str, Any]:
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     if done.returncode:
         raise FlawspotError(f"the measuring process failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
-    # Libraries may print too; the result is the last line.
+    # Libraries may print too, so the result is the last line.
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result

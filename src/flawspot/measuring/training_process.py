@@ -1,4 +1,4 @@
-"""A process that trains a detector and tells its peak memory. Run by `flawspot.measuring.processes`.
+"""A process that trains a detector and reports its peak memory. Run by `flawspot.measuring.processes`.
 
 One JSON object on standard input: the arguments of `flawspot.training.road.train`. One on standard output.
 """
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def measure(order: dict[str, Any]) -> dict[str, Any]:
-    """Train as `order` says; nothing is written."""
+    """Train according to `order`. Nothing is written."""
     from flawspot.measuring.peak_memory import peak_resident_bytes
     from flawspot.training.road import train
 

@@ -1,6 +1,6 @@
-"""Ways to tell anomalous from good. Calling this package, ``flawspot.methods()``, gives every registered method.
+"""Anomaly detection methods. Calling this package, ``flawspot.methods()``, returns every registered method.
 
-The classes are imported when first used; importing this package is quick and needs no torch.
+The classes are imported when first used, so importing this package is quick and needs no torch.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from flawspot.methods.stfpm import PaSTe as PaSTe
 
 DEFAULT_METHOD = "jury"
-"""What `train` learns where no method is named: of those within 5 MB and 500 million multiply-accumulates the one with
-the best figures over six sets, docs/results.md."""
+"""The default method of `train`. Of those within 5 MB and 500 million multiply-accumulates it has the best figures over
+six data sets; see docs/results.md."""
 
 _HOMES = {
     "CFA": "flawspot.methods.cfa",

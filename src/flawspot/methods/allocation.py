@@ -1,4 +1,4 @@
-"""Memory that training takes and frees in every step."""
+"""Speeds up memory that training allocates and frees in every step."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _M_MMAP_MAX, _MMAP_MAX_DEFAULT = -4, 65536
 
 @contextlib.contextmanager
 def keeping_freed_memory() -> Iterator[None]:
-    """Keep what is freed in this block for what is taken next, and give it back to the system at its end.
+    """Reuse memory that is freed in this block, and return it to the system at its end.
 
-    glibc returns large blocks to the system at once, and for the next one every page is made and zeroed anew: a quarter
-    of STFPM's training time on a CPU. Results are the same. Does nothing where the C library is another one.
+    glibc returns large blocks to the system at once. The pages of the next block must then be created and zeroed again,
+    which takes a quarter of STFPM's training time on a CPU. Results are the same. Does nothing with other C libraries.
     """
     if platform.libc_ver()[0] != "glibc":
         yield

@@ -1,8 +1,9 @@
-"""What a method is: fit on features of good images, then a head from feature maps to an anomaly map and a score.
+"""The interface of a method: fit on features of good images, then a head from feature maps to an anomaly map and a
+score.
 
-A method may tell what it costs before it is fitted. What it tells belongs to the class that says how it fits and
-predicts: a subclass with a `required`, `fit` or `head` of its own starts with costs that nobody knows, whatever its
-parent tells. It tells its own, or says which of its parent's still hold: ``training_costs = Parent.training_costs``.
+A method may give its costs before it is fitted. They belong to the class that defines how it fits and predicts. A
+subclass with its own `required`, `fit` or `head` therefore starts with unknown costs, whatever its parent gives. It
+defines its own, or says which of its parent's still hold: ``training_costs = Parent.training_costs``.
 """
 
 from __future__ import annotations
@@ -27,36 +28,36 @@ from flawspot.seeds import MAX_SEED
 
 _DESCRIBED = ("required", "fit", "head")
 _COSTS = ("planned_parts", "parts", "stored_width", "planned_networks", "training_costs", "paper_costs")
-"""What is told of the above."""
+"""The methods that give costs."""
 
 
 @dataclass(kw_only=True)
 class Method(ABC):
-    """A way to tell anomalous from good, given the feature maps of a frozen backbone.
+    """A method that tells anomalous from good, given the feature maps of a frozen backbone.
 
-    A subclass is a dataclass whose fields are its hyperparameters (`flawspot.methods.settings`); attributes learned in
-    `fit` end in ``_``. It tells what it stores and computes by `planned_parts`, by `parts`, or by both.
+    A subclass is a dataclass whose fields are its hyperparameters (`flawspot.methods.settings`). Attributes learned in
+    `fit` end in ``_``. It gives what it stores and computes by `planned_parts`, by `parts`, or by both.
 
     Attributes:
-        seed: of every random choice.
-        shapes_: of what it was fitted on; set by `fit`.
+        seed: seed of every random choice.
+        shapes_: shapes of the features that it was fitted on; set by `fit`.
     """
 
     name: ClassVar[str]
-    """As given on the command line: small letters, digits and underscores."""
+    """Name on the command line: small letters, digits and underscores."""
     source: ClassVar[str]
-    """The paper the method is from."""
+    """The paper of the method."""
     default_layers: ClassVar[str] = "equiv"
     validation_fraction: ClassVar[float] = 0.0
-    """The share of the good images that `fit` wants held out to choose its epoch."""
+    """The share of the good images that `fit` needs held out to choose its epoch."""
     refits_quickly: ClassVar[bool] = False
-    """Whether a handful of fits more are cheap, so that every photograph can be scored by a detector of its own."""
+    """Whether a few more fits are cheap, so that every photograph can be scored by a detector that has not seen it."""
     shortest_fit: ClassVar[Mapping[str, Scalar]] = {}
-    """Hyperparameters with which `fit` needs the same memory in the least time, where there are such."""
+    """Hyperparameters with which `fit` needs the same memory in the least time, if any."""
     int8_settings: ClassVar[Mapping[str, Scalar]] = {}
-    """Hyperparameters that a detector of precision ``int8`` has where nobody sets them: how its stores are kept."""
+    """Defaults of hyperparameters for a detector of precision ``int8``: how its stores are kept."""
     planned_at_most: ClassVar[bool] = False
-    """Whether parts depend on the photographs, so that `planned_parts` are the most they can be."""
+    """Whether parts depend on the photographs, so that `planned_parts` are upper bounds."""
 
     seed: int = setting(0, low=0, high=MAX_SEED)
 
@@ -83,46 +84,47 @@ class Method(ABC):
         return taps
 
     def pasted_photographs(self) -> int:
-        """How many photographs, or tiles, with pasted defects `fit` wants in `FeatureSet.pasted`."""
+        """The number of photographs, or tiles, with pasted defects that `fit` needs in `FeatureSet.pasted`."""
         return 0
 
     def turns(self) -> tuple[int, ...]:
-        """By how many quarters the photographs are turned that `fit` wants in `FeatureSet.turned` as well; 1 to 3."""
+        """The rotations, in quarter turns (1 to 3), for which `fit` also needs features in `FeatureSet.turned`."""
         return ()
 
     @abstractmethod
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
         """Learn from the features of good images. Sets `shapes_` and the learned attributes, and returns itself.
 
-        Where photographs are cut into T tiles, each tile is an image: row n T + t is tile t of photograph n. A method
-        that learns something for each position, as PaDiM does, keeps it for each position of each tile; the others have
-        one model for all tiles. Where a part of the photographs is looked at (`FeatureSet.cells`), features outside it
-        do not enter what tells anomalous from good inside.
+        If photographs are cut into T tiles, each tile is an image: row n T + t is tile t of photograph n. A method that
+        learns something for each position, as PaDiM does, keeps it for each position of each tile. The others have one
+        model for all tiles. If only a part of the photographs is inspected (`FeatureSet.cells`), features outside it
+        must not affect what is learned about the inside.
 
         Args:
-            features: of the images to learn from.
-            validation: of other good images, to choose the epoch by; None for methods without `validation_fraction`.
+            features: features of the images to learn from.
+            validation: features of other good images, to choose the epoch; None for methods without
+                `validation_fraction`.
             progress: told of epochs and other long loops.
 
         Raises:
-            ConfigurationError: hyperparameters and features do not go together.
-            DataError: too few images, or nothing of them is looked at (`FeatureSet.check_inside`).
+            ConfigurationError: hyperparameters and features do not fit together.
+            DataError: there are too few images, or no part of them is inspected (`FeatureSet.check_inside`).
             TrainingError: the training diverged.
         """
 
     def leave_room(self) -> None:
-        """Told before `fit` that the detector is to be updated later on, for a method whose stores need room for it.
+        """Prepare for later updates. Called before `fit`, for methods whose stores need room for them.
 
         Raises:
-            ConfigurationError: it cannot be, or not with these hyperparameters.
+            ConfigurationError: it cannot be updated, or not with these hyperparameters.
         """
         if type(self).learned is Method.learned:
             raise ConfigurationError(f"detectors of {self.name} cannot be updated: leave out --state")
 
     def learned(self) -> Mapping[str, NDArray[Any]] | None:
-        """What an update goes on from beside the constants of the graph, by names of the method's own.
+        """What an update needs besides the constants of the graph, by names of the method's own.
 
-        Its module ``updating`` reads that (`flawspot.methods.updating`). None: it cannot be updated.
+        Its module ``updating`` reads this (`flawspot.methods.updating`). None: it cannot be updated.
         """
         return None
 
@@ -134,17 +136,17 @@ class Method(ABC):
     def head(self) -> nn.Module:
         """The fitted head: ``forward({layer: (N T, C, H, W)}, inside=None) -> (map (N T, h, w), score (N T,))``.
 
-        Both are float32, h x w is `Shapes.input_size`, and rows are tiles as in `fit`, all T of each photograph; where
-        photographs are whole T is 1. The score is the maximum of the map. `inside` (N T, h, w) is one for pixels that
-        are looked at and zero for the others: the map is zero there, and depends on no feature of a tap's cell that has
-        no pixel inside (`flawspot.methods.inside`). Without it all is looked at, and the graph has nothing of this. It
-        is exported into the artifact's graph behind the backbone.
+        Both are float32, h x w is `Shapes.input_size`, and rows are tiles as in `fit`, all T of each photograph; for
+        whole photographs T is 1. The score is the maximum of the map. `inside` (N T, h, w) is one for inspected pixels
+        and zero for the others. The map is zero outside, and does not depend on any tap's cell without an inspected
+        pixel (`flawspot.methods.inside`). Without `inside` everything is inspected, and the graph has no operators for
+        it. The head is exported into the artifact's graph behind the backbone.
         """
 
     def parts(self) -> list[Part]:
-        """What the fitted head stores, and computes for one image, by named part; as planned unless a method counts.
+        """What the fitted head stores, and computes for one image, by named part. The default is the plan.
 
-        Where photographs are cut, bytes are of all tiles and multiply-accumulates of one, looked at as a whole.
+        If photographs are cut, bytes are for all tiles, and multiply-accumulates for one tile, inspected as a whole.
         """
         planned = self.planned_parts(self.shapes_)
         if planned is None:
@@ -152,23 +154,23 @@ class Method(ABC):
         return planned
 
     def planned_parts(self, shapes: Shapes) -> list[Part] | None:
-        """`parts`, before the fit; None where they are only known after it.
+        """The same as `parts`, before the fit; None if it is only known afterwards.
 
         Raises:
-            ConfigurationError: hyperparameters and shapes do not go together.
+            ConfigurationError: hyperparameters and shapes do not fit together.
         """
         return None
 
     def stored_width(self, part: str) -> int | None:
-        """Bytes of one stored number of the part of that name; None for codes, which have no other precision."""
+        """Bytes of one stored number of the part with that name; None for codes, which have only one precision."""
         return FLOAT
 
     def planned_networks(self, shapes: Shapes) -> Mapping[str, nn.Module]:
-        """The parts that are networks, by name, on torch's meta device: their batch norms can be folded."""
+        """The parts that are networks, by name, on torch's meta device. Their batch norms can be folded."""
         return {}
 
     def training_costs(self, shapes: Shapes) -> FittingCosts | None:
-        """What `fit` takes; None where that is not known."""
+        """The costs of `fit`; None if unknown."""
         return None
 
     def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts | None:
@@ -181,15 +183,15 @@ class Method(ABC):
 
 
 def training_device() -> torch.device:
-    """Where what learns is trained: the GPU if torch has one, else the CPU."""
+    """The device for training: the GPU if torch has one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _keep_own_costs(cls: type[Method]) -> None:
-    """Undo what a class inherits of costs that tell of another fit or head than its own.
+    """Remove inherited costs that belong to another fit or head than the class's own.
 
     Raises:
-        TypeError: a class that can be fitted and tells its parts in neither way.
+        TypeError: a class can be fitted but gives its parts in neither way.
     """
     order = cls.__mro__
 

@@ -1,4 +1,4 @@
-"""What a method can tell of its costs before it is fitted: the types. Each method's formulas are in its own room."""
+"""The types of a method's costs before it is fitted. Each method's formulas are in its own package."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ FLOAT, DOUBLE, INDEX = 4, 8, 8
 
 @dataclass(frozen=True)
 class MemoryItem:
-    """Something that lies in memory while a method is fitted.
+    """A block of memory that is held while a method is fitted.
 
     Attributes:
-        name: what it is.
-        bytes: how much.
-        per_image: whether it grows with the number of photographs, in proportion.
+        name: its name.
+        bytes: its size.
+        per_image: whether it grows in proportion to the number of photographs.
     """
 
     name: str
@@ -26,15 +26,17 @@ class MemoryItem:
 
 @dataclass(frozen=True)
 class FittingCosts:
-    """What `Method.fit` takes, the features it is given not among it.
+    """The costs of `Method.fit`, without the features that it is given.
 
     Attributes:
-        items: what lies in memory at the peak.
-        forward_macs, backward_input_macs, backward_weight_macs: for one image and epoch: of what is trained, forward,
-            for gradients with respect to inputs, and to weights. Zero for methods that train nothing by gradients.
-        epochs: how often each image is seen; 0 likewise.
-        batch_size: images in a step; 0 likewise.
-        selection_macs: for one image, at most, of choosing what is stored; 0 for methods that choose nothing.
+        items: the memory at the peak.
+        forward_macs, backward_input_macs, backward_weight_macs: multiply-accumulates of the trained part for one image
+            and epoch: forward, for gradients with respect to inputs, and to weights. Zero for methods without
+            gradients.
+        epochs: how often each image is used; 0 for methods without gradients.
+        batch_size: images in a step; 0 for methods without gradients.
+        selection_macs: the most multiply-accumulates for one image to choose what is stored; 0 for methods that choose
+            nothing.
     """
 
     items: tuple[MemoryItem, ...]
@@ -51,8 +53,8 @@ class BackboneCounts:
     """The backbone trimmed to its last tap.
 
     Attributes:
-        parameters: how many numbers are parameters.
-        numbers: those and the running statistics of batch norms.
+        parameters: number of parameters.
+        numbers: number of parameters and running statistics of batch norms.
         macs: multiply-accumulates for one photograph.
     """
 
@@ -63,14 +65,15 @@ class BackboneCounts:
 
 @dataclass(frozen=True)
 class PaperCosts:
-    """The whole detector by the way the PaSTe paper counts, backbone included.
+    """The whole detector as the PaSTe paper counts it, backbone included.
 
     Attributes:
-        bytes: memory at float32; None where the paper does not have the method.
-        macs: multiply-accumulates for one photograph; None likewise, and where the figure could not be derived.
+        bytes: memory at float32; None if the paper does not have the method.
+        macs: multiply-accumulates for one photograph; None if the paper does not have the method, or the figure could
+            not be derived.
         training_ram: bytes in training; None for methods that train no network.
-        supposed_macs: in the place of `macs` that could not be derived, what comes near.
-        notes: how the paper's count differs from what is true, by ``memory_mb``, ``inference_mmac``,
+        supposed_macs: an approximation of `macs` if that could not be derived.
+        notes: how the paper's count differs from the actual one, by ``memory_mb``, ``inference_mmac``,
             ``training_mmac`` or ``training_ram_mb``, the names of the paper's columns.
     """
 

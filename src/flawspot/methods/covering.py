@@ -1,7 +1,7 @@
-"""Which cells of a feature map a part of a photograph covers, in numpy.
+"""The cells of a feature map that a part of a photograph covers, in numpy.
 
-Cell i of g over h pixels covers those from floor(i h / g) up to ceil((i + 1) h / g), so that cells that do not divide
-the pixels evenly overlap. A cell is inside if at least one of its pixels is.
+Cell i of g over h pixels covers the pixels from floor(i h / g) up to ceil((i + 1) h / g). If the cells do not divide
+the pixels evenly, they overlap. A cell is inside if at least one of its pixels is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flawspot.methods.shapes import Size
 
 
 def covering_matrix(grid: int, size: int) -> NDArray[np.float32]:
-    """(grid, size) of ones and zeros: which of so many pixels each of so many cells covers, along one axis."""
+    """(grid, size) of ones and zeros: which of the pixels each cell covers, along one axis."""
     cells, pixels = np.arange(grid)[:, None], np.arange(size)
     return ((pixels >= cells * size // grid) & (pixels < -(-(cells + 1) * size // grid))).astype(np.float32)
 

@@ -1,6 +1,6 @@
-"""The part of a photograph that is looked at, its region of interest: of pixels, and of the cells of a feature map.
+"""The inspected part of a photograph, its region of interest: in pixels, and in cells of a feature map.
 
-`flawspot.methods.covering` says which cells those are.
+`flawspot.methods.covering` defines which cells these are.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from flawspot.methods.shapes import Size
 
 
 class Cells(nn.Module):
-    """`flawspot.methods.covering.cells_inside` in the graph.
+    """`flawspot.methods.covering.cells_inside` as a module in the graph.
 
     (N, height, width) -> (N, grid height, grid width), ones and zeros both.
 
-    It keeps nothing: its matrices are constants of the graphs that look at a part of the photograph, and in no other.
+    It has no state. Its matrices are constants only in graphs that inspect a part of the photograph.
     """
 
     def __init__(self, grid: Size, size: Size) -> None:
@@ -27,5 +27,5 @@ class Cells(nn.Module):
         self._columns = torch.from_numpy(covering_matrix(grid[1], size[1]).T.copy())
 
     def forward(self, inside: Tensor) -> Tensor:
-        """Sums of ones, which float32 has exactly, cut off at one."""
+        """Sums of ones, exact in float32, limited to one."""
         return (self._rows.to(inside) @ inside @ self._columns.to(inside)).clamp(max=1)

@@ -1,4 +1,4 @@
-"""Patches: the features around each position, and those of several layers on one grid."""
+"""Patches: the features around each position, and the features of several layers on one grid."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from flawspot.methods.shapes import Size
 
 
 def pool(maps: Tensor, cells: Tensor | None = None) -> Tensor:
-    """(N, C, H, W) -> means over 3 x 3, beyond the border zeros.
+    """(N, C, H, W) -> means over 3 x 3, with zeros beyond the border.
 
     Args:
-        maps: of one layer.
-        cells: (N, H, W), one for cells that are looked at and zero for the others; None where all are. Means are then
-            over those that are, and beyond the photograph's border zeros as ever: features outside enter nowhere. A
-            cell outside gets the mean of those beside it, for whoever interpolates.
+        maps: the maps of one layer.
+        cells: (N, H, W), one for inspected cells and zero for the others; None if all are inspected. Means are then
+            over inspected cells, with zeros beyond the photograph's border as always, so features outside have no
+            effect. A cell outside gets the mean of its inspected neighbours, for interpolation.
     """
     if cells is None:
         return F.avg_pool2d(maps, 3, stride=1, padding=1)
     cells = cells[:, None]
     everything = torch.ones(1, 1, maps.shape[2], maps.shape[3], dtype=maps.dtype)
-    # Shares of nine: the least that is not zero is a ninth.
+    # Shares of nine: the smallest above zero is a ninth.
     share = F.avg_pool2d(everything, 3, stride=1, padding=1) / F.avg_pool2d(cells, 3, stride=1, padding=1).clamp(
         min=0.1
     )
@@ -32,12 +32,12 @@ def pool(maps: Tensor, cells: Tensor | None = None) -> Tensor:
 
 
 def join(maps: Sequence[Tensor], grid: Size, mode: str = "nearest") -> Tensor:
-    """Maps of several layers as one, on a common grid.
+    """Join maps of several layers on a common grid.
 
     Args:
         maps: (N, C_k, H_k, W_k) each.
-        grid: height and width of the result, those of the finest layer.
-        mode: how coarse maps come to it: ``nearest`` repeats them, ``bilinear`` interpolates.
+        grid: height and width of the result, which are those of the finest layer.
+        mode: how coarse maps are resized: ``nearest`` repeats them, ``bilinear`` interpolates.
 
     Returns:
         (N, sum of C_k, *grid).

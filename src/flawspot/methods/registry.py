@@ -1,7 +1,7 @@
 """The methods by name. A method's file registers its own with the `method` decorator.
 
-Known are those in this package, those that the program has imported, and those of installed packages that name their
-module under the entry point group ``flawspot.methods``:
+Known methods are those in this package, those that the program has imported, and those of installed packages that list
+their module under the entry point group ``flawspot.methods``:
 
     [project.entry-points."flawspot.methods"]
     mymethod = "my_package.my_method"
@@ -29,18 +29,18 @@ _METHODS: dict[str, type[Method]] = {}
 
 
 def method(cls: M) -> M:
-    """Register a `Method` under its name. It stands above ``@dataclass(kw_only=True)``.
+    """Register a `Method` under its name. It is placed above ``@dataclass(kw_only=True)``.
 
     Raises:
-        ConfigurationError: the name is taken by another class, or is none; or the class is no dataclass of its own.
+        ConfigurationError: the name is taken by another class or invalid, or the class is not itself a dataclass.
     """
     where = f"{cls.__module__}.{cls.__qualname__}"
     if not _NAME.fullmatch(getattr(cls, "name", "")):
         raise ConfigurationError(f"the method {where} needs a `name` of small letters, digits and underscores")
     if "__dataclass_fields__" not in vars(cls):
-        raise ConfigurationError(f"the method {where} is no dataclass: put @dataclass(kw_only=True) below @method")
+        raise ConfigurationError(f"the method {where} is not a dataclass: put @dataclass(kw_only=True) below @method")
     known = _METHODS.get(cls.name)
-    # A module that is imported anew registers its class anew.
+    # A module that is imported again registers its class again.
     if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
         raise ConfigurationError(
             f"a method called {cls.name!r} is registered already, {known.__module__}.{known.__qualname__}: give "
@@ -51,12 +51,12 @@ def method(cls: M) -> M:
 
 
 def methods() -> dict[str, type[Method]]:
-    """Every known method by name; one of an installed package that cannot be imported is left out."""
+    """Every known method by name. One of an installed package that cannot be imported is left out."""
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
         room = importlib.import_module(f"{__package__}.{module.name}")
         for name in getattr(room, "__all__", ()):
-            getattr(room, name)  # which imports its class
+            getattr(room, name)  # this imports its class
     _import_installed()
     return dict(sorted(_METHODS.items()))
 
@@ -79,8 +79,8 @@ def create_method(
 ) -> Method:
     """Make method `name` with the hyperparameters `settings`, the others at their defaults.
 
-    Text values, as the command line has them, are converted to the field's type. Detectors of precision ``int8`` have
-    other defaults where the method says so.
+    Text values, as from the command line, are converted to the field's type. Detectors of precision ``int8`` have other
+    defaults if the method defines them.
 
     Raises:
         ConfigurationError: an unknown method or hyperparameter (the known ones are listed), or a value of another type
@@ -98,7 +98,8 @@ def create_method(
 
 @functools.cache
 def _import_installed() -> tuple[str, ...]:
-    """Import the methods of installed packages, and tell why some could not be: they must not be in the others' way."""
+    """Import the methods of installed packages, and return why some could not be, so that they do not block the
+    others."""
     broken = []
     for entry in metadata.entry_points(group=ENTRY_POINTS):
         try:

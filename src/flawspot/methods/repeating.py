@@ -1,4 +1,4 @@
-"""Coarse maps on a finer grid, and patches, in numpy: as `flawspot.methods.patches` has them in the graph."""
+"""Coarse maps on a finer grid, and patches, in numpy: the same as `flawspot.methods.patches` computes in the graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flawspot.methods.shapes import Size
 
 
 def repeated(maps: NDArray[np.float32], grid: Size) -> NDArray[np.float32]:
-    """(T, C, H, W) -> (T, C, P): each cell takes the nearest coarse one, as torch's ``nearest`` does."""
+    """(T, C, H, W) -> (T, C, P): each cell takes the nearest coarse one, as with torch's ``nearest``."""
     rows, columns = (
         np.floor(np.arange(fine, dtype=np.float32) * np.float32(coarse / fine)).astype(np.int64)
         for fine, coarse in zip(grid, maps.shape[2:], strict=True)
@@ -35,8 +35,8 @@ def bilinear_matrix(grid: int, size: int) -> NDArray[np.float64]:
 
 
 def pooled(maps: NDArray[np.float32], cells: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
-    """(T, C, H, W) -> means over 3 x 3, beyond the border zeros; of `cells` (T, H, W) alone where some are not looked
-    at."""
+    """(T, C, H, W) -> means over 3 x 3, with zeros beyond the border; only over `cells` (T, H, W) if some are not
+    inspected."""
     if cells is None:
         return _means(maps)
     seen = cells[:, None].astype(np.float32)

@@ -1,8 +1,8 @@
 """Hyperparameters: the fields of a method's dataclass, with their ranges, checked in one place.
 
-A field's range stands beside its default, ``bank_size: int = setting(10_000, low=1)``; what it means stands in the
-class's docstring, under "Attributes". A field with a plain default takes whatever its type does, but neither NaN nor
-infinity. A subclass that only changes a default keeps the range and the description.
+A field's range is given with its default, ``bank_size: int = setting(10_000, low=1)``. Its meaning is in the class's
+docstring, under "Attributes". A field with a plain default accepts any value of its type, except NaN and infinity. A
+subclass that only changes a default keeps the range and the description.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from flawspot.runtime.manifest import Scalar
 from flawspot.texts import counted_digits, shortened
 
 LARGEST = 2**63 - 1
-"""Of a whole number: larger ones fit no array and no file."""
+"""The largest whole number; larger ones fit no array and no file."""
 SEED = "seed"
-"""The field that is no hyperparameter."""
+"""The one field that is not a hyperparameter."""
 _RANGE = "flawspot.range"
 _ENTRY = re.compile(r" {4}(\w+(?:, \w+)*): (.*)")
 
 
 @dataclass(frozen=True)
 class Range:
-    """What a hyperparameter may be, beside its type.
+    """The allowed values of a hyperparameter, beside its type.
 
     Attributes:
-        low, high: the smallest and the largest number.
+        low, high: the smallest and the largest allowed number.
         above, below: numbers that it must be above or below.
-        choices: the texts it may be; none for any.
-        form: of any other text, how it is written, in words; the method's class checks it.
+        choices: the allowed texts; none for any text.
+        form: a description of the form of any other text, which the method's class checks.
     """
 
     low: float | None = None
@@ -48,7 +48,7 @@ class Range:
     form: str = ""
 
     def holds(self, number: float) -> bool:
-        """Whether a number is within the bounds; NaN and infinities never are, nor what 64 bits do not hold."""
+        """Whether a number is within the bounds. NaN, infinities and numbers beyond 64 bits never are."""
         return (
             (math.isfinite(number) if isinstance(number, float) else abs(number) <= LARGEST)
             and (self.low is None or number >= self.low)
@@ -59,7 +59,7 @@ class Range:
 
     @property
     def bounds(self) -> str:
-        """In words, such as ``above 0 and at most 1``; empty without any."""
+        """The bounds in words, such as ``above 0 and at most 1``; empty without any."""
         if self.low is not None and self.high is not None:
             return f"{self.low:.12g} to {self.high:.12g}"
         words = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
@@ -82,14 +82,14 @@ def setting(
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One field of a method.
+    """One hyperparameter of a method.
 
     Attributes:
         name: of the field.
-        kinds: the types it may have: bool, int, float, str, and that of None.
-        default: its value unless another is given.
-        range: what it may be.
-        description: from the class's docstring.
+        kinds: the allowed types: bool, int, float, str, and that of None.
+        default: its default value.
+        range: its allowed values.
+        description: its description from the class's docstring.
     """
 
     name: str
@@ -100,12 +100,12 @@ class Hyperparameter:
 
     @property
     def type_name(self) -> str:
-        """Such as ``int or none``."""
+        """The type in words, such as ``int or none``."""
         return " or ".join(_type_name(kind) for kind in self.kinds)
 
     @property
     def allowed(self) -> str:
-        """Its values in words, such as ``at least 1 or none``."""
+        """The allowed values in words, such as ``at least 1 or none``."""
         words = []
         if int in self.kinds or float in self.kinds:
             words.append(self.range.bounds or ("a finite number" if float in self.kinds else "a whole number"))
@@ -118,10 +118,10 @@ class Hyperparameter:
         return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
     def check(self, value: object) -> None:
-        """Refuse a value of another type or out of the range.
+        """Refuse a value that has another type or is out of the range.
 
         Raises:
-            ConfigurationError: says what it may be.
+            ConfigurationError: the value is not allowed; the message says which are.
         """
         if not self._is_of_a_kind(value):
             shown = _shown(value) if isinstance(value, int) else shortened(repr(value))
@@ -134,13 +134,13 @@ class Hyperparameter:
             raise ConfigurationError(f"{self.name} must be {self._allowed_for(value)}, not {_shown(value)}")
 
     def convert(self, value: object) -> Any:
-        """`value`, or what a text stands for, as the command line has them all; then as `check`.
+        """Convert a text, as from the command line, to a value, and check it.
 
         Raises:
-            ConfigurationError: a value of another type, a text that stands for none of the types, or out of the range.
+            ConfigurationError: the value has another type or is out of range, or the text fits none of the types.
         """
         found = value
-        # "6" may be meant as a number, so a text is taken as one only where it is nothing else.
+        # "6" may be meant as a number, so a text stays a text only if it is nothing else.
         if isinstance(value, str):
             for kind in sorted(self.kinds, key=lambda kind: kind is str):
                 try:
@@ -154,7 +154,7 @@ class Hyperparameter:
         return found
 
     def _allowed_for(self, value: object) -> str:
-        """Its values in words; of a number that fits no range that there is, the largest that does."""
+        """The allowed values in words; for a number that is too large for any, the largest one."""
         huge = isinstance(value, int) and abs(value) > LARGEST and self.range.high is None
         return f"{LARGEST} at most" if huge else self.allowed
 
@@ -166,16 +166,15 @@ class Hyperparameter:
 
 @functools.cache
 def hyperparameters_of(cls: type) -> tuple[Hyperparameter, ...]:
-    """Every hyperparameter of a method's class, in the order of its fields: all fields that are given to it, but the
-    seed."""
+    """Every hyperparameter of a method's class, in the order of its fields: all fields except the seed."""
     return tuple(known for known in _known(cls) if known.name != SEED)
 
 
 def check_settings(method: object) -> None:
-    """Refuse a method with a hyperparameter, or a seed, out of its range.
+    """Refuse a method if a hyperparameter, or its seed, is out of its range.
 
     Raises:
-        ConfigurationError: names it and what it may be.
+        ConfigurationError: the message names it and its allowed values.
     """
     cls: type = type(method)
     for known in _known(cls):
@@ -199,13 +198,13 @@ def _known(cls: type) -> tuple[Hyperparameter, ...]:
 
 
 def _kinds(hint: Any) -> tuple[type, ...]:
-    """The types of a plain type or a union of such."""
+    """The types in a plain type or a union."""
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     return typing.get_args(hint) if union else (hint,)
 
 
 def _range(cls: type, name: str) -> Range:
-    """From the nearest class that gives the field one."""
+    """The range of a field, from the nearest class that gives one."""
     for base in cls.__mro__:
         field = vars(base).get("__dataclass_fields__", {}).get(name)
         if field is not None and _RANGE in field.metadata:
@@ -215,7 +214,7 @@ def _range(cls: type, name: str) -> Range:
 
 
 def _descriptions(cls: type) -> dict[str, str]:
-    """By name, from the "Attributes" of the class's docstring and those of its parents."""
+    """Descriptions by name, from the "Attributes" in the docstrings of the class and its parents."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         _, _, section = inspect.cleandoc(vars(base).get("__doc__") or "").partition("\nAttributes:\n")
@@ -244,10 +243,10 @@ def _type_name(kind: type) -> str:
 
 
 def _parse(text: str, kind: type) -> Any:
-    """What `text` stands for as a `kind`.
+    """Convert `text` to a `kind`.
 
     Raises:
-        ValueError: nothing.
+        ValueError: it cannot be converted.
     """
     if kind is type(None):
         if text.lower() in ("none", "null"):

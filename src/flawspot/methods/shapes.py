@@ -1,4 +1,4 @@
-"""What a method sees, without its numbers: everything about a detector that its costs follow from."""
+"""The shapes of a method's features, without their numbers: everything that a detector's costs depend on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flawspot.errors import ConfigurationError
 from flawspot.runtime.manifest import PRECISIONS
 
 SMALLEST_INPUT, LARGEST_INPUT = 32, 1024
-"""Sides in pixels of what a network sees, a photograph resized to that or a tile of one."""
+"""Limits in pixels for the sides of a network's input, which is a resized photograph or a tile."""
 
 
 Size = tuple[int, int]
@@ -18,7 +18,7 @@ Size = tuple[int, int]
 
 
 def as_size(size: int | Sequence[int]) -> Size:
-    """Height and width of what is given as both, or as the one side of a square.
+    """Height and width of a size given as both, or as the side of a square.
 
     Raises:
         ConfigurationError: it is neither one number nor two.
@@ -37,26 +37,26 @@ def check_input_size(size: int | Size) -> None:
         size: height and width in pixels, or the side of a square.
 
     Raises:
-        ConfigurationError: names the range.
+        ConfigurationError: it is out of range; the message names the range.
     """
     if not all(SMALLEST_INPUT <= side <= LARGEST_INPUT for side in as_size(size)):
         shown = size if isinstance(size, int) else " x ".join(map(str, size))
         raise ConfigurationError(
-            f"input size {shown} is out of range: give {SMALLEST_INPUT} to {LARGEST_INPUT} pixels, 224 as a rule"
+            f"input size {shown} is out of range: give {SMALLEST_INPUT} to {LARGEST_INPUT} pixels, usually 224"
         )
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """The maps that a method is fitted on, by their shapes.
+    """The shapes of the maps that a method is fitted on.
 
     Attributes:
         backbone: the name of the network that makes them.
-        taps: the layers that the detector looks at, ascending.
-        maps: {layer: (C, H, W)} of one photograph or tile, for every layer the method asks for in `Method.required`.
-        input_size: what the network sees, in pixels: a photograph resized to that, or a tile of one.
-        images: how many of these maps the method is fitted on; each tile counts as one.
-        tiles: T, into how many a photograph is cut; 1 for photographs that are seen whole.
+        taps: the layers that the detector compares, ascending.
+        maps: {layer: (C, H, W)} of one photograph or tile, for every layer in `Method.required`.
+        input_size: size of the network's input in pixels: a resized photograph, or a tile.
+        images: the number of these maps that the method is fitted on; each tile counts as one.
+        tiles: T, the number of tiles of a photograph; 1 for whole photographs.
     """
 
     backbone: str
@@ -68,7 +68,7 @@ class Shapes:
 
     @property
     def tap_channels(self) -> tuple[int, ...]:
-        """Of each tap."""
+        """Channels of each tap."""
         return tuple(self.maps[tap][0] for tap in self.taps)
 
     @property
@@ -78,22 +78,22 @@ class Shapes:
 
     @property
     def channels(self) -> int:
-        """Of all taps together."""
+        """Channels of all taps together."""
         return sum(self.tap_channels)
 
     @property
     def grid(self) -> Size:
-        """Height and width of the finest tap's map, the one of the most positions."""
+        """Height and width of the finest tap's map, which has the most positions."""
         return max(self.tap_grids, key=math.prod)
 
     @property
     def positions(self) -> int:
-        """P, of the finest tap's map: of one photograph, or of one tile."""
+        """P, the positions of the finest tap's map, in one photograph or tile."""
         return math.prod(self.grid)
 
 
 def check_precision(precision: str) -> None:
-    """Refuse what is no precision.
+    """Refuse an unknown precision.
 
     Raises:
         ConfigurationError: the known ones are listed.

@@ -1,12 +1,12 @@
-"""Upsampling and Gaussian smoothing of maps as one matrix per axis.
+"""Upsampling and Gaussian smoothing of maps, with one matrix for each axis.
 
-Bilinear upsampling and a Gaussian blur are linear and separable, so together they are ``A @ map @ B.T`` with one
-(size, grid) matrix for each axis, the same one for a square. That is exact, has the border handling built in, and for a
-56 x 56 grid and 224 x 224 pixels costs 3.5 M multiply-accumulates in two small matrix products.
+Bilinear upsampling and a Gaussian blur are linear and separable, so together they are ``A @ map @ B.T`` with one (size,
+grid) matrix for each axis, the same one for a square. This is exact and includes the border handling. For a 56 x 56
+grid and 224 x 224 pixels it takes 3.5 M multiply-accumulates in two small matrix products.
 
-Where only a part of the photograph is looked at, the map is the normalised convolution (Knutsson and Westin, Normalized
-and differential convolution, CVPR 1993) of the cells v that are inside, ``A (v m) B.T / A v B.T``: what lies outside
-does not blur in, and nothing is lost at the border of the region, as it would be to zeros beyond it.
+If only a part of the photograph is inspected, the map is the normalised convolution (Knutsson and Westin, Normalized
+and differential convolution, CVPR 1993) of the inside cells v with mask m, ``A (v m) B.T / A m B.T``: values outside do
+not blur in, and nothing is lost at the border of the region, as would happen with zeros beyond it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from flawspot.methods.shapes import Size
 from flawspot.runtime.manifest import Part
 
 SIGMA = 4.0
-"""Standard deviation of the Gaussian over the map, in pixels of a 224-pixel map; scaled with other input sizes."""
+"""Standard deviation of the Gaussian over the map, in pixels of a 224-pixel map; it scales with the input size."""
 TRUNCATE = 4.0
 """The Gaussian is cut off at this many standard deviations, as scipy.ndimage.gaussian_filter does by default."""
 
@@ -44,12 +44,12 @@ def gaussian_matrix(size: int, sigma: float) -> NDArray[np.float64]:
 
 
 def upsampling_matrix(grid: int, size: int, sigma: float = 0.0) -> NDArray[np.float64]:
-    """(size, grid) matrix A: ``A @ map @ A.T`` brings a (grid, grid) map to (size, size) bilinearly and blurs it.
+    """(size, grid) matrix A: ``A @ map @ A.T`` resizes a (grid, grid) map to (size, size) bilinearly and blurs it.
 
     Args:
         grid: the map's cells along one axis.
         size: the result's pixels along it.
-        sigma: standard deviation of the Gaussian in pixels of the result; 0 blurs nothing.
+        sigma: standard deviation of the Gaussian in pixels of the result; 0 does not blur.
     """
     return gaussian_matrix(size, sigma) @ bilinear_matrix(grid, size)
 
@@ -84,11 +84,11 @@ class Upsample(nn.Module):
         self.cells = Cells(grid, size)
 
     def forward(self, maps: Tensor, inside: Tensor | None = None) -> Tensor:
-        """Bring maps to the size of the photograph.
+        """Resize maps to the size of the photograph.
 
         Args:
             maps: (N, gh, gw).
-            inside: (N, h, w), one for pixels that are looked at and zero for the others; None where all are.
+            inside: (N, h, w), one for inspected pixels and zero for the others; None if all are.
 
         Returns:
             (N, h, w); zero outside.
@@ -105,7 +105,7 @@ class Upsample(nn.Module):
 
 
 _SMALLEST_WEIGHT = 1e-12
-"""Pixels that are inside have far more; of the others some have none, and must not be divided by it."""
+"""Inside pixels have a far larger weight. Pixels outside may have none, and must not be divided by it."""
 
 
 def _is_square(grid: Size, size: Size) -> bool:
@@ -113,7 +113,7 @@ def _is_square(grid: Size, size: Size) -> bool:
 
 
 def upsampling_part(grid: Size, size: Size, name: str = "smoothing") -> Part:
-    """The matrices of an `Upsample` and its multiply-accumulates for one map that is looked at as a whole."""
+    """The matrices of an `Upsample`, and its multiply-accumulates for one fully inspected map."""
     numbers = [cells * pixels for cells, pixels in zip(grid, size, strict=True)]
     stored = numbers[0] if _is_square(grid, size) else sum(numbers)
     return Part(name, 4 * stored, numbers[0] * grid[1] + size[0] * numbers[1])

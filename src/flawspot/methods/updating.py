@@ -1,9 +1,9 @@
-"""How a method goes on learning: what an update begins with, and what it comes to. No torch is needed here.
+"""The interface for updating methods: what an update starts from, and its result. It needs no torch.
 
-A method that can be updated has a module ``updating`` in its room with a class ``Updater`` and ``METHODS``, the names
-that it is for, and tells by `flawspot.methods.base.Method.learned` what that class goes on from beside the graph. Where
-`flawspot.methods.base.Method.replays`, features of some photographs that were learned from are kept, to be learned
-again. The module imports no torch; what needs it is imported by the class, through `flawspot.extras`.
+A method that can be updated has a module ``updating`` in its package, with a class ``Updater`` and ``METHODS``, the
+names that it is for. `flawspot.methods.base.Method.learned` gives what that class needs besides the graph. If
+`flawspot.methods.base.Method.replays`, features of some training photographs are kept, to learn from again. The module
+does not import torch. If torch is needed, the class imports it through `flawspot.extras`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flawspot.runtime.state import NONE, Kept
 from flawspot.runtime.stores import names_of_stores, stores
 
 HEAD = "head."
-"""With this begin the names of the constants of a head, as its module has them."""
+"""Prefix of the names of a head's constants, as in its module."""
 
 Maps = Mapping[int, NDArray[np.float32]]
 """{layer: (T, C, H, W)} of a photograph of T tiles."""
@@ -33,14 +33,14 @@ Maps = Mapping[int, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Before:
-    """The detector that is updated.
+    """The detector to update.
 
     Attributes:
         model: the artifact's bytes.
-        manifest: of it.
-        learned: what `Method.learned` told.
-        replay, validation: photographs to learn again, and those to choose the epoch by.
-        prefix: of the names of the method's constants.
+        manifest: its manifest.
+        learned: the result of `Method.learned`.
+        replay, validation: photographs to learn again, and photographs to choose the epoch.
+        prefix: prefix of the names of the method's constants.
         progress: told of long loops.
     """
 
@@ -60,12 +60,12 @@ class Before:
 
 @dataclass(frozen=True)
 class Changed:
-    """What an update comes to.
+    """The result of an update.
 
     Attributes:
-        stores: constants of the graph with other numbers, by their whole names.
-        learned: what the next update goes on from.
-        told: lines about it.
+        stores: constants of the graph with new numbers, by their full names.
+        learned: what the next update starts from.
+        told: remarks, one line each.
     """
 
     stores: Mapping[str, NDArray[Any]]
@@ -74,35 +74,35 @@ class Changed:
 
 
 class Updater(Protocol):
-    """Learns from new photographs, one after the other.
+    """Learns from new photographs one by one.
 
     Attributes:
-        needs_torch: whether it always does; what only some of its detectors need is told when one is updated.
+        needs_torch: whether it always needs torch. A need of only some detectors is reported when one is updated.
     """
 
     needs_torch: ClassVar[bool] = False
 
     def __init__(self, before: Before) -> None:
-        """Raises ArtifactError where graph and state are not what the method made, MissingPackageError without torch
-        where it is needed."""
+        """Raises ArtifactError if graph and state are not of the method, and MissingPackageError if torch is needed but
+        missing."""
 
     def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
         """Learn from one photograph.
 
         Args:
-            maps: of its T tiles.
-            inside: (T, height, width), which pixels are looked at; None for all.
+            maps: maps of its T tiles.
+            inside: (T, height, width), the inspected pixels; None for all.
         """
 
     def finish(self, new_validation: Kept) -> Changed:
-        """What all of them come to; `new_validation` are new photographs to choose the epoch by."""
+        """The result for all photographs; `new_validation` are new photographs to choose the epoch."""
 
 
 def updating_of(method: str) -> type[Updater]:
-    """What updates detectors of a method.
+    """The updater for detectors of a method.
 
     Raises:
-        ConfigurationError: they cannot be.
+        ConfigurationError: they cannot be updated.
     """
     package = importlib.import_module(__package__)
     for room in pkgutil.iter_modules(package.__path__):

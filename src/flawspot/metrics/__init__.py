@@ -1,4 +1,4 @@
-"""AUROC, AP, F1-max and AUPRO at image and pixel level, and what happens at the shipped threshold."""
+"""AUROC, AP, F1-max and AUPRO at image and pixel level, and the rates at the shipped threshold."""
 
 from flawspot.metrics.curves import AUPRO_LIMIT, Curves, rank_scores
 from flawspot.metrics.measure import Metrics, PixelMetrics, measure

@@ -1,10 +1,11 @@
-"""Every figure over all thresholds from sorted scores: AUROC, AP, F1-max, AUPRO.
+"""Computes AUROC, AP, F1-max and AUPRO over all thresholds from sorted scores.
 
-The thresholds that matter are the scores of defective items: between two of them recall and the overlap of regions
-stand still, and precision only falls. So each figure is a sum or a maximum, over the defective items in any order, of a
+Only the scores of defective items matter as thresholds: between two of them recall and the overlap of regions are
+constant, and precision only falls. So each figure is a sum or a maximum over the defective items, in any order, of a
 function of three counts: the good items above its score, the good items at or above it, and the defective items at or
-above it. A count is a binary search in sorted scores, and counts in several sorted runs add up. Nothing is merged, no
-array as long as the scores is made beyond the runs themselves, and ties come out right because a search has two sides.
+above it. A count is a binary search in sorted scores, and counts in several sorted runs add up. So no runs are merged,
+no array as long as the scores is made beyond the runs themselves, and ties are handled exactly because a search has two
+sides.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from numpy.typing import NDArray
 from flawspot.errors import DataError
 
 AUPRO_LIMIT = 0.3
-"""The false-positive rate up to which AUPRO integrates, as the authors of MVTec AD do (IJCV 2021, section 4.2)."""
+"""The false-positive rate up to which AUPRO is integrated, as by the authors of MVTec AD (IJCV 2021, section 4.2)."""
 
 _BLOCK = 8192
-"""Defective items ranked at once; bounds the temporary arrays to about 1 MB."""
+"""Defective items ranked at a time; limits the temporary arrays to about 1 MB."""
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Figures in 0..1 of a ranking; ties are one threshold.
+    """Figures in 0..1 of a ranking. Tied scores are one threshold.
 
-    A figure that needs both classes is None where there is only one: it is undefined then, not zero.
+    A figure that needs both classes is None if there is only one: it is undefined then, not zero.
 
     Attributes:
         auroc: area under the receiver operating characteristic; half the tied pairs count.
@@ -59,7 +60,7 @@ def rank_scores(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> Curv
         labels: (n,), True where defective.
 
     Raises:
-        DataError: no scores, or one that is not a number.
+        DataError: there are no scores, or one is not a number.
     """
     check_scores(scores)
     return rank_runs([np.sort(scores[~labels])], [np.sort(paired(scores[labels], 1))], 0)
@@ -69,7 +70,7 @@ def check_scores(scores: NDArray[np.floating]) -> None:
     """Refuse scores that cannot be ranked.
 
     Raises:
-        DataError: no scores, or one that is not a number.
+        DataError: there are no scores, or one is not a number.
     """
     if not scores.size:
         raise DataError("no scores to measure")
@@ -78,11 +79,11 @@ def check_scores(scores: NDArray[np.floating]) -> None:
 
 
 def paired(scores: NDArray[np.floating], sizes: NDArray[np.integer] | int) -> NDArray[Any]:
-    """Scores with the size of their regions, (n,) complex: numpy sorts pairs of this kind in place, by score first.
+    """Pair scores with the sizes of their regions, as (n,) complex: numpy sorts such pairs in place, by score first.
 
     Args:
         scores: (n,) float32 or float64, which gives complex64 or complex128.
-        sizes: (n,) or one for all: pixels of the region that a score lies in, at least 1.
+        sizes: (n,) or one for all: number of pixels of the region of each score, at least 1.
     """
     pairs = np.empty(len(scores), np.result_type(scores.dtype, np.complex64))
     pairs.real, pairs.imag = scores, sizes
@@ -100,7 +101,7 @@ def rank_runs(
     Args:
         negatives: runs of scores of good items, each ascending, none NaN; all of one float type.
         positives: runs of `paired` scores of defective items, each sorted; of the complex type that goes with it.
-        regions: to which the defective items belong; 0 leaves AUPRO out.
+        regions: number of regions of the defective items; 0 leaves AUPRO out.
         limit: the false-positive rate up to which AUPRO integrates.
     """
     good, defective = sum(map(len, negatives)), sum(map(len, positives))
@@ -109,7 +110,7 @@ def rank_runs(
         for start in range(0, len(run), _BLOCK):
             block = run[start : start + _BLOCK]
             scores = np.ascontiguousarray(block.real)
-            # Sizes are 1 and more, so a pair of size 0 stands before all that tie with it.
+            # Sizes are 1 or more, so a pair of size 0 comes before all pairs with the same score.
             before = paired(scores, 0)
             above = good - _count(negatives, scores, "right")
             reached = good - _count(negatives, scores, "left")
@@ -120,7 +121,7 @@ def rank_runs(
             if regions and good:
                 areas.append(float(np.sum(_area(above / good, reached / good, limit) / block.imag.astype(np.float64))))
     both = bool(good and defective)
-    # Whole numbers until the division. A pair out of order counts two in `inverted`, a tied one one.
+    # Integers until the division. In `inverted` a pair in wrong order counts two, and a tied one counts one.
     pairs = 2 * good * defective
     return Curves(
         auroc=(pairs - inverted) / pairs if both else None,
@@ -134,7 +135,7 @@ def rank_runs(
 
 
 def _count(runs: Sequence[NDArray[Any]], scores: NDArray[Any], side: Literal["left", "right"]) -> NDArray[np.int64]:
-    """How many items of all runs lie below each score; those that equal it too where `side` is "right"."""
+    """How many items of all runs are below each score; including equal ones if `side` is "right"."""
     count = np.zeros(len(scores), np.int64)
     for run in runs:
         count += np.searchsorted(run, scores, side=side)
@@ -142,10 +143,10 @@ def _count(runs: Sequence[NDArray[Any]], scores: NDArray[Any], side: Literal["le
 
 
 def _area(start: NDArray[np.float64], stop: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
-    """What finding one pixel adds to the area under the curve up to `limit`.
+    """The area that finding one pixel adds under the curve up to `limit`.
 
-    A pixel counts as found from the false-positive rate `stop` on and as missed before `start`; in between, where good
-    pixels have the very same score, the curve is a straight line. The curve of all regions is the sum of these.
+    A pixel counts as found from the false-positive rate `stop` on, and as missed before `start`. Between them, where
+    good pixels have the same score, the curve is a straight line. The curve of all regions is the sum of these.
     """
     inside = limit - (start + stop) / 2
     rest = np.maximum(limit - start, 0.0)

@@ -1,4 +1,4 @@
-"""Small-defect analysis: how well defects are found by the area they cover."""
+"""Small-defect analysis: how well defects are found, by their area."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOUND_SHARE = 0.5
 """A defect counts as found when at least this share of its pixels is at or above the threshold."""
 
 _BLOCK = 8192
-"""Defective pixels ranked at once."""
+"""Defective pixels ranked at a time."""
 
 
 def defect_sizes(
@@ -26,8 +26,8 @@ def defect_sizes(
 ) -> tuple[dict[str, float | int | None], ...]:
     """How well the defects of each band of area are found.
 
-    A defect is an 8-connected region of a mask. It belongs to the band with ``smallest <= area < largest``; the area of
-    the whole photograph belongs to the band that ends there.
+    A defect is an 8-connected region of a mask. It belongs to the band with ``smallest <= area < largest``. A defect
+    with the area of the whole photograph belongs to the band that ends there.
 
     Args:
         maps: (N, S, S) anomaly maps.
@@ -35,13 +35,13 @@ def defect_sizes(
         bands: smallest and largest area in thousandths of the photograph; ascending and apart.
 
     Returns:
-        For each band ``smallest``, ``largest``; ``regions`` in it; how many of them are ``found``: at least
-        `FOUND_SHARE` of their pixels lie at or above the threshold of the best pixel F1 over the defects of all sizes
-        (the highest of several such thresholds), one for all bands, as a user has one threshold and not one for each
-        size; ``recall``, the found ones' share; and ``f1_max``, the best pixel F1 over all thresholds for the pixels of
-        the band's regions against all good pixels, where the pixels of other regions count as neither. `recall` and
-        `f1_max` are None for a band without regions. The fewer defective pixels a band has, the lower `f1_max` falls
-        with the same false alarms: compare detectors within a band, not bands with each other.
+        For each band ``smallest``, ``largest``; ``regions`` in it; ``found``, the number found of them; ``recall``, the
+        share found; and ``f1_max``. A region is found if at least `FOUND_SHARE` of its pixels are at or above a
+        threshold. It is the threshold of the best pixel F1 over defects of all sizes (the highest of several), and the
+        same for all bands, because a user has one threshold for all sizes. ``f1_max`` is the best pixel F1 over all
+        thresholds for the pixels of the band's regions against all good pixels; pixels of other regions are left out.
+        `recall` and `f1_max` are None for a band without regions. With fewer defective pixels in a band, the same false
+        alarms give a lower `f1_max`: compare detectors within a band, not bands with each other.
 
     Raises:
         DataError: shapes that differ, no pixels, a score that is not a number, or bands that overlap.
@@ -88,9 +88,9 @@ def _within(area: float, smallest: float, largest: float) -> bool:
 
 
 def _best_threshold(good: NDArray[np.floating], defective: NDArray[np.floating]) -> float:
-    """The highest of the thresholds at which F1 is best; both arrays ascend, `defective` is not empty.
+    """The highest of the thresholds with the best F1. Both arrays ascend, and `defective` is not empty.
 
-    Between two scores of defective pixels recall stands still and precision only falls, so their scores are enough.
+    Between two scores of defective pixels recall is constant and precision only falls, so only their scores are tried.
     """
     best, threshold = -1.0, 0.0
     for start in range(0, len(defective), _BLOCK):

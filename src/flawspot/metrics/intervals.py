@@ -1,4 +1,4 @@
-"""How sure a share is that was counted on few parts."""
+"""Confidence intervals for shares counted on few parts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def wilson(count: int, total: int, confidence: float = CONFIDENCE) -> tuple[floa
     """The interval of Wilson (Journal of the American Statistical Association, 1927) for a share.
 
     Args:
-        count: how many of `total`; at least one was looked at.
+        count: how many of `total`, which is at least one.
         confidence: in (0, 1).
 
     Returns:
-        Its lower and upper end, in [0, 1].
+        The lower and upper end, in [0, 1].
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     share = count / total

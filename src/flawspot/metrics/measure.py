@@ -1,4 +1,4 @@
-"""Every figure of a detector on one test set."""
+"""Computes all figures of a detector on one test set."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from flawspot.metrics.curves import AUPRO_LIMIT, Curves, rank_scores
 from flawspot.metrics.pixels import rank_pixels
 
 NO_MASKS = "not every defective photograph has a mask"
-"""The reason why no figures at pixel level are known."""
+"""The reason why figures at pixel level are unknown."""
 
 
 @dataclass(frozen=True)
 class Metrics:
     """Figures in 0..1, None where undefined, and counts.
 
-    Of good images alone, or of defective ones alone, no figure is known that compares the two: only the share of false
-    alarms, or the recall, and the counts.
+    Without good or without defective images, figures that compare the two are unknown. Only the share of false alarms
+    or the recall, and the counts, are known.
 
     Attributes:
         image_auroc, image_ap, image_f1_max: over all thresholds of the image score.
         pixel_auroc, pixel_ap, pixel_f1_max: over all thresholds of the anomaly map.
         pixel_aupro: area under the per-region overlap up to a false-positive rate of 0.3, not rescaled: 0.3 is perfect.
-        pixel_aupro_normalized: the same divided by 0.3, as many papers print it: 1 is perfect.
+        pixel_aupro_normalized: the same divided by 0.3, as many papers report it: 1 is perfect.
         image_f1, image_precision, image_recall, image_false_alarm_rate: at the shipped threshold.
         images, good_images, defective_images: of the test set.
         regions: connected defects in the masks.
@@ -79,13 +79,13 @@ class Metrics:
 
 @dataclass(frozen=True)
 class PixelMetrics:
-    """Figures at pixel level alone, in 0..1, and counts.
+    """Figures at pixel level only, in 0..1, and counts.
 
     Attributes:
         pixel_auroc, pixel_ap, pixel_f1_max: over all thresholds of the anomaly map.
-        pixel_aupro, pixel_aupro_normalized: as `Metrics` has them.
+        pixel_aupro, pixel_aupro_normalized: as in `Metrics`.
         regions: connected defects in the masks.
-        pixels, defective_pixels: that were compared.
+        pixels, defective_pixels: the compared pixels.
     """
 
     pixel_auroc: float | None
@@ -99,8 +99,8 @@ class PixelMetrics:
 
     @classmethod
     def of(cls, curves: Curves, *, both: bool) -> PixelMetrics:
-        """From what was ranked. `both` tells whether there are good and defective photographs; without, no figure is
-        known."""
+        """Compute the figures from ranked pixels. `both` tells whether there are good and defective photographs. If
+        not, no figure is known."""
         aupro = curves.aupro if both else None
         return cls(
             pixel_auroc=curves.auroc if both else None,
@@ -134,15 +134,15 @@ def measure(
 
     Args:
         scores: (N,) image scores.
-        maps: (N, S, S) anomaly maps; None, as `masks`, for image-level figures alone.
+        maps: (N, S, S) anomaly maps; None, like `masks`, for image-level figures only.
         labels: (N,) True where the image is defective.
-        masks: (N, S, S) True where a pixel is.
+        masks: (N, S, S) True where a pixel is defective.
         threshold: an image whose score is above it is called anomalous.
         pixels: the pixel-level figures from a `PixelScores`, for sets that do not fit in memory; `maps` and `masks` are
-            not looked at then.
+            then ignored.
 
     Raises:
-        DataError: no images, a score or map that is not a number, or maps and masks whose shapes differ.
+        DataError: there are no images, a score or map is not a number, or maps and masks differ in shape.
     """
     image = rank_scores(scores, labels)
     both = bool(labels.any() and not labels.all())

@@ -1,4 +1,4 @@
-"""Pixel-level figures from one sort, in memory or, for sets that do not fit, through a temporary file."""
+"""Computes pixel-level figures by one sort, in memory or, for large sets, through a temporary file."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from flawspot.metrics.runs import SortedRuns
 from flawspot.runtime.regions import label_regions
 
 _EXACT_SIZE = 1 << 24
-"""The largest number of pixels of a region that is exact in float32, beside the score of a pixel."""
+"""The largest pixel count of a region that is exact in float32, beside the score of a pixel."""
 
 
 class PixelScores:
     """Collects the pixels of a test set, map by map, and measures them exactly.
 
-    Memory: 4 bytes per `good` and 8 per `defective`, 128 MiB by default, plus a few MB and what one map takes, however
-    long the set; twice that in float64. Disk: as much per pixel, in temporary files that vanish with the object, and
-    none for a set whose pixels fit the two buffers; the files are mapped, which the system may count as memory of the
-    process but takes back when it needs it.
+    Memory: 4 bytes per `good` and 8 per `defective`, 128 MiB by default, plus a few MB and one map, however large the
+    set. In float64 it is twice that. Disk: the same bytes per pixel, in temporary files that vanish with the object;
+    none for a set that fits the two buffers. The files are memory-mapped. The system may count them as memory of the
+    process, but frees them when needed.
 
-    The figures do not depend on the size of the buffers, up to the rounding of sums. Time grows with the number of
-    defective pixels times the number of full buffers: larger buffers are faster.
+    The figures do not depend on the size of the buffers, up to the rounding of sums. The time grows with the number of
+    defective pixels times the number of full buffers, so larger buffers are faster.
 
     Use it in a ``with`` statement, or call `close`.
     """
@@ -44,8 +44,8 @@ class PixelScores:
         Args:
             good: good pixels held in memory.
             defective: defective pixels held in memory.
-            dtype: float32 or float64; scores of a wider type are refused, since rounding them could tie them.
-            folder: for the temporary files; None for the system's.
+            dtype: float32 or float64. Scores of a wider type are refused, since rounding could make them equal.
+            folder: folder for the temporary files; None for the system's.
         """
         self._dtype = np.dtype(dtype)
         self._good = SortedRuns(good, self._dtype, folder)
@@ -53,15 +53,15 @@ class PixelScores:
         self._regions = 0
 
     def add(self, maps: NDArray[np.floating], masks: NDArray[np.bool_]) -> None:
-        """Take one image or several.
+        """Add one image or several.
 
         Args:
             maps: (H, W) or (N, H, W) anomaly scores; infinities are allowed.
             masks: of the same shape, True where a pixel is defective. 8-connected pixels of one image are a region.
 
         Raises:
-            DataError: shapes that differ, no pixels, a score that is not a number, scores of a wider type than
-                `dtype`, or a region of more than 2^24 pixels in float32.
+            DataError: shapes differ, there are no pixels, a score is not a number, scores have a wider type than
+                `dtype`, or a region has more than 2^24 pixels in float32.
             FlawspotError: a temporary file cannot be written.
         """
         if maps.shape != masks.shape:
@@ -86,7 +86,7 @@ class PixelScores:
         self._regions += count
 
     def curves(self, limit: float = AUPRO_LIMIT) -> Curves:
-        """Measure what has been added so far; more can follow.
+        """Measure the pixels added so far. More can follow.
 
         Raises:
             DataError: nothing has been added.
@@ -97,7 +97,7 @@ class PixelScores:
             return rank_runs(negatives, positives, self._regions, limit)
 
     def close(self) -> None:
-        """Remove the temporary files and give back the memory."""
+        """Remove the temporary files and free the memory."""
         self._good.close()
         self._defective.close()
 
@@ -122,7 +122,7 @@ def rank_pixels(maps: NDArray[np.floating], masks: NDArray[np.bool_], limit: flo
         limit: the false-positive rate up to which AUPRO integrates.
 
     Raises:
-        DataError: shapes that differ, no pixels, or a score that is not a number.
+        DataError: shapes differ, there are no pixels, or a score is not a number.
     """
     defective = sum(int(np.count_nonzero(mask)) for mask in masks)
     wide = not np.can_cast(maps.dtype, np.float32) or maps[:1].size > _EXACT_SIZE

@@ -1,4 +1,4 @@
-"""Values sorted piece by piece: in memory while they fit, in a temporary file beyond that."""
+"""Sorts values piece by piece: in memory while they fit, otherwise in a temporary file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from flawspot.errors import FlawspotError
 
 
 class SortedRuns:
-    """Takes values in any order and gives them back as sorted runs.
+    """Takes values in any order and returns them as sorted runs.
 
-    Memory: one buffer of `capacity` values, whatever their number. Disk: nothing until the buffer has been full once,
-    then every value once. The file has no name on most systems, or goes with its last handle (Windows): nothing stays
-    behind even when the process is killed.
+    Memory: one buffer of `capacity` values, whatever their number. Disk: nothing until the buffer is full once, then
+    every value once. The file has no name on most systems, and on Windows it goes with its last handle, so nothing is
+    left even if the process is killed.
     """
 
     def __init__(self, capacity: int, dtype: DTypeLike, folder: str | os.PathLike[str] | None = None) -> None:
@@ -28,10 +28,10 @@ class SortedRuns:
 
         Args:
             capacity: values held in memory, and the length of a run.
-            dtype: of the values.
-            folder: for the temporary file; None for the system's.
+            dtype: type of the values.
+            folder: folder for the temporary file; None for the system's.
         """
-        # A capacity of nothing would never take a value.
+        # A capacity of 0 would never accept a value.
         self._buffer: NDArray[Any] = np.empty(max(capacity, 1), dtype)
         self._filled = 0
         self._folder = folder
@@ -39,7 +39,7 @@ class SortedRuns:
         self._runs = 0
 
     def append(self, values: NDArray[Any]) -> None:
-        """Take values, (n,).
+        """Add values, (n,).
 
         Raises:
             FlawspotError: the temporary file cannot be written, such as to a full disk.
@@ -54,31 +54,31 @@ class SortedRuns:
 
     @contextlib.contextmanager
     def sorted(self) -> Iterator[list[NDArray[Any]]]:
-        """The runs so far, each ascending; to be used within the block only, and not to be written to."""
+        """The runs so far, each ascending. Valid only within the block, and read-only."""
         held = self._buffer[: self._filled]
         held.sort()
         runs = [held]
         if self._file is None or not self._runs:
             yield runs
             return
-        # Mapped, not read: the system brings in the pages that a search touches, and may drop them again.
+        # Mapped, not read: the system loads only the pages that a search touches, and may drop them again.
         mapping = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         length = len(self._buffer)
         try:
-            # Not the whole file: behind the runs may lie what a full disk cut off.
+            # Not the whole file: after the runs there may be data that a full disk cut off.
             spilled = np.frombuffer(mapping, self._buffer.dtype, self._runs * length).reshape(self._runs, length)
             runs += list(spilled)
             del spilled
             yield runs
         finally:
-            # A mapping cannot close while arrays look into it. After an error the traceback may still hold some: then
-            # it closes with them.
+            # A mapping cannot close while arrays refer to it. After an error the traceback may still hold some. Then
+            # the mapping closes with them.
             runs.clear()
             with contextlib.suppress(BufferError):
                 mapping.close()
 
     def close(self) -> None:
-        """Give back the file and the memory."""
+        """Release the file and the memory."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -90,7 +90,7 @@ class SortedRuns:
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 -- lives as long as the object
-            # Where the runs end, not where the file does: a write that failed half-way may be tried again.
+            # At the end of the runs, not of the file: a write that failed half-way may be retried.
             self._file.seek(self._runs * self._buffer.nbytes)
             self._file.write(self._buffer.data)
             self._file.flush()

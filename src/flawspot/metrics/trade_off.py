@@ -1,4 +1,4 @@
-"""What every threshold costs in false alarms and in escapes, on labelled photographs."""
+"""False alarms and escapes at every threshold, on labelled photographs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from flawspot.metrics.intervals import CONFIDENCE, at_most
 
 @dataclass(frozen=True)
 class Point:
-    """One threshold and what it does: a photograph is called anomalous where its score is above.
+    """One threshold and its effect: a photograph is called anomalous if its score is above it.
 
     Attributes:
-        threshold: finite.
+        threshold: the threshold, finite.
         false_alarms, good: good photographs called anomalous, of how many.
         found, defective: defective photographs called anomalous, of how many.
     """
@@ -40,8 +40,8 @@ class Point:
 
 
 def trade_off(scores: Sequence[float], labels: NDArray[np.bool_], also: Sequence[float] = ()) -> list[Point]:
-    """Every threshold that tells something else apart, ascending: below all scores, half-way between two that follow
-    each other, and the highest.
+    """Every threshold with a different effect, ascending: one below all scores, one half-way between any two
+    neighbours, and the highest score.
 
     Args:
         scores: (N,), finite.
@@ -49,13 +49,13 @@ def trade_off(scores: Sequence[float], labels: NDArray[np.bool_], also: Sequence
         also: further thresholds.
 
     Raises:
-        DataError: no good or no defective photographs: nothing is traded then.
+        DataError: there are no good or no defective photographs, so there is no trade-off.
     """
     values = np.array(scores, np.float64)
     good, defective = np.sort(values[~labels]), np.sort(values[labels])
     if not len(good) or not len(defective):
         missing = "good" if not len(good) else "defective"
-        raise DataError(f"there are no {missing} photographs: what a threshold costs takes good and defective ones")
+        raise DataError(f"there are no {missing} photographs: a trade-off needs good and defective ones")
     distinct = np.unique(values)
     between = distinct[:-1] + (distinct[1:] - distinct[:-1]) / 2
     thresholds = {float(np.nextafter(distinct[0], -np.inf)), *between.tolist(), float(distinct[-1]), *also}
@@ -63,14 +63,14 @@ def trade_off(scores: Sequence[float], labels: NDArray[np.bool_], also: Sequence
 
 
 def at(threshold: float, good: NDArray[np.float64], defective: NDArray[np.float64]) -> Point:
-    """What `threshold` does with ascending scores of good and defective photographs."""
+    """The effect of `threshold` on ascending scores of good and defective photographs."""
     alarms = len(good) - int(np.searchsorted(good, threshold, "right"))
     found = len(defective) - int(np.searchsorted(defective, threshold, "right"))
     return Point(threshold, alarms, len(good), found, len(defective))
 
 
 def best_f1(points: Sequence[Point]) -> Point:
-    """Of equals the one with the fewest false alarms."""
+    """The threshold with the best F1; of equal ones, the one with the fewest false alarms."""
     return max(points, key=lambda point: (point.f1, point.threshold))
 
 
@@ -88,13 +88,13 @@ def at_recall(points: Sequence[Point], recall: float) -> Point:
 def at_escape_rate(points: Sequence[Point], rate: float, confidence: float = CONFIDENCE) -> Point:
     """The highest threshold at which at most the share `rate` of defective parts escapes, with `confidence`.
 
-    A tolerance limit (Wilks, Annals of Mathematical Statistics, 1941): with e escapes allowed among n exchangeable
-    defective photographs, the share that escapes is above `rate` with probability P(Binomial(n, rate) <= e) at most,
-    however the threshold was looked for among their scores.
+    A tolerance limit (Wilks, Annals of Mathematical Statistics, 1941). With e escapes allowed among n exchangeable
+    defective photographs, the share that escapes is above `rate` with a probability of at most P(Binomial(n, rate) <=
+    e), however the threshold was chosen among their scores.
 
     Raises:
         ConfigurationError: a rate outside (0, 1).
-        DataError: too few defective photographs to be that sure of anything.
+        DataError: there are too few defective photographs for this confidence.
     """
     if not 0 < rate < 1:
         raise ConfigurationError(f"an escape rate of {rate:g} is not between 0 and 1: try 0.05")
@@ -104,7 +104,7 @@ def at_escape_rate(points: Sequence[Point], rate: float, confidence: float = CON
     if not sure:
         needed = int(min(np.ceil(np.log(1 - confidence) / np.log1p(-rate)), 1e18))
         raise DataError(
-            f"{count} defective photographs cannot show that at most {rate:g} of defective parts escape: it takes "
+            f"{count} defective photographs cannot show that at most {rate:g} of defective parts escape: this needs "
             f"{needed}, all of them found"
         )
     return max(sure, key=lambda p: p.threshold)

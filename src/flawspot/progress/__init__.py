@@ -1,8 +1,8 @@
-"""How long work tells of itself, without knowing who listens.
+"""How long-running code reports its progress, without knowing how it is shown.
 
-Library code takes a `Progress`, by default `SILENT`. The public functions take ``progress: Progress | bool`` and turn
-it into a `Progress` with `as_progress`; the display that True stands for lies in `flawspot.progress.display` and is
-imported only then. Work is reported by the thread that does it: threads that read ahead report nothing.
+Library code takes a `Progress`, by default `SILENT`. The public functions take ``progress: Progress | bool`` and
+convert it with `as_progress`. The display for True is in `flawspot.progress.display` and is imported only then. Only
+the thread that does the work reports it: threads that read ahead report nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sized
@@ -16,23 +16,23 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """What long work reports to."""
+    """Receives the progress of long work."""
 
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
         """Yield `items` one by one, showing how many of `total` (by default their number) are done."""
         ...
 
     def step(self, description: str) -> AbstractContextManager[None]:
-        """Show that one step without a count is under way, for the length of a ``with`` block."""
+        """Show a step without a count, for the length of a ``with`` block."""
         ...
 
     def note(self, message: str) -> None:
-        """Say one line that the user should see, such as a warning."""
+        """Show one line that the user should see, such as a warning."""
         ...
 
 
 class Silent:
-    """A `Progress` that says nothing."""
+    """A `Progress` that shows nothing."""
 
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
         yield from items
@@ -48,11 +48,11 @@ SILENT = Silent()
 
 
 def as_progress(progress: Progress | bool) -> Progress:
-    """What a public function's ``progress`` stands for.
+    """Convert a public function's ``progress`` to a `Progress`.
 
     Args:
-        progress: True for a bar on a terminal and in notebooks, and a line every few seconds elsewhere, on standard
-            error; False for silence; a `Progress` for itself.
+        progress: True for a bar on a terminal and in notebooks, and for a line every few seconds elsewhere, on standard
+            error; False for silence; or a `Progress`.
 
     Raises:
         ConfigurationError: it is something else.
@@ -73,12 +73,12 @@ def as_progress(progress: Progress | bool) -> Progress:
 
 
 def length_of(items: Iterable[object]) -> int | None:
-    """The number of items where it is known beforehand, else None."""
+    """The number of items if it is known in advance, else None."""
     return len(items) if isinstance(items, Sized) else None
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: ``35 s``, ``12 min``, ``1.5 h``."""
+    """A duration for people: ``35 s``, ``12 min``, ``1.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:

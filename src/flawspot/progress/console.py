@@ -1,4 +1,4 @@
-"""Consoles of rich to which a string is a text and never markup."""
+"""Consoles of rich that print strings as plain text, never as markup."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from flawspot.texts import visible
 
 
 class PlainConsole(Console):
-    """Prints every string, those in tables too, as `flawspot.texts.visible` gives it: no name can drive the terminal.
+    """Prints every string, also in tables, as converted by `flawspot.texts.visible`: no name can control the terminal.
 
-    Line breaks are the caller's: one `print` for each line. What has a style is made by `styled`.
+    Line breaks come from the caller: one `print` for each line. Styled texts are made by `styled`.
     """
 
     def render_str(
@@ -33,16 +33,16 @@ class PlainConsole(Console):
         highlight: bool | None = None,
         highlighter: Callable[[str | Text], Text] | None = None,
     ) -> Text:
-        """See `Console`; neither markup nor emoji codes are obeyed."""
+        """See `Console`. Markup and emoji codes are not interpreted."""
         return Text(visible(text), style=style, justify=justify, overflow=overflow)
 
     def on_broken_pipe(self) -> NoReturn:
-        """Leave the end to whoever runs the command, where rich would end the process."""
+        """Let the command's runner handle a closed pipe. rich would end the process."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class ErrorConsole(PlainConsole):
-    """Standard error: that it is full or closed is no reason to end the work."""
+    """Standard error. If it is full or closed, the work still continues."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         """See `Console`."""

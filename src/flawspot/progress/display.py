@@ -1,4 +1,4 @@
-"""The display that ``progress=True`` stands for, wherever Python runs."""
+"""The display for ``progress=True``, wherever Python runs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ T = TypeVar("T")
 
 
 class Display:
-    """A `flawspot.progress.Progress` that shows bars on a terminal and in notebooks, else lines on standard error.
+    """A `flawspot.progress.Progress` with bars on a terminal and in notebooks, else lines on standard error.
 
-    A bar vanishes when its work is done. Work within work is shown below it. All displays of a process share one
-    surface, so that two of them never draw over each other; any thread may call it. Words that hold file names may be
-    anything: what is not printable in them is shown escaped.
+    A bar vanishes when its work is done. Nested work is shown below it. All displays of a process share one surface, so
+    two of them never overlap. Any thread may call it. Unprintable characters in file names are escaped.
     """
 
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
@@ -39,20 +38,20 @@ class Display:
         return _step(Work(visible(description), counted=False))
 
     def line(self) -> AbstractContextManager[Line]:
-        """A line on a terminal or in a notebook whose words are the caller's; elsewhere nothing."""
+        """Show a line with the caller's own text, on a terminal or in a notebook; elsewhere nothing."""
         return _line()
 
     def note(self, message: str) -> None:
-        """Print a line that stays, above the bar."""
+        """Print a lasting line above the bar."""
         surface().note(visible(message))
 
     def clear(self) -> None:
-        """End whatever is shown: after an error or Ctrl-C, before a line that says so."""
+        """Remove all bars: after an error or Ctrl-C, before its message is printed."""
         surface().clear()
 
 
 class Line:
-    """A line of words under way."""
+    """A line of text for current work."""
 
     def __init__(self, work: Work, shown: Surface) -> None:
         self._work, self._surface = work, shown
@@ -68,11 +67,11 @@ _choosing = threading.Lock()
 
 
 def surface() -> Surface:
-    """Where this process shows its work now: standard error may be another than a moment ago."""
+    """The surface where this process shows its work now. Standard error may have changed since the last call."""
     with _choosing:
         if _in_notebook():
             return _notebook()
-        # While bars are drawn it is a proxy of rich's, which in some versions denies being a terminal.
+        # While bars are drawn it is a proxy of rich, which in some versions says that it is not a terminal.
         stream = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
         if stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
             return _terminal()
@@ -80,7 +79,7 @@ def surface() -> Surface:
 
 
 def _in_notebook() -> bool:
-    """Whether a notebook's kernel runs this process; an IPython at a terminal has none."""
+    """Whether a notebook's kernel runs this process. An IPython at a terminal has none."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None
 

@@ -1,4 +1,4 @@
-"""Lines on standard error, for logs and pipes."""
+"""Shows progress as lines on standard error, for logs and pipes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import time
 from flawspot.progress.work import Work, sentence
 
 GAP_SECONDS = 5.0
-"""Between two lines at first, and before the first one, so that short work says nothing."""
+"""Seconds between two lines at first, and before the first one, so that short work prints nothing."""
 LONGEST_GAP_SECONDS = 60.0
 GAP_SHARE = 0.1
-"""Long work speaks less often: the gap is this share of the time until the last line, within the two above."""
+"""Longer work prints less often: the gap is this share of the time so far, within the two limits above."""
 
 
 class PlainLines:
-    """A `flawspot.progress.work.Surface` that says now and then how far the work is.
+    """A `flawspot.progress.work.Surface` that now and then prints the progress.
 
-    A thread of its own speaks, because a single step may take minutes; it lives while there is work.
+    A separate thread prints, because a single step may take minutes. It lives while there is work.
     """
 
     def __init__(self, gap: float = GAP_SECONDS) -> None:
@@ -30,8 +30,8 @@ class PlainLines:
         self._began = self._spoke = self._ended = float("-inf")
 
     def begin(self, work: Work) -> None:
-        """Count from now, unless this goes on with what ended a moment ago."""
-        if work.line is not None:  # whoever counts by himself prints his own lines
+        """Start to count time, unless this continues work that has just ended."""
+        if work.line is not None:  # the caller counts and prints its own lines
             return
         with self._changed:
             now = time.monotonic()
@@ -43,7 +43,7 @@ class PlainLines:
                 threading.Thread(target=self._speak, name="flawspot progress", daemon=True).start()
 
     def advanced(self, work: Work) -> None:
-        """Nothing: the speaker looks when it is time."""
+        """Do nothing: the printing thread looks when it is time."""
 
     def end(self, work: Work) -> None:
         """Forget `work`."""
@@ -54,14 +54,14 @@ class PlainLines:
                 self._changed.notify_all()
 
     def clear(self) -> None:
-        """Forget all work; what begins next does not go on with it."""
+        """Forget all work. New work does not continue it."""
         with self._changed:
             self._running.clear()
             self._ended = float("-inf")
             self._changed.notify_all()
 
     def note(self, message: str) -> None:
-        """A line of its own."""
+        """Print a separate line."""
         _write(f"note: {message}")
 
     def _speak(self) -> None:
@@ -78,7 +78,7 @@ class PlainLines:
 
 
 def _write(line: str) -> None:
-    """One line in one write; a standard error that is closed or full is no reason to end the work."""
+    """Write one line in one call. If standard error is closed or full, the work still continues."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(line + "\n")

@@ -1,4 +1,4 @@
-"""A bar below a notebook's cell, by IPython's display alone: no widgets need be installed."""
+"""A bar below a notebook's cell, using only IPython's display: no widgets need be installed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from flawspot.progress.work import Work, sentence
 
 SECONDS_BETWEEN = 0.2
-"""Between two drawings, at least."""
+"""Least seconds between two drawings."""
 
 
 class NotebookBars:
-    """A `flawspot.progress.work.Surface`: one area of output for each cell, emptied when the work is done."""
+    """A `flawspot.progress.work.Surface`: one output area for each cell, emptied when the work is done."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -25,13 +25,13 @@ class NotebookBars:
         self._drawn = float("-inf")
 
     def begin(self, work: Work) -> None:
-        """Draw `work` below what is under way."""
+        """Draw `work` below the work that contains it."""
         with self._lock:
             self._running.append(work)
             self._draw()
 
     def advanced(self, work: Work) -> None:
-        """Draw anew, if the last drawing is old enough."""
+        """Redraw, if the last drawing is old enough."""
         if time.monotonic() - self._drawn >= SECONDS_BETWEEN:
             with self._lock:
                 self._draw()
@@ -50,7 +50,7 @@ class NotebookBars:
             self._draw()
 
     def note(self, message: str) -> None:
-        """A line among the cell's output."""
+        """Print a line in the cell's output."""
         sys.stderr.write(f"note: {message}\n")
 
     def _draw(self) -> None:
@@ -70,7 +70,7 @@ class NotebookBars:
 
 
 def _bar(work: Work) -> str:
-    """One work as HTML."""
+    """One piece of work as HTML."""
     if work.line is not None:
         return f"<div>{html.escape(work.line)}</div>"
     share = f' value="{work.done}" max="{work.total}"' if work.counted and work.total else ""

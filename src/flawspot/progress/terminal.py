@@ -1,4 +1,4 @@
-"""Bars on a terminal, drawn by rich."""
+"""Shows bars on a terminal, drawn by rich."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from flawspot.progress.console import ErrorConsole, styled
 from flawspot.progress.work import Work
 
 console = ErrorConsole(stderr=True, highlight=False, soft_wrap=True)
-"""Standard error, as it is when something is written. What is printed here while bars are drawn stands above them."""
+"""Standard error of the moment. Lines printed here while bars are drawn appear above them."""
 
 SPARE_COLUMNS = 3
-"""At the right of a bar: where Ctrl-C makes the terminal write ^C, so that this does not begin a line of its own."""
+"""Spare columns at the right of a bar, where the terminal writes ^C, so that it does not start a new line."""
 
 
 class TerminalBars:
-    """A `flawspot.progress.work.Surface`: one live display, with a bar for each work under way.
+    """A `flawspot.progress.work.Surface`: one live display, with a bar for each piece of work.
 
-    A second live display on the same terminal would be an error in some versions of rich and a mess in others.
+    A second live display on the same terminal would be an error in some versions of rich and garbled in others.
     """
 
     def __init__(self) -> None:
@@ -49,28 +49,28 @@ class TerminalBars:
             self._bars.show(work)
 
     def advanced(self, work: Work) -> None:
-        """Nothing: the bars look at their work whenever they are drawn."""
+        """Do nothing: the bars read their work whenever they are drawn."""
 
     def end(self, work: Work) -> None:
-        """Remove the bar, and with the last one the display."""
+        """Remove the bar. The last one also ends the display."""
         with self._lock:
             if self._bars is not None and self._bars.remove(work) == 0:
                 self.clear()
 
     def clear(self) -> None:
-        """Remove all bars and give the cursor back."""
+        """Remove all bars and show the cursor again."""
         with self._lock:
             bars, self._bars = self._bars, None
             if bars is not None:
                 bars.stop()
 
     def note(self, message: str) -> None:
-        """A line above the bars."""
+        """Print a line above the bars."""
         console.print(styled("note:", "yellow"), message)
 
 
 class _Bars(Progress):
-    """rich's bars, which look at their work when they are drawn: an item then costs nothing."""
+    """rich's bars. They read their work when they are drawn, so an item costs nothing."""
 
     def __init__(self) -> None:
         self._shown: dict[Work, TaskID] = {}
@@ -82,7 +82,7 @@ class _Bars(Progress):
             _Left(),
             console=console,
             transient=True,
-            # Standard output may be a file, which must get what is written to it.
+            # Standard output may be a file, which must get everything written to it.
             redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
 
@@ -93,7 +93,7 @@ class _Bars(Progress):
             self._shown[work] = task
 
     def remove(self, work: Work) -> int:
-        """Take the bar away, if there is one; return how many are left."""
+        """Remove the bar, if there is one, and return the number of bars left."""
         with self._lock:
             task = self._shown.pop(work, None)
             if task is not None:
@@ -101,7 +101,7 @@ class _Bars(Progress):
             return len(self._shown)
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The bars, and below them the lines whose words are others'."""
+        """The bars, and below them the lines with the callers' own text."""
         with self._lock:
             shown = list(self._shown)
             for work, task in self._shown.items():

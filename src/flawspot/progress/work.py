@@ -1,4 +1,4 @@
-"""What is under way: the state that every way of showing it reads."""
+"""The state of current work, which every surface shows."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from flawspot.progress import duration
 
 @dataclass(eq=False)
 class Work:
-    """One loop, step or line under way.
+    """One current loop, step or line.
 
     Attributes:
         description: in a few words.
-        total: how many items there are, if that is known.
-        counted: whether its items are counted; a step's are not.
-        done: items behind it.
-        started: on the clock `time.monotonic`, in seconds.
-        line: words that stand for all of the above, where whoever works counts by himself.
+        total: the number of items, if known.
+        counted: whether its items are counted; those of a step are not.
+        done: the number of finished items.
+        started: start time on the clock `time.monotonic`, in seconds.
+        line: a text that replaces all of the above, if the caller counts itself.
     """
 
     description: str
@@ -31,17 +31,17 @@ class Work:
     line: str | None = None
 
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds since it began."""
         return time.monotonic() - self.started
 
     def seconds_left(self) -> float | None:
-        """About how long it will take at the pace so far, or None where nothing tells."""
+        """Estimated seconds left at the present pace; None if unknown."""
         if not self.counted or not self.total or not self.done:
             return None
         return self.seconds() / self.done * max(0, self.total - self.done)
 
     def said(self) -> str:
-        """What it is and how far, such as ``training the student 12/20``."""
+        """Description and progress, such as ``training the student 12/20``."""
         if self.line is not None:
             return self.line
         if not self.counted:
@@ -50,7 +50,7 @@ class Work:
 
 
 def sentence(running: Sequence[Work]) -> str:
-    """All that is under way in one line, the outermost first, whose time it tells."""
+    """All current work in one line, outermost first, with that one's elapsed and remaining time."""
     outermost = running[0]
     parts = [": ".join(work.said() for work in running), duration(outermost.seconds())]
     left = outermost.seconds_left()
@@ -58,10 +58,10 @@ def sentence(running: Sequence[Work]) -> str:
 
 
 class Surface(Protocol):
-    """Where work is shown. Its calls come from any thread."""
+    """A place where work is shown. Its methods are called from any thread."""
 
     def begin(self, work: Work) -> None:
-        """Show `work` from now on, within what is under way already."""
+        """Show `work` from now on, inside the current work."""
         ...
 
     def advanced(self, work: Work) -> None:
@@ -69,13 +69,13 @@ class Surface(Protocol):
         ...
 
     def end(self, work: Work) -> None:
-        """Show `work` no more; not shown, it is no error."""
+        """Remove `work`. It is no error if it is not shown."""
         ...
 
     def clear(self) -> None:
-        """End all work, so that what is written next stands on a line of its own."""
+        """End all work, so that the next output starts on a new line."""
         ...
 
     def note(self, message: str) -> None:
-        """Say a line that stays."""
+        """Print a lasting line."""
         ...

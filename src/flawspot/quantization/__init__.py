@@ -1,1 +1,2 @@
-"""Networks of convolutions in 8-bit integers: ranges found on good photographs, and graphs that compute with them."""
+"""Converts convolutional networks to 8-bit integers: ranges from good photographs, and graphs that compute with
+them."""

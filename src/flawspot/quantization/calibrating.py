@@ -1,4 +1,4 @@
-"""Everything that quantizes a network, from good photographs: units, steps, and corrected biases."""
+"""Computes everything that quantizes a network from good photographs: units, steps, and corrected biases."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from flawspot.quantization.streams import HEADROOM, channel_units
 from flawspot.quantization.writing import quantized
 
 STRENGTH = 0.75
-"""Of the equalisation of channels: the step of a value and those of the weights that take it share what it costs."""
+"""Strength of channel equalisation. It balances the rounding errors of a value and of the weights that read it."""
 CORRECTED_ON = 16
-"""Photographs that biases are corrected on."""
+"""Number of photographs for bias correction."""
 
 
 def calibrate(
@@ -34,8 +34,9 @@ def calibrate(
     Args:
         model: a float graph that takes ``image``.
         photographs: good ones, each (H, W, 3).
-        known: what is decided already, such as the teacher's when a student is added; it is kept as it is.
-        strength: of the equalisation of residual streams, from 0 to 1; see `channel_units`.
+        known: parts of the quantization that are already decided, such as the teacher's when a student is added; they
+            are kept.
+        strength: strength of the equalisation of residual streams, 0 to 1; see `channel_units`.
         wide: keys of values that are kept in 16 bits.
     """
     network = read_network(model)
@@ -62,7 +63,7 @@ def calibrate(
 
 
 def values_without_steps(network: Network, known: Quantization) -> dict[str, str]:
-    """{key: name} of what is left to `calibrate`."""
+    """{key: name} of the values that `calibrate` still has to decide."""
     return {key: name for key, name in network.values().items() if key not in known.steps}
 
 
@@ -74,19 +75,19 @@ def _steps(found: Range, units: Units | None, bits: int, limit: float) -> Steps:
 
 
 def _clip(network: Network, steps: dict[str, Steps]) -> None:
-    """What is clipped from below begins at 0 exactly, for quantizing is its clip."""
+    """Let a value with a lower clip begin at exactly 0, as quantizing performs the clip."""
     for layer in network.convolutions:
         if not layer.linear and layer.low != 0 and layer.key in steps:
-            del steps[layer.key]  # a clip that begins elsewhere stays in float
+            del steps[layer.key]  # another clip stays in float
 
 
 def _image_steps(model: onnx.ModelProto, image: str) -> tuple[Steps, float]:
-    """Of the normalised photograph, whatever it shows: all that 0 to 255 can become, and the shift that makes every
-    grey level a step where the three channels are normalised alike."""
+    """The steps of the normalised photograph, independent of its contents: the full range of 0 to 255, and a shift that
+    makes every grey level one step if the three channels are normalised alike."""
     known = constants(model)
     given = {node.output[0]: node for node in model.graph.node}
     divided = given[image]
-    while divided.op_type != "Div":  # tiles are cut from it, and what is not inspected of it is made zero
+    while divided.op_type != "Div":  # tiles are cut from it, and places that are not inspected are set to zero
         divided = given[divided.input[0]]
     subtracted = given[divided.input[0]]
     mean, std = (np.asarray(known[name], np.float64).ravel() for name in (subtracted.input[1], divided.input[1]))

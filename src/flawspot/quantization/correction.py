@@ -1,8 +1,8 @@
-"""Bias correction: what rounding the weights adds to each channel on average is taken off its bias again.
+"""Bias correction: subtracts from each bias the mean error that rounding the weights causes in its channel.
 
-Rounded weights see the same mean inputs everywhere, so their errors add up to an offset of each channel (Nagel et al.,
-ICCV 2019, section 4.2, whose empirical form this is). Layers are corrected in their order, each behind corrected ones;
-what they give is kept as 8-bit integers, so that every layer is run twice and no layer before it again.
+Rounded weights see the same mean inputs everywhere, so their errors add up to an offset in each channel (Nagel et al.,
+ICCV 2019, section 4.2, in its empirical form). Layers are corrected in order, each after the corrected ones before it.
+Their outputs are stored as 8-bit integers, so every layer runs only twice.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from flawspot.quantization.writing import quantized
 from flawspot.runtime.session import open_session
 
 Values = list[NDArray[np.generic]]
-"""Of each photograph."""
+"""A value for each photograph."""
 _TYPES = {np.dtype(np.uint8): TensorProto.UINT8, np.dtype(np.uint16): TensorProto.UINT16}
 
 
 def corrected(
     model: onnx.ModelProto, quantization: Quantization, photographs: Sequence[Photograph], known: Quantization
 ) -> Quantization:
-    """Correct every convolution that has steps and no correction.
+    """Correct every convolution that has steps but no correction.
 
     Args:
         model: the float graph.
         quantization: with the steps of its values.
         photographs: good ones, each (H, W, 3).
-        known: the part of it that was there when what is corrected was learned: a student's means are those behind the
-            rounded teacher.
+        known: the quantization that existed when the corrected network was learned. For a student, the reference means
+            are those behind the quantized teacher.
     """
     network = read_network(model)
     layers = [layer for layer in network.layers if layer.key in quantization.steps]
@@ -67,7 +67,7 @@ def _means(model: onnx.ModelProto, names: Sequence[str], photographs: Sequence[P
 
 
 class _Rounded:
-    """A quantized graph, run a piece at a time on some photographs."""
+    """A quantized graph, run piece by piece on some photographs."""
 
     def __init__(self, model: onnx.ModelProto, network: Network, photographs: Sequence[Photograph]) -> None:
         self.model = model
@@ -77,13 +77,13 @@ class _Rounded:
         self.keep(f"{network.convolutions[0].source}.stored")
 
     def mean(self, name: str) -> Channels:
-        """(C,) of a value (1, C, H, W), over all photographs."""
+        """(C,) mean of a value (1, C, H, W) over all photographs."""
         means = [value.mean(axis=(0, 2, 3), dtype=np.float64) for value in self._run(name)]
         mean: Channels = np.mean(means, axis=0)
         return mean
 
     def keep(self, name: str) -> None:
-        """Compute a stored value, from which whatever comes behind it is computed."""
+        """Compute a value and store it, so that later values are computed from it."""
         self.kept[name] = self._run(name)
 
     def shift_bias(self, layer: Convolution, shift: Channels) -> None:
@@ -95,7 +95,7 @@ class _Rounded:
         self.constants[stored] = numpy_helper.from_array(total.astype(np.int32), stored)
 
     def _run(self, name: str) -> Values:
-        """A value of each photograph, from what is kept."""
+        """A value for each photograph, computed from stored ones."""
         nodes, inputs, held = self._behind(name)
         kind = TensorProto.FLOAT if not name.endswith(".stored") else _stored_type(self.given[name], self.constants)
         graph = helper.make_graph(
@@ -113,7 +113,7 @@ class _Rounded:
         ]
 
     def _behind(self, name: str) -> tuple[list[onnx.NodeProto], list[str], list[str]]:
-        """The nodes between what is kept and a value, in order; what they take of it; and their constants."""
+        """The nodes between the stored values and a value, in order; their inputs; and their constants."""
         wanted, seen = [name], {""}
         inputs, held, chosen = [], [], set()
         while wanted:
@@ -135,5 +135,5 @@ class _Rounded:
 
 
 def _stored_type(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> int:
-    """What a quantizing node gives: the type of its zero."""
+    """The type of a quantizing node's output, which is that of its zero."""
     return int(constants[node.input[2]].data_type)

@@ -1,8 +1,8 @@
-"""The convolutions of an exported graph, and what stands between them: all that can be computed in 8-bit integers.
+"""Finds the network in an exported graph: convolutions and additions that can be computed in 8-bit integers.
 
-A graph of flawspot's is a network, or two (teacher and student), between a float beginning (resize, normalisation) and
-a float head. The network is found by its operators: every `Conv` with constant weights, the clip behind it, and every
-`Add` of two such results. Whatever else stands between, such as the products of squeeze-and-excitation, stays in float.
+A graph of flawspot has one network, or two (teacher and student), after a float part (resize, normalisation) and before
+a float head. The network is found by its operators: every `Conv` with constant weights, the clip after it, and every
+`Add` of two such results. Everything else between them, such as the products of squeeze-and-excitation, stays in float.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CLIPS = ("Clip", "Relu")
 
 @dataclass
 class Convolution:
-    """One convolution with the clip behind it.
+    """One convolution with the clip after it.
 
     Attributes:
         key: the name of its weights, the same in every graph that has it.
@@ -30,8 +30,8 @@ class Convolution:
         weights: (O, I / groups, K, K).
         bias: (O,).
         attributes: of the `Conv` node.
-        low, high: what its results are clipped to; infinite without a clip.
-        nodes: names of the outputs of the nodes it stands for.
+        low, high: the bounds of the clip; infinite without a clip.
+        nodes: names of the outputs of the nodes that it replaces.
     """
 
     key: str
@@ -46,26 +46,26 @@ class Convolution:
 
     @property
     def linear(self) -> bool:
-        """Whether nothing is clipped."""
+        """Whether there is no clip."""
         return bool(np.isinf(self.low) and np.isinf(self.high))
 
     @property
     def padded(self) -> bool:
-        """Whether zeros are put around its input."""
+        """Whether its input is padded with zeros."""
         return any(bool(pad) for pad in self.attributes.get("pads", ()))
 
     @property
     def groups(self) -> int:
-        """1, or the number of channels of a depthwise one."""
+        """The number of groups: 1, or the number of channels for a depthwise convolution."""
         return int(self.attributes.get("group", 1))
 
 
 @dataclass
 class Addition:
-    """The sum of two results.
+    """The addition of two results.
 
     Attributes:
-        key: made of the key of the last convolution before it.
+        key: made from the key of the last convolution before it.
         sources: names of both summands.
         result: name of the sum.
     """
@@ -76,7 +76,7 @@ class Addition:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Names of the outputs of the nodes it stands for."""
+        """Names of the outputs of the nodes that it replaces."""
         return (self.result,)
 
 
@@ -85,12 +85,13 @@ Layer = Convolution | Addition
 
 @dataclass
 class Network:
-    """The layers of a graph, in the order they are computed in.
+    """The layers of a graph, in the order of computation.
 
     Attributes:
         model: the float graph.
         layers: convolutions and additions.
-        users: of each value: names of the first outputs of the nodes that take it, and ``output`` for the graph's own.
+        users: for each value, names of the first outputs of the nodes that read it, and ``output`` for the graph's own
+            outputs.
     """
 
     model: onnx.ModelProto
@@ -99,11 +100,11 @@ class Network:
 
     @property
     def convolutions(self) -> list[Convolution]:
-        """Without the additions."""
+        """The convolutions, without the additions."""
         return [layer for layer in self.layers if isinstance(layer, Convolution)]
 
     def values(self) -> dict[str, str]:
-        """{key: name} of every value that is quantized: what the convolutions take and what the layers give."""
+        """{key: name} of every quantized value: the inputs of convolutions and the outputs of layers."""
         given = {layer.result: layer.key for layer in self.layers}
         named = dict(given)
         for layer in self.convolutions:
@@ -111,13 +112,13 @@ class Network:
         return {key: name for name, key in named.items()}
 
     def taken_inside(self, name: str, layers: Sequence[Layer] | None = None) -> bool:
-        """Whether only some layers, by default any, take this value."""
+        """Whether only the given layers, by default any, read this value."""
         inside = {node for layer in (self.layers if layers is None else layers) for node in layer.nodes}
         return all(user in inside for user in self.users.get(name, []))
 
 
 def sources_of(layer: Layer) -> tuple[str, ...]:
-    """Names of what a layer takes."""
+    """Names of a layer's inputs."""
     return layer.sources if isinstance(layer, Addition) else (layer.source,)
 
 
@@ -132,7 +133,7 @@ def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
 
 
 def read_network(model: onnx.ModelProto) -> Network:
-    """Find the convolutions of a graph, what clips them and what adds them up.
+    """Find the convolutions of a graph, their clips and additions.
 
     The model may not have quantized layers already.
     """
@@ -168,7 +169,7 @@ def _convolution(node: onnx.NodeProto, known: Mapping[str, NDArray[np.generic]])
 
 
 def _clips(node: onnx.NodeProto, by_result: Mapping[str, Layer], network: Network) -> bool:
-    """Whether a node clips a convolution that nothing else takes."""
+    """Whether a node clips a convolution that no other node reads."""
     layer = by_result.get(node.input[0])
     return isinstance(layer, Convolution) and layer.linear and network.users[node.input[0]] == [node.output[0]]
 

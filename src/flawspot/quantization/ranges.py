@@ -1,4 +1,4 @@
-"""What values a network takes on good photographs: the smallest and largest of each channel."""
+"""The ranges of a network's values on good photographs: the smallest and largest of each channel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Photograph = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Range:
-    """Of one value.
+    """The range of one value.
 
     Attributes:
         low, high: (C,), of each channel.
@@ -41,7 +41,7 @@ def all_values(
 
 
 def observe(model: onnx.ModelProto, names: Sequence[str], photographs: Iterable[Photograph]) -> dict[str, Range]:
-    """The range of each value over some photographs.
+    """Find the range of each value over some photographs.
 
     Args:
         model: takes ``image``.

@@ -1,4 +1,4 @@
-"""What is decided when a network is quantized: the step of every value, and the units its channels are kept in."""
+"""The parameters of a quantized network: the step of every value, and the units of its channels."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 Channels = NDArray[np.float64]
 WEIGHT_LIMIT = 127
-"""Weights are symmetric: from -127 to 127."""
+"""Weights are symmetric, from -127 to 127."""
 BIAS_LIMIT = 2**29
-"""Of a bias in its steps: a quarter of what 32 bits hold is left for its correction and the products."""
+"""Limit of a bias in steps. The rest of the 32 bits is for its correction and the products."""
 _SMALLEST = 1e-9
 
 
 @dataclass(frozen=True)
 class Steps:
-    """How a value's real numbers are kept: ``real = scale * (stored - zero)``.
+    """How real numbers of a value are stored: ``real = scale * (stored - zero)``.
 
     Attributes:
-        scale: the real length of one step, above 0.
-        zero: the stored number that stands for 0.
+        scale: the real size of one step, above 0.
+        zero: the stored number for 0.
         bits: 8 or 16; stored numbers are unsigned.
     """
 
@@ -46,13 +46,13 @@ class Units:
 
 @dataclass(frozen=True)
 class Quantization:
-    """Of one network, or of teacher and student.
+    """The quantization of one network, or of teacher and student.
 
     Attributes:
-        steps: of each value, by its key.
-        units: of the values whose channels are kept in units of their own.
-        corrections: what is added to the bias of each convolution, by its key, (O,).
-        image_shift: what is taken off the normalised photograph, so that every grey level is one step.
+        steps: steps of each value, by its key.
+        units: units of the values whose channels have separate units.
+        corrections: correction added to the bias of each convolution, by its key, (O,).
+        image_shift: the shift subtracted from the normalised photograph, so that every grey level is one step.
     """
 
     steps: Mapping[str, Steps] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Quantization:
     image_shift: float = 0.0
 
     def identity(self) -> str:
-        """SHA-256, in hex, of everything that decides what the network computes."""
+        """SHA-256, in hex, of everything that determines the network's results."""
         digest = hashlib.sha256(np.float64(self.image_shift).tobytes())
         for key, steps in sorted(self.steps.items()):
             digest.update(f"{key} {steps.scale.hex()} {steps.zero} {steps.bits}\n".encode())
@@ -73,7 +73,7 @@ class Quantization:
 
 
 def steps_between(low: float, high: float, bits: int = 8) -> Steps:
-    """Steps from `low` to `high`, both widened so that 0 lies between and is kept exactly."""
+    """Steps from `low` to `high`, widened so that 0 is included and stored exactly."""
     low, high = min(low, 0.0), max(high, 0.0)
     most = 2**bits - 1
     scale = float(np.float32(max((high - low) / most, _SMALLEST)))
@@ -83,15 +83,15 @@ def steps_between(low: float, high: float, bits: int = 8) -> Steps:
 def quantized_weights(
     weights: NDArray[np.float64], bias: Channels, source: float
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Whole numbers for weights, and the scale of each output channel.
+    """Quantize weights to integers, with a scale for each output channel.
 
-    Where weights are so small beside their bias that this would not fit in 32 bits with the products added to it, they
-    get a larger scale, and the fewer steps that they deserve.
+    If weights are so small relative to their bias that the sum with the products would not fit in 32 bits, they get a
+    larger scale and so fewer steps.
 
     Args:
         weights: (O, ...).
         bias: (O,).
-        source: the scale of what they are multiplied with.
+        source: the scale of the values that they are multiplied with.
 
     Returns:
         (O, ...), and (O,).
@@ -105,6 +105,6 @@ def quantized_weights(
 
 
 def quantized_bias(bias: Channels, scale: NDArray[np.float32]) -> NDArray[np.int32]:
-    """(O,) in steps of `scale`, the product of the input's and the weights'."""
+    """Quantize a bias, (O,), in steps of `scale`, the product of the input's and the weights' scales."""
     limits = np.iinfo(np.int32)
     return np.clip(np.rint(bias / scale.astype(np.float64)), limits.min, limits.max).astype(np.int32)

@@ -1,10 +1,10 @@
-"""Units of their own for the channels of residual streams.
+"""Separate units for the channels of residual streams.
 
-The linear results of a mobile network's blocks are added up and are what methods tap. Their channels differ in range
-by a factor of ten and more, so that with one step for all most channels use a few steps only. They can be kept in
-other units at no cost: the convolutions before and behind take the units into their weights, and for whatever else
-takes such a value it is multiplied back in float. In float nothing changes (Nagel et al., Data-Free Quantization
-Through Weight Equalization and Bias Correction, ICCV 2019, section 4.1, have the idea for convolutions in a row).
+The linear results of a mobile network's blocks are added up, and methods tap them. The ranges of their channels differ
+by a factor of ten and more, so with one step for all, most channels use only a few steps. Separate units cost nothing:
+the convolutions before and after a value absorb the units into their weights. For any other reader, the value is
+multiplied back in float. In float nothing changes (Nagel et al., Data-Free Quantization Through Weight Equalization and
+Bias Correction, ICCV 2019, section 4.1, have the idea for consecutive convolutions).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from flawspot.quantization.ranges import Range
 from flawspot.quantization.steps import Channels, Units
 
 _SMALLEST_SHARE = 1e-3
-"""Of the widest channel: one that hardly changes is not blown up further than that."""
+"""Share of the widest channel's range below which a channel is not amplified further."""
 HEADROOM = 2.0
-"""How far a clipped channel may go beyond what good photographs show, before it is cut off."""
+"""How far a clipped channel may exceed its range on good photographs before it saturates."""
 
 
 def streams_of(network: Network) -> list[list[str]]:
-    """Names of linear values that must share their scales, for they are added up; each list in order.
+    """Lists of linear values that must share their scales because they are added; each list is in order.
 
-    Left out are streams into which something clipped is added, for that has no units.
+    Streams to which a clipped value is added are left out, as it has no units.
     """
     linear = {layer.result for layer in network.convolutions if layer.linear}
     parent: dict[str, str] = {name: name for name in linear}
@@ -44,7 +44,7 @@ def streams_of(network: Network) -> list[list[str]]:
             parent[layer.result] = layer.result
             for name in known:
                 parent[root(name)] = root(layer.result)
-            if len(known) < len(layer.sources):  # what was clipped has no units of its own
+            if len(known) < len(layer.sources):  # clipped values have no separate units
                 broken.add(layer.result)
     members: dict[str, list[str]] = {}
     for name in parent:
@@ -60,18 +60,18 @@ def channel_units(
 
     Args:
         network: in float.
-        ranges: of the values that have no steps yet, by name.
-        strength: 0 leaves the channels as they are, 1 gives all of a stream the same width.
-        known: the units of the others, by key: what is added to one of them shares its scale.
+        ranges: ranges of the values that have no steps yet, by name.
+        strength: 0 leaves the channels unchanged, 1 gives all channels of a stream the same width.
+        known: the units of the other values, by key. A value added to one of them shares its scale.
     """
     return {**_stream_units(network, ranges, strength, known or {}), **_clipped_units(network, ranges, strength)}
 
 
 def _clipped_units(network: Network, ranges: Mapping[str, Range], strength: float) -> dict[str, Units]:
-    """Units of values that are clipped at 0: to clip and to multiply by what is positive can change places.
+    """Units of values that are clipped at 0, as clipping and multiplying by a positive number can be exchanged.
 
-    What is beyond the largest stored number is cut off. For a channel that stays far below its clip that is
-    `HEADROOM` times the largest value seen: a defect may lie beyond what good parts show.
+    Values beyond the largest stored number saturate. For a channel that stays far below its clip, that is `HEADROOM`
+    times the largest value seen, as a defect may exceed what good parts show.
     """
     units = {}
     for layer in network.convolutions:
@@ -120,7 +120,7 @@ def _shift(units: Mapping[str, Units], key: str, zero: Channels) -> Channels:
 
 
 def _known_scale(known: Sequence[Units | None], like: Range) -> Channels:
-    """That of values which have steps already; without units of their own it is 1."""
+    """The scale of values that already have steps; 1 if they have no separate units."""
     found = [units.scale for units in known if units is not None]
     return found[0] if found else np.ones_like(like.low)
 
@@ -132,7 +132,7 @@ def _scale(widths: NDArray[np.float64], strength: float) -> Channels:
 
 
 def absorbed(layer: Convolution, source: Units | None, result: Units | None) -> tuple[NDArray[np.float64], Channels]:
-    """Weights and bias of a convolution that takes and gives values in units of their own.
+    """Weights and bias of a convolution whose input and output have separate units.
 
     With ``x = x' s + m`` and ``y = y' t + n``: ``y' = (W s x' + W m + b - n) / t``.
     """

@@ -1,8 +1,8 @@
-"""A float graph with its network in integers, as ONNX writes that: every value quantized and dequantized again (QDQ).
+"""Writes a float graph with its network in integers, in ONNX's form: every value is quantized and dequantized (QDQ).
 
-ONNX Runtime fuses each convolution with the dequantizing before and the quantizing behind it into one of integers. It
-does so for unsigned values with weights that are signed and symmetric by output channel, which is what is written here.
-A clip between them needs no operator: what is beyond the largest stored number is cut off by quantizing.
+ONNX Runtime fuses each convolution with the dequantizing before it and the quantizing after it into an integer
+convolution. It does so for unsigned values with signed weights that are symmetric for each output channel, as written
+here. A clip needs no operator: quantizing saturates.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from flawspot.quantization.steps import Quantization, Steps, Units, quantized_bi
 from flawspot.quantization.streams import absorbed
 
 OPSET = 21
-"""The first that quantizes to 16 bits."""
+"""The first opset that quantizes to 16 bits."""
 Numbers = NDArray[np.generic]
 _UNSIGNED = {8: np.uint8, 16: np.uint16}
 
 
 def quantized(model: onnx.ModelProto, quantization: Quantization) -> onnx.ModelProto:
-    """A float graph with every layer in integers of which `quantization` knows the steps; the others stay.
+    """Convert every layer whose steps are in `quantization` to integers; the others stay in float.
 
-    Names of values that are taken by what stays in float, and of the graph's outputs, are kept.
+    The names of values read by float operators, and of the graph's outputs, are kept.
     """
     return _Writer(read_network(model), quantization).written()
 
 
 def in_integers(model: bytes, quantization: Quantization) -> bytes:
-    """`quantized`, of a model's bytes."""
+    """Apply `quantized` to the bytes of a model."""
     data: bytes = quantized(onnx.load_from_string(model), quantization).SerializeToString(deterministic=True)
     return data
 
 
 class _Writer:
-    """Nodes and constants of the new graph, as they come."""
+    """Nodes and constants of the new graph, while it is written."""
 
     def __init__(self, network: Network, quantization: Quantization) -> None:
         self.network, self.quantization = network, quantization
         self.keys = {name: key for key, name in network.values().items()}
         self.layers = [layer for layer in network.layers if self._known(layer)]
-        """Those that become integers."""
+        """The layers that become integers."""
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
         self.dequantized: dict[str, str] = {}
-        """Of each value that is quantized: the name of its dequantized form, in its own units."""
+        """For each quantized value, the name of its dequantized form, in its own units."""
 
     def written(self) -> onnx.ModelProto:
         """The new graph."""
@@ -111,7 +111,7 @@ class _Writer:
         self._add("Conv", taken, result, **layer.attributes)
 
     def _check_units(self, layer: Addition) -> None:
-        """Summands of other units cannot be added."""
+        """Check the units of summands, which must be equal."""
         first, second, result = (
             self._units(name) or Units(np.ones(1), np.zeros(1)) for name in (*layer.sources, layer.result)
         )
@@ -120,7 +120,7 @@ class _Writer:
             raise ValueError(f"the summands of {layer.key} have units that their sum has not")
 
     def _source(self, name: str) -> str:
-        """The dequantized form of a value, which is quantized here if no layer gave it."""
+        """The dequantized form of a value. It is quantized here if no layer has done so."""
         if name not in self.dequantized:
             shifted, shift = name, self.quantization.image_shift
             if name == self._image() and shift:
@@ -130,7 +130,7 @@ class _Writer:
         return self.dequantized[name]
 
     def _quantize(self, name: str, exact: str, *, restored: bool = True) -> None:
-        """Quantize and dequantize a value, and give it back in units of 1 to whatever takes it in float."""
+        """Quantize and dequantize a value, and provide it in units of 1 to float operators."""
         steps = self._steps(name)
         step, zero = np.asarray(steps.scale, np.float32), np.asarray(steps.zero, _UNSIGNED[steps.bits])
         parameters = self._constant((f"{name}.step", step), (f"{name}.zero", zero))
@@ -147,7 +147,7 @@ class _Writer:
             self._add("Add", [f"{name}.wide", *shift], name)
 
     def _image(self) -> str:
-        """The normalised photograph: what the first convolution takes."""
+        """Quantize the normalised photograph, the input of the first convolution."""
         return self.network.convolutions[0].source
 
     def _steps(self, name: str) -> Steps:

@@ -1,8 +1,8 @@
-"""A bound on the memory that an artifact takes while it runs.
+"""A limit on the memory that an artifact may take while it runs.
 
-A graph of a few numbers can ask for any amount: one operator that repeats, expands or multiplies is enough. What ONNX
-Runtime gives to operators comes from an arena, and that of a session can be limited; an operator that asks for more
-fails, before it has got anything. Weights lie outside of it, for a file cannot hold more of them than it is long.
+A graph of a few numbers can ask for any amount of memory: one operator that repeats, expands or multiplies is enough.
+ONNX Runtime gives memory to operators from an arena, and the arena of a session can be limited. An operator that asks
+for more then fails before it gets any. Weights are outside of the arena, but they cannot be larger than the file.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import onnxruntime
 from flawspot.runtime.environment import whole_number
 
 MEMORY = "FLAWSPOT_MEMORY"
-"""Megabytes (2^20 bytes) that an artifact may take while it runs, where it is not `DEFAULT_MEMORY`."""
+"""Name of the environment variable that replaces `DEFAULT_MEMORY`, in megabytes (2^20 bytes)."""
 DEFAULT_MEMORY = 1024
-"""Megabytes. At an input size of 224 detectors take some 70 on the photographs that need most, and at 1024 some 250."""
+"""In megabytes (2^20 bytes). At an input size of 224 detectors take up to about 70, and at 1024 up to about 250."""
 _MOST_MEMORY = 1 << 20
 
 _registering = threading.Lock()
 
 
 def allowed_megabytes() -> int:
-    """What FLAWSPOT_MEMORY says, or `DEFAULT_MEMORY`.
+    """The value of FLAWSPOT_MEMORY, or `DEFAULT_MEMORY`.
 
     Raises:
-        ConfigurationError: it is no whole number of megabytes.
+        ConfigurationError: the value is not a whole number of megabytes.
     """
     found = whole_number(MEMORY, 16, _MOST_MEMORY)
     return DEFAULT_MEMORY if found is None else found
@@ -36,11 +36,11 @@ def allowed_megabytes() -> int:
 
 @contextlib.contextmanager
 def limited(options: onnxruntime.SessionOptions, megabytes: int) -> Iterator[None]:
-    """The session that is made with `options` within the ``with`` block gets an arena of its own, of limited size.
+    """Give the session that is made with `options` in the ``with`` block its own arena of limited size.
 
-    ONNX Runtime has no such option for a session, but it has one arena for the process, which a session may take. So it
-    is put there, and when the session has it, an ordinary one in its place: for a host program that has registered an
-    arena of its own, its later sessions find that one.
+    ONNX Runtime has no such option for a session, but one arena for the process, which a session may use. So a limited
+    arena is registered, and once the session has it, an ordinary one replaces it. A host program that has registered an
+    arena of its own gets the ordinary one for its later sessions.
     """
     options.add_session_config_entry("session.use_env_allocators", "1")
     info = onnxruntime.OrtMemoryInfo(
@@ -60,5 +60,5 @@ def exhausted(error: Exception) -> bool:
 
 
 def exhausted_reason() -> str:
-    """What to say of it."""
+    """The message for such a failure."""
     return f"it asks for more than {allowed_megabytes():,} MB of memory; if you trust it, set {MEMORY} to more"

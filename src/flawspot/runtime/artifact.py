@@ -1,10 +1,10 @@
-"""The .onnx file as a contract: an ordinary ONNX model whose metadata holds the manifest and a checksum.
+"""The artifact's file: an ordinary ONNX model whose metadata hold the manifest and a checksum.
 
 Input ``image``: uint8, (N, H, W, 3), RGB, any N, H, W. Outputs ``anomaly_map``: float32, (N, S, S), and ``score``:
-float32, (N,); larger is more anomalous.
+float32, (N,). A larger score is more anomalous.
 
-The file is read and its metadata rewritten without the onnx package: an ONNX file is a protobuf message, and of that
-only the outermost layer (ModelProto, onnx/onnx.proto) is looked at here.
+The file is read, and its metadata are rewritten, without the onnx package. An ONNX file is a protobuf message, and only
+its outermost layer (ModelProto, onnx/onnx.proto) is read here.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ SIGNATURE_KEY = "flawspot.signature"
 _OWN = (MANIFEST_KEY, CHECKSUM_KEY, SIGNATURE_KEY)
 
 MAX_BYTES = 2**31 - 1
-"""A protobuf message cannot be larger."""
+"""Size limit of a protobuf message, in bytes."""
 
 LARGE = 256 << 20
-"""Bytes of a file that is looked at before it is read. Detectors may have nearly 2 GB, as PaDiM on WideResNet-50-2."""
+"""Files of at least this many bytes are checked before they are read. Detectors may have nearly 2 GB, such as PaDiM on
+WideResNet-50-2."""
 
 _METADATA_PROPS = 14
-_NO_MANIFEST = "it is an ONNX model, but not one of flawspot: it holds no manifest"
+_NO_MANIFEST = "it is an ONNX model, but not one of flawspot: it has no manifest"
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,9 +56,9 @@ class Artifact:
         230.0
 
     Attributes:
-        manifest: what it says of itself.
-        model: the whole file with manifest and checksum, as ONNX Runtime takes it.
-        state: what an update needs, where training was asked for it; a file of its own.
+        manifest: all about the detector that is not a tensor.
+        model: the bytes of the whole file, with manifest and checksum, for ONNX Runtime.
+        state: what an update needs, if training was asked for it; it is kept in its own file.
     """
 
     manifest: Manifest
@@ -68,12 +69,12 @@ class Artifact:
         return f"Artifact({self.manifest.title()}, {len(self.model) / 2**20:.1f} MiB)"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file to `path`, as a whole or not at all, and beside it its state, where it has one.
+        """Write the file to `path`, and its state beside it if it has one. Each is written completely or not at all.
 
-        Both are whole on the disk before either takes its place, the state first: a full disk leaves neither.
+        Both are completely on the disk before either gets its name, the state first. So a full disk leaves neither.
 
         Raises:
-            FlawspotError: it cannot be written.
+            FlawspotError: a file cannot be written.
         """
         with replacing(Path(path)) as temporary:
             with temporary.open("wb") as file:
@@ -84,27 +85,27 @@ class Artifact:
                 self.state.save(beside(path))
 
     def recalibrated(self, false_alarm_rate: float, *, rule: str = "conformal") -> Artifact:
-        """The same detector with the threshold for another false-alarm rate, from the same good photographs.
+        """The same detector with the threshold for another false-alarm rate, set by the same good photographs.
 
         Args:
             false_alarm_rate: the share of good parts that may be called anomalous, in (0, 1).
-            rule: ``conformal``, or ``pareto``: an estimate by a smooth tail, where no proof reaches.
+            rule: ``conformal``, or ``pareto``: an estimate from a fitted tail, for rates that cannot be proved.
 
         Raises:
-            ConfigurationError: a rate outside (0, 1), an unknown rule, or too few photographs for it.
+            ConfigurationError: a rate outside (0, 1), an unknown rule, or too few photographs for the rule.
         """
         return self._with(recalibrate(self.manifest.calibration, false_alarm_rate, rule=rule))
 
     def with_threshold(self, threshold: float) -> Artifact:
-        """The same detector with a threshold that was chosen in another way.
+        """The same detector with a given threshold.
 
         Raises:
-            ConfigurationError: it is not a finite number.
+            ConfigurationError: the threshold is not a finite number.
         """
         return self._with(set_threshold(self.manifest.calibration, threshold))
 
     def with_smallest(self, found: FoundSizes) -> Artifact:
-        """The same detector with what `flawspot.smallest_defect` has measured of it, in the place of any that it has.
+        """The same detector with a measurement by `flawspot.smallest_defect`, which replaces any earlier one.
 
         Raises:
             ConfigurationError: it was measured at another threshold.
@@ -120,14 +121,14 @@ class Artifact:
     def _with(self, calibration: CalibrationInfo) -> Artifact:
         smallest = self.manifest.smallest
         if smallest is not None and smallest.threshold != calibration.threshold:
-            smallest = None  # at another threshold other sizes are found
+            smallest = None  # it was measured at the old threshold
         return assemble(self.model, dataclasses.replace(self.manifest, calibration=calibration, smallest=smallest))
 
 
 def assemble(model: bytes, manifest: Manifest) -> Artifact:
     """Put `manifest`, bound to the graph by its hash, and a checksum into the metadata of ONNX model `model`.
 
-    A manifest and a signature that `model` already carries are left out; other metadata are kept.
+    A manifest and a signature that `model` already holds are replaced; other metadata are kept.
     """
     if manifest.schema_version > 1:
         manifest = dataclasses.replace(manifest, graph_sha256=graph_sha256(model))
@@ -137,7 +138,7 @@ def assemble(model: bytes, manifest: Manifest) -> Artifact:
 
 
 def signed(artifact: Artifact, signature: str) -> Artifact:
-    """The artifact with `signature`, in the place of any that it has."""
+    """The artifact with `signature`, which replaces any that it has."""
     entries = own_metadata(artifact.model)
     own = [metadata_entry(key, entries[key]) for key in (MANIFEST_KEY, CHECKSUM_KEY)]
     own.append(metadata_entry(SIGNATURE_KEY, signature))
@@ -148,8 +149,8 @@ def read(path: str | Path) -> Artifact:
     """Read and verify the artifact at `path`.
 
     Raises:
-        ArtifactError: no such file, not an ONNX model, not ours, of a newer schema, or damaged; or a model that asks
-            for what no detector has (`flawspot.runtime.onnx_checks`).
+        ArtifactError: no such file, not an ONNX model, not made by flawspot, of a newer schema, or damaged; or a model
+            with parts that no detector has (`flawspot.runtime.onnx_checks`).
     """
     path = Path(path)
     try:
@@ -165,7 +166,7 @@ def read(path: str | Path) -> Artifact:
         raise ArtifactError(
             f"there is no file {path}: give the .onnx file that `flawspot train` wrote with -o"
         ) from None
-    except (OSError, ValueError) as error:  # a name may hold what the system refuses
+    except (OSError, ValueError) as error:  # a name may hold characters that the system refuses
         raise ArtifactError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     try:
         return verified(model)
@@ -174,23 +175,22 @@ def read(path: str | Path) -> Artifact:
 
 
 def verified(model: bytes) -> Artifact:
-    """The artifact whose file has the bytes `model`.
+    """The artifact with the bytes `model`.
 
     Raises:
-        ArtifactError: as `read`.
+        ArtifactError: as for `read`.
     """
     return Artifact(_verify(model), model)
 
 
 def _glance(file: IO[bytes], path: Path) -> None:
-    """Refuse what is no artifact of ours before it is in memory. Of a file that claims gigabytes, as one with holes
-    does at no cost, nothing is read but the few pages that hold its structure. What is read later is checked again.
-    """
+    """Refuse a file that is not an artifact before it is in memory. A sparse file can claim gigabytes at no cost. Only
+    the few pages with its structure are read here. The file is checked again once it is read."""
     try:
         view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):  # where a file cannot be mapped, it is read
+    except (OSError, ValueError):  # a file that cannot be mapped is read
         return
-    # The views into it that an error's traceback holds would keep `close` from closing it; it goes with the last.
+    # An error's traceback holds views into the map, so `close` would fail. It is closed with the last view.
     try:
         check_model(view)
         if MANIFEST_KEY not in own_metadata(view):
@@ -200,36 +200,37 @@ def _glance(file: IO[bytes], path: Path) -> None:
 
 
 def _check_kind(path: Path) -> None:
-    """Reading a pipe may take for ever, and a device all memory."""
+    """Refuse pipes and devices: reading them may take forever, or all memory."""
     kind = special_kind(path)
     if kind is not None:
         raise ArtifactError(f"{path} is {kind}: give the .onnx file that `flawspot train` wrote with -o")
 
 
 def graph_sha256(model: bytes) -> str:
-    """The sha256 of an ONNX model without flawspot's metadata: equal exactly where two detectors compute the same."""
+    """The sha256 of an ONNX model without flawspot's metadata. It is equal exactly if two detectors compute the
+    same."""
     return _hashes(model, "")[0]
 
 
 def content_sha256(model: bytes) -> str:
-    """The sha256 over the graph and the manifest of an artifact's file: its checksum, computed anew."""
+    """The checksum of an artifact's file: the sha256 over graph and manifest, recomputed."""
     return _hashes(model, own_metadata(model)[MANIFEST_KEY])[1]
 
 
 def own_metadata(model: bytes | mmap.mmap) -> dict[str, str]:
-    """Manifest, checksum and signature as they stand in the file, by their keys; the last of each."""
+    """Manifest, checksum and signature in the file, by their keys; the last one of each."""
     entries = (_read_entry(payload) for number, _, _, payload in fields(model) if number == _METADATA_PROPS)
     return {key: value for key, value in entries if key in _OWN}
 
 
 def _verify(model: bytes) -> Manifest:
-    # First of all, for what follows takes time and memory by the number of fields.
+    # Checked first, because the time and memory of the next steps depend on the number of fields.
     check_model(model)
     metadata = own_metadata(model)
     if MANIFEST_KEY not in metadata:
         raise ArtifactError(_NO_MANIFEST)
     text = metadata[MANIFEST_KEY]
-    # First the schema, then the checksum: a newer flawspot may compute it in another way.
+    # The schema is checked before the checksum, as a newer flawspot may compute the checksum differently.
     manifest = Manifest.from_json(text)
     graph, checksum = _hashes(model, text)
     if metadata.get(CHECKSUM_KEY) != checksum:
@@ -240,7 +241,7 @@ def _verify(model: bytes) -> Manifest:
 
 
 def _hashes(model: bytes, manifest: str) -> tuple[str, str]:
-    """The sha256 of the graph, and the checksum of graph and manifest, in one pass: a device may be slow."""
+    """The sha256 of the graph, and the checksum of graph and manifest, in one pass, because a device may be slow."""
     digest = hashlib.sha256()
     for piece in _own_left_out(model):
         digest.update(piece)
@@ -250,7 +251,7 @@ def _hashes(model: bytes, manifest: str) -> tuple[str, str]:
 
 
 def _own_left_out(model: bytes) -> Iterator[memoryview]:
-    """The file but for flawspot's metadata, in pieces that lie in `model`: it is large, and memory may be little."""
+    """The file without flawspot's metadata, as pieces of `model` that are not copied, as memory may be short."""
     view = memoryview(model)
     start = 0
     for number, _, place, payload in fields(model):

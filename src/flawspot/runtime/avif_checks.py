@@ -1,7 +1,7 @@
-"""What an AVIF file claims (ISO/IEC 23008-12; AV1, 5.3 to 5.5), before libavif sees it: see `file_checks`.
+"""Checks what an AVIF file claims (ISO/IEC 23008-12; AV1, 5.3 to 5.5) before libavif reads it; see `file_checks`.
 
-The container says how large the picture is, and the coded data say it again. A decoder makes room for the latter before
-anybody compares, so this is done here.
+The size of the picture is given twice, by the container and by the coded data. A decoder allocates memory for the
+latter before it compares them, so they are compared here.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from flawspot.errors import ImageError
 from flawspot.runtime.items import Bits, items_in
 
 MAX_AVIF_BYTES = 64 << 20
-"""Pillow reads an AVIF as a whole."""
+"""File size limit, because Pillow reads an AVIF as a whole."""
 MAX_UNITS = 10_000
-"""Pieces of the coded data of one picture."""
+"""Most pieces of the coded data of one picture."""
 MAX_FRAMES = 8
-"""Of one picture; a still one has one, or a few that refine it."""
+"""Most frames of one picture. A still one has one, or a few that refine it."""
 BYTES_PER_CODED_PIXEL, BYTES_PER_PIXEL = 12, 6
-"""Of memory: planes of 16 bits and what the decoder keeps beside them; the picture, which may be put together of
-several, as colours."""
+"""Bytes of memory for each pixel. The first counts planes of 16 bits and the decoder's other buffers. The second counts
+the picture, which may be assembled from several, as colours."""
 
 _SEQUENCE, _FRAME_HEADER, _FRAME, _TILE_LIST = 1, 3, 6, 8
 
 
 def check_avif(file: IO[bytes]) -> float:
-    """Look at every coded picture in the file.
+    """Check every coded picture in the file.
 
     Returns:
-        Bytes of memory that the decoder takes beside the picture itself.
+        Bytes of memory that the decoder takes besides the picture itself.
 
     Raises:
         ImageError: it holds a film, no picture, or too many pieces.
@@ -61,7 +61,7 @@ def _largest(coded: bytes) -> int:
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, and where it ends."""
+    """Read a number with seven bits a byte. Returns it and its end."""
     value = 0
     for i, byte in enumerate(data[at : at + 8]):
         value |= (byte & 127) << (7 * i)

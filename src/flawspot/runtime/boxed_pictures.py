@@ -1,4 +1,4 @@
-"""AVIF and HEIC: files of the same boxes, known by the brands that they name first."""
+"""AVIF and HEIC files. Both are made of boxes, and the brands at their beginning tell them apart."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _START = 4096
 
 
 def check_boxed(file: IO[bytes]) -> float:
-    """See `check_avif` and `check_heic`.
+    """Check a file; see `check_avif` and `check_heic`.
 
     Raises:
-        ImageError: as these; it is neither; or what reads it is not installed.
+        ImageError: as for these; the file is neither; or the package that reads it is not installed.
     """
     if _is_avif(file):
         if not features.check("avif"):
             raise ImageError("this Pillow does not read AVIF: install Pillow 11.3 or newer, or save it as PNG or JPEG")
         return check_avif(file)
     if importlib.util.find_spec("pillow_heif") is None:
-        raise ImageError("it is a HEIC file, which takes a plug-in: pip install pillow-heif, or save it as JPEG or PNG")
+        raise ImageError("it is a HEIC file, which needs a plug-in: pip install pillow-heif, or save it as JPEG or PNG")
     return check_heic(file)
 
 
 def open_boxed(file: IO[bytes]) -> Image.Image:
-    """Open a file that was checked."""
+    """Open a checked file."""
     if _is_avif(file):
         from PIL import AvifImagePlugin
 
@@ -47,5 +47,5 @@ def _is_avif(file: IO[bytes]) -> bool:
     named = brands(file.read(_START))
     file.seek(0)
     if not named & (_AVIF | _HEIC):
-        raise ImageError("it is a film or another file of boxes, no picture: save one picture of it as PNG or JPEG")
+        raise ImageError("it is a film or another file of boxes, not a picture: save one picture of it as PNG or JPEG")
     return bool(named & _AVIF)

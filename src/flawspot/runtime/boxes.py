@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from flawspot.errors import ImageError
 
 MAX_BOXES = 10_000
-"""In one file, at one level."""
+"""Most boxes in one file at one level."""
 
 
 def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, and where the content begins and ends, of each box from `begin` to `end`; ends where the data are damaged.
+    """Yield kind, start and end of the content of each box from `begin` to `end`. Stops where the data are damaged.
 
     Raises:
         ImageError: there are more than `MAX_BOXES`.

@@ -1,4 +1,4 @@
-"""Values that no calibration has, whatever their type: a manifest may come from anybody."""
+"""Refuses calibration values that are impossible, whatever their type, as a manifest may come from anybody."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def wrong_in_calibration(calibration: CalibrationInfo) -> dict[str, bool]:
-    """By field of the manifest, whether it has such a value."""
+    """For each field of the manifest, whether it has an impossible value."""
     scores, maxima, groups = calibration.scores, calibration.map_maxima, calibration.groups
     known = calibration.rule in ("conformal", "pareto", "value")
     wrong = {

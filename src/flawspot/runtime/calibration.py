@@ -1,21 +1,21 @@
-"""The threshold, from good parts only: conformal prediction on good images that the scoring detector has not seen.
+"""Sets the threshold from good parts only, by conformal prediction on images that the scoring detector has not seen.
 
-Split conformal: of n good images that served for nothing else and a new good image, each of the n + 1 is equally likely
-to have the k-th largest score. So ``p = (1 + #{held-out scores >= s}) / (n + 1)`` is a valid p-value of score s: for a
-good part, P(p <= a) <= a for every rate a (Vovk et al., Algorithmic Learning in a Random World, 2005; Laxhammar and
-Falkman, 2010, for anomaly detection). An image is called anomalous where p <= a, that is where its score is above the
+Split conformal: take n good images that were used for nothing else, and a new good image. Each of the n + 1 is equally
+likely to have the k-th largest score. So ``p = (1 + #{held-out scores >= s}) / (n + 1)`` is a valid p-value of score s:
+for a good part, P(p <= a) <= a for every rate a (Vovk et al., Algorithmic Learning in a Random World, 2005; Laxhammar
+and Falkman, 2010, for anomaly detection). An image is called anomalous if p <= a, that is, if its score is above the
 k-th largest held-out score with ``k = floor(a (n + 1))``. With n images no rate below 1 / (n + 1) can be promised.
 
-Groups: several photographs of one part are no news. With G groups of sizes n_g the p-value becomes
-``(1 + sum_g #{scores of g >= s} / n_g) / (G + 1)``: the hierarchical conformal prediction of Lee, Barber and Willett
-(Distribution-free inference with hierarchical data, 2023, arXiv 2306.06342), valid for a photograph of a new group. It
-is the same as above where every group has one photograph.
+Groups: several photographs of one part are not independent. With G groups of sizes n_g the p-value becomes ``(1 + sum_g
+#{scores of g >= s} / n_g) / (G + 1)``: the hierarchical conformal prediction of Lee, Barber and Willett
+(Distribution-free inference with hierarchical data, 2023, arXiv 2306.06342). It is valid for a photograph of a new
+group. With one photograph in each group it is the p-value above.
 
 Cross-conformal: each image is scored by a detector that learned from the other folds (Vovk, Cross-conformal predictors,
-2015). A new good part then has P(p <= a) <= 2 a + a term that falls with the images, for the detectors of the folds
-(Vovk et al., 2018; CV+ of Barber, Candes, Ramdas and Tibshirani, Predictive inference with the jackknife+, Annals of
-Statistics 2021, theorem 4), and mostly a itself. What is shipped learned from all folds; that it scores new good parts
-no higher than those did is not proved, but measured.
+2015). For the detectors of the folds, a new good part then has P(p <= a) <= 2 a + a term that falls with the number of
+images (Vovk et al., 2018; CV+ of Barber, Candes, Ramdas and Tibshirani, Predictive inference with the jackknife+,
+Annals of Statistics 2021, theorem 4). Mostly the probability is a itself. The shipped detector learned from all folds.
+That it scores new good parts no higher than the detectors of the folds is measured, but not proved.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from flawspot.runtime.tail import tail_threshold
 DEFAULT_FALSE_ALARM_RATE = 0.01
 
 RULES = ("conformal", "pareto")
-"""How a rate becomes a threshold: what can be promised, or a smooth tail, which is an estimate."""
+"""How a rate becomes a threshold: conformal gives a proved rate, pareto an estimate from a fitted tail."""
 
 _LEAST_SPREAD = 0.01
-"""Of the third quartile: scores that are nearly all the same have no outliers for that."""
+"""Least spread, as a share of the third quartile. Scores that are nearly equal then have no outliers."""
 _NAMED = 3
-"""Photographs named that lie far out."""
+"""How many photographs with outlying scores are named."""
 # floor(0.29 * 100) is 28 in binary floating point.
 _ROUNDING = 1e-9
 
@@ -58,17 +58,17 @@ def calibrate(
     """Choose the threshold for `false_alarm_rate` from the scores of good images.
 
     Args:
-        scores: of each of n good images, by a detector that has not learned from it.
+        scores: score of each of n good images, by a detector that has not learned from it.
         false_alarm_rate: the share of good parts that may be called anomalous, in (0, 1).
-        groups: (n,) which images show one part; empty where each is another.
-        folds: into how many the images were cut for their scores; 0 where they served for nothing else.
-        names, hashes: (n,) of the images' files, as they are kept; empty where nobody asks.
+        groups: (n,) numbers of the parts that the images show; empty if each image shows a different part.
+        folds: number of folds that the images were scored in; 0 if they were held out.
+        names, hashes: (n,) names and hashes of the images' files, in the form that is kept; empty if not wanted.
         pasted: scores of photographs with pasted defects, for `price`.
         rule: one of `RULES`.
 
     Raises:
-        ConfigurationError: a rate outside (0, 1), an unknown rule, or too few scores for a smooth tail.
-        DataError: no scores, or one that is not finite.
+        ConfigurationError: a rate outside (0, 1), an unknown rule, or too few scores to fit a tail.
+        DataError: there are no scores, or one is not finite.
     """
     _check(scores, false_alarm_rate, rule)
     order = sorted(range(len(scores)), key=lambda row: scores[row])
@@ -89,10 +89,10 @@ def calibrate(
 
 
 def recalibrate(calibration: CalibrationInfo, false_alarm_rate: float, *, rule: str = "conformal") -> CalibrationInfo:
-    """Choose another false-alarm rate from the same images. What is of schema 1 keeps both its thresholds.
+    """Choose another false-alarm rate from the same images. An artifact of schema 1 keeps both its thresholds.
 
     Raises:
-        ConfigurationError: a rate outside (0, 1), an unknown rule, or too few scores for a smooth tail.
+        ConfigurationError: a rate outside (0, 1), an unknown rule, or too few scores to fit a tail.
     """
     _check(calibration.scores, false_alarm_rate, rule)
     changed = _with_rate(calibration, false_alarm_rate, rule)
@@ -103,14 +103,14 @@ def recalibrate(calibration: CalibrationInfo, false_alarm_rate: float, *, rule: 
 
 
 def set_threshold(calibration: CalibrationInfo, threshold: float) -> CalibrationInfo:
-    """Take `threshold` as it is. The rates become what the same images say of it; nothing proves a threshold that was
-    chosen in another way.
+    """Set `threshold`. The rates become the shares among the same images. Nothing is proved about a threshold chosen in
+    another way.
 
     Raises:
-        ConfigurationError: it is not finite, or the detector is of schema 1 and has two thresholds.
+        ConfigurationError: the threshold is not finite, or the detector is of schema 1 and has two thresholds.
     """
     if not abs(threshold) <= MAX_NUMBER:
-        raise ConfigurationError(f"a threshold of {threshold:g} tells nothing apart: give a finite, smaller number")
+        raise ConfigurationError(f"a threshold of {threshold:g} separates nothing: give a finite, smaller number")
     if calibration.pixel_threshold is not None:
         raise ConfigurationError("this detector is of an older flawspot and has two thresholds: train it again")
     rate = p_value(math.nextafter(threshold, math.inf), calibration)
@@ -123,7 +123,7 @@ def set_threshold(calibration: CalibrationInfo, threshold: float) -> Calibration
 
 
 def p_value(score: float, calibration: CalibrationInfo) -> float:
-    """The share of good parts, the new one counted among them, that look at least as anomalous; in (0, 1]."""
+    """The share of good parts, including the new one, with at least this score; in (0, 1]."""
     scores = calibration.scores
     if not calibration.groups:
         return (1 + sum(other >= score for other in scores)) / (len(scores) + 1)
@@ -133,9 +133,9 @@ def p_value(score: float, calibration: CalibrationInfo) -> float:
 
 
 def proved_rate(calibration: CalibrationInfo) -> float | None:
-    """The false-alarm rate that is proved in the worst case; None for a threshold that no proof speaks of.
+    """The false-alarm rate that is proved in the worst case; None if nothing is proved about the threshold.
 
-    Of held-out images that is the promised rate. Of n images (or groups) in K folds it is, by theorem 4 of Barber et
+    For held-out images it is the promised rate. For n images (or groups) in K folds it is, by theorem 4 of Barber et
     al., ``2 a + min(2 (1 - 1/K) / (n/K + 1), (1 - K/n) / (K + 1))`` for the detectors of the folds.
     """
     if calibration.rule != "conformal":
@@ -149,12 +149,12 @@ def proved_rate(calibration: CalibrationInfo) -> float | None:
 
 @dataclasses.dataclass(frozen=True)
 class Price:
-    """What a false-alarm rate costs.
+    """The cost of a false-alarm rate in missed defects.
 
     Attributes:
-        rate: that is promised; not below what the photographs can promise.
-        threshold: for it.
-        recall: the share of pasted defects that it finds, in [0, 1].
+        rate: the promised rate, not below the lowest that the photographs can promise.
+        threshold: the threshold for that rate.
+        recall: the share of pasted defects found at it, in [0, 1].
     """
 
     rate: float
@@ -163,7 +163,8 @@ class Price:
 
 
 def price(calibration: CalibrationInfo, rates: Sequence[float] = (0.01, 0.02, 0.05)) -> list[Price]:
-    """Recall on pasted defects at some rates; of rates that come to the same threshold the first. Empty without any."""
+    """Recall on pasted defects at some rates. Of rates with equal thresholds only the first is listed. Empty without
+    pasted defects."""
     found: dict[float, Price] = {}
     for rate in rates if calibration.pasted else ():
         threshold, promised = _conformal(calibration, rate)
@@ -173,8 +174,8 @@ def price(calibration: CalibrationInfo, rates: Sequence[float] = (0.01, 0.02, 0.
 
 
 def outlying(scores: Sequence[float]) -> list[int]:
-    """Places of scores of good parts that lie far above the others: above the third quartile by three times the
-    distance of the quartiles (Tukey, Exploratory data analysis, 1977: far out). They may be bad parts among the good.
+    """Places of scores of good parts that are far above the others: above the third quartile by more than three times
+    the interquartile range (Tukey, Exploratory data analysis, 1977: far out). They may be bad parts among the good.
     """
     values = np.array(scores)
     first, third = np.quantile(values, (0.25, 0.75))
@@ -183,33 +184,34 @@ def outlying(scores: Sequence[float]) -> list[int]:
 
 
 def images_needed(false_alarm_rate: float) -> int:
-    """How many unseen good images it takes to promise `false_alarm_rate`; above 10^18 no longer exactly."""
+    """How many unseen good images are needed to promise `false_alarm_rate`; not exact above 10^18."""
     return math.ceil(min(1 / false_alarm_rate, 1e18) - 1 - _ROUNDING)
 
 
 def shortfall(calibration: CalibrationInfo, *, updatable: bool = False) -> str | None:
-    """What to tell the user where there are too few good images for the asked rate, else None.
+    """A message if there are too few good images for the asked rate, else None.
 
     Args:
-        calibration: of the detector.
-        updatable: it can be updated, which takes held-out images: folds are no way out, but updates bring more.
+        calibration: the detector's calibration.
+        updatable: whether the detector can be updated. Updating needs held-out images, so folds are not suggested, but
+            updates add images.
     """
     count, needed = _count(calibration), images_needed(calibration.false_alarm_rate)
     if count >= needed or calibration.rule != "conformal":
         return None
     held_out = "" if calibration.folds else "held-out "
     good, images = ("groups of good images", "groups") if calibration.groups else ("good images", "images")
-    way_out = "" if calibration.folds else ", or --calibration cross, by which every good one counts"
-    way_out = ", and updates bring more" if updatable else way_out
+    way_out = "" if calibration.folds else ", or --calibration cross, which uses every good one"
+    way_out = ", and updates add more" if updatable else way_out
     return (
         f"{count} {held_out}{good} can promise a false-alarm rate of {calibration.promised_rate:.2g}, not "
         f"{calibration.false_alarm_rate:g}: the threshold is the highest of their scores. "
-        f"{needed} {held_out}{images} would do{way_out}."
+        f"{needed} {held_out}{images} would be enough{way_out}."
     )
 
 
 def remarks(calibration: CalibrationInfo, *, updatable: bool = False) -> list[str]:
-    """What the user should know of a new calibration, a line each; `updatable` as for `shortfall`."""
+    """What the user should know about a new calibration, one line each. `updatable` is as for `shortfall`."""
     found = []
     warning = shortfall(calibration, updatable=updatable)
     if warning:
@@ -218,7 +220,7 @@ def remarks(calibration: CalibrationInfo, *, updatable: bool = False) -> list[st
     if odd and calibration.names:
         named = ", ".join(calibration.names[place] for place in reversed(odd[-_NAMED:]))
         more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
-        varied = ", varied as far as is tolerated" if calibration.scores != calibration.as_taken else ""
+        varied = ", varied as far as tolerated" if calibration.scores != calibration.as_taken else ""
         kept = [place for place in range(len(calibration.scores)) if place not in set(odd)]
         without = calibrate(
             [calibration.scores[place] for place in kept],
@@ -227,7 +229,7 @@ def remarks(calibration: CalibrationInfo, *, updatable: bool = False) -> list[st
         )
         found.append(
             f"{named}{more} {'score' if len(odd) > 1 else 'scores'} far above the other good photographs{varied}: if "
-            f"{'they show bad parts, take them' if len(odd) > 1 else 'it shows a bad part, take it'} away and "
+            f"{'they show bad parts, remove them' if len(odd) > 1 else 'it shows a bad part, remove it'} and "
             f"train again (without them the threshold would be {without.threshold:.5g}, not "
             f"{calibration.threshold:.5g})"
         )
@@ -243,7 +245,7 @@ def check_rate(false_alarm_rate: float) -> None:
 def _check(scores: Sequence[float], false_alarm_rate: float, rule: str) -> None:
     check_rate(false_alarm_rate)
     if rule not in RULES:
-        raise ConfigurationError(f"unknown rule {rule!r} for the threshold: the known ones are {', '.join(RULES)}")
+        raise ConfigurationError(f"unknown rule {rule!r} for the threshold: known rules are {', '.join(RULES)}")
     if not scores:
         raise DataError("no held-out good images to choose the threshold from")
     if not all(map(math.isfinite, scores)):
@@ -261,15 +263,15 @@ def _with_rate(info: CalibrationInfo, false_alarm_rate: float, rule: str) -> Cal
 
 
 def _conformal(info: CalibrationInfo, false_alarm_rate: float) -> tuple[float, float]:
-    """The lowest score above which p <= the rate, and the rate that this many groups can promise."""
+    """The lowest threshold above which p <= `false_alarm_rate`, and the rate that so many groups can promise."""
     count = _count(info)
-    # All can lie above the threshold at most, and the lowest score is the lowest that they can tell.
-    allowed = max(false_alarm_rate * (count + 1), 1.0) - 1 + _ROUNDING  # so many groups' worth above it
+    # At most all scores are above the threshold, and the lowest score is the lowest possible threshold.
+    allowed = max(false_alarm_rate * (count + 1), 1.0) - 1 + _ROUNDING  # weight of groups that may be above it
     above = 0.0
     weights = _weights(info)
     threshold = info.scores[-1]
     for score, weight in zip(reversed(info.scores), reversed(weights), strict=True):
-        # Ties count against an alarm: equal scores are above the threshold together or not at all.
+        # Equal scores are above the threshold together or not at all, so ties never add alarms.
         threshold = score
         above += weight
         if above > allowed:
@@ -278,7 +280,7 @@ def _conformal(info: CalibrationInfo, false_alarm_rate: float) -> tuple[float, f
 
 
 def _weights(info: CalibrationInfo) -> list[float]:
-    """Of each score: one over the size of its group."""
+    """The weight of each score: one over the size of its group."""
     if not info.groups:
         return [1.0] * len(info.scores)
     sizes = np.bincount(np.array(info.groups))
@@ -286,7 +288,7 @@ def _weights(info: CalibrationInfo) -> list[float]:
 
 
 def _count(info: CalibrationInfo) -> int:
-    """How many groups there are."""
+    """The number of groups."""
     return len(set(info.groups)) if info.groups else len(info.scores)
 
 

@@ -1,9 +1,9 @@
 """The colours of heat maps.
 
-Colour says one thing: how the anomaly compares with the threshold, that is how severe it is. Value v at threshold T, of
-severity ``v / T``, has the place ``t = v / (v + T)`` on the scale, in [0, 1), so 0.5 is the threshold whatever the
-method's units. Below it colours are dark blue, above it orange to pale yellow, lighter throughout: the order survives
-every kind of colour blindness and a black-and-white print.
+The colour shows one thing: the severity, that is, the anomaly relative to the threshold. Value v at threshold T has
+severity ``v / T`` and the place ``t = v / (v + T)`` on the scale, in [0, 1). So 0.5 is the threshold whatever the
+method's units. Colours are dark blue below it and orange to pale yellow above it. They get lighter all the way, so the
+order survives every kind of colour blindness and a black-and-white print.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ COLOURS = np.stack(
 OPACITY = np.interp(np.linspace(0, 1, 256), [0.40, 0.49, 0.51, 0.70, 1.0], [0.0, 0.15, 0.45, 0.62, 0.75]).astype(
     np.float32
 )
-"""(256,) how much they cover the photograph, 0 to 1.
+"""(256,) opacity over the photograph, 0 to 1.
 
-Normal places stay clear; just below the threshold a shade; above it the heat covers, but the part shines through.
+Normal places stay clear, and those just below the threshold get a light shade. Above it the heat covers the part, which
+still shines through.
 """
 
 TICKS = ((1 / 3, "0.5"), (0.5, "1"), (2 / 3, "2"), (0.8, "4"))

@@ -1,6 +1,6 @@
-"""A part of a detector's graph, from some of its values to others: its features, or its head alone.
+"""Cuts a part out of a detector's graph, such as its features or its head alone.
 
-Values that are cut at bear the names that a training gave them which was to be updated (`flawspot.runtime.state`).
+A graph is cut at values with the names that training gives if the detector is to be updated (`flawspot.runtime.state`).
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ FLOAT = 1
 """Of TensorProto.DataType."""
 _NODE, _INPUT, _OUTPUT, _VALUE_INFO = 1, 11, 12, 13
 _OPERATOR = 4
-"""Of a NodeProto."""
+"""Field number of an operator's type in a NodeProto."""
 _IMAGE = b"image"
 _METADATA_PROPS = 14
 
 
 def cut(model: bytes, outputs: Sequence[str], inputs: Mapping[str, int] | None = None) -> bytes:
-    """The part of a model that computes some of its values.
+    """Cut out the part of a model that computes some of its values.
 
     Args:
-        model: a verified one.
+        model: the bytes of a verified model.
         outputs: names of float32 values of the graph.
-        inputs: float32 values that are given, with the number of their dimensions; None: the model's own inputs. Where
-            the part takes from the photographs how many they are, they are an input as well.
+        inputs: float32 values that are given, with their numbers of dimensions; None: the model's own inputs. If the
+            part takes the number of photographs from the photographs, they become an input as well.
 
     Raises:
-        ArtifactError: the graph has not such a value, or needs more than the inputs and the shape of the photographs.
+        ArtifactError: the graph lacks such a value, or needs more than the inputs and the shape of the photographs.
     """
     pieces: list[bytes | memoryview] = []
     view = memoryview(model)
@@ -43,7 +43,7 @@ def cut(model: bytes, outputs: Sequence[str], inputs: Mapping[str, int] | None =
 
 
 def named_values(model: bytes, prefix: str) -> list[str]:
-    """The values that operators of the graph make under names that begin so, in order."""
+    """The names of values made by operators that begin with `prefix`, in order."""
     wanted = prefix.encode()
     nodes = (payload for number, _, _, payload in fields(graph_of(model)) if number == _NODE)
     made = (bytes(value) for node in nodes for number, _, _, value in fields(node) if number == 2)
@@ -71,7 +71,7 @@ def _part(graph: memoryview, outputs: Sequence[bytes], inputs: Mapping[str, int]
     own = inputs is None or _IMAGE in seen
     readers = [nodes[index][1] for index in needed if _IMAGE in takes[index]]
     if inputs is not None and any(_operator(node) != b"Shape" for node in readers):
-        raise ArtifactError("its head looks at the photograph itself: it cannot be updated")
+        raise ArtifactError("its head uses the photograph itself: it cannot be updated")
     kept: list[bytes | memoryview] = [graph[place] for index, (place, _) in enumerate(nodes) if index in needed]
     for number, wire_type, place, payload in fields(graph):
         if number == INITIALIZER and wire_type == LENGTH_DELIMITED:
@@ -90,7 +90,7 @@ def _operator(node: memoryview) -> bytes:
 
 
 def _value_info(name: bytes, rank: int | None) -> bytes:
-    """A ValueInfoProto of float32; of an output the runtime finds the shape."""
+    """A ValueInfoProto of float32. The runtime infers the shape of an output."""
     tensor = varint_field(1, FLOAT)
     if rank is not None:
         dimensions = (delimited(1, delimited(2, name + f".{axis}".encode())) for axis in range(rank))

@@ -1,9 +1,8 @@
-"""Opening the file of a photograph without trusting it.
+"""Opens the file of a photograph without trusting it.
 
-A file is known by its first bytes, not by its suffix, and handed to exactly one decoder of Pillow: the formats that
-photographs come in, and no other of Pillow's forty. What it claims is looked at before anything is decoded
-(`file_checks`): its size, the memory that it will take, the work it asks for. Every way in which decoding can fail
-becomes an `ImageError` of one line.
+A file is recognized by its first bytes, not by its suffix, and given to exactly one decoder of Pillow. Only formats of
+photographs are accepted, not all of Pillow's forty. What the file claims is checked before decoding (`file_checks`):
+its size, the memory it will take, the work it asks for. Every failure to decode becomes an `ImageError` of one line.
 """
 
 from __future__ import annotations
@@ -44,34 +43,35 @@ from flawspot.runtime.netpbm import read_scaled
 from flawspot.runtime.tiff_checks import check_tiff, is_inverted, picture_page
 
 MAX_PIXELS = 100_000_000
-"""Pixels (width x height) that a photograph may have; 300 MB once decoded."""
+"""Most pixels (width x height) of a photograph; 300 MB once decoded."""
 
 MAX_ASPECT = 64
-"""How many times longer than the other the longer side may be. No camera goes beyond, and a graph that resizes one side
-first would need memory for a picture as wide as it is long."""
+"""Largest ratio of the longer side to the shorter one. No camera exceeds it. A graph that resizes one side first would
+need memory for a picture as wide as it is long."""
 
 BYTES_PER_PIXEL = 4.6
-"""Of memory that decoding may take, for each pixel of the largest photograph that is allowed: 460 MB. Pillow keeps four
-bytes a pixel; progressive JPEG, WebP and TIFF in one piece need more, so that they must be smaller."""
+"""Bytes of memory that decoding may take for each pixel of the largest allowed photograph: 460 MB. Pillow keeps four
+bytes a pixel. Progressive JPEG, WebP and TIFF in one piece need more, so they must be smaller."""
 
 LARGE = 32 << 20
-"""Bytes of a decoded photograph after which memory is given back to the system."""
+"""After decoding a photograph of this many bytes, memory is given back to the system."""
 
 MAX_FILE_BYTES = 512 * 2**20
-"""Bytes that a file may have."""
+"""Most bytes of a file."""
 
-# What Pillow logs reaches whoever has set up logging, and not the terminal by default.
+# Pillow's log messages go to handlers that the host program has set up, not to the terminal.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 Source = Path | bytes
-"""A file, or what stands in one."""
+"""A file's path or its bytes."""
 
 WHITE_IS_ZERO = "flawspot_white_is_zero"
-"""In a Pillow image's ``info``: its values are inverted, and Pillow has left them as they are."""
+"""Key in a Pillow image's ``info``: the values are inverted, and Pillow has left them so."""
 
 _T = TypeVar("_T")
 _Check = Callable[[IO[bytes]], bool | float | None]
-"""Returns whether the decoder keeps the whole picture's coefficients, or the bytes that it takes beside the picture."""
+"""A check of a file. It returns whether the decoder keeps the whole picture's coefficients, or the bytes that it takes
+besides the picture."""
 _Decoder = Callable[[IO[bytes]], Image.Image]
 
 
@@ -81,9 +81,9 @@ def _jpeg2000(file: IO[bytes]) -> Image.Image:
     return Jpeg2KImagePlugin.Jpeg2KImageFile(file)
 
 
-# Pillow's decoder classes rather than Image.open: that one warns and refuses by a limit that is global to the process
-# and belongs to the host program. JPEG is JpegImageFile: which picture of a multi-picture file (MPO) is read says
-# `photograph_in`.
+# Pillow's decoder classes are used instead of Image.open, which warns and refuses by a limit that is global to the
+# process and belongs to the host program. JPEG is JpegImageFile: `photograph_in` says which picture of a multi-picture
+# file (MPO) is read.
 _FORMATS: tuple[tuple[re.Pattern[bytes], _Check, _Decoder], ...] = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), check_png, PngImagePlugin.PngImageFile),
     (re.compile(rb"\xff\xd8\xff"), check_jpeg, JpegImagePlugin.JpegImageFile),
@@ -98,17 +98,17 @@ _FORMATS: tuple[tuple[re.Pattern[bytes], _Check, _Decoder], ...] = (
 
 
 def decode(source: Source, convert: Callable[[Image.Image], _T], max_pixels: int, max_bytes: int) -> _T:
-    """What `convert` makes of the image in a file, opened with the checks of `read_image`, but not yet decoded.
+    """Apply `convert` to the image in a file, opened with the checks of `read_image` but not yet decoded.
 
     Raises:
-        ImageError: as `read_image`; in the place of whatever `convert` raises, too.
+        ImageError: as for `read_image`; it also replaces any error that `convert` raises.
     """
     name = "the bytes given" if isinstance(source, bytes) else source
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else _opened(source) as file:
             size = file_size(file)
             if size == 0:
-                raise ImageError("there are none" if isinstance(source, bytes) else "the file is empty")
+                raise ImageError("there are no bytes" if isinstance(source, bytes) else "the file is empty")
             if size > max_bytes:
                 raise ImageError(f"the file has {size:,} bytes, above the limit of {max_bytes:,}: save it smaller")
             start = file.read(16)
@@ -130,7 +130,7 @@ def decode(source: Source, convert: Callable[[Image.Image], _T], max_pixels: int
         _let_go(error)
         if isinstance(error, OSError) and error.strerror:  # from the operating system, not from Pillow
             raise ImageError(f"cannot read {name}: {error.strerror}") from error
-        # On damaged files Pillow raises nearly anything: OSError, SyntaxError, ValueError, struct.error, zlib.error,
+        # On damaged files Pillow raises almost any error: OSError, SyntaxError, ValueError, struct.error, zlib.error,
         # EOFError, KeyError, OverflowError, MemoryError, DecompressionBombError, ...
         raise ImageError(f"cannot read {name}: {damaged(error)}") from error
 
@@ -166,7 +166,7 @@ def _converted(
 
 
 def _let_go(error: Exception) -> None:
-    """The pixels that were decoded so far live in the frames that `error` names, and so as long as it does."""
+    """Drop the pixels decoded so far. They are held by the frames in `error`, and live as long as it does."""
     chain: BaseException | None = error
     while chain is not None:
         traceback.clear_frames(chain.__traceback__)
@@ -182,7 +182,8 @@ def _format(start: bytes) -> tuple[_Check, _Decoder]:
 
 
 def _check_size(image: Image.Image, max_pixels: int, asked: bool | float | None) -> int:
-    """Bytes of memory that decoding will take; refuses what is too large or of a shape that no camera makes."""
+    """Bytes of memory that decoding will take. Refuses pictures that are too large or of a shape that no camera
+    makes."""
     width, height = image.size
     if width * height > max_pixels:
         raise ImageError(
@@ -209,7 +210,7 @@ def check_aspect(width: int, height: int) -> None:
 
 
 def _bytes_per_pixel(image: Image.Image, buffered: bool) -> float:
-    """What Pillow and the decoder behind it keep, at most, for each pixel."""
+    """Most bytes that Pillow and the decoder behind it keep for each pixel."""
     stored = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}.get(image.mode, 4)
     bands = len(image.getbands())
     if buffered:
@@ -217,7 +218,7 @@ def _bytes_per_pixel(image: Image.Image, buffered: bool) -> float:
     if isinstance(image, WebPImagePlugin.WebPImageFile):
         return stored + 10  # two canvases, and the decoder's own planes
     if isinstance(image, PpmImagePlugin.PpmImageFile) and image.tile and image.tile[0][0] == "ppm":
-        return stored + (2 if image.mode == "I" else bands)  # scaled values, before they are an image
+        return stored + (2 if image.mode == "I" else bands)  # scaled values, before they become an image
     if isinstance(image, TiffImagePlugin.TiffImageFile) and image.info.get("compression", "raw") != "raw":
         rows = image.tag_v2.get(278, image.height)
         in_one = min(rows if isinstance(rows, int) else image.height, image.height) / image.height
@@ -228,7 +229,7 @@ def _bytes_per_pixel(image: Image.Image, buffered: bool) -> float:
 
 
 class _Memory:
-    """What all threads that decode have taken: they wait for each other where it would be too much."""
+    """Memory in use by all decoding threads. They wait for each other if the sum would be too large."""
 
     def __init__(self) -> None:
         self._taken = 0
@@ -236,7 +237,7 @@ class _Memory:
 
     @contextlib.contextmanager
     def taken(self, size: int, bound: float) -> Iterator[None]:
-        """Take `size` bytes for the length of a ``with`` block, once there are so many left of `bound`."""
+        """Reserve `size` bytes for a ``with`` block, once that many of `bound` are free."""
         with self._changed:
             self._changed.wait_for(lambda: not self._taken or self._taken + size <= bound)
             self._taken += size
@@ -252,9 +253,9 @@ _memory = _Memory()
 
 
 class _Pillow:
-    """Warnings of Pillow itself, as of broken EXIF data; they are turned off while any thread decodes.
+    """Turns off warnings of Pillow itself, such as on broken EXIF data, while any thread decodes.
 
-    `warnings.catch_warnings` would put back the filters of another time where threads overlap.
+    `warnings.catch_warnings` would restore outdated filters when threads overlap.
     """
 
     def __init__(self) -> None:
@@ -264,7 +265,7 @@ class _Pillow:
 
     @contextlib.contextmanager
     def silent(self) -> Iterator[None]:
-        """For the length of a ``with`` block; the host program's own filters stay."""
+        """Turn them off in a ``with`` block. The host program's own filters stay."""
         with self._lock:
             self._decoding += 1
             if self._decoding == 1:
@@ -276,7 +277,7 @@ class _Pillow:
             with self._lock:
                 self._decoding -= 1
                 if not self._decoding:
-                    with contextlib.suppress(ValueError):  # the host program has put others in their place
+                    with contextlib.suppress(ValueError):  # the host program has replaced them
                         warnings.filters.remove(self._filter)  # type: ignore[attr-defined]
 
 
@@ -284,6 +285,6 @@ _pillow = _Pillow()
 
 
 def damaged(error: Exception) -> str:
-    """What to say of an image that a decoder fails on."""
+    """The message for an image that a decoder fails on."""
     reason = str(error) or type(error).__name__
     return f"the image is damaged ({reason[:200]}): copy it again, or take the photograph again"

@@ -1,4 +1,4 @@
-"""The artifact at work: numpy, pillow and ONNX Runtime, nothing else."""
+"""Runs an artifact, with numpy, pillow and ONNX Runtime only."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Detector:
         40
 
     Attributes:
-        manifest: everything the artifact says of itself.
+        manifest: everything about the detector that is not a tensor.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class Detector:
         return f"Detector({self.manifest.title()}, {threshold}, on {self.provider})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """By the artifact's own bytes and the options of `load`; it is verified again where it is unpickled."""
+        """Pickle by the artifact's bytes and the options of `load`. It is verified again when unpickled."""
         if self._origin is None:
-            raise TypeError("this detector was made from a session: make it by flawspot.load to pickle it")
+            raise TypeError("a detector that was made from a session cannot be pickled: make it with flawspot.load")
         return _loaded_again, (self._origin.content(), dict(self._origin.options))
 
     @property
     def provider(self) -> str:
-        """What it runs on, by ONNX Runtime's name without its ending: ``CPU`` or ``CUDA``."""
+        """The processor that it runs on: ONNX Runtime's provider without the ending, ``CPU`` or ``CUDA``."""
         return str(self._session.get_providers()[0]).removesuffix("ExecutionProvider")
 
     @overload
@@ -105,25 +105,27 @@ class Detector:
             ['anomalous', 'good']
 
         Args:
-            image: a path; the bytes of a file, or a file open for reading; what `read` returned; a PIL image; an array
-                (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA, uint8 or uint16. Or several: a folder, a list or any other
-                iterable, an array (N, H, W, 3). Beware that OpenCV's arrays are BGR: pass ``image[..., ::-1]``.
-            keep_image: whether a prediction keeps the pixels of its photograph for `Prediction.plot`, 3 bytes for each;
-                an array of yours is kept as it is, not copied. By default that of a photograph given alone does, those
-                of several do not: what came from a file is read again when it is plotted.
-            on_error: ``raise`` at a photograph that cannot be inspected, or ``record`` it as `NotInspected` in its
-                place. By default one given alone raises, and among several it is recorded and the others go on.
+            image: a path; the bytes of a file, or a file open for reading; the result of `read`; a PIL image; an array
+                (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA, uint8 or uint16. Or several photographs: a folder, a list
+                or any other iterable, or an array (N, H, W, 3). Note that OpenCV's arrays are BGR: pass ``image[...,
+                ::-1]``.
+            keep_image: whether a prediction keeps the pixels of its photograph for `Prediction.plot`, 3 bytes for each
+                pixel. An array is kept by reference, not copied. By default the pixels of a photograph given alone are
+                kept. Those of several are not, and files are read again to be plotted.
+            on_error: ``raise`` an error for a photograph that cannot be inspected, or ``record`` it as a `NotInspected`
+                in the result. The default is ``raise`` for one photograph and ``record`` for several.
 
         Returns:
-            A `Prediction`; a list of them, in order, for several; for a generator or another iterator an iterator,
-            which asks for the next photograph only when the last prediction was taken, as a camera wants it. Of a list
-            of files the next ones are decoded while the detector looks at the present one. Each holds its map, S x S
-            float32: 10,000 of them at an input size of 224 take 2 GB, so predict as many in parts, or from an iterator.
+            A `Prediction`; for several photographs a list of them, in order. For a generator or another iterator it is
+            an iterator, which asks for the next photograph only when the last prediction was taken, as is right for a
+            camera. The files of a list are decoded ahead while the detector works. Each prediction holds its map, S x S
+            float32. 10,000 of them at an input size of 224 take 2 GB, so predict that many in parts or from an
+            iterator.
 
         Raises:
-            ImageError: a photograph that cannot be read.
-            InspectionError: one that was read, and that the detector failed on.
-            DataError: a folder without photographs.
+            ImageError: a photograph cannot be read.
+            InspectionError: a photograph was read, but the detector failed on it.
+            DataError: a folder has no photographs.
         """
         photographs = several(image)
         if photographs is not None:
@@ -151,10 +153,10 @@ class Detector:
             yield found
 
     def read(self, image: Photograph) -> Decoded:
-        """Decode a photograph as this detector wants it, to be given to `predict`; may be called from other threads.
+        """Decode a photograph in the form that this detector needs, to pass it to `predict`. Thread-safe.
 
         Raises:
-            ImageError: it cannot be read.
+            ImageError: the photograph cannot be read.
         """
         return self._decoded(image)
 
@@ -162,7 +164,7 @@ class Detector:
         view, white = self.manifest.view, self.manifest.white
         found = decoded(image, view, white=white, fast_jpeg=self._fast_jpeg, max_pixels=self._max_pixels)
         view.check_sees(found.size, found.path)
-        if not isinstance(image, Decoded):  # of which it was said when it was read
+        if not isinstance(image, Decoded):  # for these, warnings were given when they were read
             name = str(path_of(image) or "a photograph")
             depth = None if self._told_of_depth else other_depth(self.manifest, found.highest, name)
             self._told_of_depth |= depth is not None
@@ -188,16 +190,16 @@ class Detector:
     def run(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run the graph on (N, H, W, 3) uint8 RGB -> anomaly maps (N, S, S) and scores (N,), float32.
 
-        With a geometry the maps are of the canvas: (N, *canvas), see `flawspot.runtime.view.View`.
+        With a geometry the maps are those of the canvas: (N, *canvas), see `flawspot.runtime.view.View`.
 
-        A photograph at a time is as fast on a CPU, and takes less memory.
+        Running one photograph at a time is as fast on a CPU, and takes less memory.
 
         Raises:
             InspectionError: ONNX Runtime fails, or maps and scores are not finite numbers of these shapes.
         """
         try:
             anomaly_map, score = self._session.run(OUTPUTS, {"image": np.ascontiguousarray(batch)})
-        except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
+        except Exception as error:  # ONNX Runtime raises its own classes, which share no base but Exception
             if exhausted(error):
                 raise InspectionError(f"not inspected: {exhausted_reason()}") from None
             raise InspectionError(f"not inspected: ONNX Runtime failed on it ({_reason(error)})") from None
@@ -223,7 +225,7 @@ def load(
     device: str | None = None,
     max_pixels: int | None = None,
 ) -> Detector:
-    """Load an artifact, verified.
+    """Load and verify an artifact.
 
         >>> detector = flawspot.load("part.onnx")
         >>> detector.predict("new.png").is_anomalous
@@ -231,28 +233,29 @@ def load(
 
     Args:
         source: the .onnx file that training wrote, or the artifact that `flawspot.train` returned.
-        threads: how many the detector may use; None takes as many as FLAWSPOT_THREADS says, else one for each physical
-            core.
-        fast_jpeg: decode large JPEGs at reduced size, where that changes the resized photograph by 2 of 255 grey levels
-            at most, as measured; see `flawspot.runtime.reduced.read_photograph`.
-        trusted_keys: files of public keys; the artifact must be signed by one of them. None takes those that
-            FLAWSPOT_TRUSTED_KEYS names, and asks for no signature where it names none.
-        self_test: see first whether this machine computes what the detector was made with, on a generated picture; it
-            takes as long as one photograph. Artifacts made before there was a self-test pass.
-        spin: let idle threads wait for the next photograph at full load; see `flawspot.runtime.session.open_session`.
-        device: ``cpu`` or ``cuda``; None takes the GPU where ONNX Runtime has one, else the CPU.
+        threads: how many threads the detector may use; None takes the number in FLAWSPOT_THREADS, else one for each
+            physical core.
+        fast_jpeg: decode large JPEGs at reduced size if that changes the resized photograph by at most 2 of 255 grey
+            levels, as measured; see `flawspot.runtime.reduced.read_photograph`.
+        trusted_keys: files of public keys. The artifact must be signed by one of them. None takes the keys in
+            FLAWSPOT_TRUSTED_KEYS; without any, no signature is needed.
+        self_test: first check, on a generated picture, that this machine computes the values stored in training. It
+            takes as long as one photograph. Artifacts made before self-tests existed pass.
+        spin: let idle threads wait for the next photograph under full load; see
+            `flawspot.runtime.session.open_session`.
+        device: ``cpu`` or ``cuda``; None takes the GPU if ONNX Runtime can use one, else the CPU.
         max_pixels: largest width x height of a photograph in a file; None: 100 million. Decoding takes up to 4.6 bytes
-            for each pixel.
+            a pixel.
 
     Warns:
-        FlawspotWarning: a GPU was asked for, or ONNX Runtime is built for one, and the detector runs on the CPU; or its
-            8-bit integers are computed in float, for this processor cuts off their products.
+        FlawspotWarning: a GPU was asked for, or ONNX Runtime is built for one, but the detector runs on the CPU; or its
+            8-bit integers are computed in float, because this processor truncates their products.
 
     Raises:
-        ArtifactError: no such file, not an artifact of flawspot, of a newer schema, or damaged; or, with `self_test`,
-            this machine computes something else.
+        ArtifactError: there is no such file, it is not an artifact of flawspot, is of a newer schema, or is damaged;
+            or, with `self_test`, this machine computes different values.
         SignatureError: no trusted key has signed it.
-        ConfigurationError: another device, a number of threads that no machine has, or FLAWSPOT_MEMORY is no number of
+        ConfigurationError: an unknown device, an impossible number of threads, or FLAWSPOT_MEMORY is not a number of
             megabytes.
     """
     artifact = source if isinstance(source, Artifact) else read_artifact(Path(source))
@@ -263,7 +266,7 @@ def load(
         session = open_session(artifact.model, threads=threads, spin=spin, device=device, megabytes=megabytes)
     except FlawspotError:
         raise
-    except Exception as error:  # as in `Detector.run`
+    except Exception as error:  # see `Detector.run`
         if exhausted(error):
             raise ArtifactError(f"{what} cannot be used: {exhausted_reason()}") from None
         raise ArtifactError(
@@ -285,10 +288,10 @@ def load(
 
 
 def _loaded_again(model: bytes, options: dict[str, Any]) -> Detector:
-    """For `pickle`: verified as any other artifact."""
+    """Unpickle a detector. It is verified as any other artifact."""
     return load(verified(model), **options)
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what ONNX Runtime says."""
+    """The first line of ONNX Runtime's message."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

@@ -1,12 +1,11 @@
-"""Whether good parts still look as they did: a test that watches their scores and keeps its promise over time.
+"""Detects whether good parts have changed, by a test on their scores that is valid at all times.
 
-The rank of each new score among the held-out ones and all that came since is uniform as long as the product, its light
-and its camera stay as they were (Vovk, Gammerman and Shafer, *Algorithmic Learning in a Random World*, 2005, theorem
-8.2). The test bets against that. Its capital is a martingale while it holds, and by Ville's inequality it ever grows a
-thousandfold with a probability of at most 1 / 1000, however long the test runs. The bets are those of the Simple Jumper
-(Vovk et al., "Retrain or not retrain: conformal test martingales for change-point detection", 2021, algorithm 1):
-experts bet that ranks are too high, as they should be, or too low, and a share of each one's capital moves to the
-others at each step.
+As long as product, light and camera stay the same, the rank of each new score among the held-out scores and all later
+ones is uniform (Vovk, Gammerman and Shafer, *Algorithmic Learning in a Random World*, 2005, theorem 8.2). The test bets
+against this. Its capital is then a martingale. By Ville's inequality the probability that it ever grows a thousandfold
+is at most 1 / 1000, however long the test runs. The bets are those of the Simple Jumper (Vovk et al., "Retrain or not
+retrain: conformal test martingales for change-point detection", 2021, algorithm 1). Three experts bet that ranks are
+too high, uniform, or too low. At each step a share of each expert's capital moves to the others.
 """
 
 from __future__ import annotations
@@ -21,34 +20,34 @@ EXPERTS = (-1.0, 0.0, 1.0)
 JUMP = 0.01
 """Share of the capital that moves at each step, as in the source."""
 ALARM = 1000.0
-"""Capital at which there is an alarm."""
+"""Capital at which the alarm is raised."""
 REMEMBERED = 20_000
-"""Scores that new ones are ranked among; later ones are ranked and not remembered. So many differ from all there could
-be by less than experts can win from."""
+"""Most scores that new ones are ranked among. Later scores are ranked but not remembered. With this many, the ranks
+differ from exact ones by less than experts can win from."""
 _ENOUGH = 1e12
-"""Capital above it is put aside: it proves no more, and would grow past all numbers in some thousand parts."""
+"""Capital above this is put aside. It proves nothing more, and would overflow after some thousand parts."""
 _FLOOR = 1e-6
-"""Capital is lent up to here, so that the test does not sleep for hours after a long time without a change. Each loan
-adds at most one in 10^9 to the probability of a false alarm."""
+"""Least capital, topped up by loans, so that the test does not need hours to react after a long time without change.
+Each loan adds at most one in 10^9 to the probability of a false alarm."""
 
 
 RECENT = 50
-"""Parts whose share of anomalous ones is told as the present one."""
+"""Number of recent parts that the present share of anomalous ones is computed from."""
 
 
 class Share:
-    """Whether another share of parts is called anomalous than before: the same test, of verdicts.
+    """Detects whether the share of parts called anomalous has changed, by the same test on verdicts.
 
-    Scores of anomalous parts say nothing of good ones, so where a change makes every part anomalous, `Drift` hears of
-    nothing. What share is usual only the line knows: the test begins with the first parts that it sees, and a line on
-    which everything is anomalous from the start has no change.
+    Scores of anomalous parts say nothing about good ones. If a change makes every part anomalous, `Drift` therefore
+    gets no scores. The usual share is known only on the line, so the test starts with the first parts that it sees. A
+    line on which everything is anomalous from the start shows no change.
 
     Attributes:
-        test: of the verdicts, 0 and 1.
+        test: the test on the verdicts, 0 and 1.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
-        """`seed` is of the order of equal verdicts."""
+        """`seed` sets the random order of equal verdicts."""
         self.test = Drift((), math.inf, seed=seed)
         self._before = 0
         self._recent: collections.deque[bool] = collections.deque(maxlen=RECENT)
@@ -73,7 +72,7 @@ class Share:
 
 
 class Drift:
-    """A test at work.
+    """The test on scores of good parts.
 
         >>> drift = Drift([float(n) for n in range(50)], threshold=100.0)
         >>> for _ in range(100):
@@ -82,15 +81,15 @@ class Drift:
         True
 
     Attributes:
-        threshold: of the detector. What is above was called anomalous, says nothing of good parts, and is passed over.
-        capital: of the test; 1 at the beginning, at most 10^12.
-        highest: the largest it was.
-        seen: how many parts it has bet on.
+        threshold: the detector's threshold. Scores above it belong to parts called anomalous, and are ignored.
+        capital: the test's capital; 1 at the beginning, at most 10^12.
+        highest: the largest capital so far.
+        seen: number of parts that it has bet on.
     """
 
     def __init__(self, held_out: Sequence[float], threshold: float, *, seed: int = 0) -> None:
-        """`held_out` are scores of good photographs that the detector has not learned from; `seed` is of the order of
-        equal scores."""
+        """`held_out` are scores of good photographs that the detector has not learned from. `seed` sets the random
+        order of equal scores."""
         self.threshold = threshold
         self._scores = sorted(score for score in held_out if score <= threshold)
         self._random = random.Random(seed)

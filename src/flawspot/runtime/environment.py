@@ -1,4 +1,4 @@
-"""Numbers in environment variables."""
+"""Reads numbers from environment variables."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from flawspot.errors import ConfigurationError
 from flawspot.texts import as_whole_number, shortened
 
 MAX_THREADS = 1024
-"""Of a detector, and of runs at once; no machine has more."""
+"""Most threads of a detector, and most runs at once; no machine has more."""
 
 
 def whole_number(name: str, low: int, high: int) -> int | None:
-    """The whole number that environment variable `name` holds; None where it is not set, or empty.
+    """The whole number in the environment variable `name`; None if it is not set or empty.
 
     Raises:
-        ConfigurationError: it holds something else, or a number out of [`low`, `high`].
+        ConfigurationError: it holds something else, or a number outside [`low`, `high`].
     """
     text = os.environ.get(name, "").strip()
     if not text:
@@ -23,4 +23,6 @@ def whole_number(name: str, low: int, high: int) -> int | None:
     number = as_whole_number(text, 19)
     if number is not None and low <= number <= high:
         return number
-    raise ConfigurationError(f"{name} is {shortened(text)!r}: set it to a whole number from {low} to {high:,}, or not")
+    raise ConfigurationError(
+        f"{name} is {shortened(text)!r}: set it to a whole number from {low} to {high:,}, or unset it"
+    )

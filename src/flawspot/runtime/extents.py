@@ -1,8 +1,8 @@
-"""How many dimensions values of a graph have at most, as far as one operator needs it.
+"""Bounds the number of dimensions of values in a graph, for the operator NonZero.
 
-NonZero makes room for the places of all elements before it has found any: eight bytes for each dimension of each
-element, and outside of the arena whose size is limited (`flawspot.runtime.arena`). So what it looks at must have few
-dimensions, and must have been numbers of eight bytes before it became truth values, which the arena has bounded.
+NonZero allocates room for the places of all elements before it has found any: eight bytes for each dimension of each
+element. This is outside of the arena with its limit (`flawspot.runtime.arena`). So its input must have few dimensions.
+Before it became truth values, it must also have been numbers of eight bytes, which the arena has limited.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from dataclasses import dataclass, field
 from flawspot.errors import ArtifactError
 
 MOST_DIMENSIONS = 3
-"""Of what NonZero looks at."""
+"""Most dimensions of an input of NonZero."""
 _UNKNOWN = 99
 _WIDE_TYPES = (7, 11, 13)
-"""Of TensorProto.DataType, those whose numbers take eight bytes."""
+"""The types in TensorProto.DataType whose numbers take eight bytes."""
 _NO_MORE_ELEMENTS = frozenset(
     b"Cast Identity Not ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape Slice Squeeze Transpose "
     b"Unsqueeze".split()
 )
 """Operators whose result has at most as many elements as their first input."""
 _NO_LONGER = frozenset(b"Add Cast Div Identity Max Min Mul Slice Squeeze Sub Unsqueeze Where".split())
-"""Operators whose result, where it has one dimension, is no longer than the longest of their inputs."""
+"""Operators whose result, if it has one dimension, is no longer than their longest input."""
 _FIXED = {b"Constant": 1, b"Flatten": 2, b"NonZero": 2, b"Range": 1, b"Shape": 1, b"Size": 0}
 
 
 @dataclass
 class Extents:
-    """What is known of the values so far; names that are not known have any number of dimensions."""
+    """What is known of the values so far. Unknown names may have any number of dimensions."""
 
     dimensions: dict[bytes, int] = field(default_factory=lambda: {b"image": 4})
     lengths: dict[bytes, int] = field(default_factory=dict)
-    """Of values of one dimension, at most."""
+    """Upper bounds on the lengths of values with one dimension."""
     wide: set[bytes] = field(default_factory=set)
-    """Values that are numbers of eight bytes, or were made of as many that are."""
+    """Values that are numbers of eight bytes, or have no more elements than such ones."""
 
     def constant(self, name: bytes, dims: list[int]) -> None:
         """A tensor of the graph."""
@@ -47,10 +47,10 @@ class Extents:
 
         Args:
             operator, inputs, outputs: their names.
-            types: TensorProto.DataType that its attributes name.
+            types: the TensorProto.DataType numbers in its attributes.
 
         Raises:
-            ArtifactError: it is a NonZero of what may be many dimensions or elements.
+            ArtifactError: it is a NonZero whose input may have many dimensions or elements.
         """
         first = inputs[0] if inputs else b""
         if operator == b"NonZero" and not (first in self.wide and self._of(first) <= MOST_DIMENSIONS):

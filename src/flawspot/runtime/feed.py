@@ -1,4 +1,4 @@
-"""Photographs as a line brings them: files, names in a list, pictures in a stream, a folder that grows."""
+"""Photographs as a line brings them: files, names in a list, pictures in a stream, a growing folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flawspot.runtime.marks import is_marked
 from flawspot.runtime.picture_stream import split_pictures
 
 POLL_SECONDS = 0.5
-"""Between two looks at a folder that grows; a file is taken when it has not changed from one to the next."""
+"""Seconds between two looks at a growing folder. A file is taken if it has not changed between them."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Shot:
     """One photograph on its way to the detector.
 
     Attributes:
-        name: the file, film or camera that it comes from, as it was named.
-        relative: what its picture is called below a folder of pictures, but for the suffix.
-        source: what `Detector.read` takes; or why there is nothing.
-        frame: its number in a film, or in a stream from 1 on; None for a file.
+        name: the file, film or camera that it comes from, as given.
+        relative: path of its picture below a folder of pictures, without the suffix.
+        source: the input of `Detector.read`; or the reason why there is none.
+        frame: its number in a film, or in a stream from 1; None for a file.
     """
 
     name: str
@@ -43,17 +43,17 @@ class Shot:
 
 
 def files(found: Iterable[tuple[Path, Path]]) -> list[Shot]:
-    """Of photographs and their paths below the folder that they were found in."""
+    """Shots of photographs with their paths below the folder in which they were found."""
     return [Shot(str(path), relative, path) for path, relative in found]
 
 
 def unread(path: Path, relative: Path) -> Shot:
-    """Of a file in a folder that is of a kind that is not read: why it has not been judged."""
+    """A shot for a file of an unread kind, with the reason why it is not judged."""
     return Shot(str(path), relative, ImageError(unread_reason(path)))
 
 
 def listed(lines: Iterable[bytes]) -> Iterator[Shot]:
-    """Of names, a line each, as they come; empty lines are passed over."""
+    """Shots for names, one a line, as they come. Empty lines are skipped."""
     for line in lines:
         name = os.fsdecode(line.rstrip(b"\r\n"))
         if name:
@@ -61,18 +61,18 @@ def listed(lines: Iterable[bytes]) -> Iterator[Shot]:
 
 
 def streamed(stream: IO[bytes], name: str = "-") -> Iterator[Shot]:
-    """Of pictures one after the other; see `split_pictures`."""
+    """Shots for pictures that follow each other in a stream; see `split_pictures`."""
     for number, picture in enumerate(split_pictures(stream), 1):
         yield Shot(name, Path(f"stdin_{number:06}.jpg"), picture, number)
 
 
 def watched(folders: Sequence[Path], seen: Iterable[Path] = (), *, poll: float = POLL_SECONDS) -> Iterator[Shot]:
-    """Of the photographs that come into `folders`, for ever; one that is written anew comes again. So do files of kinds
-    that are not read, with the reason.
+    """Endlessly yield the photographs that come into `folders`. A file that is rewritten comes again. Files of unread
+    kinds come too, with the reason.
 
     Args:
-        folders: looked at with all that is in them. Pictures that flawspot draws are passed over.
-        seen: files that are there already and not asked for.
+        folders: folders to watch, with their subfolders. Pictures that flawspot drew are skipped.
+        seen: existing files that are not wanted.
         poll: seconds between two looks.
 
     Raises:
@@ -93,14 +93,15 @@ def watched(folders: Sequence[Path], seen: Iterable[Path] = (), *, poll: float =
 
 
 def _arrived(folder: Path) -> list[Path]:
-    """What may hold photographs; what a program is still writing under another name comes later under its own."""
+    """Files that may be photographs. A file that is still being written under another name comes later under its
+    own."""
     listing = list_files(folder)
     images = [path for path in listing.images if not is_marked(path)]
     return images + [path for path in listing.unread if path.suffix.lower() not in UNFINISHED_SUFFIXES]
 
 
 def state_of(path: Path) -> tuple[int, int] | None:
-    """Size and time, by which a file that is still being written is told from one that is there."""
+    """Size and time of a file, which show whether it is still being written."""
     try:
         found = path.stat()
     except OSError:  # gone

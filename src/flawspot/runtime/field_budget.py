@@ -1,4 +1,4 @@
-"""How much of a hostile protobuf message is looked at."""
+"""Limits how much of a hostile protobuf message is read."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from flawspot.errors import ArtifactError
 from flawspot.runtime.protobuf import fields
 
 MAX_FIELDS = 500_000
-"""Protobuf fields in all; the largest detectors have some 50,000."""
+"""Most protobuf fields in total; the largest detectors have about 50,000."""
 
 
 @dataclass
 class Budget:
-    """Fields that may still be read."""
+    """Counts the fields that may still be read."""
 
     fields: int = MAX_FIELDS
 
     def walk(self, message: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-        """Field number, wire type and payload of each field."""
+        """Yield field number, wire type and payload of each field."""
         for number, wire_type, _, payload in fields(message):
             self.fields -= 1
             if self.fields < 0:

@@ -1,8 +1,8 @@
-"""What the file of a photograph claims, looked at before a decoder sees it.
+"""Checks what the file of a photograph claims before a decoder reads it.
 
 A few bytes can ask a decoder for minutes of work or gigabytes of memory: thousands of scans, millions of chunks, strips
-or tiles. Their number is read from the file's own structure, in time linear in it and with a bound, and what no camera
-or editor writes is refused by name. What is merely damaged is left to the decoder, which tells of it.
+or tiles. Their number is read from the file's own structure, in limited time linear in it. Structures that no camera or
+editor writes are refused by name. Damaged files are left to the decoder, which reports them.
 """
 
 from __future__ import annotations
@@ -15,27 +15,28 @@ from typing import IO
 from flawspot.errors import ImageError
 
 MAX_SCANS = 100
-"""Of a JPEG; progressive ones have about ten."""
+"""Most scans of a JPEG; progressive ones have about ten."""
 MAX_SEGMENTS = 5_000
-"""Marker segments of a JPEG; a colour profile takes at most 255 of them."""
+"""Most marker segments of a JPEG; a colour profile takes at most 255 of them."""
 MAX_CHUNKS = 100_000
-"""Of a PNG; writers put as little as 8 KiB of pixels into one."""
+"""Most chunks of a PNG; writers put as little as 8 KiB of pixels into one."""
 MAX_OTHER_CHUNKS = 1_000
-"""Of a PNG or WebP, those without pixels."""
+"""Most chunks without pixels in a PNG or WebP."""
 MAX_OTHER_BYTES = 32 << 20
-"""Of what is no pixels in a JPEG, PNG or WebP, all together."""
+"""Most bytes that are not pixels in a JPEG, PNG or WebP, in total."""
 MAX_EXIF_BYTES = 1 << 16
-"""As much as one segment of a JPEG holds. Its directory can name the same bytes thousands of times."""
+"""Most bytes of EXIF data: one segment of a JPEG holds as many. Its directory can name the same bytes thousands of
+times."""
 MAX_WEBP_BYTES = 64 << 20
-"""Pillow reads a WebP as a whole."""
+"""File size limit, because Pillow reads a WebP as a whole."""
 MAX_PLAIN_PIXELS = 2_000_000
-"""Of a PPM whose numbers are written out as text."""
+"""Most pixels of a PPM whose numbers are written as text."""
 MAX_TEXT_BYTES = 16
-"""For each of these numbers."""
+"""Most bytes for each of these numbers."""
 MAX_COMMENTS = 1_000
-"""Between them; Pillow copies what is left of a megabyte for each."""
+"""Most comments between them. Pillow copies the rest of a megabyte for each."""
 MAX_RLE_PIXELS = 4_000_000
-"""Of a run-length coded BMP, which is decoded slowly."""
+"""Most pixels of a run-length coded BMP, as decoding it is slow."""
 MAX_HEADER = 1 << 16
 """Bytes in which the header of a PPM must end, comments included."""
 
@@ -47,11 +48,11 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 def check_jpeg(file: IO[bytes]) -> bool:
-    """Count scans and segments, and the bytes of the latter.
+    """Count scans and segments, and the bytes of segments.
 
     Returns:
-        Whether the decoder must keep the coefficients of the whole picture: it is progressive, or its components come
-        in scans of their own.
+        Whether the decoder must keep the coefficients of the whole picture. It must if the picture is progressive, or
+        if its components come in separate scans.
 
     Raises:
         ImageError: there are more than `MAX_SCANS`, `MAX_SEGMENTS`, `MAX_OTHER_BYTES` or `MAX_EXIF_BYTES`.
@@ -69,7 +70,7 @@ def check_jpeg(file: IO[bytes]) -> bool:
         segments += 1
         if segments > MAX_SEGMENTS:
             raise ImageError(f"the JPEG has more than {MAX_SEGMENTS} segments, which no camera writes: save it again")
-        if marker[0] != 0xFF or code in (0x00, 0xFF):  # filling, or bytes that the decoder passes over
+        if marker[0] != 0xFF or code in (0x00, 0xFF):  # fill bytes, or bytes that the decoder skips
             position = _next_marker(file, position, size)
             continue
         if code == 0xD9:
@@ -96,7 +97,7 @@ def check_jpeg(file: IO[bytes]) -> bool:
 
 
 def _next_marker(file: IO[bytes], position: int, size: int) -> int:
-    """Where the next marker with a segment is, behind coded pixels or whatever else."""
+    """Position of the next marker with a segment, after coded pixels or other bytes."""
     file.seek(position)
     carried = b""
     while position < size:
@@ -113,13 +114,13 @@ def _next_marker(file: IO[bytes], position: int, size: int) -> int:
 
 def _check_others(kind: str, others: int, exif: int) -> None:
     if others > MAX_OTHER_BYTES:
-        raise ImageError(f"the {kind} holds over {MAX_OTHER_BYTES:,} bytes that are no pixels: save it without them")
+        raise ImageError(f"the {kind} holds over {MAX_OTHER_BYTES:,} bytes that are not pixels: save it without them")
     if exif > MAX_EXIF_BYTES:
         raise ImageError(f"the EXIF data of the {kind} have more than {MAX_EXIF_BYTES:,} bytes: save it without them")
 
 
 def check_png(file: IO[bytes]) -> None:
-    """Count the chunks, and look at the length of those without pixels.
+    """Count the chunks, and check the length of those without pixels.
 
     Raises:
         ImageError: there are too many, or they are too long.
@@ -128,10 +129,10 @@ def check_png(file: IO[bytes]) -> None:
 
 
 def check_webp(file: IO[bytes]) -> None:
-    """As `check_png`, for a RIFF file.
+    """Do as `check_png` for a RIFF file.
 
     Raises:
-        ImageError: there are too many chunks, those without pixels are too long, or the file is.
+        ImageError: there are too many chunks, or the chunks without pixels or the whole file are too long.
     """
     if file_size(file) > MAX_WEBP_BYTES:
         raise ImageError(f"the WebP has more than {MAX_WEBP_BYTES:,} bytes: save it as PNG or JPEG")
@@ -169,7 +170,7 @@ def _check_chunks(
 
 
 def check_bmp(file: IO[bytes]) -> None:
-    """Look at size and compression.
+    """Check size and compression.
 
     Raises:
         ImageError: it is run-length coded and large.
@@ -189,10 +190,11 @@ def check_bmp(file: IO[bytes]) -> None:
 
 
 def check_ppm(file: IO[bytes]) -> None:
-    """Look at the header.
+    """Check the header.
 
     Raises:
-        ImageError: it does not end early, or the numbers are written out as text and many, or much stands between them.
+        ImageError: it does not end early enough; or the numbers are text and there are many of them, or much text
+            between them.
     """
     file.seek(0)
     header = ppm_header(file.read(MAX_HEADER))
@@ -212,7 +214,7 @@ def check_ppm(file: IO[bytes]) -> None:
 
 
 def ppm_header(start: bytes) -> tuple[bytes, int, int, int, int] | None:
-    """Kind, width, height, largest value and the length of the header of a PPM; None where it is no whole header."""
+    """Kind, width, height, largest value and header length of a PPM; None if the header is incomplete."""
     words: list[bytes] = []
     position = 0
     wanted = 3 if start[:2] in (b"P1", b"P4") else 4

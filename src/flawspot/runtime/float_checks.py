@@ -1,6 +1,6 @@
-"""Constants of a graph that no detector has, for what is computed with them would pass for a finite number.
+"""Refuses constants of a graph by which a wrong result would pass for a finite number.
 
-Where a value is quantized, what is not a number becomes the smallest stored one, and the score is finite and good.
+When a value is quantized, NaN becomes the smallest stored number. The score is then finite, and the verdict good.
 """
 
 from __future__ import annotations
@@ -12,39 +12,39 @@ import numpy as np
 from flawspot.errors import ArtifactError
 
 _TYPES = {1: "<f4", 10: "<f2", 11: "<f8"}
-"""Of TensorProto.DataType; bfloat16 is known to numpy under no name."""
+"""The types in TensorProto.DataType. numpy has no name for bfloat16."""
 _PIECE = 1 << 16
 _QUANTIZING = (b"QuantizeLinear", b"DequantizeLinear")
 SMALLEST_STEP, LARGEST_STEP = 1e-20, 1e20
 
 
 def check_numbers(kind: int, raw: memoryview) -> None:
-    """Refuse a constant that holds what is not a number.
+    """Refuse a constant that holds NaN.
 
     Args:
         kind: TensorProto.DataType.
         raw: its bytes.
 
     Raises:
-        ArtifactError: it does.
+        ArtifactError: the constant holds NaN.
     """
     if kind not in _TYPES:
         return
     numbers = np.frombuffer(raw, _TYPES[kind])
-    # A piece at a time: a file of gigabytes is looked at where it lies.
+    # A piece at a time, because a file may have gigabytes and is only mapped.
     if any(np.isnan(numbers[start : start + _PIECE]).any() for start in range(0, len(numbers), _PIECE)):
-        raise ArtifactError("a constant of it is not a number, which no detector's is: copy or train it again")
+        raise ArtifactError("a constant of it is not a number (NaN): copy or train it again")
 
 
 def check_step(operator: bytes, inputs: Sequence[bytes], floats: Mapping[bytes, memoryview]) -> None:
-    """Refuse to quantize in steps that are no constants, or of lengths that no detector has.
+    """Refuse quantization whose steps are not constants, or have a size that no detector has.
 
     Args:
         operator, inputs: their names.
         floats: bytes of the float32 constants, by name.
 
     Raises:
-        ArtifactError: says so.
+        ArtifactError: the steps are not of this kind.
     """
     if operator not in _QUANTIZING:
         return

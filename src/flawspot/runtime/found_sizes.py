@@ -1,4 +1,5 @@
-"""Which pasted defects a detector finds, by their size and contrast: what a manifest keeps of `flawspot.smallest`."""
+"""The pasted defects that a detector finds, by size and contrast: the part of a manifest that `flawspot.smallest`
+fills."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from dataclasses import dataclass
 
 SCRATCH, SPOT = "scratch", "spot"
 KINDS = (SCRATCH, SPOT)
-"""Of pasted defects."""
+"""Kinds of pasted defects."""
 
 MAX_TRIALS = 1000
 _MAX_CELLS = 2000
@@ -19,9 +20,9 @@ class FoundSize:
 
     Attributes:
         kind: one of `KINDS`.
-        length, width: in pixels of the photograph; of a spot both are its diameter.
-        contrast: grey levels of 255 by which it differs from what it lies on.
-        found: in how many of the trials.
+        length, width: in pixels of the photograph. For a spot both are its diameter.
+        contrast: difference from the background, in grey levels of 255.
+        found: the number of trials in which it was found.
     """
 
     kind: str
@@ -33,17 +34,17 @@ class FoundSize:
 
 @dataclass(frozen=True)
 class FoundSizes:
-    """All sizes and contrasts that were tried; see `flawspot.smallest`.
+    """The results for all sizes and contrasts; see `flawspot.smallest`.
 
     Attributes:
-        threshold: of the detector, at which this was measured: with another one it is no longer true.
-        trials: of each kind, size and contrast.
-        share: of the trials, in (0, 1], above which a size counts as found in what is said of it.
-        photographs: good ones that defects were pasted into.
-        false_alarms: further good ones that were called anomalous without a defect, and so were left out.
-        learned: the detector has learned from the photographs, or nobody knows; False where it has not.
+        threshold: the detector's threshold during the measurement. For another threshold the results do not hold.
+        trials: the number of trials for each kind, size and contrast.
+        share: the share of trials, in (0, 1], from which on a size is said to be found.
+        photographs: the number of good photographs that defects were pasted into.
+        false_alarms: the number of other good photographs that were called anomalous without a defect, and so left out.
+        learned: True if the detector has learned from the photographs, or if this is unknown; False if it has not.
         from_size, to_size: (width, height) of the photographs with the fewest and the most pixels.
-        seed: of places, directions and signs.
+        seed: seed of places, directions and signs.
         sizes: by kind, contrast and size.
     """
 
@@ -60,18 +61,19 @@ class FoundSizes:
 
     @property
     def needed(self) -> int:
-        """How many of the trials make a size count as found."""
+        """The number of trials from which on a size counts as found."""
         return next(count for count in range(self.trials + 1) if count >= self.share * self.trials - 1e-9)
 
     def curves(self) -> dict[tuple[str, float], list[FoundSize]]:
-        """The sizes in ascending order, by kind and contrast, these in the order of `KINDS` and ascending."""
+        """The sizes in ascending order, by kind and contrast. Kinds are in the order of `KINDS`, and contrasts
+        ascend."""
         found: dict[tuple[str, float], list[FoundSize]] = {}
         for each in sorted(self.sizes, key=lambda size: (KINDS.index(size.kind), size.contrast, size.length)):
             found.setdefault((each.kind, each.contrast), []).append(each)
         return found
 
     def smallest(self, kind: str, contrast: float) -> FoundSize | None:
-        """The smallest size from which on all larger ones were found often enough; None where the largest was not."""
+        """The smallest size from which on all larger ones were found often enough; None if the largest was not."""
         reached = None
         for each in reversed(self.curves()[kind, contrast]):
             if each.found < self.needed:
@@ -81,7 +83,7 @@ class FoundSizes:
 
 
 def wrong_in(found: FoundSizes, threshold: float) -> bool:
-    """Whether a value is one that no measurement of a detector with this `threshold` gives."""
+    """Whether a value cannot come from measuring a detector with this `threshold`."""
     if not 1 <= found.trials <= MAX_TRIALS or not found.sizes or len(found.sizes) > _MAX_CELLS:
         return True
     keys = {(each.kind, each.length, each.width, each.contrast) for each in found.sizes}

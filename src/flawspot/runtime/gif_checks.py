@@ -1,4 +1,5 @@
-"""What a GIF claims before its first frame, before Pillow sees it: see `file_checks`. Only that frame is read."""
+"""Checks what a GIF claims before its first frame, before Pillow reads it; see `file_checks`. Only that frame is
+read."""
 
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from flawspot.errors import ImageError
 from flawspot.runtime.file_checks import MAX_OTHER_BYTES
 
 MAX_BLOCKS = 100_000
-"""Pieces of comments and other extensions before the first frame, of at most 255 bytes each."""
+"""Most pieces of comments and other extensions before the first frame, of at most 255 bytes each."""
 MAX_GIF_PIXELS = 100_000_000
-"""Of its screen: Pillow makes a background of that size while it opens the file."""
+"""Most pixels of its screen: Pillow makes a background of that size while it opens the file."""
 
 
 def check_gif(file: IO[bytes]) -> None:
-    """Go to the first frame, and look at sizes.
+    """Find the first frame, and check sizes.
 
     Raises:
         ImageError: the screen is too large, the frame does not lie in it, or there is too much before it.
@@ -22,7 +23,7 @@ def check_gif(file: IO[bytes]) -> None:
     file.seek(0)
     header = file.read(13)
     if len(header) < 13:
-        return  # damaged, as the decoder will tell
+        return  # damaged, as the decoder will report
     width, height = int.from_bytes(header[6:8], "little"), int.from_bytes(header[8:10], "little")
     if width * height > MAX_GIF_PIXELS:
         raise ImageError(f"the GIF is {width} x {height} pixels, above the limit of {MAX_GIF_PIXELS:,}: shrink it")

@@ -1,4 +1,4 @@
-"""What a HEIC file claims (ISO/IEC 23008-12; ITU-T H.265, 7.3), before libheif sees it: see `avif_checks`."""
+"""Checks what a HEIC file claims (ISO/IEC 23008-12; ITU-T H.265, 7.3) before libheif reads it; see `avif_checks`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from flawspot.errors import ImageError
 from flawspot.runtime.items import Bits, Items, items_in
 
 MAX_HEIC_BYTES = 64 << 20
-"""The plug-in reads a HEIC as a whole."""
+"""File size limit, because the plug-in reads a HEIC as a whole."""
 MAX_UNITS = 10_000
-"""Pieces of the coded data of one picture."""
+"""Most pieces of the coded data of one picture."""
 MAX_FRAMES = 8
 BYTES_PER_CODED_PIXEL, BYTES_PER_PIXEL = 12, 6
-"""Of memory, as `avif_checks` counts them."""
+"""Bytes of memory for each pixel, as in `avif_checks`."""
 
 _PARAMETERS, _FIRST_NOT_CODED = 33, 32
-"""Types of units: the parameters of a sequence; below the other are coded pictures."""
+"""Types of units: the parameters of a sequence. Types below the second number are coded pictures."""
 
 
 def check_heic(file: IO[bytes]) -> float:
-    """Look at every coded picture in the file.
+    """Check every coded picture in the file.
 
     Returns:
-        Bytes of memory that the decoder takes beside the picture itself.
+        Bytes of memory that the decoder takes besides the picture itself.
 
     Raises:
         ImageError: it holds a film, no picture, or too many pieces.
@@ -47,7 +47,7 @@ def check_heic(file: IO[bytes]) -> float:
 
 
 def _described(items: Items) -> tuple[int, int]:
-    """Of how many bytes the length of a unit is, and pixels of the largest picture that the parameters announce."""
+    """The number of bytes in a unit's length, and the pixels of the largest picture that the parameters announce."""
     length_size, largest = 4, 0
     for kind, begin, end in items.properties:
         if kind != b"hvcC" or end < begin + 23:

@@ -1,4 +1,4 @@
-"""Photographs of any origin in one form, (H, W, 3) uint8 RGB, and masks as (H, W) bool."""
+"""Converts photographs of any origin to (H, W, 3) uint8 RGB, and masks to (H, W) bool."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from flawspot.runtime.decoding import MAX_FILE_BYTES, MAX_PIXELS, WHITE_IS_ZERO,
 from flawspot.runtime.file_checks import MAX_EXIF_BYTES
 
 WHITE = 65535
-"""Of 16 bits, where nothing else is known."""
+"""The default white value of 16-bit photographs."""
 _EXIF_ORIENTATION = 0x0112
 _EXIF_AS_TEXT = "Raw profile type exif"
-"""Where older programs put EXIF data into a PNG, in hexadecimal digits."""
+"""Key under which older programs put EXIF data into a PNG, in hexadecimal digits."""
 _MASK_LEVEL_JPEG = 128
 
 
@@ -27,14 +27,14 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Read a photograph as (H, W, 3) uint8 RGB, upright.
 
-    The EXIF orientation is applied. Grey becomes three equal channels, palettes and CMYK their colours. Transparency is
-    dropped, not composited: a pixel keeps the colour that is stored for it, as with Pillow's ``convert("RGB")``. Of 16
-    bits the range 0..`white` is scaled to 0..255; by default that is the whole one, so that nothing is clipped. Of a
-    file with several frames the first is read. Colour profiles are not applied.
+    The EXIF orientation is applied. Grey becomes three equal channels; palettes and CMYK become their colours.
+    Transparency is dropped, not composited: a pixel keeps its stored colour, as with Pillow's ``convert("RGB")``. For
+    16 bits the range 0..`white` is scaled to 0..255. The default is the full range, so that nothing is clipped. If a
+    file has several frames, the first is read. Colour profiles are not applied.
 
     Args:
         path: a PNG, JPEG, BMP, TIFF, WebP or PPM file; its suffix does not matter.
-        white: the value that is white in 16 bits, 255..65535; what lies above is white too.
+        white: the value in 16 bits that becomes white, 255..65535. Higher values become white too.
         max_pixels: largest width x height, checked before decoding.
         max_bytes: largest size of the file.
 
@@ -52,29 +52,29 @@ def read_mask(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> NDArray[np.bool_]:
-    """Read a mask as (H, W) bool, upright: True where any channel is above zero, so 0/255, 0/1, classes and colours
-    all serve.
+    """Read a mask as (H, W) bool, upright. True marks pixels with any channel above zero, so 0/255, 0/1, classes and
+    colours all work.
 
-    Where all colours are the same and the transparency is not, the transparency is the mask. Of a palette without black
-    the first entry is the background. JPEG does not keep zeros, so in a JPEG mask values from 128 on are True.
+    If all colours are the same and the transparency is not, the transparency is the mask. In a palette without black
+    the first entry is the background. JPEG does not keep zeros exactly, so in a JPEG mask values from 128 on are True.
 
     Args:
-        background: the colour (red, green, blue) where no defect is; None for black.
+        background: the colour (red, green, blue) of places without a defect; None for black.
 
     Raises:
-        ImageError: as `read_image`; or colours and transparency mark different things.
+        ImageError: as for `read_image`; or colours and transparency mark different places.
     """
     return decode(Path(path), functools.partial(_to_mask, background=background), max_pixels, max_bytes)
 
 
 def to_rgb(image: NDArray[Any] | Image.Image, white: int = WHITE) -> NDArray[np.uint8]:
-    """Bring an image in memory to (H, W, 3) uint8 RGB by the rules of `read_image`.
+    """Convert an image in memory to (H, W, 3) uint8 RGB by the rules of `read_image`.
 
     Args:
         image: a Pillow image (its EXIF orientation, if it still has one, is applied), or an array of bool, uint8 or
             uint16 and shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), in the order R, G, B, A (OpenCV's is B, G, R).
             A contiguous uint8 array of shape (H, W, 3) is not copied.
-        white: as of `read_image`.
+        white: as for `read_image`.
 
     Raises:
         ImageError: another shape or type; a Pillow image that cannot be decoded.
@@ -91,11 +91,11 @@ def to_rgb(image: NDArray[Any] | Image.Image, white: int = WHITE) -> NDArray[np.
 
 
 def highest(image: NDArray[Any] | Image.Image) -> int | None:
-    """The highest value of a photograph of 16 bits, of an inverted one once it is turned round; None for all others."""
+    """The highest value of a 16-bit photograph, after turning an inverted one round; None for all others."""
     if isinstance(image, Image.Image):
         if not image.mode.startswith("I"):
             return None
-        # By strips: as an array the whole would be there twice.
+        # Computed by strips, because a whole array would double the memory.
         rows = max((1 << 20) // image.width, 1)
         tops = range(0, image.height, rows)
         strips = (np.asarray(image.crop((0, top, image.width, min(top + rows, image.height)))) for top in tops)
@@ -106,7 +106,7 @@ def highest(image: NDArray[Any] | Image.Image) -> int | None:
 
 
 def colours(image: Image.Image, white: int = WHITE) -> NDArray[np.uint8]:
-    """The pixels of a decoded image as (H, W, 3) uint8 RGB, as they lie in the file, not turned upright.
+    """The pixels of a decoded image as (H, W, 3) uint8 RGB, in the file's orientation, not turned upright.
 
     Raises:
         ImageError: it holds floating-point values, or integers of more than 16 bits.
@@ -132,7 +132,7 @@ def _to_mode_rgb(image: Image.Image) -> Image.Image:
         # Pillow would warn, and try to carry the transparent colour over; we drop it.
         image = image.copy()
         del image.info["transparency"]
-    # Colours multiplied by their alpha have no direct way to RGB in Pillow.
+    # Pillow cannot convert colours multiplied by their alpha directly to RGB.
     unmultiplied = {"La": "LA", "RGBa": "RGBA"}.get(image.mode)
     if unmultiplied:
         image = image.convert(unmultiplied)
@@ -163,12 +163,12 @@ def _array_to_rgb(pixels: NDArray[Any], white: int = WHITE) -> NDArray[np.uint8]
 
 
 def _scaling(dtype: np.dtype[Any]) -> str:
-    """How to bring another type to 8 bits: ``astype`` alone would wrap 12 bits, and make values in 0..1 black."""
+    """How to scale another type to 8 bits. ``astype`` alone would wrap 12-bit values, and turn values in 0..1 black."""
     if dtype.kind == "f":
-        return "scale it by the range it really has, for 0 to 1 by (255 * x).round().astype(np.uint8)"
+        return "scale it by its actual range, for 0 to 1 by (255 * x).round().astype(np.uint8)"
     return (
-        "scale it by the range it really has, for 12 bits by (x * (255 / 4095)).round().astype(np.uint8), "
-        "as astype alone wraps what is above 255"
+        "scale it by its actual range, for 12 bits by (x * (255 / 4095)).round().astype(np.uint8), "
+        "as astype alone wraps values above 255"
     )
 
 
@@ -192,7 +192,7 @@ def _to_mask(image: Image.Image, background: tuple[int, int, int] | None) -> NDA
 
 
 def _with_transparency(mask: NDArray[np.bool_], image: Image.Image) -> NDArray[np.bool_]:
-    """The transparency of a mask, where that is what tells the defect from the rest."""
+    """The transparency of a mask, if the transparency marks the defect."""
     if not image.has_transparency_data:
         return mask
     opaque = np.asarray(image.convert("RGBA"))[:, :, 3] > 0

@@ -1,4 +1,4 @@
-"""``index.html`` over the pictures of a run: one file beside them, without scripts, that asks no network."""
+"""``index.html`` for the pictures of a run: one file beside them, without scripts or network access."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flawspot.texts import visible
 
 NAME = "index.html"
 MOST = 5_000
-"""Pictures on a page; of more the most severe ones."""
+"""Most pictures on a page. If there are more, the most severe ones are shown."""
 
 _MARK = '<meta name="generator" content="flawspot">'
 
@@ -53,11 +53,11 @@ class Entry:
     """One photograph on the page.
 
     Attributes:
-        title: what it is called.
+        title: its name on the page.
         verdict: ``anomalous``, ``good`` or ``not inspected``.
-        severity: 0 and above; infinite for what was not inspected, so that it stands first.
-        told: figures, or why it was not inspected.
-        picture: what was drawn, a file below the page's folder; None where there is none.
+        severity: the severity, 0 or more; infinite for photographs that were not inspected, so that they come first.
+        told: figures, or the reason why it was not inspected.
+        picture: the drawn picture, a file below the page's folder; None if there is none.
     """
 
     title: str
@@ -68,7 +68,7 @@ class Entry:
 
 
 def write_index(folder: Path, entries: Sequence[Entry], title: str) -> Path:
-    """Write the page into `folder`, the most severe first; beside another's ``index.html``, never in its place.
+    """Write the page to `folder`, most severe first. An ``index.html`` of another program is not overwritten.
 
     Raises:
         FlawspotError: the file cannot be written.

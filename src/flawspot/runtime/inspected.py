@@ -1,4 +1,4 @@
-"""Which part of a photograph is inspected: a raster that is stretched over it, kept as text in the manifest."""
+"""The inspected part of a photograph: a raster that is stretched over it, kept as text in the manifest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from flawspot.errors import ArtifactError
 
 MAX_SIDE = 1024
-"""Of the raster."""
+"""Longest side of the raster."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Inspected:
 
     Attributes:
         height, width: H and W.
-        bits: of the cells, row by row, 1 for those that are inspected; eight to a byte, the first the highest, in
+        bits: one bit for each cell, row by row, 1 for inspected cells; eight to a byte, the first one the highest; in
             base64.
     """
 
@@ -32,15 +32,15 @@ class Inspected:
 
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> Inspected:
-        """From (H, W) bool."""
+        """Make it from (H, W) bool."""
         return cls(mask.shape[0], mask.shape[1], base64.b64encode(np.packbits(mask).tobytes()).decode("ascii"))
 
     @functools.cached_property
     def mask(self) -> NDArray[np.bool_]:
-        """(H, W) bool.
+        """The raster as (H, W) bool.
 
         Raises:
-            ArtifactError: the bits are not those of so many cells.
+            ArtifactError: there are not as many bits as cells.
         """
         try:
             packed = np.frombuffer(base64.b64decode(self.bits, validate=True), np.uint8)
@@ -52,11 +52,11 @@ class Inspected:
 
     @property
     def share(self) -> float:
-        """Of the photograph that is inspected, in [0, 1]."""
+        """Share of the photograph that is inspected, in [0, 1]."""
         return float(self.mask.mean())
 
     def wrong(self) -> bool:
-        """Whether no detector has these values."""
+        """Whether the values are impossible."""
         if not (1 <= self.height <= MAX_SIDE and 1 <= self.width <= MAX_SIDE):
             return True
         return not self.mask.any()
@@ -64,8 +64,8 @@ class Inspected:
     def sampled(
         self, rows: NDArray[np.int64], columns: NDArray[np.int64], height: int, width: int
     ) -> NDArray[np.bool_]:
-        """The cells at the centres of some rows and columns of a photograph resized to height x width; what lies beyond
-        it gets the nearest cell."""
+        """The cells at the centres of some rows and columns of a photograph resized to height x width. Places outside
+        of it get the nearest cell."""
         down, across = (
             np.clip((2 * places + 1) * cells // (2 * length), 0, cells - 1)
             for places, cells, length in ((rows, self.height, height), (columns, self.width, width))

@@ -1,8 +1,8 @@
-"""Whether ONNX Runtime multiplies 8-bit integers exactly on this processor.
+"""Checks whether ONNX Runtime multiplies 8-bit integers exactly on this processor.
 
-x86 processors without VNNI (before 2019, and many small ones since) add pairs of products in 16 bits, where large ones
-are cut off. ONNX Runtime uses that instruction all the same, and says nothing: maps were wrong by more than their own
-size. There the network is run in float, with the same steps, which is slower and right.
+x86 processors without VNNI (before 2019, and many small ones since) add pairs of products in 16 bits, which truncates
+large ones. ONNX Runtime uses that instruction without a warning. Maps were wrong by more than their own size. On such a
+processor the network is computed in float with the same steps, which is slower but correct.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _STEP = 4096
 _EXACT = round(255 * 127 * 16 / _STEP) * _STEP
 
 IN_FLOAT = ("session.disable_quant_qdq", "1")
-"""What tells ONNX Runtime to compute what is quantized and dequantized in float."""
+"""Session setting by which ONNX Runtime computes quantized operators in float."""
 IN_FLOAT_INSTEAD = (
-    "this processor cuts off products of 8-bit integers, so the int8 detector computes in float: right, and slower"
+    "this processor truncates products of 8-bit integers, so the int8 detector computes in float: correct but slower"
 )
 
 
 def has_integers(model: bytes) -> bool:
-    """Whether something in a model is quantized."""
+    """Whether a model has quantized values."""
     return b"QuantizeLinear" in model
 
 
 @functools.cache
 def exact_in_integers() -> bool:
-    """Whether a sum of large products comes out as it should; tried once in a process, in a millisecond."""
+    """Whether a sum of large products is exact. Tried once in a process, in a millisecond."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     try:
         session = onnxruntime.InferenceSession(_PROBE, options, providers=["CPUExecutionProvider"])
         result = session.run(None, {"x": np.full((1, 16, 8, 8), 255, np.float32)})[0]
-    except Exception:  # what cannot be tried is not trusted
+    except Exception:  # if the test cannot run, integers are not trusted
         return False
     return bool((result == _EXACT).all())

@@ -1,8 +1,8 @@
-"""What a detector says of a photograph, in the forms that other tools read: COCO's, and that of supervision.
+"""A prediction in the formats of other tools: COCO and supervision.
 
-A COCO annotation has its pixels as a run-length code (Lin et al., Microsoft COCO, ECCV 2014; the data format of its
-web page): lengths of runs of 0 and 1 in turn, beginning with 0, of the mask read column by column. The lengths stand as
-a list, uncompressed, which pycocotools, FiftyOne, CVAT and others read.
+A COCO annotation gives its pixels as a run-length code (Lin et al., Microsoft COCO, ECCV 2014; the data format on its
+web page). The mask is read column by column, and the code is the lengths of alternating runs of 0 and 1, beginning with
+0. The lengths are an uncompressed list, which pycocotools, FiftyOne, CVAT and others read.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ def coco_of(
 
 
 def run_lengths(mask: NDArray[np.bool_], box: Box, image_size: tuple[int, int]) -> list[int]:
-    """COCO's run-length code of a mask of the whole photograph that is given by its part in `box`.
+    """COCO's run-length code for a mask of the whole photograph, of which only the part in `box` is given.
 
     Args:
-        mask: (bottom - top, right - left) bool, of the box; elsewhere nothing is set.
+        mask: (bottom - top, right - left) bool, the mask in the box. Outside of the box it is 0.
         box: (left, top, right, bottom) in pixels of the photograph, right and bottom exclusive.
         image_size: (width, height) of the photograph.
 
     Returns:
-        Lengths whose sum is width x height; the first is of zeros and may be 0, the others are above 0.
+        Lengths whose sum is width x height. The first counts zeros and may be 0, the others are above 0.
     """
     left, top, _, _ = box
     width, height = image_size
@@ -73,7 +73,7 @@ def run_lengths(mask: NDArray[np.bool_], box: Box, image_size: tuple[int, int]) 
     begins = (columns + left) * height + rows + top
     columns, rows = np.nonzero(steps == -1)
     ends = (columns + left) * height + rows + top
-    # A run that reaches a column's last pixel goes on where the next one begins with its first.
+    # A run that ends with a column's last pixel continues if the next column begins with a set pixel.
     apart = begins[1:] != ends[:-1]
     begins, ends = begins[np.append(True, apart)[: len(begins)]], ends[np.append(apart, True)[: len(ends)]]
     edges = np.stack([begins, ends], axis=1).ravel()

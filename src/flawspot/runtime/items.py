@@ -1,4 +1,4 @@
-"""The pictures in AVIF and HEIC files (ISO/IEC 23008-12), and the numbers that they are described by."""
+"""The pictures in AVIF and HEIC files (ISO/IEC 23008-12), and reading the numbers that describe them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ MAX_ITEMS = 1_000
 
 
 def items_in(file: IO[bytes], kind: str, most: int) -> Items:
-    """`read_items` of a whole file.
+    """Read the items of a whole file; see `read_items`.
 
     Args:
         file: open for reading.
-        kind: what it is, for messages.
-        most: bytes that it may have.
+        kind: name of the format, for messages.
+        most: the most bytes that the file may have.
 
     Raises:
-        ImageError: it has more; or as `read_items`.
+        ImageError: the file has more bytes; or as for `read_items`.
     """
     if file_size(file) > most:
         raise ImageError(f"the {kind} has more than {most:,} bytes: save it as PNG or JPEG")
@@ -34,7 +34,7 @@ def read_items(data: bytes) -> Items:
     """The items of a file.
 
     Raises:
-        ImageError: it holds a film, or its boxes are damaged or too many.
+        ImageError: the file holds a film, or its boxes are damaged or too many.
     """
     items = Items(data)
     for kind, begin, end in boxes(data):
@@ -46,22 +46,22 @@ def read_items(data: bytes) -> Items:
 
 
 def brands(start: bytes) -> frozenset[bytes]:
-    """What a file says that it is, in four letters each; `start` are its first bytes."""
+    """The brands of a file, four letters each, from its first bytes `start`."""
     size = int.from_bytes(start[:4], "big")
     return frozenset(start[i : i + 4] for i in (8, *range(16, min(size, len(start)), 4)))
 
 
 @dataclass
 class Items:
-    """The items of a file: their kinds and where they lie.
+    """The items of a file: their kinds and places.
 
     Attributes:
         data: the whole file.
         kinds: four letters for each item.
-        extents: method, offset and length of its pieces.
-        properties: kind, and where it begins and ends, of what belongs to items, such as sizes and parameters.
-        inside: where pieces of method 1 lie.
-        canvas: pixels of the largest picture that the container tells of.
+        extents: method, offset and length of each of its pieces.
+        properties: kind, start and end of each property of items, such as sizes and parameters.
+        inside: where pieces of method 1 are.
+        canvas: pixels of the largest picture in the container.
     """
 
     data: bytes
@@ -72,10 +72,10 @@ class Items:
     canvas: int = 0
 
     def read(self, begin: int, end: int) -> None:
-        """Take what the content of a box ``meta`` says.
+        """Read the content of a box ``meta``.
 
         Raises:
-            ImageError: it is damaged, or says too much.
+            ImageError: it is damaged, or lists too many items.
         """
         for kind, at, stop in boxes(self.data, begin, end):
             if kind == b"iinf":
@@ -97,7 +97,7 @@ class Items:
         """The coded data of an item.
 
         Raises:
-            ImageError: they do not lie within the file.
+            ImageError: the data are not within the file.
         """
         parts = []
         left = len(self.data)
@@ -106,7 +106,7 @@ class Items:
             part = self.data[base + offset : min(stop, base + offset + length) if length else stop]
             left -= len(part)
             if left < 0 or method > 1:
-                raise ImageError("the items of the file do not lie within it: it is damaged; copy it again")
+                raise ImageError("the items of the file are not within it: it is damaged; copy it again")
             parts.append(part)
         return b"".join(parts)
 
@@ -144,20 +144,20 @@ class Items:
                 numbers.next(index_size if version in (1, 2) else 0)
                 extents.append((method, base + numbers.next(offset_size), numbers.next(length_size)))
                 if len(extents) > MAX_ITEMS:
-                    raise ImageError("a picture of the file lies in too many pieces: save it again")
+                    raise ImageError("a picture of the file is in too many pieces: save it again")
             self.extents[item] = extents
             if len(self.extents) > MAX_ITEMS:
                 raise ImageError(f"the file has more than {MAX_ITEMS:,} items: save it again")
 
 
 class Numbers:
-    """Whole numbers, one after the other."""
+    """Reads whole numbers from bytes in turn."""
 
     def __init__(self, data: bytes, begin: int, end: int) -> None:
         self._data, self._at, self._end = data, begin, end
 
     def next(self, size: int) -> int:
-        """Of `size` bytes.
+        """The next number of `size` bytes.
 
         Raises:
             ImageError: the box ends.
@@ -169,13 +169,13 @@ class Numbers:
 
 
 class Bits:
-    """Whole numbers of so many bits, one after the other."""
+    """Reads whole numbers from bits in turn."""
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data[:256], "big"), 8 * len(data[:256])
 
     def next(self, count: int) -> int:
-        """Of `count` bits.
+        """The next number of `count` bits.
 
         Raises:
             ImageError: the data end.

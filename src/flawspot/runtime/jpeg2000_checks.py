@@ -1,4 +1,5 @@
-"""What a JPEG 2000 file claims (ISO/IEC 15444-1, annexes A, B and I), before OpenJPEG sees it: see `file_checks`."""
+"""Checks what a JPEG 2000 file claims (ISO/IEC 15444-1, annexes A, B and I) before OpenJPEG reads it; see
+`file_checks`."""
 
 from __future__ import annotations
 
@@ -12,24 +13,24 @@ from flawspot.runtime.boxes import boxes
 from flawspot.runtime.file_checks import file_size
 
 MAX_JPEG2000_BYTES = 256 << 20
-"""The file is looked at as a whole."""
+"""File size limit, because the file is read as a whole."""
 MAX_TILES = 4_096
 MAX_PARTS = 20_000
-"""Of tiles; a tile may come in several."""
+"""Most parts of tiles; a tile may come in several."""
 MAX_PACKETS = 1_000_000
-"""Quality layers times the precincts of all resolutions and components."""
+"""Limit on quality layers times the precincts of all resolutions and components."""
 MAX_COMPONENTS = 4
 MIN_BLOCK = 256
-"""Pixels of a code block; the decoder keeps about a kilobyte for each."""
+"""Least pixels of a code block. The decoder keeps about a kilobyte for each."""
 BYTES_PER_SAMPLE = 10
-"""Of memory for each sample of a tile: whole numbers, their transform, and what is kept of code blocks."""
+"""Bytes of memory for each sample of a tile: integers, their transform, and data of code blocks."""
 
 _SIZ, _COD, _COC, _POC, _SOT, _SOD = 0x51, 0x52, 0x53, 0x5F, 0x90, 0x93
 
 
 @dataclass(frozen=True)
 class _Size:
-    """The marker SIZ: the picture, its tiles and components."""
+    """The contents of the marker SIZ: the picture, its tiles and components."""
 
     width: int
     height: int
@@ -40,10 +41,10 @@ class _Size:
 
 
 def check_jpeg2000(file: IO[bytes]) -> float:
-    """Look at the sizes of picture and tiles, and how many pieces there are.
+    """Check the sizes of picture and tiles, and the number of pieces.
 
     Returns:
-        Bytes of memory that the decoder takes beside the picture itself.
+        Bytes of memory that the decoder takes besides the picture itself.
 
     Raises:
         ImageError: more pieces than any camera or editor writes, sizes that disagree, or coding parameters that change
@@ -77,7 +78,7 @@ def check_jpeg2000(file: IO[bytes]) -> float:
 
 
 def _codestream(data: bytes) -> tuple[int, tuple[int, int] | None]:
-    """Where it begins, and the (width, height) that the boxes around it tell."""
+    """The start of the coded data, and the (width, height) in the boxes around it."""
     if data.startswith(b"\xff\x4f"):
         return 0, None
     told = None
@@ -93,7 +94,7 @@ def _codestream(data: bytes) -> tuple[int, tuple[int, int] | None]:
 
 
 def _segments(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
-    """Marker, where its content begins, and where the next marker is, until the first tile or damage."""
+    """Yield marker, start of its content, and start of the next marker, until the first tile or damage."""
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker in (_SOT, _SOD):
@@ -120,7 +121,7 @@ def _size(data: bytes, at: int) -> _Size:
 
 
 def _packets(data: bytes, at: int, size: _Size) -> int:
-    """Of the whole picture, from the marker COD."""
+    """The coding parameters of the whole picture, from the marker COD."""
     if at + 10 > len(data):
         return 0
     style, layers, levels = data[at], int.from_bytes(data[at + 2 : at + 4], "big"), data[at + 5]
@@ -140,7 +141,7 @@ def _packets(data: bytes, at: int, size: _Size) -> int:
 
 
 def _check_parts(data: bytes, at: int) -> None:
-    """Go from tile part to tile part: how many there are, and whether they have coding parameters of their own."""
+    """Follow the tile parts: check their number, and that they have no coding parameters of their own."""
     for _ in range(MAX_PARTS):
         if data[at : at + 2] != bytes([0xFF, _SOT]) or at + 12 > len(data):
             return
@@ -149,6 +150,6 @@ def _check_parts(data: bytes, at: int) -> None:
             if marker in (_COD, _COC, _POC):
                 raise ImageError("the JPEG 2000 file codes its tiles in different ways: save it again, or as PNG")
         if length < 14:
-            return  # it reaches to the end, or is damaged
+            return  # it extends to the end, or is damaged
         at += length
     raise ImageError(f"the JPEG 2000 file has more than {MAX_PARTS:,} parts of tiles: save it again")

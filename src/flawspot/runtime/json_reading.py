@@ -1,4 +1,4 @@
-"""The JSON of a manifest into its dataclasses, every type checked."""
+"""Reads the JSON of a manifest into its dataclasses, and checks every type."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 from flawspot.errors import ArtifactError
 
 MAX_ITEMS = 20_000
-"""Of a list or an object: scores of good photographs, names of skipped files."""
+"""Most items of a list or an object: scores of good photographs, names of skipped files."""
 MAX_NUMBER = 2.0**63
-"""No number is larger."""
+"""Limit on the size of numbers."""
 
 
 def read_as(kind: Any, value: Any, where: str) -> Any:
-    """Turn parsed JSON into `kind`, checking every type on the way. Unknown fields are ignored.
+    """Convert parsed JSON to `kind`, checking every type. Unknown fields are ignored.
 
     Args:
         kind: a dataclass, or the type of a field of one.
-        value: what `json.loads` gave.
+        value: the result of `json.loads`.
         where: its place, for messages.
 
     Raises:
-        ArtifactError: a field is missing, of the wrong type, or out of all bounds.
+        ArtifactError: a field is missing, has the wrong type, or exceeds a limit.
     """
     if isinstance(value, str) and not _is_text(value):
-        raise ArtifactError(f"its {_whole(where)} is damaged: {where} is no text")
+        raise ArtifactError(f"its {_whole(where)} is damaged: {where} is not text")
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, dict):
             raise ArtifactError(f"its {_whole(where)} is damaged: {where} is not an object")
@@ -60,17 +60,17 @@ def read_as(kind: Any, value: Any, where: str) -> Any:
 
 
 def _whole(where: str) -> str:
-    """What a place lies in: ``manifest`` of ``manifest.training.images``."""
+    """The outermost name of a place: ``manifest`` for ``manifest.training.images``."""
     return re.split(r"[.\[]", where, maxsplit=1)[0]
 
 
 def _is(kind: Any, value: Any) -> bool:
-    """Whether JSON value `value` is exactly of `kind`; True is no int here."""
+    """Whether JSON value `value` is exactly of `kind`. True is not an int here."""
     return type(value) is (type(None) if kind in (None, type(None)) else kind)
 
 
 def _is_text(value: str) -> bool:
-    """Whether there are no halves of surrogate pairs, which JSON can name and no encoding has."""
+    """Whether a text has no unpaired surrogates, which JSON can express but no encoding can."""
     try:
         value.encode()
     except UnicodeEncodeError:

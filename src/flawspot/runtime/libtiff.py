@@ -1,4 +1,4 @@
-"""libtiff, which Pillow decodes most TIFF files with, writes complaints to standard error past everything else."""
+"""Silences libtiff, which decodes most TIFF files for Pillow and writes messages directly to standard error."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from PIL import features
 
 @functools.cache
 def quieten() -> None:
-    """Take its own messages from libtiff; what matters of them is in the error that Pillow raises.
+    """Turn off libtiff's own messages. The error that Pillow raises has what matters.
 
-    Done once in a process. Where the library cannot be found, as on Windows, it stays as it is.
+    Done once in a process. If the library cannot be found, as on Windows, nothing is changed.
     """
     if not features.check("libtiff"):
         return

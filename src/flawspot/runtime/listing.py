@@ -1,4 +1,4 @@
-"""The image files in a folder, in an order that is the same everywhere, and what else lies there."""
+"""Lists the image files in a folder, in the same order on every system, and the other files there."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ IMAGE_SUFFIXES: frozenset[str] = frozenset(_IMAGES.split())
 """Suffixes, in lower case, of the files that count as images in a folder."""
 
 COMPANION_SUFFIXES: frozenset[str] = frozenset(_COMPANIONS.split())
-"""Of texts, tables and programs that lie beside photographs and are none; a name without a suffix may be one."""
+"""Suffixes of texts, tables and programs that often accompany photographs. A name without a suffix may be one too."""
 _COMPANION_NAMES = frozenset({"license", "licence", "readme", "makefile", "copying", "checksums", "sha256sums"})
 _FILMS = ".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv .mjpeg .mjpg .ts"
 FILM_SUFFIXES: frozenset[str] = frozenset(_FILMS.split())
-"""Of films, which are read where they are named themselves."""
+"""Suffixes of films. A film is read only if it is named itself."""
 _UNFINISHED = ".part .partial .filepart .tmp .temp .crdownload .download .writing .lock"
 UNFINISHED_SUFFIXES: frozenset[str] = frozenset(_UNFINISHED.split())
-"""That programs give to files which they still write and rename when they are whole."""
+"""Suffixes of files that a program is still writing and will rename when they are complete."""
 _SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 _SYSTEM_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information", "@eadir"})
-"""What operating systems leave behind, beside the names that begin with a dot."""
+"""Names that operating systems create, besides those that begin with a dot."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Listing:
     """The files of a folder, each list in natural order.
 
     Attributes:
-        images: those whose suffix is that of an image.
-        unread: files of kinds that are not read, such as raw photographs, videos and archives: what is in them has
-            not been looked at.
-        companions: texts, tables and programs, which are no photographs.
+        images: files with the suffix of an image.
+        unread: files of kinds that are not read, such as raw photographs, videos and archives. Their contents are not
+            inspected.
+        companions: texts, tables and programs, which are not photographs.
     """
 
     images: list[Path]
@@ -55,7 +55,7 @@ class Listing:
 
 
 def find_images(folder: Path, *, recursive: bool = True) -> list[Path]:
-    """The photographs in `folder`: what `list_images` lists, but for the pictures that flawspot itself has drawn.
+    """The photographs in `folder`: those of `list_images`, without the pictures that flawspot drew.
 
     Raises:
         ImageError: `folder` or a folder in it cannot be listed.
@@ -66,7 +66,7 @@ def find_images(folder: Path, *, recursive: bool = True) -> list[Path]:
 def list_images(folder: Path, *, recursive: bool = True) -> list[Path]:
     """The image files in `folder`, in natural order ("2.png" before "10.png"), the same on every operating system.
 
-    What counts is the suffix, in upper or lower case; see `list_files`.
+    Files are recognized by their suffix, in upper or lower case; see `list_files`.
 
     Raises:
         ImageError: `folder` or a folder in it cannot be listed.
@@ -75,10 +75,10 @@ def list_images(folder: Path, *, recursive: bool = True) -> list[Path]:
 
 
 def list_files(folder: Path, *, recursive: bool = True) -> Listing:
-    """All files in `folder`, by what they are according to their names.
+    """All files in `folder`, sorted by kind according to their names.
 
-    Names that begin with a dot, as ``.DS_Store`` or the ``._x`` that macOS leaves on memory cards, are passed over,
-    folders too, and so are ``Thumbs.db`` and its like. Linked folders are followed, each one once.
+    Skipped are names that begin with a dot, such as ``.DS_Store`` or the ``._x`` that macOS leaves on memory cards,
+    folders included, and ``Thumbs.db`` and similar files. Linked folders are followed, each one once.
 
     Raises:
         ImageError: `folder` or a folder in it cannot be listed.
@@ -94,7 +94,7 @@ def list_files(folder: Path, *, recursive: bool = True) -> Listing:
 
 
 def is_photograph_place(relative: Path) -> bool:
-    """Whether `list_files` would list a file at this path below its folder, among images or what is not read."""
+    """Whether `list_files` would list a file at this path below its folder, as an image or as an unread file."""
     *folders, name = relative.parts or ("",)
     passed = name.startswith(".") or name.lower() in _SYSTEM_NAMES or any(map(_passed_over, folders))
     listing = Listing([], [], [])
@@ -102,10 +102,10 @@ def is_photograph_place(relative: Path) -> bool:
 
 
 def unread_reason(path: Path) -> str:
-    """What to say of a file of a kind that is not read, in one line that names it: it has not been judged."""
+    """One line about a file of a kind that is not read. It names the file, which has not been judged."""
     suffix = path.suffix.lower()
     if suffix in FILM_SUFFIXES:
-        return f"{path} is a film, which no folder is searched for: name it itself, as flawspot predict DETECTOR FILM"
+        return f"{path} is a film, which must be named itself: flawspot predict DETECTOR FILM"
     return f"{path} is of a kind that is not read ({suffix or 'no suffix'}): save it as PNG or JPEG"
 
 
@@ -136,5 +136,5 @@ def natural_key(path: Path) -> tuple[list[list[str | int]], str]:
     """Sorting key of a relative path: folder by folder, numbers by value, capitals and small letters together."""
     name = unicodedata.normalize("NFC", path.as_posix())
     parts = [re.split("([0-9]+)", part.casefold()) for part in name.split("/")]
-    # re.split gives text, number, text, number, ... so that only like is compared with like.
+    # re.split gives text, number, text, number, ..., so texts are compared with texts only.
     return [[int(piece) if i % 2 else piece for i, piece in enumerate(part)] for part in parts], name

@@ -1,4 +1,4 @@
-"""What an artifact says of itself: all about a detector that is not a tensor, as one JSON object with a schema."""
+"""The manifest: everything about a detector that is not a tensor, as one JSON object with a schema."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from flawspot.runtime.view import View
 SCHEMA_VERSION = 3
 """Raised when a reader of the old schema would misunderstand the new one. New optional fields do not raise it.
 
-Schema 1 had a threshold of its own for the map. Such artifacts load, keep it, and stay of schema 1 when rewritten.
-Schema 3 has a geometry, without which a reader would squash photographs. Where there is none, schema 2 is written.
+Schema 1 had a separate threshold for the map. Such artifacts load, keep it, and stay of schema 1 when rewritten. Schema
+3 has a geometry; a reader without it would squash photographs. Without a geometry, schema 2 is written.
 """
 
 WITHOUT_GEOMETRY = 2
 
 PRECISIONS = ("float32", "int8")
-"""What networks compute in."""
+"""Number formats that networks compute in."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -35,15 +35,15 @@ Scalar = bool | int | float | str | None
 
 @dataclass(frozen=True)
 class BackboneInfo:
-    """The backbone that the features come from.
+    """The backbone that features come from.
 
     Attributes:
         name: the registered name.
-        layers: as the user asked for them, such as ``paste``.
-        taps: the block indices that stands for.
+        layers: the layers as the user gave them, such as ``paste``.
+        taps: the block indices of these layers.
         weights: the name of the pretrained weights.
-        weights_sha256: of the file they were read from.
-        mean, std: the normalisation of RGB / 255 inside the graph.
+        weights_sha256: sha256 of the file with the weights.
+        mean, std: the normalisation of RGB / 255 in the graph.
     """
 
     name: str
@@ -57,16 +57,16 @@ class BackboneInfo:
 
 @dataclass(frozen=True)
 class TrainingInfo:
-    """The photographs and the run that made the detector.
+    """The photographs and the training run of a detector.
 
     Attributes:
         fingerprint: sha256 over the names and contents of all training photographs.
-        images: how many served for fitting.
-        validation_images: good images held out to choose the epoch.
-        calibration_images: good images held out for the threshold, and for nothing else.
+        images: how many were used for fitting.
+        validation_images: how many good images were held out to choose the epoch.
+        calibration_images: how many good images were held out for the threshold only.
         skipped: files that could not be read, by their names below the folder.
-        dropped: good photographs that were left out because they score far above the others, likewise.
-        seconds: by phase.
+        dropped: good photographs left out because they score far above the others, by their names below the folder.
+        seconds: seconds of each phase.
         best_epoch: the epoch kept, counted from 1; None for methods without epochs.
     """
 
@@ -85,20 +85,22 @@ class CalibrationInfo:
     """The threshold, and the scores of good images that it came from; see `flawspot.runtime.calibration`.
 
     Attributes:
-        false_alarm_rate: as asked for, in (0, 1).
+        false_alarm_rate: the asked rate, in (0, 1).
         promised_rate: the rate that this many images can promise, never below the asked one.
-        threshold: an image whose score is above it is anomalous, and so is a place whose value in the map is above it.
-        scores: of each good image that the scoring detector had not learned from, ascending. A score is the maximum of
-            the map.
-        folds: each image was scored by a detector that learned from the other folds; 0: all were held out.
-        groups: of each score, which images show one part; empty where each shows another.
-        names, hashes: of each score's file: its name below the folder, and the first 16 hexadecimal digits of its
-            sha256; empty where that was not kept.
-        rule: ``conformal``, ``pareto`` (an estimate), or ``value`` for a threshold that was given.
-        pasted: scores of photographs with pasted defects, ascending; empty where none were made.
-        tolerated: what good images may differ by beyond that; None: nothing.
-        pixel_threshold: of artifacts of schema 1 alone: the threshold of the map, where the score was not its maximum.
-        map_maxima: of artifacts of schema 1 alone: the maximum of each held-out image's map, ascending.
+        threshold: an image is anomalous if its score is above it, and a place is anomalous if its value in the map is
+            above it.
+        scores: score of each good image that the scoring detector had not learned from, ascending. A score is the
+            maximum of the map.
+        folds: number of folds. Each image was scored by a detector that learned from the other folds. 0: all were held
+            out.
+        groups: for each score, the number of the part that the image shows; empty if each shows a different part.
+        names, hashes: for each score, the file's name below the folder, and the first 16 hexadecimal digits of its
+            sha256; empty if not kept.
+        rule: ``conformal``, ``pareto`` (an estimate), or ``value`` for a given threshold.
+        pasted: scores of photographs with pasted defects, ascending; empty if none were made.
+        tolerated: the variations that good images may have besides; None: none.
+        pixel_threshold: only in artifacts of schema 1: the threshold of the map, where the score was not its maximum.
+        map_maxima: only in artifacts of schema 1: the maximum of each held-out image's map, ascending.
     """
 
     false_alarm_rate: float
@@ -117,12 +119,12 @@ class CalibrationInfo:
 
     @property
     def as_taken(self) -> tuple[float, ...]:
-        """`scores`, where they are of images as they were taken; none where they are of varied copies."""
+        """`scores`, if they are of unchanged images; empty if they are of varied copies."""
         return () if self.tolerated is not None and self.tolerated.decisive else self.scores
 
     @property
     def region_threshold(self) -> float:
-        """What the map is compared with: a region is where it is above."""
+        """The threshold of the map: a region is where the map is above it."""
         return self.threshold if self.pixel_threshold is None else self.pixel_threshold
 
 
@@ -131,8 +133,8 @@ class Part:
     """One named part of a detector and what it costs.
 
     Attributes:
-        name: such as ``backbone`` or ``memory bank``.
-        bytes: of its constants in the artifact, at their stored precision.
+        name: name of the part, such as ``backbone`` or ``memory bank``.
+        bytes: bytes of its constants in the artifact, at their stored precision.
         macs: multiply-accumulates for one image.
     """
 
@@ -143,12 +145,12 @@ class Part:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """What the detector says of a generated picture; see `flawspot.runtime.self_test`.
+    """The detector's results on a generated picture; see `flawspot.runtime.self_test`.
 
     Attributes:
-        score: of it.
-        map_means: of the map, in equal squares row by row.
-        tolerance: how far another machine may be from it, relative to the largest of these.
+        score: its score.
+        map_means: means of its map over equal squares, row by row.
+        tolerance: the allowed difference on another machine, relative to the largest of these values.
     """
 
     score: float
@@ -161,24 +163,23 @@ class Manifest:
     """Everything about a detector that is not a tensor.
 
     Attributes:
-        product: the name of the folder of photographs.
+        product: name of the folder of photographs.
         method, hyperparameters, seed: how it was trained.
-        input_size: side S of the square that photographs are resized to, and of the map, in pixels; with a geometry the
+        input_size: side S in pixels of the square that photographs are resized to, and of the map. With a geometry, the
             height of the network's input.
-        geometry: what is seen of a photograph where that is not all of it, squashed into a square; see `view`.
-        backbone, training, calibration: see there.
-        parts: what the detector stores and computes.
-        white: the value that is white in photographs of 16 bits, 65535, or less for a camera of fewer bits.
-        precision: that networks compute in: ``float32``, or ``int8``.
-        bits: of a channel in the files that it learned from, 8 or 16; None where both were among them, or in artifacts
-            that are older than that.
-        smallest: which sizes of pasted defects it finds at this threshold; None where nobody has measured it.
-        versions: of the packages that made it.
-        created: when, in ISO 8601, UTC.
-        self_test: what a machine must compute to be trusted with it; None in artifacts that are older than that.
-        updates: those it went through, the oldest first; `training` is of the first training.
-        graph_sha256: of the model without flawspot's metadata, so that the manifest belongs to this graph alone; empty
-            in artifacts of schema 1.
+        geometry: how a photograph is fitted to the input, unless the whole of it is squashed into a square; see `view`.
+        backbone, training, calibration: see their classes.
+        parts: what each part of the detector stores and computes.
+        white: the value that is white in 16-bit photographs: 65535, or less for a camera with fewer bits.
+        precision: the number format that networks compute in: ``float32`` or ``int8``.
+        bits: bits of a channel in the training files, 8 or 16; None if there were both, or in older artifacts.
+        smallest: the sizes of pasted defects that it finds at this threshold; None if not measured.
+        versions: versions of the packages that made it.
+        created: time of creation, in ISO 8601, UTC.
+        self_test: the values that a machine must compute to be trusted with it; None in older artifacts.
+        updates: the detector's updates, oldest first. `training` describes the first training.
+        graph_sha256: sha256 of the model without flawspot's metadata, which binds the manifest to this graph; empty in
+            artifacts of schema 1.
         schema_version: see `SCHEMA_VERSION`.
     """
 
@@ -209,11 +210,11 @@ class Manifest:
 
     @property
     def view(self) -> View:
-        """What the detector sees of a photograph."""
+        """How the detector sees a photograph."""
         return View(self.input_size, self.input_size) if self.geometry is None else self.geometry
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dicts and lists, fit for JSON."""
+        """The manifest as plain dicts and lists for JSON."""
         data = dataclasses.asdict(self)
         if self.calibration.pixel_threshold is None:
             del data["calibration"]["pixel_threshold"], data["calibration"]["map_maxima"]
@@ -226,13 +227,13 @@ class Manifest:
         return data
 
     def title(self) -> str:
-        """What the detector is, in a few words: method, backbone, layers and input size."""
+        """The detector in a few words: method, backbone, layers and input size."""
         taps = ", ".join(map(str, self.backbone.taps))
         rounded = "" if self.precision == "float32" else f", {self.precision}"
         return f"{self.method} on {self.backbone.name}, layers {taps}, input {self.view}{rounded}"
 
     def to_json(self) -> str:
-        """One line of JSON. Halves of surrogate pairs, as names of files that are not UTF-8 have, become text."""
+        """The manifest as one line of JSON. Unpaired surrogates, which names of non-UTF-8 files have, become text."""
         text = json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False)
         return _SURROGATE.sub(lambda found: rf"\\u{ord(found[0]):04x}", text)
 
@@ -241,7 +242,7 @@ class Manifest:
         """Read and check a manifest. Unknown fields are ignored: a newer flawspot may have added them.
 
         Raises:
-            ArtifactError: not JSON, of a newer schema, or a field missing or of the wrong type.
+            ArtifactError: it is not JSON, has a newer schema, or a field is missing or of the wrong type.
         """
         try:
             data = json.loads(text)
@@ -263,10 +264,10 @@ class Manifest:
 
 
 def check_values(manifest: Manifest) -> None:
-    """Refuse values that no detector has, whatever their type.
+    """Refuse impossible values, whatever their type.
 
     Raises:
-        ArtifactError: a value out of its range; names it.
+        ArtifactError: a value is out of its range; the message names it.
     """
     backbone = manifest.backbone
     taps = backbone.taps
@@ -289,4 +290,4 @@ def check_values(manifest: Manifest) -> None:
     }
     for where, is_wrong in wrong.items():
         if is_wrong:
-            raise ArtifactError(f"its manifest is damaged: manifest.{where} has a value that no detector has")
+            raise ArtifactError(f"its manifest is damaged: manifest.{where} has an impossible value")

@@ -1,4 +1,4 @@
-"""Anomaly maps as files for other programs."""
+"""Writes anomaly maps as files for other programs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from PIL.PngImagePlugin import PngInfo
 from flawspot.files import replacing, special_kind
 
 SCALE = "flawspot-scale"
-"""The text of a PNG that says by what its values are multiplied to be those of the map."""
+"""Key of the text in a PNG that holds the factor from pixel values to map values."""
 
 FORMATS = ("npy", "png")
 
 
 def save_map(path: Path, anomaly_map: NDArray[np.float32]) -> None:
-    """Write a map, as a whole or not at all: ``.npy`` as it is, float32; ``.png`` in 16 bits with its scale.
+    """Write a map, completely or not at all: ``.npy`` as float32, ``.png`` in 16 bits with its scale.
 
-    Of the PNG the largest value is 65,535; ``pixels * float(Image.open(path).text["flawspot-scale"])`` is the map
-    within half a step. Values below 0 become 0.
+    In the PNG the largest value is 65,535. ``pixels * float(Image.open(path).text["flawspot-scale"])`` is the map
+    within half a step. Negative values become 0.
 
     Args:
-        path: the suffix says which.
+        path: the file. Its suffix gives the format.
         anomaly_map: (H, W) float32, as `Prediction.map`.
 
     Raises:
@@ -36,14 +36,14 @@ def save_map(path: Path, anomaly_map: NDArray[np.float32]) -> None:
             return
         scale = max(float(anomaly_map.max()) / 65535, float(np.finfo(np.float32).tiny))
         text = PngInfo()
-        text.add_text("Software", "flawspot")  # as in `marks`: it is no photograph
+        text.add_text("Software", "flawspot")  # as in `marks`: it is not a photograph
         text.add_text(SCALE, repr(scale))
         steps = np.rint(np.clip(anomaly_map.astype(np.float64) / scale, 0, 65535)).astype(np.uint16)
         Image.fromarray(steps).save(temporary, format="PNG", pnginfo=text)
 
 
 def is_map(path: Path) -> bool:
-    """Whether the file is a map that may have been written here: a float32 picture."""
+    """Whether the file is a map that may have been written here, that is, a float32 picture."""
     try:
         if special_kind(path) is not None:
             return False

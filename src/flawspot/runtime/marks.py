@@ -1,7 +1,7 @@
-"""The pictures that flawspot draws are marked, so that it never takes them for photographs.
+"""Marks the pictures that flawspot draws, so that it never takes them for photographs.
 
-The mark is text that image formats have a place for: ``Software`` of a PNG, the comment of a JPEG. Both stand before
-the pixels, so a look at the first bytes of a file is enough.
+The mark is text in a place of the image format: ``Software`` in a PNG, the comment in a JPEG. Both come before the
+pixels, so the first bytes of a file are enough to find it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flawspot.files import special_kind
 _MARK = "flawspot"
 _JPEG_QUALITY = 90
 _LOOK = 128  # bytes
-# A PNG has its header chunk before the mark, a JPEG that of JFIF.
+# A PNG has its header chunk before the mark, and a JPEG its JFIF segment.
 _BEGINNINGS = (
     (b"\x89PNG\r\n\x1a\n", b"tEXtSoftware\x00" + _MARK.encode()),
     (b"\xff\xd8\xff", b"\xff\xfe" + (2 + len(_MARK)).to_bytes(2, "big") + _MARK.encode()),
@@ -25,7 +25,7 @@ _BEGINNINGS = (
 
 
 def save_marked(image: Image.Image, path: Path) -> None:
-    """Write `image` to `path`, with the mark: a PNG or JPEG, as its suffix says.
+    """Write `image` to `path` with the mark, as a PNG or JPEG according to the suffix.
 
     Raises:
         ConfigurationError: another suffix.
@@ -43,9 +43,9 @@ def save_marked(image: Image.Image, path: Path) -> None:
 
 
 def is_marked(path: Path) -> bool:
-    """Whether the file is a picture that flawspot has drawn; False where that cannot be found out."""
+    """Whether flawspot has drawn the picture in the file; False if this cannot be found out."""
     try:
-        if special_kind(path) is not None:  # a pipe would keep us waiting
+        if special_kind(path) is not None:  # a pipe would block
             return False
         with path.open("rb") as file:
             start = file.read(_LOOK)

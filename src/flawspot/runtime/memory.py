@@ -1,4 +1,4 @@
-"""Memory that has been freed, given back to the system."""
+"""Gives freed memory back to the system."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 
 def give_back_freed_memory() -> None:
-    """Return to the system what was freed and the C library still holds.
+    """Return memory that was freed but that the C library still holds.
 
-    glibc keeps blocks of up to 32 MB, for each thread that asked for them, and so in the end several photographs. Does
-    nothing where the C library is another one.
+    glibc keeps blocks of up to 32 MB for each thread, and so in the end several photographs. Does nothing with other C
+    libraries.
     """
     trim = _trim()
     if trim is not None:

@@ -1,5 +1,5 @@
-"""JPEG files that hold several pictures (MPO; CIPA DC-007, Multi-Picture Format): the first is the photograph, unless
-it is a thumbnail of another one."""
+"""JPEG files with several pictures (MPO; CIPA DC-007, Multi-Picture Format). The first is the photograph, unless it is
+a thumbnail of another one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 _MAX_PICTURES = 16
 _MAX_TAGS = 100
 _MAX_SEGMENTS = 200
-"""Before the pixels of a picture begin."""
+"""Most segments before the pixels of a picture."""
 _THUMBNAIL = 4
-"""How many times fewer pixels than another one a picture has that is a thumbnail of it."""
+"""A picture with this many times fewer pixels than another one is its thumbnail."""
 _HEADER = b"MPF\0"
 _ENTRIES = 0xB002
 _THUMBNAIL_TYPES = (0x010001, 0x010002)
@@ -24,7 +24,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def photograph_in(file: IO[bytes]) -> IO[bytes]:
-    """The file itself where the JPEG's first picture is the photograph; else a view of the one that is."""
+    """The file itself if the JPEG's first picture is the photograph, else a view of the picture that is."""
     entries = _entries(file)
     if len(entries) < 2:
         return file
@@ -38,7 +38,7 @@ def photograph_in(file: IO[bytes]) -> IO[bytes]:
 
 
 def _entries(file: IO[bytes]) -> list[tuple[int, int, int]]:
-    """Type, first byte and length of each picture; empty where there is no table of them, or a damaged one."""
+    """Type, first byte and length of each picture; empty if there is no table of them, or a damaged one."""
     for code, position, length in _segments(file, 0):
         if code == 0xE2:
             file.seek(position)
@@ -52,7 +52,8 @@ def _entries(file: IO[bytes]) -> list[tuple[int, int, int]]:
 
 
 def _table(data: bytes, base: int) -> Iterator[tuple[int, int, int]]:
-    """Of the header at `base`, from which places are counted; 0 is the place of the first picture."""
+    """Read the table with the header at `base`, from which offsets are counted; 0 is the offset of the first
+    picture."""
     order = "<" if data.startswith(b"II*\0") else ">"
     directory = struct.unpack_from(order + "I", data, 4)[0]
     for place in range(min(struct.unpack_from(order + "H", data, directory)[0], _MAX_TAGS)):
@@ -65,7 +66,7 @@ def _table(data: bytes, base: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _pixels(file: IO[bytes], start: int) -> int:
-    """Of the picture that begins there; 0 where none does."""
+    """Read the size of the picture that begins there; 0 if none does."""
     for code, position, _ in _segments(file, start):
         if code in _FRAMES:
             file.seek(position + 1)
@@ -75,7 +76,7 @@ def _pixels(file: IO[bytes], start: int) -> int:
 
 
 def _segments(file: IO[bytes], start: int) -> Iterator[tuple[int, int, int]]:
-    """Marker, first byte and length of the content of each segment up to the pixels."""
+    """Yield marker, first byte and length of the content of each segment before the pixels."""
     file.seek(start)
     if file.read(2) != b"\xff\xd8":
         return
@@ -91,7 +92,7 @@ def _segments(file: IO[bytes], start: int) -> Iterator[tuple[int, int, int]]:
 
 
 class _View(io.RawIOBase):
-    """Some bytes of a file, as a file."""
+    """A part of a file, as a file."""
 
     def __init__(self, file: IO[bytes], start: int, length: int) -> None:
         self._file, self._start, self._length, self._place = file, start, length, 0

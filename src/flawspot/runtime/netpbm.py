@@ -1,6 +1,7 @@
-"""Binary PGM and PPM files whose largest value is not 255: 10 and 12 bits of industrial cameras among them.
+"""Binary PGM and PPM files whose largest value is not 255, such as those with 10 or 12 bits from industrial cameras.
 
-Pillow decodes these number by number, a minute for twelve million of them; here it is the same arithmetic on arrays.
+Pillow decodes these number by number, which takes a minute for twelve million. The same arithmetic is done on arrays
+here.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from flawspot.errors import ImageError
 from flawspot.runtime.file_checks import MAX_HEADER, ppm_header
 
 _ROWS_BYTES = 1 << 22
-"""Scaled at once."""
+"""Bytes that are scaled at once."""
 
 
 def needs_scaling(kind: bytes, largest: int) -> bool:
-    """Whether a file of `kind` is a binary one with another range than Pillow reads as it is."""
+    """Whether a file of `kind` is binary and has a range that Pillow does not read directly."""
     return (kind == b"P5" and largest not in (255, 65535)) or (kind == b"P6" and largest != 255)
 
 
 def read_scaled(file: IO[bytes]) -> Image.Image | None:
-    """The picture with its values scaled to 0..255 or, where a PGM has more than 8 bits, to 0..65535.
+    """The picture with its values scaled to 0..255, or to 0..65535 for a PGM with more than 8 bits.
 
     Returns:
-        A Pillow image of mode L, I;16 or RGB, or None where Pillow does as well.
+        A Pillow image of mode L, I;16 or RGB; None if Pillow reads the file as well.
 
     Raises:
         ImageError: the file ends too early.
@@ -42,7 +43,7 @@ def read_scaled(file: IO[bytes]) -> Image.Image | None:
     file.seek(begin)
     channels = 3 if kind == b"P6" else 1
     stored = np.dtype(np.uint8 if largest < 256 else ">u2")
-    # As Pillow: a PPM has 8 bits a channel afterwards, a PGM keeps more than 8.
+    # As in Pillow, a PPM then has 8 bits a channel, and a PGM keeps more than 8.
     top, kept = (65535, np.uint16) if channels == 1 and largest > 255 else (255, np.uint8)
     row = width * channels
     pixels: NDArray[np.generic] = np.empty((height, row), kept)

@@ -1,4 +1,4 @@
-"""What stands in the place of a prediction where there is none."""
+"""The result for a photograph that could not be inspected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flawspot.errors import ImageError, InspectionError
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NotInspected:
-    """A photograph among several that could not be read, or that the detector failed on: it is neither good nor bad.
+    """One of several photographs that could not be read, or that the detector failed on. It is neither good nor bad.
 
         >>> broken = detector.predict(["new.png", "missing.png"])[1]
         >>> broken
@@ -19,12 +19,12 @@ class NotInspected:
         >>> broken.verdict
         'not inspected'
 
-    Asked for what only a prediction has (``score``, ``is_anomalous``, ``regions``, ...) it raises its `error`, so that
-    nothing takes it for good.
+    Attributes that only a prediction has (``score``, ``is_anomalous``, ``regions``, ...) raise its `error`, so that
+    code cannot take it for good.
 
     Attributes:
-        error: why; an ImageError or InspectionError.
-        path: the file; None where the photograph came from memory.
+        error: the reason, an ImageError or InspectionError.
+        path: the file; None if the photograph came from memory.
     """
 
     error: ImageError | InspectionError
@@ -47,10 +47,10 @@ class NotInspected:
 
     @property
     def reason(self) -> str:
-        """Why, in one line."""
+        """The reason, in one line."""
         return str(self.error).removeprefix("not inspected: ")
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values that JSON has, beside those of `Prediction.to_dict`."""
+        """The result as plain values for JSON, with the keys of `Prediction.to_dict`."""
         path = None if self.path is None else str(self.path)
         return {"path": path, "verdict": self.verdict, "is_anomalous": None, "error": self.reason}

@@ -1,8 +1,8 @@
-"""A model is looked at before ONNX Runtime sees it: what no detector of flawspot has is refused.
+"""Checks a model before ONNX Runtime reads it. Anything that no detector of flawspot has is refused.
 
-An ONNX file can name other files to read, addresses in memory, functions that call each other, endless loops and
-tensors larger than any memory. The protobuf message (onnx/onnx.proto) is walked here without the onnx package, in time
-that the limits below bound whatever the file's size.
+An ONNX file can refer to other files, to memory addresses, to functions that call each other, to endless loops and to
+tensors larger than any memory. The protobuf message (onnx/onnx.proto) is read here without the onnx package. The limits
+below bound the time, whatever the file's size.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ from flawspot.runtime.protobuf import LENGTH_DELIMITED, VARINT, signed, varint
 
 MAX_NODES = 10_000
 MAX_NAME = 1024
-"""Bytes of the name of a value."""
+"""Most bytes in the name of a value."""
 MAX_METADATA = 64
 MAX_METADATA_BYTES = 4 << 20
 MAX_TYPED_NUMBERS = 4096
-"""Numbers of a constant that are not stored as raw bytes."""
+"""Most numbers of a constant that are not stored as raw bytes."""
 LEAST_SETTING, MOST_SETTING = -16, 65_536
-"""Of the whole numbers among the attributes of an operator: axes, lengths, flags. Kernels do not check all of them."""
+"""Range of the integers among an operator's attributes: axes, lengths, flags. Kernels do not check all of them."""
 _LEAST = {b"batch_dims": 0, b"num_groups": 1}
 MAX_EXPANDED = 1 << 27
-"""Numbers of a tensor whose shape is a constant of the graph."""
+"""Most numbers in a tensor whose shape is a constant of the graph."""
 
 DOMAINS = (b"", b"ai.onnx")
 _SIZED_BY_A_CONSTANT = {b"Expand": 1, b"Tile": 1, b"Reshape": 1, b"TopK": 1}
 
 _ITEM_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
-"""Of TensorProto.DataType, those that a detector may have: floats and integers of whole bytes, and truth values."""
+"""Bytes of a number for each type in TensorProto.DataType that a detector may have: floats, integers of whole bytes,
+and truth values."""
 _UINT8, _FLOAT, _INT64 = 2, 1, 7
 
 
 @dataclass
 class _Graph:
-    """What is gathered of the graph."""
+    """What is known of the graph."""
 
     nodes: int = 0
     inputs: list[memoryview] = field(default_factory=list)
@@ -49,26 +50,26 @@ class _Graph:
     shapes: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
     """Values of the small int64 constants, by name."""
     sized: list[tuple[bytes, bytes]] = field(default_factory=list)
-    """Operator, and the name of what gives its result a size."""
+    """Operators whose result has a size given by a value, with that value's name."""
     names: set[bytes] = field(default_factory=lambda: {b"image"})
-    """Of all values; each stands for one."""
+    """Names of all values. Each name stands for one value."""
     floating: set[bytes] = field(default_factory=set)
     """Names of values that are known to be floating-point numbers."""
     positive: set[bytes] = field(default_factory=set)
-    """Names of whole numbers that are known to be 1 or more, but for constants."""
+    """Names of integers that are known to be 1 or more, without constants."""
     floats: dict[bytes, memoryview] = field(default_factory=dict)
     """Bytes of the float32 constants, by name."""
     extents: Extents = field(default_factory=Extents)
     messages: list[memoryview] = field(default_factory=list)
-    """The nodes, which are looked at once all constants are known."""
+    """The nodes. They are checked after all constants are known."""
 
 
 def check_model(model: bytes | memoryview | mmap.mmap) -> None:
     """Refuse a model that is not like a detector's.
 
     Raises:
-        ArtifactError: it reads other files, has functions, subgraphs, operators or tensors that no detector has, is
-            larger than the limits, or has not the input ``image`` and the outputs ``anomaly_map`` and ``score``.
+        ArtifactError: it reads other files, has functions, subgraphs, operators or tensors that no detector has,
+            exceeds the limits, or lacks the input ``image`` or the outputs ``anomaly_map`` and ``score``.
     """
     view = memoryview(model)
     if bytes(view[4:8]) == b"ORTM":
@@ -123,7 +124,7 @@ def _check_graph(budget: Budget, message: memoryview) -> None:
         _check_node(budget, node, graph)
     for operator, name in graph.sized:
         shape = graph.shapes.get(name, ())
-        # Of lengths that are none, assertions in the runtime's shape inference end the process.
+        # Invalid lengths would trigger assertions in the runtime's shape inference, which end the process.
         # Reshape keeps a length where 0 is given, and works one out for -1.
         wrong = min(shape, default=1) < (-1 if operator == b"Reshape" else 1)
         if wrong or math.prod(max(abs(length), 1) for length in shape) > MAX_EXPANDED:
@@ -166,14 +167,14 @@ def _check_node(budget: Budget, node: memoryview, graph: _Graph) -> None:
     if operator == b"Max" and any(at_least_one):
         graph.positive.update(outputs)
     if operator in (b"Div", b"Mod") and not floating and at_least_one[1:] != [True]:
-        # The processor itself ends a program that divides the smallest integer by -1, or any by 0.
-        raise ArtifactError("it divides integers by what may be 0 or less, which no detector does")
+        # The processor itself ends a program that divides the smallest integer by -1, or any integer by 0.
+        raise ArtifactError("it divides integers by values that may be 0 or less, which no detector does")
     if floating:
         graph.floating.update(outputs if operator == b"Split" else outputs[:1])
 
 
 def _check_attribute(budget: Budget, attribute: memoryview) -> list[int]:
-    """Returns the types it names: that of a tensor, or the one that ``to`` gives a Cast."""
+    """Returns the types in its attributes: that of a tensor, or the type ``to`` of a Cast."""
     types: list[int] = []
     name = b""
     whole: list[int] = []
@@ -200,7 +201,8 @@ def _check_attribute(budget: Budget, attribute: memoryview) -> list[int]:
 
 
 def _check_tensor(budget: Budget, tensor: memoryview) -> tuple[bytes, int, list[int], memoryview]:
-    """Its numbers lie in the file, and are as many as its shape says. Returns its name, type, shape and raw bytes."""
+    """Check that a tensor's numbers are in the file, and as many as its shape says. Returns name, type, shape and raw
+    bytes."""
     dims: list[int] = []
     kind = typed = raws = 0
     raw = memoryview(b"")
@@ -219,7 +221,7 @@ def _check_tensor(budget: Budget, tensor: memoryview) -> tuple[bytes, int, list[
         elif number in (4, 5, 6, 7, 10, 11):
             typed += len(payload)
         if len(dims) > 16 or typed > 8 * MAX_TYPED_NUMBERS:
-            raise ArtifactError("a tensor of it has a shape or numbers as no detector has them")
+            raise ArtifactError("a tensor of it has a shape or numbers that no detector has")
     if kind not in _ITEM_BYTES:
         raise ArtifactError("it has tensors of a type that no detector has")
     count = math.prod(dims)
@@ -231,7 +233,7 @@ def _check_tensor(budget: Budget, tensor: memoryview) -> tuple[bytes, int, list[
 
 
 def _remember(graph: _Graph, name: bytes, kind: int, dims: list[int], raw: memoryview) -> None:
-    """A constant of the graph; a tensor in an attribute has a name that means nothing."""
+    """Note a constant of the graph. The name of a tensor in an attribute has no meaning."""
     _name(graph, name)
     graph.extents.constant(name, dims)
     if kind == _INT64 and 0 < len(raw) <= 16 * 8:
@@ -260,7 +262,7 @@ def _check_interface(budget: Budget, graph: _Graph) -> None:
 
 
 def _value_info(budget: Budget, value: memoryview) -> tuple[bytes, int, int]:
-    """Name, type and number of dimensions of an input or output; -1 for what it does not say."""
+    """Name, type and number of dimensions of an input or output; -1 if not given."""
     name, kind, rank = b"", -1, -1
     for number, _, payload in budget.walk(value):
         if number == 1:
@@ -278,7 +280,7 @@ def _value_info(budget: Budget, value: memoryview) -> tuple[bytes, int, int]:
 
 
 def _integers(payload: memoryview, wire_type: int) -> list[int]:
-    """A repeated int64: one by one, or packed."""
+    """Yield the values of a repeated int64, packed or not."""
     if wire_type == VARINT:
         return [signed(_last_varint(payload))]
     found: list[int] = []

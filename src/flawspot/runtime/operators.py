@@ -1,4 +1,4 @@
-"""The ONNX operators that a detector may have, by the type of their result."""
+"""The ONNX operators that a detector may have, grouped by the type of their result."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ SAME_AS_FIRST = frozenset(
 )
 """Operators whose result has the type of their first input."""
 SAME_AS_ANY = frozenset(b"Add Concat Div Einsum Gemm MatMul Max Mean Min Mod Mul PRelu Range Sub Sum Where".split())
-"""Operators whose inputs, but for conditions, and result have one type."""
+"""Operators whose inputs (except conditions) and result have one type."""
 FLOATING = frozenset(
     b"AveragePool BatchNormalization Ceil Conv ConvTranspose Cos DequantizeLinear Elu Erf Exp Floor Gelu "
     b"GlobalAveragePool GroupNormalization HardSigmoid HardSwish InstanceNormalization LayerNormalization Log "
     b"LogSoftmax LpNormalization Mish Reciprocal Selu Sigmoid Sin Softmax Softplus Sqrt Tanh".split()
 )
-"""Operators that take floating-point numbers alone."""
+"""Operators that take only floating-point numbers."""
 OTHER = frozenset(
     b"And ArgMax ArgMin Cast CastLike Constant ConvInteger Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual "
     b"MatMulInteger NonZero Not Or QLinearConv QLinearMatMul QuantizeLinear Shape Size Xor".split()
 )
 ALLOWED = SAME_AS_FIRST | SAME_AS_ANY | FLOATING | OTHER
-"""Plain arithmetic on dense tensors. Left out are control flow, sequences, text, chance, files in files, and what makes
-large tensors of a few numbers."""
+"""Plain arithmetic on dense tensors. Excluded are control flow, sequences, text, random numbers, external files, and
+operators that make large tensors from a few numbers."""
 FLOAT_TYPES = (1, 10, 11, 16)
-"""Of TensorProto.DataType, the floating-point ones."""
+"""The floating-point types in TensorProto.DataType."""
 
 
 def is_floating(operator: bytes, inputs: list[bytes], types: list[int], floating: set[bytes]) -> bool:
@@ -33,7 +33,7 @@ def is_floating(operator: bytes, inputs: list[bytes], types: list[int], floating
 
     Args:
         operator, inputs: their names.
-        types: TensorProto.DataType that its attributes name.
+        types: the TensorProto.DataType numbers in its attributes.
         floating: names of values that are known to be floating-point numbers.
     """
     if operator in FLOATING:

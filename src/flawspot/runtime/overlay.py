@@ -1,6 +1,6 @@
-"""Pictures of what a detector found: heat maps, the heat laid over the photograph, and sheets of many.
+"""Draws what a detector found: heat maps, overlays on the photograph, and contact sheets.
 
-Colours are those of `colour_scale`. Verdicts differ in shape and in word as well as in colour.
+The colours are those of `colour_scale`. Verdicts differ in shape and word as well as in colour.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_SIDE = 1024
 """Longest side of the photograph in an overlay, in pixels; larger ones are shrunk."""
 
 MIN_SIDE = 320
-"""Smaller photographs are enlarged to this longest side, so that lines and text can be told from the part."""
+"""Smaller photographs are enlarged to this longest side, so that lines and text do not hide the part."""
 
 _BACKGROUND = (24, 27, 33)
 _TEXT = (240, 242, 245)
@@ -34,9 +34,9 @@ def heat_map(anomaly_map: NDArray[np.float32], threshold: float, size: tuple[int
     """The anomaly map in colours, as an RGB image.
 
     Args:
-        anomaly_map: (S, S) or any (H, W), 0 and above; what is negative or not a number counts as 0.
-        threshold: the value that gets the middle of the scale. Not above 0: everything above 0 gets the top.
-        size: (width, height) of the picture; the map is brought to it bilinearly.
+        anomaly_map: (S, S) or any (H, W), values 0 and above. Negative values and NaN count as 0.
+        threshold: the value at the middle of the scale. If it is not above 0, every value above 0 gets the top.
+        size: (width, height) of the picture. The map is resized to it bilinearly.
     """
     return Image.fromarray(colours(place_on_scale(_resized(anomaly_map, size), threshold)))
 
@@ -52,20 +52,22 @@ def overlay(
     max_side: int = MAX_SIDE,
     hidden: NDArray[np.bool_] | None = None,
 ) -> Image.Image:
-    """The photograph, beside it the photograph with the heat on it, and a strip beneath; an RGB image.
+    """Draw the photograph, beside it the photograph with the heat map, and a strip below; an RGB image.
 
-    Regions above the threshold are outlined. Photographs more than twice as wide as high are put one above the other.
+    Regions above the threshold are outlined. For photographs more than twice as wide as high, one is put above the
+    other.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         anomaly_map: (S, S) float32 over the whole photograph.
         threshold: see `heat_map`.
         boxes: (left, top, right, bottom) in pixels of `image`, right and bottom exclusive.
-        caption: text of the strip, such as score and verdict, on one line; smaller or shortened where it does not fit.
-            Pillow's built-in font has ASCII and few other letters, "·" among them. None: no strip.
-        is_anomalous: the verdict, shown in the strip as a mark (a triangle for anomalous, a disc for good) and colour.
+        caption: text of the strip on one line, such as score and verdict. It is made smaller or shortened to fit.
+            Pillow's built-in font has ASCII and few other characters, "·" among them. None: no strip.
+        is_anomalous: the verdict. The strip shows it by a mark (a triangle for anomalous, a disc for good) and by
+            colour.
         max_side: longest side of each of the two photographs in pixels.
-        hidden: (H, W) over the whole photograph: what was not inspected, which is hatched.
+        hidden: (H, W) over the whole photograph: places that were not inspected, which are hatched.
     """
     height, width = image.shape[:2]
     longest = max(height, width)
@@ -103,12 +105,12 @@ def overlay(
 def contact_sheet(
     images: Sequence[Image.Image], columns: int, *, cell: tuple[int, int] = (480, 320), gap: int = 12
 ) -> Image.Image:
-    """Many pictures on one, row by row, each shrunk to fit into `cell` (never enlarged) and centred in it.
+    """Put many pictures on one, row by row. Each is shrunk to fit into `cell` (never enlarged) and centred in it.
 
     Args:
         images: at least one picture.
-        columns: pictures in a row; fewer if there are not so many.
-        cell: (width, height) in pixels that a picture may take; rows and columns are no larger than they must be.
+        columns: pictures in a row; fewer if there are fewer images.
+        cell: (width, height) in pixels that a picture may take. Rows and columns are no larger than needed.
         gap: pixels between pictures and around them.
 
     Raises:
@@ -140,8 +142,8 @@ def _resized(anomaly_map: NDArray[np.float32], size: tuple[int, int]) -> NDArray
 
 
 def _inside(anomaly_map: NDArray[np.float32], resized: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """Which pixels of the picture are outlined: a smooth shape in which the centre of each cell above the threshold is,
-    however small it is beside its neighbours or in the picture; none where no cell is above.
+    """The pixels of the picture that are outlined. They form a smooth shape that contains the centre of each cell above
+    the threshold, however small the cell is. None are outlined if no cell is above.
     """
     cells = above(anomaly_map, threshold)
     if not cells.any():
@@ -154,7 +156,7 @@ def _inside(anomaly_map: NDArray[np.float32], resized: NDArray[np.float32], thre
 
 
 def _heated(photograph: Image.Image, place: NDArray[np.float32], inside: NDArray[np.bool_], line: int) -> Image.Image:
-    # Greyed and dimmed where normal, so that warm colours mean heat even on a warm photograph.
+    # Normal places are greyed and dimmed, so that warm colours mean anomalies even on a warm photograph.
     grey = np.asarray(photograph.convert("L").convert("RGB"), np.float32)
     base = 0.8 * (0.7 * grey + 0.3 * np.asarray(photograph, np.float32))
     level = np.rint(place * 255).astype(np.intp)
@@ -166,7 +168,7 @@ def _heated(photograph: Image.Image, place: NDArray[np.float32], inside: NDArray
 
 
 def _hatch(picture: Image.Image, hidden: NDArray[np.bool_], line: int) -> None:
-    """Darken what was not inspected, and draw slanting lines over it."""
+    """Darken places that were not inspected, and hatch them."""
     mask = Image.fromarray(hidden * np.uint8(255)).resize(picture.size, Image.Resampling.NEAREST)
     picture.paste(Image.eval(picture, lambda value: value * 2 // 5), mask=mask)
     rows, columns = np.indices((picture.height, picture.width))
@@ -199,12 +201,13 @@ def _draw_boxes(picture: Image.Image, boxes: Sequence[tuple[float, float, float,
         )
         inner = (outer[0] + line, outer[1] + line, outer[2] - line, outer[3] - line)
         for (x0, y0, x1, y1), colour, width in ((outer, _DARK, 3 * line), (inner, _WARM, line)):
-            if x0 <= x1 and y0 <= y1:  # not so outside the picture, nor in one as thin as the line
+            if x0 <= x1 and y0 <= y1:  # false outside the picture, or in one as thin as the line
                 draw.rectangle((x0, y0, x1, y1), outline=colour, width=width)
 
 
 def _strip(width: int, caption: str, is_anomalous: bool | None, side: int) -> Image.Image:
-    """The strip beneath: the mark of the verdict, the caption, and the colour scale, the threshold at its middle."""
+    """Draw the strip below: the mark of the verdict, the caption, and the colour scale with the threshold at its
+    middle."""
     text_size = min(max(side / 24, 13), 30)
     height = round(2.2 * text_size)
     strip = Image.new("RGB", (width, height), _BACKGROUND)
@@ -234,7 +237,7 @@ def _strip(width: int, caption: str, is_anomalous: bool | None, side: int) -> Im
 
 
 def _draw_scale(strip: Image.Image, place: tuple[int, int, int, int], text_size: float) -> None:
-    """The colours, and beneath them the severities they stand for; 1, the threshold, is marked."""
+    """Draw the colours, and below them their severities. The threshold, severity 1, is marked."""
     left, top, width, height = place
     ramp = np.linspace(0, 1, width, dtype=np.float32)[None, :].repeat(height, axis=0)
     strip.paste(Image.fromarray(colours(ramp)), (left, top))
@@ -258,7 +261,7 @@ def _draw_text(
     text_size: float,
     colour: tuple[int, int, int],
 ) -> None:
-    """Write `text` on one line in at most `room` pixels: smaller if it is too long, at last cut."""
+    """Write `text` on one line in at most `room` pixels. It is made smaller, and finally cut, to fit."""
     size = text_size
     while size > 10 and draw.textlength(text, ImageFont.load_default(round(size))) > room:
         size -= 1

@@ -1,4 +1,4 @@
-"""From what a user names, files, folders and patterns, to the photographs that are meant."""
+"""Resolves the files, folders and patterns that a user names to photographs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from flawspot.runtime.marks import is_marked
 
 @dataclass(frozen=True)
 class Photographs:
-    """What was found.
+    """The photographs found.
 
     Attributes:
-        found: each photograph once, with its path below the folder that it was found in.
-        drawn: how many pictures of flawspot's own were passed over.
-        unread: files in the folders that may hold photographs, of kinds that are not read.
-        companions: texts, tables and programs in the folders, which hold none.
+        found: each photograph once, with its path below its folder.
+        drawn: the number of skipped pictures that flawspot itself drew.
+        unread: files in the folders that may be photographs, but of kinds that are not read.
+        companions: texts, tables and programs in the folders, which are not photographs.
     """
 
     found: tuple[tuple[Path, Path], ...]
@@ -33,11 +33,11 @@ class Photographs:
 def find_photographs(names: Sequence[str]) -> Photographs:
     """Resolve folders and patterns such as ``new/*.png``.
 
-    Pictures that flawspot has drawn are passed over, unless one is named itself.
+    Pictures that flawspot drew are skipped, unless they are named themselves.
 
     Raises:
-        DataError: a folder without images, or a pattern that matches nothing.
-        ImageError: a folder that cannot be listed.
+        DataError: a folder has no images, or a pattern matches nothing.
+        ImageError: a folder cannot be listed.
     """
     found: dict[Path, Path] = {}
     drawn: set[Path] = set()

@@ -1,7 +1,7 @@
-"""A stream of pictures one after the other, such as ``cat *.jpg`` or a film as pictures, taken apart.
+"""Splits a stream of pictures, such as ``cat *.jpg`` or a film as pictures, into its pictures.
 
-Where a picture ends is found by its own structure, not by looking for the beginning of the next one, which may stand
-within it as a thumbnail.
+The end of a picture is found by its own structure. Searching for the beginning of the next one would fail, because a
+thumbnail within the picture begins the same way.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _NETPBM = re.compile(rb"P[56](?:\s+|#[^\n]*\n)+(\d{1,9})(?:\s+|#[^\n]*\n)+(\d{1,9})(?:\s+|#[^\n]*\n)+(\d{1,5})\s")
 _NETPBM_HEADER = 512
 _TEXT = re.compile(rb"(?!P[1-6]\s)[\t\n\r\x20-\x7e\x80-\xff]+")
-"""How no picture begins, but for those that are texts themselves."""
+"""A beginning that no picture has, except for picture formats that are text."""
 
 
 def split_pictures(stream: IO[bytes]) -> Iterator[bytes | ImageError]:
-    """The bytes of each picture, as soon as it is complete.
+    """Yield the bytes of each picture as soon as it is complete.
 
-    JPEG, PNG, WebP, BMP and binary PGM and PPM may follow each other in any order; of other formats, TIFF among them,
-    the whole rest is one picture. What breaks off or is longer than a file may be comes as an error, and is the last.
+    JPEG, PNG, WebP, BMP and binary PGM and PPM may follow each other in any order. For other formats, such as TIFF, the
+    whole rest is one picture. A picture that is cut off or too long is yielded as an error, and is the last.
     """
     reader = _Reader(stream)
     while reader.peek(1):
@@ -39,7 +39,7 @@ def split_pictures(stream: IO[bytes]) -> Iterator[bytes | ImageError]:
 
 
 class _Reader:
-    """Bytes that can be looked at before they are taken."""
+    """Bytes of a stream that can be read ahead."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -54,7 +54,7 @@ class _Reader:
         if offset + length > MAX_FILE_BYTES:
             raise ImageError(f"a picture of the stream has more than {MAX_FILE_BYTES:,} bytes")
         while len(self._held) < offset + length:
-            # What a camera has sent so far is taken at once, where the stream can say so.
+            # Everything that a camera has sent so far is taken at once, if the stream can tell how much it is.
             read = getattr(self._stream, "read1", self._stream.read)
             more = read(_BLOCK)
             if not more:
@@ -63,10 +63,10 @@ class _Reader:
         return bytes(self._held[offset : offset + length])
 
     def find(self, pattern: bytes, begin: int) -> int:
-        """Where `pattern` stands at or after `begin`.
+        """The position of `pattern` at or after `begin`.
 
         Raises:
-            ImageError: nowhere.
+            ImageError: the pattern does not occur.
         """
         while True:
             place = self._held.find(pattern, begin)
@@ -89,14 +89,14 @@ class _Reader:
         return taken
 
     def rest(self) -> int:
-        """How many bytes there are to the end."""
+        """The number of bytes to the end."""
         while self.at(len(self._held), 1):
             pass
         return len(self._held)
 
 
 def _length(reader: _Reader) -> int:
-    """Of the picture that begins here, in bytes."""
+    """The length in bytes of the picture that begins here."""
     start = reader.peek(14)
     if not start.startswith(_JPEG) and _TEXT.fullmatch(start):
         raise ImageError("the stream holds text and no pictures: for names of photographs, one a line, give --list -")
@@ -129,7 +129,8 @@ def _png(reader: _Reader) -> int:
 
 
 def _jpeg(reader: _Reader) -> int:
-    """Segments say how long they are; after a scan's header the next marker that is none of its own is looked for."""
+    """Segments give their length. After a scan's header, the next marker that does not belong to the scan is
+    searched."""
     place = 2
     while True:
         place = reader.find(b"\xff", place)

@@ -1,4 +1,4 @@
-"""A photograph with its heat map, severity and verdict, as `Prediction.plot`, `predict --out` and the demo draw it."""
+"""Draws a photograph with heat map, severity and verdict, for `Prediction.plot`, `predict --out` and the demo."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _NAME_BYTES = 200
 
 
 def picture(image: NDArray[np.uint8], prediction: Prediction) -> Image.Image:
-    """The photograph beside its heat map, with boxes, severity and verdict.
+    """Draw the photograph beside its heat map, with boxes, severity and verdict.
 
     Args:
         image: (H, W, 3), the photograph, or a smaller copy in the same proportions.
-        prediction: what was found in it.
+        prediction: the result for it.
     """
     caption = (
         f"severity {prediction.severity_text} (limit 1) · {prediction.verdict} · "
@@ -49,7 +49,7 @@ def picture(image: NDArray[np.uint8], prediction: Prediction) -> Image.Image:
 
 
 def _scaled(box: Box, size: tuple[int, int], shown: tuple[int, int]) -> Box:
-    """A box in a picture of another size, rounded outwards."""
+    """Convert a box to a picture of another size, rounded outwards."""
     (left, top, right, bottom), (width, height), (new_width, new_height) = box, size, shown
     return (
         left * new_width // width,
@@ -60,13 +60,13 @@ def _scaled(box: Box, size: tuple[int, int], shown: tuple[int, int]) -> Box:
 
 
 def html_figure(image: Image.Image, caption: str, *, side: int, quality: int) -> str:
-    """A picture within a page, as a JPEG of at most `side` pixels that needs no file beside it.
+    """A picture embedded in a page, as a JPEG of at most `side` pixels.
 
     Args:
-        image: of any mode; made smaller in place.
-        caption: any text; it is escaped.
-        side: of the longer side, in pixels.
-        quality: of the JPEG, as Pillow counts it.
+        image: the picture, of any mode. It is shrunk in place.
+        caption: any text. It is escaped.
+        side: the longer side in pixels.
+        quality: quality of the JPEG on Pillow's scale.
     """
     image.thumbnail((side, side))
     file = io.BytesIO()
@@ -77,7 +77,7 @@ def html_figure(image: Image.Image, caption: str, *, side: int, quality: int) ->
 
 
 def write_picture(path: Path, image: Image.Image) -> None:
-    """Write a PNG or JPEG, as the suffix says, as a whole or not at all. It is marked as drawn; see `marks`.
+    """Write a PNG or JPEG, according to the suffix, completely or not at all. It is marked as drawn; see `marks`.
 
     Raises:
         ConfigurationError: another suffix.
@@ -88,14 +88,14 @@ def write_picture(path: Path, image: Image.Image) -> None:
 
 
 class PictureNames:
-    """Where what is drawn of each photograph goes: never in the place of a photograph or of another picture.
+    """Chooses the file for each drawn picture. It never overwrites a photograph or another picture.
 
-    A picture that an earlier run has drawn is replaced.
+    A picture drawn by an earlier run is replaced.
 
     Args:
-        folder: for the pictures.
-        suffix: theirs.
-        photographs: that are known beforehand.
+        folder: folder of the pictures.
+        suffix: suffix of the pictures.
+        photographs: the photographs that are known beforehand.
     """
 
     def __init__(self, folder: Path, suffix: str = ".png", photographs: Iterable[Path] = ()) -> None:
@@ -104,7 +104,8 @@ class PictureNames:
         self._taken = {path.resolve() for path in photographs}
 
     def of(self, relative: Path) -> Path:
-        """The path for a photograph that is called `relative` below the folder; with a number where that is taken."""
+        """The path for a photograph with the path `relative` below its folder. A number is added if the path is
+        taken."""
         stem = _shortened(relative.stem)
         target = self.folder / relative.with_name(f"{stem}{self._suffix}")
         number = 2
@@ -119,7 +120,8 @@ class PictureNames:
 
 
 def _shortened(stem: str) -> str:
-    """Names have up to 255 bytes; room is left for a number, a suffix and the name of an unfinished file."""
+    """Shorten a name. Names have at most 255 bytes, and a number, a suffix and the name of an unfinished file must fit
+    too."""
     encoded = os.fsencode(stem)
     if len(encoded) <= _NAME_BYTES:
         return stem
@@ -127,10 +129,10 @@ def _shortened(stem: str) -> str:
 
 
 def picture_paths(photographs: Iterable[tuple[Path, Path]], folder: Path, suffix: str = ".png") -> dict[Path, Path]:
-    """Where the picture of each photograph goes; see `PictureNames`.
+    """The file for the picture of each photograph; see `PictureNames`.
 
     Args:
-        photographs: each path, and what it is called below `folder`.
+        photographs: each path, and the name of its picture below `folder`.
         folder: for the pictures.
         suffix: of the pictures.
 

@@ -1,4 +1,4 @@
-"""What a detector says of one photograph."""
+"""The result for one photograph."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
-    """The anomaly of one photograph: how much, where, and whether it is too much. Made by `Detector.predict`.
+    """The result for one photograph: score, map, regions and verdict. Made by `Detector.predict`.
 
         >>> prediction
         Prediction(anomalous, severity 2.3, score 230, 1 region, new.png)
@@ -43,19 +43,19 @@ class Prediction:
         (64, 64)
         >>> written = prediction.save("found.png")
 
-    In a notebook it shows itself as the picture that `plot` draws.
+    A notebook shows it as the picture of `plot`.
 
     Attributes:
         score: the maximum of the map; larger is more anomalous. Its scale is the method's own.
-        map: (S, S) float32, the anomaly of each pixel of the photograph resized to S x S; of a detector with another
-            geometry (H, W), likewise over the whole photograph and nothing else.
+        map: (S, S) float32, the anomaly of each pixel of the photograph resized to S x S. For a detector with another
+            geometry (H, W), over exactly the whole photograph.
         image_size: (width, height) of the photograph in pixels.
-        calibration: the threshold, and the scores of good images that it and `p_value` come from.
-        seconds: that the detector took, decoding not counted.
-        path: the file that the photograph was read from; None for one from memory.
-        photograph: its pixels, where they are kept; see `Detector.predict`.
-        white: of photographs of 16 bits, for drawing them.
-        view: what the detector sees of a photograph, where that is not a square; see `not_inspected`.
+        calibration: the threshold, and the scores of good images that set it and that `p_value` is computed from.
+        seconds: the time that the detector took, without decoding.
+        path: the file of the photograph; None if it came from memory.
+        photograph: its pixels, if they are kept; see `Detector.predict`.
+        white: the white value of 16-bit photographs, for drawing them.
+        view: how the detector sees a photograph, unless it is squashed into a square; see `not_inspected`.
     """
 
     score: float
@@ -86,7 +86,7 @@ class Prediction:
     @property
     def is_anomalous(self) -> bool:
         """The verdict at the threshold of the artifact."""
-        # So that a score that is no number, which no detector gives, is never good.
+        # Written so that a NaN score, which no detector gives, is never good.
         return not self.score <= self.calibration.threshold
 
     @property
@@ -96,10 +96,10 @@ class Prediction:
 
     @property
     def severity(self) -> float:
-        """The score in units of the threshold: 1 is the limit, above it is anomalous; the same scale for every method.
+        """The score divided by the threshold. Values above 1 are anomalous. The scale is the same for every method.
 
-        Where the threshold is 0, as where all held-out photographs are copies of ones learned from, it is 0 up to the
-        threshold and infinite above.
+        If the threshold is 0 (for example when all held-out photographs are copies of training ones), the severity is 0
+        up to the threshold and infinite above it.
         """
         if self.threshold > 0:
             return self.score / self.threshold
@@ -107,22 +107,22 @@ class Prediction:
 
     @property
     def severity_text(self) -> str:
-        """The severity in few digits, but never so few that it would be shown on the other side of 1."""
+        """The severity in few digits, rounded so that it never crosses 1."""
         severity = self.severity
         texts = (f"{severity:.{digits}g}" for digits in (3, 5, 8, 12, 17))
         return next(text for text in texts if (float(text) > 1) == (severity > 1))
 
     @property
     def p_value(self) -> float:
-        """The share of good parts that look at least as anomalous, in (0, 1]; see `flawspot.runtime.calibration`."""
+        """The share of good parts with at least this score, in (0, 1]; see `flawspot.runtime.calibration`."""
         return p_value(self.score, self.calibration)
 
     @property
     def regions(self) -> list[Region]:
-        """The connected anomalous regions, the most anomalous first: where the map is above the threshold.
+        """The connected regions where the map is above the threshold, most anomalous first.
 
-        A good photograph has none, an anomalous one at least one. (Not so with artifacts of schema 1, whose map has a
-        threshold of its own.)
+        A good photograph has none, and an anomalous one at least one. (This does not hold for artifacts of schema 1,
+        whose map has a separate threshold.)
         """
         return list(self._regions)
 
@@ -139,41 +139,43 @@ class Prediction:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """(H, W) bool: which pixels of the photograph are anomalous."""
+        """(H, W) bool: the anomalous pixels of the photograph."""
         return photograph_mask(above(self.map, self.calibration.region_threshold), self.image_size)
 
     @cached_property
     def not_inspected(self) -> NDArray[np.bool_] | None:
-        """As `map`: what the detector does not look at, beyond its region or cut off; None where it looks at all."""
+        """In the shape of `map`: places that the detector does not look at, outside its region or cut off; None if
+        there are none."""
         return None if self.view is None else self.view.not_inspected(self.image_size)
 
     def plot(self, image: str | os.PathLike[str] | NDArray[Any] | Image.Image | None = None) -> Image.Image:
         """Draw the photograph beside its heat map, with boxes, severity and verdict.
 
         Args:
-            image: the photograph, where it was not kept. By default the pixels that were, or the file read again.
+            image: the photograph, if it was not kept. The default is the kept pixels, or the file, which is read again.
 
         Returns:
             A PIL image; its longest side has about 2000 pixels at most.
 
         Raises:
-            ImageError: the photograph was not kept and came from no file, the file cannot be read any more, or it is of
-                another size than the one that was predicted; or `image` was meant for `save`.
+            ImageError: the photograph was not kept and came from no file, the file cannot be read any more, or its size
+                has changed; or `image` is a path, which belongs to `save`.
         """
         return picture(self._pixels(image), self)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write what `plot` draws as a PNG or JPEG, as a whole or not at all.
+        """Write the picture of `plot` as a PNG or JPEG, completely or not at all.
 
         Args:
-            path: the picture's file; or a folder, in which it gets the photograph's name and never its place.
+            path: the picture's file; or a folder, in which it gets the photograph's name without overwriting the
+                photograph.
 
         Returns:
             The file that was written.
 
         Raises:
             ConfigurationError: another suffix than .png or .jpg.
-            ImageError: as `plot`.
+            ImageError: as for `plot`.
             FlawspotError: the file cannot be written.
         """
         target = Path(path)
@@ -184,7 +186,7 @@ class Prediction:
         return target
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but map and pixels as plain values that JSON has; an infinite severity is None."""
+        """Everything except map and pixels as plain values for JSON. An infinite severity becomes None."""
         hidden = self.not_inspected
         return {
             "path": None if self.path is None else str(self.path),
@@ -205,11 +207,11 @@ class Prediction:
         }
 
     def to_coco(self, *, image_id: int = 1, first_id: int = 1, file_name: str | None = None) -> dict[str, Any]:
-        """The regions as a COCO data set of one photograph, of values that JSON has.
+        """The regions as a COCO data set of one photograph, in values for JSON.
 
-        Its list ``annotations`` is a COCO list of results as well: each has a ``score``, the peak of its region on the
-        scale of `score`, not a probability. ``bbox`` is [left, top, width, height] of the region's box;
-        ``segmentation`` is the run-length code of its pixels and ``area`` their number. The one category is
+        Its list ``annotations`` is also a COCO list of results: each has a ``score``, the peak of its region on the
+        scale of `score`, which is not a probability. ``bbox`` is [left, top, width, height] of the region's box.
+        ``segmentation`` is the run-length code of its pixels, and ``area`` their number. The only category is
         ``anomaly``. A good photograph has no annotations.
 
             >>> found = prediction.to_coco()
@@ -219,7 +221,8 @@ class Prediction:
         Args:
             image_id: of the photograph, and of the first annotation `first_id`, both at least 1: to join several into
                 one data set, give each another one, and the number of annotations before it plus 1.
-            file_name: of the photograph; by default its name without its folder, empty where it came from no file.
+            file_name: name of the photograph's file; by default its name without the folder, empty if it came from
+                memory.
 
         Raises:
             ConfigurationError: a number below 1.
@@ -229,19 +232,20 @@ class Prediction:
     def to_supervision(self, *, masks: bool = True) -> Detections:
         """The regions as ``supervision.Detections``, for its annotators, trackers and filters.
 
-        ``confidence`` is the peak of each region on the scale of `score`, not a probability; ``class_id`` is 0, and
-        ``data`` has ``class_name``, ``area`` and ``mean``.
+        ``confidence`` is the peak of each region on the scale of `score`, which is not a probability. ``class_id`` is
+        0, and ``data`` has ``class_name``, ``area`` and ``mean``.
 
         Args:
-            masks: with the pixels of each region: supervision keeps a byte for each pixel of the photograph and region.
+            masks: include the pixels of each region. supervision keeps a byte for each pixel of the photograph and
+                region.
 
         Raises:
-            MissingPackageError: supervision is not installed; flawspot has no extra that brings it.
+            MissingPackageError: supervision is not installed. No extra of flawspot installs it.
         """
         return detections_of(self, masks=masks)
 
     def _repr_png_(self) -> bytes | None:
-        """What a notebook shows; None, so that it shows the `repr`, where the photograph is no longer at hand."""
+        """The picture for a notebook. None if the photograph is not available; the notebook then shows the `repr`."""
         try:
             drawn = self.plot()
         except ImageError:

@@ -1,7 +1,7 @@
-"""Reading ahead: the next photographs are decoded by other threads while the network looks at the present one.
+"""Reads ahead: other threads decode the next photographs while the network works on the present one.
 
-Pillow's decoders and zlib let go of Python's global lock, so threads are enough: nothing is copied between processes,
-and nothing differs between operating systems.
+Pillow's decoders and zlib release Python's global lock, so threads are enough. Nothing is copied between processes, and
+nothing differs between operating systems.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 WORKERS = min(os.cpu_count() or 1, 4)
-"""Threads by default. More would decode faster than a small device's network can look at photographs."""
+"""Default number of threads. More would decode faster than a small device's network can process photographs."""
 
 AHEAD = 4
-"""Results held or in the making by default: photographs of 12 megapixels take 36 MB each."""
+"""Default number of results held or in progress. Photographs of 12 megapixels take 36 MB each."""
 
 
 def prefetch(
@@ -27,18 +27,17 @@ def prefetch(
 ) -> Iterator[tuple[T, R | Exception]]:
     """Yield each item with ``read(item)``, in the order of `items`, while other threads read the next ones.
 
-    What `read` raises is yielded in the place of its result, so that one bad file does not end a batch; the caller
-    tells them apart with ``isinstance``. A result or exception is let go of as soon as it is yielded.
+    If `read` raises an exception, it is yielded as the result, so that one bad file does not end a batch. Callers check
+    with ``isinstance``. A result or exception is released as soon as it is yielded.
 
-    Closing the iterator, which the end of a ``for`` loop by an exception or Ctrl-C does as well, drops what has not
-    begun and waits for the at most `workers` calls that have.
+    Closing the iterator drops calls that have not begun, and waits for the at most `workers` ones that have. A ``for``
+    loop that ends by an exception or Ctrl-C closes it too.
 
     Args:
-        items: taken one by one in the caller's thread, at most `ahead` + 1 beyond those yielded; may be endless.
-        read: called from other threads, several at once; it must not touch what they share.
+        items: taken one by one in the caller's thread, at most `ahead` + 1 beyond the yielded ones. It may be endless.
+        read: called from other threads, several at a time. It must not change shared objects.
         workers: threads; 0 reads in the caller's thread, one at a time.
-        ahead: how many results there may be, done or in the making, beyond the one yielded; at least 1. It bounds the
-            memory.
+        ahead: the most results, done or in progress, beyond the yielded one; at least 1. It limits the memory.
 
     Raises:
         ValueError: `workers` below 0 or `ahead` below 1.

@@ -1,4 +1,4 @@
-"""The protobuf wire format, as far as an ONNX file needs it (protobuf.dev, "Encoding")."""
+"""Reads the protobuf wire format, as far as ONNX files need it (protobuf.dev, "Encoding")."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _BROKEN = "it is not an ONNX model, or it is damaged or cut off: copy or train i
 
 
 def fields(message: bytes | memoryview | mmap.mmap) -> Iterator[tuple[int, int, slice, memoryview]]:
-    """Walk the fields of a message: number, wire type, where the field lies, and its payload.
+    """Yield the fields of a message: number, wire type, position of the field, and payload.
 
-    The payload of a varint is its bytes, for `varint`.
+    The payload of a varint is its bytes; `varint` decodes them.
 
     Raises:
-        ArtifactError: this is no protobuf message, or it ends too early.
+        ArtifactError: this is not a protobuf message, or it ends too early.
     """
     view = memoryview(message)
     length = len(view)
@@ -45,10 +45,10 @@ def fields(message: bytes | memoryview | mmap.mmap) -> Iterator[tuple[int, int, 
 
 
 def varint(view: memoryview, position: int) -> tuple[int, int]:
-    """The number that begins at `position`, at most 64 bits as protobuf reads it, and where it ends.
+    """The number that begins at `position`, at most 64 bits as in protobuf, and the position after it.
 
     Raises:
-        ArtifactError: it does not end.
+        ArtifactError: the number does not end.
     """
     value = 0
     for shift in range(0, 70, 7):
@@ -68,12 +68,12 @@ def signed(value: int) -> int:
 
 
 def delimited(number: int, payload: bytes) -> bytes:
-    """A length-delimited field: text, bytes or a message."""
+    """Encode a length-delimited field: text, bytes or a message."""
     return _varint_bytes(number << 3 | LENGTH_DELIMITED) + _varint_bytes(len(payload)) + payload
 
 
 def varint_field(number: int, value: int) -> bytes:
-    """A whole number, not below 0."""
+    """Encode a whole number, 0 or more."""
     return _varint_bytes(number << 3 | VARINT) + _varint_bytes(value)
 
 

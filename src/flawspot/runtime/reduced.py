@@ -1,13 +1,13 @@
-"""Photographs as a detector takes them: small ones whole, large ones reduced before they enter the graph.
+"""Reads photographs for a detector. Large ones are reduced before they enter the graph.
 
-The graph holds a photograph in float32, several times: 12 megapixels take half a gigabyte there, which ONNX Runtime
-keeps for the next one. So what is larger than `DIRECT_PIXELS` is resized by Pillow to the size that the graph would
-resize it to, by the same rule (bilinear, antialiased), strip by strip. Pillow rounds to whole grey levels twice where
-the graph rounds nowhere, so the resized photograph differs by at most one of 255 grey levels, whatever the photograph.
+The graph holds several copies of a photograph in float32. For 12 megapixels this takes half a gigabyte, which ONNX
+Runtime keeps for the next photograph. So a photograph larger than `DIRECT_PIXELS` is resized by Pillow, strip by strip,
+to the size that the graph would resize it to, by the same rule (bilinear, antialiased). Pillow rounds to whole grey
+levels twice, and the graph never does. The resized photograph therefore differs by at most one of 255 grey levels.
 
-Beyond that JPEGs may be decoded at reduced size, an approximation that has to be asked for: the decoder leaves out the
-high frequencies of each block of 8 x 8 pixels before it computes any pixel, and so has a quarter, a sixteenth or a
-sixty-fourth of the pixels to make.
+On request, JPEGs are also decoded at reduced size, which is an approximation. The decoder leaves out the high
+frequencies of each block of 8 x 8 pixels before it computes any pixel. It then has to make a quarter, a sixteenth or a
+sixty-fourth of the pixels.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from flawspot.runtime.images import WHITE, colours, highest, to_rgb, upright
 from flawspot.runtime.view import View, as_view
 
 DIRECT_PIXELS = 1 << 21
-"""Pixels of a photograph that enters the graph as it is."""
+"""Most pixels of a photograph that enters the graph unchanged."""
 
 VIEW_SIDE = 1024
-"""Longest side of the small copy of a large photograph that is kept for pictures."""
+"""Longest side of the small copy of a large photograph, which is kept for pictures."""
 
 REDUCTION = 4
-"""How many times the size that it is resized to a JPEG decoded at reduced size keeps at least."""
+"""A JPEG decoded at reduced size keeps at least this many times the size that it will be resized to."""
 
 _STRIP_PIXELS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """A photograph as it was decoded, perhaps reduced.
+    """A decoded photograph, perhaps reduced.
 
     Attributes:
-        pixels: (H, W, 3) uint8 RGB, upright: what enters the graph.
-        size: (width, height) of the photograph itself, upright.
-        path: the file that it was read from; None for one from memory.
-        highest: its highest value where it has 16 bits, as they were before they became 8; None elsewhere.
-        view: (H', W', 3), what to draw where the photograph was too large for `pixels` to show it; None elsewhere.
+        pixels: (H, W, 3) uint8 RGB, upright: the input of the graph.
+        size: (width, height) of the original photograph, upright.
+        path: the file that it was read from; None if it came from memory.
+        highest: its highest value in 16 bits, before conversion to 8; None for other photographs.
+        view: (H', W', 3), a copy for drawing if the photograph was reduced; else None.
     """
 
     pixels: NDArray[np.uint8]
@@ -58,7 +58,7 @@ class Decoded:
     highest: int | None = None
 
     def drawable(self) -> NDArray[np.uint8]:
-        """(H, W, 3) for looking at, in the photograph's proportions; it may be smaller than `size`."""
+        """(H, W, 3) for drawing, in the photograph's proportions. It may be smaller than `size`."""
         if self.view is not None:
             return self.view
         return self.pixels
@@ -75,21 +75,21 @@ def read_photograph(
 ) -> Decoded:
     """Read a photograph for a detector; see the module for what is reduced.
 
-    With `fast_jpeg` a large JPEG is decoded at a half, a quarter or an eighth of its size. To leave out frequencies is
-    not quite what antialiasing does. So it is done only where width and height are divisible and the result keeps
-    `REDUCTION` times the size that it is resized to in both. Resized, photographs then differ by at most 2 of 255 grey
-    levels from those read in full, as measured; nothing promises it for every image: pure noise or a fine grating
+    With `fast_jpeg` a large JPEG is decoded at a half, a quarter or an eighth of its size. Leaving out frequencies is
+    not quite the same as antialiasing. So it is done only if width and height are divisible and the result keeps
+    `REDUCTION` times the target size in both directions. The resized photographs then differ by at most 2 of 255 grey
+    levels from those read in full, as measured. This is not guaranteed for every image: pure noise or a fine grating
     differs by up to 3.
 
     Args:
-        source: a file, or what stands in one, of any format that `flawspot.runtime.images.read_image` reads.
-        view: what the detector sees of a photograph, and so to what size the graph resizes it; a number for a square.
-        white: of 16 bits, as of `read_image`.
+        source: a file's path or its bytes, in any format that `flawspot.runtime.images.read_image` reads.
+        view: how the detector sees a photograph, which gives the target size; a number for a square.
+        white: the white value of 16 bits, as for `read_image`.
         fast_jpeg: decode large JPEGs at reduced size.
         max_pixels, max_bytes: as for `read_image`, before any reduction.
 
     Raises:
-        ImageError: as `read_image`.
+        ImageError: as for `read_image`.
     """
 
     path, seen = None if isinstance(source, bytes) else Path(source), as_view(view)
@@ -105,10 +105,10 @@ def read_photograph(
 
 
 def prepare(image: NDArray[Any] | Image.Image, view: View | int, white: int = WHITE) -> Decoded:
-    """The same of a photograph in memory: whatever `flawspot.runtime.images.to_rgb` takes.
+    """Do the same for a photograph in memory, in any form that `flawspot.runtime.images.to_rgb` takes.
 
     Raises:
-        ImageError: as `to_rgb`, or of a shape that no camera makes.
+        ImageError: as for `to_rgb`, or it has a shape that no camera makes.
     """
     if isinstance(image, Image.Image):
         check_aspect(image.width, image.height)
@@ -135,7 +135,7 @@ def _large(image: Image.Image, view: View, white: int) -> Decoded:
 
 
 def _prepared(image: Image.Image, view: View, white: int) -> Decoded:
-    """Of a decoded Pillow image, whose pixels are never unpacked as a whole where they are many."""
+    """Reduce a decoded Pillow image. The pixels of a large one are never unpacked as a whole."""
     if image.width * image.height <= DIRECT_PIXELS:
         pixels = to_rgb(image, white)
         return Decoded(pixels, (pixels.shape[1], pixels.shape[0]), highest=highest(image))
@@ -150,7 +150,7 @@ def _prepared(image: Image.Image, view: View, white: int) -> Decoded:
 
 
 def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """First row and end of each strip; all but the last have a multiple of `_view_factor` rows."""
+    """First row and end of each strip. All but the last have a multiple of `_view_factor` rows."""
     factor = _view_factor(width, height)
     rows = max(_STRIP_PIXELS // width // factor, 1) * factor
     for top in range(0, height, rows):
@@ -158,17 +158,18 @@ def _strips(width: int, height: int) -> Iterator[tuple[int, int]]:
 
 
 def _view_factor(width: int, height: int) -> int:
-    """By what a photograph is shrunk at once for the small copy, which then has at least `VIEW_SIDE` pixels."""
+    """The factor by which a photograph is first shrunk for the small copy, which then has at least `VIEW_SIDE`
+    pixels."""
     return max(max(width, height) // VIEW_SIDE, 1)
 
 
 def _squeezed(
     strips: Iterator[NDArray[np.uint8]], size: tuple[int, int], target: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Strips of a photograph of `size` -> one of `target`, (width, height) both, and a copy for pictures.
+    """Resize the strips of a photograph of `size` to `target`, both (width, height), and make a copy for pictures.
 
-    Pillow resizes rows first and columns then, so rows may as well be resized strip by strip. The copy for pictures
-    need not be exact: blocks of pixels are averaged first.
+    Pillow resizes rows first and columns afterwards, so rows can be resized strip by strip. The copy for pictures need
+    not be exact, so blocks of pixels are averaged first.
     """
     width, height = size
     factor = _view_factor(width, height)
@@ -187,14 +188,14 @@ def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
 
 
 def _reduce(image: Image.Image, view: View) -> int:
-    """Tell the decoder of a JPEG, before it begins, to reduce it as far as enough pixels remain: by what factor."""
+    """Tell a JPEG's decoder, before it begins, to reduce the picture while enough pixels remain. Returns the factor."""
     width, height = image.size
-    # A photograph that lies on its side comes upright later; enough for both ways is enough.
+    # A photograph on its side is turned upright later, so both directions must have enough pixels.
     ways = (view.reduced((width, height)), view.reduced((height, width))[::-1])
     wanted = [REDUCTION * max(sides) for sides in zip(*ways, strict=True)]
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         for factor in (8, 4, 2):
-            # Pixels that the factor does not divide would be stretched, and shift all others.
+            # If the factor did not divide the size, the border pixels would be stretched and all others shifted.
             enough = width >= factor * wanted[0] and height >= factor * wanted[1]
             if width % factor == height % factor == 0 and enough:
                 image.draft(None, (width // factor, height // factor))

@@ -1,4 +1,4 @@
-"""Anomalous regions: where a map is above its threshold, and what is told of each; in plain numpy."""
+"""Anomalous regions: where a map is above its threshold, with size and values of each, in plain numpy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Region:
 
     Attributes:
         box: around it, (left, top, right, bottom) in pixels of the photograph, right and bottom exclusive.
-        area: in pixels of the photograph: its share of the map, rounded, at least 1.
+        area: in pixels of the photograph: the region's share of the map, rounded, at least 1.
         peak: the largest value of the map in it, on the scale of `Prediction.score`.
         mean: the mean value of the map in it.
     """
@@ -34,7 +34,7 @@ class Region:
 
 
 def above(values: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """Where `values` are above `threshold`, by the comparison that ``float(value) > threshold`` makes of each.
+    """Where `values` are above `threshold`, compared as ``float(value) > threshold``.
 
     In float32 the threshold would be rounded first, and a map could contradict the verdict on its own maximum.
     """
@@ -42,11 +42,11 @@ def above(values: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
 
 
 def find_regions(anomaly_map: NDArray[np.float32], threshold: float, image_size: tuple[int, int]) -> tuple[Region, ...]:
-    """The regions above `threshold`, the one with the highest peak first.
+    """The regions above `threshold`, highest peak first.
 
     Args:
         anomaly_map: (H, W) float32, over the whole photograph.
-        threshold: at which the map is not yet anomalous.
+        threshold: the largest value that is not yet anomalous.
         image_size: (width, height) of the photograph in pixels.
     """
     labels, _ = label_regions(above(anomaly_map, threshold))
@@ -56,7 +56,7 @@ def find_regions(anomaly_map: NDArray[np.float32], threshold: float, image_size:
 def _regions(
     anomaly_map: NDArray[np.float32], labels: NDArray[np.int32], image_size: tuple[int, int]
 ) -> list[tuple[Region, int]]:
-    """Each region and its label, the one with the highest peak first."""
+    """Each region and its label, highest peak first."""
     count = int(labels.max(initial=0))
     if not count:
         return []
@@ -70,7 +70,7 @@ def _regions(
     found = []
     for number in (np.argsort(-peaks[1:], kind="stable") + 1).tolist():
         left, top, right, bottom = boxes[number - 1]
-        # Whole numbers, rounded outwards: a float may round past the photograph's edge.
+        # Integers, rounded outwards, as a float may round past the photograph's edge.
         box = (
             left * width // columns,
             top * height // rows,
@@ -85,20 +85,20 @@ def _regions(
 def photograph_mask(
     mask: NDArray[np.bool_], image_size: tuple[int, int], within: Box | None = None
 ) -> NDArray[np.bool_]:
-    """`mask` (H, W) of the map in pixels of the photograph, (height, width).
+    """Convert `mask` (H, W) of the map to pixels of the photograph, (height, width).
 
-    A pixel has the value of its cell, and in a photograph smaller than the map any of its cells' values.
+    A pixel has the value of its cell. If the photograph is smaller than the map, it has the value of any of its cells.
 
     Args:
         mask: over the whole photograph.
         image_size: (width, height) of the photograph in pixels.
-        within: of which pixels alone, as a box that has some; None: of all.
+        within: a non-empty box to which the result is limited; None: no limit.
     """
     left, top, right, bottom = within or (0, 0, *image_size)
     for axis, (begin, end, length) in enumerate(((top, bottom, image_size[1]), (left, right, image_size[0]))):
         cells = mask.shape[axis]
         first_cells = np.arange(begin, end) * cells // length
-        stop = max(end * cells // length, int(first_cells[-1]) + 1)  # the last pixel's cells end there
+        stop = max(end * cells // length, int(first_cells[-1]) + 1)  # end of the last pixel's cells
         mask = np.logical_or.reduceat(mask[:stop] if axis == 0 else mask[:, :stop], first_cells, axis=axis)
     return mask
 
@@ -106,10 +106,10 @@ def photograph_mask(
 def region_masks(
     anomaly_map: NDArray[np.float32], threshold: float, image_size: tuple[int, int]
 ) -> Iterator[tuple[Region, NDArray[np.bool_]]]:
-    """Each region of `find_regions`, in its order, with its own pixels: (height, width) of its box.
+    """Each region of `find_regions`, in the same order, with its pixels: (height, width) of its box.
 
     Args:
-        anomaly_map, threshold, image_size: as `find_regions` takes them.
+        anomaly_map, threshold, image_size: as for `find_regions`.
     """
     labels, _ = label_regions(above(anomaly_map, threshold))
     for region, number in _regions(anomaly_map, labels, image_size):
@@ -145,7 +145,7 @@ def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
             run = parent[run]
         return run
 
-    # Two runs of neighbouring rows touch, corners included, where they overlap after widening one by a pixel.
+    # Runs in neighbouring rows touch, corners included, if they overlap after widening one by a pixel.
     begin_list, end_list, bounds = begins.tolist(), ends.tolist(), first_of_row.tolist()
     for row in range(1, height):
         above, stop_above = bounds[row - 1], bounds[row]
@@ -153,7 +153,7 @@ def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
         while above < stop_above and run < stop:
             if end_list[above] >= begin_list[run] and end_list[run] >= begin_list[above]:
                 one, other = root(above), root(run)
-                # The smaller number is the root, so that a root is its region's first run.
+                # The smaller number is the root, so a root is its region's first run.
                 parent[max(one, other)] = min(one, other)
             if end_list[above] < end_list[run]:
                 above += 1

@@ -1,6 +1,7 @@
-"""What a detector's head is given of a photograph, by its own graph, and what the head says of that.
+"""The features that a detector's head receives from a photograph, computed by the artifact's own graph, and the head's
+result.
 
-Both are parts of the graph that is shipped, cut at values that bear these names.
+Both are parts of the shipped graph, cut at values with these names.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ INSIDE = "flawspot.inside"
 _LAYER = "flawspot.layer."
 _MAP_RANK, _INSIDE_RANK = 4, 3
 _ONE = np.zeros((1, 1, 1, 3), np.uint8)
-"""Stands for one photograph where only their number is asked for."""
+"""Stands for one photograph if only the number of photographs matters."""
 _LARGEST_HALF = 65_504.0
-"""What half precision has at most; features of all known backbones are far below it."""
+"""The largest number in half precision. Features of all known backbones are far smaller."""
 
 
 def value_of(layer: int) -> str:
-    """The name in the graph of the maps of a layer; -1 is the normalised photograph."""
+    """The name of a layer's maps in the graph; -1 is the normalised photograph."""
     return f"{_LAYER}{layer}"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One photograph as a head is given it.
+    """The features of one photograph, as the head receives them.
 
     Attributes:
-        maps: {layer: (T, C, H, W)} float32, of its T tiles.
-        inside: (T, height, width), which pixels are looked at; None where all are.
+        maps: {layer: (T, C, H, W)} float32, of the photograph's T tiles.
+        inside: (T, height, width), the inspected pixels; None if all are.
     """
 
     maps: Mapping[int, NDArray[np.float32]]
@@ -48,18 +49,18 @@ class Seen:
 
 
 class Eye:
-    """From a photograph to what the head is given."""
+    """Computes the features of a photograph for the head."""
 
     def __init__(self, model: bytes, layers: Sequence[int], *, threads: int | None = None) -> None:
         """Cut the graph.
 
         Args:
             model: a verified artifact that was trained to be updated.
-            layers: whose maps the head is given.
+            layers: layers whose maps the head receives.
             threads: see `flawspot.runtime.session.open_session`.
 
         Raises:
-            ArtifactError: the graph does not name them.
+            ArtifactError: the graph does not have values with these names.
         """
         self._layers = list(layers)
         self._names = [*map(value_of, layers), *_masks(model)]
@@ -73,7 +74,7 @@ class Eye:
 
 
 class Mind:
-    """From what the head is given to the score."""
+    """Computes the score from features for the head."""
 
     def __init__(self, model: bytes, layers: Sequence[int], *, threads: int | None = None) -> None:
         """As `Eye`."""
@@ -98,14 +99,14 @@ def _masks(model: bytes) -> list[str]:
 
 
 def _ran(session: InferenceSession, names: list[str], given: Mapping[str, NDArray[Any]]) -> list[Any]:
-    """What a part of the graph makes of what it is given; that may come from a file, and not fit it.
+    """Run a part of the graph on inputs that may come from a file and may not fit it.
 
     Raises:
         ArtifactError: ONNX Runtime fails on it, or needs more memory than is allowed.
     """
     try:
         return list(session.run(names, given))
-    except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
+    except Exception as error:  # ONNX Runtime raises its own classes, which share no base but Exception
         if exhausted(error):
             raise ArtifactError(f"it cannot be updated: {exhausted_reason()}") from None
         told = shortened(" ".join(str(error).split()), 120)
@@ -113,10 +114,10 @@ def _ran(session: InferenceSession, names: list[str], given: Mapping[str, NDArra
 
 
 def layers_of(model: bytes) -> list[int]:
-    """The layers whose maps the head of a graph is given, ascending.
+    """The layers whose maps a graph's head receives, ascending.
 
     Raises:
-        ArtifactError: it was not trained to be updated.
+        ArtifactError: the artifact was not trained to be updated.
     """
     names = [name.removeprefix(_LAYER) for name in named_values(model, _LAYER)]
     layers = sorted(int(name) for name in names if name.removeprefix("-").isdecimal() and len(name) < 6)
@@ -126,7 +127,7 @@ def layers_of(model: bytes) -> list[int]:
 
 
 def kept(name: str, content_hash: str, group: int, seen: Seen) -> Kept:
-    """One photograph to keep, in half precision."""
+    """Convert one photograph's features to half precision, for keeping."""
     halves = {
         layer: np.clip(maps, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16) for layer, maps in seen.maps.items()
     }

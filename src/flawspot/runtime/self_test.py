@@ -1,8 +1,8 @@
-"""Whether this machine computes what the detector was made with: a generated picture, its score and a coarse map.
+"""Checks that this machine computes the values stored in training, by the score and a coarse map of a generated
+picture.
 
-Runtimes that are wrong are wrong silently: integer kernels that saturate, a provider that leaves out antialiasing,
-bfloat16 in the place of float32. They change the map by several per cent and more; two that are right differ by a few
-millionths.
+Wrong runtimes give no error: integer kernels that saturate, a provider that leaves out antialiasing, bfloat16 instead
+of float32. They change the map by several per cent or more. Two correct runtimes differ by a few millionths.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from flawspot.runtime.manifest import SelfTest
 from flawspot.runtime.session import open_session
 
 TOLERANCE = 0.01
-"""Relative to the largest value. Fifty times what CPUs of different kinds are apart, a fifth of what bfloat16 does."""
+"""Relative to the largest value. Fifty times the difference between kinds of CPUs, and a fifth of the effect of
+bfloat16."""
 INTEGER_MARGIN = 5.0
-"""For int8 the tolerance is so many times what integers and the same in float are apart here."""
+"""For int8 the tolerance is this many times the difference between integers and float on the training machine."""
 MOST_TOLERANCE = 0.5
-"""Kernels that cut off products are wrong by more than the map itself."""
+"""Kernels that truncate products are wrong by more than the map itself."""
 SQUARES = 8
-"""In a row of the coarse map."""
+"""Squares in a row of the coarse map."""
 _HEIGHT, _WIDTH = 150, 200
 OUTPUTS = ["anomaly_map", "score"]
 
@@ -34,7 +35,8 @@ Run = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float3
 
 
 def probe() -> NDArray[np.uint8]:
-    """(150, 200, 3) uint8: gradients, edges of two sizes and a fine grain, in integers and so the same everywhere."""
+    """(150, 200, 3) uint8: gradients, edges of two sizes and fine grain, made with integers and so the same
+    everywhere."""
     y, x = np.mgrid[:_HEIGHT, :_WIDTH].astype(np.int64)
     gradient = (x + y) * 255 // (_HEIGHT + _WIDTH)
     coarse = ((x // 50 + y // 50) % 2) * 60
@@ -46,12 +48,12 @@ def probe() -> NDArray[np.uint8]:
 
 
 def record(run: Run, in_float: Run | None = None) -> SelfTest:
-    """What `run` says of the probe, for the manifest.
+    """The detector's results on the probe, for the manifest.
 
     Args:
-        run: the detector as it is shipped.
-        in_float: the same with its integers computed in float, where it has any. Runtimes that are right differ by a
-            step here and there, as these two do; a small step can show large in a product of distances.
+        run: runs the shipped detector.
+        in_float: runs it with its integers computed in float, if it has any. Correct runtimes differ by a step here and
+            there, as these two do, and a small step can have a large effect in a product of distances.
     """
     score, means, tolerance = *_answer(run), TOLERANCE
     if in_float is not None:
@@ -63,11 +65,11 @@ def record(run: Run, in_float: Run | None = None) -> SelfTest:
 
 
 def expected_of(model: bytes, session: InferenceSession) -> SelfTest:
-    """What another machine must compute to be trusted with the detector.
+    """The values that another machine must compute to be trusted with the detector.
 
     Args:
         model: the graph.
-        session: on it.
+        session: a session on the graph.
     """
 
     def asked(of: InferenceSession) -> Run:
@@ -77,7 +79,7 @@ def expected_of(model: bytes, session: InferenceSession) -> SelfTest:
 
 
 def _answer(run: Run) -> tuple[float, list[float]]:
-    """Score, and coarse map row by row, of the probe."""
+    """Score and coarse map of the probe, row by row."""
     anomaly_map, score = run(probe()[None])
     return float(score[0]), [float(mean) for mean in _means(anomaly_map[0])]
 
@@ -86,7 +88,7 @@ def check(expected: SelfTest, run: Run) -> None:
     """Run the probe and compare.
 
     Raises:
-        ArtifactError: this machine computes something else; says by how much.
+        ArtifactError: this machine computes different values; the message says by how much.
     """
     score, means = _answer(run)
     want = np.array([expected.score, *expected.map_means])
@@ -103,7 +105,7 @@ def check(expected: SelfTest, run: Run) -> None:
 
 
 def _means(anomaly_map: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(H, W) -> means over squares, row by row; fewer where the map is smaller."""
+    """(H, W) -> means over squares, row by row; fewer if the map is smaller."""
     sums, areas = anomaly_map.astype(np.float64), np.ones((1, 1))
     for axis, length in enumerate(anomaly_map.shape):
         edges = np.unique(np.linspace(0, length, SQUARES + 1).astype(int))

@@ -1,7 +1,8 @@
 """Signed artifacts: Ed25519 (RFC 8032) over graph and manifest, kept in the model's metadata.
 
-A checksum tells of accidents; whoever can replace the file can replace it too. A device that names trusted keys refuses
-every artifact that none of them has signed. Needs the extra ``sign``, which brings the cryptography package.
+A checksum detects accidents, but anyone who can replace the file can replace the checksum too. A device with trusted
+keys refuses every artifact that none of them has signed. It needs the extra ``sign``, which installs the cryptography
+package.
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 TRUSTED_KEYS = "FLAWSPOT_TRUSTED_KEYS"
-"""Names files of public keys, separated as paths are in PATH, that every artifact must be signed by one of."""
+"""Environment variable with files of public keys, separated as in PATH. Every artifact must be signed by one of
+them."""
 _CONTEXT = b"flawspot artifact, version 1\0"
 _MAX_KEY_BYTES = 1 << 16
 
 Key = str | os.PathLike[str]
-"""The file of a public key, as `make_key` or ``openssl pkey -pubout`` writes it (PEM)."""
+"""The file of a public key (PEM), written by `make_key` or ``openssl pkey -pubout``."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What stands in an artifact.
+    """A signature in an artifact.
 
     Attributes:
         key: the public key, 32 bytes.
@@ -45,7 +47,7 @@ class Signature:
 
     @property
     def key_id(self) -> str:
-        """16 hexadecimal digits that name the key."""
+        """The key's id: 16 hexadecimal digits."""
         return key_id(self.key)
 
 
@@ -55,7 +57,8 @@ def key_id(public: bytes) -> str:
 
 
 def make_key(path: Path) -> str:
-    """Make a key: the private one at `path`, readable by its owner alone, the public one beside it with ``.pub``.
+    """Make a key pair. The private key is written to `path`, readable only by its owner; the public one to ``.pub``
+    beside it.
 
     Returns:
         The key's id.
@@ -85,10 +88,10 @@ def make_key(path: Path) -> str:
 
 
 def sign(artifact: Artifact, key: Key) -> Artifact:
-    """The artifact signed with the private key in file `key` (PEM, not encrypted).
+    """Sign the artifact with the private key in the file `key` (PEM, unencrypted).
 
     Raises:
-        SignatureError: the key cannot be read, or is no Ed25519 key.
+        SignatureError: the key cannot be read, or is not an Ed25519 key.
         MissingPackageError: the extra ``sign`` is not installed.
     """
     require("cryptography", "signing")
@@ -104,10 +107,10 @@ def sign(artifact: Artifact, key: Key) -> Artifact:
 
 
 def signature_of(artifact: Artifact) -> Signature | None:
-    """The signature that an artifact carries, not verified; None without one.
+    """The signature of an artifact, not verified; None if there is none.
 
     Raises:
-        SignatureError: what stands there is no signature.
+        SignatureError: the data are not a signature.
     """
     text = own_metadata(artifact.model).get(SIGNATURE_KEY)
     if text is None:
@@ -124,13 +127,13 @@ def signature_of(artifact: Artifact) -> Signature | None:
 
 
 def verify(artifact: Artifact, trusted_keys: Sequence[Key]) -> str:
-    """See that one of the trusted keys has signed the artifact as it is.
+    """Check that one of the trusted keys has signed the artifact in its present form.
 
     Returns:
         The id of that key.
 
     Raises:
-        SignatureError: it is unsigned, signed by another key, or changed since.
+        SignatureError: it is unsigned, signed by another key, or was changed after signing.
         MissingPackageError: the extra ``sign`` is not installed.
     """
     require("cryptography", "verifying a signature")
@@ -140,27 +143,27 @@ def verify(artifact: Artifact, trusted_keys: Sequence[Key]) -> str:
     found = signature_of(artifact)
     trusted = ", ".join(key_id(raw) for raw in known) or "none"
     if found is None:
-        raise SignatureError(f"it is not signed, and only what a trusted key has signed may run ({trusted})")
+        raise SignatureError(f"it is not signed, and only artifacts signed by a trusted key may run ({trusted})")
     if found.key not in known:
         raise SignatureError(f"it is signed by key {found.key_id}, which is not trusted ({trusted})")
     try:
         known[found.key].verify(found.signature, _message(artifact))
     except InvalidSignature:
-        raise SignatureError(f"it was changed after key {found.key_id} signed it: get it anew, or sign again") from None
+        raise SignatureError(f"it was changed after key {found.key_id} signed it: get or sign it again") from None
     return found.key_id
 
 
 def check_trusted(artifact: Artifact, what: str, trusted_keys: Sequence[Key] | None) -> None:
-    """Refuse an artifact that none of the trusted keys has signed, where any are named.
+    """Refuse an artifact that none of the trusted keys has signed, if there are any.
 
     Args:
-        artifact: which.
-        what: what to call it in an error.
-        trusted_keys: files of public keys. None takes those that FLAWSPOT_TRUSTED_KEYS names, and asks for no signature
-            where it names none.
+        artifact: the artifact.
+        what: its name in an error message.
+        trusted_keys: files of public keys. None takes the keys in FLAWSPOT_TRUSTED_KEYS; without any, no signature is
+            needed.
 
     Raises:
-        SignatureError: as `verify`, of `what`.
+        SignatureError: as for `verify`, with the name `what`.
     """
     keys = trusted_keys_of_environment() if trusted_keys is None else trusted_keys
     if keys or trusted_keys is not None:
@@ -171,11 +174,11 @@ def check_trusted(artifact: Artifact, what: str, trusted_keys: Sequence[Key] | N
 
 
 def read_trusted(path: str | Path, trusted_keys: Sequence[Key] | None = None) -> Artifact:
-    """`flawspot.runtime.artifact.read`, and `check_trusted`.
+    """Read an artifact with `flawspot.runtime.artifact.read`, and check it with `check_trusted`.
 
     Raises:
-        ArtifactError: as `flawspot.runtime.artifact.read`.
-        SignatureError: as `check_trusted`.
+        ArtifactError: as for `flawspot.runtime.artifact.read`.
+        SignatureError: as for `check_trusted`.
     """
     artifact = read(path)
     check_trusted(artifact, str(path), trusted_keys)
@@ -183,10 +186,10 @@ def read_trusted(path: str | Path, trusted_keys: Sequence[Key] | None = None) ->
 
 
 def trusted_keys_of_environment() -> list[str]:
-    """The files that FLAWSPOT_TRUSTED_KEYS names.
+    """The files listed in FLAWSPOT_TRUSTED_KEYS.
 
     Raises:
-        SignatureError: it is set, and names none: a device that meant to trust somebody must not trust everybody.
+        SignatureError: it is set but empty. A device meant to trust somebody must not trust everybody.
     """
     value = os.environ.get(TRUSTED_KEYS, "")
     names = [name for name in value.split(os.pathsep) if name]
@@ -196,7 +199,7 @@ def trusted_keys_of_environment() -> list[str]:
 
 
 def _message(artifact: Artifact) -> bytes:
-    """What is signed: graph and manifest, by their hash."""
+    """The signed message: the hash of graph and manifest."""
     return _CONTEXT + content_sha256(artifact.model).encode()
 
 
@@ -219,10 +222,10 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
         key = load_pem_private_key(_key_bytes(path), None)
     except SignatureError:
         raise
-    except Exception:  # the library raises ValueError, TypeError and classes of its own
+    except Exception:  # the library raises ValueError, TypeError and its own classes
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise SignatureError(f"{path} is no private Ed25519 key without password: make one with `flawspot make-key`")
+        raise SignatureError(f"{path} is not a private Ed25519 key without password: make one with `flawspot make-key`")
     return key
 
 
@@ -237,5 +240,5 @@ def _public_key(path: Path) -> Ed25519PublicKey:
     except Exception:  # as above
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise SignatureError(f"{path} is no public Ed25519 key: give the .pub file that `flawspot make-key` wrote")
+        raise SignatureError(f"{path} is not a public Ed25519 key: give the .pub file that `flawspot make-key` wrote")
     return key

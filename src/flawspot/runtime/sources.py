@@ -1,4 +1,4 @@
-"""Everything that a photograph may be given as, and how it becomes what a detector takes."""
+"""The forms in which a photograph may be given, and their conversion for a detector."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from flawspot.runtime.view import View
 
 Name = str | os.PathLike[str]
 Photograph = Name | bytes | bytearray | memoryview | IO[bytes] | NDArray[np.generic] | Image.Image | Decoded
-"""A path; what stands in a file, or a file open for reading; pixels in memory; what `Detector.read` returned."""
+"""A path; the bytes of a file, or a file open for reading; pixels in memory; the result of `Detector.read`."""
 
 
 def several(source: Photograph | Iterable[Photograph]) -> Iterable[Photograph] | None:
-    """The photographs where `source` is more than one: those in a folder and below, or what it is made of. Else None.
+    """The photographs if `source` is several: those in a folder and below, or the items of an iterable. Else None.
 
     Raises:
-        DataError: a folder without photographs.
-        ImageError: a folder that cannot be listed.
+        DataError: a folder has no photographs.
+        ImageError: a folder cannot be listed.
     """
     if isinstance(source, np.ndarray):
         return source if source.ndim == 4 else None
@@ -43,7 +43,7 @@ def several(source: Photograph | Iterable[Photograph]) -> Iterable[Photograph] |
 
 
 def path_of(source: Photograph) -> Path | None:
-    """The file that it names, or was decoded from."""
+    """The file that `source` names, or was decoded from."""
     if isinstance(source, str | os.PathLike):
         return Path(source)
     return source.path if isinstance(source, Decoded) else None
@@ -52,10 +52,10 @@ def path_of(source: Photograph) -> Path | None:
 def decoded(
     source: Photograph, view: View, *, white: int = WHITE, fast_jpeg: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Decoded:
-    """The photograph as a detector takes it; see `flawspot.runtime.reduced.read_photograph`.
+    """The photograph, prepared for a detector; see `flawspot.runtime.reduced.read_photograph`.
 
     Raises:
-        ImageError: it cannot be read, or is nothing that photographs come as.
+        ImageError: it cannot be read, or is not a form of photograph.
     """
     if isinstance(source, Decoded):
         return source
@@ -79,14 +79,14 @@ def _content(file: IO[bytes]) -> bytes:
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot read the file given: {error}") from error
     if not isinstance(data, bytes):
-        raise ImageError("cannot read the file given: open it with mode 'rb', it holds text as it is")
+        raise ImageError("cannot read the file given: open it with mode 'rb', not in text mode")
     return data
 
 
 def _array(source: Any) -> NDArray[Any]:
-    """Of anything else that says what its pixels are, as arrays of other packages do."""
+    """Pixels from any other object that describes them, as arrays of other packages do."""
     if not (hasattr(source, "__array__") or hasattr(source, "__array_interface__")):
         raise ImageError(
-            f"a {type(source).__name__} is no photograph: give a path, bytes, a file, a Pillow image or an array"
+            f"a {type(source).__name__} is not a photograph: give a path, bytes, a file, a Pillow image or an array"
         )
     return np.asarray(source)

@@ -1,9 +1,9 @@
-"""What an update of a detector needs, in a file beside the artifact: ``part.state`` beside ``part.onnx``.
+"""The state of a detector, which an update needs: a file beside the artifact, ``part.state`` beside ``part.onnx``.
 
-It holds what the method learned beyond what is in the graph, features of held-out good photographs by which the next
-threshold is set, and, for methods that go on training, features to learn from again. Where a network starts from the
-photograph itself, as STFPM's student does, that is among them as the network sees it. The file has the safetensors
-format (`flawspot.runtime.tensors`) and belongs to one graph, by its hash.
+It holds what the method learned beyond the graph, features of held-out good photographs to set the next threshold, and,
+for methods that continue training, features to learn from again. If a network starts from the photograph itself, as
+STFPM's student does, the photograph is included as the network sees it. The file is in the safetensors format
+(`flawspot.runtime.tensors`) and belongs to one graph, by its hash.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ SUFFIX = ".state"
 SCHEMA_VERSION = 1
 MAX_BYTES = 2**31
 DEFAULT_MEGABYTES = 64
-"""Of features that are kept, beside what the method itself needs."""
+"""Default limit on the kept features in MiB, besides what the method itself needs."""
 CALIBRATION, VARIED, VALIDATION, REPLAY = "calibration", "varied", "validation", "replay"
 ROLES = (CALIBRATION, VARIED, VALIDATION, REPLAY)
-"""What kept photographs serve for: the threshold and nothing else; the same, varied as far as is tolerated; the choice
-of the epoch; or to be learned again."""
+"""What kept photographs are used for: to set the threshold; to set it from varied copies; to choose the epoch; or to be
+learned from again."""
 _KEY = "flawspot.state"
 _LEARNED, _INSIDE = "learned", "inside"
 _HASH = re.compile(r"[0-9a-f]{16}")
@@ -45,12 +45,13 @@ _LAYER = re.compile(r"-?[0-9]{1,5}")
 
 @dataclass(frozen=True)
 class Kept:
-    """Features of N photographs, as their taps computed them.
+    """Features of N photographs at the backbone's taps.
 
     Attributes:
-        names, hashes, groups: (N,) of the photographs' files, and which show one part, from 0.
+        names, hashes, groups: (N,) names and hashes of the photographs' files, and the numbers, from 0, of the parts
+            that they show.
         maps: {layer: (N T, C, H, W)} float16, or float32 where float16 would overflow; T tiles each.
-        inside: (N T, height, width), which pixels are looked at; None where all are.
+        inside: (N T, height, width), the inspected pixels; None if all are.
     """
 
     names: tuple[str, ...]
@@ -65,7 +66,7 @@ class Kept:
 
     @property
     def nbytes(self) -> int:
-        """Of the features and masks."""
+        """Bytes of the features and masks."""
         masks = 0 if self.inside is None else -(-self.inside.size // 8)
         return sum(maps.nbytes for maps in self.maps.values()) + masks
 
@@ -75,7 +76,7 @@ class Kept:
         return len(next(iter(self.maps.values()))) // max(len(self), 1)
 
     def some(self, rows: NDArray[np.int64]) -> Kept:
-        """Those of some of the photographs."""
+        """The features of some of the photographs."""
         tiles = self.tiles
         own = (rows[:, None] * tiles + np.arange(tiles)).ravel()
         return Kept(
@@ -87,14 +88,14 @@ class Kept:
         )
 
     def photograph(self, row: int) -> tuple[dict[int, NDArray[np.float32]], NDArray[np.bool_] | None]:
-        """The T maps of each layer of one of them, float32, and which pixels are looked at."""
+        """The T maps of each layer for one photograph, float32, and its inspected pixels."""
         own = slice(row * self.tiles, (row + 1) * self.tiles)
         maps = {layer: maps[own].astype(np.float32) for layer, maps in self.maps.items()}
         return maps, None if self.inside is None else self.inside[own]
 
 
 def stacked(parts: Sequence[Kept]) -> Kept:
-    """Several as one; their groups are of one numbering."""
+    """Join several into one. Their groups have a common numbering."""
     parts = [part for part in parts if len(part)]
     if not parts:
         return NONE
@@ -120,14 +121,14 @@ def shared_out(sizes: Mapping[str, int], budget: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class State:
-    """What lies beside an artifact.
+    """The contents of a state file.
 
     Attributes:
-        graph_sha256: of the artifact that it belongs to.
-        learned: what the method goes on from beside the graph, by names of its own.
-        kept: photographs' features by role, of `ROLES`.
-        known: the beginnings of the sha256 of all photographs that were learned from or held out.
-        megabytes: what the features of all roles together may take, in 2^20 bytes.
+        graph_sha256: hash of the artifact's graph.
+        learned: what the method continues from besides the graph, by its own names.
+        kept: photographs' features by role; see `ROLES`.
+        known: beginnings of the sha256 of all photographs that were learned from or held out.
+        megabytes: the most that the features of all roles together may take, in 2^20 bytes.
         schema_version: see `SCHEMA_VERSION`.
     """
 
@@ -139,19 +140,19 @@ class State:
     schema_version: int = SCHEMA_VERSION
 
     def of(self, role: str) -> Kept:
-        """The photographs of a role; none where there are none."""
+        """The photographs of a role; empty if there are none."""
         return self.kept.get(role, NONE)
 
     @property
     def nbytes(self) -> int:
-        """Of all numbers."""
+        """Bytes of all numbers."""
         return sum(array.nbytes for array in self.learned.values()) + sum(kept.nbytes for kept in self.kept.values())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file as a whole or not at all.
+        """Write the file completely or not at all.
 
         Raises:
-            FlawspotError: it cannot be written, or it is larger than what `read_state` reads.
+            FlawspotError: it cannot be written, or is too large for `read_state`.
         """
         if self.nbytes > MAX_BYTES - MAX_HEADER - 8 * (len(self.known) + 2):
             raise ArtifactError(
@@ -182,7 +183,7 @@ class _Header:
 
 
 def beside(artifact: str | os.PathLike[str]) -> Path:
-    """Where the state of an artifact's file lies."""
+    """The path of the state for an artifact's file."""
     return Path(artifact).with_suffix(SUFFIX)
 
 
@@ -190,7 +191,7 @@ def read_state(path: str | os.PathLike[str]) -> State:
     """Read and check the file.
 
     Raises:
-        ArtifactError: no such file, or it is damaged, or of a newer flawspot.
+        ArtifactError: there is no such file, or it is damaged or of a newer flawspot.
     """
     path = Path(path)
     try:
@@ -198,11 +199,11 @@ def read_state(path: str | os.PathLike[str]) -> State:
         if kind is not None:
             raise ArtifactError(f"{path} is {kind}: give the .state file that `flawspot train --state` wrote")
         if path.stat().st_size > MAX_BYTES:
-            raise ArtifactError(f"{path} is no state of a detector: it is larger than any")
+            raise ArtifactError(f"{path} is not a detector's state: it is larger than any")
         data = path.read_bytes()
     except FileNotFoundError:
         raise ArtifactError(
-            f"there is no file {path}: an update goes on from what `flawspot train --state` keeps beside the artifact"
+            f"there is no file {path}: an update needs the file that `flawspot train --state` writes"
         ) from None
     except (OSError, ValueError) as error:
         raise ArtifactError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
@@ -213,23 +214,23 @@ def read_state(path: str | os.PathLike[str]) -> State:
 
 
 def as_state(data: bytes) -> State:
-    """The state whose file has these bytes.
+    """The state from the bytes of its file.
 
     Raises:
-        ArtifactError: as `read_state`.
+        ArtifactError: as for `read_state`.
     """
     tensors, metadata = read_tensors(data)
     try:
         content = json.loads(metadata[_KEY])
     except (KeyError, ValueError, RecursionError):
-        raise ArtifactError("it is a file of tensors, but no state of a detector") from None
+        raise ArtifactError("it is a file of tensors, but not a detector's state") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
     if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
         raise ArtifactError(f"it is of schema {str(version)[:20]}, this flawspot reads {SCHEMA_VERSION}: update it")
     header: _Header = read_as(_Header, content, "state")
     known = tensors.pop("known", np.empty(0, np.uint8))
     if known.dtype != np.uint8 or known.size % 8 or not set(header.kept) <= set(ROLES) or header.megabytes < 0:
-        raise ArtifactError("its header is damaged: it has values that no state has")
+        raise ArtifactError("its header is damaged: it has impossible values")
     for name, tensor in tensors.items():
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise ArtifactError(f"its numbers {name[:50]!a} are not finite: it is damaged")
@@ -263,7 +264,7 @@ def _kept(role: str, photographs: _Photographs, tensors: Mapping[str, NDArray[An
         layer = name.removeprefix(f"{role}/")
         if layer != name and layer != _INSIDE:
             if not _LAYER.fullmatch(layer) or tensor.ndim != 4 or tensor.dtype.kind != "f":
-                raise ArtifactError(f"its numbers {name[:50]!a} are none of a layer: it is damaged")
+                raise ArtifactError(f"its numbers {name[:50]!a} are not those of a layer: it is damaged")
             maps[int(layer)] = tensor
     rows = {len(each) for each in maps.values()}
     inside = None
@@ -278,12 +279,12 @@ def _kept(role: str, photographs: _Photographs, tensors: Mapping[str, NDArray[An
     if not whole or len(photographs.names) != count or len(photographs.groups) != count or (count > 0) != bool(maps):
         raise ArtifactError(f"its photographs of {role} do not fit their features: it is damaged")
     if not all(map(_HASH.fullmatch, photographs.hashes)) or not all(map(_is_name, photographs.names)):
-        raise ArtifactError(f"its names or hashes of {role} are none: it is damaged")
+        raise ArtifactError(f"its names or hashes of {role} are not valid: it is damaged")
     if photographs.groups and not 0 <= min(photographs.groups) <= max(photographs.groups) < 1 << 31:
         raise ArtifactError(f"its groups of {role} are damaged")
     return Kept(photographs.names, photographs.hashes, photographs.groups, maps, inside)
 
 
 def _is_name(name: str) -> bool:
-    """Whether a manifest would have it so."""
+    """Whether the value is one that a manifest may have."""
     return len(name) <= _LONGEST_NAME and visible(name) == name

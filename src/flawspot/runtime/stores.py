@@ -1,7 +1,8 @@
-"""The constants of an ONNX graph by their names: read, and written anew in their places.
+"""Reads and replaces the constants of an ONNX graph by their names.
 
-What a detector has learned lies in its graph as constants. Another number in the same place is another detector of the
-same shape, made without the onnx package: an ONNX file is a protobuf message (onnx/onnx.proto).
+What a detector has learned is stored as constants in its graph. With other numbers in their places the graph is another
+detector of the same shape. This works without the onnx package, as an ONNX file is a protobuf message
+(onnx/onnx.proto).
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from flawspot.errors import ArtifactError
 from flawspot.runtime.protobuf import LENGTH_DELIMITED, VARINT, delimited, fields, varint
 
 GRAPH = 7
-"""Of a ModelProto."""
+"""Field number of the graph in a ModelProto."""
 INITIALIZER = 5
-"""Of a GraphProto."""
+"""Field number of constants in a GraphProto."""
 _DIMS, _KIND, _NAME, _RAW = 1, 2, 8, 9
 
 TYPES: dict[int, np.dtype[Any]] = {
@@ -36,7 +37,7 @@ TYPES: dict[int, np.dtype[Any]] = {
 
 
 def stores(model: bytes, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Constants of the graph by name, as views that cannot be written to; those that there are of `names`."""
+    """Constants of the graph by name, as read-only views. Of `names`, only those that exist."""
     wanted = {name.encode() for name in names}
     found: dict[str, NDArray[Any]] = {}
     for tensor in _tensors(graph_of(model)):
@@ -52,14 +53,14 @@ def names_of_stores(model: bytes) -> list[str]:
 
 
 def with_stores(model: bytes, arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The model with other numbers in some of its constants.
+    """The model with new numbers in some of its constants.
 
     Args:
         model: an ONNX model.
-        arrays: by the constants' names, of their types and shapes.
+        arrays: by the constants' names, with their types and shapes.
 
     Raises:
-        ArtifactError: the graph has no constant of that name, type and shape.
+        ArtifactError: the graph has no constant with that name, type and shape.
     """
     missing = {name.encode(): array for name, array in arrays.items()}
     view = memoryview(model)
@@ -78,7 +79,7 @@ def graph_of(model: bytes) -> memoryview:
     """The GraphProto of a model.
 
     Raises:
-        ArtifactError: it has none.
+        ArtifactError: the model has no graph.
     """
     for number, wire_type, _, payload in fields(model):
         if number == GRAPH and wire_type == LENGTH_DELIMITED:
@@ -87,7 +88,7 @@ def graph_of(model: bytes) -> memoryview:
 
 
 def name_of(tensor: memoryview) -> bytes:
-    """Of a TensorProto."""
+    """Name of a TensorProto."""
     return next((bytes(payload) for number, _, _, payload in fields(tensor) if number == _NAME), b"")
 
 
@@ -131,7 +132,7 @@ def _form(tensor: memoryview) -> tuple[int, list[int]]:
 
 
 def _array(tensor: memoryview) -> NDArray[Any]:
-    """Its numbers; only those that lie in the file as raw bytes, as all larger ones do."""
+    """The numbers of a TensorProto. They must be stored as raw bytes, as in all larger ones."""
     kind, dims = _form(tensor)
     raw = next((payload for number, _, _, payload in fields(tensor) if number == _RAW), None)
     name = ascii(name_of(tensor)[:50].decode(errors="replace"))
@@ -144,7 +145,7 @@ def _array(tensor: memoryview) -> NDArray[Any]:
 
 
 def _whole_numbers(payload: memoryview, wire_type: int) -> list[int]:
-    """A repeated int64: one by one, or packed."""
+    """Yield the values of a repeated int64, packed or not."""
     found: list[int] = []
     position = 0
     while position < len(payload):

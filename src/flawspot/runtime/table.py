@@ -29,7 +29,8 @@ _COLUMNS = (
 
 
 def table(predictions: Iterable[Prediction | NotInspected] | Prediction | NotInspected) -> Any:
-    """Predictions as columns, a row for each: a pandas DataFrame where pandas is installed, else a dict of lists.
+    """Convert predictions to columns with a row for each: a pandas DataFrame if pandas is installed, else a dict of
+    lists.
 
         >>> columns = flawspot.table(detector.predict(["new.png", "photos/test/good/0.png"]))
         >>> list(columns["severity"])
@@ -37,20 +38,21 @@ def table(predictions: Iterable[Prediction | NotInspected] | Prediction | NotIns
         >>> list(columns)[:5]
         ['path', 'severity', 'is_anomalous', 'score', 'threshold']
 
-    Both take ``columns["severity"]``. Without pandas a list of dicts may be handier: `flawspot.runtime.table.rows`.
+    Both support ``columns["severity"]``. Without pandas a list of dicts may be more convenient:
+    `flawspot.runtime.table.rows`.
 
     Args:
-        predictions: of one detector or of several; a single one makes a table of one row.
+        predictions: predictions of one detector or several. A single prediction makes a table with one row.
 
     Returns:
         Columns ``path`` (None for a photograph from memory), ``severity``, ``is_anomalous``, ``score``, ``threshold``,
-        ``p_value``, ``regions`` (how many), ``anomalous_share`` (of the photograph's area, in [0, 1]), ``box`` (of the
-        most anomalous region, in pixels; None where there is none), ``width`` and ``height`` (pixels), ``seconds``,
-        ``verdict`` (good, anomalous or not inspected) and ``error`` (why not; else None). What was not inspected has
-        None in all columns but path, verdict and error.
+        ``p_value``, ``regions`` (their number), ``anomalous_share`` (of the photograph's area, in [0, 1]), ``box`` (of
+        the most anomalous region, in pixels; None if there is none), ``width`` and ``height`` (pixels), ``seconds``,
+        ``verdict`` (good, anomalous or not inspected) and ``error`` (the reason for not inspected, else None). Rows of
+        photographs that were not inspected have None in all columns except path, verdict and error.
 
     Raises:
-        ConfigurationError: it is given something that is no prediction.
+        ConfigurationError: an item is not a prediction.
     """
     listed = rows(predictions)
     columns = {name: [row[name] for row in listed] for name in _COLUMNS}
@@ -62,7 +64,7 @@ def table(predictions: Iterable[Prediction | NotInspected] | Prediction | NotIns
 
 
 def rows(predictions: Iterable[Prediction | NotInspected] | Prediction | NotInspected) -> list[dict[str, Any]]:
-    """The same as a list of dicts, whether pandas is there or not."""
+    """The same as a list of dicts, with or without pandas."""
     if isinstance(predictions, Prediction | NotInspected):
         predictions = [predictions]
     listed = list(predictions) if isinstance(predictions, Iterable) else [predictions]

@@ -1,8 +1,8 @@
-"""A smooth tail over the highest scores: an estimate where too few good parts are known to promise anything.
+"""Fits a tail to the highest scores: an estimate for rates that too few good parts cannot prove.
 
-Above a high score u, what exceeds it is taken for a generalised Pareto distribution (Pickands, 1975; Balkema and de
-Haan, 1974), fitted by probability-weighted moments (Hosking and Wallis, Technometrics 1987), which hold for the small
-numbers of exceedances there are here.
+Scores above a high score u are modelled by a generalised Pareto distribution (Pickands, 1975; Balkema and de Haan,
+1974). It is fitted by probability-weighted moments (Hosking and Wallis, Technometrics 1987), which are reliable for the
+small numbers of exceedances here.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from flawspot.errors import ConfigurationError
 from flawspot.runtime.json_reading import MAX_NUMBER
 
 _SHARE = 0.2
-"""Of the scores that make the tail."""
+"""Share of the scores that form the tail."""
 LEAST = 10
-"""Exceedances that it takes."""
+"""Least number of exceedances."""
 _SHAPE = 0.5
-"""The shape is kept within this: ten or twenty exceedances cannot tell a heavier or a shorter tail."""
+"""Limit of the shape parameter. Ten or twenty exceedances cannot show a heavier or a shorter tail."""
 
 
 def tail_threshold(scores: Sequence[float], weights: Sequence[float], rate: float) -> float:
     """The score that a share `rate` of good parts is estimated to exceed.
 
     Args:
-        scores: (n,) of good parts, ascending and finite.
-        weights: (n,) of each, above 0: less than 1 where others show the same part.
-        rate: in (0, 1).
+        scores: (n,) scores of good parts, ascending and finite.
+        weights: (n,) weight of each, above 0; less than 1 if other scores belong to the same part.
+        rate: a share in (0, 1).
 
     Raises:
-        ConfigurationError: fewer than twice `LEAST` parts, or a rate beyond all numbers.
+        ConfigurationError: there are fewer than twice `LEAST` parts, or the rate is too small to compute.
     """
     values, weight = np.array(scores, np.float64), np.array(weights, np.float64)
     if weight.sum() < 2 * LEAST - 1e-6:
         raise ConfigurationError(
-            f"{weight.sum():.0f} good parts are too few to estimate a tail, it takes {2 * LEAST}: leave out the rule "
+            f"{weight.sum():.0f} good parts are too few to fit a tail, which needs {2 * LEAST}: leave out the rule "
             "pareto"
         )
     share_above = 1 - np.cumsum(weight) / weight.sum()  # of each score
@@ -49,7 +49,7 @@ def tail_threshold(scores: Sequence[float], weights: Sequence[float], rate: floa
     growth = np.log(ratio) if abs(shape) < 1e-9 else (ratio**shape - 1) / shape
     threshold = float(values[start] + scale * growth)
     if not abs(threshold) <= MAX_NUMBER:
-        raise ConfigurationError(f"a rate of {rate:g} lies beyond every tail that these scores can show: ask for more")
+        raise ConfigurationError(f"a rate of {rate:g} is too low for these scores: ask for a higher one")
     return threshold
 
 
@@ -59,7 +59,7 @@ def _pareto(excess: np.ndarray[tuple[int], np.dtype[np.float64]], weight: np.nda
     above = 1 - (np.cumsum(share) - share / 2)  # 1 - F at each
     mean, first = float(share @ excess), float((share * above) @ excess)
     spread = mean - 2 * first
-    if spread <= 0 or mean <= 0:  # all alike
+    if spread <= 0 or mean <= 0:  # all equal
         return 0.0, max(mean, 0.0)
     shape = float(np.clip(2 - mean / spread, -_SHAPE, _SHAPE))
     # With the shape fixed, the mean of the distribution is scale / (1 - shape).

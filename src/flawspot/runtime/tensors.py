@@ -1,7 +1,7 @@
-"""Tensors in one file that runs nothing: the safetensors format (huggingface/safetensors, "Format").
+"""Tensors in one file that cannot run code: the safetensors format (huggingface/safetensors, "Format").
 
-Eight bytes say how long the header is, a JSON object that names each tensor's type, shape and place; the numbers
-follow, little-endian. It is written and read here in a few lines, so that a device needs no further package.
+Eight bytes give the length of the header, a JSON object with each tensor's type, shape and place. The numbers follow,
+little-endian. Writing and reading it takes a few lines, so a device needs no further package.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, st
         metadata: texts by name.
 
     Raises:
-        ArtifactError: a header that would not be read again.
+        ArtifactError: the header would be too large to be read again.
     """
     names = {dtype: name for name, dtype in TYPES.items()}
     header: dict[str, Any] = {_METADATA: dict(metadata)}
@@ -59,23 +59,23 @@ def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, st
 
 
 def read_tensors(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Tensors, as views that cannot be written to, and texts, each by name.
+    """Tensors, as read-only views, and texts, both by name.
 
     Raises:
-        ArtifactError: it is no such file, or it is damaged or cut off.
+        ArtifactError: it is not such a file, or it is damaged or cut off.
     """
     length = struct.unpack("<Q", data[:8])[0] if len(data) >= 8 else MAX_HEADER + 1
     if length > min(MAX_HEADER, len(data) - 8):
-        raise ArtifactError("it is no file of tensors, or it is cut off")
+        raise ArtifactError("it is not a file of tensors, or it is cut off")
     try:
         header = json.loads(data[8 : 8 + length])
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or len(header) > MAX_TENSORS:
-        raise ArtifactError("it is no file of tensors: its header is not a JSON object")
+        raise ArtifactError("it is not a file of tensors: its header is not a JSON object")
     metadata = header.pop(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise ArtifactError("its header is damaged: the metadata are no texts")
+        raise ArtifactError("its header is damaged: the metadata are not texts")
     body = memoryview(data)[8 + length :]
     tensors, place = {}, 0
     for name, entry in header.items():
@@ -87,7 +87,7 @@ def read_tensors(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 
 
 def _tensor(name: str, entry: Any, body: memoryview, place: int) -> NDArray[Any]:
-    """One of them. They lie one behind the other, in the order of the header, so that no number serves twice."""
+    """Read one tensor. Tensors follow each other in the order of the header, so that no number is used twice."""
     wrong = ArtifactError(f"its header is damaged at {name[:50]!a}")
     kind = entry.get("dtype") if isinstance(entry, dict) else None
     if not isinstance(kind, str) or kind not in TYPES:
@@ -104,6 +104,6 @@ def _tensor(name: str, entry: Any, body: memoryview, place: int) -> NDArray[Any]
 
 
 def _whole_numbers(value: Any, most: int) -> list[int] | None:
-    """`value` if it is a list of so many at most; None for anything else."""
+    """`value` if it is a list of at most so many items; None for anything else."""
     known = isinstance(value, list) and len(value) <= most and all(type(n) is int and 0 <= n < 1 << 40 for n in value)
     return value if known else None

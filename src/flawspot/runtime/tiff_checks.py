@@ -1,4 +1,4 @@
-"""What the first directory of a TIFF claims, before libtiff sees it: see `file_checks`."""
+"""Checks what the first directory of a TIFF claims before libtiff reads it; see `file_checks`."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from flawspot.errors import ImageError
 from flawspot.runtime.file_checks import file_size
 
 MAX_TAGS = 1_000
-"""In the directory of a TIFF."""
+"""Most tags in the directory of a TIFF."""
 MAX_PIECES = 100_000
-"""Strips or tiles of a TIFF."""
+"""Most strips or tiles of a TIFF."""
 MAX_TILE_PIXELS = 1 << 24
 MAX_PAGES = 16
-"""Thumbnails that may stand before the picture, and itself."""
+"""Most pages up to the picture: thumbnails may come before it."""
 MAX_TAG_BYTES = 16 << 20
-"""Of all tags of a TIFF together."""
+"""Most bytes of all tags of a TIFF together."""
 MAX_FRACTIONS = 64
-"""Of a tag that holds fractions, which Pillow makes objects of."""
+"""Most fractions in a tag. Pillow makes an object of each."""
 
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Of a value, by its type (TIFF 6.0, section 2)."""
+"""Bytes of a value, by its type (TIFF 6.0, section 2)."""
 _FRACTIONS = (5, 10)
 _WIDTH, _LENGTH, _TILE_WIDTH, _TILE_LENGTH = 256, 257, 322, 323
 _TABLES = {273: "strips", 279: "strips", 324: "tiles", 325: "tiles"}
@@ -33,7 +33,7 @@ _COUNTS = (279, 325)
 _SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR = 254, 258, 259, 262, 277, 284
 _FIRST_VALUES = {_SUBFILE: 0, _WIDTH: 0, _LENGTH: 0, _TILE_WIDTH: 0, _TILE_LENGTH: 0}
 _FIRST_VALUES |= {_BITS: 1, _COMPRESSION: 1, _PHOTOMETRIC: 1, _SAMPLES: 1, _PLANAR: 1}
-"""What is looked at, and what stands where the tag does not."""
+"""The tags that are read, and their defaults if a tag is missing."""
 _WHITE_IS_ZERO = 0
 _READ = frozenset(TiffImagePlugin.COMPRESSION_INFO)
 _COMPRESSIONS = {
@@ -55,11 +55,11 @@ class _Tag:
 
 
 def check_tiff(file: IO[bytes]) -> None:
-    """Look at the directories up to that of the picture: how many tags, strips and tiles, how large a tile, what the
-    pieces take, and whether the pixels are stored in a way that Pillow reads rightly.
+    """Check the directories up to that of the picture: the number of tags, strips and tiles, the size of a tile, the
+    bytes of the pieces, and whether Pillow reads such pixels correctly.
 
     Raises:
-        ImageError: more than any camera or editor writes, or pixels that would be read wrongly or not at all.
+        ImageError: there is more than any camera or editor writes, or the pixels would be read wrongly or not at all.
     """
     tags: dict[int, int] = {}
     for tags in _pages(file):
@@ -68,13 +68,13 @@ def check_tiff(file: IO[bytes]) -> None:
 
 
 def picture_page(file: IO[bytes]) -> int:
-    """Which page of a TIFF is the picture: the first that is no thumbnail (NewSubfileType, TIFF 6.0, section 8)."""
+    """Which page of a TIFF is the picture: the first that is not a thumbnail (NewSubfileType, TIFF 6.0, section 8)."""
     reduced = [tags[_SUBFILE] & 1 for tags in _pages(file)]
     return reduced.index(0) if 0 in reduced else 0
 
 
 def is_inverted(file: IO[bytes]) -> bool:
-    """Whether white is zero in the picture of a TIFF of 16 bits, which Pillow does not turn round."""
+    """Whether white is zero in a TIFF with 16 bits, which Pillow does not invert."""
     page, tags = picture_page(file), list(_pages(file))
     return bool(tags) and tags[page][_PHOTOMETRIC] == _WHITE_IS_ZERO and tags[page][_BITS] == 16
 
@@ -85,7 +85,7 @@ def _order(file: IO[bytes]) -> str:
 
 
 def _pages(file: IO[bytes]) -> Iterator[dict[int, int]]:
-    """The first value of each tag in `_FIRST_VALUES`, page by page up to the first that is no thumbnail."""
+    """The first value of each tag in `_FIRST_VALUES`, for each page up to the first that is not a thumbnail."""
     order = _order(file)
     file.seek(0)
     start = file.read(16)
@@ -129,7 +129,7 @@ def _check_pixels(tags: dict[int, int], *, big_endian: bool) -> None:
         return
     compression = tags[_COMPRESSION]
     if compression not in _READ:
-        name = _COMPRESSIONS.get(compression, "a way of its maker's own")
+        name = _COMPRESSIONS.get(compression, "a proprietary method")
         raise ImageError(
             f"the TIFF is compressed with {name} (number {compression}), which is not read: "
             "save it uncompressed, or with LZW or Deflate"
@@ -147,14 +147,14 @@ def _check_pixels(tags: dict[int, int], *, big_endian: bool) -> None:
 
 def _check_tiles(tags: dict[int, int]) -> None:
     width, length = tags[_TILE_WIDTH], tags[_TILE_LENGTH]
-    # A tile's side is a multiple of 16, so that it may be larger than the picture, but not by much.
+    # A tile's side is a multiple of 16, so it may be a little larger than the picture.
     too_wide = width > max(tags[_WIDTH], 240) + 16 or length > max(tags[_LENGTH], 240) + 16
     if width * length > MAX_TILE_PIXELS or ((width or length) and too_wide):
         raise ImageError(f"the TIFF has tiles of {width} x {length} pixels: save it with smaller tiles, or strips")
 
 
 def _directory(file: IO[bytes], offset: int, order: str, big: bool) -> tuple[list[_Tag], int]:
-    """The entries of one directory, as many as there are, and where the next one begins; 0 where there is none."""
+    """The entries of one directory that are in the file, and the position of the next directory; 0 if there is none."""
     count_format, entry_format, next_format = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
     if offset >= file_size(file):
         return [], 0
@@ -174,7 +174,7 @@ def _directory(file: IO[bytes], offset: int, order: str, big: bool) -> tuple[lis
 
 
 def _values(file: IO[bytes], tag: _Tag, order: str, big: bool) -> Iterator[int]:
-    """The whole numbers that a tag holds; none of other types, and what there is of those that the file cuts off."""
+    """The integers in a tag; none for other types. Integers beyond the end of the file are left out."""
     layout = {3: "H", 4: "I", 16: "Q"}.get(tag.kind)
     if layout is None:
         return

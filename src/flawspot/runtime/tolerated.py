@@ -1,4 +1,4 @@
-"""What a detector was taught to tolerate: what a manifest keeps of `flawspot.data.tolerances`."""
+"""The variations that a detector was taught to tolerate: the manifest's part of `flawspot.data.tolerances`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _MOST_COPIES = 1000
 
 @dataclass(frozen=True)
 class Tolerated:
-    """How far good photographs may vary, so that the promised false-alarm rate holds.
+    """How far good photographs may vary without exceeding the promised false-alarm rate.
 
     Attributes:
         severities: by corruption, above 0 and at most 5; see `flawspot.data.corruptions`.
-        copies: of each photograph that was learned from.
-        decisive: the threshold and the scores beside it are of photographs that were varied so far, for it was the
-            higher one; False: of photographs as they are.
+        copies: number of varied copies of each training photograph.
+        decisive: True if the threshold and its scores are of varied photographs, whose threshold was the higher one;
+            False if they are of unchanged photographs.
     """
 
     severities: dict[str, float]
@@ -36,7 +36,7 @@ class Tolerated:
 
 
 def wrong_in(tolerated: Tolerated) -> bool:
-    """Whether a value is one that no training gives. A newer flawspot may know other corruptions."""
+    """Whether no training gives this value. A newer flawspot may know other corruptions."""
     severities = tolerated.severities
     return (
         not 1 <= len(severities) <= _MOST
@@ -49,11 +49,11 @@ def wrong_in(tolerated: Tolerated) -> bool:
 def tolerant(
     as_taken: CalibrationInfo, varied: CalibrationInfo, severities: Mapping[str, float], copies: int
 ) -> CalibrationInfo:
-    """The one with the higher threshold, so that the rate is kept for both.
+    """The calibration with the higher threshold, so that the rate holds for both.
 
     Args:
-        as_taken: of photographs as they are.
-        varied: of the same, varied as far as is tolerated.
+        as_taken: the calibration from unchanged photographs.
+        varied: the calibration from the same photographs, varied as far as is tolerated.
         severities, copies: see `Tolerated`.
     """
     decisive = varied.threshold > as_taken.threshold

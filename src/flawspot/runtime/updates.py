@@ -1,4 +1,4 @@
-"""What a manifest says of the updates that a detector went through."""
+"""The manifest's entry for each update of a detector."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class UpdateInfo:
-    """An update that a detector went through.
+    """One update of a detector.
 
     Attributes:
-        created: when, in ISO 8601, UTC.
-        graph_sha256: of the detector that was updated.
-        fingerprint: of the photographs that it was given.
-        images, validation_images: new ones that were learned from, and held out to choose the epoch.
-        calibration_images: new ones that were held out for the threshold.
+        created: time of creation, in ISO 8601, UTC.
+        graph_sha256: hash of the graph of the detector that was updated.
+        fingerprint: fingerprint of the new photographs.
+        images, validation_images: how many new ones were learned from, and how many were held out to choose the epoch.
+        calibration_images: how many new ones were held out for the threshold.
     """
 
     created: str
@@ -26,5 +26,5 @@ class UpdateInfo:
 
 
 def wrong_in_update(update: UpdateInfo) -> bool:
-    """Whether a value is one that no update gives."""
+    """Whether no update gives this value."""
     return min(update.images, update.validation_images, update.calibration_images) < 0

@@ -1,4 +1,4 @@
-"""Films and cameras, by OpenCV: the extra ``flawspot[video]``."""
+"""Reads films and cameras with OpenCV. It needs the extra ``flawspot[video]``."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "t
 
 _CAPTURE_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _MISSING = 2
-"""Pictures that a film may have fewer than it says: what it says is often an estimate."""
+"""How many pictures fewer than announced a film may have. The announced number is often an estimate."""
 
 
 def is_video(name: str) -> bool:
-    """Whether a camera's number, an address or a film is named; a file called ``0`` is a file."""
+    """Whether `name` is a camera's number, an address or a film. A file called ``0`` is a file."""
     if name.lower().startswith(SCHEMES):
         return True
     return (_is_camera(name) and not is_there(name)) or Path(name).suffix.lower() in FILM_SUFFIXES
 
 
 def is_live(name: str) -> bool:
-    """Whether a camera or an address is named, which has no end."""
+    """Whether `name` is a camera or an address, which are endless."""
     return _is_camera(name) or name.lower().startswith(SCHEMES)
 
 
@@ -41,9 +41,9 @@ def _is_camera(name: str) -> bool:
 
 
 def frames(name: str, every: int = 1) -> Iterator[Shot]:
-    """The pictures of a film or camera, each `every`-th one, counted from 0.
+    """Yield the pictures of a film or camera, every `every`-th one, counted from 0.
 
-    A film that breaks off, and a camera that gives no more, end with a shot that says so.
+    A film that is cut off, and a camera that stops, end with a shot that says so.
 
     Raises:
         MissingPackageError: OpenCV is not installed.
@@ -59,7 +59,7 @@ def frames(name: str, every: int = 1) -> Iterator[Shot]:
         if not capture.isOpened():
             what = "there is no such camera or stream" if live else "the film is damaged"
             raise ImageError(f"cannot open {name}: {what}, it is in use, or of a kind that is not read")
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # of a camera the present picture, not one of a second ago
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # so that a camera gives the present picture, not an older one
         promised = 0 if live else int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         yield from _each(capture, name, every, promised, live)
     finally:
@@ -72,7 +72,7 @@ def _each(capture: Any, name: str, every: int, promised: int, live: bool) -> Ite
     while capture.grab():
         if number % every == 0:
             there, pixels = capture.retrieve()
-            # Of a damaged picture it may say that it is there, and have none.
+            # For a damaged picture it may report success without pixels.
             whole = there and pixels is not None
             source = np.ascontiguousarray(pixels[:, :, ::-1]) if whole else ImageError(f"cannot decode {name}")
             yield Shot(name, Path(f"{stem}_{number:06}.jpg"), source, number)
@@ -84,7 +84,7 @@ def _each(capture: Any, name: str, every: int, promised: int, live: bool) -> Ite
 
 @contextlib.contextmanager
 def _local_only() -> Iterator[None]:
-    """A film may be a list of addresses in truth; of a file nothing but files is opened."""
+    """Allow only files: a film may in fact be a list of addresses."""
     before = os.environ.get(_CAPTURE_OPTIONS)
     os.environ[_CAPTURE_OPTIONS] = "protocol_whitelist;file"
     try:
@@ -97,13 +97,13 @@ def _local_only() -> Iterator[None]:
 
 
 def _reader(cv2: Any) -> int:
-    """FFmpeg alone where it is there: of a film that it refuses OpenCV would try readers that write complaints to
-    standard error past everything else."""
+    """Use only FFmpeg if it is available. For a film that FFmpeg refuses, OpenCV would try other readers, which write
+    messages directly to standard error."""
     return int(cv2.CAP_FFMPEG if cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends() else cv2.CAP_ANY)
 
 
 def _opencv() -> Any:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "0")  # it writes to standard error past everything else
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "0")  # FFmpeg writes directly to standard error
     try:
         import cv2
     except ModuleNotFoundError as error:

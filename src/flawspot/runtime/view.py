@@ -1,8 +1,8 @@
-"""How a photograph comes before the network, and where the map lies in it.
+"""How a photograph is fitted to the network's input, and where the map is on the photograph.
 
-A photograph is placed on a *canvas*, which is cut into tiles of the network's input size; the maps of the tiles make up
-the map of the canvas. Without tiles the canvas is the input. Everything is in whole numbers, so that the graph, which
-does the same in ONNX operators, and what is said of a photograph here agree to the pixel.
+A photograph is placed on a *canvas*, which is cut into tiles of the network's input size. The tiles' maps form the map
+of the canvas. Without tiles the canvas is the input. Everything is in integers, so this module and the graph, which
+does the same in ONNX operators, agree to the pixel.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from flawspot.errors import ImageError
 from flawspot.runtime.inspected import Inspected
 
 FITS = ("squash", "pad", "crop")
-"""``squash`` stretches the photograph over the canvas, as the papers do. ``pad`` and ``crop`` keep its proportions: the
-whole of it with a border of the mean colour, or as much as fills the canvas, cut off at both ends."""
+"""``squash`` stretches the photograph over the canvas, as the papers do. ``pad`` and ``crop`` keep its proportions.
+``pad`` shows the whole of it, with a border of the mean colour. ``crop`` fills the canvas, and cuts off both ends."""
 
 MAX_TILES = 256
 MAX_CANVAS = 1 << 25
-"""Pixels of a canvas."""
+"""Most pixels of a canvas."""
 
 
 class Placement(NamedTuple):
-    """Where the whole photograph lies on the canvas, in its pixels; beyond its borders with ``crop``."""
+    """Place of the whole photograph on the canvas, in its pixels. With ``crop`` it extends beyond the canvas."""
 
     top: int
     left: int
@@ -38,14 +38,14 @@ class Placement(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """What a detector sees of a photograph.
+    """How a detector sees a photograph.
 
     Attributes:
-        height, width: of the network's input, in pixels.
+        height, width: size of the network's input, in pixels.
         fit: of `FITS`.
-        rows, columns: of tiles.
-        overlap: (down, across) of neighbouring tiles, in pixels of the canvas; at most half a tile.
-        inspected: which part of the photograph is looked at; None for all of it.
+        rows, columns: the number of rows and columns of tiles.
+        overlap: (down, across) overlap of neighbouring tiles, in pixels of the canvas; at most half a tile.
+        inspected: the inspected part of the photograph; None for all of it.
     """
 
     height: int
@@ -63,12 +63,12 @@ class View:
 
     @property
     def tiles(self) -> int:
-        """How many there are, row by row."""
+        """The number of tiles, counted row by row."""
         return self.rows * self.columns
 
     @property
     def canvas(self) -> tuple[int, int]:
-        """(height, width) of what the photograph is placed on, and of the map."""
+        """(height, width) of the canvas, and of the map."""
         down, across = self.overlap
         return self.rows * (self.height - down) + down, self.columns * (self.width - across) + across
 
@@ -80,11 +80,11 @@ class View:
 
     @property
     def plain(self) -> bool:
-        """Whether photographs are squashed into one square and looked at everywhere, as in the papers."""
+        """Whether photographs are squashed into one square and inspected everywhere, as in the papers."""
         return self == View(self.height, self.height)
 
     def wrong(self) -> bool:
-        """Whether no detector has these values."""
+        """Whether the values are impossible."""
         down, across = (*self.overlap, 0, 0)[:2]
         return (
             not (1 <= self.height <= 4096 and 1 <= self.width <= 4096)
@@ -99,12 +99,12 @@ class View:
         )
 
     def placed(self, image_size: tuple[int, int]) -> Placement:
-        """Where a photograph of (width, height) pixels lies."""
+        """Place of a photograph of (width, height) pixels."""
         wide, high = image_size
         height, width = self.canvas
         if self.fit == "squash":
             return Placement(0, 0, height, width)
-        as_high = (2 * high * width + wide) // (2 * wide)  # where it is as wide as the canvas, rounded
+        as_high = (2 * high * width + wide) // (2 * wide)  # its height if it is as wide as the canvas, rounded
         as_wide = (2 * wide * height + high) // (2 * high)
         if self.fit == "pad":
             tall, broad = max(min(height, as_high), 1), max(min(width, as_wide), 1)
@@ -113,14 +113,14 @@ class View:
         return Placement(-((tall - height) // 2), -((broad - width) // 2), tall, broad)
 
     def reduced(self, image_size: tuple[int, int]) -> tuple[int, int]:
-        """(width, height) that a large photograph of (width, height) may be resized to beforehand: of that the graph
-        makes what it would have made of the photograph."""
+        """(width, height) that a large photograph of (width, height) may be resized to beforehand. The graph makes the
+        same of it as of the photograph itself."""
         place = self.placed(image_size)
         return place.width, place.height
 
     def over_photograph(self, anomaly_map: NDArray[np.float32], image_size: tuple[int, int]) -> NDArray[np.float32]:
-        """The map of the canvas -> a map over the whole photograph of (width, height), and nothing else; 0 where the
-        photograph was cut off."""
+        """Convert the map of the canvas to a map over exactly the whole photograph of (width, height). It is 0 where
+        the photograph was cut off."""
         place = self.placed(image_size)
         if place == (0, 0, *anomaly_map.shape):
             return anomaly_map
@@ -132,8 +132,8 @@ class View:
         return whole
 
     def inside(self, image_size: tuple[int, int]) -> NDArray[np.bool_] | None:
-        """(H, W) of the canvas: where it shows what is to be inspected of a photograph of (width, height); None where
-        that is everywhere."""
+        """(H, W) of the canvas: the places that show an inspected part of a photograph of (width, height); None if all
+        do."""
         place = self.placed(image_size)
         rows, columns = (
             np.arange(length) - first for length, first in zip(self.canvas, (place.top, place.left), strict=True)
@@ -148,8 +148,8 @@ class View:
         return np.stack([canvas[top : top + self.height, left : left + self.width] for top, left in self.origins])
 
     def not_inspected(self, image_size: tuple[int, int]) -> NDArray[np.bool_] | None:
-        """(H, W) over the whole photograph of (width, height), as `over_photograph`: what is not looked at of it; None
-        where all is."""
+        """(H, W) over the whole photograph of (width, height), as for `over_photograph`: the places that are not
+        inspected; None if all are inspected."""
         place = self.placed(image_size)
         cut = place.height > self.canvas[0] or place.width > self.canvas[1]
         if self.inspected is None and not cut:
@@ -159,19 +159,19 @@ class View:
         return np.asarray(self.over_photograph(ones, image_size) == 0)
 
     def sees(self, image_size: tuple[int, int]) -> bool:
-        """Whether anything that is to be inspected of a photograph of (width, height) lies on the canvas."""
+        """Whether any inspected part of a photograph of (width, height) is on the canvas."""
         return self.inspected is None or _sees(self, image_size)
 
     def check_sees(self, image_size: tuple[int, int], path: Path | None = None) -> None:
-        """Refuse a photograph that would be called good for nothing of it was looked at.
+        """Refuse a photograph of which no part is inspected. It would be called good.
 
         Raises:
-            ImageError: nothing that is to be inspected of it lies on the canvas.
+            ImageError: no inspected part of it is on the canvas.
         """
         if not self.sees(image_size):
             width, height = image_size
             raise ImageError(
-                f"{path or 'the photograph'} cannot be inspected: the detector's region lies outside of what it sees "
+                f"{path or 'the photograph'} cannot be inspected: the detector's region is outside of what it sees "
                 f"of {width} x {height} pixels, another shape than it learned from"
             )
 
@@ -190,9 +190,9 @@ def _sees(view: View, image_size: tuple[int, int]) -> bool:
 
 
 def as_view(size: View | int) -> View:
-    """A view as it is; a number for a square of that side."""
+    """A view itself, or a square of that side if `size` is a number."""
     if isinstance(size, View):
         return size
     if not isinstance(size, int):
-        raise TypeError(f"{size!r} is no view and no side")
+        raise TypeError(f"{size!r} is neither a view nor a side")
     return View(size, size)

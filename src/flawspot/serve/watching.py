@@ -66,7 +66,7 @@ class FolderSource(Source):
         # Stored as hashes of path and state, as a line may fill a folder with a hundred thousand files.
         self._taken: set[int] = set()
         self._pending: dict[Path, tuple[tuple[int, int] | None, float]] = {}
-        self._unrecorded: list[int] = []  # likewise
+        self._unrecorded: list[int] = []  # hashes of files that the record could not take
 
     def work(self) -> None:
         """See `Source`."""

@@ -1,4 +1,4 @@
-"""The share found by size as a curve for each contrast: SVG, drawn for a page that sets the colours."""
+"""Draws the share found by size as SVG, with a curve for each contrast. The page sets the colours."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from flawspot.runtime.found_sizes import SPOT, FoundSize, FoundSizes
 from flawspot.smallest.sentences import NAMES, size_of
 
 WIDTH, HEIGHT = 360, 300
-"""Units of the drawing: as wide as a telephone's page, so that its letters are legible there."""
+"""Size of the drawing in SVG units: the width of a phone's page, so that its text is legible there."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 42, 14, 26, 76
 _SHADES = 3
 _MARKERS = ("circle", "square", "triangle")
 _LETTERS_APART = 26
-"""Units between the middles of two sizes' names at least."""
+"""Least distance between the middles of two sizes' names."""
 
 STYLE = """
 .curve text { font: 12px system-ui, sans-serif; fill: var(--ink); } .curve .quiet { fill: var(--quiet); }
@@ -30,7 +30,8 @@ DARK = "--ink: #e9ecf1; --quiet: #a2abb8; --line: #353b45; --s0: #e5c34a; --s1: 
 
 
 def curve(found: FoundSizes, kind: str) -> str:
-    """An SVG element: sizes of one kind on a logarithmic axis, the share found above, its 95 % interval as a bar."""
+    """An SVG element with sizes of one kind on a logarithmic axis, the share found above, and its 95 % interval as a
+    bar."""
     curves = [(contrast, sizes) for (of, contrast), sizes in found.curves().items() if of == kind]
     first = curves[0][1]
     low, high = first[0].width, max(size.width for _, sizes in curves for size in sizes)
@@ -102,7 +103,7 @@ def _marker(number: int, x: float, y: float) -> str:
 
 
 def _key(number: int, count: int, contrast: float) -> list[str]:
-    """What the marker stands for, below the axis."""
+    """The legend of a contrast's marker, below the axis."""
     columns = min(count, 5)
     x = 12 + (WIDTH - 24) / columns * (number % columns)
     y = HEIGHT - 18 + 14 * (number // columns)

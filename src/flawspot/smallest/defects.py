@@ -1,7 +1,7 @@
-"""Scratches and spots of known size and contrast, pasted into a photograph and taken out again.
+"""Scratches and spots of known size and contrast, pasted into a photograph and removed again.
 
-Each is given by the distance to its edge, from which follow its pixels, antialiased, and whether a place of a map is
-near it. Only the pixels around it are touched, so a large photograph costs no more than a small one.
+Each is described by the distance to its edge. This gives its antialiased pixels, and whether a place of a map is near
+it. Only the pixels around it are changed, so a large photograph costs no more than a small one.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from flawspot.data.reading import at_centres
 from flawspot.runtime.found_sizes import SCRATCH, SPOT
 
 RATIO = 4
-"""Length of a scratch in units of its width."""
+"""Ratio of a scratch's length to its width."""
 MOST_BENT = 0.6
-"""By how much a scratch may turn from end to end, in radians either way."""
+"""Largest turn of a scratch from end to end, in radians, in either direction."""
 
 _HALF_OCTAVES = sorted({base << octave for base in (2, 3) for octave in range(20)} | {1})
-"""1, 2, 3, 4, 6, 8, 12, 16, ...: nearly a factor of the square root of two."""
+"""1, 2, 3, 4, 6, 8, 12, 16, ...: steps of about the square root of two."""
 _FINEST = {SPOT: 0.5, SCRATCH: 0.25}
-"""Least width, in the photograph's pixels for one of the map."""
+"""Least width, in the photograph's pixels per pixel of the map."""
 _LARGEST = {SPOT: 1 / 8, SCRATCH: 1 / 16}
 """Largest width, as a share of the photograph's shorter side."""
 _SMALL, _PARTS = 8, 4
-"""Width up to which a defect's edge is drawn by parts of pixels, and into how many each side of a pixel is cut."""
+"""Width up to which a defect's edge is drawn with subpixels, and the number of subpixels along each side of a pixel."""
 _PART_SIDE = 512
-"""Longest side of the copy of a photograph in which the part is looked for."""
+"""Longest side of the copy in which the part is located."""
 
 Photograph = NDArray[np.uint8]
 
 
 def ladder(kind: str, side: int, map_side: int) -> list[tuple[int, int]]:
-    """Lengths and widths that are tried, ascending, in pixels of the photograph: at least one.
+    """The lengths and widths to try, ascending, in pixels of the photograph; at least one.
 
     Args:
-        kind: of defect.
-        side: of the photograph, the shorter one, in pixels.
-        map_side: of the detector's map: what is far smaller than one of its pixels cannot be seen.
+        kind: kind of defect.
+        side: shorter side of the photograph, in pixels.
+        map_side: side of the detector's map. Defects far smaller than one of its pixels cannot be seen.
     """
     low, high = _FINEST[kind] * side / map_side, _LARGEST[kind] * side
     widths = [width for width in _HALF_OCTAVES if low <= width <= high] or [1]
@@ -54,13 +54,13 @@ def ladder(kind: str, side: int, map_side: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a defect of any size lies and how; the same for all sizes and contrasts of a trial.
+    """Place and direction of a defect, the same for all sizes and contrasts of a trial.
 
     Attributes:
-        row, column: of its centre, in pixels of the photograph.
-        angle: of a scratch, in radians.
-        bend: by how much a scratch turns from end to end, in radians.
-        sign: 1 for brighter and -1 for darker than what it lies on.
+        row, column: its centre, in pixels of the photograph.
+        angle: direction of a scratch, in radians.
+        bend: turn of a scratch from end to end, in radians.
+        sign: 1 for brighter than the background, -1 for darker.
     """
 
     row: float
@@ -78,7 +78,7 @@ class Defect:
         kind: scratch or spot.
         length, width: in pixels of the photograph.
         contrast: in grey levels, above 0.
-        place: where it lies, wholly within the photograph.
+        place: its place, wholly within the photograph.
     """
 
     kind: str
@@ -88,9 +88,9 @@ class Defect:
     place: Place
 
     def distance(self, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float64]:
-        """How far points are from its edge, in pixels; below 0 inside. A pixel's centre lies at a half.
+        """Distance of points from its edge, in pixels; negative inside. A pixel's centre has half-integer coordinates.
 
-        A spot is a disc. A scratch is what lies within half its width of an arc, so its ends are round.
+        A spot is a disc. A scratch is everything within half its width of an arc, so its ends are round.
         """
         dy, dx = rows - self.place.row, columns - self.place.column
         if self.kind == SPOT:
@@ -98,10 +98,10 @@ class Defect:
         cosine, sine = math.cos(self.place.angle), math.sin(self.place.angle)
         along, across = cosine * dx + sine * dy, cosine * dy - sine * dx
         spine, bend = self.length - self.width, abs(self.place.bend)
-        if spine * bend < 1e-3:  # straight, or as good as
+        if spine * bend < 1e-3:  # straight, or nearly so
             return np.asarray(np.hypot(np.maximum(np.abs(along) - spine / 2, 0), across) - self.width / 2)
         across = across if self.place.bend > 0 else -across
-        radius = spine / bend  # of the arc, whose middle is the place and whose centre lies across
+        radius = spine / bend  # radius of the arc; its middle is the place, and its centre lies across
         on_arc = np.abs(np.arctan2(along, radius - across)) <= bend / 2
         to_arc = np.abs(np.hypot(along, across - radius) - radius)
         to_end = np.hypot(np.abs(along) - radius * math.sin(bend / 2), across - radius * (1 - math.cos(bend / 2)))
@@ -109,7 +109,8 @@ class Defect:
 
 
 def at(place: Place, kind: str, size: tuple[int, int], contrast: float, shape: tuple[int, ...]) -> Defect:
-    """The defect of this (length, width) at `place`, moved inwards where it would leave a photograph (H, W, ...)."""
+    """The defect of this (length, width) at `place`, moved inwards if it would extend beyond a photograph (H, W,
+    ...)."""
     half = size[0] / 2
     row, column = (
         min(max(centre, half), side - half) if side >= 2 * half else side / 2
@@ -126,7 +127,7 @@ def places(
     Args:
         image: (H, W, 3).
         generators: one for each trial.
-        hidden: (H', W') over the photograph, where no defect's centre is to lie; None: anywhere on the part.
+        hidden: (H', W') over the photograph, where no defect's centre may be; None: anywhere on the part.
     """
     height, width = image.shape[:2]
     scale = max(max(height, width) // _PART_SIDE, 1)
@@ -145,10 +146,10 @@ def places(
 
 @contextlib.contextmanager
 def pasted(image: Photograph, defect: Defect) -> Iterator[None]:
-    """Have `defect` in `image` (H, W, 3) for the length of a ``with`` block; in place, and as it was afterwards.
+    """Paste `defect` into `image` (H, W, 3) in place for a ``with`` block, and restore the image afterwards.
 
-    All three channels change by the contrast, so what lies below stays visible. Where it would leave 0 to 255, and
-    there is more room on the other side, it is darker in the place of brighter or the reverse.
+    All three channels change by the contrast, so the background stays visible. If a value would leave 0 to 255 and
+    there is more room on the other side, the sign is reversed.
     """
     reach = defect.length / 2 + 2
     (top, bottom), (left, right) = (
@@ -170,7 +171,7 @@ def pasted(image: Photograph, defect: Defect) -> Iterator[None]:
 
 
 def _cover(defect: Defect, top: int, bottom: int, left: int, right: int) -> NDArray[np.float32]:
-    """How much of each pixel it covers, in [0, 1]; of a small one by parts of pixels, for its edge is curved there."""
+    """The coverage of each pixel, in [0, 1]; with subpixels for a small defect, whose edge is curved within a pixel."""
     parts = _PARTS if defect.width <= _SMALL else 1
     rows, columns = np.ogrid[top * parts : bottom * parts, left * parts : right * parts]
     distance = defect.distance((rows + 0.5) / parts, (columns + 0.5) / parts)
@@ -179,7 +180,7 @@ def _cover(defect: Defect, top: int, bottom: int, left: int, right: int) -> NDAr
 
 
 def excerpt(image: Photograph, defect: Defect, side: int) -> Image.Image:
-    """What a defect looks like: a square of the photograph around it, of at most `side` pixels."""
+    """A picture of a defect: a square of the photograph around it, of at most `side` pixels."""
     height, width = image.shape[:2]
     wanted = min(max(round(1.5 * defect.length), min(height, width) // 6), height, width)
     top, left = (

@@ -1,7 +1,7 @@
-"""How small a defect a detector finds: defects of known sizes and contrasts, pasted into good photographs.
+"""Measures how small a defect a detector finds, with defects of known sizes and contrasts pasted into good photographs.
 
-Photographs that are called anomalous without a defect are left out beforehand: whatever was found in them would not be
-the defect. What counts as found is said in `flawspot.smallest.trying`.
+Photographs that are called anomalous without a defect are left out first, because a finding in them would not be the
+defect. `flawspot.smallest.trying` defines when a defect counts as found.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from flawspot.texts import counted, counted_digits, shortened, visible
 
 TRIALS = 20
 CONTRASTS = (20.0, 40.0, 80.0)
-"""Grey levels of 255."""
+"""Default contrasts, in grey levels of 255."""
 SHARE = 0.9
 _MOST_CONTRASTS = 10
 
 
 @dataclass(frozen=True, repr=False)
 class SmallestDefect:
-    """Which pasted defects a detector finds. Made by `smallest_defect`.
+    """The pasted defects that a detector finds. Made by `smallest_defect`.
 
     Attributes:
         found: the figures, which `Artifact.with_smallest` puts into an artifact.
-        examples: one defect of each kind and size, of the middle contrast, the same place for all.
+        examples: one defect of each kind and size, at the middle contrast, all at the same place.
         skipped: photographs that could not be read or inspected, with the reason.
-        false_alarms: good photographs that are called anomalous without a defect, and so were left out.
-        data: the photographs, and what was taken for what.
+        false_alarms: good photographs that were left out, as they are called anomalous without a defect.
+        data: the photographs, and how their folders were read.
     """
 
     found: FoundSizes
@@ -57,11 +57,11 @@ class SmallestDefect:
         return f"SmallestDefect({'; '.join(self.sentences())})"
 
     def sentences(self) -> list[str]:
-        """For each kind and contrast the smallest size from which on enough are found, or that none is."""
+        """For each kind and contrast, the smallest size from which on enough are found, or that there is none."""
         return sentences(self.found)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dicts and lists, fit for JSON."""
+        """The result as plain dicts and lists for JSON."""
         return {
             **dataclasses.asdict(self.found),
             "about": about(self.found),
@@ -89,24 +89,24 @@ def smallest_defect(
         >>> found.sentences()[1]
         'spots of 2 pixels across and more, 80 grey levels: 20 of 20 (0.84 to 1.00)'
 
-    What is found of pasted defects is no promise for real ones, which differ in more than size and contrast. The
-    photographs are good ones that the detector has not learned from: those held out for its threshold, else good test
-    photographs; where there are none, those that it has learned from, and the result says so.
+    Results on pasted defects are no promise for real ones, which differ in more than size and contrast. The photographs
+    are good ones that the detector has not learned from: those held out for its threshold, else good test photographs.
+    If there are none, training photographs are used, and the result says so.
 
     Args:
-        detector: the .onnx file; or what `flawspot.train` or `flawspot.load` returned.
+        detector: the .onnx file; or the result of `flawspot.train` or `flawspot.load`.
         data: photographs, as for `flawspot.train`; see ``docs/data.md``.
-        good: names of the folders or labels that are good, likewise.
-        trials: of each kind, size and contrast, 1 to 1000; each takes a prediction.
-        contrasts: grey levels by which defects differ from what they lie on, above 0 and up to 255; ten at most.
-        share: of the trials that makes a size count as found in `SmallestDefect.sentences`, in (0, 1].
-        seed: of photographs, places, directions and signs.
-        progress: whether to show how far it is, or a `Progress` that is told.
+        good: names of the folders or labels that are good, as for `flawspot.train`.
+        trials: number of trials for each kind, size and contrast, 1 to 1000. Each takes a prediction.
+        contrasts: contrasts of the defects to their background, in grey levels, above 0 and up to 255; at most ten.
+        share: share of trials, in (0, 1], from which on a size counts as found in `SmallestDefect.sentences`.
+        seed: seed for the choice of photographs, places, directions and signs.
+        progress: whether to show progress, or a `Progress` that is told.
 
     Raises:
-        ArtifactError: a file that is no artifact.
-        ConfigurationError: a number outside its range.
-        DataError: no good photographs, none that can be read, or only such as are false alarms.
+        ArtifactError: the file is not an artifact.
+        ConfigurationError: a number is outside its range.
+        DataError: there are no good photographs, none can be read, or all are false alarms.
         InspectionError: the detector fails on a photograph with a defect.
     """
     levels = _checked(trials, contrasts, share, seed)
@@ -138,7 +138,7 @@ def smallest_defect(
 
 
 def _checked(trials: int, contrasts: Sequence[float], share: float, seed: int) -> list[float]:
-    """The contrasts, ascending; refuses what is out of range."""
+    """The contrasts, ascending. Refuses values out of range."""
     check_seed(seed)
     if not isinstance(trials, int) or not 1 <= trials <= MAX_TRIALS:
         raise ConfigurationError(
@@ -160,7 +160,7 @@ def _shown(number: float) -> str:
 
 
 def _candidates(folder: ImageFolder, detector: Detector) -> tuple[list[Path], bool]:
-    """Good photographs, and whether the detector has learned from them, or may have."""
+    """Good photographs, and whether the detector has learned, or may have learned, from them."""
     calibration = detector.manifest.calibration
     resting = resting_on(folder.train, calibration)
     if resting and not calibration.folds:
@@ -176,7 +176,7 @@ def _candidates(folder: ImageFolder, detector: Detector) -> tuple[list[Path], bo
 
 
 def _without_defects(detector: Detector, candidates: list[Path], trials: int, seed: int, progress: Progress) -> Seen:
-    """Look at photographs, in an order drawn by `seed`, until there is one for each trial."""
+    """Inspect photographs in a random order until there is one for each trial."""
     order = np.random.default_rng([seed, len(candidates)]).permutation(len(candidates))
     paths = [candidates[row] for row in order]
     seen = Seen()

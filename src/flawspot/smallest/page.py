@@ -1,4 +1,4 @@
-"""What is found of pasted defects as one HTML page that needs no network: sentences, curves and pictures."""
+"""The result on pasted defects as one HTML page that needs no network: sentences, curves and pictures."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ figure {{ margin: 0; }} img {{ width: 100%; height: auto; }} figcaption {{ font-
 
 
 def write_page(measured: SmallestDefect, title: str, path: Path) -> None:
-    """Write the page, as a whole or not at all.
+    """Write the page, completely or not at all.
 
     Args:
-        measured: by `flawspot.smallest_defect`.
-        title: what the detector is.
+        measured: the result of `flawspot.smallest_defect`.
+        title: description of the detector.
         path: an .html file.
 
     Raises:
@@ -52,8 +52,8 @@ def write_page(measured: SmallestDefect, title: str, path: Path) -> None:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{heading}</title><style>{_STYLE}</style></head><body>
 <h1>{heading}</h1>
-<p>Of {html.escape(about(found))}. Real defects differ in more than size and contrast.
-Intervals hold with 95 % confidence; the broken line is {found.share:.0%}.</p>
+<p>Measured on {html.escape(about(found))}. Real defects differ in more than size and contrast.
+Intervals have 95 % confidence. The dashed line is {found.share:.0%}.</p>
 <ul>{said}</ul>
 <div class="kinds">{charts}</div>
 {sections}
@@ -79,7 +79,7 @@ def _section(measured: SmallestDefect, kind: str) -> str:
             f'<div class="pictures">{figures}</div>'
         )
     return (
-        f"<h2>{NAMES[kind].capitalize()}</h2><p>Found of {found.trials} (95 %), by grey levels:</p>"
+        f"<h2>{NAMES[kind].capitalize()}</h2><p>Found of {found.trials} (95 % interval), by contrast:</p>"
         f'<div class="wide"><table><tr><th>pixels</th>{head}</tr>{rows}</table></div>{shown}'
     )
 

@@ -1,4 +1,4 @@
-"""What a detector finds of pasted defects, in sentences; `flawspot info` says them too."""
+"""The result on pasted defects in sentences, also for `flawspot info`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAMES = {"scratch": "scratches", "spot": "spots"}
 
 
 def about(found: FoundSizes) -> str:
-    """What was done, on what, in one sentence."""
+    """How it was measured, in one sentence."""
     low, high = (" x ".join(map(str, size)) for size in (found.from_size, found.to_size))
     sizes = low if low == high else f"{low} to {high}"
     learned = ", some perhaps learned from" if found.learned else " that it has not learned from"
@@ -26,23 +26,23 @@ def about(found: FoundSizes) -> str:
 
 
 def sentences(found: FoundSizes) -> list[str]:
-    """For each kind and contrast the smallest size from which on enough are found, or that none is."""
+    """For each kind and contrast, the smallest size from which on enough are found, or that there is none."""
     return [_sentence(found, kind, contrast) for kind, contrast in found.curves()]
 
 
 def size_of(size: FoundSize) -> str:
-    """``12 x 3``, or ``12`` of a spot."""
+    """``12 x 3``, or ``12`` for a spot."""
     return str(size.width) if size.kind == SPOT else f"{size.length} x {size.width}"
 
 
 def share_of(size: FoundSize, trials: int) -> str:
-    """How many were found, with the interval of 95 %."""
+    """The number found, with its 95 % interval."""
     low, high = wilson(size.found, trials)
     return f"{size.found} of {trials} ({low:.2f} to {high:.2f})"
 
 
 def cell_of(size: FoundSize, trials: int) -> str:
-    """The same in a column whose head says of how many."""
+    """The number found and its interval, for a column whose heading gives the number of trials."""
     low, high = wilson(size.found, trials)
     return f"{size.found} ({low:.2f}-{high:.2f})"
 

@@ -1,10 +1,10 @@
-"""Defects pasted one after the other, and whether the detector finds each.
+"""Pastes defects one by one, and checks whether the detector finds each.
 
-A pasted defect is *found* where the photograph with it is called anomalous at the detector's threshold and a place of
-the map above the threshold lies on the defect or within `TOLERANCE` of it.
+A pasted defect is *found* if two conditions hold. The photograph with it is called anomalous at the detector's
+threshold, and a place of the map above the threshold is on the defect or within `TOLERANCE` of it.
 
-A trial is a photograph, a place, a direction and a sign, the same for every size and contrast, so that a curve shows
-what size and contrast do and not where the defects happened to lie.
+A trial is a photograph, a place, a direction and a sign. It is the same for every size and contrast, so a curve shows
+the effect of size and contrast, not of chance places.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from flawspot.runtime.regions import above
 from flawspot.smallest.defects import Defect, at, excerpt, ladder, pasted, places
 
 TOLERANCE = 1 / 32
-"""As a share of the photograph's shorter side: as far as a map, which is smoothed, may be beside the defect."""
+"""As a share of the photograph's shorter side. A smoothed map may be beside the defect by so much."""
 _EXCERPT = 240
-"""Pixels of the side of a picture of a defect."""
+"""Side of a defect's picture, in pixels."""
 
 Key = tuple[str, int, int, float]
 """Kind, length, width and contrast."""
@@ -37,12 +37,12 @@ Key = tuple[str, int, int, float]
 
 @dataclass(frozen=True)
 class Example:
-    """What one of the pasted defects looks like.
+    """A picture of a pasted defect.
 
     Attributes:
         key: its kind, length, width and contrast.
-        picture: of it and what lies around.
-        is_found: whether the detector has found this one.
+        picture: the picture with its surroundings.
+        is_found: whether the detector has found it.
     """
 
     key: Key
@@ -52,11 +52,11 @@ class Example:
 
 @dataclass
 class Seen:
-    """Good photographs as they are.
+    """Good photographs without defects.
 
     Attributes:
-        sizes: (width, height) of those that are called good, at most one for each trial.
-        map_side: of the detector's map, the longer one.
+        sizes: (width, height) of those called good, at most one for each trial.
+        map_side: longer side of the detector's map.
         skipped: those that could not be read or inspected, with the reason.
         false_alarms: those that are called anomalous.
     """
@@ -69,14 +69,14 @@ class Seen:
 
 @dataclass
 class Tried:
-    """What is counted while defects are pasted.
+    """Counts the found defects.
 
     Attributes:
-        detector: that looks.
-        trials: of each kind, size and contrast.
+        detector: the detector.
+        trials: number of trials for each kind, size and contrast.
         levels: the contrasts, ascending.
-        seed: of places, directions and signs.
-        counts: how many were found.
+        seed: seed of places, directions and signs.
+        counts: the numbers found.
         examples: see `Example`.
     """
 
@@ -89,7 +89,7 @@ class Tried:
 
     def run(self, seen: Seen, progress: Progress) -> None:
         """Try every kind, size and contrast in every trial."""
-        # In every photograph the largest must have room.
+        # The largest defect must fit into every photograph.
         side = min(min(size) for size in seen.sizes.values())
         self.counts = {
             (kind, *size, level): 0
@@ -99,7 +99,7 @@ class Tried:
         }
         total = len(self.counts) * self.trials
         with warnings.catch_warnings():
-            # What there is to say of the depth of a photograph was said when it was read; here it is of 8 bits.
+            # Warnings about the photograph's depth were given when it was read; the copy here has 8 bits.
             warnings.simplefilter("ignore", FlawspotWarning)
             for key, is_found in progress.track(self._each(list(seen.sizes)), "pasting defects", total):
                 self.counts[key] += is_found
@@ -121,7 +121,7 @@ class Tried:
 
 
 def shows(prediction: Prediction, defect: Defect) -> bool:
-    """Whether the detector has found the defect; see the module."""
+    """Whether the detector has found the defect; see the module's description."""
     marked = above(prediction.map, prediction.calibration.region_threshold)
     if not prediction.is_anomalous or not marked.any():
         return False
@@ -129,5 +129,5 @@ def shows(prediction: Prediction, defect: Defect) -> bool:
     cell_height, cell_width = height / marked.shape[0], width / marked.shape[1]
     rows, columns = np.nonzero(marked)
     distance = defect.distance((rows + 0.5) * cell_height, (columns + 0.5) * cell_width)
-    # Centres of the map's pixels are looked at, so that where these are large they are part of the tolerance.
+    # The centres of the map's pixels are compared, so for large pixels their size is part of the tolerance.
     return bool(distance.min() <= max(TOLERANCE * min(width, height), float(np.hypot(cell_height, cell_width))))

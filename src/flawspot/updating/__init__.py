@@ -1,4 +1,4 @@
-"""A new artifact from an old one and new good photographs, without the old ones."""
+"""Makes a new artifact from an old one and new good photographs, without the old photographs."""
 
 from flawspot.updating.report import Report
 from flawspot.updating.road import Updated, update

@@ -1,4 +1,4 @@
-"""The end of an update: a new threshold, the manifest, what is kept for the next one, and what has changed."""
+"""The end of an update: a new threshold, the manifest, the next state, and the report."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ from flawspot.updating.report import Report
 from flawspot.updating.reservoir import joined, sampled
 
 PASTED = 60
-"""New photographs that get a pasted defect."""
-BY_HAND = "the threshold that was set by hand is gone: the new one is for the false-alarm rate"
+"""Number of new photographs with a pasted defect."""
+BY_HAND = "the threshold that was set by hand is replaced by one for the false-alarm rate"
 _FEW = 4
-"""Scores, of which none can be said to lie far out."""
+"""So few scores cannot have outliers."""
 
 
 @dataclass(frozen=True)
 class Old:
-    """The detector that is updated, with its state."""
+    """The detector to update, with its state."""
 
     artifact: Artifact
     state: State
 
     @property
     def manifest(self) -> Manifest:
-        """Of the artifact."""
+        """The manifest of the artifact."""
         return self.artifact.manifest
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What an update has learned.
+    """The result of learning.
 
     Attributes:
-        model: the graph with it.
-        changed: what the method says.
-        fresh: features of the new photographs that are kept, by role.
-        scores: of every new photograph by the old detector, by name.
+        model: the graph with the new constants.
+        changed: the method's description of the change.
+        fresh: features of the new photographs to keep, by role.
+        scores: score of every new photograph by the old detector, by name.
     """
 
     model: bytes
@@ -68,11 +68,11 @@ class Learned:
 
 @dataclass(frozen=True)
 class After:
-    """The new one.
+    """The new detector.
 
     Attributes:
-        artifact: with its state.
-        scores: of the held-out photographs, old and new, that set the threshold, the new ones last.
+        artifact: the artifact with its state.
+        scores: scores of the held-out photographs, old and new, that set the threshold; the new ones are last.
     """
 
     artifact: Artifact
@@ -80,8 +80,8 @@ class After:
 
     @property
     def state(self) -> State:
-        """Of the artifact."""
-        assert self.artifact.state is not None  # `finished` gives it one
+        """The state of the artifact."""
+        assert self.artifact.state is not None  # `finished` sets it
         return self.artifact.state
 
 
@@ -93,15 +93,15 @@ def finished(
     seed: int,
     progress: Progress,
 ) -> After:
-    """Set the threshold and describe.
+    """Set the threshold, and write manifest and state.
 
     Args:
-        old: the detector that was updated.
-        new: the photographs.
-        learned: from them.
-        false_alarm_rate: None for the old one's.
-        seed: of what is drawn.
-        progress: told of it.
+        old: the detector to update.
+        new: the new photographs.
+        learned: the result of learning from them.
+        false_alarm_rate: the rate; None for the old one's.
+        seed: seed of random choices.
+        progress: told of the steps.
     """
     manifest = old.manifest
     held_out, model = joined(old.state.of(CALIBRATION), learned.fresh[CALIBRATION]), learned.model
@@ -130,7 +130,7 @@ def finished(
 
 
 def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> Report:
-    """What has changed, on the photographs that neither detector has learned from."""
+    """The changes, measured on photographs that neither detector has learned from."""
     limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
     held_out_before = old.state.of(CALIBRATION)
     count = len(held_out_before)
@@ -161,7 +161,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
 
 
 def nothing_new(old: Old, new: NewPhotographs, seconds: float) -> Report:
-    """Where the detector knows every photograph."""
+    """The result if the detector already knows every photograph."""
     calibration = old.manifest.calibration
     return Report(
         known=new.known,
@@ -169,7 +169,7 @@ def nothing_new(old: Old, new: NewPhotographs, seconds: float) -> Report:
         threshold_before=calibration.threshold,
         threshold=calibration.threshold,
         promised_rate=calibration.promised_rate,
-        told=("nothing is new: the artifact stays as it is",),
+        told=("nothing is new: the artifact is not changed",),
         seconds=round(seconds, 3),
     )
 
@@ -198,7 +198,7 @@ def _scores(model: bytes, photographs: Kept) -> list[float]:
 
 
 def _pasted(session: InferenceSession, new: NewPhotographs, manifest: Manifest, seed: int) -> list[float]:
-    """Scores of new photographs with a pasted defect each: held-out ones first, as in training."""
+    """Scores of new photographs with one pasted defect each; held-out ones first, as in training."""
     generator = np.random.default_rng([seed, PASTED])
     learned = np.concatenate([new.fit, new.validation])
     rows = np.concatenate([generator.permutation(new.calibration), generator.permutation(learned)])[:PASTED]
@@ -228,8 +228,8 @@ def _described(old: Old, new: NewPhotographs, calibration: CalibrationInfo) -> M
 
 
 def _seen(manifest: Manifest, role: str) -> int:
-    """How many photographs of a role there were, in training and in all updates; of those that are learned from, or
-    choose the epoch, with their copies."""
+    """The number of photographs of a role, in training and in all updates. For learning and for choosing the epoch,
+    their copies count too."""
     held_out = "calibration_images"
     name = {CALIBRATION: held_out, VARIED: held_out, VALIDATION: "validation_images", REPLAY: "images"}[role]
     count = sum(int(getattr(each, name)) for each in (manifest.training, *manifest.updates))

@@ -1,4 +1,4 @@
-"""The new good photographs of an update: which of them are new, and which serve for what."""
+"""The new good photographs of an update: which are really new, and what each is used for."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class NewPhotographs:
     """Good photographs that the detector does not know.
 
     Attributes:
-        root: the folder they lie in.
-        images, hashes: their files, and the beginnings of these files' sha256.
-        groups: (N,) which of them show one part, from 0.
-        fit, validation, calibration: rows to learn from, to choose the epoch by, and that set the threshold.
-        known: how many more there were that the detector has learned from, or that were held out before.
+        root: their folder.
+        images, hashes: their files, and the beginnings of the files' sha256.
+        groups: (N,) number of the part that each shows, from 0.
+        fit, validation, calibration: rows to learn from, to choose the epoch, and to set the threshold.
+        known: number of other photographs that the detector has learned from, or that were held out before.
         skipped: names of files that could not be read.
         fingerprint: sha256 over names and contents of `images`.
     """
@@ -50,7 +50,7 @@ class NewPhotographs:
     fingerprint: str
 
     def name(self, row: int) -> str:
-        """Of one of them, below the folder."""
+        """Name of one of them, below the folder."""
         return name_below(self.images[row], self.root)
 
 
@@ -66,22 +66,22 @@ def read_new(
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> NewPhotographs:
-    """Open every good photograph once, leave out those that are known, and divide the others by whole groups.
+    """Open every good photograph once, leave out the known ones, and split the others by whole groups.
 
     Args:
         data: as for `flawspot.train`.
         known: beginnings of the sha256 of photographs that were learned from or held out before.
         good: names of the folders or labels that are good.
-        group: which photographs show one part; None takes near-duplicates together.
+        group: which photographs show one part; None groups near-duplicates.
         fraction: the share that is held out for the threshold.
-        validating: the share of the others that is held out to choose the epoch by.
-        seed: of both.
-        strict: fail at what cannot be read.
+        validating: the share of the others that is held out to choose the epoch.
+        seed: seed of both choices.
+        strict: fail at the first photograph that cannot be read.
         progress: told of every photograph.
 
     Raises:
-        DataError: no good photographs.
-        ImageError: with `strict`, one that cannot be read.
+        DataError: there are no good photographs.
+        ImageError: with `strict`, a photograph cannot be read.
     """
     folder = open_data(data, good)
     if not folder.train:
@@ -91,7 +91,7 @@ def read_new(
     for _, reason in checked.skipped:
         progress.note(f"left out: {reason}")
     if not checked.readable:
-        raise DataError(f"not one of the photographs in {folder.root} can be read")
+        raise DataError(f"none of the photographs in {folder.root} can be read")
     hashes = [content_hash(path) for path in checked.readable]
     seen, new = set(known), []
     for row, found in enumerate(hashes):
@@ -127,9 +127,9 @@ def read_new(
 
 
 def divided(groups: Rows, fraction: float, validating: float, seed: int) -> tuple[Rows, Rows, Rows]:
-    """Rows to learn from, to choose the epoch by, and that set the threshold, by whole groups.
+    """Split rows by whole groups: to learn from, to choose the epoch, and to set the threshold.
 
-    Of a few groups the first goes to what is learned, the next to the threshold: an update from one part is one.
+    With few groups, the first is learned from and the next sets the threshold: an update from one part learns from it.
     """
     none = np.empty(0, np.int64)
     if not len(groups):

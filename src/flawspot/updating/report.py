@@ -1,4 +1,4 @@
-"""What an update has changed: what a person looks at before approving it."""
+"""The report on an update, which a person reads before approving it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ class Report:
     """An update in numbers.
 
     Attributes:
-        learned, held_out, validated: new photographs that were learned from, that set the threshold, and that chose the
-            epoch.
-        known: photographs that were left out since the detector knows them.
+        learned, held_out, validated: numbers of new photographs that were learned from, that set the threshold, and
+            that chose the epoch.
+        known: number of photographs that were left out because the detector knows them.
         not_inspected: names of files that could not be read.
-        threshold_before, threshold: of the image score.
-        promised_rate: of false alarms, by old and new held-out photographs.
-        new_alarms_before, new_alarms: of the new held-out photographs, how many the old and the new detector call
+        threshold_before, threshold: thresholds of the image score before and after.
+        promised_rate: promised false-alarm rate, from old and new held-out photographs.
+        new_alarms_before, new_alarms: how many of the new held-out photographs the old and the new detector call
             anomalous.
-        old_held_out: how many photographs of earlier days set the threshold as well.
-        old_alarms_before, old_alarms: of these, likewise.
-        told: what the method says of it, a line each.
-        anomalous_before: of all new photographs, how many the old detector calls anomalous. Where these are most of
-            them, no one stands out among `suspects`: all parts have changed, or all are bad.
-        suspects: names of new photographs that score far above the other new ones by the old detector: they may show
+        old_held_out: number of photographs of earlier days that also set the threshold.
+        old_alarms_before, old_alarms: how many of these the old and the new detector call anomalous.
+        told: the method's remarks, one line each.
+        anomalous_before: how many of all new photographs the old detector calls anomalous. If these are most of them,
+            none stands out among `suspects`: all parts have changed, or all are bad.
+        suspects: names of new photographs that score far above the other new ones by the old detector. They may show
             bad parts.
-        seconds: it took.
+        seconds: seconds that it took.
     """
 
     learned: int = 0
@@ -49,5 +49,5 @@ class Report:
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The report as plain values for JSON."""
         return dataclasses.asdict(self)

@@ -1,4 +1,4 @@
-"""Kept photographs of old and new days together, within their budget."""
+"""Keeps a sample of photographs of old and new days within a budget."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flawspot.runtime.state import Kept, stacked
 
 
 def joined(old: Kept, new: Kept) -> Kept:
-    """Both, with the groups of the new ones behind those of the old."""
+    """Join old and new ones. The groups of the new ones are numbered after those of the old."""
     numbers = {
         group: number for number, group in enumerate(dict.fromkeys(old.groups))
     }  # however often, they stay small
@@ -20,17 +20,18 @@ def joined(old: Kept, new: Kept) -> Kept:
 
 
 def sampled(old: Kept, new: Kept, seen: int, limit: int, seed: int) -> Kept:
-    """As many of both as fit the budget, drawn so that every photograph ever seen is as likely as any other.
+    """Keep as many of both as fit the budget. Every photograph ever seen is equally likely to be kept.
 
-    The old ones are a sample of all before them, so how many of them stay is a draw without replacement from as many
-    as they stand for and the new ones (a reservoir; Vitter, Random sampling with a reservoir, 1985).
+    The old ones are a sample of all before them. The number of old ones to keep is therefore drawn without replacement,
+    from all photographs that they stand for and the new ones (a reservoir; Vitter, Random sampling with a reservoir,
+    1985).
 
     Args:
-        old: kept so far.
-        new: of this update.
-        seen: how many photographs the old ones were drawn from.
-        limit: the bytes that they may take.
-        seed: of the draw.
+        old: the ones kept so far.
+        new: those of this update.
+        seen: the number of photographs that the old ones were drawn from.
+        limit: the budget, in bytes.
+        seed: seed of the draw.
     """
     both = joined(old, new)
     if not len(both) or both.nbytes <= limit:

@@ -1,8 +1,8 @@
-"""From an artifact, its state and new good photographs to a new artifact and its state.
+"""Updates a detector: from an artifact, its state and new good photographs to a new artifact and its state.
 
-Nothing of it needs torch unless the method does: features come from the artifact's own graph, and what was learned is
-written into the graph's constants. The old photographs are not needed. The threshold is set anew by held-out
-photographs of old and new days together, all scored by the new detector.
+It needs torch only if the method does. Features come from the artifact's own graph, and the learned values are written
+to the graph's constants. The old photographs are not needed. The threshold is set again by held-out photographs of old
+and new days, all scored by the new detector.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ DEFAULT_FRACTION = 0.2
 
 @dataclass(frozen=True)
 class Updated:
-    """What `update` returns.
+    """The result of `update`.
 
     Attributes:
-        artifact: the new one, with its state; the old one where nothing was new.
-        report: what has changed.
+        artifact: the new artifact with its state; the old one if nothing was new.
+        report: the changes.
     """
 
     artifact: Artifact
@@ -67,30 +67,30 @@ def update(
     trusted_keys: Sequence[Key] | None = None,
     progress: Progress | bool = True,
 ) -> Updated:
-    """Make a new artifact that has learned from new good photographs as well.
+    """Make a new artifact that has also learned from new good photographs.
 
-    Photographs that the detector knows already are left out, so the same ones twice change nothing. The old artifact
-    and its state stay as they are.
+    Photographs that the detector knows are left out, so giving the same ones twice changes nothing. The old artifact
+    and its state are not changed.
 
     Args:
-        artifact: that was trained with ``state=True``, or its file.
+        artifact: an artifact that was trained with ``state=True``, or its file.
         data: new good photographs, as for `flawspot.train`.
-        state: of the artifact, or its file; None takes the artifact's own, or the file beside it.
+        state: the artifact's state, or its file; None takes the state in the artifact, or the file beside it.
         output: where to write the new artifact, an .onnx file, with its state beside it; None writes nothing.
         good: names of the folders or labels that are good; empty for the usual ones.
         group: which photographs show one part, as for `flawspot.train`.
         calibration_fraction: the share of the new photographs that is held out for the threshold, in (0, 1).
-        false_alarm_rate: None keeps the one that was asked for in training.
+        false_alarm_rate: the rate; None keeps the one of training.
         seed: of every random choice.
         strict: fail at the first photograph that cannot be read.
-        trusted_keys: public keys, of which one must have signed the artifact's file; None takes those that
-            FLAWSPOT_TRUSTED_KEYS names. The new artifact is not signed: who approves it signs it.
+        trusted_keys: public keys. One of them must have signed the artifact's file. None takes the keys in
+            FLAWSPOT_TRUSTED_KEYS. The new artifact is not signed; the person who approves it signs it.
         progress: as for `flawspot.train`.
 
     Raises:
-        ArtifactError: the artifact was not trained to be updated, or the state is of another one.
-        ConfigurationError: a value out of its range, or a method that cannot be updated.
-        DataError: no good photographs.
+        ArtifactError: the artifact was not trained to be updated, or the state belongs to another one.
+        ConfigurationError: a value is out of its range, or the method cannot be updated.
+        DataError: there are no good photographs.
         SignatureError: the artifact is not signed by a trusted key.
         MissingPackageError: the method needs torch, which is not installed.
     """
@@ -154,25 +154,25 @@ def _check_output(
         raise ConfigurationError(f"the output {path} must be an .onnx file; its state is written beside it")
     if not isinstance(artifact, Artifact):
         if _same(path, artifact):
-            raise ConfigurationError(f"{path} is what is updated: give another name, an update is a new artifact")
+            raise ConfigurationError(f"{path} is the artifact to update: give another name for the new one")
         state = beside(artifact) if state is None else state
     if state is not None and not isinstance(state, State) and _same(beside(path), state):
         raise ConfigurationError(
-            f"{beside(path)}, where the state of {path} goes, is that of the old artifact: give another name"
+            f"{beside(path)}, where the state of {path} goes, is the old artifact's state: give another name"
         )
     check_writable(path)
     check_writable(beside(path))
 
 
 def _same(one: Path, other: str | os.PathLike[str]) -> bool:
-    """Whether both are one file, under whatever names: by links, or on a disk that knows no capital letters."""
+    """Whether both are one file under different names: by links, or on a disk that ignores case."""
     with contextlib.suppress(OSError):
         return one.samefile(other)
     return one.resolve() == Path(other).resolve()
 
 
 def _learned(old: Old, new: NewPhotographs, updater: type[Updater], seed: int, progress: Progress) -> Learned:
-    """One photograph after the other."""
+    """Score the photographs one by one."""
     manifest, state = old.manifest, old.state
     layers = layers_of(old.artifact.model)
     eye, mind = Eye(old.artifact.model, layers), Mind(old.artifact.model, layers)
@@ -214,7 +214,8 @@ def _learned(old: Old, new: NewPhotographs, updater: type[Updater], seed: int, p
 
 @contextlib.contextmanager
 def _fitting() -> Iterator[None]:
-    """A state comes from a file, and may hold numbers of any shape: what they lead to is an error of one line."""
+    """Call the method with the state. A state from a file may hold numbers of any shape, which must give an error of
+    one line."""
     try:
         yield
     except (ValueError, IndexError, KeyError, TypeError, AssertionError, RuntimeError, ArithmeticError) as error:
@@ -225,10 +226,10 @@ def _fitting() -> Iterator[None]:
 
 
 def _check_kept(state: State, seen: Seen) -> None:
-    """What is kept must have the shape of what is seen now.
+    """Check that the kept features have the shape of new ones.
 
     Raises:
-        ArtifactError: it has not.
+        ArtifactError: they have not.
     """
     tiles = len(next(iter(seen.maps.values())))
     for role, kept_ones in state.kept.items():

@@ -1,4 +1,4 @@
-"""What each new photograph is used for, and the copies of it that are varied within what a detector tolerates."""
+"""The use of each new photograph, and of its copies that are varied within the detector's tolerance."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from flawspot.updating.new_photographs import NewPhotographs
 
 
 class Use(NamedTuple):
-    """One look at a photograph.
+    """One use of a photograph.
 
     Attributes:
-        row: which photograph.
-        role: what for, of `flawspot.runtime.state.ROLES`; what is learned from has that of what may be learned again.
-        copy: 0 for the photograph as it was taken, else which of its copies.
+        row: the photograph's row.
+        role: the role, from `flawspot.runtime.state.ROLES`. Photographs to learn from have that of those that may be
+            learned again.
+        copy: 0 for the unchanged photograph, else the number of the copy.
     """
 
     row: int
@@ -27,10 +28,10 @@ class Use(NamedTuple):
 
 
 def varying_within(manifest: Manifest, root: Path, seed: int) -> Varying | None:
-    """What makes the copies; None where the detector tolerates nothing.
+    """The maker of the copies; None if the detector tolerates nothing.
 
     Raises:
-        ConfigurationError: it tolerates what only a newer flawspot knows.
+        ConfigurationError: the detector tolerates something that only a newer flawspot knows.
     """
     tolerated = manifest.calibration.tolerated
     if tolerated is None:
@@ -41,8 +42,8 @@ def varying_within(manifest: Manifest, root: Path, seed: int) -> Varying | None:
 
 
 def uses_of(new: NewPhotographs, varying: Varying | None) -> list[Use]:
-    """Everything that is looked at, in order: what is learned first. A copy is used as its photograph is; of those that
-    set the threshold the copy is the one that is varied as far as is tolerated."""
+    """All uses in order; those to learn from come first. A copy is used like its photograph. For the threshold it is
+    the copy with all variations at full severity."""
     copies = range(1, 1 + (0 if varying is None else varying.tolerance.copies))
     roles = {REPLAY: new.fit, VALIDATION: new.validation}
     uses = [Use(row, role, copy) for role, rows in roles.items() for row in rows.tolist() for copy in (0, *copies)]

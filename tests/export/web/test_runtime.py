@@ -126,15 +126,15 @@ def device(member):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "is no tarball"),
-        (b"PK\3\4 a zip file", "is no tarball"),
-        (gzip.compress(b"x" * 5000, mtime=0), "is no tarball|has no"),
-        (packed(RIGHT)[:-20], "is no tarball"),
+        (b"", "is not a tarball"),
+        (b"PK\3\4 a zip file", "is not a tarball"),
+        (gzip.compress(b"x" * 5000, mtime=0), "is not a tarball|has no"),
+        (packed(RIGHT)[:-20], "is not a tarball"),
         (packed({JS: b"js"}), "has no package/dist/ort-wasm"),
         (packed({f"../{JS}": b"js", f"/{WASM}": b"wasm"}), "has no package/dist/ort.wasm"),
-        (packed(RIGHT, change=link), "as no file"),
-        (packed(RIGHT, change=device), "as no file"),
-        (packed({**RIGHT, WASM: b""}), "as no file"),
+        (packed(RIGHT, change=link), "not as a usual file"),
+        (packed(RIGHT, change=device), "not as a usual file"),
+        (packed({**RIGHT, WASM: b""}), "not as a usual file"),
     ],
 )
 def test_hostile_tarballs(data, message, tmp_path):

@@ -97,7 +97,7 @@ def test_an_earlier_page_is_replaced_and_what_lies_beside_stays(tiny_artifact, m
 @pytest.mark.parametrize("name", ["index.html", "notes.txt"])
 def test_the_folder_of_others_stays_as_it_is(name, tiny_artifact, made_up, tmp_path):
     (tmp_path / name).write_text("<!doctype html>mine")
-    with pytest.raises(ConfigurationError, match="it holds other things; name a new folder"):
+    with pytest.raises(ConfigurationError, match="it holds other files; name a new folder"):
         export(tiny_artifact, tmp_path, "web", runtime=made_up, unverified=True)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -105,13 +105,13 @@ def test_the_folder_of_others_stays_as_it_is(name, tiny_artifact, made_up, tmp_p
 def test_names_that_no_folder_has(tiny_artifact, made_up, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("x")
-    for name, message in [(".", "a folder of its own"), ("..", "a folder of its own"), ("file", "it is no folder")]:
+    for name, message in [(".", "a folder of its own"), ("..", "a folder of its own"), ("file", "it is not a folder")]:
         with pytest.raises(ConfigurationError, match=message):
             export(tiny_artifact, tmp_path.__class__(name), "web", runtime=made_up)
 
 
 def test_only_what_brings_a_runtime_takes_one(tiny_artifact, made_up, tmp_path):
-    with pytest.raises(ConfigurationError, match="c brings no runtime"):
+    with pytest.raises(ConfigurationError, match="c includes no runtime"):
         export(tiny_artifact, tmp_path / "part.c", "c", runtime=made_up)
 
 

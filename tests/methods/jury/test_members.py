@@ -28,7 +28,7 @@ def test_a_plus_in_a_number_separates_nothing():
         ("", "cannot be read"),
         ("padim + ", "cannot be read"),
         ("padim + Paste", "cannot be read"),
-        ("padim + paste:epochs", "'epochs' of paste is no NAME=VALUE"),
+        ("padim + paste:epochs", "'epochs' of paste is not NAME=VALUE"),
         ("padim:channels=20,channels=30 + paste", "channels of padim is given twice: leave one out"),
         ("padim + -1*paste", "the weight -1 of paste must be above 0"),
         ("padim + 0*paste", "the weight 0 of paste must be above 0"),

@@ -43,7 +43,7 @@ def test_it_needs_what_its_members_need():
 
 def test_without_held_out_photographs_it_is_not_fitted(fitted, make_photographs):
     features = fitted("jury").features(make_photographs(4))
-    with pytest.raises(DataError, match="brings its members to one scale by held-out good images"):
+    with pytest.raises(DataError, match="needs held-out good images to scale"):
         dataclasses.replace(fitted("jury").method).fit(features, None)
 
 

@@ -1,4 +1,4 @@
-"""Who sits on a jury, as its state has it."""
+"""Who is a member of a jury, as its state has it."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_damaged_members_are_told_as_such(told):
 
 def test_a_jury_cannot_sit_on_a_jury():
     learned = nested([Seat("jury", {}, (3,), (3,))], [{}])
-    with pytest.raises(ArtifactError, match="sits on a jury"):
+    with pytest.raises(ArtifactError, match="is a member of a jury"):
         Updater(Before(b"", None, learned))
 
 

@@ -69,7 +69,7 @@ def test_a_candidate_is_turned_down(guarded, updatable):
         ({"sample": -1}, "sample is -1: give a whole number from 0 to 1000"),
         ({"sample": "50"}, "sample is 50"),
         ({"seed": 2**40}, "seed is"),
-        ({"pictures": []}, "there is no 'pictures' of an update"),
+        ({"pictures": []}, "an update has no field 'pictures'"),
         ([], "not a JSON object"),
     ],
 )

@@ -91,7 +91,7 @@ def test_the_draw_has_a_seed_and_a_size(station, tmp_path):
     assert draws[0].results == draws[1].results != draws[2].results
     assert all(len(each.results) == each.sampled == 10 and each.kept_good == 59 for each in draws)
     assert set(draws[0].results) <= set(numbers)
-    with pytest.raises(DataError, match="no picture to learn from: say"):
+    with pytest.raises(DataError, match="no picture to learn from: mark"):
         chosen(station, tmp_path / "none", sample=0)
 
 

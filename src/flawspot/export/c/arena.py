@@ -1,4 +1,4 @@
-"""Where tensors lie in one block of memory: two that are needed at the same time never overlap."""
+"""Places tensors in one block of memory. Two that are needed at the same time never overlap."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 ALIGNMENT = 16
-"""Bytes: of every place."""
+"""Alignment of every place, in bytes."""
 _TRIES = 1500
-"""Changed orders that are tried, unless the bound is reached before."""
+"""Most orders that are tried, unless the lower bound is reached before."""
 _FRONT = 40
-"""Only the largest blocks decide how much is needed."""
+"""Number of largest blocks whose order is varied. Only they decide the size."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Memory that is needed for a while.
+    """A block of memory that is needed for a while.
 
     Attributes:
-        name: unique.
-        bytes: how much.
-        first, last: the operations at which it is first and last needed, counted from 0, both included.
+        name: its unique name.
+        bytes: its size.
+        first, last: the first and last operation that needs it, counted from 0, both included.
     """
 
     name: str
@@ -32,18 +32,18 @@ class Block:
 
     @property
     def size(self) -> int:
-        """Bytes, rounded up so that what follows is aligned."""
+        """Bytes, rounded up so that the next block is aligned."""
         return -(-self.bytes // ALIGNMENT) * ALIGNMENT
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Where everything lies.
+    """A plan of the arena.
 
     Attributes:
-        places: by name, the first byte in the arena.
-        bytes: of the arena.
-        bound: no plan needs less: what is needed at the busiest operation.
+        places: by name, the first byte of each block in the arena.
+        bytes: size of the arena.
+        bound: lower bound of any plan: the bytes needed at the busiest operation.
     """
 
     places: Mapping[str, int]
@@ -52,7 +52,7 @@ class Plan:
 
 
 def plan(blocks: Sequence[Block], seed: int = 0) -> Plan:
-    """Place the blocks: the largest first, each as low as it can lie; then other orders, as long as that helps.
+    """Place the blocks, largest first, each as low as possible; then try other orders while that helps.
 
     The same blocks and seed give the same plan.
     """

@@ -1,4 +1,4 @@
-"""Calls of the kernels that compute in whole numbers of 8 bits."""
+"""Writes calls of the kernels that compute in 8-bit integers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from flawspot.export.head_operations import DirectionDistance
 from flawspot.export.tensors import Quantization, Tensor, Units
 
 _UNROLLED = (3, 5, 7)
-"""Sides of depthwise kernels whose rows are written out."""
+"""Sides of depthwise kernels whose rows are unrolled."""
 
 
 def write_input(program: Program, operation: Input) -> None:
-    """The table of what stands for each value of a pixel."""
+    """Write the lookup table for the values of a pixel."""
     pixels = operation.y.height * operation.y.width
     values = program.table("preprocessing", np.asarray(operation.values).astype(np.uint8))
     program.call("look_up_u8", "rgb", pixels, program.at(operation.y), values)
 
 
 def write_convolution(program: Program, operation: Convolution, step: int) -> None:
-    """By the kernel that fits its shape."""
+    """Call the kernel that fits the convolution's shape."""
     x, y = operation.x, operation.y
     weight = operation.weight
     if operation.depthwise and square(operation):
@@ -48,7 +48,7 @@ def write_convolution(program: Program, operation: Convolution, step: int) -> No
 
 
 def square(operation: Convolution) -> bool:
-    """Whether a depthwise convolution has a kernel of its own, which wants equal sides and strides."""
+    """Whether a depthwise convolution has a special kernel, which needs equal sides and strides."""
     return operation.weight.shape[2] == operation.weight.shape[3] and operation.strides[0] == operation.strides[1]
 
 
@@ -60,7 +60,7 @@ def _constants(program: Program, operation: Convolution, weight: NDArray[Any]) -
     bias = operation.bias.astype(np.int64) - given.zero * sums
     if np.abs(bias).max() >= 2**31 - 255 * 127 * operation.weight[0].size:
         raise ExportError("this detector has no C form: a sum of its whole numbers may not fit 32 bits")
-    # In this order, and in float32, as ONNX Runtime computes it.
+    # Computed in this order and in float32, as in ONNX Runtime.
     scale = np.float32(given.scale) * operation.scales / np.float32(made.scale)
     tables = (
         program.table("weights", np.ascontiguousarray(weight)),
@@ -79,7 +79,7 @@ def ends(quantization: Quantization, low: float | None, high: float | None) -> t
 
 
 def write_addition(program: Program, operation: Addition) -> None:
-    """Number by number."""
+    """Add two tensors number by number."""
     a, b, y = (_quantization(tensor) for tensor in (operation.a, operation.b, operation.y))
     low, high = (number(end - y.zero) for end in ends(y, operation.low, operation.high))
     scales = (number(each.scale) for each in (a, b, y))
@@ -89,7 +89,7 @@ def write_addition(program: Program, operation: Addition) -> None:
 
 
 def write_conversion(program: Program, operation: Conversion) -> None:
-    """Number by number."""
+    """Convert a tensor number by number."""
     x, y = operation.x, operation.y
     given, made = x.quantization, y.quantization
     places = (program.at(x), program.at(y), y.numbers)
@@ -101,7 +101,7 @@ def write_conversion(program: Program, operation: Conversion) -> None:
 
 
 def write_direction(program: Program, operation: DirectionDistance) -> None:
-    """Pixel by pixel."""
+    """Compute the distance of directions pixel by pixel."""
     a, b, y = operation.a, operation.b, operation.y
     if operation.a_units is None and operation.b_units is None:
         zeros = (_quantization(a).zero, _quantization(b).zero)
@@ -112,14 +112,14 @@ def write_direction(program: Program, operation: DirectionDistance) -> None:
 
 
 def _scaled(program: Program, x: Tensor, units: Units | None) -> str:
-    """The address of where a tensor lies and how it is read."""
+    """The address of a tensor and of how it is read."""
     held = _quantization(x)
     values = (program.at(x), number(held.scale), held.zero, *unit_tables(program, units))
     return f"&{program.structure('scaled', values)}"
 
 
 def unit_tables(program: Program, units: Units | None) -> tuple[str, str]:
-    """Of scales and shifts; NULL where there are none."""
+    """The address of scales and shifts; NULL if there are none."""
     if units is None:
         return "NULL", "NULL"
     return program.table("head", units.scale), program.table("head", units.shift)

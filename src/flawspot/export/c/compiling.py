@@ -1,4 +1,4 @@
-"""The C that was written, compiled by this machine's compiler and run."""
+"""Compiles the written C with this machine's compiler, and runs it."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from flawspot.export.c.program import kernel
 from flawspot.export.c.writer import CProgram
 
 COMPILERS = ("cc", "gcc", "clang")
-"""Looked for in this order, where CC names none."""
+"""Compilers to look for, in this order, if CC names none."""
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror")
 LONGEST = 1800
-"""Seconds that a program may take: thousands of pictures on a slow machine."""
+"""Time limit of a program in seconds: thousands of pictures on a slow machine."""
 _SAID = 300
-"""Characters of what a compiler says that are told."""
+"""Most characters of a compiler's output that are reported."""
 
 
 def find_compiler() -> list[str] | None:
-    """The command that compiles C here: what CC says, or a usual one; None where there is none.
+    """The command of the C compiler: CC, or a usual one; None if there is none.
 
     Raises:
-        ExportError: CC names a program that is not there.
+        ExportError: CC names a program that does not exist.
     """
     try:
         given = shlex.split(os.environ.get("CC", ""))
     except ValueError as error:
-        raise ExportError(f"CC is no command ({error}): set it to a C compiler, or not") from None
+        raise ExportError(f"CC is not a command ({error}): set it to a C compiler, or unset it") from None
     if given:
         path = shutil.which(given[0])
         if path is None:
-            raise ExportError(f"CC names {given[0]}, which is not there: set it to a C compiler, or not")
+            raise ExportError(f"CC names {given[0]}, which does not exist: set it to a C compiler, or unset it")
         return [str(Path(path).absolute()), *given[1:]]  # it is run in another folder
     return next(([name] for name in COMPILERS if shutil.which(name) is not None), None)
 
 
 class CompiledC:
-    """A compiled detector; made by `compiled`, and gone with its folder."""
+    """A compiled detector, made by `compiled`. It vanishes with its folder."""
 
     def __init__(self, folder: Path, input_size: int, runner: Sequence[str] = ()) -> None:
         self._folder, self._size, self._runner = folder, input_size, list(runner)
@@ -56,26 +56,25 @@ class CompiledC:
         """(N, S, S, 3) -> maps (N, S, S), scores (N,).
 
         Raises:
-            ExportError: it ends in another way than it should.
+            ExportError: it ends abnormally.
         """
         results = self._execute("run", photographs)
         if len(results) != 4 * len(photographs) * (1 + self._size**2):
-            raise ExportError(f"the compiled detector has written {len(results)} bytes, which is not what it should")
+            raise ExportError(f"the compiled detector has written {len(results)} bytes, which is the wrong number")
         data = np.frombuffer(results, np.float32)
         rows = data.reshape(len(photographs), 1 + self._size**2)
         return rows[:, 1:].reshape(-1, self._size, self._size).copy(), rows[:, 0].copy()
 
     def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-        """Of each operation its place in the list, and what it has computed: row by row, the channels of a pixel
-        together.
+        """For each operation, its index and its result: row by row, with the channels of a pixel together.
 
         Args:
             photograph: (S, S, 3).
-            expected: of each operation, what those that read its tensor are given in the place of what it has computed;
-                empty to leave that as it is.
+            expected: for each operation, the result to use for later operations instead of the computed one; empty to
+                use the computed ones.
 
         Raises:
-            ExportError: as `run`.
+            ExportError: as for `run`.
         """
         told = b"".join(len(each).to_bytes(4, sys.byteorder) + each for each in expected)
         (self._folder / "expected").write_bytes(told)
@@ -100,7 +99,7 @@ class CompiledC:
 
 
 def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
-    """How a program ends, and what it says on standard error.
+    """The exit code of a program, and its output on standard error.
 
     Raises:
         ExportError: it cannot be run, or does not end.
@@ -127,15 +126,15 @@ def compiled(
     """Compile a detector in a folder that is removed afterwards.
 
     Args:
-        program: its texts.
+        program: texts of the program.
         input_size: S.
         compiler: the command.
-        trace: also make it as `CompiledC.trace` needs it.
+        trace: also compile what `CompiledC.trace` needs.
         flags: of the compiler.
-        runner: what runs programs of the processor that is compiled for; empty for this one.
+        runner: program that runs binaries of the target processor; empty for this machine's processor.
 
     Raises:
-        ExportError: the compiler refuses it, or cannot be run.
+        ExportError: the compiler rejects it, or cannot be run.
     """
     with tempfile.TemporaryDirectory(prefix="flawspot") as name:
         folder = Path(name)
@@ -153,12 +152,12 @@ def compiled(
             if code != 0:
                 raise ExportError(f"{compiler[0]} does not compile the C file: {said}")
             if not any((folder / name).exists() for name in (output, f"{output}.exe")):
-                raise ExportError(f"{compiler[0]} has made no program: set CC to a C compiler, or not")
+                raise ExportError(f"{compiler[0]} has made no program: set CC to a C compiler, or unset it")
         yield CompiledC(folder, input_size, runner)
 
 
 def code_bytes(program: CProgram, compiler: list[str]) -> int | None:
-    """Bytes of machine code that this machine's compiler makes, tables left out; None where ``size`` is not here."""
+    """Bytes of machine code from this machine's compiler, without tables; None if ``size`` is missing here."""
     with tempfile.TemporaryDirectory(prefix="flawspot") as name:
         folder = Path(name)
         (folder / f"{program.name}.h").write_text(program.header, encoding="ascii")

@@ -1,4 +1,4 @@
-"""Calls of the kernels that compute in float32."""
+"""Writes calls of the kernels that compute in float32."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from flawspot.export.form import Addition, Convolution, Input
 from flawspot.export.head_operations import DirectionDistance
 
 _COLUMNS = 4
-"""Columns of a matrix that lie together, so that one number of a vector serves them all."""
+"""Matrix columns that are stored together, so that one number of a vector is used for all of them."""
 
 
 def write_input(program: Program, operation: Input) -> None:
-    """The table of what stands for each value of a pixel."""
+    """Write the lookup table for the values of a pixel."""
     pixels = operation.y.height * operation.y.width
     values = program.table("preprocessing", np.asarray(operation.values, np.float32))
     program.call("look_up_f32", "rgb", pixels, program.at(operation.y), values)
 
 
 def write_convolution(program: Program, operation: Convolution, step: int) -> None:
-    """By the kernel that fits its shape."""
+    """Call the kernel that fits the convolution's shape."""
     x, y = operation.x, operation.y
     ends = bounds(operation.low, operation.high)
     weight, bias = operation.weight.astype(np.float32), operation.bias.astype(np.float32)
@@ -53,13 +53,13 @@ def shape_of(program: Program, operation: Convolution) -> str:
 
 
 def write_addition(program: Program, operation: Addition) -> None:
-    """Number by number."""
+    """Add two tensors number by number."""
     places = (program.at(operation.a), program.at(operation.b), program.at(operation.y))
     program.call("add_f32", *places, operation.y.numbers, *bounds(operation.low, operation.high))
 
 
 def write_direction(program: Program, operation: DirectionDistance) -> None:
-    """Pixel by pixel."""
+    """Compute the distance of directions pixel by pixel."""
     places = (program.at(operation.a), program.at(operation.b), program.at(operation.y))
     program.call("direction_f32", *places, operation.y.numbers, operation.a.channels)
 
@@ -74,6 +74,6 @@ def _padded(bias: NDArray[Any]) -> NDArray[Any]:
 
 
 def _packed(rows: NDArray[Any]) -> NDArray[Any]:
-    """(O, n) -> four outputs' weights side by side, zeros for outputs that there are not."""
+    """(O, n) -> weights of four outputs side by side, with zeros for missing outputs."""
     padded = np.pad(rows, ((0, -len(rows) % _COLUMNS), (0, 0)))
     return padded.reshape(-1, _COLUMNS, rows.shape[1]).transpose(0, 2, 1).ravel()

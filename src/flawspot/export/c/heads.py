@@ -1,4 +1,4 @@
-"""Calls of the kernels that turn features into a map."""
+"""Writes calls of the kernels that turn features into a map."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def write_gaussian(program: Program, operation: GaussianDistance, step: int) -> 
         return
     height = _band_height(operation)
     kept = [_kept(band) for band in operation.bands]
-    if all(np.array_equal(each, each.astype(np.float16)) for each in kept):  # some of them may have been widened
+    if all(np.array_equal(each, each.astype(np.float16)) for each in kept):  # some may have been widened
         kept = [each.astype(np.float16) for each in kept]
     table = np.concatenate([each.reshape(operation.y.numbers, -1) for each in kept], axis=1)
     program.call("gaussian_full", *arguments, *_stored(program, table), height)
 
 
 def _kept(table: Table) -> NDArray[Any]:
-    """Halves of floats as they are; everything else in floats."""
+    """Numbers as halves if that is exact, else as floats."""
     return table.numbers if table.numbers.dtype == np.float16 else table.values()
 
 
@@ -80,7 +80,7 @@ def _read_by(held: Quantization) -> str:
 
 
 def write_nearest(program: Program, operation: NearestNeighbour, step: int) -> None:
-    """Cell by cell of the coarsest grid, and within it of the next finer ones."""
+    """Compute cell by cell of the coarsest grid, and within it of the finer ones."""
     levels = []
     for level in operation.levels:
         whole = level.rows.numbers.dtype == np.int8
@@ -103,7 +103,7 @@ def write_nearest(program: Program, operation: NearestNeighbour, step: int) -> N
 
 
 def write_centres(program: Program, operation: CentreDistance, step: int) -> None:
-    """Place by place, every centre unless it is too far by a part of its components."""
+    """Compute place by place. Each centre is compared unless a part of its components already shows it is too far."""
     bank, halves = _stored(program, _kept(operation.centres))
     tables = [program.table(_PART, table) for table in (operation.matrix, operation.along, operation.across)]
     pieces = (_pieces(program, operation.pieces), len(operation.pieces), operation.y.width)
@@ -115,7 +115,7 @@ def write_centres(program: Program, operation: CentreDistance, step: int) -> Non
 
 
 def write_product(program: Program, operation: MapProduct, step: int) -> None:
-    """The anomaly map line by line, so that no factor of it is ever kept."""
+    """Write the anomaly map line by line, so that no factor of it is stored."""
     factors = [_factor(program, factor) for factor in operation.factors]
     table = program.structure("enlarged", factors, several=True)
     program.use("product")
@@ -136,7 +136,7 @@ def _factor(program: Program, factor: Enlarged) -> str:
 
 
 def banded(matrix: Floats) -> tuple[NDArray[np.uint16], Floats]:
-    """(S, G) -> (S,) the first column that counts in each row, and (S, widest) the numbers from there on."""
+    """(S, G) -> (S,) the first non-zero column of each row, and (S, widest) the numbers from there on."""
     used = matrix != 0
     begins = used.argmax(1)
     ends = matrix.shape[1] - used[:, ::-1].argmax(1)

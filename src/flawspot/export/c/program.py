@@ -1,4 +1,4 @@
-"""The C program that is being written: its tables, its calls, and which kernels they use."""
+"""The C program while it is written: its tables, calls and kernels."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ KERNELS: dict[str, tuple[str, ...]] = {
     "f32_to_u8": ("codes",),
     "f32_to_u16": ("codes",),
 }
-"""Files in `kernels`, in the order in which they are written, and what each of them uses."""
+"""Files in `kernels`, in the order of writing, and the kernels that each uses."""
 _TYPES = {
     "float32": "float",
     "int8": "int8_t",
@@ -64,16 +64,16 @@ def kernel(name: str) -> str:
 
 @dataclass
 class Program:
-    """What has been written so far.
+    """The parts written so far.
 
     Attributes:
-        places: where everything lies in the arena.
-        roots: of tensors that lie where another does: that other's name.
-        tables: their definitions.
-        calls: one line of `flawspot_run` each.
+        places: places of all blocks in the arena.
+        roots: for tensors that share another's place, that tensor's name.
+        tables: definitions of tables.
+        calls: the calls, one line of `flawspot_run` each.
         sizes: bytes of the tables, by part.
-        kernels: those that are called.
-        instances: of kernels that are macros, for the shapes that there are.
+        kernels: names of the called kernels.
+        instances: instances of macro kernels, for the shapes in use.
     """
 
     places: Plan
@@ -91,35 +91,35 @@ class Program:
         self.calls.append(f"{function or kernel_name}({', '.join(map(str, arguments))});")
 
     def use(self, kernel_name: str) -> None:
-        """Have a kernel written, and what it uses."""
+        """Include a kernel, and the ones that it uses."""
         self.kernels.add(kernel_name)
         for other in KERNELS[kernel_name]:
             self.use(other)
 
     def instance(self, kernel_name: str, text: str) -> None:
-        """Have a kernel that is a macro written for one shape."""
+        """Include a macro kernel for one shape."""
         self.use(kernel_name)
         if text not in self.instances:
             self.instances.append(text)
 
     def at(self, tensor: Tensor) -> str:
-        """Where a tensor lies, as C."""
+        """The place of a tensor, as C."""
         place = self.places.places[self.root(tensor.name)]
         kind = "F32" if tensor.quantization is None else f"U{tensor.quantization.bits}"
         return f"{kind}({place})"
 
     def root(self, name: str) -> str:
-        """In whose place a tensor lies."""
+        """The tensor whose place a tensor shares."""
         while name in self.roots:
             name = self.roots[name]
         return name
 
     def scratch(self, step: int) -> str:
-        """Memory of an operation's own, as a place in the arena."""
+        """The scratch memory of an operation, as a place in the arena."""
         return str(self.places.places[scratch_name(step)])
 
     def table(self, part: str, numbers: NDArray[Any]) -> str:
-        """Define an array, unless there is an equal one, and return its name."""
+        """Define an array, unless an equal one exists, and return its name."""
         if numbers.dtype == np.float16:
             numbers = numbers.view(np.uint16)
         kind = _TYPES[numbers.dtype.name]
@@ -131,7 +131,7 @@ class Program:
         return self._known[key]
 
     def structure(self, kind: str, values: Sequence[object], *, several: bool = False) -> str:
-        """Define a constant structure, or an array of such, unless there is an equal one, and return its name."""
+        """Define a constant structure, or an array of them, unless an equal one exists, and return its name."""
         text = ", ".join(map(str, values))
         key = (kind, text.encode())
         if key not in self._known:
@@ -142,19 +142,19 @@ class Program:
 
 
 def scratch_name(step: int) -> str:
-    """The name of the memory that operation `step` needs for itself."""
+    """The name of the scratch memory of operation `step`."""
     return f"scratch of {step}"
 
 
 def written(numbers: NDArray[Any]) -> str:
-    """Numbers in C, each exactly what it is."""
+    """Numbers in C, written exactly."""
     flat = numbers.ravel()
     texts = list(map(number, flat.tolist())) if flat.dtype == np.float32 else list(map(str, flat.tolist()))
     return "".join(", ".join(texts[at : at + _LINE]) + ",\n" for at in range(0, len(texts), _LINE))
 
 
 def number(value: float | None, otherwise: str = "") -> str:
-    """A float32 in C; nine digits tell it from every other one. `otherwise` stands for None."""
+    """A float32 in C, with nine digits, which identify it. `otherwise` stands for None."""
     if value is None:
         return otherwise
     text = f"{value:.9g}"

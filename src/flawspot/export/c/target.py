@@ -1,4 +1,4 @@
-"""``--to c``: a C99 file, its header, and a file that resizes."""
+"""``--to c``: a C99 file, its header, and a file for resizing."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _TAKEN = frozenset(
     )
     for name in group
 )
-"""Headers of C that are called so: a file of that name beside others would hide them."""
+"""Names of C's own headers. A file with such a name would hide the header."""
 
 
 class CTarget:
     """See `flawspot.export.target.Target`."""
 
     name = "c"
-    about = "a C99 file with its header, that needs libm alone"
+    about = "a C99 file with its header, which needs only libm"
     from_form = True
     own_integers = True
     bounds = Bounds()

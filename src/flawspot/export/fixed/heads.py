@@ -60,7 +60,8 @@ def _banded(graph: FixedGraph, bands: tuple[Table, ...], column: str, channels: 
 
 
 def nearest(graph: FixedGraph, head: NearestNeighbour) -> None:
-    """The distance to the nearest row of a bank at each place: all are compared, the nearest once more, exactly."""
+    """The distance to the nearest row of a bank at each place. All rows are compared, and the nearest one again,
+    exactly."""
     grid = head.y.height
     vectors = [_places(graph, level) for level in head.levels]
     distances, above = "", 0
@@ -95,7 +96,7 @@ def _places(graph: FixedGraph, level: Level) -> str:
 
 
 def _compared(graph: FixedGraph, level: Level, vector: str) -> str:
-    """(P, R): squared distances to all rows, less the square of the vector itself, which is the same for all."""
+    """(P, R): squared distances to all rows, without the vector's own square, which is the same for all."""
     lengths = (level.rows.values().astype(np.float64) ** 2).sum(1)
     doubled = graph.node("Mul", vector, graph.constant(-2.0))
     product = graph.node("MatMul", doubled, graph.table(level.rows, (1, 0)))
@@ -103,14 +104,14 @@ def _compared(graph: FixedGraph, level: Level, vector: str) -> str:
 
 
 def _finer(coarse: int, fine: int) -> list[int]:
-    """Of each place of a grid the place of a coarser one that it lies in."""
+    """For each place of a grid, the place of a coarser grid that contains it."""
     along = np.arange(fine) * coarse // fine
     found: list[int] = (along[:, None] * coarse + along[None]).ravel().tolist()
     return found
 
 
 def centres(graph: FixedGraph, head: CentreDistance) -> None:
-    """The distance to the nearest centre, times how certain that one is."""
+    """The distance to the nearest centre, times the certainty of that centre."""
     grid, places = head.y.height, head.y.height * head.y.width
     vectors = []
     for piece in head.pieces:

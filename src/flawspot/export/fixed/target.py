@@ -1,4 +1,4 @@
-"""``--to onnx-fixed``: ONNX of one fixed shape in plain operators, and how a photograph is made ready for it."""
+"""``--to onnx-fixed``: ONNX of one fixed shape in plain operators, and instructions to prepare a photograph."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from flawspot.runtime.artifact import read
 from flawspot.runtime.session import open_session
 
 OPSET, IR = 17, 8
-"""Of ONNX 1.12, 2022: what compilers of other makers know."""
+"""Of ONNX 1.12 (2022), which other compilers know."""
 IMAGE = "image"
 
 
@@ -45,7 +45,7 @@ class FixedTarget:
     from_form = True
     own_integers = False
     bounds = Bounds()
-    missing = ""  # ONNX Runtime is always here
+    missing = ""  # ONNX Runtime is always installed
 
     def check_path(self, path: Path) -> tuple[Path, ...]:
         if path.suffix != ".onnx" or path.name == ".onnx":
@@ -74,7 +74,7 @@ class FixedTarget:
 
 
 def _is_detector(path: Path) -> bool:
-    """Whether an artifact lies there: it is named like what is written here, and nothing brings it back."""
+    """Whether the file is an artifact: it would be overwritten, and cannot be restored."""
     try:
         read(path)
     except FlawspotError:
@@ -92,7 +92,7 @@ class _Fixed:
         return in_turn(lambda photograph: tuple(self._session.run([MAP, SCORE], {IMAGE: photograph})), photographs)
 
     def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-        raise NotImplementedError("its whole numbers are ONNX Runtime's own")
+        raise NotImplementedError("its integers are computed by ONNX Runtime itself")
 
 
 def write_fixed(form: Form, source: Source) -> tuple[bytes, dict[str, int]]:
@@ -158,7 +158,7 @@ def _told(source: Source) -> dict[str, Any]:
 
 
 def _plain(value: object) -> str:
-    """As text: halves of surrogate pairs, as names of files that are not UTF-8 have, are written out."""
+    """A text in which unpaired surrogates, as in names of non-UTF-8 files, are escaped."""
     return str(value).encode(errors="backslashreplace").decode()
 
 
@@ -172,7 +172,7 @@ _BY_RULE = (
 
 
 def preparation(source: Source, name: str) -> dict[str, Any]:
-    """What must be done to a photograph before the model, and what comes out, as plain values."""
+    """Instructions for preparing a photograph and reading the outputs, as plain values."""
     size = source.facts.input_size
     resize = {
         "size": [size, size],

@@ -1,7 +1,7 @@
-"""The distance to the nearest centres of vectors that are linear in features of several resolutions, by its structure.
+"""Recognizes the distance to the nearest centres, for vectors that are linear in features of several resolutions.
 
-A graph computes such vectors in parts, each at the resolution of its features, and cuts, joins and interpolates them.
-All of that is linear, so it is followed back to one matrix.
+A graph computes such vectors in parts, each at the resolution of its features, and slices, joins and interpolates them.
+All of these steps are linear, so they are reduced to one matrix.
 """
 
 from __future__ import annotations

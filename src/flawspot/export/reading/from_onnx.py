@@ -1,6 +1,6 @@
-"""From an artifact's graph to the intermediate form: preprocessing, convolutions, additions, and what they are held in.
+"""Reads an artifact's graph into the intermediate form: preprocessing, convolutions, additions, and number formats.
 
-Read by structure, not by names: an operator that is not known here matters only where the map depends on it.
+The structure counts, not the names. An unknown operator matters only if the map depends on it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_form(model: bytes, input_size: int) -> Form:
         input_size: S.
 
     Raises:
-        ExportError: it holds an operator, or a head, that has no form; says which.
+        ExportError: it has an operator, or a head, without a form; the message says which.
     """
     state = Reading(Graph(model), input_size)
     try:
@@ -44,7 +44,7 @@ def read_form(model: bytes, input_size: int) -> Form:
         shown = Tensor(MAP, 1, input_size, input_size)
         return Form(input_size, in_order([*state.operations, MapProduct(factors, shown)]))
     except (ValueError, IndexError, ArtifactError) as error:
-        raise ExportError(f"this detector has no translation yet: its graph is of another kind ({error})") from None
+        raise ExportError(f"this detector has no translation yet: its graph has another structure ({error})") from None
 
 
 def _read(state: Reading, node: Node) -> None:
@@ -64,14 +64,14 @@ _SHAPES = ("Shape", "Concat", "Expand", "Slice", "Reshape", "Transpose", "Cast",
 
 
 def _why(state: Reading) -> str:
-    """The first operator among the convolutions that has no form, or else that the head is another."""
+    """The first operator among the convolutions without a form; or else that the head is unknown."""
     nodes = state.graph.nodes
     last = max((place for place, node in enumerate(nodes) if node.operator == "Conv"), default=-1)
     for node in nodes[: last + 1]:
         if node in state.unknown:
             return f"it has the operator {node.operator!r}"
     return (
-        "its head, which turns features into a map, is none of those that have a form; "
+        "its head, which turns features into a map, is not one that has a form; "
         "`flawspot train --method paste`, stfpm, padim, patchcore and cfa write such"
     )
 

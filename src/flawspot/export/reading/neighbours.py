@@ -1,4 +1,4 @@
-"""The distance to the nearest row of a bank, by its structure: however a graph finds the row, the distance is that."""
+"""Recognizes the distance to the nearest row of a bank, however the graph finds that row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flawspot.export.reading.state import Reading
 from flawspot.export.tensors import Floats, Table, Tensor
 
 _HALF = -0.5
-"""Rows stand in the graph times -2, with their squared length behind them."""
+"""Factor of the stored rows: they are in the graph times -2, followed by their squared length."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""In which order operations run, so that little has to be kept."""
+"""Orders operations so that little memory is needed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from flawspot.export.form import Addition, Convolution, Input, Operation
 
 
 def in_order(operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    """What the last of them needs, and nothing else; what the head computes stands as early as it can.
+    """Keep only operations that the last one needs, and put the head's operations as early as possible.
 
-    A distance of two taps is a small map, and the taps are needed no longer.
+    The distance of two taps is a small map, and then the taps are no longer needed.
     """
     needed = {operations[-1].y.name}
     kept: list[Operation] = []

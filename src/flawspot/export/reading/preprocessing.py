@@ -1,4 +1,4 @@
-"""What an artifact does to a photograph before its backbone: the resize, and what is done to each pixel alone."""
+"""Reads an artifact's preprocessing: the resize, and the operations on each pixel."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.session import open_session
 
 _LEAST = 1.5
-"""Grey levels that a resized photograph may differ by: whole levels are compared, rounded for each axis."""
+"""Allowed difference of a resized photograph in grey levels, as whole levels are compared, rounded on each axis."""
 _MOVING = ("Cast", "Transpose", "Reshape", "Slice", "Gather", "MatMul", "Resize")
-"""What brings pixels to other places, or makes means of them; `check_resize` sees that it is flawspot's resize."""
+"""Operators that move pixels or average them. `check_resize` checks that they are flawspot's resize."""
 _ARITHMETIC = {"Sub": np.subtract, "Div": np.divide, "Mul": np.multiply, "Add": np.add}
 
 
 def preprocessing(state: Reading, node: Node) -> bool:
-    """What is done to each pixel alone is worked out for the 256 values it may have."""
+    """Compute the operations on single pixels for all 256 values."""
     read = node.inputs[1] if node.operator == "MatMul" and node.inputs[0] in state.weights else node.inputs[0]
     if read not in state.pixels:
         return _of_sizes(state, node)
@@ -49,7 +49,7 @@ def preprocessing(state: Reading, node: Node) -> bool:
 
 
 def _of_sizes(state: Reading, node: Node) -> bool:
-    """What is computed of the photograph's height and width alone: where its pixels go, and with what weights."""
+    """Values computed only from the photograph's height and width: where its pixels go, and with which weights."""
     given = [name for name in node.inputs if name and name not in state.graph.constants]
     if not given or not all(name in state.weights for name in given):
         return False
@@ -58,10 +58,10 @@ def _of_sizes(state: Reading, node: Node) -> bool:
 
 
 def check_resize(state: Reading, model: bytes) -> None:
-    """Compare what the graph makes of two photographs with flawspot's resize.
+    """Compare the graph's resize with flawspot's, on two photographs.
 
     Raises:
-        ExportError: it differs.
+        ExportError: they differ.
     """
     first = next((each for each in state.operations if isinstance(each, Input)), None)
     if first is None:

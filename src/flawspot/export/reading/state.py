@@ -1,4 +1,4 @@
-"""How far a graph has been read: which of its values are known, and as what."""
+"""The state of reading a graph: which of its values are known, and what they are."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from flawspot.export.tflite.vectors import HEAD, distances, joined, strips, take
 
 _FLOAT = 4
 _NEVER = -3e38
-"""What stands in the place of a centre that was taken already."""
+"""Replaces the value of a centre that was already taken."""
 
 
 def write_centres(writing: Writing, operation: CentreDistance, step: int) -> None:

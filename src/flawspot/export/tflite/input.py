@@ -1,4 +1,4 @@
-"""The photograph's preprocessing in operators of TensorFlow Lite, which has no table of what stands for a pixel."""
+"""The photograph's preprocessing in TensorFlow Lite operators, which lack a lookup table for pixel values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The TensorFlow Lite file that was written, run by TFLite-Micro's interpreter."""
+"""Runs the written TensorFlow Lite file in TFLite-Micro's interpreter."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from flawspot.export.tensors import Quantization
 from flawspot.export.tflite.writer import TfliteFile
 
 _FIRST, _LAST = 1 << 24, 1 << 32
-"""Bytes of the arenas that are tried, each twice the one before. The first must do for all but the tensors:
-TFLite-Micro crashes where there is no memory for what it keeps of operators."""
+"""Sizes in bytes of the arenas that are tried, each twice the one before. The first must hold everything but the
+tensors: TFLite-Micro crashes if there is no memory for its data about operators."""
 _TOTAL = re.compile(rb"Arena allocation total (\d+) bytes")
 _STEP, _STEPS = 16, 64
-"""Bytes, and how many of them, that an arena may be short of what was recorded."""
+"""Steps in bytes, and their number, by which an arena may be smaller than recorded."""
 
 
 class Interpreted:
-    """A detector at work in TFLite-Micro.
+    """A detector running in TFLite-Micro.
 
     Args:
         data: the file.
@@ -35,7 +35,7 @@ class Interpreted:
         form: what both were written from.
 
     Raises:
-        ExportError: TFLite-Micro does not take it.
+        ExportError: TFLite-Micro rejects the file.
     """
 
     def __init__(self, data: bytes, pieces: TfliteFile | None, form: Form) -> None:
@@ -93,10 +93,9 @@ def _codes(numbers: NDArray[Any], quantization: Quantization) -> bytes:
 
 
 def recorded_arena(data: bytes) -> int | None:
-    """Bytes of memory that TFLite-Micro has recorded, and takes the file with, on this machine; None where it tells
-    none.
+    """Bytes of memory that TFLite-Micro reports, and runs the file with, on this machine; None if it reports none.
 
-    Pointers are of 8 bytes here; where they are of 4, somewhat less will do.
+    Pointers have 8 bytes here. With 4 bytes, somewhat less is enough.
 
     Raises:
         ExportError: it does not take the file.
@@ -137,7 +136,7 @@ def _interpreter(data: bytes, arena: int) -> Any:
     from tflite_micro.python.tflite_micro import runtime
 
     try:
-        with Path(os.devnull).open("wb") as nowhere, _heard(nowhere.fileno()):  # it says why it fails
+        with Path(os.devnull).open("wb") as nowhere, _heard(nowhere.fileno()):  # its error output is suppressed
             return runtime.Interpreter.from_bytes(data, arena_size=arena)
     except (RuntimeError, ValueError) as error:
         raise ExportError(f"TFLite-Micro does not take the file: {error}") from None

@@ -1,4 +1,4 @@
-"""A browser without a window: where one is, and how a page is opened in it."""
+"""Finds a browser and runs it without a window."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flawspot.errors import ExportError
 
 BROWSER = "FLAWSPOT_BROWSER"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge", "chrome", "msedge")
-"""Looked for in this order, where FLAWSPOT_BROWSER names none."""
+"""Browsers to look for, in this order, if FLAWSPOT_BROWSER names none."""
 _IN_PROGRAMS = ("Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe")
 _ON_A_MAC = tuple(
     f"/Applications/{name}.app/Contents/MacOS/{name}" for name in ("Chromium", "Google Chrome", "Microsoft Edge")
@@ -35,19 +35,19 @@ _FLAGS = (
     "--disable-sync",
     "--metrics-recording-only",
     "--disable-features=NetworkTimeServiceQuerying,OptimizationHints,MediaRouter,DialMediaRouteProvider",
-    "--proxy-server=http://127.0.0.1:9",  # where nobody is: a browser asks its maker this and that by itself
+    "--proxy-server=http://127.0.0.1:9",  # a closed port, because a browser contacts its maker by itself
     "--password-store=basic",
     "--use-mock-keychain",
 )
 _PATIENCE = 10
-"""Seconds that it is given to end."""
+"""Seconds that it has to end."""
 
 
 def find_browser() -> list[str] | None:
-    """The command that starts a browser of Chromium's family: what FLAWSPOT_BROWSER says, or a usual one, or None.
+    """The command for a browser of Chromium's family: FLAWSPOT_BROWSER, or a usual one, or None.
 
     Raises:
-        ExportError: FLAWSPOT_BROWSER names a program that is not there.
+        ExportError: FLAWSPOT_BROWSER names a program that does not exist.
     """
     told = os.environ.get(BROWSER, "").strip()
     if told:
@@ -55,7 +55,7 @@ def find_browser() -> list[str] | None:
             given = [told] if Path(told).is_file() else shlex.split(told)
         except ValueError as error:
             raise ExportError(
-                f"{BROWSER} is no command ({error}): set it to Chromium, Chrome or Edge, or not"
+                f"{BROWSER} is not a command ({error}): set it to Chromium, Chrome or Edge, or unset it"
             ) from None
         path = shutil.which(given[0])
         if path is None:
@@ -107,7 +107,7 @@ def opened(command: Sequence[str], address: str, flags: Sequence[str] = ()) -> I
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it and all that it has started."""
+    """End it and all processes that it has started."""
     for kill in (False, True):
         with contextlib.suppress(OSError):
             if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""onnxruntime-web, which runs the detector in a browser: fetched once, when it is asked for, or given."""
+"""onnxruntime-web, which runs the detector in a browser. It is given, or fetched once on request."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ SHA512 = (
 TARBALL = f"onnxruntime-web-{VERSION}.tgz"
 PUBLIC = f"https://registry.npmjs.org/onnxruntime-web/-/{TARBALL}"
 FILES = {"ort.js": "ort.wasm.bundle.min.mjs", "ort.wasm": "ort-wasm-simd-threaded.wasm"}
-"""Names in an exported folder, of which every server knows the type, and in the package. No WebGPU."""
+"""File names in an exported folder, whose types every server knows, and in the package. WebGPU is not used."""
 SHA256 = {
     "ort.js": "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
     "ort.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
 }
 """Of these files of `VERSION`."""
 MOST_FETCHED, MOST_UNPACKED, MOST_FILE = 1 << 26, 1 << 28, 1 << 26
-"""Bytes of the tarball, of all that it holds, and of a file that is taken."""
+"""Size limits in bytes: of the tarball, of its contents, and of a file that is used."""
 _TIMEOUT_SECONDS = 600
 _FOLDERS = (".", "dist", "package/dist", "node_modules/onnxruntime-web/dist")
-"""Where the files may lie in a folder that is given."""
+"""Folders in which the files may be, within a given folder."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """What is needed of onnxruntime-web.
+    """The needed files of onnxruntime-web.
 
     Attributes:
         files: by name in an exported folder.
-        told: which one it is, in words.
-        known: it is the version that flawspot is tested with.
+        told: its version, in words.
+        known: whether it is the version that flawspot is tested with.
     """
 
     files: dict[str, bytes]
@@ -57,7 +57,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Npm:
-    """The package, as npm fetches it by the user's own configuration; nothing of it is run or installed."""
+    """The package, fetched by npm with the user's own configuration. None of it is run or installed."""
 
     requirement: str
 
@@ -65,7 +65,7 @@ class Npm:
         """Write the tarball to `target`.
 
         Raises:
-            SourceError: there is no npm, or it brings no tarball.
+            SourceError: npm is missing, or downloads no tarball.
         """
         npm = shutil.which("npm")
         if npm is None:
@@ -91,7 +91,7 @@ class Npm:
             if done.returncode != 0 or len(found) != 1:
                 raise SourceError(f"npm failed with {done.returncode}: run `npm pack {self.requirement}` to see why")
             if found[0].stat().st_size > max_bytes:
-                raise SourceError(f"what npm has brought is above the limit of {max_bytes:,} bytes")
+                raise SourceError(f"npm's download is above the limit of {max_bytes:,} bytes")
             shutil.copyfile(found[0], target)
 
     def __str__(self) -> str:
@@ -103,10 +103,10 @@ SOURCES: tuple[Npm | Url, ...] = (Npm(f"onnxruntime-web@{VERSION}"), Url(PUBLIC)
 
 
 def fetched(progress: Progress = SILENT) -> Runtime:
-    """The version that flawspot is tested with: from flawspot's cache, where it is put if it is not there yet.
+    """The version that flawspot is tested with, from flawspot's cache. It is fetched if missing.
 
     Raises:
-        ExportError: no source has it; says what to do.
+        ExportError: no source has it; the message says what to do.
         FlawspotError: the cache cannot be written.
     """
     path = _cached()
@@ -135,10 +135,10 @@ def fetched(progress: Progress = SILENT) -> Runtime:
 
 
 def given(path: Path) -> Runtime:
-    """A tarball of npm's, or a folder that holds onnxruntime-web or an exported page.
+    """A tarball from npm, or a folder that holds onnxruntime-web or an exported page.
 
     Raises:
-        ExportError: it is neither, or does not hold what is needed.
+        ExportError: it is neither, or lacks a needed file.
     """
     if is_folder(path):
         return _runtime(_from_folder(path), f"the runtime of {path}")
@@ -146,14 +146,14 @@ def given(path: Path) -> Runtime:
 
 
 def unpacked(data: bytes, name: str) -> dict[str, bytes]:
-    """The files that are needed, by name in an exported folder, of a tarball that may be anything. Nothing is written.
+    """The needed files of an untrusted tarball, by their names in an exported folder. Nothing is written.
 
     Args:
-        data: of the tarball.
-        name: of it, for messages.
+        data: the bytes of the tarball.
+        name: its name, for messages.
 
     Raises:
-        ExportError: it is damaged, holds more than it should, or not what is needed.
+        ExportError: it is damaged, too large, or lacks a needed file.
     """
     wanted = {f"package/dist/{member}": name for name, member in FILES.items()}
     found: dict[str, bytes] = {}
@@ -164,10 +164,10 @@ def unpacked(data: bytes, name: str) -> dict[str, bytes]:
                     continue
                 file = archive.extractfile(member) if member.isreg() else None
                 if file is None or wanted[member.name] in found or not 0 < member.size <= MOST_FILE:
-                    raise ExportError(f"{name} has {member.name} as no file of ordinary size, or twice: fetch it anew")
+                    raise ExportError(f"{name} has {member.name} not once, or not as a usual file: fetch again")
                 found[wanted[member.name]] = file.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
-        raise ExportError(f"{name} is no tarball of onnxruntime-web, or damaged ({error}): fetch it anew") from None
+        raise ExportError(f"{name} is not a tarball of onnxruntime-web, or damaged ({error}): fetch again") from None
     lacking = [member for member, file in wanted.items() if file not in found]
     if lacking:
         raise ExportError(f"{name} has no {lacking[0]}: give a tarball of onnxruntime-web, such as {TARBALL}")
@@ -175,7 +175,7 @@ def unpacked(data: bytes, name: str) -> dict[str, bytes]:
 
 
 class _Bounded(io.RawIOBase):
-    """Reads at most `MOST_UNPACKED` bytes, which a few bytes can claim to be more than."""
+    """Reads at most `MOST_UNPACKED` bytes, as a small file can unpack to far more."""
 
     def __init__(self, source: gzip.GzipFile) -> None:
         self._source, self._left = source, MOST_UNPACKED
@@ -219,7 +219,7 @@ def _cached() -> Path:
 
 
 def _known(path: Path) -> bytes | None:
-    """What is in the cache, where it is what it should be."""
+    """The files in the cache, if they are the expected ones."""
     try:
         data = path.read_bytes()
     except OSError:

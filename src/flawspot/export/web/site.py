@@ -1,4 +1,4 @@
-"""Files in memory, served to a browser on this machine, and what its pages post."""
+"""Serves files from memory to a browser on this machine, and receives what its pages post."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TYPES = {
 }
 _MOST_POSTED = 1 << 28
 _GLANCE = 0.2
-"""Seconds between two looks whether it still makes sense to wait."""
+"""Seconds between two checks whether waiting still makes sense."""
 
 
 class Site:
@@ -47,7 +47,7 @@ class Site:
         self._given.put(data)
 
     def posted(self, seconds: float, lost: Callable[[], bool] = lambda: False) -> tuple[str, bytes] | None:
-        """Name and content of what a page posts; None after `seconds`, or where what would post it is lost."""
+        """Name and content of a page's post; None after `seconds`, or if the browser has ended."""
         for _ in range(max(int(seconds / _GLANCE), 1)):
             try:
                 return self._posted.get(timeout=_GLANCE)
@@ -71,7 +71,7 @@ class Site:
 
 @contextmanager
 def serving(files: Mapping[str, bytes], headers: Mapping[str, str] | None = None) -> Iterator[Site]:
-    """Serve files on 127.0.0.1 to whoever knows the address."""
+    """Serve files on 127.0.0.1 to everyone who knows the address."""
     site = Site(files, headers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -98,7 +98,7 @@ def serving(files: Mapping[str, bytes], headers: Mapping[str, str] | None = None
             self.wfile.write(data or b"")
 
         def log_message(self, *_: Any) -> None:
-            """Nothing is said of requests."""
+            """Log nothing about requests."""
 
     server = _Server(("127.0.0.1", 0), Handler)
     site.address = f"http://127.0.0.1:{server.server_address[1]}/{site._token}/"
@@ -117,4 +117,4 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
 
     def handle_error(self, *_: Any) -> None:
-        """A browser that is ended in the middle of an answer is nothing to tell."""
+        """Ignore a browser that ends in the middle of an answer."""

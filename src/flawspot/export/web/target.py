@@ -1,4 +1,4 @@
-"""``--to web``: a folder that any static server serves, in which a browser inspects photographs."""
+"""``--to web``: a folder for any static server, with a page that inspects photographs in a browser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from flawspot.runtime.self_test import probe
 from flawspot.texts import visible
 
 SCHEMA = 1
-"""Of detector.json: raised when an older page would misunderstand it."""
+"""Schema of detector.json, increased when an older page would misunderstand it."""
 INDEX = "index.html"
 PAGE = ("LICENSES.txt", "style.css", "page.js", "detector.js", "photograph.js", "worker.js", INDEX)
 """The page's own files."""
@@ -37,7 +37,7 @@ MADE = ("detector.onnx", "detector.json", "probe.png")
 _MARK = b'<meta name="generator" content="flawspot">'
 _GATE = ("gate.html", "gate.js")
 _PATIENCE = 300
-"""Seconds that a browser has for a picture."""
+"""Seconds that a browser has for one picture."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class WebTarget:
     """See `flawspot.export.target.Target`.
 
     Attributes:
-        runtime: onnxruntime-web; None to fetch it when it is needed.
-        progress: is told of that, and of what is unusual.
+        runtime: onnxruntime-web; None to fetch it when needed.
+        progress: told of the fetching, and of unusual things.
     """
 
     runtime: Runtime | None = None
@@ -63,14 +63,14 @@ class WebTarget:
     )
 
     def with_runtime(self, path: Path | None, progress: Progress) -> Target:
-        """The same with onnxruntime-web at hand.
+        """The same target with onnxruntime-web.
 
         Args:
             path: a tarball or folder of it; None for the version that flawspot is tested with, cached or fetched.
-            progress: is told of what is fetched.
+            progress: told of the fetching.
 
         Raises:
-            ExportError: it cannot be had.
+            ExportError: it is not available.
         """
         runtime = fetched(progress) if path is None else given(path)
         if not runtime.known:
@@ -81,17 +81,17 @@ class WebTarget:
 
     def check_path(self, path: Path) -> tuple[Path, ...]:
         if path.name in ("", "..") or path.suffix == ".onnx":
-            raise ConfigurationError(f"cannot write the page into {path}: give a folder of its own, such as page")
+            raise ConfigurationError(f"cannot write the page to {path}: give a folder of its own, such as page")
         try:
             if path.exists() and not path.is_dir():
-                raise ConfigurationError(f"cannot write the page into {path}: it is no folder; name a new one")
+                raise ConfigurationError(f"cannot write the page to {path}: it is not a folder; name a new one")
             if path.is_dir() and any(path.iterdir()) and _MARK not in _beginning(path / INDEX):
                 raise ConfigurationError(
-                    f"cannot write the page into {path}: it holds other things; name a new folder, or an earlier page"
+                    f"cannot write the page to {path}: it holds other files; name a new folder, or an earlier page"
                 )
         except OSError as error:
             raise ConfigurationError(f"cannot look into {path}: {error.strerror or error}; name a new folder") from None
-        # The page itself is last: a folder that was not finished has none, or an older one that fits nothing of it.
+        # The page itself is last: an unfinished folder then has none, or an older one that does not fit its files.
         return tuple(path / name for name in (*FILES, *MADE, *PAGE))
 
     def write(self, source: Source, path: Path) -> Written:
@@ -127,13 +127,13 @@ class WebTarget:
 
 
 class InBrowser:
-    """A page at work; made by `in_browser`."""
+    """A running page, made by `in_browser`."""
 
     def __init__(self, site: Site, process: Any, input_size: int) -> None:
         self._site, self._process, self._size = site, process, input_size
 
     def run(self, photographs: NDArray[np.uint8]) -> Maps:
-        """(N, H, W, 3) -> maps (N, S, S), scores (N,): each is decoded, inspected and read as the page does.
+        """(N, H, W, 3) -> maps (N, S, S), scores (N,): each picture is decoded, inspected and read as on the page.
 
         Raises:
             ExportError: the browser does not start or answer, or a photograph is not inspected.
@@ -142,7 +142,7 @@ class InBrowser:
         return rows[:, 1:].reshape(-1, self._size, self._size).copy(), rows[:, 0].copy()
 
     def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-        """Nothing: there is no way to what a layer computes in a browser."""
+        """Nothing, because a layer's results cannot be read in a browser."""
         return iter(())
 
     def _answer(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -150,27 +150,27 @@ class InBrowser:
         found = self._site.posted(_PATIENCE, lambda: self._process.poll() is not None)
         if found is None:
             raise ExportError(
-                f"the browser does not answer: see whether it starts, name another with {BROWSER}, or say --unverified"
+                f"the browser does not answer: check that it starts, name another with {BROWSER}, or say --unverified"
             )
         name, data = found
         if name != "found":
             told = visible(data.decode(errors="replace"))[:300]
             raise ExportError(f"the page does not inspect a picture in the browser ({told}): nothing was written")
         if len(data) != 4 * (1 + self._size**2):
-            raise ExportError(f"the page has answered {len(data)} bytes, which is not what it should")
+            raise ExportError(f"the page has answered {len(data)} bytes, which is the wrong number")
         return np.frombuffer(data, "<f4").astype(np.float32)
 
 
 @contextmanager
 def in_browser(command: Sequence[str], contents: dict[str, bytes], input_size: int) -> Iterator[InBrowser]:
-    """Serve what was written to a browser without a window, and let it inspect."""
+    """Serve the files to a browser without a window, and let it inspect."""
     gate = {name: page_file(name) for name in _GATE}
     with serving({**contents, **gate}) as site, opened(command, f"{site.address}{_GATE[0]}") as process:
         yield InBrowser(site, process, input_size)
 
 
 def page_file(name: str) -> bytes:
-    """A file of the page's own, of `PAGE`."""
+    """One of the page's own files in `PAGE`."""
     return files("flawspot.export.web").joinpath(name).read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""Jury: several methods on one pass of the backbone, how their maps become one, and what they cost."""
+"""Jury: several methods on one pass of the backbone, with their maps combined into one."""
 
 from __future__ import annotations
 

@@ -1,24 +1,24 @@
-"""How the members' maps become one.
+"""Combines the members' maps into one.
 
-Each map is first brought to a scale that it shares with the others, by its values x on good photographs that no member
-has learned from:
+Each map is first converted to a common scale, by its values x on good photographs that no member has learned from:
 
 - *z*, ``(x - mean) / deviation``;
-- *surprise*, ``-log p``: p is the share of good pixels that are as high. Above u, which a share of `TAIL` exceeds,
-  values are taken to fall off exponentially with their mean excess b over u, the maximum-likelihood fit of such a tail
-  (Pickands, Statistical inference using extreme order statistics, Annals of Statistics 1975, with shape 0). Above and
-  below are one smooth function, ``softplus((x - c) / b)``: -log of a logistic tail with p(u) = `TAIL`.
+- *surprise*, ``-log p``: p is the share of good pixels with at least this value. Above u, which a share of `TAIL`
+  exceeds, values are modelled to fall off exponentially with their mean excess b over u, the maximum-likelihood fit
+  of such a tail (Pickands, Statistical inference using extreme order statistics, Annals of Statistics 1975, with
+  shape 0). Above and below u it is one smooth function, ``softplus((x - c) / b)``: -log of a logistic tail with
+  p(u) = `TAIL`.
 
 Rules, for weights w of the members:
 
 - ``fisher``: ``sum of w surprise`` (Fisher, Statistical Methods for Research Workers, 1932, section 21.1: the statistic
   of independent tests of one hypothesis is -2 times the sum of log p);
-- ``norm``: ``root of the sum of w surprise^2``, between that and the largest: one that is sure is heard a little more;
+- ``norm``: ``root of the sum of w surprise^2``, between that and the maximum: a confident member counts a little more;
 - ``cauchy``: ``log of the mean of w / p``, up to a constant and for small p the Cauchy combination (Liu and Xie, JASA
   2020, equation 2), which holds for members that depend on each other; nearly their maximum;
 - ``sum``: ``sum of w z``, where above 0; ``product``: ``product of softplus(z)^w``; ``maximum``: the largest z.
 
-No rule was ever shown a defect.
+No rule was chosen by real defects.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ _MOST_SURPRISE = 80.0
 
 @dataclass(frozen=True)
 class Scale:
-    """A member's map on good photographs that it has not learned from.
+    """The scale of a member's map on good photographs that it has not learned from.
 
     Attributes:
-        mean, deviation: of its pixels.
+        mean, deviation: mean and deviation of its pixels.
         centre, width: c and b of its surprise.
     """
 
@@ -58,14 +58,14 @@ class Scale:
 
 
 def scale_of(values: NDArray[np.float32], name: str) -> Scale:
-    """The scale of a member.
+    """Compute the scale of a member.
 
     Args:
-        values: (n,) pixels of its map that are looked at.
-        name: of the member.
+        values: (n,) values of its map on inspected pixels.
+        name: name of the member.
 
     Raises:
-        TrainingError: they do not differ.
+        TrainingError: all values are equal.
     """
     wide = values.astype(np.float64)
     mean, deviation = float(wide.mean()), float(wide.std())
@@ -78,7 +78,7 @@ def scale_of(values: NDArray[np.float32], name: str) -> Scale:
 
 
 class Combination(nn.Module):
-    """Maps of M members, (N, h, w) each -> one, (N, h, w), nowhere below 0."""
+    """Combines maps of M members, (N, h, w) each, into one, (N, h, w), never below 0."""
 
     def __init__(self, rule: str, scales: list[Scale], weights: list[float]) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Combination(nn.Module):
         self.weights = weights
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """By the rule; see the module."""
+        """Apply the rule; see the module's description."""
         scaled = [(each - offset) / width for each, offset, width in zip(maps, self.offsets, self.widths, strict=True)]
         if self.rule == "maximum":
             largest = scaled[0]

@@ -1,4 +1,4 @@
-"""What a jury takes: the sums of its members, fitted one after the other."""
+"""The costs of a jury: sums over its members, which are fitted one after the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def seated(jury: Jury, shapes: Shapes) -> list[tuple[Method, Shapes]]:
-    """Each member, not fitted, with what it sees."""
+    """Each unfitted member, with the shapes of its features."""
     found = []
     for _, method, taps in jury.seats(shapes.taps, shapes.backbone):
         layers = method.required(taps, shapes.backbone)
@@ -24,7 +24,7 @@ def seated(jury: Jury, shapes: Shapes) -> list[tuple[Method, Shapes]]:
 
 
 def fitting(jury: Jury, shapes: Shapes) -> FittingCosts | None:
-    """The memory of the member that needs most; the multiply-accumulates of all, an epoch of which is all of theirs."""
+    """The memory of the member that needs most, and the multiply-accumulates of all members for an epoch."""
     told = [method.training_costs(own) for method, own in seated(jury, shapes)]
     known = [costs for costs in told if costs is not None]
     if len(known) < len(told):

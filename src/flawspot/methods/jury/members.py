@@ -1,4 +1,4 @@
-"""Who sits on a jury, as one text: ``patchcore:bank_size=8000,sigma=2 + 0.3*pasted@3,6,10``."""
+"""The members of a jury as one text: ``patchcore:bank_size=8000,sigma=2 + 0.3*pasted@3,6,10``."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _MEMBER = re.compile(
     r"(?:(?P<weight>[0-9.eE+-]+)\s*\*\s*)?(?P<name>[a-z][a-z0-9_]*)(?:@(?P<layers>[^:]+))?(?::(?P<settings>.*))?"
 )
 _BETWEEN = re.compile(r"\s*\+\s*(?=[a-z]|[0-9.eE+-]+\s*\*)")
-"""A + that a member follows, so that one in a number is none."""
+"""A + followed by a member, which excludes a + within a number."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One of them, as it was asked for.
+    """One member, as it was asked for.
 
     Attributes:
         method: its name.
         layers: a layer group or indices; None for the jury's.
-        settings: hyperparameters as they were written.
-        weight: above 0, of its map among the others.
+        settings: hyperparameters, as written.
+        weight: weight of its map among the others, above 0.
     """
 
     method: str
@@ -36,31 +36,31 @@ class Member:
     weight: float
 
     def create(self, seed: int, precision: str) -> Method:
-        """Not fitted.
+        """The unfitted method.
 
         Raises:
-            ConfigurationError: it does not know a setting, or not such a value.
+            ConfigurationError: it does not know a setting, or the value is not allowed.
         """
         return create_method(self.method, dict(self.settings), seed=seed, precision=precision)
 
     def taps(self, taps: tuple[int, ...], backbone: str) -> tuple[int, ...]:
-        """The layers that it compares, where the jury has `taps`.
+        """The layers that it compares, if the jury has `taps`.
 
         Raises:
-            ConfigurationError: the backbone has none of that name or number.
+            ConfigurationError: the backbone has no such layer or group.
         """
         return taps if self.layers is None else resolve(backbone, self.layers)
 
 
 def parse(text: str, own: str = "") -> tuple[Member, ...]:
-    """The members that `text` names; the module shows one.
+    """The members in `text`; the module's description has an example.
 
     Args:
         text: as the user wrote it.
-        own: the name of the method that asks, which cannot be its own member.
+        own: the name of the calling method, which cannot be its own member.
 
     Raises:
-        ConfigurationError: says what cannot be read and how it is written.
+        ConfigurationError: the text cannot be read; the message shows how to write it.
     """
     members = tuple(_parse(part.strip()) for part in _BETWEEN.split(text.strip()))
     if not 2 <= len(members) <= MOST:
@@ -78,7 +78,7 @@ def _parse(text: str) -> Member:
     for setting in filter(None, (each.strip() for each in (found["settings"] or "").split(","))):
         name, equals, value = setting.partition("=")
         if not equals:
-            raise ConfigurationError(f"members: {setting!r} of {found['name']} is no NAME=VALUE")
+            raise ConfigurationError(f"members: {setting!r} of {found['name']} is not NAME=VALUE")
         if name.strip() in dict(settings):
             raise ConfigurationError(f"members: {name.strip()} of {found['name']} is given twice: leave one out")
         settings.append((name.strip(), value.strip()))
@@ -95,7 +95,7 @@ def _parse(text: str) -> Member:
 
 
 def part_name(number: int, members: tuple[Member, ...], part: str) -> str:
-    """The name of a member's part: the method's before it, numbered where there are several of it."""
+    """The name of a member's part, prefixed by the method's, with a number if there are several of it."""
     names = [member.method for member in members]
     own = names[number]
     if names.count(own) > 1:

@@ -1,9 +1,9 @@
-"""Jury: several methods on one pass of the backbone, whose maps become one.
+"""Jury: several methods on one pass of the backbone, with their maps combined into one.
 
-The members look at the same features, at the same layers or at others, and are fitted one after the other. Their maps
-are brought to one scale by good photographs that none of them has learned from, and combined
-(`flawspot.methods.jury.combining`). Members of different kinds err in different places: a memory bank knows how far a
-feature is from good ones, a network that has learned pasted defects knows what defects look like.
+The members use the same features, at the same layers or at different ones, and are fitted one after the other. Their
+maps are converted to one scale by good photographs that none of them has learned from, and combined
+(`flawspot.methods.jury.combining`). Members of different kinds make different errors. A memory bank measures how far a
+feature is from good ones; a network that has learned pasted defects knows what defects look like.
 """
 
 from __future__ import annotations
@@ -34,30 +34,31 @@ from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part, Scalar
 
 MEMBERS = "patchcore:bank_size=4000,standardize=channel,sigma=2 + pasted + stfpm:recipe=fast"
-"""Of three kinds. On MobileNetV2 at 224 pixels they store 4 MB, and take half a billion multiply-accumulates where the
-search of the bank is as short as on good photographs."""
+"""Three kinds of members. On MobileNetV2 at 224 pixels they store 4 MB. They take half a billion multiply-accumulates
+if the search of the bank is as short as on good photographs."""
 _AT_ONCE = 8
-"""Photographs, or tiles, that a member looks at together."""
+"""Photographs, or tiles, that a member processes at a time."""
 _MOST_PIXELS = 1 << 24
-"""Pixels of its map that its scale is taken from: of 334 photographs of 224 x 224; of more, every second or third."""
+"""Most pixels of a map for computing its scale: those of 334 photographs of 224 x 224. If there are more, every second
+or third is used."""
 
 
 @method
 @dataclass(kw_only=True)
 class Jury(Method):
-    """Several methods at once.
+    """Several methods combined.
 
         >>> flawspot.Jury(members="patchcore:bank_size=2000 + pasted + 0.5*paste@paste").rule
         'fisher'
 
     Attributes:
-        members: the methods, joined by ``+``: of each its weight, if it is not 1, and a ``*``; its name; behind ``@``
-            its layers, a group or indices, if they are not the jury's; behind ``:`` its hyperparameters.
-        rule: how their maps become one; see `flawspot.methods.jury.combining`.
-        precision: how the members keep their stores: ``int8`` as a detector of that precision does.
+        members: the methods, joined by ``+``. Each has its weight and a ``*``, if it is not 1; its name; after ``@``
+            its layers, a group or indices, if they are not the jury's; after ``:`` its hyperparameters.
+        rule: how their maps are combined; see `flawspot.methods.jury.combining`.
+        precision: how the members keep their stores; ``int8`` as a detector of that precision does.
         fitted_: the members.
-        room_: whether they leave room to be updated.
-        scales_: of each member's map.
+        room_: whether they leave room for updates.
+        scales_: scale of each member's map.
     """
 
     name: ClassVar[str] = "jury"
@@ -89,12 +90,12 @@ class Jury(Method):
         return [member.create(self.seed, self.precision) for member in self._parsed]
 
     def seats(self, taps: tuple[int, ...], backbone: str) -> list[tuple[Member, Method, tuple[int, ...]]]:
-        """Each member, as a method that is not fitted, with the layers that it compares."""
+        """Each member as an unfitted method, with the layers that it compares."""
         pairs = zip(self._parsed, self._created(), strict=True)
         return [(member, method, member.taps(taps, backbone)) for member, method in pairs]
 
     def required(self, taps: tuple[int, ...], backbone: str) -> tuple[int, ...]:
-        """What the members need, together.
+        """All layers that the members need.
 
         Raises:
             ConfigurationError: a member cannot work with its layers.
@@ -103,19 +104,19 @@ class Jury(Method):
         return tuple(sorted(set().union(*needed)))
 
     def pasted_photographs(self) -> int:
-        """As many as the member that wants most."""
+        """The largest number that a member needs."""
         return max(method.pasted_photographs() for method in self._created())
 
     def turns(self) -> tuple[int, ...]:
-        """Those of any member."""
+        """The rotations that any member needs."""
         return tuple(sorted({quarters for method in self._created() for quarters in method.turns()}))
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
-        """Fit the members, and bring their maps to one scale by `validation`."""
+        """Fit the members, and compute the scales of their maps from `validation`."""
         shapes = self.shapes_ = features.shapes
         if validation is None or not len(validation):
             raise DataError(
-                f"{self.name} brings its members to one scale by held-out good images, and there are none: give more"
+                f"{self.name} needs held-out good images to scale its members' maps, and there are none: give more"
             )
         validation.check_inside()
         self.fitted_, self.scales_ = [], []
@@ -131,7 +132,7 @@ class Jury(Method):
         return self
 
     def leave_room(self) -> None:
-        """Let each member do so.
+        """Prepare each member for updates.
 
         Raises:
             ConfigurationError: one of them cannot be updated.
@@ -141,7 +142,7 @@ class Jury(Method):
         self.room_ = True
 
     def learned(self) -> Mapping[str, NDArray[Any]]:
-        """What the members go on from, and who they are."""
+        """The members' learned values, and their configuration."""
         found, seats = [], []
         for member, (_, _, taps) in zip(
             self.fitted_, self.seats(self.shapes_.taps, self.shapes_.backbone), strict=True
@@ -156,15 +157,15 @@ class Jury(Method):
         return any(member.replays() for member in self._created())
 
     def head(self) -> nn.Module:
-        """The members' heads and how their maps become one; the image score is its maximum."""
+        """The members' heads, and the combination of their maps. The image score is its maximum."""
         return JuryHead(self)
 
     def parts(self) -> list[Part]:
-        """Those of the members."""
+        """The parts of all members."""
         return self._named([method.parts() for method in self.fitted_])
 
     def planned_parts(self, shapes: Shapes) -> list[Part] | None:
-        """Likewise; None where a member does not tell before it is fitted."""
+        """The planned parts of all members; None if a member does not give them before it is fitted."""
         planned = [method.planned_parts(own) for method, own in costs.seated(self, shapes)]
         known = [parts for parts in planned if parts is not None]
         return self._named(known) if len(known) == len(planned) else None
@@ -177,7 +178,7 @@ class Jury(Method):
         ]
 
     def stored_width(self, part: str) -> int | None:
-        """As the member says whose part it is."""
+        """The value from the member that the part belongs to."""
         for number, member in enumerate(self._created()):
             prefix = part_name(number, self._parsed, "")
             if part.startswith(prefix):
@@ -185,7 +186,7 @@ class Jury(Method):
         return super().stored_width(part)
 
     def planned_networks(self, shapes: Shapes) -> Mapping[str, nn.Module]:
-        """Those of the members."""
+        """The networks of all members."""
         return {
             part_name(number, self._parsed, name): network
             for number, (method, own) in enumerate(costs.seated(self, shapes))
@@ -193,7 +194,7 @@ class Jury(Method):
         }
 
     def training_costs(self, shapes: Shapes) -> FittingCosts | None:
-        """One after the other; None where a member does not tell."""
+        """The costs of fitting one after the other; None if a member does not give them."""
         return costs.fitting(self, shapes)
 
 
@@ -222,7 +223,7 @@ class JuryHead(nn.Module):
 
 
 def _pixels(head: nn.Module, features: FeatureSet) -> NDArray[np.float32]:
-    """(n,) of the maps of photographs, where they are looked at: at most `_MOST_PIXELS`."""
+    """(n,) values of inspected pixels in maps of photographs: at most `_MOST_PIXELS`."""
     found = []
     each = max(-(-len(features) * math.prod(features.input_size) // _MOST_PIXELS), 1)
     step = max(_AT_ONCE // features.tiles, 1) * features.tiles

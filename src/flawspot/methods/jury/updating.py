@@ -1,7 +1,7 @@
-"""A jury goes on learning: each member does, on its own layers, as if it sat alone.
+"""Updates a jury: each member is updated on its own layers, as if it were alone.
 
-The scales by which their maps become one stay as they were: they are of photographs that no member has learned from,
-and these are not looked at again.
+The scales for combining maps are not changed. They come from photographs that no member has learned from, and these are
+not available any more.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from flawspot.runtime.state import Kept
 
 METHODS = ("jury",)
 MOST = 8
-"""Members of a jury."""
+"""Most members of a jury."""
 _SEATS = "seats"
 
 
 @dataclass(frozen=True)
 class Seat:
-    """A member, as the state has it.
+    """A member in the state.
 
     Attributes:
-        method, hyperparameters: what it is.
+        method, hyperparameters: its method and hyperparameters.
         taps: the layers that it compares.
-        layers: those that its head is given.
+        layers: the layers whose maps its head receives.
     """
 
     method: str
@@ -45,14 +45,14 @@ class Seat:
 
 
 def nested(seats: Sequence[Seat], learned: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    """What the members go on from as one, by ``NUMBER/NAME``."""
+    """The learned values of all members in one dictionary, by ``NUMBER/NAME``."""
     told = json.dumps([dataclasses.asdict(seat) for seat in seats]).encode()
     own = {f"{number}/{name}": array for number, each in enumerate(learned) for name, array in each.items()}
     return {_SEATS: np.frombuffer(told, np.uint8), **own}
 
 
 def seats_of(learned: Mapping[str, NDArray[Any]]) -> tuple[Seat, ...]:
-    """The members.
+    """Read the members.
 
     Raises:
         ArtifactError: they cannot be read.
@@ -69,12 +69,12 @@ def seats_of(learned: Mapping[str, NDArray[Any]]) -> tuple[Seat, ...]:
 
 
 class Updater:
-    """Lets the members learn."""
+    """Updates the members."""
 
     needs_torch: ClassVar[bool] = False
 
     def __init__(self, before: Before) -> None:
-        """Call the members.
+        """Make the members' updaters.
 
         Raises:
             ArtifactError: one of them does not fit, or the state is damaged.
@@ -82,7 +82,7 @@ class Updater:
         """
         self._seats = seats_of(before.learned)
         if METHODS[0] in [seat.method for seat in self._seats]:
-            raise ArtifactError("it is not the state of such a detector: a jury sits on a jury")
+            raise ArtifactError("it is not the state of such a detector: a jury is a member of a jury")
         self._members: list[Member] = []
         for number, seat in enumerate(self._seats):
             prefix = f"{number}/"
@@ -99,14 +99,14 @@ class Updater:
             self._members.append(updating_of(seat.method)(own))
 
     def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
-        """Show each member what it looks at."""
+        """Pass to each member the maps of its layers."""
         for seat, member in zip(self._seats, self._members, strict=True):
             if not set(seat.layers) <= maps.keys():
-                raise ArtifactError("its members look at other layers than its graph has: it is of another training")
+                raise ArtifactError("its members use other layers than its graph has: it belongs to another training")
             member.add({layer: maps[layer] for layer in seat.layers}, inside)
 
     def finish(self, new_validation: Kept) -> Changed:
-        """What all members have changed."""
+        """The changes of all members."""
         found = [member.finish(new_validation) for member in self._members]
         stores = {name: array for each in found for name, array in each.stores.items()}
         told = [f"{seat.method}: {line}" for seat, each in zip(self._seats, found, strict=True) for line in each.told]

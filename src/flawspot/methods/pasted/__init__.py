@@ -1,4 +1,4 @@
-"""Pasted: the method, its network and its costs; the class is imported when first used."""
+"""Pasted: the method, its network and its costs. The class is imported when first used."""
 
 from __future__ import annotations
 

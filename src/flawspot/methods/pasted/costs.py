@@ -1,4 +1,4 @@
-"""What the network of pasted defects stores, computes and takes in training."""
+"""The costs of the network for pasted defects: memory, computation and training."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 NETWORK = "network"
 _KEPT = 6
-"""Numbers of a cell and channel that autograd keeps, for each block: of ReLU, two convolutions and a batch norm."""
+"""Numbers per cell and channel that autograd keeps for each block: of ReLU, two convolutions and a batch norm."""
 
 
 def planned_network(method: Pasted, shapes: Shapes) -> DefectNetwork:
-    """As it is shipped, without numbers."""
+    """The network as it is shipped, without numbers."""
     with torch.device("meta"):
         return DefectNetwork(shapes, method.width, method.blocks, norm=False).eval()
 
 
 def parts(method: Pasted, shapes: Shapes) -> list[Part]:
-    """The network, with the matrices that bring its taps to the finest grid, and the smoothing."""
+    """The network, the matrices that resize its taps to the finest grid, and the smoothing."""
     network = planned_network(method, shapes)
     macs = network_macs(shapes, method.width, method.blocks)
     return [Part(NETWORK, module_bytes(network), macs), upsampling_part(shapes.grid, shapes.input_size)]
 
 
 def fitting(method: Pasted, shapes: Shapes) -> FittingCosts:
-    """What a step takes."""
+    """The costs of training."""
     one = sum(channels * height * width for channels, height, width in shapes.maps.values())
     step = method.batch_size + max(method.batch_size // 4, 1)
     cells = shapes.positions * method.width

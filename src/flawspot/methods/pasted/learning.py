@@ -1,4 +1,4 @@
-"""How the network learns: steps of photographs with defects and good ones, on standardised features with noise."""
+"""Trains the network: steps of photographs with and without defects, on standardised features with noise."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from flawspot.methods.pasted.network import LOGIT_BEFORE, DefectNetwork
 from flawspot.progress import SILENT, Progress
 
 COVERED = 0.25
-"""Share of a cell from which it is one of a defect; one that is touched by less counts little, for it is neither."""
+"""Covered share from which on a cell is defective. Cells with a smaller share have little weight, as they are neither
+good nor defective."""
 TOUCHED_WEIGHT = 0.2
 GAMMA = 2.0
-"""Of the focal loss, as in its paper."""
+"""Exponent of the focal loss, as in its paper."""
 WEIGHT_DECAY = 1e-3
 GOOD_SHARE = 4
-"""Photographs with defects for one good photograph in a step."""
+"""Number of photographs with defects for one good photograph in a step."""
 STATISTICS = 64
-"""Good photographs that means and deviations of channels are taken from."""
+"""Number of good photographs for the means and deviations of channels."""
 _LEAST_DEVIATION = 1e-3
 _COVER_ROWS = 64
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how: the hyperparameters of `flawspot.methods.pasted.Pasted`."""
+    """Length and parameters of the training: the hyperparameters of `flawspot.methods.pasted.Pasted`."""
 
     epochs: int
     batch_size: int
@@ -44,11 +45,11 @@ class Schedule:
     seed: int
 
     def good(self) -> int:
-        """Photographs without defects in a step."""
+        """The number of photographs without defects in a step."""
         return max(self.batch_size // GOOD_SHARE, 1)
 
     def steps(self, photographs: int) -> int:
-        """In an epoch."""
+        """The number of steps in an epoch."""
         return max(photographs // self.batch_size, 1)
 
 
@@ -59,18 +60,18 @@ def learn(
     """Train the network.
 
     Args:
-        network: with batch norms; its weights are replaced.
+        network: the network with batch norms; its weights are replaced.
         good: features of photographs of good parts.
-        pasted: of photographs with defects.
-        schedule: how long.
+        pasted: features of photographs with defects.
+        schedule: length of the training.
         progress: told of the epochs.
 
     Returns:
-        One for features as they are, without batch norms.
+        A network for unstandardised features, without batch norms.
 
     Raises:
-        DataError: not one of the defects can be seen by the network.
-        TrainingError: it diverged.
+        DataError: the network sees none of the defects.
+        TrainingError: the training diverged.
     """
     _start(network, schedule.seed)
     device = training_device()
@@ -100,7 +101,7 @@ def learn(
 
 
 def _start(network: DefectNetwork, seed: int) -> None:
-    """Fresh weights, as torch makes them; the last bias says that defects are rare."""
+    """Initialise the weights with torch's defaults. The last bias makes defects rare."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for kernel in network.kernels():
@@ -110,7 +111,8 @@ def _start(network: DefectNetwork, seed: int) -> None:
 
 
 def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """The focal loss of logits (N, H, W) by targets of 0 and 1, each of its weight, over how many are of a defect."""
+    """The focal loss of logits (N, H, W) for targets of 0 and 1 with weights, divided by the number of defective
+    cells."""
     surprise = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     missed = (1 - torch.exp(-surprise)) ** GAMMA
     total: Tensor = (weight * missed * surprise).sum()
@@ -118,7 +120,7 @@ def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 class _Batches:
-    """Steps, by a seed."""
+    """Draws the steps, by a seed."""
 
     def __init__(
         self,
@@ -142,7 +144,8 @@ class _Batches:
             )
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[dict[int, Tensor], Tensor, Tensor, Tensor | None]:
-        """Standardised maps, targets and weights of cells, and which pixels are looked at, of these and good ones."""
+        """Standardised maps, targets and weights of cells, and inspected pixels, of photographs with defects and good
+        ones."""
         count = min(self._schedule.good(), len(self._good))
         beside = np.sort(self.generator.choice(len(self._good), count, replace=False))
         rows = np.sort(rows)
@@ -176,7 +179,7 @@ class _Batches:
 
 
 def _covers(pasted: PastedSet, grid: tuple[int, int]) -> Tensor:
-    """(N, *grid): which share of each cell a defect covers."""
+    """(N, *grid): the share of each cell that a defect covers."""
     found = []
     for start in range(0, len(pasted.features), _COVER_ROWS):
         covers = torch.from_numpy(pasted.covers(slice(start, start + _COVER_ROWS)))
@@ -185,7 +188,7 @@ def _covers(pasted: PastedSet, grid: tuple[int, int]) -> Tensor:
 
 
 def _statistics(good: FeatureSet) -> tuple[list[Tensor], list[Tensor]]:
-    """(C,) mean and deviation of each tap over some photographs, where they are looked at."""
+    """(C,) mean and deviation of each tap over inspected cells of some photographs."""
     rows = np.linspace(0, len(good) - 1, min(STATISTICS, len(good))).astype(np.int64)
     means, deviations = [], []
     for tap in good.taps:

@@ -1,13 +1,13 @@
-"""Pasted: a small network on the frozen backbone's features that has learned what defects look like from pasted ones.
+"""Pasted: a small network on the frozen backbone's features that learns the appearance of defects from pasted ones.
 
-Good photographs get defects of many kinds (`flawspot.data.varied_defects`), and the network learns which cells are
-covered by one: a segmentation with the focal loss (Lin et al., Focal Loss for Dense Object Detection, ICCV 2017,
-equation 4). That a network can learn real defects from pasted ones is from CutPaste (Li et al., CVPR 2021) and DRAEM
-(Zavrtanik et al., ICCV 2021); that it can do so on frozen features with noise on them, from SimpleNet (Liu et al., CVPR
-2023). The network, its size and the defects are our own.
+Good photographs get defects of many kinds (`flawspot.data.varied_defects`), and the network learns which cells they
+cover: a segmentation with the focal loss (Lin et al., Focal Loss for Dense Object Detection, ICCV 2017, equation 4).
+Learning real defects from pasted ones is from CutPaste (Li et al., CVPR 2021) and DRAEM (Zavrtanik et al., ICCV 2021);
+learning on frozen features with noise is from SimpleNet (Liu et al., CVPR 2023). The network, its size and the defects
+are our own.
 
-It knows what it was shown: where real defects resemble no pasted one it is blind, and it is at its best beside a method
-that measures how far features are from good ones (`flawspot.methods.jury`).
+It knows only what it was shown, and misses real defects that resemble no pasted one. It works best together with a
+method that measures how far features are from good ones (`flawspot.methods.jury`).
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ class Pasted(Method):
         32
 
     Attributes:
-        photographs: good photographs, or tiles, that get defects; each has one to four.
+        photographs: number of good photographs, or tiles, that get defects; each gets one to four.
         width: channels of the network.
-        blocks: residual blocks of it.
-        epochs: how often each of `photographs` is looked at.
-        batch_size: photographs with defects in a step; a quarter as many good ones stand beside them.
-        learning_rate: of AdamW, at its highest.
-        noise: standard deviation of the noise on features while it learns, in theirs; a part's features differ from
-            those of the few photographs there are.
-        sigma: of the Gaussian over the map, in pixels of 224.
-        network_: without batch norms.
+        blocks: number of residual blocks.
+        epochs: how often each of `photographs` is used.
+        batch_size: photographs with defects in a step, which also has a quarter as many good ones.
+        learning_rate: highest learning rate of AdamW.
+        noise: standard deviation of the noise on features during training, in their own deviations; it stands for the
+            variation beyond the few training photographs.
+        sigma: standard deviation of the Gaussian over the map, in pixels of 224.
+        network_: the trained network, without batch norms.
     """
 
     name: ClassVar[str] = "pasted"
@@ -74,11 +74,11 @@ class Pasted(Method):
     network_: DefectNetwork = field(init=False, repr=False)
 
     def pasted_photographs(self) -> int:
-        """As many as it learns from."""
+        """The number of photographs that it learns from."""
         return self.photographs
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
-        """Learn to tell cells that a defect covers from the others."""
+        """Learn to separate cells covered by a defect from the others."""
         self.shapes_ = features.shapes
         if features.pasted is None or not len(features.pasted.features):
             raise DataError(
@@ -91,11 +91,11 @@ class Pasted(Method):
         return self
 
     def learned(self) -> Mapping[str, NDArray[Any]]:
-        """Nothing that an update would go on from: the network stays."""
+        """An empty state: an update does not change the network."""
         return {}
 
     def head(self) -> nn.Module:
-        """The network, and the smoothing; the image score is the map's maximum."""
+        """The network and the smoothing. The image score is the map's maximum."""
         return PastedHead(self)
 
     def planned_parts(self, shapes: Shapes) -> list[Part]:
@@ -107,7 +107,7 @@ class Pasted(Method):
         return {costs.NETWORK: costs.planned_network(self, shapes)}
 
     def training_costs(self, shapes: Shapes) -> FittingCosts:
-        """Of a step; what it takes of the photographs with defects is counted for every method."""
+        """The costs of a step. Those of the photographs with defects are counted for every method elsewhere."""
         return costs.fitting(self, shapes)
 
 
@@ -121,8 +121,8 @@ class PastedHead(nn.Module):
         self.upsample = Upsample(shapes.grid, shapes.input_size, fitted.sigma)
 
     def forward(self, maps: dict[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """{tap: (N, C, H, W)}, (N, h, w) -> (N, h, w), (N,): the smoothed logits as ``log(1 + exp(logit))``, the
-        surprise at what looks like a defect, in nats; it neither saturates nor falls below zero."""
+        """{tap: (N, C, H, W)}, (N, h, w) -> (N, h, w), (N,): the smoothed logits as ``log(1 + exp(logit))``, that is,
+        the surprise at a defect-like place, in nats. It neither saturates nor falls below zero."""
         anomaly_map = F.softplus(self.upsample(self.network(maps, inside), inside))
         if inside is not None:
             anomaly_map = anomaly_map * inside

@@ -1,4 +1,4 @@
-"""A small network from the taps of the frozen backbone to one number a cell: how much looks like a defect there."""
+"""A small network from the taps of the frozen backbone to one number for each cell: how much it looks like a defect."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from flawspot.methods.shapes import Shapes
 from flawspot.methods.smoothing import Upsample
 
 _LITTLE = 1e-6
-"""Of a weight of cells that are looked at; where there are any it is far more."""
+"""A limit below any real weight of inspected cells."""
 LOGIT_BEFORE = -3.0
-"""What an untrained network says everywhere: defects are rare."""
+"""The logit of an untrained network everywhere, as defects are rare."""
 
 
 class Block(nn.Module):
-    """Residual: ReLU, depthwise 3 x 3, 1 x 1."""
+    """A residual block: ReLU, depthwise 3 x 3, 1 x 1."""
 
     def __init__(self, width: int, *, norm: bool) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Block(nn.Module):
         self.norm = nn.BatchNorm2d(width) if norm else nn.Identity()
 
     def forward(self, x: Tensor, cells: Tensor | None = None) -> Tensor:
-        """(N, width, H, W); `cells` (N, 1, H, W): those outside are as what is beyond the border."""
+        """(N, width, H, W). Cells outside, by `cells` (N, 1, H, W), are treated like places beyond the border."""
         y = torch.relu(x)
         y = y if cells is None else y * cells
         result: Tensor = x + self.norm(self.pointwise(self.depthwise(y)))
@@ -37,13 +37,14 @@ class Block(nn.Module):
 
 
 class DefectNetwork(nn.Module):
-    """Each tap in a 1 x 1 convolution at its own resolution, brought to the finest grid and summed; then blocks.
+    """Each tap passes a 1 x 1 convolution at its own resolution, is resized to the finest grid, and summed; then
+    blocks.
 
     Args:
-        shapes: of what it looks at.
+        shapes: shapes of its input.
         width: channels.
         blocks: how many residual blocks.
-        norm: whether it is to be trained: with batch norms, which `folded` makes part of the convolutions.
+        norm: whether it is to be trained, with batch norms; `folded` folds them into the convolutions.
     """
 
     def __init__(self, shapes: Shapes, width: int, blocks: int, *, norm: bool = True) -> None:
@@ -72,7 +73,7 @@ class DefectNetwork(nn.Module):
         return logits
 
     def _brought(self, number: int, projected: Tensor, cells: Tensor | None) -> Tensor:
-        """To the finest grid, bilinearly; from cells that are looked at alone."""
+        """Resize to the finest grid, bilinearly, from inspected cells only."""
         if self._at_grid[number]:
             return projected
         spread = self.spread[number]
@@ -87,13 +88,13 @@ class DefectNetwork(nn.Module):
         return (module for module in self.modules() if isinstance(module, nn.Conv2d))
 
     def folded(self, means: list[Tensor], deviations: list[Tensor]) -> DefectNetwork:
-        """The same for features as they are, of what was trained on ``(features - mean) / deviation``.
+        """The network for unstandardised features, after training on ``(features - mean) / deviation``.
 
         Args:
             means, deviations: (C,) of each tap.
 
         Returns:
-            Without batch norms, in evaluation mode; the same map up to rounding.
+            A network without batch norms, in evaluation mode, with the same map up to rounding.
         """
         plain = DefectNetwork(self.shapes, self.width, len(self.blocks), norm=False)
         scale, shift = _affine(self.norm)
@@ -114,14 +115,14 @@ class DefectNetwork(nn.Module):
 
 
 def _affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """(C,) twice: what a batch norm multiplies with, and what it adds."""
+    """(C,) twice: the factor and the offset of a batch norm."""
     assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     return scale, norm.bias.double() - scale * norm.running_mean.double()
 
 
 def network_macs(shapes: Shapes, width: int, blocks: int) -> int:
-    """Multiply-accumulates for one photograph or tile, those that bring taps to the finest grid among them."""
+    """Multiply-accumulates for one photograph or tile, including the resizing of taps to the finest grid."""
     height, across = shapes.grid
     total = 0
     for channels, (rows, columns) in zip(shapes.tap_channels, shapes.tap_grids, strict=True):

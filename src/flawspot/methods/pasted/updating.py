@@ -1,6 +1,6 @@
-"""Pasted stays as it is: what it knows is what defects look like, and good photographs say nothing new of that.
+"""An update does not change Pasted: its knowledge is of defects, about which new good photographs say nothing.
 
-Its threshold is set anew, by old and new photographs.
+Only its threshold is set again, by old and new photographs.
 """
 
 from __future__ import annotations
@@ -28,5 +28,5 @@ class Updater:
         """Nothing."""
 
     def finish(self, new_validation: Kept) -> Changed:
-        """Nothing has changed."""
-        return Changed({}, self._before.learned, ["the network that knows pasted defects stays as it is"])
+        """Report no change."""
+        return Changed({}, self._before.learned, ["the network that knows pasted defects is not changed"])

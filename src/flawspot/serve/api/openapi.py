@@ -23,7 +23,7 @@ _QUERY: dict[str, dict[str, str]] = {
         "detector": "Its name.",
         "part": "Number of the part.",
         "since": "UTC, such as 2026-01-31T12:00:00Z.",
-        "until": "Likewise, exclusive.",
+        "until": "UTC, exclusive.",
         "word": "The latest word that a person gave on the result, or any.",
         "limit": "At most 1000.",
         "before": "Only results with a lower number: for the next page.",
