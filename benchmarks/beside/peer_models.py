@@ -20,9 +20,6 @@ from flawspot.backbones.weights import load_checkpoint, require
 NODES = [f"features.{layer}" for layer in LAYERS]
 """What torchvision calls the blocks: it counts them as flawspot does."""
 AGREEMENT = 1e-4
-LEAST_PATCHES = 40_000
-"""That the peer selects a bank from. Its selection keeps a small tensor of each step behind a large one that is freed;
-with large ones of less than 32 MiB glibc's allocator cannot use that room again, and memory grows by one a step."""
 
 
 def preparation() -> Any:
@@ -118,11 +115,8 @@ def learn(subject: Subject, prepared: Tensor, drawn: bool) -> nn.Module:
 def _fill_bank(module: Any, bank: int, drawn: bool) -> None:
     """Make PatchCore's bank of the embeddings that its module has stored."""
     patches = sum(len(embedding) for embedding in module.embedding_store)
-    if patches <= bank or not (drawn or patches >= LEAST_PATCHES):
-        raise ValueError(
-            f"{patches:,} patches are too few for the peer to make a bank of {bank:,} of: take more photographs, "
-            f"so that there are more than that and {LEAST_PATCHES:,} or more"
-        )
+    if patches <= bank:
+        raise ValueError(f"{patches:,} patches are too few for a bank of {bank:,}: take more photographs")
     if drawn:
         chosen = torch.randperm(patches, generator=torch.Generator().manual_seed(SEED))[:bank]
         module.memory_bank = torch.vstack(module.embedding_store)[chosen]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from beside.environment import variables
-from beside.subjects import EXPORTED, OWN, SIDES, SIZE, Subject
+from beside.subjects import EXPORTED, OWN, PEER, SIDES, SIZE, Subject
 from beside.talking import Side
 from flawspot.data.masks import read_sample_mask
 from flawspot.data.reading import at_centres
@@ -21,6 +21,10 @@ from flawspot.data.samples import Sample
 from flawspot.metrics import measure
 
 WARM_UP = 3
+LARGE = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20)}
+"""For the peer's training: glibc gives buffers above so many bytes back when they are freed. By itself it raises that
+to 32 MiB, and the peer's selection from few photographs, which keeps a small tensor of each step, then grows by a
+buffer a step: on ten photographs to 18 GiB and its end."""
 PAUSE = 0.02
 """Seconds between two turns, in which the threads of the side that has just worked go to sleep."""
 MIB = 2**20
@@ -39,11 +43,11 @@ class Sides:
     def __init__(self, peer: Path, folder: Path) -> None:
         self._peer, self.folder = peer, folder
 
-    def start(self, side: str, threads: int) -> Side:
-        """A process of `side`."""
+    def start(self, side: str, threads: int, more: Mapping[str, str] | None = None) -> Side:
+        """A process of `side`, with `more` environment variables."""
         python, module = (sys.executable, "own_side") if side == OWN else (str(self._peer), "peer_side")
         log = self.folder / f"{module}.log"
-        return Side(side, [python, "-m", f"beside.{module}"], variables(threads), log)
+        return Side(side, [python, "-m", f"beside.{module}"], {**variables(threads), **(more or {})}, log)
 
     def train(
         self, side: str, subject: Subject, photographs: Sequence[Path], threads: int, drawn: bool
@@ -57,7 +61,7 @@ class Sides:
             "threads": threads,
             "drawn": drawn,
         }
-        with self.start(side, threads) as process:
+        with self.start(side, threads, LARGE if side == PEER else None) as process:
             told = process.ask(request)
         return {
             "photographs": len(photographs),

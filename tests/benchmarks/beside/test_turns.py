@@ -1,6 +1,7 @@
 """Who looks when, and what comes of the times and maps."""
 
 import contextlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,28 @@ def test_accuracy_is_flawspot_s_own_of_any_side_s_maps(tmp_path) -> None:
     assert found == {"pixel_f1_max": 1.0, "pixel_auroc": 1.0, "image_auroc": 1.0, "images": 2}
     sides.maps["bad.png"] = 1 - right
     assert turns.accuracy(sides, PEER, PADIM, 1, samples)["pixel_f1_max"] == pytest.approx(0.4)
+
+
+def test_each_side_is_trained_in_a_process_of_its_own(tmp_path, monkeypatch) -> None:
+    started = []
+
+    class FakeSide(contextlib.nullcontext):
+        def __init__(self, name, command, environment, log) -> None:
+            super().__init__(self)
+            started.append((name, command, environment))
+
+        def ask(self, request):
+            assert (request["do"], request["photographs"], request["drawn"]) == ("train", ["a", "b"], False)
+            return {"seconds": 3.0, "peak": 2**22}
+
+    monkeypatch.setattr(turns, "Side", FakeSide)
+    sides = turns.Sides(Path("peer-python"), tmp_path)
+    for side in (OWN, PEER):
+        row = sides.train(side, PADIM, [Path("a"), Path("b")], 2, drawn=False)
+        assert row == {"photographs": 2, "seconds": 3.0, "peak_mib": 4.0}
+    (own, first, ours), (peer, second, theirs) = started
+    assert (own, peer) == (OWN, PEER)
+    assert first == [sys.executable, "-m", "beside.own_side"]
+    assert second == ["peer-python", "-m", "beside.peer_side"]
+    assert ours["OMP_NUM_THREADS"] == theirs["OMP_NUM_THREADS"] == "2"
+    assert theirs.items() - ours.items() == turns.LARGE.items()
