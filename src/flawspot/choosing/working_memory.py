@@ -17,8 +17,8 @@ from flawspot.runtime.artifact import Artifact
 def least_arena(plan: Plan) -> int:
     """A lower bound in bytes for any order of the backbone's convolutions: input and output of the largest one.
 
-    A depthwise convolution may overwrite its input, and the photograph is in bytes. So the plan of ``flawspot export
-    --to c`` takes at least as much.
+    A depthwise convolution may overwrite its input, and the photograph is in bytes. So the plan of
+    ``flawspot export --to c`` takes at least as much.
     """
     key = (plan.shapes.backbone, plan.required, plan.shapes.input_size, plan.precision)
     if key not in _KNOWN:

@@ -6,8 +6,8 @@ for a good part, P(p <= a) <= a for every rate a (Vovk et al., Algorithmic Learn
 and Falkman, 2010, for anomaly detection). An image is called anomalous if p <= a, that is, if its score is above the
 k-th largest held-out score with ``k = floor(a (n + 1))``. With n images no rate below 1 / (n + 1) can be promised.
 
-Groups: several photographs of one part are not independent. With G groups of sizes n_g the p-value becomes ``(1 + sum_g
-#{scores of g >= s} / n_g) / (G + 1)``: the hierarchical conformal prediction of Lee, Barber and Willett
+Groups: several photographs of one part are not independent. With G groups of sizes n_g the p-value becomes
+``(1 + sum_g #{scores of g >= s} / n_g) / (G + 1)``: the hierarchical conformal prediction of Lee, Barber and Willett
 (Distribution-free inference with hierarchical data, 2023, arXiv 2306.06342). It is valid for a photograph of a new
 group. With one photograph in each group it is the p-value above.
 

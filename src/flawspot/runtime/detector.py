@@ -107,8 +107,8 @@ class Detector:
         Args:
             image: a path; the bytes of a file, or a file open for reading; the result of `read`; a PIL image; an array
                 (H, W, 3) RGB, (H, W) grey or (H, W, 4) RGBA, uint8 or uint16. Or several photographs: a folder, a list
-                or any other iterable, or an array (N, H, W, 3). Note that OpenCV's arrays are BGR: pass ``image[...,
-                ::-1]``.
+                or any other iterable, or an array (N, H, W, 3). Note that OpenCV's arrays are BGR: pass
+                ``image[..., ::-1]``.
             keep_image: whether a prediction keeps the pixels of its photograph for `Prediction.plot`, 3 bytes for each
                 pixel. An array is kept by reference, not copied. By default the pixels of a photograph given alone are
                 kept. Those of several are not, and files are read again to be plotted.
