@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score  # type: ignore[import-untyped]
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from flawspot.metrics import AUPRO_LIMIT, Curves, PixelScores, rank_pixels
 from flawspot.runtime.regions import label_regions
