@@ -15,7 +15,7 @@ from flawspot.errors import FlawspotError, MissingPackageError
 from flawspot.extras import EXTRAS, install_command, missing_package, require
 
 ROOT = Path(__file__).parents[1]
-IMPORTED_AS = {"pyyaml": "yaml", "opencv-python-headless": "cv2", "tflite-micro": "tflite_micro"}
+IMPORTED_AS = {"pyyaml": "yaml", "opencv-python-headless": "cv2", "tflite-micro": "tflite_micro", "scikit-learn": "sklearn"}
 IMPORTED_AS |= {"python-multipart": "python_multipart", "prometheus-client": "prometheus_client", "paho-mqtt": "paho"}
 
 HIDE = """
@@ -119,6 +119,12 @@ def test_the_python_interface_says_the_same(package, without):
     last = done.stderr.splitlines()[-1]
     assert "MissingPackageError: flawspot.train needs " in last
     assert last.endswith(f"needs {package}, which is not installed: run `{install_command('train')}`")
+
+
+def test_estimators_without_scikit_learn(without):
+    done = without("sklearn", "-c", "import flawspot.sklearn")
+    told = f"flawspot.sklearn needs sklearn, which is not installed: run `{install_command('sklearn')}`"
+    assert done.stderr.splitlines()[-1].endswith(told)
 
 
 def test_a_missing_package_is_both_kinds_of_error():
