@@ -15,7 +15,12 @@ from flawspot.errors import FlawspotError, MissingPackageError
 from flawspot.extras import EXTRAS, install_command, missing_package, require
 
 ROOT = Path(__file__).parents[1]
-IMPORTED_AS = {"pyyaml": "yaml", "opencv-python-headless": "cv2", "tflite-micro": "tflite_micro", "scikit-learn": "sklearn"}
+IMPORTED_AS = {
+    "pyyaml": "yaml",
+    "opencv-python-headless": "cv2",
+    "tflite-micro": "tflite_micro",
+    "scikit-learn": "sklearn",
+}
 IMPORTED_AS |= {"python-multipart": "python_multipart", "prometheus-client": "prometheus_client", "paho-mqtt": "paho"}
 
 HIDE = """
