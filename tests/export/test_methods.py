@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 import flawspot
 from flawspot.errors import ExportError
 from flawspot.export.head_operations import CentreDistance, DirectionDistance, GaussianDistance, NearestNeighbour
 from flawspot.export.reading.from_onnx import read_form
 from flawspot.export.translate import export
+from flawspot.methods.padim.method import PaDiMHead
 
 QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "progress": False}
 
@@ -49,6 +51,31 @@ def test_a_trained_detector_as_c(method, layers, kind, product_folder, compiler,
     assert np.isclose(report.parity.threshold, artifact.manifest.calibration.threshold)
     fixed = export(artifact, tmp_path / "fixed.onnx", "onnx-fixed", folder=product_folder)
     assert fixed.parity.map_difference < 1e-5
+
+
+class FormerHead(PaDiMHead):
+    """As graphs had it at first: bands before the vectors."""
+
+    def __init__(self, fitted):
+        super().__init__(fitted)
+        for index, band in enumerate(fitted.bands_):
+            self.register_buffer(f"band{index}", torch.from_numpy(band))
+            delattr(self, f"turned{index}")
+
+    def _squared(self, difference):
+        vectors = difference.permute(2, 1, 0)
+        bands = [self.get_buffer(f"band{index}") for index in range(self.bands)]
+        whitened = torch.cat([band @ vectors[:, : band.shape[2]] for band in bands], 1)
+        return (whitened * whitened).sum(1).T
+
+
+def test_gaussians_of_an_older_artifact(product_folder, compiler, tmp_path, monkeypatch):
+    monkeypatch.setattr("flawspot.methods.padim.method.PaDiMHead", FormerHead)
+    settings = {"method": flawspot.PaDiM(channels=20), "layers": "3,6", "calibration": "split"}
+    artifact = flawspot.train(product_folder, **settings, **QUICK)
+    (head,) = (each for each in read_form(artifact.model, 64).operations if isinstance(each, GaussianDistance))
+    assert [band.numbers.shape[1:] for band in head.bands] == [(8, 8), (8, 16), (4, 20)]
+    assert export(artifact, tmp_path / "part.c", folder=product_folder).parity.map_difference < 1e-5
 
 
 @pytest.mark.parametrize("students", [1, 2])

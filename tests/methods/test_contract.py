@@ -187,8 +187,10 @@ def test_the_graph_is_portable(name, exported):
     assert not model.functions
     assert [i.name for i in model.graph.input] == ["image"]
     assert [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == ["N", "H", "W", 3]
-    # No trace of the machine it was made on.
-    assert b".py" not in exported(name)
+    # No trace of the machine it was made on. Among a million numbers some bytes spell anything, so these are left out.
+    for tensor in model.graph.initializer:
+        tensor.raw_data = b""
+    assert b".py" not in model.SerializeToString()
     assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
 
 

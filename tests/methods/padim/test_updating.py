@@ -1,6 +1,7 @@
 """PaDiM goes on learning: exactly as if it had learned from all photographs at once."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from flawspot.errors import ArtifactError
 from flawspot.methods.padim.updating import Updater
 from flawspot.methods.updating import Before
+from flawspot.progress import SILENT
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.session import open_session
 from flawspot.runtime.state import NONE
@@ -92,6 +94,22 @@ def test_nothing_changes_nothing(before):
     changed = Updater(begun).finish(NONE)
     for name, numbers in changed.stores.items():
         np.testing.assert_allclose(numbers, begun.stores()[name.removeprefix("head.")], rtol=1e-5, atol=1e-5)
+
+
+def test_bands_of_an_older_graph_stay_as_they_are_written_there(fitted, before):
+    """Rows before columns, under another name."""
+    begun, more = before("padim"), photographs(4, seed=5)
+    former = {}
+    for name, array in begun.stores().items():
+        former[name.replace("turned", "band")] = array.transpose(0, 2, 1) if name.startswith("turned") else array
+    older = SimpleNamespace(
+        manifest=begun.manifest, learned=begun.learned, stores=lambda: former, prefix=begun.prefix, progress=SILENT
+    )
+    want, got = (updated(own, maps_of(fitted("padim"), more)).stores for own in (begun, older))
+    bands = [name for name in want if "turned" in name]
+    assert len(bands) == 8
+    for name in bands:
+        np.testing.assert_array_equal(got[name.replace("turned", "band")], want[name].transpose(0, 2, 1))
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,13 @@ def _direction(graph: Graph, name: str) -> str | None:
 
 
 def _over_channels(graph: Graph, node: Node) -> bool:
+    return _axes(graph, node) == (1,)
+
+
+def _axes(graph: Graph, node: Node) -> tuple[int, ...]:
+    """That a node reduces."""
     axes = graph.constant(node, 1)
-    given = node.wholes("axes", ()) if axes is None else tuple(axes.ravel().tolist())
-    return given == (1,)
+    return node.wholes("axes", ()) if axes is None else tuple(axes.ravel().tolist())
 
 
 def _enlarged(state: Reading, node: Node) -> bool:
@@ -126,8 +130,8 @@ def _gaussian(state: Reading, node: Node) -> bool:
     graph = state.graph
     turned = graph.maker(node.inputs[0], "Transpose")
     total = graph.maker(node.inputs[0] if turned is None else turned.inputs[0], "ReduceSum")
-    whitened = None if total is None or not _over_channels(graph, total) else graph.square_of(total.inputs[0])
-    if whitened is None:
+    whitened = None if total is None else graph.square_of(total.inputs[0])
+    if whitened is None or total is None or _axes(graph, total) not in ((1,), (2,)):
         return False
     bands: tuple[Table, ...] = ()
     scaled = graph.maker(whitened, "Mul")
@@ -154,7 +158,8 @@ def _gaussian(state: Reading, node: Node) -> bool:
 
 
 def _bands(state: Reading, name: str) -> tuple[tuple[Table, ...], str] | None:
-    """The rows of a lower triangular matrix, band by band, and what they are multiplied with."""
+    """The rows of a lower triangular matrix, band by band, and what they are multiplied with: (P, d, N) vectors behind
+    them, or (P, N, d) before them, turned."""
     graph = state.graph
     joined = graph.maker(name, "Concat")
     names = (name,) if joined is None else joined.inputs
@@ -163,12 +168,16 @@ def _bands(state: Reading, name: str) -> tuple[tuple[Table, ...], str] | None:
     for each in names:
         product = graph.maker(each, "MatMul")
         band = None if product is None else state.table(product.inputs[0])
+        behind = None if product is None or band is not None else state.table(product.inputs[1])
+        if behind is not None and behind.scale is None and behind.numbers.ndim == 3:
+            band = Table(np.ascontiguousarray(behind.numbers.swapaxes(1, 2)))
         if product is None or band is None or band.numbers.ndim != 3:
             return None
-        part = graph.maker(product.inputs[1], "Slice")
+        vector = product.inputs[1 if behind is None else 0]
+        part = graph.maker(vector, "Slice")
         if part is not None and (graph.scalar(part, 1), graph.scalar(part, 2)) != (0, band.numbers.shape[2]):
             return None
-        vectors = product.inputs[1] if part is None else part.inputs[0]
+        vectors = vector if part is None else part.inputs[0]
         bands.append(band)
     turned = None if vectors is None else graph.maker(vectors, "Transpose")
     return None if turned is None else (tuple(bands), turned.inputs[0])

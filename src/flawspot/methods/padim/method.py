@@ -232,7 +232,8 @@ class PaDiMHead(nn.Module):
         self.register_buffer("mean", torch.from_numpy(fitted.mean_.T.copy()))  # (d, P)
         self.bands = len(fitted.bands_) if fitted.covariance == "full" else 0
         for index in range(self.bands):
-            self.register_buffer(f"band{index}", torch.from_numpy(fitted.bands_[index]))  # (P, rows, columns)
+            turned = np.ascontiguousarray(fitted.bands_[index].transpose(0, 2, 1))
+            self.register_buffer(f"turned{index}", torch.from_numpy(turned))  # (P, columns, rows)
         if fitted.covariance != "full":
             self.register_buffer("scale", torch.from_numpy(fitted.scale_.T.copy()))  # (d, P)
         if fitted.covariance == "low_rank":
@@ -252,9 +253,11 @@ class PaDiMHead(nn.Module):
     def _squared(self, difference: Tensor) -> Tensor:
         """(N, d, T P) -> (N, T P): squared Mahalanobis distances."""
         if self.covariance == "full":
-            vectors = difference.permute(2, 1, 0)  # (P, d, N)
-            bands = [self.get_buffer(f"band{index}").to(vectors.dtype) for index in range(self.bands)]
-            return _squared_length(torch.cat([band @ vectors[:, : band.shape[2]] for band in bands], 1)).T
+            # Vectors before the bands: what the runtime rearranges and sums is then one after the other in memory.
+            vectors = difference.permute(2, 0, 1)  # (P, N, d)
+            bands = [self.get_buffer(f"turned{index}").to(vectors.dtype) for index in range(self.bands)]
+            whitened = torch.cat([vectors[:, :, : band.shape[1]] @ band for band in bands], 2)
+            return _squared_length(whitened, 2).T
         scaled = difference * self.scale.to(difference.dtype)
         if self.covariance == "diagonal":
             return _squared_length(scaled)
@@ -263,6 +266,6 @@ class PaDiMHead(nn.Module):
         return _squared_length(scaled.permute(2, 1, 0) - factors @ explained).T
 
 
-def _squared_length(vectors: Tensor) -> Tensor:
-    """Of the vectors along axis 1; ``square`` would be exported as ``Pow``, several times slower."""
-    return (vectors * vectors).sum(1)
+def _squared_length(vectors: Tensor, axis: int = 1) -> Tensor:
+    """Of the vectors along an axis; ``square`` would be exported as ``Pow``, several times slower."""
+    return (vectors * vectors).sum(axis)

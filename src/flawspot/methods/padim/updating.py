@@ -60,13 +60,15 @@ class Updater:
         settings = self._before.manifest.hyperparameters
         covariance, ridge, rank = str(settings["covariance"]), settings["ridge"], settings["rank"]
         assert isinstance(ridge, int | float) and isinstance(rank, int)
-        names = {"full": [name for name in self._stores if name.startswith("band")], "diagonal": ["scale"]}
+        turned, names = "turned0" in self._stores, {"full": self._bands(), "diagonal": ["scale"]}
         own = names.get(covariance, ["scale", "factors"])
         with self._before.progress.step("inverting the covariances"):
             dtype = self._stores[own[0]].dtype.type
             found = whitened(self._gaussians, covariance, ridge, rank, dtype)
         if covariance != "full":
             found[0] = found[0].T
+        elif turned:
+            found = [band.transpose(0, 2, 1) for band in found]
         changed = {"mean": self._gaussians.mean().astype(np.float32).T, **dict(zip(own, found, strict=True))}
         count = self._gaussians.count
         told = f"{count - self._before_count} photographs were added to the {self._before_count} of every Gaussian"
@@ -74,6 +76,12 @@ class Updater:
         prefix = self._before.prefix
         stores = {prefix + name: np.ascontiguousarray(array) for name, array in changed.items()}
         return Changed(stores, {**self._gaussians.arrays(), **learned}, [told])
+
+    def _bands(self) -> list[str]:
+        """The names of the bands' constants, in order: turned ones, or those of older graphs, which are not."""
+        name = "turned" if "turned0" in self._stores else "band"
+        found = [each for each in self._stores if each.startswith(name)]
+        return [f"{name}{index}" for index in range(len(found))]
 
 
 def embedded(maps: Maps, chosen: Mapping[int, NDArray[Any]], grid: tuple[int, int]) -> NDArray[np.float32]:
