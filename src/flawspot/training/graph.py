@@ -23,9 +23,10 @@ from flawspot.backbones.block_list import BlockList
 from flawspot.extras import require
 from flawspot.runtime.view import View, as_view
 from flawspot.training import resizing
+from flawspot.training.recording import EXAMPLES, record, recording, stand_in
 from flawspot.training.tiles import Blend, cut
 
-EXAMPLE_SHAPE = (2, 40, 48, 3)
+EXAMPLE_SHAPE = (EXAMPLES, 40, 48, 3)
 """What the exporter traces with. All but the channels differ from 0 and 1, which it would take for constants."""
 
 
@@ -62,8 +63,8 @@ class Preprocess(nn.Module):
 
     def _resized(self, image: Tensor) -> Tensor:
         canvas = self.view.canvas
-        if torch.onnx.is_in_onnx_export():
-            return self._stand_in(image, resizing.OPERATOR, (image.shape[0], 3, *canvas))
+        if _is_written():
+            return self._stand_in(image, resizing.OPERATOR, EXAMPLES if recording() else image.shape[0], 3)
         x = image.permute(0, 3, 1, 2).float()
         place = self.view.placed((image.shape[2], image.shape[1]))
         if place[2:] != x.shape[2:]:
@@ -81,12 +82,15 @@ class Preprocess(nn.Module):
             return None if self.region is None else self.region.float()
         if self.view.fit == "crop" and self.view.inspected is None:
             return None
-        if torch.onnx.is_in_onnx_export():
-            return self._stand_in(image, resizing.INSIDE, (1, *self.view.canvas))
+        if _is_written():
+            return self._stand_in(image, resizing.INSIDE, 1)
         found = self.view.inside((image.shape[2], image.shape[1]))
         return torch.ones(1, *self.view.canvas) if found is None else torch.from_numpy(found[None]).float()
 
-    def _stand_in(self, image: Tensor, operator: str, shape: tuple[Any, ...]) -> Tensor:
+    def _stand_in(self, image: Tensor, operator: str, *lengths: Any) -> Tensor:
+        shape = (*lengths, *self.view.canvas)
+        if recording():
+            return stand_in(resizing.DOMAIN, operator, image, shape)
         name = f"{resizing.DOMAIN}::{operator}"
         return torch.onnx.ops.symbolic(name, (image,), {}, dtype=torch.float32, shape=shape, version=1)
 
@@ -198,7 +202,12 @@ def joined(parts: Sequence[Tensor], count: int, at_once: int) -> Tensor:
     return torch.cat(each, 1).flatten(0, 1)
 
 
-def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()) -> bytes:
+def _is_written() -> bool:
+    """Whether a module is run to write down what it computes, and not for its results."""
+    return recording() or bool(torch.onnx.is_in_onnx_export())
+
+
+def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = (), *, plain: bool = False) -> bytes:
     """Export a module that takes ``image`` (N, H, W, 3) uint8, with N, H and W free.
 
     Args:
@@ -206,6 +215,7 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
         outputs: the names of what it returns first.
         hidden: those of the rest, which keep these names and are no outputs of the model. Nothing that is computed
             from the head's constants alone is computed beforehand then, so that these can be changed.
+        plain: by torch's exporter in any case, also where `flawspot.training.recording` writes the same in no time.
 
     Returns:
         The bytes of an ONNX model without any trace of the machine it was made on.
@@ -213,28 +223,12 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     Raises:
         MissingPackageError: onnxscript, which torch's exporter needs, is not installed.
     """
-    require("onnxscript", "writing the graph")
     generator = torch.Generator().manual_seed(0)
     example = torch.randint(0, 256, EXAMPLE_SHAPE, dtype=torch.uint8, generator=generator)
-    dimension = torch.export.Dim
-    free = {0: dimension("N", min=1), 1: dimension("H", min=1, max=65535), 2: dimension("W", min=1, max=65535)}
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            graph.eval(),
-            (example,),
-            input_names=["image"],
-            output_names=[*outputs, *hidden],
-            dynamic_shapes=(free,),
-            dynamo=True,
-            optimize=not hidden,
-            verbose=False,
-        )
-        assert program is not None
-        if hidden:
-            import onnxscript.optimizer
-
-            onnxscript.optimizer.optimize_ir(program.model, should_fold=_folds)
-    model = program.model_proto
+    names = [*outputs, *hidden]
+    model = None if plain else record(graph.eval(), names, "head." if hidden else None, example)
+    if model is None:
+        model = _exported(graph, names, example, optimize=not hidden)
     view = next((module.view for module in graph.modules() if isinstance(module, Preprocess)), None)
     if view is not None:
         resizing.expand(model, view)
@@ -242,6 +236,30 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     del model.graph.output[len(outputs) :]
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _exported(graph: nn.Module, names: list[str], example: Tensor, *, optimize: bool) -> onnx.ModelProto:
+    """By torch's exporter. Not optimized means that what is computed from the head's constants alone stays so."""
+    require("onnxscript", "writing the graph")
+    dimension = torch.export.Dim
+    free = {0: dimension("N", min=1), 1: dimension("H", min=1, max=65535), 2: dimension("W", min=1, max=65535)}
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            graph.eval(),
+            (example,),
+            input_names=["image"],
+            output_names=names,
+            dynamic_shapes=(free,),
+            dynamo=True,
+            optimize=optimize,
+            verbose=False,
+        )
+        assert program is not None
+        if not optimize:
+            import onnxscript.optimizer
+
+            onnxscript.optimizer.optimize_ir(program.model, should_fold=_folds)
+    return program.model_proto
 
 
 def _folds(node: Any) -> bool | None:

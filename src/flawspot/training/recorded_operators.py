@@ -1,0 +1,221 @@
+"""How what torch is asked for is written in operators of ONNX: each as torch's exporter and its optimizer write it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from flawspot.training.recording import Recording
+
+Pair = tuple[int, int]
+
+
+class UnknownOperatorError(Exception):
+    """Something that is not written here; the exporter does it. Never seen by users."""
+
+
+def _conv2d(
+    to: Recording,
+    result: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Pair = (1, 1),
+    padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> str:
+    source, pads = to.of(x), [*padding, *padding]
+    before = to.nodes.get(source)
+    if before is not None and before.kind == "Pad":  # zeros around it, which the convolution can put there itself
+        left, right, top, bottom = before.attributes["pads"]
+        pads = [first + second for first, second in zip(pads, (top, left, bottom, right), strict=True)]
+        source = before.inputs[0]
+    own = {to.name_of(weight): weight.numpy()}
+    if bias is not None:
+        own[to.name_of(bias)] = bias.numpy()
+    attributes = {
+        "kernel_shape": list(weight.shape[2:]),
+        "strides": list(stride),
+        "pads": pads,
+        "dilations": list(dilation),
+        "group": groups,
+        "auto_pad": "NOTSET",
+    }
+    return to.weighted("Conv", source, _without_zeros(own), **attributes)
+
+
+def _without_zeros(weights: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The optimizer leaves a bias of nothing but zeros out."""
+    kernel, *bias = weights
+    return {kernel: weights[kernel], **{name: weights[name] for name in bias if weights[name].any()}}
+
+
+def _pad(
+    to: Recording, result: Tensor, x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> str:
+    if mode != "constant" or value or len(pad) != 4:
+        raise UnknownOperatorError("a padding other than with zeros")
+    return to.node("Pad", to.of(x), pads=list(pad))
+
+
+def _batch_norm(
+    to: Recording,
+    result: Tensor,
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> str:
+    """Folded into the convolution before it, in float32 as the optimizer does."""
+    before = to.nodes.get(to.of(x))
+    if training or before is None or before.kind != "Conv":
+        raise UnknownOperatorError("a batch norm that no convolution is before")
+    kernel, *names = before.weights
+    scale = weight.numpy() / np.sqrt(variance.numpy() + np.float32(eps))
+    original = before.weights[names[0]] if names else np.zeros_like(scale)
+    shift = (original - mean.numpy()) * scale + bias.numpy()
+    folded = {kernel: before.weights[kernel] * scale.reshape(-1, 1, 1, 1)}
+    folded[names[0] if names else f"{kernel}_bias"] = shift
+    return to.weighted("Conv", before.inputs[0], _without_zeros(folded), **before.attributes)
+
+
+def _clip(to: Recording, x: Tensor, low: float, high: float) -> str:
+    return to.node("Clip", to.of(x), to.of(low), to.of(high))
+
+
+def _hardtanh(
+    to: Recording, result: Tensor, x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> str:
+    return _clip(to, x, min_val, max_val)
+
+
+def _relu6(to: Recording, result: Tensor, x: Tensor, inplace: bool = False) -> str:
+    return _clip(to, x, 0.0, 6.0)
+
+
+def _unary(kind: str) -> Callable[..., str]:
+    def write(to: Recording, result: Tensor, x: Tensor, inplace: bool = False) -> str:
+        return to.node(kind, to.of(x))
+
+    return write
+
+
+def _binary(kind: str) -> Callable[..., str]:
+    def write(to: Recording, result: Tensor, x: Tensor, y: Tensor | float) -> str:
+        return to.node(kind, to.of(x), to.of(y))
+
+    return write
+
+
+def _mul(to: Recording, result: Tensor, x: Tensor, y: Tensor | float) -> str:
+    for one, other in ((x, y), (y, x)):  # nothing is to be multiplied with a 1
+        if isinstance(one, Tensor) and not to.recorded(one) and one.ndim == 0 and float(one) == 1:
+            return to.of(other)
+    return to.node("Mul", to.of(x), to.of(y))
+
+
+def _square(to: Recording, result: Tensor, x: Tensor) -> str:
+    return to.node("Pow", to.of(x), to.of(2.0))
+
+
+def _dropout(
+    to: Recording, result: Tensor, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> str:
+    if training:
+        raise UnknownOperatorError("a dropout that drops")
+    return to.of(x)
+
+
+def _axes(to: Recording, dim: int | Sequence[int]) -> str:
+    return to.constant(np.asarray([dim] if isinstance(dim, int) else dim, np.int64))
+
+
+def _reduced(kind: str) -> Callable[..., str]:
+    def write(to: Recording, result: Tensor, x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> str:
+        return to.node(kind, to.of(x), _axes(to, dim), keepdims=int(keepdim), noop_with_empty_axes=0)
+
+    return write
+
+
+def _amax(to: Recording, result: Tensor, x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> str:
+    return to.node("ReduceMax", to.of(x), _axes(to, dim), keepdims=int(keepdim))
+
+
+def _normalize(
+    to: Recording, result: Tensor, x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None
+) -> str:
+    if p != 2:
+        raise UnknownOperatorError("a norm other than the Euclidean one")
+    norm = to.node("ReduceL2", to.of(x), _axes(to, dim), keepdims=1, noop_with_empty_axes=0)
+    clipped = to.node("Clip", norm, to.of(eps))
+    lengths = [to.constant(np.asarray([length], np.int64)) for length in result.shape[1:]]
+    shape = to.node("Concat", to.photographs(result), *lengths, axis=0)
+    return to.node("Div", to.of(x), to.node("Expand", clipped, shape))
+
+
+def _transposed(to: Recording, result: Tensor, x: Tensor) -> str:
+    if x.ndim != 2:
+        raise UnknownOperatorError("a transposed tensor that is no matrix")
+    return to.node("Transpose", to.of(x), perm=[1, 0])
+
+
+def _max_pool2d(
+    to: Recording,
+    result: Tensor,
+    x: Tensor,
+    kernel_size: int,
+    stride: int,
+    padding: int = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> str:
+    if return_indices or not all(isinstance(each, int) for each in (kernel_size, stride, padding, dilation)):
+        raise UnknownOperatorError("a pooling that is not square")
+    return to.node(
+        "MaxPool",
+        to.of(x),
+        kernel_shape=[kernel_size] * 2,
+        strides=[stride] * 2,
+        pads=[padding] * 4,
+        dilations=[dilation] * 2,
+        ceil_mode=int(ceil_mode),
+        auto_pad="NOTSET",
+        storage_order=0,
+    )
+
+
+WRITERS: dict[str, Callable[..., str]] = {
+    "conv2d": _conv2d,
+    "pad": _pad,
+    "batch_norm": _batch_norm,
+    "hardtanh": _hardtanh,
+    "relu6": _relu6,
+    "relu": _unary("Relu"),
+    "hardswish": _unary("HardSwish"),
+    "sigmoid": _unary("Sigmoid"),
+    "add": _binary("Add"),
+    "sub": _binary("Sub"),
+    "div": _binary("Div"),
+    "mul": _mul,
+    "matmul": _binary("MatMul"),
+    "square": _square,
+    "dropout2d": _dropout,
+    "sum": _reduced("ReduceSum"),
+    "mean": _reduced("ReduceMean"),
+    "amax": _amax,
+    "normalize": _normalize,
+    "T": _transposed,
+    "max_pool2d": _max_pool2d,
+}
+"""Of a function of torch's by its name: writes it and returns the name of its result. `result` is what torch gave."""
