@@ -36,6 +36,20 @@ def test_reproduce_claims(store, flawspot, tmp_path):
     assert "| PaSTe is as accurate as STFPM | – | cannot be said" in written.read_text(encoding="utf-8")
 
 
+def test_the_store_is_not_written_over(store, flawspot, tmp_path):
+    before = store.read_bytes()
+    for given, said in ((store, "give it the suffix .md"), (tmp_path / "new.txt", "give it the suffix .md")):
+        code, _, err = flawspot("reproduce", "claims", store, "--markdown", given)
+        assert code == 1
+        assert said in err
+    link = tmp_path / "link.md"
+    link.hardlink_to(store)
+    code, _, err = flawspot("reproduce", "claims", store, "--markdown", link)
+    assert code == 1
+    assert "is an input of this command" in err
+    assert store.read_bytes() == before
+
+
 def test_reproduce_claims_of_what_is_not_there(store, flawspot, tmp_path):
     code, _, err = flawspot("reproduce", "claims", store, "--data", "btad")
     assert code == 1

@@ -61,7 +61,7 @@ def test_it_answers_and_ends_cleanly(start, number, code, tmp_path, small):
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == code
-    assert out == "0 parts were inspected, 1 were not\n"
+    assert out == "0 parts inspected, 1 not inspected\n"
     assert err.count("\n") == 1
     assert "everybody on this machine may do everything here" in err
 

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from flawspot.cli.benchmark_store import EXISTING, JSON
 from flawspot.cli.console import out, print_json, styled
+from flawspot.cli.outputs import check_output
 from flawspot.errors import ConfigurationError
-from flawspot.files import check_writable, write_bytes
+from flawspot.files import write_bytes
 
 if TYPE_CHECKING:
     from flawspot.benchmark.report.claims.verdict import Claim
@@ -92,7 +93,8 @@ def claims(
         list[str] | None, typer.Option(help="Test on this data set of the store alone; repeatable. Default: all.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--markdown", help="Write the table, with rules and categories, to this file.")
+        Path | None,
+        typer.Option("--markdown", metavar="FILE.md", help="Write the table, with rules and categories, to this file."),
     ] = None,
     as_json: JSON = False,
 ) -> None:
@@ -102,8 +104,7 @@ def claims(
     from flawspot.benchmark.report.claims.table import claims_table
     from flawspot.benchmark.store import Store
 
-    if output is not None:
-        check_writable(output)
+    check_output(output, (".md",), store)
     with Store(store, create=False) as opened:
         found = test(opened.records(), data or ())
     if output is not None:

@@ -17,6 +17,7 @@ from flawspot.cli.interruption import exit_code_of
 from flawspot.errors import ConfigurationError
 from flawspot.extras import import_module, require
 from flawspot.serve.keeping import Keeping
+from flawspot.texts import counted
 
 if TYPE_CHECKING:
     from flawspot.serve.outputs.follower import Follower
@@ -181,7 +182,7 @@ def summary(station: Station) -> str:
         sum(getattr(tally, field) for tally in tallies)
         for field in ("judged", "not_inspected", "dropped", "refused", "unrecorded")
     )
-    text = f"{judged - failed} parts were inspected, {failed} were not"
+    text = f"{counted(judged - failed, 'part')} inspected, {failed} not inspected"
     for count, what in ((dropped, "dropped"), (refused, "refused"), (unrecorded, "not recorded")):
         text += f", {count} {what}" if count else ""
     return text

@@ -102,7 +102,7 @@ def _notes(found: Updated, written: Path | None) -> None:
         )
     if found.report.suspects:
         note(
-            f"{listed(map(visible, found.report.suspects), 3)} stand out among the new photographs: if they show bad "
+            f"unusual among the new photographs: {listed(map(visible, found.report.suspects), 3)}; if they show bad "
             "parts, remove them and update the old artifact again"
         )
 

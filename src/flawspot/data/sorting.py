@@ -148,7 +148,7 @@ def _nothing(root: Path) -> str:
         child.name for child in root.iterdir() if child.is_dir() and role_of(child.name) in (Role.TRAIN, Role.TEST)
     ]
     where = f"{root / 'train' / GOOD} or {root / 'test'}" if split else str(root)
-    return f"no images in {where}: put photographs of good parts there, as {_FORMATS}"
+    return f"no images in {where}: put photographs there, as {_FORMATS}"
 
 
 def _sort_split(found: Sorted) -> None:

@@ -103,7 +103,7 @@ def _field(entry: Entry) -> str:
     if entry.strong:
         text = f"**{text}**"
     if entry.detail:
-        text += f" {escape_markdown(entry.detail)}"
+        text += f"<br>{escape_markdown(entry.detail)}"
     return text if entry.note is None else f"{text} [{entry.note}]"
 
 
