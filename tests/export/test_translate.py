@@ -105,7 +105,7 @@ def test_a_compiler_that_is_none_is_told_in_one_line(text, message, detectors, t
 
 
 @pytest.mark.parametrize(
-    ("command", "message"), [('"gcc', "CC is no command"), ("no-such-thing -O2", "which is not there")]
+    ("command", "message"), [('"gcc', "CC is not a command"), ("no-such-thing -O2", "which does not exist")]
 )
 def test_a_command_that_is_none(command, message, detectors, tmp_path, monkeypatch):
     monkeypatch.setenv("CC", command)

@@ -32,7 +32,7 @@ def test_an_escape_rate_with_its_confidence() -> None:
         scores = [0.0, *np.arange(1.0, count + 1).tolist()]
         labels = np.array([False] + [True] * count)
         assert at_escape_rate(trade_off(scores, labels), 0.05).escapes == allowed
-    with pytest.raises(DataError, match="it takes 59"):
+    with pytest.raises(DataError, match="this needs 59"):
         at_escape_rate(trade_off(scores[:30], labels[:30]), 0.05)
 
 

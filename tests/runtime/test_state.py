@@ -89,8 +89,8 @@ def whole(state):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda tensors, said: said.clear(), "no state"),
-        (lambda tensors, said: said.update({"flawspot.state": "{"}), "no state"),
+        (lambda tensors, said: said.clear(), "not a detector's state"),
+        (lambda tensors, said: said.update({"flawspot.state": "{"}), "not a detector's state"),
         (lambda tensors, said: said.update({"flawspot.state": '{"schema_version": 99}'}), "schema 99"),
         (
             lambda tensors, said: said.update({"flawspot.state": '{"schema_version": 1}'}),

@@ -41,7 +41,7 @@ def test_scores_that_are_all_alike() -> None:
 
 
 def test_too_few_scores() -> None:
-    with pytest.raises(ConfigurationError, match="it takes 20"):
+    with pytest.raises(ConfigurationError, match="which needs 20"):
         calibrate([1.0] * 19, 0.01, rule="pareto")
 
 

@@ -65,7 +65,7 @@ ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (with_header(b"\xff\xfe"), "not a JSON object"),
         (with_header([1]), "not a JSON object"),
         (with_header({str(n): ENTRY for n in range(10_001)}), "not a JSON object"),
-        (with_header({"__metadata__": {"a": 1}}), "no texts"),
+        (with_header({"__metadata__": {"a": 1}}), "not texts"),
         (with_header({"x": 1}), "damaged at 'x'"),
         (with_header({"x": ENTRY | {"dtype": "F8"}}, b"0000"), "damaged at 'x'"),
         (with_header({"x": ENTRY | {"dtype": []}}, b"0000"), "damaged at 'x'"),
