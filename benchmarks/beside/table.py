@@ -27,7 +27,7 @@ libraries included: flawspot, anomalib, OpenVINO.
 |:--|--:|--:|--:|:--|--:|--:|--:|:--|:--|"""
 
 TRAINING = """
-Training in a process of its own, {threads} threads, one side after the other. Flawspot's seconds are from the files to
+Training in a process of its own, threads: {threads}, one side after the other. Flawspot's seconds are from the files to
 the tested artifact with its threshold; anomalib's are its module alone: photographs held in memory, features,
 selection, Gaussians or epochs, no validation, checkpoint or export. *Peak*: flawspot, anomalib.
 

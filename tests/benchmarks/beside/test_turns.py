@@ -91,12 +91,13 @@ def test_each_side_is_trained_in_a_process_of_its_own(tmp_path, monkeypatch) -> 
 
     monkeypatch.setattr(turns, "Side", FakeSide)
     sides = turns.Sides(Path("peer-python"), tmp_path)
-    for side in (OWN, PEER):
-        row = sides.train(side, PADIM, [Path("a"), Path("b")], 2, drawn=False)
+    for side, subject in ((OWN, PADIM), (PEER, PADIM), (PEER, Subject("patchcore", bank=5))):
+        row = sides.train(side, subject, [Path("a"), Path("b")], 2, drawn=False)
         assert row == {"photographs": 2, "seconds": 3.0, "peak_mib": 4.0}
-    (own, first, ours), (peer, second, theirs) = started
+    (own, first, ours), (peer, second, theirs), (_, _, selecting) = started
     assert (own, peer) == (OWN, PEER)
     assert first == [sys.executable, "-m", "beside.own_side"]
     assert second == ["peer-python", "-m", "beside.peer_side"]
     assert ours["OMP_NUM_THREADS"] == theirs["OMP_NUM_THREADS"] == "2"
-    assert theirs.items() - ours.items() == turns.LARGE.items()
+    assert theirs == ours
+    assert selecting.items() - ours.items() == turns.LARGE.items()
