@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flawspot.methods.patchcore.nested_bank import nest, nests
+from flawspot.methods.patchcore.nested_bank import candidates_of, nest, nests
 
 
 def test_every_patch_is_found_again_through_the_tree() -> None:
@@ -51,3 +51,8 @@ def test_grids_must_divide_along_both_axes() -> None:
     assert nests([(16, 24), (4, 6), (2, 3)])
     assert not nests([(16, 26), (4, 6)])
     assert not nests([(18, 24), (4, 6)])
+
+
+def test_a_search_among_many_blocks_compares_more_of_them_first() -> None:
+    assert candidates_of(3_300) == (48, 384)
+    assert candidates_of(10_000) == (96, 384)

@@ -16,13 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flawspot.methods.patchcore.nested_bank import nest, padded_slots, with_room
+from flawspot.methods.patchcore.nested_bank import candidates_of, nest, padded_slots, with_room
 from flawspot.methods.patchcore.product_quantizer import ProductQuantizer
 from flawspot.methods.patchcore.stored_rows import Rows, squared_length, store, take, with_one
 from flawspot.methods.shapes import Size
 
-CANDIDATES = (48, 384)
-"""Blocks compared in the first and in the second round."""
 CHUNK = 1024
 """Blocks compared at once in the last round: bounds its matrix at 3,136 x 1,024 x 4 bytes = 13 MB an image."""
 
@@ -44,7 +42,7 @@ class HierarchicalSearch(nn.Module):
         quantizer: ProductQuantizer | None = None,
         precision: str = "float32",
         *,
-        candidates: Sequence[int] = CANDIDATES,
+        candidates: Sequence[int] | None = None,
         chunk: int = CHUNK,
         room: float = 0.0,
     ) -> None:
@@ -56,7 +54,7 @@ class HierarchicalSearch(nn.Module):
             grids: height and width of each tap's map; `flawspot.methods.patchcore.nested_bank.nests` must hold.
             quantizer: keep codes of the patches in the place of the patches.
             precision: of the patches that are kept, of `stored_rows.PRECISIONS`.
-            candidates: blocks compared in the first rounds.
+            candidates: blocks compared in the first rounds; None for those of `nested_bank.candidates_of`.
             chunk: blocks compared at once in the last one.
             room: rows that are kept free for patches to come, as a share of those that are taken.
         """
@@ -69,7 +67,7 @@ class HierarchicalSearch(nn.Module):
         mean = bank.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.chunk = chunk
         # A round that would look at more than half of the bank costs more than the last one.
-        self.candidates = [count for count in candidates if 2 * count <= self.blocks]
+        self.candidates = [count for count in candidates or candidates_of(self.blocks) if 2 * count <= self.blocks]
         for number, columns in enumerate([nested.columns, *(level.columns for level in nested.levels)]):
             self.register_buffer(f"mean_{number}", torch.from_numpy(mean[columns]))
         # Row ``place * B + block``.

@@ -23,6 +23,8 @@ WIDTHS = (1, 2, 4, 8, 16)
 """Numbers of patches that a block may hold."""
 NOTHING = -1
 """In the place of a patch, where a row is kept free."""
+_MANY = 6000
+"""Blocks; a bank of 10,000 patches has some 3,300, one of 30,000 some 10,000."""
 
 
 @dataclass(frozen=True)
@@ -173,3 +175,11 @@ def _best_width(counts: NDArray[np.int64], fine: int, coarse: int) -> int:
 
     least = min(map(stored, WIDTHS))
     return max(width for width in WIDTHS if stored(width) <= 1.05 * least)
+
+
+def candidates_of(blocks: int) -> tuple[int, int]:
+    """How many blocks of so many a search compares in its first and in its second round.
+
+    Among many, three times as many cells would come to the second round after 48 (docs/performance.md).
+    """
+    return (96 if blocks > _MANY else 48), 384
