@@ -132,9 +132,9 @@ def device(member):
         (packed(RIGHT)[:-20], "is not a tarball"),
         (packed({JS: b"js"}), "has no package/dist/ort-wasm"),
         (packed({f"../{JS}": b"js", f"/{WASM}": b"wasm"}), "has no package/dist/ort.wasm"),
-        (packed(RIGHT, change=link), "not as a usual file"),
-        (packed(RIGHT, change=device), "not as a usual file"),
-        (packed({**RIGHT, WASM: b""}), "not as a usual file"),
+        (packed(RIGHT, change=link), "not as a file of ordinary size"),
+        (packed(RIGHT, change=device), "not as a file of ordinary size"),
+        (packed({**RIGHT, WASM: b""}), "not as a file of ordinary size"),
     ],
 )
 def test_hostile_tarballs(data, message, tmp_path):

@@ -164,7 +164,9 @@ def unpacked(data: bytes, name: str) -> dict[str, bytes]:
                     continue
                 file = archive.extractfile(member) if member.isreg() else None
                 if file is None or wanted[member.name] in found or not 0 < member.size <= MOST_FILE:
-                    raise ExportError(f"{name} has {member.name} not once, or not as a usual file: fetch again")
+                    raise ExportError(
+                        f"{name} has {member.name} twice, or not as a file of ordinary size: fetch it again"
+                    )
                 found[wanted[member.name]] = file.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
         raise ExportError(f"{name} is not a tarball of onnxruntime-web, or damaged ({error}): fetch again") from None
