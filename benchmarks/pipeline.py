@@ -1,11 +1,12 @@
-"""Time what surrounds the networks: the rest of a PaSTe graph, decoding beside inference, JPEGs at reduced size.
+"""Time what surrounds the networks: the rest of a graph, decoding beside inference, JPEGs at reduced size.
 
     python benchmarks/pipeline.py --data FOLDER [--runs 60] [--photographs 24]
 
-FOLDER holds mvtec_ad/bottle. PaSTe (MobileNetV2, layers [7, 10, 14]) has an untrained student here, which takes the
-same time as a trained one. Its artifact is compared with the bare networks, shared blocks with the teacher's and the
-student's blocks, exported by themselves and run turn by turn with it; the map must be the one that follows from their
-outputs, within 1e-4 of its largest value. A folder of PNGs of 900 x 900 pixels is predicted photograph by photograph,
+FOLDER holds mvtec_ad/bottle. PaSTe (MobileNetV2, layers [7, 10, 14]) and STFPM ([3, 8, 14]) have an untrained student
+here, which takes the same time as a trained one. Their artifacts are compared with the bare networks, the teacher's
+blocks, shared ones among them, and the student's, exported by themselves and run turn by turn with it, also while
+another process keeps one core busy; the map must be the one that follows from their outputs, within 1e-4 of its
+largest value. A folder of PNGs of 900 x 900 pixels is predicted photograph by photograph,
 and with the next ones decoded meanwhile; the scores must be equal.
 """
 
@@ -15,10 +16,13 @@ import argparse
 import functools
 import io
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -27,11 +31,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from flawspot.backbones.block_list import BlockList, initialise
+from flawspot.backbones.block_list import INPUT, BlockList, initialise
+from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.registry import create_pretrained
 from flawspot.methods.repeating import bilinear_matrix
 from flawspot.methods.shapes import Shapes
 from flawspot.methods.stfpm.head import StudentTeacherHead
+from flawspot.methods.stfpm.method import STFPM
 from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.methods.stfpm.training import TrainedStudent
 from flawspot.runtime.detector import OUTPUTS, Detector
@@ -42,15 +48,34 @@ from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.session import open_session
 from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
 
-TAPS = (7, 10, 14)
-SOURCE = 6
 SIZE = 224
+BACKBONE = "mobilenet_v2"
+METHODS: dict[str, type[STFPM]] = {"PaSTe": PaSTe, "STFPM": STFPM}
+BUSY = "while True: pass"
+
+
+class Made(NamedTuple):
+    """A detector's graph, and its networks by themselves.
+
+    Attributes:
+        graph, teacher, student: ONNX models.
+        preprocess: from photographs to what the teacher is given.
+        taps: that are compared.
+        shares: whether the student starts from the teacher's first output; else from the photograph.
+    """
+
+    graph: bytes
+    teacher: bytes
+    student: bytes
+    preprocess: Preprocess
+    taps: tuple[int, ...]
+    shares: bool
 
 
 class Bare(nn.Module):
     """Blocks and nothing else."""
 
-    def __init__(self, blocks: BlockList) -> None:
+    def __init__(self, blocks: nn.Module) -> None:
         super().__init__()
         self.blocks = blocks
 
@@ -59,7 +84,7 @@ class Bare(nn.Module):
         return tuple(self.blocks(x).values())
 
 
-def export_bare(blocks: BlockList, example: Tensor) -> bytes:
+def export_bare(blocks: nn.Module, example: Tensor) -> bytes:
     """The ONNX model of `blocks`, for one photograph."""
     with torch.no_grad():
         program = torch.onnx.export(Bare(blocks).eval(), (example,), dynamo=True, verbose=False)
@@ -68,25 +93,32 @@ def export_bare(blocks: BlockList, example: Tensor) -> bytes:
     return model
 
 
-def make_paste() -> tuple[bytes, bytes, bytes, Preprocess]:
-    """The artifact's graph, its shared blocks with the teacher's, and its student."""
-    network, weights = create_pretrained("mobilenet_v2", (SOURCE, *TAPS), None)
-    preprocess = Preprocess(SIZE, weights.mean, weights.std)
-    student = create_pretrained("mobilenet_v2", TAPS, None)[0].split(SOURCE)[1]
+def make_module(kind: type[STFPM] = PaSTe) -> DetectorGraph:
+    """What is exported, with an untrained student."""
+    fitted = kind()
+    taps = resolve(BACKBONE, fitted.default_layers)
+    source = fitted.source_layer(taps, BACKBONE)
+    network, weights = create_pretrained(BACKBONE, (source, *taps), None)
+    student = fitted.student(taps, BACKBONE)
     initialise(student, 0)
+    fitted.students_, fitted.source_ = (TrainedStudent(student.frozen(), 1, [], []),), source
+    fitted.shapes_ = Shapes(BACKBONE, taps, network.shapes((SIZE, SIZE)), (SIZE, SIZE), 1)
+    return DetectorGraph(Preprocess(SIZE, weights.mean, weights.std), network, StudentTeacherHead(fitted))
+
+
+def make_detector(kind: type[STFPM] = PaSTe) -> Made:
+    """A detector with an untrained student."""
+    module = make_module(kind)
+    network, student = module.backbone, module.head.get_submodule("student")
+    source, *taps = network.taps
+    shares = source != INPUT
+    teacher = network if shares else BlockList(BACKBONE, network.blocks, taps)
+    photograph = torch.zeros(1, 3, SIZE, SIZE)
     with torch.no_grad():
-        maps = network(torch.zeros(1, 3, SIZE, SIZE))
-    fitted = PaSTe()
-    fitted.students_, fitted.source_ = (TrainedStudent(student.frozen(), 1, [], []),), SOURCE
-    shapes = {layer: (m.shape[1], m.shape[2], m.shape[3]) for layer, m in maps.items()}
-    fitted.shapes_ = Shapes("mobilenet_v2", TAPS, shapes, (SIZE, SIZE), 1)
-    graph = to_onnx(DetectorGraph(preprocess, network, StudentTeacherHead(fitted)), OUTPUTS)
-    return (
-        graph,
-        export_bare(network, torch.zeros(1, 3, SIZE, SIZE)),
-        export_bare(student, maps[SOURCE]),
-        preprocess,
-    )
+        start = network(photograph)[source]
+    graph = to_onnx(module, OUTPUTS)
+    bare = export_bare(teacher, photograph), export_bare(student, start)
+    return Made(graph, *bare, module.preprocess, tuple(taps), shares)
 
 
 def run_bare(session: onnxruntime.InferenceSession, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -105,49 +137,70 @@ def map_from(teacher: Sequence[NDArray[np.float32]], student: Sequence[NDArray[n
     return product
 
 
-def turn_by_turn(ways: Sequence[Callable[[], object]], runs: int) -> list[float]:
+def turn_by_turn(
+    ways: Sequence[Callable[[], object]], runs: int, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
     """Median seconds of each."""
     seconds: list[list[float]] = [[] for _ in ways]
     for run in range(runs + 3):
         for way, taken in zip(ways, seconds, strict=True):
-            start = time.perf_counter()
+            start = clock()
             way()
             if run >= 3:  # the first ones find cold caches
-                taken.append(time.perf_counter() - start)
+                taken.append(clock() - start)
     return [statistics.median(taken) for taken in seconds]
 
 
-def time_graph(runs: int, image: NDArray[np.uint8]) -> bytes:
-    """The first table; returns the artifact's graph."""
-    graph, network, student, preprocess = make_paste()
+def time_graphs(runs: int, image: NDArray[np.uint8]) -> bytes:
+    """The first table; returns the graph of PaSTe."""
     print(
-        f"PaSTe end to end on decoded photographs of {SIZE} × {SIZE}, against its bare networks alone; milliseconds, "
-        f"median of {runs} runs turn by turn.\n"
+        f"End to end on decoded photographs of {SIZE} × {SIZE}, against the bare networks alone; milliseconds, "
+        f"median of {runs} runs turn by turn; *beside work*: the same while another process keeps one core busy; "
+        "*processor*: of processor time, which other work does not change.\n"
     )
-    print(
-        "| threads | end to end | shared blocks and teacher | student | end to end / networks |\n|---|---|---|---|---|"
-    )
+    print("| method | threads | end to end | teacher | student | end to end / networks | beside work | processor |")
+    print("|---|---|---|---|---|---|---|---|")
+    made = {name: make_detector(kind) for name, kind in METHODS.items()}
+    for name, detector in made.items():
+        for threads in (1, 2):
+            times = time_graph(detector, threads, runs, image)
+            other = subprocess.Popen([sys.executable, "-c", BUSY])
+            try:
+                beside = ratio(time_graph(detector, threads, runs, image))
+            finally:
+                other.kill()
+                other.wait()
+            processor = ratio(time_graph(detector, threads, runs, image, time.process_time))
+            cells = " | ".join(f"{1000 * seconds:.2f}" for seconds in times)
+            print(f"| {name} | {threads} | {cells} | {ratio(times):.2f} | {beside:.2f} | {processor:.2f} |")
+    return made["PaSTe"].graph
+
+
+def ratio(times: Sequence[float]) -> float:
+    """The whole by the sum of its parts, which follow it."""
+    whole, *parts = times
+    return whole / sum(parts)
+
+
+def time_graph(
+    made: Made, threads: int, runs: int, image: NDArray[np.uint8], clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
+    """Median seconds of a detector, its teacher and its student."""
     with torch.no_grad():
-        x = preprocess(torch.from_numpy(image[None])).numpy()
-    for threads in (1, 2):
-        whole, first, second = (open_session(model, threads=threads) for model in (graph, network, student))
-        shared, *teacher = run_bare(first, x)
-        expected = map_from(teacher, run_bare(second, shared))
-        found = whole.run(OUTPUTS, {"image": image[None]})[0][0]
-        if np.abs(found - expected).max() > 1e-4 * expected.max():
-            raise SystemExit("the artifact's map does not follow from the bare networks' outputs")
-        end_to_end, with_teacher, alone = turn_by_turn(
-            [
-                lambda whole=whole: whole.run(OUTPUTS, {"image": image[None]}),  # type: ignore[misc]
-                lambda first=first: run_bare(first, x),  # type: ignore[misc]
-                lambda second=second: run_bare(second, shared),  # type: ignore[misc]  # noqa: B023
-            ],
-            runs,
-        )
-        ratio = end_to_end / (with_teacher + alone)
-        cells = " | ".join(f"{1000 * seconds:.2f}" for seconds in (end_to_end, with_teacher, alone))
-        print(f"| {threads} | {cells} | {ratio:.2f} |")
-    return graph
+        x = made.preprocess(torch.from_numpy(image[None])).numpy()
+    whole, first, second = (open_session(each, threads=threads) for each in (made.graph, made.teacher, made.student))
+    teacher = run_bare(first, x)
+    start = teacher[0] if made.shares else x
+    expected = map_from(teacher[-len(made.taps) :], run_bare(second, start))
+    found = whole.run(OUTPUTS, {"image": image[None]})[0][0]
+    if np.abs(found - expected).max() > 1e-4 * expected.max():
+        raise SystemExit("the artifact's map does not follow from the bare networks' outputs")
+    ways = [
+        lambda: whole.run(OUTPUTS, {"image": image[None]}),
+        lambda: run_bare(first, x),
+        lambda: run_bare(second, start),
+    ]
+    return turn_by_turn(ways, runs, clock)
 
 
 def time_folder(graph: bytes, paths: list[Path]) -> None:
@@ -164,7 +217,7 @@ def time_folder(graph: bytes, paths: list[Path]) -> None:
         hyperparameters={},
         seed=0,
         input_size=SIZE,
-        backbone=BackboneInfo("mobilenet_v2", "paste", TAPS, "", "", (0.0,), (1.0,)),
+        backbone=BackboneInfo(BACKBONE, "paste", resolve(BACKBONE, "paste"), "", "", (0.0,), (1.0,)),
         training=TrainingInfo("", 1, 0, 1, (), {}),
         calibration=nothing,
         parts=(),
@@ -225,7 +278,7 @@ def main() -> None:
     photographs = find_images(options.data / "mvtec_ad" / "bottle" / "test")[: options.photographs]
     print("## Pipeline\n")
     first = Image.fromarray(read_image(photographs[0]))
-    graph = time_graph(options.runs, np.array(first.resize((SIZE, SIZE), Image.Resampling.BILINEAR)))
+    graph = time_graphs(options.runs, np.array(first.resize((SIZE, SIZE), Image.Resampling.BILINEAR)))
     with tempfile.TemporaryDirectory() as name:
         folder, paths = Path(name), []
         for index, photograph in enumerate(photographs):

@@ -28,6 +28,8 @@ SECTIONS = {
     "students": ["students.py", "--data", "DATA"],
     "recipes": ["students.py", "--recipes", "--data", "DATA", "--work", "FOLDER"],
     "metrics": ["metrics.py"],
+    "writing": ["writing.py"],
+    "table2": ["table2.py", "--data", "DATA"],
     "pipeline": ["pipeline.py", "--data", "DATA"],
     "spinning": ["spinning.py", "--data", "DATA"],
     "int8": ["int8.py", "--data", "DATA"],

@@ -23,7 +23,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
-from pipeline import SIZE, make_paste
+from pipeline import BUSY, SIZE, make_detector
 
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.images import read_image
@@ -33,7 +33,6 @@ from flawspot.runtime.session import open_session
 RUNS = 25
 IDLE_SECONDS = 0.25
 KINDS = {"spinning": True, "as shipped": False}
-BUSY = "while True: pass"
 
 
 def seconds_each(sessions: list[onnxruntime.InferenceSession], feed: dict[str, NDArray[np.uint8]]) -> list[float]:
@@ -76,7 +75,7 @@ def main() -> None:
     photograph = read_image(find_images(options.data / "mvtec_ad" / "bottle" / "test")[0])
     image = np.array(Image.fromarray(photograph).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
     feed = {"image": image[None]}
-    graph = make_paste()[0]
+    graph = make_detector().graph
     full: dict[str, list[float]] = {name: [] for name in KINDS}
     best: dict[str, list[float]] = {name: [] for name in KINDS}
     two: dict[str, list[float]] = {name: [] for name in KINDS}

@@ -15,9 +15,9 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -27,11 +27,12 @@ from PIL import Image
 
 from flawspot.backbones.block_list import BlockList, initialise
 from flawspot.backbones.layer_groups import resolve
-from flawspot.backbones.registry import create, create_pretrained
+from flawspot.backbones.registry import create_pretrained
 from flawspot.costs.configuration import configuration_costs
 from flawspot.data.folders import open_folder
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.stfpm.head import half_squared_distance
+from flawspot.methods.stfpm.method import STFPM
 from flawspot.methods.stfpm.paste import PaSTe
 from flawspot.progress import Silent
 from flawspot.runtime.images import read_image
@@ -51,15 +52,16 @@ RUNS = {"paper": ("paper", "float32"), "fast": ("fast", "float32"), "fast, float
 class EpochTimes(Silent):
     """Takes the time between epochs."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.seconds: list[float] = []
+        self._clock = clock
 
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
         """Yield the epochs, and note how long each took."""
         for item in items:
-            begin = time.perf_counter()
+            begin = self._clock()
             yield item
-            self.seconds.append(time.perf_counter() - begin)
+            self.seconds.append(self._clock() - begin)
 
 
 def photographs(data: Path | None) -> NDArray[np.uint8]:
@@ -71,12 +73,37 @@ def photographs(data: Path | None) -> NDArray[np.uint8]:
     return np.stack([np.asarray(image) for image in images])
 
 
+class Images(Protocol):
+    """(N, 224, 224, 3) uint8, in memory or read when they are asked for."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Some of them."""
+
+
 def plain_loop(
-    images: NDArray[np.uint8], teacher: BlockList, preprocess: Preprocess, source: int, epochs: int
+    images: Images,
+    teacher: BlockList,
+    preprocess: Preprocess,
+    method: STFPM,
+    epochs: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[list[float], list[float], list[float]]:
-    """Teacher and student in every step. Returns seconds, losses and held-out losses by epoch."""
-    taps = tuple(tap for tap in teacher.taps if tap != source)
-    student = create(BACKBONE, taps).split(source)[1]
+    """Teacher and student in every step. Returns seconds, losses and held-out losses by epoch.
+
+    Args:
+        images: of which the first `HELD_OUT` are the held-out ones too.
+        teacher: with the layer that the student starts from among its taps.
+        preprocess: from images to what the teacher is given.
+        method: whose student is trained.
+        epochs: how many.
+        clock: of the seconds.
+    """
+    source = teacher.taps[0]
+    taps = teacher.taps[1:]
+    student = method.student(taps, BACKBONE)
     initialise(student, 0)
     optimizer = torch.optim.SGD(student.parameters(), LEARNING_RATE, momentum=0.9, weight_decay=1e-4)
     generator = np.random.default_rng(0)
@@ -89,7 +116,7 @@ def plain_loop(
 
     seconds, losses, held_out = [], [], []
     for _ in range(epochs):
-        begin = time.perf_counter()
+        begin = clock()
         student.train()
         total = 0.0
         for rows in np.array_split(generator.permutation(len(images)), -(-len(images) // BATCH)):
@@ -103,7 +130,7 @@ def plain_loop(
             batches = np.array_split(np.arange(HELD_OUT), -(-HELD_OUT // BATCH))
             held_out.append(sum(float(loss_of(rows)) * len(rows) for rows in batches) / HELD_OUT)
         losses.append(total / len(images))
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(clock() - begin)
     return seconds, losses, held_out
 
 
@@ -121,7 +148,7 @@ def epochs_table(data: Path | None, epochs: int) -> None:
         for index, layer in enumerate(teacher.taps)
     }
 
-    found = {"plain loop": plain_loop(images, teacher, preprocess, source, epochs)}
+    found = {"plain loop": plain_loop(images, teacher, preprocess, PaSTe(), epochs)}
     sizes = {"plain loop": "–"}
     for dtype in ("float32", "float16"):
         name = f"flawspot, {dtype} features"
