@@ -41,7 +41,7 @@ def test_what_goes_beyond_is_told():
     budget = Budget.read("1MB", "10M", "5ms", "100KB")
     assert budget.beyond_plan(10**6, 10**7, 10**5) is None
     told = budget.beyond_plan(2 * 10**6, 2 * 10**7, 2 * 10**5)
-    assert told == "stores 2 MB, computes 20 M, works in 200 KB at least"
+    assert told == "stores 2 MB, computes 20 M, needs at least 200 KB of working memory"
     assert budget.said() == "1 MB of memory, 10 M multiply-accumulates, 5 ms, 100 KB of working memory"
     assert Budget().said() == "no limit"
     assert (bytes_text(999), bytes_text(4_310_000), macs_text(1.25e9), macs_text(4e5)) == (
