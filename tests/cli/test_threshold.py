@@ -113,7 +113,7 @@ def test_a_threshold_by_value(tiny, flawspot):
         (["--value", "nan"], "finite"),
         (["--recall", 0.9], "--from DATA"),
         (["--value", 3, "--false-alarm-rate", 0.1], "exclude each other"),
-        (["--rule", "pareto"], "it takes 20"),
+        (["--rule", "pareto"], "needs 20"),
         (["--rule", "guess"], "conformal, pareto"),
         (["--rule", "pareto", "--value", 3], "--rule goes with a rate"),
         (["--value", 1e20], "finite"),
