@@ -14,9 +14,11 @@ endif
 .PHONY: demo docs drawings station test test-minimum test-arm fuzz benchmark-small lint format bench release hooks clean
 .DELETE_ON_ERROR:
 
+NEW_ENOUGH = $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'flawspot needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
+
 # The stamp is made last, so that an interrupted installation is done again.
 .venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'flawspot needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
+	$(NEW_ENOUGH)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	$(BIN)/python -c "open('.venv/installed', 'w').close()"
@@ -84,7 +86,7 @@ format: .venv/installed
 # The documentation site in site/, with warnings as errors; then every link and anchor inside of it is followed, and
 # nothing may be loaded from a network. An environment of its own, without torch. See it: python -m http.server -d site
 .docs/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'flawspot needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
+	$(NEW_ENOUGH)
 	$(PYTHON) -m venv .docs
 	$(DOCS_BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	$(DOCS_BIN)/python -c "open('.docs/installed', 'w').close()"

@@ -7,7 +7,7 @@ done on this machine, its estimates are scaled by what those took.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from flawspot.benchmark.machine import machine
@@ -47,6 +47,16 @@ class Photographs(NamedTuple):
 
 _UNKNOWN = Photographs(200, 100)
 """Of a product that is not here."""
+
+
+def trained_already(tasks: Sequence[Task], statuses: Mapping[str, str]) -> set[str]:
+    """`Task.training_key` of the detectors that finished runs have left.
+
+    Args:
+        tasks: all runs of a grid.
+        statuses: of the runs in the store, by `Task.key`.
+    """
+    return {task.training_key for task in tasks if statuses.get(task.key) == DONE}
 
 
 class Estimator:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flawspot.benchmark.estimate import Estimator
+from flawspot.benchmark.estimate import Estimator, trained_already
 from flawspot.benchmark.record import DONE, FAILED
 from flawspot.benchmark.task import Task
 
@@ -84,8 +84,7 @@ def make_plan(
     total = MethodPlan("all")
     reasons: dict[str, int] = {}
     left = [task for task in tasks if task.missing is None and statuses.get(task.key) not in (DONE, FAILED)]
-    there = {task.training_key for task in tasks if statuses.get(task.key) == DONE}
-    estimates = estimator.estimates(left, there)
+    estimates = estimator.estimates(left, trained_already(tasks, statuses))
     for task in tasks:
         one = MethodPlan(task.cell.label, runs=1)
         status = statuses.get(task.key)

@@ -9,7 +9,7 @@ from flawspot.benchmark.engines.board import Board, Counts, Listener
 from flawspot.benchmark.engines.interrupts import Interrupts
 from flawspot.benchmark.engines.local import choose_workers, run_local
 from flawspot.benchmark.engines.worker import Work
-from flawspot.benchmark.estimate import Estimator
+from flawspot.benchmark.estimate import Estimator, trained_already
 from flawspot.benchmark.feature_files import sweep
 from flawspot.benchmark.forecast import BenchmarkPlan, make_plan
 from flawspot.benchmark.grid_file import grid_file, read_grid
@@ -111,8 +111,7 @@ def run(
     chosen, threads = choose_workers([estimator.estimate(task) for task in to_do], workers)
     if engine == "local":
         estimator = estimator.with_threads(threads)
-    there = {task.training_key for task in tasks if statuses.get(task.key) == DONE}
-    estimates = estimator.estimates(to_do, there)
+    estimates = estimator.estimates(to_do, trained_already(tasks, statuses))
     again = (FAILED,) if retry_failed else ()
     with Heartbeat(store):
         board = Board(store, tasks, estimates, listener, again=again, limit=limit, until=until)

@@ -46,7 +46,7 @@ class RankedPixels:
 
     def add(self, anomaly_map: Map, mask: Mask) -> Mask:
         """Add one photograph: its map (h, w), and its mask of any size, which is returned at the map's size."""
-        reduced = at_centres(mask, anomaly_map.shape)
+        reduced = mask if mask.shape == anomaly_map.shape else at_centres(mask, anomaly_map.shape)
         self._at_maps.add(anomaly_map, reduced)
         if self._at_masks is not None:
             self._at_masks.add(enlarged(anomaly_map, mask.shape), mask)

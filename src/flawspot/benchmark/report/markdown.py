@@ -10,6 +10,7 @@ from flawspot.benchmark.report.axis_analysis import axes, axis_table, data_of
 from flawspot.benchmark.report.claims.every import claims_of
 from flawspot.benchmark.report.claims.table import TITLE as CLAIMS_TITLE
 from flawspot.benchmark.report.claims.table import claims_table, counted
+from flawspot.benchmark.report.claims.verdict import Claim
 from flawspot.benchmark.report.detector_tables import categories_table, detectors, seeds
 from flawspot.benchmark.report.names import data_name
 from flawspot.benchmark.report.paper_comparison import beside_the_paper
@@ -24,20 +25,29 @@ if TYPE_CHECKING:
     from flawspot.benchmark.report.drawing import Drawing
 
 
-def markdown_tables(
-    records: Sequence[Record], figures: Mapping[str, Sequence[Drawing]] | None = None, title: str | None = None
+def markdown_tables(records: Sequence[Record]) -> str:
+    """`document` of the records of a store, without figures and title."""
+    results = Results(records)
+    return document(results, claims_of(results))
+
+
+def document(
+    results: Results,
+    tested: Sequence[Claim],
+    figures: Mapping[str, Sequence[Drawing]] | None = None,
+    title: str | None = None,
 ) -> str:
     """The main tables as Markdown, a second-level heading for each data set; nothing of matplotlib or Jinja is needed.
 
     Without the provenance of each run, which is the page's, and without photographs.
 
     Args:
-        records: of a store.
+        results: the records of a store.
+        tested: the paper's claims on them.
         figures: shown where their data set or stream is, by its name or as ``stream-1``; they lie in ``figures/``
             beside the document.
         title: a first-level heading; None for none.
     """
-    results = Results(records)
     shown = figures or {}
     blocks = [f"# {escape_markdown(title)}\n"] if title else []
     for data in results.data():
@@ -58,7 +68,6 @@ def markdown_tables(
     beside, note = beside_the_paper(results)
     blocks += ["## Beside the paper\n", *([f"{escape_markdown(note)}\n"] if note else [])]
     blocks += [table.markdown() for table in beside]
-    tested = claims_of(results)
     blocks += [f"## {CLAIMS_TITLE}\n", f"{counted(tested)[0].upper()}{counted(tested)[1:]}.\n"]
     blocks.append(claims_table(tested).markdown())
     last = [gaps_table(results.records), older_table(results.records, results.older)]

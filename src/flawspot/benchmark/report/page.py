@@ -16,6 +16,7 @@ from flawspot.benchmark.report.axis_analysis import Axis, axes, axis_table, data
 from flawspot.benchmark.report.claims.every import claims_of
 from flawspot.benchmark.report.claims.table import TITLE as CLAIMS_TITLE
 from flawspot.benchmark.report.claims.table import claims_table, counted
+from flawspot.benchmark.report.claims.verdict import Claim
 from flawspot.benchmark.report.detector_tables import CATEGORY_METRICS, categories_table, detectors, seeds
 from flawspot.benchmark.report.drawing import Drawing
 from flawspot.benchmark.report.figure_cost import cost_figure, front_table
@@ -24,7 +25,7 @@ from flawspot.benchmark.report.figure_layers import layers_figure
 from flawspot.benchmark.report.figure_measured import measured_figure, measured_table
 from flawspot.benchmark.report.figure_paste import paste_figure
 from flawspot.benchmark.report.figure_streams import stream_figure
-from flawspot.benchmark.report.markdown import markdown_tables
+from flawspot.benchmark.report.markdown import document
 from flawspot.benchmark.report.names import data_name, plain
 from flawspot.benchmark.report.paper_comparison import beside_the_paper
 from flawspot.benchmark.report.pictures import EXAMPLES, Gallery, galleries
@@ -117,7 +118,8 @@ def write_report(
         raise DataError("there is nothing to report: the store holds no runs. Run `flawspot benchmark run` first.")
     results = Results(records)
     heading = title or results.title or TITLE
-    parts = sections(results, store_folder, pictures=pictures)
+    tested = claims_of(results)
+    parts = sections(results, store_folder, tested=tested, pictures=pictures)
     figures: dict[str, list[Drawing]] = {}
     for part in parts:
         for item in part.items:
@@ -125,14 +127,20 @@ def write_report(
                 write_bytes(folder / "figures" / f"{item.figure.key}.svg", item.figure.svg)
                 write_bytes(folder / "figures" / f"{item.figure.key}.png", item.figure.png)
                 figures.setdefault(item.of, []).append(item.figure)
-    write_bytes(folder / "tables.md", markdown_tables(records, figures, heading).encode("utf-8", "replace"))
+    write_bytes(folder / "tables.md", document(results, tested, figures, heading).encode("utf-8", "replace"))
     page = folder / "report.html"
     write_bytes(page, render(results, parts, heading).encode("utf-8", "replace"))
     return page
 
 
-def sections(results: Results, store_folder: Path | None = None, *, pictures: bool = True) -> list[Section]:
-    """All that the page shows below its summary."""
+def sections(
+    results: Results,
+    store_folder: Path | None = None,
+    *,
+    tested: Sequence[Claim] | None = None,
+    pictures: bool = True,
+) -> list[Section]:
+    """All that the page shows below its summary; `tested` are the paper's claims, None where they are to be tested."""
     found = []
     slugs = _slugs(results)
     for data in results.data():
@@ -157,7 +165,7 @@ def sections(results: Results, store_folder: Path | None = None, *, pictures: bo
     comparison = Section("paper", "Beside the paper", " ".join(filter(None, [source, note])))
     for table in tables:
         comparison.add(table)
-    found[1:1] = [comparison, _claims(results)]
+    found[1:1] = [comparison, _claims(claims_of(results) if tested is None else tested)]
     found += _beyond(results, slugs)
     found += _streams(results)
     shown, note = galleries(results, store_folder) if pictures else ([], "")
@@ -175,9 +183,8 @@ def sections(results: Results, store_folder: Path | None = None, *, pictures: bo
     return found
 
 
-def _claims(results: Results) -> Section:
+def _claims(tested: Sequence[Claim]) -> Section:
     """The paper's claims, each with what the runs say on it."""
-    tested = claims_of(results)
     section = Section("paper-claims", CLAIMS_TITLE, f"Sections 5 and 6 of the paper: {counted(tested)}.")
     section.add(claims_table(tested))
     return section

@@ -207,20 +207,20 @@ defects and gives no limit: this one is ours."""
 
 def small(results: Results) -> set[Place]:
     """The categories whose defects cover no more than `SMALL` of a defective photograph on average."""
+    return {place for place, area in _areas(results).items() if 0 < area <= SMALL / 1000}
+
+
+def _areas(results: Results) -> dict[Place, float]:
+    """The mean share of a defective photograph that defects cover, of each category where it is known."""
     return {
-        (data, category)
+        (data, category): area
         for data in results.data()
         for category in results.categories(data)
-        if (results.area(data, category) or 1.0) <= SMALL / 1000
+        if (area := results.area(data, category)) is not None
     }
 
 
 def _no_small(results: Results) -> str:
-    areas = [
-        (area, category)
-        for data in results.data()
-        for category in results.categories(data)
-        if (area := results.area(data, category)) is not None
-    ]
+    areas = [(area, category) for (_, category), area in _areas(results).items()]
     least = f": the smallest are those of {min(areas)[1]}, {1000 * min(areas)[0]:.3g} ‰" if areas else ""
     return f"no category whose defects cover at most {SMALL:g} ‰ of the photograph was run{least}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from flawspot.benchmark.report.claims.pairing import SAVED, Comparison, Quantity, Side, but_method, compared, small
 from flawspot.benchmark.report.claims.subjects import (
@@ -23,7 +23,7 @@ from flawspot.benchmark.report.claims.subjects import (
     TRAINING_RAM,
     backbone,
 )
-from flawspot.benchmark.report.claims.verdict import Claim, Evidence, Wanted, claim, judged
+from flawspot.benchmark.report.claims.verdict import Claim, Evidence, Place, Wanted, claim, judged
 from flawspot.benchmark.report.results import Results
 
 INFERENCE_SAVED, TRAINING_SAVED, RAM_SAVED, MEMORY_SAVED = 24.9, 33.3, 76.2, 3.9
@@ -58,7 +58,7 @@ def better_on_mobilenet(results: Results) -> Claim:
 
 def better_for_small_defects(results: Results) -> Claim:
     """ "The performance for small anomalies appears to be slightly improved with PaSTe"."""
-    found = compared(results, Comparison(PASTE, STFPM, LIGHT, F1, but_method, only=small(results)))
+    found = _accuracy(results, LIGHT, only=small(results))
     return claim(
         "paste-for-small",
         "5.3",
@@ -166,8 +166,8 @@ def most_computation_saved(results: Results) -> Claim:
     )
 
 
-def _accuracy(results: Results, side: Side) -> Evidence:
-    return compared(results, Comparison(PASTE, STFPM, side, F1, but_method))
+def _accuracy(results: Results, side: Side, only: Collection[Place] | None = None) -> Evidence:
+    return compared(results, Comparison(PASTE, STFPM, side, F1, but_method, only=only))
 
 
 def _saving(results: Results, side: Side, quantity: Quantity) -> Evidence:
