@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_rows import KeptRows
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -104,16 +104,13 @@ def main() -> None:
             settings = SETTINGS.get(method)
             flawspot.train(good, method=method, settings=settings, false_alarm_rate=RATE, output=file)
         detectors[method] = flawspot.load(file)
-    store = options.work / f"{folder.name}.jsonl"
-    rows = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
+    kept = KeptRows(options.work / f"{folder.name}.jsonl")
     stream = [read_image(path) for path in held_out]
-    for row in _missing(rows, options.lines, stream, detectors, options.pictures):
-        rows.append(row)
-        with store.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+    for row in _missing(kept.rows, options.lines, stream, detectors, options.pictures):
+        kept.add(row)
     print(f"{len(good)} photographs trained each method, {len(held_out)} were held out")
-    print_creeping(rows, options.methods, options.pictures)
-    print_quiet(rows, options.methods)
+    print_creeping(kept.rows, options.methods, options.pictures)
+    print_quiet(kept.rows, options.methods)
 
 
 def _reduced(path: Path, folder: Path) -> Path:

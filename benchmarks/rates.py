@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_rows import KeptRows
 from numpy.typing import NDArray
 
 from flawspot.data.folders import fingerprint, open_folder
@@ -171,9 +171,8 @@ def main() -> None:
     parser.add_argument("--counts", nargs="+", type=int, default=list(COUNTS))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    store = options.work / "rates.jsonl"
-    lines = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
-    done = {(x["product"], x["method"], x["images"], x["draw"]) for x in lines}
+    kept = KeptRows(options.work / "rates.jsonl")
+    done = {(x["product"], x["method"], x["images"], x["draw"]) for x in kept.rows}
     for method in options.methods:
         for name in options.products:
             product = open_product(name, method, options)
@@ -181,11 +180,8 @@ def main() -> None:
                 for draw in range(options.draws):
                     if (name, method, count, draw) in done:
                         continue
-                    found = list(measure(product, count, draw))
-                    with store.open("a") as file:
-                        file.writelines(json.dumps(line) + "\n" for line in found)
-                    lines += found
-    print(table(lines))
+                    kept.add(*measure(product, count, draw))
+    print(table(kept.rows))
 
 
 if __name__ == "__main__":

@@ -134,6 +134,23 @@ def plain_loop(
     return seconds, losses, held_out
 
 
+def backbone_maps(
+    images: Images, preprocess: Preprocess, teacher: BlockList, threads: int | None = None
+) -> dict[int, NDArray[np.float32]]:
+    """{layer: (N, C, H, W)} of the teacher's taps by the compiled backbone, channels-last in memory."""
+    names = [f"layer_{layer}" for layer in teacher.taps]
+    session = open_session(to_onnx(FeatureGraph(preprocess, teacher), names), threads=threads)
+    made = {
+        layer: np.empty((len(images), height, width, channels), np.float32)
+        for layer, (channels, height, width) in teacher.shapes((SIZE, SIZE)).items()
+    }
+    for row in range(len(images)):
+        outputs = session.run(names, {"image": images[np.array([row])]})
+        for layer, output in zip(teacher.taps, outputs, strict=True):
+            made[layer][row] = output[0].transpose(1, 2, 0)
+    return {layer: np.moveaxis(array, 3, 1) for layer, array in made.items()}
+
+
 def epochs_table(data: Path | None, epochs: int) -> None:
     """Print seconds per epoch; fail if the losses differ."""
     taps = resolve(BACKBONE, PaSTe.default_layers)
@@ -141,18 +158,13 @@ def epochs_table(data: Path | None, epochs: int) -> None:
     teacher, loaded = create_pretrained(BACKBONE, (source, *taps))
     preprocess = Preprocess(SIZE, loaded.mean, loaded.std)
     images = photographs(data)
-    session = open_session(to_onnx(FeatureGraph(preprocess, teacher), [f"layer_{layer}" for layer in teacher.taps]))
-    outputs = [session.run(None, {"image": image[None]}) for image in images]
-    maps = {
-        layer: np.concatenate([output[index].transpose(0, 2, 3, 1) for output in outputs])  # channels-last
-        for index, layer in enumerate(teacher.taps)
-    }
+    maps = backbone_maps(images, preprocess, teacher)
 
     found = {"plain loop": plain_loop(images, teacher, preprocess, PaSTe(), epochs)}
     sizes = {"plain loop": "–"}
     for dtype in ("float32", "float16"):
         name = f"flawspot, {dtype} features"
-        kept = {layer: np.moveaxis(array.astype(dtype), 3, 1) for layer, array in maps.items()}
+        kept = {layer: array.astype(dtype) for layer, array in maps.items()}
         features = FeatureSet(teacher, taps, (SIZE, SIZE), kept)
         held_out = FeatureSet(teacher, taps, (SIZE, SIZE), kept, np.arange(HELD_OUT))
         method, times = PaSTe(recipe="paper", epochs=epochs, learning_rate=LEARNING_RATE), EpochTimes()

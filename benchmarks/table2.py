@@ -35,7 +35,17 @@ TORCH_ALONE = peak_resident_bytes() or 0
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
-from students import BACKBONE, BATCH, COUNT, HELD_OUT, SIZE, EpochTimes, photographs, plain_loop  # noqa: E402
+from students import (  # noqa: E402
+    BACKBONE,
+    BATCH,
+    COUNT,
+    HELD_OUT,
+    SIZE,
+    EpochTimes,
+    backbone_maps,
+    photographs,
+    plain_loop,
+)
 
 from flawspot.backbones.layer_groups import resolve  # noqa: E402
 from flawspot.backbones.registry import create_pretrained  # noqa: E402
@@ -43,8 +53,7 @@ from flawspot.methods.features import FeatureSet  # noqa: E402
 from flawspot.methods.stfpm.method import STFPM  # noqa: E402
 from flawspot.methods.stfpm.paste import PaSTe  # noqa: E402
 from flawspot.runtime.memory import give_back_freed_memory  # noqa: E402
-from flawspot.runtime.session import open_session  # noqa: E402
-from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx  # noqa: E402
+from flawspot.training.graph import Preprocess  # noqa: E402
 
 METHODS = {"STFPM": (STFPM, "equiv"), "PaSTe": (PaSTe, "paste")}
 WAYS = ("plain", "cached")
@@ -83,7 +92,7 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
     teacher, loaded = create_pretrained(BACKBONE, (source, *taps))
     preprocess, images = Preprocess(SIZE, loaded.mean, loaded.std), Stored(Path(order["images"]))
     begin = time.process_time()
-    maps = {} if order["way"] == "plain" else cached(images, preprocess, teacher)
+    maps = {} if order["way"] == "plain" else backbone_maps(images, preprocess, teacher, threads=1)
     extraction = time.process_time() - begin
     gc.collect()
     give_back_freed_memory()
@@ -107,22 +116,6 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
         "beyond_torch": max(peak, peak_before) - TORCH_ALONE,
         "in_steps": peak - begun,
     }
-
-
-def cached(images: Stored, preprocess: Preprocess, teacher: Any) -> dict[int, NDArray[np.float32]]:
-    """{layer: (N, C, H, W)} by the compiled backbone, channels-last in memory."""
-    names = [f"layer_{layer}" for layer in teacher.taps]
-    session = open_session(to_onnx(FeatureGraph(preprocess, teacher), names), threads=1)
-    shapes = teacher.shapes((SIZE, SIZE))
-    made = {
-        layer: np.empty((len(images), height, width, channels), np.float32)
-        for layer, (channels, height, width) in shapes.items()
-    }
-    for row in range(len(images)):
-        outputs = session.run(names, {"image": images[np.array([row])]})
-        for layer, output in zip(teacher.taps, outputs, strict=True):
-            made[layer][row] = output[0].transpose(1, 2, 0)
-    return {layer: np.moveaxis(array, 3, 1) for layer, array in made.items()}
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:

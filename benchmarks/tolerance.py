@@ -13,13 +13,13 @@ it was ended. Nothing is chosen by them.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_rows import KeptRows
 from numpy.typing import NDArray
 
 import flawspot
@@ -83,16 +83,13 @@ def main() -> None:
                     output=file,
                 )
             detectors.append(Trained(method, tolerated, file))
-    store = options.work / f"{folder.name}.jsonl"
-    measured = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
+    measured = KeptRows(options.work / f"{folder.name}.jsonl")
     for axis, severity in [(CLEAN, 0), *((axis, severity) for severity in SEVERITIES for axis in AXES)]:
-        done = {(row["detector"], row["axis"], row["severity"]) for row in measured}
+        done = {(row["detector"], row["axis"], row["severity"]) for row in measured.rows}
         missing = [each for each in detectors if (each.name, axis, severity) not in done]
         for row in scored(tested, missing, axis, severity) if missing else []:
-            measured.append(row)
-            with store.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-    print_tables(measured, detectors, np.array([sample.is_defective for sample in tested.test]))
+            measured.add(row)
+    print_tables(measured.rows, detectors, np.array([sample.is_defective for sample in tested.test]))
 
 
 def drawn(images: Sequence[Any], count: int | None) -> list[Any]:

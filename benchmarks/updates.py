@@ -14,13 +14,13 @@ Artifacts, states and a line of JSON for each lie in the work folder: what was e
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_rows import KeptRows, Row
 
 import flawspot
 from flawspot.data.folders import ImageFolder, open_folder
@@ -33,7 +33,6 @@ INCREMENTS = 3
 ANEW = "anew on all"
 NEAR = 0.01
 """The most of pixel F1 and image AUROC that updates may lose."""
-Row = dict[str, Any]
 
 
 def main() -> None:
@@ -47,7 +46,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=DEFAULT_MEGABYTES)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    kept = Kept(options.work / "updates.jsonl")
+    kept = KeptRows(options.work / "updates.jsonl")
     for method in options.methods:
         for data in options.data:
             for seed in options.seeds:
@@ -55,25 +54,7 @@ def main() -> None:
     print_tables([row for row in kept.rows if row["seed"] in options.seeds and row["method"] in options.methods])
 
 
-class Kept:
-    """Rows that were measured, in a file."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.rows: list[Row] = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    def has(self, **what: Any) -> bool:
-        """Whether there is a row with these values."""
-        return any(all(row[name] == value for name, value in what.items()) for row in self.rows)
-
-    def add(self, row: Row) -> None:
-        """Keep a row."""
-        self.rows.append(row)
-        with self._file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-
-
-def measure(folder: ImageFolder, method: str, seed: int, options: argparse.Namespace, kept: Kept) -> None:
+def measure(folder: ImageFolder, method: str, seed: int, options: argparse.Namespace, kept: KeptRows) -> None:
     """Measure one method on one product."""
     order = np.random.default_rng(seed).permutation(len(folder.train))[: options.most]
     parts = [[folder.train[row] for row in part] for part in np.array_split(order, INCREMENTS)]
@@ -101,7 +82,7 @@ def measure(folder: ImageFolder, method: str, seed: int, options: argparse.Names
     learned = [*np.cumsum([len(part) for part in parts]).tolist(), len(everything)]
     for (road, path, make), images in zip(roads, learned, strict=True):
         what = {"product": folder.name, "method": method, "seed": seed, "road": road}
-        if not kept.has(**what):
+        if kept.find(**what) is None:
             kept.add({**what, "images": images, **figures(folder, path, make)})
 
 
