@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 import flawspot
-from flawspot.benchmark.code_version import ROAD_OF_A_RUN, WITHOUT_FIGURES, code_version, counts, stream_version
+from flawspot.benchmark.code_version import (
+    ROAD_OF_A_RUN,
+    WITHOUT_FIGURES,
+    _that_counts,
+    code_version,
+    counts,
+    stream_version,
+)
 
 PACKAGE = Path(flawspot.__file__).parent
 BOOKKEEPING = {
@@ -46,7 +53,7 @@ def test_code_that_no_figure_depends_on_makes_no_run_old(tmp_path, name, makes_o
         shutil.copy(path, root / path.relative_to(PACKAGE))
     before = code_version(root)
     with (root / name).open("ab") as file:
-        file.write(b"\n")
+        file.write(b"\nADDED = 1\n" if name.endswith(".py") else b" 1")
     code_version.cache_clear()
     assert (code_version(root) != before) == makes_old
 
@@ -68,7 +75,7 @@ def test_code_of_streams_makes_only_their_runs_old(tmp_path, name, makes_old):
         shutil.copy(path, root / path.relative_to(PACKAGE))
     before = code_version(root), stream_version(root)
     with (root / name).open("ab") as file:
-        file.write(b"\n")
+        file.write(b"\nADDED = 1\n" if name.endswith(".py") else b" 1")
     code_version.cache_clear()
     assert (code_version(root) != before[0], stream_version(root) != before[1]) == makes_old
 
@@ -105,3 +112,38 @@ def test_what_a_run_uses_of_rooms_without_figures_is_decided_file_by_file():
     undecided = {name for name in uses if not counts(name)} - {f"benchmark/{name}.py" for name in BOOKKEEPING}
     assert undecided == set()
     assert not {f"benchmark/{name}.py" for name in BOOKKEEPING} - uses
+
+
+@pytest.mark.parametrize(
+    ("text", "makes_old"),
+    [
+        (
+            b'"""Told better."""\n\na = 1  # why\n\n\nclass B:\n    """What."""\n\n    c = "# d"\n    """Of c."""\n',
+            False,
+        ),
+        (b'"""."""\na = 1\nclass B:\n    c = "# e"\n', True),
+        (b'"""."""\na = 2\nclass B:\n    c = "# d"\n', True),
+        (b'"""."""\na = 1\nclass B:\n    c = """\n# d"""\n', True),
+        (b'"""."""\na = 1\nclass B:\n  c = "# d"\n', True),  # where a line begins has a meaning
+    ],
+)
+def test_words_make_no_run_old(tmp_path, text, makes_old):
+    for name, content in (("before", b'"""."""\na = 1\nclass B:\n    c = "# d"\n'), ("after", text)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "module.py").write_bytes(content)
+    assert (code_version(tmp_path / "before") != code_version(tmp_path / "after")) == makes_old
+
+
+def test_every_file_is_cut_only_where_words_are():
+    """What is left of the package's files has the same meaning for Python, but for the words."""
+    for path in PACKAGE.rglob("*.py"):
+        left, whole = (ast.parse(text) for text in (_that_counts(path), path.read_bytes()))
+        assert ast.dump(_without_words(left)) == ast.dump(_without_words(whole)), path
+
+
+def _without_words(tree):
+    for node in ast.walk(tree):
+        if isinstance(getattr(node, "body", None), list):
+            said = [one for one in node.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+            node.body = said or [ast.Pass()]
+    return tree

@@ -152,12 +152,20 @@ def test_a_manifest_with_class_names_alone(photos):
     assert folder.test[2].defect == "dent"
 
 
+def test_a_manifest_whose_zero_is_anomalous(photos):
+    reversed_ = [(1, "normal"), (1, "normal"), (0, "anomaly")]
+    text = "\n".join(line(f"photos/{i}.png", number, name) for i, (number, name) in enumerate(reversed_))
+    folder = open_list(written(photos, text, "m.jsonl"))
+    assert sides(folder) == (["0.png", "1.png"], ["0.png", "1.png"], ["2.png"])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (line("s3://bucket/elsewhere/9.png", 0), "there is no 9.png beside the manifest"),
         (line("https://example.com/0.png", 0), "only files on this machine"),
-        (line("photos/0.png", 1, "normal"), "make them agree"),
+        ("\n".join([line("photos/0.png", 1, "normal"), line("photos/1.png", 0, "normal")]), "make them agree"),
+        ("\n".join([line("photos/0.png", 1, "normal"), line("photos/1.png", 0)]), "has no class name"),
         (line("photos/0.png", 2), "0 is normal, 1 an anomaly"),
         ('{"source-ref": "photos/0.png"}', "has no label"),
         ('{"anomaly-label": 1}', "has no source-ref"),

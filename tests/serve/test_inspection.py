@@ -191,6 +191,21 @@ def test_what_waits_is_inspected_before_it_ends(inspection):
     assert not inspection.put(Part(grey(50), "a", "http"))
 
 
+def test_parts_that_can_wait_leave_room(inspection, monkeypatch):
+    going = threading.Event()
+    monkeypatch.setattr(type(inspection.loaded.detector), "predict", lambda *_, **__: going.wait(10))
+    parts = [Part(grey(50), "a", "watch") for _ in range(4)]
+    feeding = threading.Thread(target=lambda: [inspection.put(part) for part in parts])
+    feeding.start()
+    wait_for(lambda: inspection.waiting == 1)  # one is at work, one of two places is theirs
+    feeding.join(0.3)
+    assert inspection.waiting == 1
+    assert inspection.offer(Part(grey(50), "a", "http"))
+    going.set()
+    feeding.join(10)
+    assert all(part.outcome.result(10) for part in parts)
+
+
 def test_what_there_was_no_time_for_is_counted(inspection, monkeypatch):
     going = threading.Event()
     monkeypatch.setattr(type(inspection.loaded.detector), "predict", lambda *_, **__: going.wait(10))

@@ -33,6 +33,13 @@ def test_drift_is_told_with_what_has_changed(station):
     assert not any(outcome.content["verdict"] != "good" for outcome in inspect(station, 70))
 
 
+def test_both_false_alarm_rates_are_told(station):
+    calibration = station.inspection(None).loaded.detector.manifest.calibration
+    told = status_of(station)["detectors"][0]
+    assert told["false_alarm_rate"] == calibration.false_alarm_rate
+    assert told["promised_rate"] == calibration.promised_rate
+
+
 def test_a_fault_in_what_hears_of_outcomes_ends_nothing(station):
     station.listeners.append(lambda outcome: 1 / 0)
     with pytest.warns(RuntimeWarning, match="ZeroDivisionError"):

@@ -3,13 +3,16 @@
 The rule: a file counts, unless nothing that it does can reach a figure. Those are the rooms above the road of a run
 (the command line, the benchmark's planning, store and report, measuring in processes of its own), of which only what a
 run itself calls counts; and below them what is only looked at, pictures and progress, and the defects that
-`flawspot choose` judges by.
+`flawspot choose` judges by. Of a file that counts, comments, docstrings and empty lines do not.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
+import io
+import tokenize
 from importlib import metadata
 from pathlib import Path
 
@@ -54,7 +57,7 @@ def stream_version(root: Path = Path(__file__).parents[1]) -> str:
     digest = hashlib.sha256()
     for path in sorted((root / ROAD_OF_A_STREAM).glob("*.py")):
         if not path.as_posix().endswith(_READS_A_GRID):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+            digest.update(path.name.encode() + b"\0" + _that_counts(path) + b"\0")
     return f"{code_version(root)}.{digest.hexdigest()[:8]}"
 
 
@@ -71,5 +74,40 @@ def code_version(root: Path = Path(__file__).parents[1]) -> str:
     for path in sorted(root.rglob("*"), key=lambda path: path.relative_to(root).as_posix()):
         name = path.relative_to(root).as_posix()
         if counts(name):
-            digest.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+            digest.update(name.encode() + b"\0" + _that_counts(path) + b"\0")
     return f"{metadata.version('flawspot')}+{digest.hexdigest()[:16]}"
+
+
+def _that_counts(path: Path) -> bytes:
+    """The lines of a file without what no figure can come from.
+
+    They are cut from its text, not printed from its syntax tree, which Python versions print differently.
+    """
+    text = path.read_bytes().replace(b"\r\n", b"\n").decode()
+    return _without_words(text).encode() if path.suffix == ".py" else text.encode()
+
+
+def _without_words(text: str) -> str:
+    """Python text without comments, docstrings and empty lines."""
+    lines: list[str | None] = [*text.split("\n")]
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        row, column = token.start
+        if token.type == tokenize.COMMENT:
+            lines[row - 1] = (lines[row - 1] or "")[:column].rstrip()
+    within: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant | ast.JoinedStr):
+            within.update(range(node.lineno - 1, (node.end_lineno or node.lineno) - 1))
+        body = getattr(node, "body", None)
+        said = [one for one in body if _is_text(one)] if isinstance(body, list) else []
+        for one in said:
+            last = one.end_lineno or one.lineno
+            # A body that says something and does nothing must not be empty.
+            stays = " " * one.col_offset + '""' if len(said) == len(body or []) else None
+            lines[one.lineno - 1 : last] = [stays] + [None] * (last - one.lineno)
+    return "\n".join(line for number, line in enumerate(lines) if line or (line is not None and number in within))
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)

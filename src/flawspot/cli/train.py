@@ -15,6 +15,7 @@ from flawspot.cli.settings import Settings, parse_settings
 from flawspot.errors import ConfigurationError
 from flawspot.methods import DEFAULT_METHOD
 from flawspot.progress.display import DISPLAY
+from flawspot.runtime.state import MOST_MEGABYTES
 
 if TYPE_CHECKING:
     from flawspot.data.folders import ImageFolder
@@ -140,7 +141,12 @@ STATE = Annotated[
 ]
 STATE_MEGABYTES = Annotated[
     int | None,
-    typer.Option(metavar="MIB", help="With --state: the most that all features in it may take. Default: 64."),
+    typer.Option(
+        metavar="MIB",
+        min=1,
+        max=MOST_MEGABYTES,
+        help="With --state: the most that all features in it may take. Default: 64.",
+    ),
 ]
 STRICT = Annotated[bool, typer.Option("--strict", help="Fail at the first file that cannot be read.")]
 CACHE = Annotated[

@@ -1,7 +1,8 @@
 """Reads JSON Lines manifests of Amazon Lookout for Vision, a discontinued service.
 
 There is one object a line. ``source-ref`` names the photograph, ``anomaly-label`` is 0 or 1, and
-``anomaly-label-metadata`` has the ``class-name`` normal or anomaly. ``anomaly-mask-ref`` names a mask. In its metadata,
+``anomaly-label-metadata`` has the ``class-name`` normal or anomaly. Manifests that the service wrote itself have the
+numbers the other way round; the class names decide. ``anomaly-mask-ref`` names a mask. In its metadata,
 ``internal-color-map`` gives the colour of the background, which was white in that service. References to its storage
 (``s3://``) are searched by name beside the manifest.
 """
@@ -35,10 +36,22 @@ def read_manifest(text: str, path: Path, good: Sequence[str]) -> list[Entry]:
     objects = [_object(line, number, path) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     names = [_class_name(one) for one in objects]
     meaning = meaning_of({name for name in names if name}, good, str(path)) if any(names) else {}
+    roles = [meaning.get(name) if name else None for name in names]
+    anomalous = _anomalous_number(objects, roles)
     return [
-        _entry(one, f"line {number} of {path}", path.parent, meaning.get(name) if name else None, name)
-        for number, (one, name) in enumerate(zip(objects, names, strict=True), 1)
+        _entry(one, f"line {number} of {path}", path.parent, role, name, anomalous)
+        for number, (one, name, role) in enumerate(zip(objects, names, roles, strict=True), 1)
     ]
+
+
+def _anomalous_number(objects: Sequence[Mapping[str, Any]], roles: Sequence[Role | None]) -> str:
+    """Which label is anomalous: "0" if the class name of every line that has both says so, otherwise "1"."""
+    both = [
+        (str(one[_LABEL]), role)
+        for one, role in zip(objects, roles, strict=True)
+        if role is not None and str(one.get(_LABEL)) in ("0", "1")
+    ]
+    return "0" if both and all((number == "0") is (role is Role.DEFECTIVE) for number, role in both) else "1"
 
 
 def _object(line: str, number: int, path: Path) -> Mapping[str, Any]:
@@ -68,14 +81,20 @@ def _class_name(one: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-def _entry(one: Mapping[str, Any], where: str, folder: Path, named: Role | None, name: str | None) -> Entry:
+def _entry(
+    one: Mapping[str, Any], where: str, folder: Path, named: Role | None, name: str | None, anomalous: str
+) -> Entry:
     key = _label_key(one)
     value = one.get(key) if key is not None else None
     verdict = named
     if key == _LABEL:
         if str(value) not in ("0", "1"):
             raise DataError(f"{where} has the {_LABEL} {shortened(repr(value))}: 0 is normal, 1 an anomaly")
-        by_value = Role.DEFECTIVE if str(value) == "1" else Role.GOOD
+        if named is None and anomalous == "0":
+            raise DataError(
+                f"{where} has no class name: 0 is anomalous by the class names of other lines, so say it for every line"
+            )
+        by_value = Role.DEFECTIVE if str(value) == anomalous else Role.GOOD
         if named is not None and named is not by_value:
             raise DataError(f"{where} has the {_LABEL} {value}, but the class name {name!r}: make them agree")
         verdict = by_value

@@ -32,6 +32,8 @@ SCHEMA_VERSION = 1
 MAX_BYTES = 2**31
 DEFAULT_MEGABYTES = 64
 """Default limit on the kept features in MiB, besides what the method itself needs."""
+MOST_MEGABYTES = 448
+"""The highest such limit. With what the method learned a file stays below `MAX_BYTES`."""
 CALIBRATION, VARIED, VALIDATION, REPLAY = "calibration", "varied", "validation", "replay"
 ROLES = (CALIBRATION, VARIED, VALIDATION, REPLAY)
 """What kept photographs are used for: to set the threshold; to set it from varied copies; to choose the epoch; or to be

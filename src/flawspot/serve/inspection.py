@@ -1,5 +1,4 @@
-"""One working detector: a bounded queue of parts, and one thread that inspects them in turn and writes a row for
-each."""
+"""One working detector: a bounded queue of parts, and one thread that inspects them and writes a row for each."""
 
 from __future__ import annotations
 
@@ -83,6 +82,7 @@ class Inspection:
         self.name, self.loaded, self.tally = name, loaded, Tally()
         self._record, self._pictures, self._told = record, pictures, told
         self._queue: queue.Queue[Part] = queue.Queue(maxsize=waiting)
+        self._fewer = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"inspection {name}", daemon=True)
 
@@ -92,22 +92,23 @@ class Inspection:
 
     def offer(self, part: Part) -> bool:
         """Put a part at the end of the queue. False if the queue is full or closed; the caller then counts it."""
-        if self._closing.is_set():
-            return False
-        try:
-            self._queue.put_nowait(part)
-        except queue.Full:
-            return False
-        return True
+        with contextlib.suppress(queue.Full):
+            if not self._closing.is_set():
+                self._queue.put_nowait(part)
+                return True
+        return False
 
     def put(self, part: Part) -> bool:
-        """Put a part at the end of the queue, waiting for room. False if the station ends first."""
+        """Put a part that can wait at the end of the queue, when there is room. False if the station ends first.
+
+        A quarter of the queue stays free for parts that cannot wait (`offer`), whatever backlog a folder has.
+        """
+        room = max(1, self._queue.maxsize * 3 // 4)
         while not self._closing.is_set():
-            try:
-                self._queue.put(part, timeout=_POLL)
-            except queue.Full:
-                continue
-            return True
+            with self._fewer:
+                has_room = self._fewer.wait_for(lambda: self._queue.qsize() < room, timeout=_POLL)
+            if has_room and self.offer(part):
+                return True
         return False
 
     @property
@@ -137,6 +138,8 @@ class Inspection:
                 if self._closing.is_set():
                     return
                 continue
+            with self._fewer:
+                self._fewer.notify_all()
             last = self._record.last
             try:
                 outcome = self._known(part) or self._inspect(part)

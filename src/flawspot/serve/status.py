@@ -49,6 +49,7 @@ def _detector(station: Station, name: str) -> dict[str, Any]:
         "artifact": inspection.loaded.sha256,
         "threshold": manifest.calibration.threshold,
         "false_alarm_rate": manifest.calibration.false_alarm_rate,
+        "promised_rate": manifest.calibration.promised_rate,
         "waiting": inspection.waiting,
         "room": station.settings.waiting,
         **vars(inspection.tally),

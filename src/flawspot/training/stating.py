@@ -18,15 +18,23 @@ from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import Decoded, read_photograph
 from flawspot.runtime.seen import Eye, Mind, kept, layers_of
 from flawspot.runtime.session import open_session
-from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept, State, shared_out, stacked
+from flawspot.runtime.state import (
+    CALIBRATION,
+    MOST_MEGABYTES,
+    REPLAY,
+    VALIDATION,
+    VARIED,
+    Kept,
+    State,
+    shared_out,
+    stacked,
+)
 from flawspot.training.configuration import Configuration
 from flawspot.training.exporting import AGREEMENT
 from flawspot.training.photographs import Division, Photographs
 from flawspot.training.varying import varying_of
 
 Rows = NDArray[np.int64]
-MOST_MEGABYTES = 448
-"""With what the method learned a file stays below `flawspot.runtime.state.MAX_BYTES`."""
 
 
 def updatable(chosen: Configuration, division: Division, megabytes: int) -> Configuration:
