@@ -14,6 +14,16 @@ from flawspot.runtime.artifact import assemble, read
 from flawspot.sklearn import DefectDetector
 
 SIDE = 64
+CANDIDATES = """
+title: small
+data: [{name: yours, layout: folder}]
+backbones: [mobilenet_v2]
+layers: ["1"]
+methods: [padim]
+precision: [float32]
+input_size: 64
+random_weights: true
+"""
 
 
 def _detector() -> flawspot.Detector:
@@ -31,6 +41,8 @@ EXAMPLES = [
     (flawspot.check, {}),
     (flawspot.Check, {}),
     (flawspot.smallest_defect, {}),
+    (flawspot.choose, {}),
+    (flawspot.update, {}),
     (flawspot.Artifact, {"artifact": lambda: read("part.onnx")}),
     (flawspot.Detector, {"detector": _detector}),
     (flawspot.Detector.predict, {"detector": _detector}),
@@ -47,7 +59,8 @@ EXAMPLES = [
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, tiny_model, tiny_manifest):
-    """The present folder: ``part.onnx``, whose map is the red channel of 64 x 64 pixels; ``new.png`` and ``photos``."""
+    """The present folder: ``part.onnx``, whose map is the red channel of 64 x 64 pixels; ``new.png``, ``photos`` and
+    ``more`` good ones; and a table ``candidates.yaml``."""
     model = onnx.load_from_string(tiny_model)
     for constant in model.graph.initializer:
         if constant.name == "end":
@@ -74,6 +87,9 @@ def workplace(tmp_path, monkeypatch, tiny_model, tiny_manifest):
 
     spot = slice(20, 30), slice(10, 25)
     save("new.png", SIDE, SIDE, spot)
+    for index in range(12):
+        save(f"more/{index}.png", SIDE, SIDE, (slice(index, index + 1), slice(1, 2)))
+    (tmp_path / "candidates.yaml").write_text(CANDIDATES, encoding="utf-8")
     for index in range(4):
         save(f"photos/train/good/{index}.png", SIDE, SIDE)
         save(f"photos/train/good/{index + 4}.png", SIDE, SIDE, (slice(index, index + 1), slice(0, 1)))

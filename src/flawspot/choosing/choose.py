@@ -55,6 +55,14 @@ def choose(
 ) -> Choice:
     """Train the detectors that fit a device, and choose the one that finds most.
 
+        >>> choice = flawspot.choose(
+        ...     "more", memory="100KB", candidates="candidates.yaml", output="best.onnx", workers=1, progress=False
+        ... )
+        >>> [one.name for one in choice.judged]
+        ['padim on mobilenet_v2 1']
+        >>> flawspot.load("best.onnx").predict("photos/test/scratch/0.png").verdict
+        'anomalous'
+
     No real defect is needed. Detectors are judged by defects pasted into good photographs that they have not learned
     from. They are ranked by the mean of image AUROC and pixel F1-max (`flawspot.choosing.judge`). ``docs/choosing.md``
     shows how well that agrees with real defects. Test photographs are not used, unless `labelled` is set.

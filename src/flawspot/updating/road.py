@@ -69,6 +69,14 @@ def update(
 ) -> Updated:
     """Make a new artifact that has also learned from new good photographs.
 
+        >>> options = {"method": "padim", "input_size": 64, "random_weights": True, "progress": False}
+        >>> old = flawspot.train("photos", **options, state=True, output="old.onnx")
+        >>> updated = flawspot.update("old.onnx", "more", output="updated.onnx", progress=False)
+        >>> updated.report.learned, updated.report.held_out, updated.report.known
+        (10, 2, 0)
+        >>> flawspot.update("updated.onnx", "more", progress=False).report.known
+        12
+
     Photographs that the detector knows are left out, so giving the same ones twice changes nothing. The old artifact
     and its state are not changed.
 
