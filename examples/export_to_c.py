@@ -2,7 +2,7 @@
 
     python examples/export_to_c.py [--out FOLDER] [--quick]
 
-Needs flawspot[train], a C compiler, and once: flawspot weights pull mobilenet_v2. Two minutes on one core.
+Needs flawspot[train], a C compiler, and once: flawspot weights pull mobilenet_v2. About a minute on one core.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ int main(int count, char **names) {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("examples-out/export_to_c"), metavar="FOLDER")
+    out = Path("examples-out/export_to_c")
+    parser.add_argument("--out", type=Path, default=out, metavar="FOLDER", help="for all files (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="small and untrained: it runs, and finds little")
     options = parser.parse_args()
     out, quick = options.out, options.quick

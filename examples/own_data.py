@@ -26,7 +26,8 @@ PART = r"(part\d+)_"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("examples-out/own_data"), metavar="FOLDER")
+    out = Path("examples-out/own_data")
+    parser.add_argument("--out", type=Path, default=out, metavar="FOLDER", help="for all files (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="small and untrained: it runs, and finds little")
     options = parser.parse_args()
     out, quick = options.out, options.quick

@@ -22,7 +22,8 @@ from flawspot.data.demo_set import make_demo_set
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("examples-out/station"), metavar="FOLDER")
+    out = Path("examples-out/station")
+    parser.add_argument("--out", type=Path, default=out, metavar="FOLDER", help="for all files (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="small and untrained: it runs, and finds little")
     options = parser.parse_args()
     out, quick = options.out, options.quick
