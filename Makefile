@@ -11,7 +11,7 @@ RELEASE_BIN := .release/bin
 DOCS_BIN := .docs/bin
 endif
 
-.PHONY: demo docs drawings station test test-minimum test-arm fuzz benchmark-small lint format bench release hooks clean
+.PHONY: demo docs drawings notebooks station test test-minimum test-arm fuzz benchmark-small lint format bench release hooks clean
 .DELETE_ON_ERROR:
 
 NEW_ENOUGH = $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'flawspot needs Python 3.11 or newer: make PYTHON=python3.12 ...')"
@@ -70,7 +70,8 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/mypy benchmarks
 	$(BIN)/mypy release
-	$(BIN)/mypy docs/tools/drawing docs/tools/site/check.py docs/tools/site/commands.py docs/tools/site/links.py
+	$(BIN)/mypy examples
+	$(BIN)/mypy docs/tools/drawing docs/tools/notebooks docs/tools/site/check.py docs/tools/site/commands.py docs/tools/site/links.py
 	$(BIN)/python -c "import importlib, pkgutil, sys; sys.path.insert(0, 'tests/fuzz'); import fuzzing; [importlib.import_module('fuzzing.' + m.name) for m in pkgutil.iter_modules(fuzzing.__path__)]"
 	$(BIN)/lint-imports
 
@@ -101,6 +102,11 @@ drawings: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2
 	$(BIN)/python docs/tools/drawing
 
+# The notebooks of examples/ executed anew, without Jupyter, and stored with what they show. A minute or two.
+notebooks: .venv/installed
+	$(BIN)/flawspot weights pull mobilenet_v2
+	$(BIN)/python docs/tools/notebooks
+
 # Wheel, sdist, bills of material and checksums in dist/, from the last commit, each tried in fresh environments; it
 # publishes nothing. The tools are pinned in release/requirements.txt. Needs git; a quarter of an hour or more.
 .release/installed: release/requirements.txt
@@ -117,4 +123,4 @@ hooks: .release/installed
 	$(RELEASE_BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
 clean:
-	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.release', '.docs', 'demo', 'bench', 'build', 'dist', 'site')]"
+	$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('.venv', '.release', '.docs', 'demo', 'bench', 'build', 'dist', 'site', 'examples-out')]"
