@@ -16,11 +16,11 @@ Band = tuple[float, float]
 
 INTRO = (
     "A defect is a connected region of a mask; its area is given in thousandths of the photograph (0.5 ‰ is a spot "
-    "of 5 × 5 pixels at 224 × 224). Recall is the share of all defects of that size, of all categories and seeds "
-    "together, of which at least half lies above the threshold of the best pixel F1 over all sizes. F1 is the best "
-    "pixel F1 for the defects of that size alone, against all good pixels, as a mean over the runs that have such "
-    "defects; the fewer the pixels of a size, the lower it falls for the same false alarms: compare within a column. "
-    "n: defects of that size in the test photographs."
+    "of 5 × 5 pixels at 224 × 224). Recall is the share of the defects of a size, over all categories and seeds, "
+    "of which at least half lies above one threshold: that of the best pixel F1 over all sizes. F1 is the best "
+    "pixel F1 for the defects of that size alone, against all good pixels. It is a mean over the runs that have "
+    "such defects. The fewer pixels a size has, the lower its F1 for the same false alarms, so compare within a "
+    "column. n: defects of that size in the test photographs."
 )
 
 
