@@ -26,7 +26,7 @@ INTRO = (
 
 @dataclass(frozen=True)
 class SizeFigures:
-    """Of one detector in one band: pooled recall, mean F1, and the regions that the recall is over."""
+    """Figures of one detector in one band: pooled recall, mean F1, and the number of regions of the recall."""
 
     recall: float | None
     f1_max: float | None
@@ -50,7 +50,7 @@ def band_name(band: Band) -> str:
 
 
 def defects(results: Results, data: str, band: Band) -> int:
-    """How many defects of a band the test photographs of all categories hold."""
+    """Number of defects of a band in the test photographs of all categories."""
     most: dict[str, int] = {}
     for setup in results.setups(data):
         for record in _done(results, data, setup):
@@ -62,7 +62,7 @@ def defects(results: Results, data: str, band: Band) -> int:
 
 
 def size_figures(results: Results, data: str, setup: Setup) -> dict[Band, SizeFigures]:
-    """Of one detector, by band."""
+    """Figures of one detector, by band."""
     regions: dict[Band, int] = {}
     hits: dict[Band, int] = {}
     f1: dict[Band, list[float]] = {}
