@@ -1,4 +1,4 @@
-"""Would it help to move every photograph onto a reference first? Trains and tests with and without.
+"""Tests whether aligning every photograph to a reference helps: trains and tests with and without.
 
     python benchmarks/alignment.py DATA --work FOLDER [--mode translation|rigid] [--method padim] [--seed 0]
 

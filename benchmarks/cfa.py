@@ -173,8 +173,9 @@ def main() -> None:
     print("## CFA\n")
     print(
         f"MobileNetV2, layers 3, 8, 14 at 224, bottle; ONNX Runtime {onnxruntime.__version__}, {options.threads} "
-        f"threads, the head alone, median of {options.runs} runs turn by turn; million multiply-accumulates with the "
-        f"backbone's {BACKBONE_MACS / 1e6:.1f}. Largest relative difference of the maps: {difference:.0e}.\n"
+        f"threads, only the head, median of {options.runs} runs in turn. Multiply-accumulates are in millions and "
+        f"include the backbone's {BACKBONE_MACS / 1e6:.1f}. Largest relative difference of the maps: "
+        f"{difference:.0e}.\n"
     )
     print("| head | ms | times faster | MMAC in all | model MiB |")
     print("|:--|--:|--:|--:|--:|")
@@ -184,8 +185,8 @@ def main() -> None:
         macs = (BACKBONE_MACS + counted[name]) / 1e6
         print(f"| {name} | {1000 * median:.1f} | {slow / median:.1f} | {macs:.1f} | {len(models[name]) / 2**20:.2f} |")
     print(
-        f"\nTraining, {len(features)} photographs, {options.epochs} epochs on cached features, the first pass for the "
-        f"centres included. Largest relative difference of the losses: {apart:.0e}.\n"
+        f"\nTraining with {len(features)} photographs for {options.epochs} epochs on cached features, including the "
+        f"first pass for the centres. Largest relative difference of the losses: {apart:.0e}.\n"
     )
     print("| training | s an epoch | times faster |")
     print("|:--|--:|--:|")

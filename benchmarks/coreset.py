@@ -96,10 +96,10 @@ def main() -> None:
     fast = statistics.median(ours)
     print("## Coreset\n")
     print(
-        f"Farthest-first selection among patches of bottle (MobileNetV2 {list(TAPS)}, {points.shape[1]} numbers each), "
-        f"against a matrix-vector product for each selected point with norms kept; median of {options.runs}, turn by "
-        "turn. *Times faster* is how much faster than that flawspot is, which uses one thread but for its sketches. "
-        "Distances and sketches in per cent of points times selected points.\n"
+        f"Farthest-first selection among patches of bottle (MobileNetV2 {list(TAPS)}, {points.shape[1]} numbers each). "
+        "The baseline takes one matrix-vector product for each selected point, with norms kept. Medians of "
+        f"{options.runs}, in turn. *Times faster* is flawspot's gain over that row. flawspot uses one thread, except "
+        "for its sketches. Distances and sketches are in per cent of points times selected points.\n"
     )
     print("| points | selected | way | seconds | times faster | distances | sketches | radius |")
     print("|---|---|---|---|---|---|---|---|")
@@ -116,9 +116,9 @@ def main() -> None:
         size = f"| {len(patches):,} | {count:,} |"
         print(f"{size} flawspot | {taken:.1f} | | {described(whole, len(patches))}")
         tracemalloc.start()
-        farthest_first(patches, 200)  # the first selections have most to look at
+        farthest_first(patches, 200)  # the first selections take the most memory
         peak = tracemalloc.get_traced_memory()[1]
-        print(f"\nBeside the {patches.nbytes / 1e6:.0f} MB of all patches it takes {peak / 1e6:.0f} MB.")
+        print(f"\nIt takes {peak / 1e6:.0f} MB in addition to the {patches.nbytes / 1e6:.0f} MB of all patches.")
     if abs(coreset.radius - radius) > 1e-4 * radius:
         raise SystemExit(f"the covering radii differ: {coreset.radius} and {radius}")
 

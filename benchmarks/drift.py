@@ -1,15 +1,15 @@
-"""Measure how late `flawspot drift` sees that something creeps in, and how often it is wrong.
+"""Measure how late `flawspot drift` detects a slow change, and how often it is wrong.
 
     python benchmarks/drift.py --data FOLDER --work FOLDER [--methods padim patchcore] [--pictures 400] [--lines 3]
 
 FOLDER is a product in the MVTec layout, of which only good training photographs are used, reduced to a shorter side of
-`REDUCED` pixels: every third is held out, the others train each method. A line is a stream of the held-out ones, drawn
-with replacement and not changed otherwise. After the first `STABLE` of them one corruption creeps in, from severity 0
-to 3 over so many pictures, with one direction for the whole line; noise is drawn anew for each. The tests are those of
-the command, at the shipped threshold: what is called anomalous is passed over. Before that lines without a change:
-`QUIET` of `QUIET_PICTURES` and `LOOKED` of `LOOKED_PICTURES` for scores and looks, and `ONCE` that see each held-out
-photograph once, which alone keeps to what the promise supposes.
-Photographs, detectors and figures are kept in WORK, so that it goes on where it was ended.
+`REDUCED` pixels. Every third is held out, the others train each method. A line is a stream of held-out photographs,
+drawn with replacement and otherwise unchanged. After the first `STABLE` pictures, one corruption grows from severity 0
+to 3 over `--pictures` pictures. Its direction is fixed for a line; noise is drawn again for each picture. The tests are
+those of the command at the shipped threshold: anomalous pictures are skipped. Lines without a change come first:
+`QUIET` of `QUIET_PICTURES` for scores, `LOOKED` of `LOOKED_PICTURES` for looks, and `ONCE` that see each held-out
+photograph once. Only the last kind meets the assumption of the promise.
+Photographs, detectors and figures are kept in WORK, so that an interrupted run continues.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     flawspot benchmark run GRID --store runs.sqlite ...
     python benchmarks/judge.py runs.sqlite --data mvtec_ad=FOLDER/mvtec_ad --data magnetic_tile=FOLDER/magnetic_tile
 
-Real test photographs serve for the table alone: nothing is chosen by them, but for the choice among variants of the
-judge, which is made on all sets but one and told of that one. Judgements are kept beside the store, and not made twice.
+Real test photographs are used only for the table. Nothing is chosen by them, with one exception: a variant of the judge
+is chosen on all sets but one and reported on that one. Judgements are kept beside the store, and not made twice.
 """
 
 from __future__ import annotations

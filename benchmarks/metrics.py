@@ -131,8 +131,8 @@ def main() -> None:
     slowest = statistics.median(seconds[reference])
     print("## Metrics\n")
     print(
-        f"{options.maps} maps of {options.size} × {options.size}, {masks.mean():.1%} defective; "
-        f"median of {options.runs}; numpy {np.__version__}\n"
+        f"{options.maps} maps of {options.size} × {options.size} with {masks.mean():.1%} defective pixels; "
+        f"median of {options.runs}; numpy {np.__version__}.\n"
     )
     print("| way | seconds | times faster | extra bytes per pixel | AUROC | AP | F1-max | AUPRO | difference |")
     print("|---|---|---|---|---|---|---|---|---|")

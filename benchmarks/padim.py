@@ -192,12 +192,13 @@ def main() -> None:
     print("## PaDiM\n")
     print(
         f"56 x 56 positions, 62 channels. Fitting {options.images} images from a memory-mapped file took "
-        f"{seconds:.1f} s and let the process grow by {grown / MIB:.0f} MiB; numpy allocated at most "
+        f"{seconds:.1f} s. The process grew by {grown / MIB:.0f} MiB; numpy allocated at most "
         f"{allocated / MIB:.0f} MiB.\n"
     )
     print(
-        f"Heads alone in ONNX Runtime {onnxruntime.__version__}, {options.threads} threads, median of {options.runs} "
-        "runs turn by turn. *Session* is what one adds to a fresh process. Accuracy is pixel F1-max / image AUROC.\n"
+        f"Only the heads, in ONNX Runtime {onnxruntime.__version__} with {options.threads} threads; median of "
+        f"{options.runs} runs in turn. *Session* is the memory that one session adds to a fresh process. Accuracy is "
+        "pixel F1-max / image AUROC.\n"
     )
     names = [data.split("/")[-1] for data in DATA_SETS]
     print(f"| covariance | stores MiB | model MiB | session MiB | MMAC | ms | map differs by | {' | '.join(names)} |")

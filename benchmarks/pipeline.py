@@ -3,11 +3,11 @@
     python benchmarks/pipeline.py --data FOLDER [--runs 60] [--photographs 24]
 
 FOLDER holds mvtec_ad/bottle. PaSTe (MobileNetV2, layers [7, 10, 14]) and STFPM ([3, 8, 14]) have an untrained student
-here, which takes the same time as a trained one. Their artifacts are compared with the bare networks, the teacher's
-blocks, shared ones among them, and the student's, exported by themselves and run turn by turn with it, also while
-another process keeps one core busy; the map must be the one that follows from their outputs, within 1e-4 of its
-largest value. A folder of PNGs of 900 x 900 pixels is predicted photograph by photograph,
-and with the next ones decoded meanwhile; the scores must be equal.
+here, which takes the same time as a trained one. Their artifacts are compared with the networks alone: the blocks of
+the teacher, including shared ones, and those of the student, exported separately. They run in turn, also while another
+process keeps one core busy. The map must agree with the networks' outputs within 1e-4 of its largest value. A folder of
+PNGs of 900 x 900 pixels is predicted photograph by photograph, and with the next ones decoded at the same time; the
+scores must be equal.
 """
 
 from __future__ import annotations
@@ -154,9 +154,9 @@ def turn_by_turn(
 def time_graphs(runs: int, image: NDArray[np.uint8]) -> bytes:
     """The first table; returns the graph of PaSTe."""
     print(
-        f"End to end on decoded photographs of {SIZE} × {SIZE}, against the bare networks alone; milliseconds, "
-        f"median of {runs} runs turn by turn; *beside work*: the same while another process keeps one core busy; "
-        "*processor*: of processor time, which other work does not change.\n"
+        f"End to end on decoded photographs of {SIZE} × {SIZE}, compared with the networks alone. Milliseconds, "
+        f"median of {runs} runs in turn. *Beside work*: the same ratio while another process keeps one core busy. "
+        "*Processor*: the ratio of processor times, which other work does not change.\n"
     )
     print("| method | threads | end to end | teacher | student | end to end / networks | beside work | processor |")
     print("|---|---|---|---|---|---|---|---|")
@@ -206,7 +206,7 @@ def time_graph(
 def time_folder(graph: bytes, paths: list[Path]) -> None:
     """The second table."""
     print(
-        f"\n{len(paths)} PNGs of 900 × 900, from file to prediction; milliseconds for each photograph, median of 5 "
+        f"\n{len(paths)} PNGs of 900 × 900, from file to prediction. Milliseconds for each photograph, median of 5 "
         "turns.\n"
     )
     print("| threads of the detector | one after the other | decoding ahead | times faster |\n|---|---|---|---|")
@@ -249,8 +249,8 @@ def resized(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def time_jpeg(photograph: NDArray[np.uint8], folder: Path, runs: int) -> None:
     """The third table."""
     print(
-        "\nJPEGs (an enlarged bottle, quality 90) decoded in full and by `--fast-jpeg`; milliseconds, median of "
-        f"{runs}, and the largest difference once resized to {SIZE} × {SIZE}, in grey levels of 255.\n"
+        "\nJPEGs (an enlarged bottle, quality 90), decoded in full and with `--fast-jpeg`. Milliseconds, median of "
+        f"{runs}. *Difference* is the largest one after resizing to {SIZE} × {SIZE}, in grey levels of 255.\n"
     )
     print("| pixels | in full | reduced | decoded at | times faster | difference |\n|---|---|---|---|---|---|")
     for width, height in ((1920, 1920), (4000, 3000), (4608, 3456), (8000, 6000)):

@@ -1,12 +1,12 @@
-"""Rules by which a jury's maps become one, on the maps of detectors that were trained alone.
+"""Compares rules that combine a jury's maps, on the maps of detectors that were trained separately.
 
     flawspot benchmark run benchmarks/jury.yaml --store runs.sqlite ...
     python benchmarks/rules.py runs.sqlite --data mvtec_ad=FOLDER/mvtec_ad --data magnetic_tile=FOLDER/magnetic_tile
 
 The members of a set and seed are the detectors of the labels given. Their maps are brought to one scale by the good
-photographs that set their thresholds. Beside the rules of `flawspot.methods.jury.combining`: Fisher's
-with weights that are not one, chosen by pixel AP on a second family of pasted defects, or given by how far each member
-agrees with the others. Real test photographs serve for the table alone.
+photographs that set their thresholds. Besides the rules of
+`flawspot.methods.jury.combining` there is Fisher's rule with weights. These are chosen by pixel AP on a second family
+of pasted defects, or are the members' agreement with each other. Real test photographs are used only for the table.
 """
 
 from __future__ import annotations

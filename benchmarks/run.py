@@ -2,8 +2,8 @@
 
     python benchmarks/run.py --data DATA [--only search coreset] [--work FOLDER] [--out docs/performance.md]
 
-DATA is a folder with mvtec_ad/bottle and magnetic_tile. Each section is kept in the work folder as soon as it is there
-and not measured again, so an interrupted run goes on where it was; remove a section's file to measure it anew.
+DATA is a folder with mvtec_ad/bottle and magnetic_tile. Each section is stored in the work folder when it is finished
+and not measured again, so an interrupted run continues where it was. Remove a section's file to measure it again.
 `recipes` trains students for hours, and `peer` installs another library from the package index: these two are measured
 only where `--only` names them.
 """
@@ -40,12 +40,12 @@ ASKED_FOR = {"recipes", "peer"}
 
 HEADER = """# Performance
 
-What the numerics of flawspot save, measured against the plain way to do the same. Everything here was printed by
+What flawspot's numerics save, measured against the plain way to compute the same. Everything here was printed by
 
     make bench DATA=DATA
 
 on {machine}, {date}, with {versions}. Ratios are of medians from one run, in which both ways take turns on the same
-machine; seconds and milliseconds are of that machine alone. A script fails if what must be equal is not.
+machine. Seconds and milliseconds hold for that machine only. A script fails if two results that must be equal are not.
 """
 
 

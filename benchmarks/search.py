@@ -48,11 +48,13 @@ REPEATS = 5
 
 HEADING = """## PatchCore's search
 
-MobileNetV2 layers 3, 8, 14 at 224 x 224 on the {count} defective photographs of *bottle*; the search alone, all
-threads. The median over photographs of the best of a few runs each, in turn in one process. *Unproved* is how many of
-the 196 cells the second and the last round look at; *peak* is the resident memory of a process with the search beyond
-that of one with a bank of a single patch: for these photographs / for features where nothing is proved; *difference* is
-the largest, relative, of any distance from the full product's.
+MobileNetV2 layers 3, 8, 14 at 224 x 224 on the {count} defective photographs of *bottle*. Only the search is timed,
+with all threads. Times are the median over photographs of the best of a few runs; the ways take turns in one process.
+
+- *Unproved*: how many of the 196 coarse cells the second and the last round search.
+- *Peak*: resident memory of a process with the search, beyond that of one with a bank of a single patch. The first
+  figure is for these photographs, the second for features where nothing is proved.
+- *Difference*: the largest relative difference of a distance from that of the full product.
 """
 Maps = list[NDArray[np.float32]]
 
@@ -157,7 +159,7 @@ def compare(bank: NDArray[np.float32], maps: Maps, folder: Path) -> None:
 
 
 def selecting_once() -> Callable[..., Coreset]:
-    """`farthest_first` that remembers: both banks of a data set are the same selection, which takes minutes."""
+    """`farthest_first` with a memory, because both banks of a data set share a selection that takes minutes."""
     kept: dict[tuple[int, int, int], Coreset] = {}
 
     def select(points: NDArray[np.float32], count: int, *, seed: int = 0, progress: Progress = SILENT) -> Coreset:
@@ -172,8 +174,8 @@ def selecting_once() -> Callable[..., Coreset]:
 def accuracy(data: Path, sets: list[str]) -> None:
     """Print figures of whole detectors with exact and quantized banks."""
     print(
-        "\nWhole detectors with banks of 10,000, PatchCore-Lite's beside the exact one, on all test photographs; *ms* "
-        "is for one photograph, backbone included.\n"
+        "\nWhole detectors with banks of 10,000 on all test photographs: PatchCore-Lite's product-quantized bank "
+        "beside the exact one. *ms* is for one photograph, backbone included.\n"
     )
     print("| photographs | bank | pixel F1-max | pixel AUROC | image AUROC | artifact MiB | bank MiB | ms |")
     print("|:--|:--|--:|--:|--:|--:|--:|--:|")

@@ -1,9 +1,9 @@
-"""A day of a station in some minutes: memory, time a part, and what its folder takes.
+"""A station's day in some minutes: memory, time for each part, and size of its folder.
 
     python benchmarks/soak.py --parts 144000
 
-144,000 parts are eight hours at five a second. They come as fast as they are inspected: one in fifty is brighter, one
-in a thousand is no picture, and people speak of one in a hundred.
+144,000 parts are eight hours at five a second. They come as fast as they are inspected. One in fifty is brighter, one
+in a thousand is not a picture, and one in a hundred gets a word.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Time detectors whose idle threads spin, and whose do not.
+"""Time detectors with and without spinning idle threads.
 
     python benchmarks/spinning.py --data FOLDER [--rounds 12]
 
@@ -98,9 +98,10 @@ def main() -> None:
         raise SystemExit("spinning changes the map")
     print("## Threads that wait\n")
     print(
-        f"PaSTe on a photograph of {SIZE} × {SIZE}, 2 threads; milliseconds, medians of {options.rounds} sessions of "
-        f"each kind with {RUNS} runs, in turn; *best* is the median of each session's fastest run, *beside work* the "
-        "same while another process keeps one core busy. *Idle* is processor time for each photograph at 4 a second.\n"
+        f"PaSTe on a photograph of {SIZE} × {SIZE} with 2 threads. Milliseconds, medians of {options.rounds} sessions "
+        f"of each kind with {RUNS} runs, in turn. *Best* is the median of each session's fastest run. *Beside work* is "
+        "the same as *full load* while another process keeps one core busy. *Idle* is processor time for each "
+        "photograph at 4 a second.\n"
     )
     print("| threads | full load | best | beside work | two in turn | idle |\n|:--|--:|--:|--:|--:|--:|")
     for name in KINDS:

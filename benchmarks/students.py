@@ -91,15 +91,15 @@ def plain_loop(
     epochs: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[list[float], list[float], list[float]]:
-    """Teacher and student in every step. Returns seconds, losses and held-out losses by epoch.
+    """Run teacher and student in every step. Returns seconds, losses and held-out losses by epoch.
 
     Args:
-        images: of which the first `HELD_OUT` are the held-out ones too.
-        teacher: with the layer that the student starts from among its taps.
-        preprocess: from images to what the teacher is given.
-        method: whose student is trained.
-        epochs: how many.
-        clock: of the seconds.
+        images: training images; the first `HELD_OUT` are also the held-out ones.
+        teacher: the teacher, whose taps include the layer of the student's input.
+        preprocess: turns images into the teacher's input.
+        method: the method whose student is trained.
+        epochs: number of epochs.
+        clock: clock for the seconds.
     """
     source = teacher.taps[0]
     taps = teacher.taps[1:]
@@ -179,8 +179,8 @@ def epochs_table(data: Path | None, epochs: int) -> None:
     print("## Training students\n")
     print(
         f"One epoch of PaSTe on MobileNetV2 {list(taps)}: {len(images)} {origin} in batches of {BATCH}, and the loss "
-        f"of {HELD_OUT} held out; median of {epochs} epochs, {torch.get_num_threads()} threads, torch "
-        f"{torch.__version__}. In the plain loop teacher and student run in eager torch; the student's own forward and "
+        f"on {HELD_OUT} held-out ones. Median of {epochs} epochs, {torch.get_num_threads()} threads, torch "
+        f"{torch.__version__}. In the plain loop teacher and student run in eager torch. The student's own forward and "
         f"backward pass, which no cache can save, is {share:.0%} of its multiply-accumulates.\n"
     )
     print("| way | seconds per epoch | times faster | features MiB | last loss | largest difference of a loss |")
@@ -214,8 +214,8 @@ def recipes_table(
     work.mkdir(parents=True, exist_ok=True)
     print("## Recipes for students\n")
     print(
-        f"Mean of the seeds {', '.join(map(str, seeds))}; seconds are those of fitting the student on cached features, "
-        "epochs are chosen on held-out good images. Differences and ratios compare means with those of `paper`.\n"
+        f"Mean of the seeds {', '.join(map(str, seeds))}. Seconds are those of fitting the student on cached features. "
+        "Epochs are chosen on held-out good images. Differences and ratios compare means with those of `paper`.\n"
     )
     print("| product | method | recipe | epochs | pixel F1-max | difference | image AUROC | seconds | share of time |")
     print("|:--|:--|:--|--:|--:|--:|--:|--:|--:|")

@@ -2,13 +2,13 @@
 
     python benchmarks/table2.py --data DATA [--epochs 3] [--rounds 3]
 
-DATA is a folder with mvtec_ad/bottle. MobileNetV2, the layers of the paper's table 2 ([3, 8, 14] for STFPM, [7, 10, 14]
-and blocks 0 to 6 in common for PaSTe), batches of 32 as in the STFPM paper: *plain*, teacher and student in eager torch
-in every step, as published; and *cached*, as `flawspot train` does, with the teacher's taps and what the student starts
-from computed once. Each training runs in a process of its own on one thread, in turn; the order changes from round to
-round. Photographs lie decoded in a file, of which a batch is read at a time. Time is processor time of an epoch, the
-loss of held-out photographs included; memory is the most that was resident, beyond what was when torch alone had been
-imported, and beyond what was when the first step began.
+DATA is a folder with mvtec_ad/bottle. The network is MobileNetV2 with the layers of the paper's table 2 ([3, 8, 14] for
+STFPM; [7, 10, 14] and shared blocks 0 to 6 for PaSTe), in batches of 32 as in the STFPM paper. There are two ways.
+*Plain*, as published, runs teacher and student in eager torch in every step. *Cached*, as in `flawspot train`, computes
+the teacher's taps and the student's input once. Each training runs in its own process on one thread, in turn; the order
+changes from round to round. Decoded photographs are stored in a file, from which a batch is read at a time. Time is
+processor time of an epoch, including the loss on held-out photographs. Memory is the peak of resident memory, beyond
+that of a process that has only imported torch, and beyond that at the start of the first step.
 """
 
 from __future__ import annotations
@@ -138,10 +138,11 @@ def table(found: dict[tuple[str, str], list[dict[str, Any]]], epochs: int, round
     """Print both tables."""
     print("## Table 2 of the paper, measured\n")
     print(
-        f"MobileNetV2, {COUNT} photographs of bottle in batches of {BATCH}, and the loss of {HELD_OUT} of them without "
-        f"gradients; processor seconds of an epoch on one thread, the least of {rounds} processes with {epochs} epochs "
-        "each; MiB, medians. *Cache* is a part of what is beyond torch; *in steps* is what was added from the first "
-        f"step on. torch {torch.__version__}.\n"
+        f"MobileNetV2, {COUNT} photographs of bottle in batches of {BATCH}, and the loss on {HELD_OUT} of them without "
+        f"gradients. Seconds are processor seconds of an epoch on one thread, the least of {rounds} processes with "
+        f"{epochs} epochs each; MiB are medians. *Beyond torch* is memory beyond that of a process that has loaded "
+        "torch. *Cache* is a part of it; *in steps* is what was added from the first step on. torch "
+        f"{torch.__version__}.\n"
     )
     print("| way | method | s an epoch | s once, for the cache | cache MiB | MiB beyond torch | MiB in steps |")
     print("|:--|:--|--:|--:|--:|--:|--:|")

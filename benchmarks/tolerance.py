@@ -1,4 +1,4 @@
-"""Measure what `--tolerate` does to false alarms on photographs of a worse camera, and what it costs on the others.
+"""Measure the effect of `--tolerate` on false alarms under corruptions, and its cost on photographs as they are.
 
     python benchmarks/tolerance.py --data FOLDER --work FOLDER [--tolerate line] [--methods padim ...] [--rate 0.05]
         [--photographs N] [--tested M]
@@ -6,8 +6,8 @@
 FOLDER is a product in the MVTec layout. Every fifth of its good training photographs, or of N drawn ones, is held out;
 the rest trains each method with and without the tolerance. Those that are held out and the good ones of the test set
 are new good parts. All test photographs, or M drawn ones, are then corrupted one axis at a time, at their full
-resolution, by seeds that training has not seen. A detector and its figures are kept in WORK, so that it goes on where
-it was ended. Nothing is chosen by them.
+resolution, by seeds that training has not used. Detectors and figures are kept in WORK, so that an interrupted run
+continues. Nothing is chosen by these figures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measure what updates lose against training anew: a third of the good photographs, then two updates by a third each.
+"""Measure the loss of updates against training anew: a third of the good photographs, then two updates by a third each.
 
     python benchmarks/updates.py DATA/mvtec_ad/bottle DATA/mvtec_ad/pill DATA/magnetic_tile --work FOLDER \\
         [--methods padim patchcore] [--seeds 0] [--most 300] [--megabytes 64]
@@ -6,9 +6,9 @@
 Each folder is a product in the MVTec layout. Which third a photograph is in, and which are taken where a product has
 more than ``--most`` good ones, is drawn by the seed. Training anew learns from all that were taken. Figures are those
 of the artifacts on the test photographs, at the thresholds that are shipped; nothing is chosen by them. Seconds are
-those of a processor (of all threads together), so that what else the machine does says little.
+processor seconds (of all threads together), so that other work on the machine matters little.
 
-Artifacts, states and a line of JSON for each lie in the work folder: what was ended goes on where it was.
+Artifacts, states and a line of JSON for each are kept in the work folder, so that an interrupted run continues.
 """
 
 from __future__ import annotations

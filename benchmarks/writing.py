@@ -3,7 +3,7 @@
     python benchmarks/writing.py [--runs 3]
 
 The backbone of a feature pass (MobileNetV2 [6, 7, 10, 14] at 224 x 224) and the detectors of PaSTe and
-STFPM with untrained students. The first run of each way is told by itself: it imports what that way needs.
+STFPM with untrained students. The first run of each way has its own column, because it imports what that way needs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
     }
     graphs |= {name: (module, list(OUTPUTS)) for name, module in detectors.items()}
     print("## Writing the graph\n")
-    print(f"Processor seconds: of the first run, and the least of {options.runs} further ones.\n")
+    print(f"Processor seconds of the first run, and the least of {options.runs} further runs.\n")
     print("| graph | recorded, first | recorded | exporter, first | exporter |\n|:--|--:|--:|--:|--:|")
     for name, (graph, outputs) in graphs.items():
         cells = []

@@ -11,31 +11,32 @@ from beside.subjects import EXPORTED, LAYERS, OWN, PEER, SIDES, SIZE, Subject
 HEADING = """## Beside the field's most used library
 
 anomalib {anomalib} (torch {torch}, OpenVINO {openvino}) in an environment of its own, on the same photographs of
-*{product}*, with the same MobileNetV2, the same weights, layers {layers} and an input of {size}: torchvision's network
-with flawspot's weights, given to anomalib's feature extractor; their features agree within 1e-4. Everything else is
-each library's default, but for PaDiM's channels (62) and STFPM's batches (32) and epochs: anomalib weighs PatchCore's
-score by nine neighbours and flawspot does not, and what anomalib exports resizes without antialiasing."""
+*{product}*, with the same MobileNetV2, the same weights, layers {layers} and an input of {size}. Torchvision's network
+with flawspot's weights is given to anomalib's feature extractor; the features of both agree within 1e-4. PaDiM's
+channels (62) and STFPM's batch size (32) and epochs are set to be equal. Everything else is each library's default. So
+anomalib weights PatchCore's score by nine neighbours and flawspot does not, and the models that anomalib exports resize
+without antialiasing."""
 
 TIMES = """
-Milliseconds from a decoded photograph to map and score, medians of {calls} turns: a process for each side, which take
-turns photograph by photograph. *anomalib* is its bare torch module in evaluation and inference mode behind its own
-pre-processing, *module alone* without that, *OpenVINO* what it exports for a CPU, in float32. *Times* is the median
-over flawspot's, in brackets the middle half of the turns' own ratios. *Peak* is the memory of each whole process,
-libraries included: flawspot, anomalib, OpenVINO.
+Milliseconds from a decoded photograph to map and score, medians of {calls} turns. Each side has a process of its own,
+and they take turns photograph by photograph. *anomalib* is its bare torch module in evaluation and inference mode with
+its own pre-processing. *Module alone* is without pre-processing. *OpenVINO* is anomalib's export for a CPU, in float32.
+*Times* is the ratio of the median to flawspot's; the middle half of the turns' own ratios is in brackets. *Peak* is the
+memory of each whole process, libraries included: flawspot, anomalib, OpenVINO.
 
 | detector | threads | flawspot ms | anomalib ms | times | module alone ms | times | OpenVINO ms | times | peak MiB |
 |:--|--:|--:|--:|:--|--:|--:|--:|:--|:--|"""
 
 TRAINING = """
 Training in a process of its own, threads: {threads}, one side after the other. Flawspot's seconds are from the files to
-the tested artifact with its threshold; anomalib's are its module alone: photographs held in memory, features,
-selection, Gaussians or epochs, no validation, checkpoint or export. *Peak*: flawspot, anomalib.
+the tested artifact with its threshold. anomalib's are its module alone: photographs held in memory, features,
+selection, Gaussians or epochs, but no validation, checkpoint or export. *Peak*: flawspot, anomalib.
 
 | detector | good photographs | flawspot s | anomalib s | times | peak MiB |
 |:--|--:|--:|--:|--:|:--|"""
 
 ACCURACY = """
-Accuracy on all {images} test photographs, of maps of {size} × {size}, by flawspot's metrics for all.
+Accuracy on all {images} test photographs, with maps of {size} × {size} and flawspot's metrics for all.
 
 | detector | side | pixel F1-max | pixel AUROC | image AUROC |
 |:--|:--|--:|--:|--:|"""

@@ -1,1 +1,1 @@
-"""The benchmark: a grid of detectors trained, measured, kept in a store and drawn as the PaSTe paper draws them."""
+"""The benchmark: trains and measures a grid of detectors, stores the results and draws them as the PaSTe paper does."""

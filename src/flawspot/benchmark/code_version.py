@@ -1,9 +1,10 @@
-"""The code that a run's figures depend on, as a part of its key: a better report must not make all runs old.
+"""The code that a run's figures depend on, as a part of the run's key. A better report must not make all runs outdated.
 
-The rule: a file counts, unless nothing that it does can reach a figure. Those are the rooms above the road of a run
-(the command line, the benchmark's planning, store and report, measuring in processes of its own), of which only what a
-run itself calls counts; and below them what is only looked at, pictures and progress, and the defects that
-`flawspot choose` judges by. Of a file that counts, comments, docstrings and empty lines do not.
+The rule: a file counts unless nothing in it can affect a figure. Two kinds of files do not count. The first are the
+packages above a run (the command line, the benchmark's planning, store and report, measuring in separate processes),
+except for the files that a run itself calls. The second are files below a run whose output is only shown (pictures and
+progress), and the defects that `flawspot choose` judges by. Of a file that counts, comments,
+docstrings and empty lines do not.
 """
 
 from __future__ import annotations
@@ -29,31 +30,31 @@ WITHOUT_FIGURES = (
     "runtime/overlay.py",
     "runtime/pictures.py",
 )
-"""Where no figure comes from: beginnings of paths in the package."""
+"""Files that no figure depends on, as prefixes of their paths in the package."""
 ROAD_OF_A_RUN = (
     "benchmark/one_run.py",
     "benchmark/variations.py",
     "measuring/latency.py",
     "measuring/peak_memory.py",
 )
-"""Files in those rooms that a run's figures come from nevertheless."""
+"""Files under these prefixes that a run's figures depend on nevertheless."""
 
 
 ROAD_OF_A_STREAM = "benchmark/streams/"
-"""Where the further steps of a run of a stream are made, but for what only reads a grid. Runs without a stream are not
-made old by it."""
+"""Files that the further steps of a stream's run depend on, except the one that only reads a grid. They do not make
+runs without a stream outdated."""
 _READS_A_GRID = "benchmark/streams/reading.py"
 
 
 def counts(name: str) -> bool:
-    """Whether figures depend on the file called `name`, relative to the package, with forward slashes."""
+    """Whether figures depend on the file `name`, a path relative to the package with forward slashes."""
     if not name.endswith((".py", ".json")):
         return False
     return name in ROAD_OF_A_RUN or not name.startswith(WITHOUT_FIGURES)
 
 
 def stream_version(root: Path = Path(__file__).parents[1]) -> str:
-    """`code_version` of a run of a stream: with the files of `ROAD_OF_A_STREAM`."""
+    """`code_version` for a run of a stream; it includes the files of `ROAD_OF_A_STREAM`."""
     digest = hashlib.sha256()
     for path in sorted((root / ROAD_OF_A_STREAM).glob("*.py")):
         if not path.as_posix().endswith(_READS_A_GRID):
@@ -63,9 +64,9 @@ def stream_version(root: Path = Path(__file__).parents[1]) -> str:
 
 @functools.cache
 def code_version(root: Path = Path(__file__).parents[1]) -> str:
-    """The package's version, and a hash of those of its source files that figures depend on.
+    """The package's version, and a hash of the source files that figures depend on.
 
-    The same on every operating system, whatever line ends a checkout has.
+    It is the same on every operating system and for every kind of line ends.
 
     Args:
         root: the folder of the package.

@@ -1,7 +1,7 @@
-"""How long a run will take and how much memory, from the cost model and from what finished runs have taken.
+"""Estimates the time and memory of a run from the cost model and from finished runs.
 
-Seconds are multiply-accumulates by rates of an ordinary desktop core, so they are rough; once runs of a method are
-done on this machine, its estimates are scaled by what those took.
+Seconds are multiply-accumulates divided by the rates of an ordinary desktop core, so they are rough. Once runs of a
+method are done on this machine, its estimates are scaled by their time.
 """
 
 from __future__ import annotations
@@ -21,50 +21,50 @@ from flawspot.data.layouts import DEMO_DEFAULTS
 from flawspot.errors import FlawspotError
 
 INFERENCE_RATE = 15e9
-"""Multiply-accumulates a second of one core in ONNX Runtime."""
+"""Multiply-accumulates per second on one core in ONNX Runtime."""
 TRAINING_RATE = 6e9
-"""The same forward and backward in torch."""
+"""Multiply-accumulates per second on one core in torch, forward and backward."""
 SEARCH_RATE = 12e9
-"""The same in the selection of a coreset."""
+"""Multiply-accumulates per second on one core in the selection of a coreset."""
 DECODING = 0.015
 """Seconds to decode a photograph."""
 OVERHEAD = 12.0
-"""Seconds of a run beside that, nearly all of them export."""
+"""Other seconds of a run, nearly all of them for export."""
 TESTING = 3.0
-"""The same of a run that takes over a detector that another run has trained."""
+"""Other seconds of a run that uses a detector which another run has trained."""
 RESIDENT = 600 << 20
-"""Bytes of Python, torch and ONNX Runtime themselves."""
+"""Bytes that Python, torch and ONNX Runtime take by themselves."""
 _IMAGES = 200
-"""That costs are counted for; what grows with the number of photographs is scaled."""
+"""Number of photographs that costs are counted for. Costs that grow with it are scaled."""
 
 
 class Photographs(NamedTuple):
-    """How many there are to learn from, and to test on."""
+    """Numbers of training and test photographs."""
 
     train: int
     test: int
 
 
 _UNKNOWN = Photographs(200, 100)
-"""Of a product that is not here."""
+"""The assumption for a product that is not available."""
 
 
 def trained_already(tasks: Sequence[Task], statuses: Mapping[str, str]) -> set[str]:
-    """`Task.training_key` of the detectors that finished runs have left.
+    """`Task.training_key` of the detectors that finished runs have trained.
 
     Args:
         tasks: all runs of a grid.
-        statuses: of the runs in the store, by `Task.key`.
+        statuses: status of each run in the store, by `Task.key`.
     """
     return {task.training_key for task in tasks if statuses.get(task.key) == DONE}
 
 
 class Estimator:
-    """Estimates tasks; costs of a configuration are counted once."""
+    """Estimates tasks. The costs of a configuration are counted only once."""
 
     def __init__(self, records: Sequence[Record] = (), tasks: Sequence[Task] = (), *, threads: int = 1) -> None:
-        """Args: `records` of finished runs to learn from; `tasks`, for the photographs of those that do not say how
-        many they had; `threads` of a worker."""
+        """Args: `records` of finished runs to learn from; `tasks`, for the numbers of photographs of records that do
+        not contain them; `threads` of a worker."""
         self._threads = threads
         self._costs: dict[str, DetectorCosts | None] = {}
         self._products = {(task.cell.data, task.cell.category): task for task in tasks}
@@ -74,17 +74,17 @@ class Estimator:
         self._scales: dict[str | None, float] | None = None
 
     def with_threads(self, threads: int) -> Estimator:
-        """The same for workers with another number of threads; what has been counted is not counted again."""
+        """An estimator for another number of threads for each worker. It reuses the costs counted so far."""
         other = Estimator(self._done, threads=threads)
         other._costs, other._counts, other._products = self._costs, self._counts, self._products
         return other
 
     def estimates(self, tasks: Sequence[Task], trained: Collection[str] = ()) -> dict[str, Estimate]:
-        """Of runs, by their keys. A detector is trained once for all runs that test it.
+        """Estimates of runs, by their keys. A detector is trained once for all runs that test it.
 
         Args:
-            tasks: the runs, in the order in which they are worked on.
-            trained: `Task.training_key` of detectors that are there already.
+            tasks: the runs, in the order in which they will be done.
+            trained: `Task.training_key` of detectors that exist already.
         """
         found, there = {}, set(trained)
         for task in tasks:
@@ -93,18 +93,18 @@ class Estimator:
         return found
 
     def estimate(self, task: Task, *, trained: bool = False) -> Estimate:
-        """Of one run. A cell whose method the cost model does not know gets the overhead alone.
+        """The estimate of one run. If the cost model does not know its method, it is only the overhead.
 
         Args:
             task: the run.
-            trained: its detector is there already, and is tested only.
+            trained: its detector exists already and is only tested.
         """
         self._products.setdefault((task.cell.data, task.cell.category), task)
         train, test = self._photographs(task.cell) or _UNKNOWN
         every = [self._plain(task.cell, Photographs(*each)) for each in passes(task.cell, train, test)]
         plain = Estimate(sum(each.seconds for each in every), max(each.memory_bytes for each in every))
         if trained and task.cell.stream is None:
-            # As much memory: whichever of these runs is the first trains.
+            # The memory stays: the first of these runs, whichever it is, trains.
             plain = Estimate(self._testing(task.cell, test), plain.memory_bytes)
         if self._scales is None:
             self._scales = self._learned()
@@ -156,7 +156,7 @@ class Estimator:
         return self._costs[name]
 
     def _photographs(self, cell: Cell) -> Photographs | None:
-        """Of a cell; None where no task is of its product."""
+        """Numbers of photographs of a cell; None if no task has its product."""
         product = cell.data, cell.category
         if product not in self._counts:
             if product not in self._products:
@@ -168,21 +168,22 @@ class Estimator:
         return Photographs(train + moved, test - moved)
 
     def _had(self, record: Record) -> Photographs | None:
-        """The photographs of a finished run; None where nobody knows how many it learned from."""
+        """Numbers of photographs of a finished run; None if the number for training is unknown."""
         images, train = record.metrics.get("images"), record.training_images
         if not images:
             return None
-        if train is None:  # of a flawspot that did not record it
+        if train is None:  # a record of an older flawspot
             known = self._photographs(record.cell)
             train = known.train if known is not None else None
         return None if train is None else Photographs(train, int(images))
 
     def _learned(self) -> dict[str | None, float]:
-        """By how much finished runs on this machine took longer than estimated, by method; None for all together."""
+        """Factor by which finished runs on this machine took longer than estimated, by method; None is the key of all
+        together."""
         ratios: dict[str, list[float]] = {}
         for record in self._done:
             photographs = self._had(record)
-            # A run that took over another one's detector says nothing.
+            # A run that used another run's detector does not show the time of training.
             if photographs is None or record.machine.get("host_hash") != self._here or not _trained(record):
                 continue
             plain = self._plain(record.cell, photographs)
@@ -198,13 +199,13 @@ def _trained(record: Record) -> bool:
     measured = record.measured
     if record.trained is not None:
         return record.trained and "run_seconds" in measured
-    # A record of a flawspot that did not say: training and testing must both fit into the time of the run.
+    # In a record of an older flawspot, training and testing must both fit into the time of the run.
     least = measured.get("training_seconds", 0.0) + measured.get("evaluation_seconds", 0.0)
     return measured.get("run_seconds", 0.0) > least
 
 
 def _found(task: Task) -> Photographs:
-    """The photographs of a task's product, before anything is varied."""
+    """Numbers of photographs of a task's product, before any variation."""
     source = task.source
     if source.layout == "synthetic":
         values = {name: int(source.settings.get(name, default) or 0) for name, default in DEMO_DEFAULTS.items()}

@@ -1,4 +1,4 @@
-"""Pictures of what a run's detector found and missed, for the report."""
+"""Pictures of defects that a run's detector found and missed, for the report."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _QUALITY = 80
 def write_examples(
     task: Task, folder: ImageFolder, evaluation: Evaluation, calibration: CalibrationInfo, seen: SeenPhotographs
 ) -> tuple[dict[str, Any], ...]:
-    """Draw the defects that are told apart best and the photographs that are told apart worst, good or defective.
+    """Draw the defects that are judged best, and the photographs that are judged worst, good or defective.
 
-    How well a photograph is told apart is how far its score is on the right side of the threshold.
+    The measure is the distance of the score from the threshold, positive on the right side.
 
     Returns:
-        As `Record.examples`; the pictures lie in the store's folder under ``examples``.
+        The value of `Record.examples`. The pictures are in the store's folder under ``examples``.
     """
     scores = np.array(evaluation.scores)
     defective = np.array([sample.is_defective for sample in evaluation.samples])

@@ -26,28 +26,31 @@ _ORIGIN = (
 
 
 def rows(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """A flat mapping for each run, all with the same columns: the cell's fields, status, metrics, costs (in all and by
-    part, ``bytes_backbone``), times, provenance. Settings and defect sizes are JSON text. Texts and the names of
-    columns are as `flawspot.texts.visible` gives them."""
+    """A flat mapping for each run, all with the same columns.
+
+    The columns are the cell's fields, status, metrics, costs (the total and each part, such as ``bytes_backbone``),
+    times and provenance. Settings and defect sizes are JSON text. Texts and names of columns are escaped by
+    `flawspot.texts.visible`.
+    """
     found = [{visible(name): _value(value) for name, value in _row(record).items()} for record in records]
     columns = dict.fromkeys(name for row in found for name in row)
     return [{name: row.get(name) for name in columns} for row in found]
 
 
 def frame(records: Sequence[Record]) -> pandas.DataFrame:
-    """The same as a pandas data frame."""
+    """The rows of `rows` as a pandas data frame."""
     import pandas
 
     return pandas.DataFrame(rows(records))
 
 
 def export(records: Sequence[Record], path: Path) -> None:
-    """Write the table to `path`, as a whole or not at all; its suffix says in which format.
+    """Write the table to `path`, as a whole or not at all. The suffix selects the format.
 
-    In CSV a text that a spreadsheet would take for a formula has an apostrophe before it.
+    In CSV, a text that a spreadsheet would take for a formula gets an apostrophe before it.
 
     Raises:
-        ConfigurationError: another suffix than `FORMATS`.
+        ConfigurationError: the suffix is not one of `FORMATS`.
         MissingPackageError: pyarrow is not installed.
         FlawspotError: the file cannot be written.
     """

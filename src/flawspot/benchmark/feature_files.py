@@ -1,4 +1,4 @@
-"""The features that stay on disk between runs, within a bound."""
+"""The cached features on disk between runs, within a bound."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from flawspot.files import remove_if_left
 
 
 def prune(folder: Path, bound: int) -> int:
-    """Remove the files in `folder` that have not been used for the longest time, until the rest has `bound` bytes.
+    """Remove the least recently used files in `folder` until the rest has at most `bound` bytes.
 
-    A file that another process has mapped lives on for it on Linux and macOS, and cannot be removed on Windows, where
-    it is passed over.
+    If another process has mapped a file, that process keeps it on Linux and macOS. On Windows such a file cannot be
+    removed and is skipped.
 
     Returns:
-        The bytes that are left.
+        The remaining bytes.
     """
     files = []
     for path in folder.glob("*.npy"):
         with contextlib.suppress(OSError):
             stat = path.stat()
-            # Read times are not kept everywhere; the larger of the two errs on the side of keeping.
+            # Not every system stores read times. The larger of the two times errs on the side of keeping.
             files.append((max(stat.st_mtime, stat.st_atime), stat.st_size, path))
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
@@ -34,7 +34,7 @@ def prune(folder: Path, bound: int) -> int:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the unfinished files that killed processes have left anywhere below `folder`."""
+    """Remove unfinished files of killed processes anywhere below `folder`."""
     for path in folder.rglob(".flawspot-*.part*"):
         if path.is_file():
             remove_if_left(path)

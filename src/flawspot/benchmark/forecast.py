@@ -1,4 +1,4 @@
-"""What a benchmark will do, before it does anything: how many runs, what is done or missing, how long it takes."""
+"""The plan of a benchmark before it starts: how many runs there are, which are done or missing, and the time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class MethodPlan:
 
     Attributes:
         label: of the method.
-        runs: in all.
-        done, failed: stored already.
-        missing: impossible here.
-        open: to do, failed ones not among them.
-        seconds: that the open ones take, one after the other.
-        memory_bytes: that the largest open one takes.
+        runs: number of all runs.
+        done, failed: numbers of stored runs.
+        missing: number of runs that are impossible here.
+        open: number of runs to do, without failed ones.
+        seconds: estimated time of the open runs, one after the other.
+        memory_bytes: estimated memory of the largest open run.
     """
 
     label: str
@@ -36,7 +36,7 @@ class MethodPlan:
     memory_bytes: int = 0
 
     def add(self, other: MethodPlan) -> None:
-        """Count those of `other` in."""
+        """Add the runs of `other`."""
         for name in ("runs", "done", "failed", "missing", "open", "seconds"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.memory_bytes = max(self.memory_bytes, other.memory_bytes)
@@ -44,13 +44,13 @@ class MethodPlan:
 
 @dataclass
 class BenchmarkPlan:
-    """The runs by method and in all.
+    """The planned runs by method and in total.
 
     Attributes:
-        methods: in the order of the grid.
-        total: of all.
-        workers, threads: how many runs at once, and each one's threads.
-        reasons: why runs are impossible here, with their number; each reason names its cure.
+        methods: a plan for each method, in the order of the grid.
+        total: the plan of all methods together.
+        workers, threads: number of runs at a time, and of threads for each.
+        reasons: the number of impossible runs for each reason. A reason names its cure.
     """
 
     methods: list[MethodPlan]
@@ -61,11 +61,11 @@ class BenchmarkPlan:
 
     @property
     def wall_seconds(self) -> float:
-        """Until the last run has ended, if nothing else needs the machine."""
+        """Seconds until the last run ends, if nothing else uses the machine."""
         return self.total.seconds / self.workers
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The plan as plain values for JSON."""
         return {
             **dataclasses.asdict(self.total),
             "wall_seconds": self.wall_seconds,
@@ -79,7 +79,7 @@ class BenchmarkPlan:
 def make_plan(
     tasks: Sequence[Task], statuses: Mapping[str, str], estimator: Estimator, *, workers: int, threads: int
 ) -> BenchmarkPlan:
-    """Count the tasks by what is stored of them, and add up the estimates of those that are to do."""
+    """Count the tasks by their stored status, and add up the estimates of the open ones."""
     methods: dict[str, MethodPlan] = {}
     total = MethodPlan("all")
     reasons: dict[str, int] = {}

@@ -1,11 +1,11 @@
-"""The grid of a benchmark: what is crossed with what, read from one YAML file.
+"""The grid of a benchmark, read from one YAML file.
 
-A grid says which data sets, backbones, layer groups, methods and seeds there are; `Grid.cells` crosses them. Noise,
-contamination, few shots and streams are further axes (what is tolerated is no such axis: each detector is there with
-and without it, on photographs of every kind): by default a cell departs from the plain one in one of them at a time
-(``combine: one``), else in all combinations (``combine: all``; a stream is combined with no other axis). ``exclude``
-drops the cells that match a rule, and ``override`` changes settings of those that do. A complete example is paper.yaml
-beside this file.
+A grid names data sets, backbones, layer groups, methods and seeds; `Grid.cells` crosses them. Noise, contamination, few
+shots and streams are further axes. By default a cell departs from the plain one in one of these axes at a time
+(``combine: one``), otherwise in all combinations (``combine: all``; a stream is never combined with another axis).
+Tolerance is not such an axis: each detector is trained with and without it, and tested on photographs of every kind.
+``exclude`` drops the cells that match a rule, and ``override`` changes the settings of those that do. paper.yaml beside
+this file is a complete example.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ RULE_KEYS = (
     "shots",
     "tolerate",
 )
-"""Fields of a cell that a rule can look at."""
+"""Fields of a cell that a rule can match."""
 NONE = "none"
-"""How a rule calls what is not there: no corruption, no limit of shots, nothing to tolerate."""
+"""The word in a rule for no corruption, no limit of shots, or no tolerance."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What the names in a grid may be; `flawspot.benchmark.vocabulary` knows it, and needs torch to.
+    """The valid names in a grid. `flawspot.benchmark.vocabulary` makes it, for which it needs torch.
 
     Attributes:
-        backbones: their names.
-        hyperparameters: of each method by its name.
-        corruptions: of test photographs.
-        check: raises ConfigurationError where backbone, layers, method and settings of a cell do not go together.
+        backbones: names of backbones.
+        hyperparameters: hyperparameters of each method, by the method's name.
+        corruptions: names of corruptions of test photographs.
+        check: raises ConfigurationError if backbone, layers, method and settings of a cell do not fit together.
     """
 
     backbones: tuple[str, ...]
@@ -66,7 +66,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class MethodEntry:
-    """A method of the grid, with its hyperparameters and whatever departs from the grid's axes for it."""
+    """A method of the grid, with its hyperparameters and its own values for axes of the grid."""
 
     entry: Entry
     name: str
@@ -78,14 +78,14 @@ class MethodEntry:
 
 @dataclass(frozen=True)
 class Rule:
-    """Cells whose every field in `match` has one of the texts there; and what to `change` in them."""
+    """A rule for cells: each field in `match` must have one of its texts; `change` are the new values."""
 
     entry: Entry
     match: dict[str, tuple[str, ...]]
     change: dict[str, Any] = field(default_factory=dict)
 
     def matches(self, cell: Cell) -> bool:
-        """Whether the rule speaks of `cell`."""
+        """Whether the rule applies to `cell`."""
         return all(shown(getattr(cell, name)) in values for name, values in self.match.items())
 
 
@@ -101,9 +101,9 @@ class Departure:
     strategy: str | None = None
 
     def product(self, category: str, known: Sequence[str]) -> str | None:
-        """What `category` is called in a cell that departs so; None where there is no such cell.
+        """The category's name in a cell with this departure; None if there is no such cell.
 
-        A stream of categories has one, where its first category stands, if the data set has them all.
+        A stream of categories has a single cell, at its first category, if the data set has all of them.
         """
         stream = self.stream
         if stream is None or stream.of != CATEGORIES:
@@ -114,7 +114,7 @@ class Departure:
 
 @dataclass(frozen=True)
 class Grid:
-    """A grid as its file says it; see the module."""
+    """A grid as in its file; see the module."""
 
     file: Path
     title: str
@@ -134,11 +134,11 @@ class Grid:
     override: tuple[Rule, ...]
 
     def cells(self, known: Vocabulary) -> list[Cell]:
-        """Every cell once, those that share features together: in the order data, category, backbone, then the rest.
+        """Every cell once. Cells that share features are adjacent: ordered by data, category, backbone, then the rest.
 
         Raises:
-            ConfigurationError: backbone, layers, method and settings of a cell do not go together, or a rule matches no
-                cell; names the line.
+            ConfigurationError: backbone, layers, method and settings of a cell do not fit together, or a rule matches
+                no cell. The error names the line.
         """
         self._check_streams()
         cells: dict[str, Cell] = {}
@@ -170,7 +170,7 @@ class Grid:
         return list(cells.values())
 
     def _check_streams(self) -> None:
-        """Refuse a stream whose categories no data set has."""
+        """Refuse a stream if no data set has all of its categories."""
         known = [source.all_categories() for source in self.data]
         for departure in self.departures:
             found = [departure.product(category, each) for each in known for category in each]
@@ -184,8 +184,8 @@ class Grid:
         for source in self.data:
             categories = source.all_categories()
             for category, backbone in itertools.product(categories, self.backbones):
-                # Other precisions and contaminated or fewer photographs have features of their own; corrupted
-                # photographs are only tested on.
+                # Another precision, contamination and few shots need their own features. Corrupted photographs are
+                # only for testing.
                 of_run = (self.departures, self.seeds, self.precisions, self.tolerances)
                 for departure, seed, precision, tolerate in itertools.product(*of_run):
                     product = departure.product(category, categories)
@@ -222,10 +222,10 @@ class Grid:
                             )
 
     def with_paths(self, paths: Mapping[str, Path]) -> Grid:
-        """The same grid with data sets in other folders, by their names.
+        """The grid with other folders for its data sets, by their names.
 
         Raises:
-            ConfigurationError: a name that is no data set of the grid; the known ones are listed.
+            ConfigurationError: a name is not a data set of the grid; the known ones are listed.
         """
         names = [source.name for source in self.data]
         for name in paths:
@@ -235,7 +235,7 @@ class Grid:
 
 
 def shown(value: Any) -> str:
-    """The text that a rule has for a field's value."""
+    """A field's value as text, as rules write it."""
     if value is None:
         return NONE
     return f"{value:g}" if isinstance(value, float) else str(value)

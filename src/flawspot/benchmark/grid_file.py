@@ -1,4 +1,4 @@
-"""From a YAML file to a `Grid`: every value is checked, and every complaint names the line and the cure."""
+"""Reads a `Grid` from a YAML file. Every value is checked, and every error names the line and the cure."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ KEYS = (
 OVERRIDES = ("settings", "input_size", "normalization", "random_weights")
 NORMALIZATIONS = ("weights", "paper")
 MAX_RUNS = 50_000
-"""Of a grid, for each data set and category."""
+"""Most runs of a grid, for each data set and category."""
 MAX_MATCHES = 2_000_000
-"""Runs times rules."""
+"""Largest product of runs and rules."""
 ALL = "all"
 PAPER = "paper"
-"""The name of the grid that ships with flawspot."""
+"""Name of the grid that is part of flawspot."""
 
 
 def grid_file(name: str) -> Path:
@@ -61,7 +61,7 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
     """Read and check the grid in the YAML file at `path`.
 
     Raises:
-        ConfigurationError: whatever is wrong with it; names the line, the value and the cure.
+        ConfigurationError: an error in the file; names the line, the value and the cure.
     """
     root = open_yaml(path)
     found = root.fields(KEYS, "a grid")
@@ -113,7 +113,7 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
 
 
 def _distinct(entry: Entry, read: Callable[[Entry], Any]) -> tuple[Any, ...]:
-    """The values of a list, or of a single one; each once."""
+    """The values of a list or a single value. No value may occur twice."""
     values: dict[Any, int] = {}
     for item in entry.items():
         value = read(item)
@@ -142,7 +142,7 @@ def _precision(entry: Entry) -> str:
 
 
 def _tolerate(entry: Entry) -> str | None:
-    """In the form that is the same for equal ones."""
+    """The tolerance as a canonical text, which is the same for equal tolerances."""
     text = entry.text("tolerate")
     if text == NONE:
         return None
@@ -191,7 +191,7 @@ def _data(entry: Entry, parent: Path) -> DataSource:
     if "categories" in found and not (found["categories"].is_text and found["categories"].text("categories") == ALL):
         categories = _distinct(found["categories"], lambda e: e.text("a category"))
     settings = _settings(found["settings"], LAYOUTS[layout].settings) if "settings" in found else {}
-    # Joined, an absolute path stays what it is.
+    # Joining leaves an absolute path unchanged.
     path = parent / found["path"].text("path") if "path" in found else None
     return DataSource(name, layout, path, categories, settings)
 
@@ -229,7 +229,7 @@ def _departures(found: Mapping[str, Entry], known: Vocabulary) -> tuple[Departur
     one += [Departure(contamination=share) for share in shares]
     one += [Departure(shots=number) for number in numbers]
     one += streams
-    # In the order given, each once; the plain cell is part of the grid where every axis has it.
+    # In the given order, each once. The plain cell is part of the grid if every axis has its plain value.
     plain = None in corruptions and 0.0 in shares and None in numbers and Departure() in streams
     return tuple(d for d in dict.fromkeys(one) if plain or d != Departure())
 
@@ -248,7 +248,7 @@ def _rule(entry: Entry, what: str) -> Rule:
 
 
 def _normal(name: str, entry: Entry) -> str:
-    """A value in a rule, in the same form as `_shown` gives the cell's."""
+    """A value in a rule, in the form that `shown` gives a cell's value."""
     if name == "layers":
         return _layers(entry)
     if name == "contamination":

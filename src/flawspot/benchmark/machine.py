@@ -1,4 +1,4 @@
-"""The machine that runs are worked on."""
+"""The machine that does the runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psutil
 
 
 def machine() -> dict[str, Any]:
-    """This machine, as `Record.machine` has it. Its name is only there as a hash, which tells machines apart."""
+    """This machine's description for `Record.machine`. Its name is only included as a hash, to distinguish machines."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
@@ -23,7 +23,7 @@ def machine() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -42,18 +42,18 @@ from flawspot.training.feature_cache import FeatureCache
 from flawspot.training.road import train
 
 LATENCY_THREADS = 1
-"""One thread, so that the figure is the same whatever else the machine does."""
+"""One thread, so that the figure depends little on other work on the machine."""
 _LATENCY_IMAGES = 20
 
 
 def execute(task: Task) -> Record:
-    """Work on one run and tell how it ended. Whatever goes wrong is in the record; only an interruption is raised."""
+    """Do one run and return its record. Errors are in the record; only an interruption is raised."""
     return recorded(task, _measured)
 
 
 def recorded(task: Task, measured: Callable[[Task], dict[str, Any]]) -> Record:
-    """As `execute`, with another way to measure: it tells the fields of the record that come of the work, ``measured``
-    among them."""
+    """Like `execute`, with another way to measure, which returns the result fields of the record, including
+    ``measured``."""
     started, begin = now(), time.perf_counter()
     forget_peak()
     try:
@@ -72,7 +72,7 @@ class Found:
     """A detector's artifact.
 
     Attributes:
-        peak: of memory while it was trained, in bytes; 0 where that is unknown.
+        peak: peak memory of its training in bytes; 0 if unknown.
         trained: whether this run trained it.
     """
 
@@ -82,7 +82,7 @@ class Found:
 
 
 def _measured(task: Task) -> dict[str, Any]:
-    """Everything of the run's record that comes of the work."""
+    """The result fields of the run's record."""
     check_task(task)
     path = artifact_path(task)
     folder = vary(task.source.open(task.cell.category), task.cell)
@@ -90,7 +90,7 @@ def _measured(task: Task) -> dict[str, Any]:
     of_detector, peak = about_detector(found, path, task.folder), found.peak
     detector = load(found.artifact)
     manifest = detector.manifest
-    del found  # and with it the model, of which the session has a copy
+    del found  # which also frees the model; the session has a copy
     for_latency = _spread(folder.test)
     seen = SeenPhotographs([sample.path for sample in for_latency])
     begin = time.perf_counter()
@@ -99,7 +99,7 @@ def _measured(task: Task) -> dict[str, Any]:
     evaluation_seconds = time.perf_counter() - begin
     examples = write_examples(task, folder, evaluation, manifest.calibration, seen)
     if os.environ.get(THREADS) != str(LATENCY_THREADS):
-        del detector  # two sessions at once would take twice the memory
+        del detector  # two sessions at once would need twice the memory
         detector = load(path, threads=LATENCY_THREADS)
     photographs = [prepare(seen.photograph(sample.path), manifest.view).pixels for sample in for_latency]
     return {
@@ -119,10 +119,10 @@ def _measured(task: Task) -> dict[str, Any]:
 
 
 def check_task(task: Task) -> None:
-    """Refuse a run that is impossible here, or planned by another flawspot.
+    """Refuse a run that is impossible here, or was planned by another version of flawspot.
 
     Raises:
-        WeightsError, TrainingError: says why, with the cure.
+        WeightsError, TrainingError: the reason, with the cure.
     """
     if task.missing:
         raise WeightsError(task.missing)
@@ -134,17 +134,17 @@ def check_task(task: Task) -> None:
 
 
 def artifact_path(task: Task) -> Path:
-    """Where the detector of a run is left."""
+    """The path of a run's detector."""
     return task.folder / "artifacts" / f"{task.training_key}.onnx"
 
 
 def detector_of(task: Task, folder: ImageFolder, *, strict: bool = True, group: str | None = "none") -> Found:
-    """The detector of a run: what an earlier run has left, or trained now.
+    """The detector of a run: from an earlier run, or trained now.
 
     Args:
         task: the run.
         folder: its photographs.
-        strict, group: as `flawspot.train` takes them.
+        strict, group: as in `flawspot.train`.
 
     Raises:
         FlawspotError: it cannot be trained.
@@ -154,7 +154,7 @@ def detector_of(task: Task, folder: ImageFolder, *, strict: bool = True, group: 
 
 
 def _left_behind(path: Path) -> Found | None:
-    """The detector that a run with another corruption, or one that was killed, has left; None without one."""
+    """The detector from a run with another corruption, or from a killed run; None if there is none."""
     try:
         peak = int(json.loads(_notes(path).read_text(encoding="utf-8"))["peak_rss_bytes"])
         return Found(read(path), peak, trained=False)
@@ -163,9 +163,9 @@ def _left_behind(path: Path) -> Found | None:
 
 
 def _trained(task: Task, folder: ImageFolder, path: Path, strict: bool, group: str | None) -> Found:
-    """Train the detector and leave it at `path`, with the peak of memory beside it."""
+    """Train the detector and write it to `path`, with its peak memory beside it."""
     features = task.folder / "features"
-    # One that cannot be read fails the run: with fewer photographs it would be another experiment.
+    # An unreadable photograph fails the run, because with fewer photographs it would be another experiment.
     check_photographs([sample.path for sample in folder.test], strict=strict)
     with FeatureCache(features) as cache:
         artifact = train_cell(task, folder, path, strict=strict, group=group, cache=cache)
@@ -185,15 +185,15 @@ def train_cell(
     state: int | None = None,
     cache: FeatureCache | None = None,
 ) -> Artifact:
-    """Train what the cell of a run asks for, and write it to `output`.
+    """Train the detector of a run's cell, and write it to `output`.
 
     Args:
         task: the run.
-        photographs: to learn from.
+        photographs: the training photographs.
         output: the artifact's file.
-        strict, group: as `flawspot.train` takes them.
+        strict, group: as in `flawspot.train`.
         state: megabytes of features to keep for updates; None keeps no state.
-        cache: of features that runs share; None for none.
+        cache: cache of features that runs share; None for none.
 
     Raises:
         FlawspotError: it cannot be trained, or the weights are not those that the run was planned with.
@@ -211,7 +211,7 @@ def train_cell(
         precision=cell.precision,
         seed=cell.seed,
         strict=strict,
-        # As in the published runs, and one fit for each.
+        # As in the published runs, and with a single fit.
         calibration="split",
         group=group,
         settings=cell.settings,
@@ -228,12 +228,12 @@ def train_cell(
 
 
 def _notes(path: Path) -> Path:
-    """Beside an artifact: what its training took."""
+    """The path of the notes on an artifact's training, beside the artifact."""
     return path.with_suffix(".json")
 
 
 def about_detector(found: Found, path: Path, folder: Path) -> dict[str, Any]:
-    """What the record says of the detector itself, which lies at `path`, below the store's `folder`."""
+    """The record's fields on the detector itself, at `path` below the store's `folder`."""
     manifest = found.artifact.manifest
     training = manifest.training
     return {
@@ -248,7 +248,7 @@ def about_detector(found: Found, path: Path, folder: Path) -> dict[str, Any]:
 
 
 def _costs(manifest: Manifest) -> dict[str, Any]:
-    """What the cost model says of this detector; nothing where it has nothing to say."""
+    """The costs of this detector by the cost model; empty if the model does not know it."""
     try:
         costs = artifact_costs(manifest)
     except FlawspotError:
@@ -261,7 +261,7 @@ def _costs(manifest: Manifest) -> dict[str, Any]:
 
 
 def metrics_of(evaluation: Evaluation) -> dict[str, float | int | None]:
-    """Figures by name: those of `Metrics`, and at the masks' own size with ``mask_size_`` before their names."""
+    """Figures by name: those of `Metrics`, and those at the masks' own size with the prefix ``mask_size_``."""
     found = evaluation.metrics.as_dict()
     if evaluation.at_mask_size is not None:
         found |= {f"mask_size_{name}": value for name, value in evaluation.at_mask_size.as_dict().items()}
@@ -269,7 +269,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, float | int | None]:
 
 
 def _spread(samples: tuple[Sample, ...]) -> list[Sample]:
-    """Some test photographs from all over the set, for the latency."""
+    """Some test photographs, spread over the whole set, for the latency."""
     chosen = np.unique(np.linspace(0, len(samples) - 1, min(_LATENCY_IMAGES, len(samples))).astype(int))
     return [samples[index] for index in chosen]
 

@@ -1,4 +1,4 @@
-"""Who works on a run, and whether they are still alive."""
+"""The process that works on a run, and whether it is still alive."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 
 STALE_SECONDS = 120.0
-"""An owner elsewhere that has not been heard of for so long is taken for dead."""
+"""Seconds without a heartbeat after which an owner on another host counts as dead."""
 HEARTBEAT_SECONDS = 10.0
 _SAME_START = 30.0
-"""Seconds by which two readings of one process's start may differ, for clocks are set right meanwhile."""
+"""Seconds by which two readings of one process's start may differ, because clocks are corrected in between."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Owner:
     """A process that claims runs.
 
     Attributes:
-        host: where process numbers mean the same: the machine since its start, and in it the container.
-        pid: its number there.
-        started: when it was started, in seconds since 1970: a number is used again, a number with a start is not.
-        token: a random one; only who has it may finish or release its claims.
+        host: the scope of process numbers: the machine since its last start, and the container in it.
+        pid: process number on that host.
+        started: start of the process, in seconds since 1970. Numbers are reused; a number with its start is unique.
+        token: random text. Only its holder may finish or release the owner's claims.
     """
 
     host: str
@@ -35,11 +35,11 @@ class Owner:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def is_alive(self, heard: float, here: str) -> bool:
-        """Whether the owner still works.
+        """Whether the owner is still working.
 
         Args:
             heard: its last heartbeat, in seconds since 1970.
-            here: `host_name` of who asks. On the same host the process itself is looked at; elsewhere the heartbeat.
+            here: `host_name` of the caller. On the same host the process itself is checked, otherwise the heartbeat.
         """
         if self.host != here:
             return time.time() - heard < STALE_SECONDS
@@ -54,14 +54,14 @@ class Owner:
 
 
 def this_process() -> Owner:
-    """The owner that this process is."""
+    """An owner for this process."""
     return Owner(host_name(), os.getpid(), psutil.Process().create_time())
 
 
 def host_name() -> str:
-    """Names this machine since its last start, and this container in it, where process numbers are its own."""
+    """A name for this machine since its last start, and for this container, which has its own process numbers."""
     boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     try:
         return f"{platform.node()} {boot.read_text().strip()} {space.stat().st_ino}"
-    except OSError:  # not Linux; there are no such containers there
+    except OSError:  # not Linux, so there are no such containers
         return f"{platform.node()} {int(psutil.boot_time()) // 60}"

@@ -1,4 +1,4 @@
-"""Why a run has failed, in one line."""
+"""The reason why a run has failed, in one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flawspot.errors import FlawspotError
 
 
 def reason(error: BaseException) -> str:
-    """One line for an error, with its cure where there is one."""
+    """One line for an error, with its cure if there is one."""
     text = (str(error).strip().splitlines() or [""])[0]
     words = text.lower()
     memory = "allocate memory" in words or "bad_alloc" in words or "bad allocation" in words

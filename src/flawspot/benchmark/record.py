@@ -1,4 +1,4 @@
-"""What the benchmark keeps of one run: the cell of the grid, and everything that came of it. No torch is needed."""
+"""The record of one run: its cell of the grid and all its results. No torch is needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flawspot.benchmark.streams.stream import CATEGORIES, Stream, for_people
 from flawspot.runtime.manifest import Part, Scalar
 
 DONE, FAILED, MISSING = "done", "failed", "missing"
-"""What can become of a run: measured; tried in vain; impossible here for want of weights or data."""
+"""Status of a run: measured; failed; impossible here because weights or data are missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +22,19 @@ class Cell:
 
     Attributes:
         data: name of the data set in the grid, such as ``mvtec_ad``.
-        category: of the data set, such as ``bottle``.
-        backbone, layers, method, seed, input_size, normalization, precision: as `flawspot.train` takes them; `layers`
-            as asked for, a group's name or indices.
-        label: how the method is called in tables and figures; differs from `method` where a grid has variants of it.
-        settings: hyperparameters that are not at their defaults.
-        random_weights: the backbone is left untrained.
-        stream: photographs that arrive in steps; None where all are there from the beginning.
-        strategy: what is done at every step of the stream, see `flawspot.benchmark.streams.stream`; None without one.
-        corruption: of the test photographs, None for none.
-        severity: of the corruption, 1 to 5; 0 for none.
+        category: category of the data set, such as ``bottle``.
+        backbone, layers, method, seed, input_size, normalization, precision: as in `flawspot.train`. `layers` is the
+            name of a group or indices, as the user wrote it.
+        label: the method's name in tables and figures. It differs from `method` if a grid has variants of the method.
+        settings: hyperparameters that differ from their defaults.
+        random_weights: whether the backbone is untrained.
+        stream: photographs that arrive in steps; None if all are there from the beginning.
+        strategy: action at every step of the stream, see `flawspot.benchmark.streams.stream`; None without a stream.
+        corruption: corruption of the test photographs; None for none.
+        severity: severity of the corruption, 1 to 5; 0 for none.
         contamination: share of defective photographs among the training ones, 0 to 1.
-        shots: how many good photographs are learned from; None for all.
-        tolerate: what good photographs may differ by, as `flawspot.data.tolerances.Tolerance.text`; None for nothing.
+        shots: number of good training photographs; None for all.
+        tolerate: the tolerated variations, as `flawspot.data.tolerances.Tolerance.text`; None for none.
     """
 
     data: str
@@ -58,31 +58,31 @@ class Cell:
     tolerate: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, fit for JSON."""
+        """The cell as plain values for JSON."""
         values = dataclasses.asdict(self)
-        if self.tolerate is None:  # so that a run has the key that it had before there was such a thing
+        if self.tolerate is None:  # such a run keeps the key that it had before this field existed
             del values["tolerate"]
         return values
 
     @property
     def identity(self) -> str:
-        """All of it in one line, the same for equal cells."""
+        """The whole cell in one line, the same for equal cells."""
         return json.dumps(self.as_dict(), sort_keys=True)
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """Those whose photographs the run looks at: one, but for a stream of categories."""
+        """Categories whose photographs the run uses: one, or several for a stream of categories."""
         stream = self.stream
         return stream.steps if stream is not None and stream.of == CATEGORIES else (self.category,)
 
     @property
     def settings_text(self) -> str:
-        """The settings in one line; empty where all are at their defaults."""
+        """The settings in one line; empty if all are at their defaults."""
         return ", ".join(f"{name}={value}" for name, value in sorted(self.settings.items()))
 
     @property
     def variation(self) -> str:
-        """What is done to the photographs, and what is learned to be good, in a few words; empty for nothing."""
+        """The changes to the photographs and the tolerance, in a few words; empty for none."""
         said = []
         if self.stream is not None and self.strategy is not None:
             said += [f"stream {self.stream.name} ({self.stream.text})", for_people(self.strategy)]
@@ -98,13 +98,13 @@ class Cell:
 
 
 def run_key(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_version: str) -> str:
-    """The identity of a run: sha256 over everything that decides its result, as hexadecimal digits.
+    """The identity of a run: sha256 over everything that affects its result, as hexadecimal digits.
 
-    The label is left out, and the name of a stream: they change what a run is called, not what comes of it.
+    The label and the name of a stream are left out, because they do not affect the result.
     """
     decides = {name: value for name, value in cell.as_dict().items() if name != "label"}
     if cell.stream is None:
-        # The keys of runs without a stream are those that they had before there were any.
+        # Runs without a stream keep the keys that they had before streams existed.
         del decides["stream"], decides["strategy"]
     else:
         del decides["stream"]["name"]
@@ -114,41 +114,41 @@ def run_key(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_vers
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One run as it stands in the store.
+    """One run as it is stored.
 
     Attributes:
         key: `run_key` of the run.
-        cell: what was asked for.
+        cell: the cell of the grid.
         status: `DONE`, `FAILED` or `MISSING`.
-        taps: the block indices that `cell.layers` stands for.
-        metrics: `flawspot.metrics.Metrics.as_dict`, and pixel figures at the masks' own size, whose names begin with
-            ``mask_size_``, where they were measured; empty unless done.
-        parts: of the detector, with bytes and multiply-accumulates for one photograph.
-        paper_bytes, paper_macs: as the PaSTe paper counts; None where its way of counting says nothing.
-        training_macs: for one image in one epoch; None for methods that train nothing.
-        training_ram: bytes that training holds by the rule of the paper; None likewise.
-        measured: by name: ``training_seconds``, ``seconds_<phase>``, ``evaluation_seconds``, ``latency_ms`` (median of
-            one decoded photograph), ``latency_ms_p95``, ``latency_threads``, ``peak_rss_bytes`` of the process that ran
-            it, ``run_seconds``.
+        taps: the block indices for `cell.layers`.
+        metrics: `flawspot.metrics.Metrics.as_dict`; if they were measured, also pixel figures at the masks' own size,
+            with the prefix ``mask_size_``. Empty unless done.
+        parts: parts of the detector, with bytes and multiply-accumulates for one photograph.
+        paper_bytes, paper_macs: as the PaSTe paper counts; None if its way of counting does not apply.
+        training_macs: multiply-accumulates for one image in one epoch; None for methods without training by gradient.
+        training_ram: bytes that training holds by the rule of the paper; None for the same methods.
+        measured: figures by name: ``training_seconds``, ``seconds_<phase>``, ``evaluation_seconds``, ``latency_ms``
+            (median of one decoded photograph), ``latency_ms_p95``, ``latency_threads``, ``peak_rss_bytes`` of the
+            process that did the run, ``run_seconds``.
         defect_sizes: small-defect analysis, an item for each band of area, ascending: ``smallest`` and ``largest`` area
             in thousandths of the photograph, ``regions``, ``found`` (at the threshold of the best pixel F1 on all
             sizes), ``recall``, ``f1_max``.
-        steps: of a run of a stream, an item for each step: see `flawspot.benchmark.streams.one_stream`.
+        steps: for a run of a stream, an item for each step: see `flawspot.benchmark.streams.one_stream`.
         examples: pictures for the report: ``kind`` (``best`` or ``worst``), ``image`` (name), ``defective``, ``score``,
             and ``picture``, the path of a PNG or JPEG relative to the store's folder.
         artifact: path of the trained artifact relative to the store's folder; None if not kept.
-        artifact_bytes: its size.
-        trained: whether this run trained the detector; False where it took one over that another run had left, None
-            where that was not recorded.
-        training_images: good photographs that the detector was made from, those held out for the epoch and for the
-            threshold among them; None where that was not recorded.
-        grid: title of the grid that the run was asked for in; empty where there was none.
-        data_fingerprint, weights, weights_sha256, code_version: what the result depends on beside the cell.
-        machine: of the run: ``system``, ``processor``, ``cores``, ``memory_bytes``, ``host_hash``.
-        versions: of flawspot, python and the libraries.
+        artifact_bytes: size of the artifact.
+        trained: whether this run trained the detector; False if it used one that another run had trained, None if this
+            was not recorded.
+        training_images: number of good photographs for the detector, including those held out for the epoch and for
+            the threshold; None if this was not recorded.
+        grid: title of the run's grid; empty without a title.
+        data_fingerprint, weights, weights_sha256, code_version: everything besides the cell that affects the result.
+        machine: machine of the run: ``system``, ``processor``, ``cores``, ``memory_bytes``, ``host_hash``.
+        versions: versions of flawspot, python and the libraries.
         started, finished: ISO 8601 in UTC.
         error: one line for a failed or missing run, with its cure.
-        traceback: of a failed run.
+        traceback: traceback of a failed run.
     """
 
     key: str
@@ -183,16 +183,16 @@ class Record:
 
     @property
     def bytes(self) -> int:
-        """Of all parts."""
+        """Bytes of all parts."""
         return sum(part.bytes for part in self.parts)
 
     @property
     def macs(self) -> int:
-        """Of all parts, for one photograph."""
+        """Multiply-accumulates of all parts, for one photograph."""
         return sum(part.macs for part in self.parts)
 
     def to_json(self) -> str:
-        """One line of JSON in ASCII, so that a name that is not UTF-8 comes back as it was."""
+        """One line of JSON in ASCII, so that a name that is not UTF-8 is restored exactly."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
@@ -200,7 +200,7 @@ class Record:
         """The inverse of `to_json`. Unknown fields are ignored: a newer flawspot may have added them.
 
         Raises:
-            ValueError, TypeError, KeyError: this is no record.
+            ValueError, TypeError, KeyError: the text is not a record.
         """
         values = _known(cls, json.loads(text))
         values["cell"] = _cell(values["cell"])
@@ -211,9 +211,9 @@ class Record:
 
 
 def newest(records: Sequence[Record]) -> list[Record]:
-    """Of each cell the run that stands for it: the newest that is done, or if none is, the newest. In the order given.
+    """One run for each cell, in the given order: the newest that is done or, if none is done, the newest.
 
-    A cell has several where data, weights or code have changed since.
+    A cell has several runs if data, weights or code have changed.
     """
     chosen: dict[str, Record] = {}
     for record in sorted(records, key=lambda r: (r.status == DONE, r.finished, r.started, r.key)):

@@ -1,4 +1,4 @@
-"""A benchmark from its grid to its store."""
+"""Plans and runs a benchmark, from its grid to its store."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def tasks_of(
     cache_bytes: int = DEFAULT_CACHE_BYTES,
     progress: Progress = SILENT,
 ) -> list[Task]:
-    """The runs of a grid, each with what its result depends on.
+    """The runs of a grid, each with everything that affects its result.
 
     Args:
         grid: a YAML file, or ``paper``.
-        store: of the runs; remembers the fingerprints of photographs.
-        data: other folders of data sets by their names.
-        cache_bytes: of features that may stay in the store's folder.
-        progress: told of the photographs.
+        store: the store of the runs; also stores the fingerprints of photographs.
+        data: other folders for data sets, by their names.
+        cache_bytes: most bytes of features that may stay in the store's folder.
+        progress: reports the photographs that are read.
 
     Raises:
-        ConfigurationError: the grid is wrong; names the line.
+        ConfigurationError: an error in the grid; names the line.
         StoreError: the store cannot be written.
     """
     known = vocabulary()
@@ -52,10 +52,10 @@ def tasks_of(
 
 
 def plan(tasks: Sequence[Task], store: Store, *, workers: int | None = None) -> BenchmarkPlan:
-    """What `run` would do."""
+    """The plan of what `run` would do."""
     statuses = store.statuses()
     estimator = Estimator(store.records(), tasks, threads=1)
-    # As `run` would choose, which has the same tasks to do.
+    # The same choice as in `run`, for the same open tasks.
     to_do = [task for task in tasks if task.missing is None and statuses.get(task.key) not in (DONE, FAILED)]
     chosen, threads = choose_workers([estimator.estimate(task) for task in to_do], workers)
     return make_plan(tasks, statuses, estimator.with_threads(threads), workers=chosen, threads=threads)
@@ -76,25 +76,25 @@ def run(
     work: Work = execute,
     until: float | None = None,
 ) -> Counts:
-    """Work on all runs that are not in the store yet, and store each as soon as it has ended.
+    """Do all runs that are not in the store yet, and store each as soon as it ends.
 
     Args:
-        tasks: by `tasks_of`.
+        tasks: from `tasks_of`.
         store: for the results.
-        listener: told of every run.
-        interrupts: entered already; ends the work early.
+        listener: is called for every run.
+        interrupts: a context that has been entered already; it ends the work early.
         engine: ``local`` or ``ray``.
-        workers: how many runs at once; None for a choice by cores and memory.
-        limit: the most runs to begin.
-        retry_failed: begin those once more that have failed before.
-        ray_address: of a Ray cluster; None starts one on this machine.
-        progress: told of synthetic photographs that are made.
-        work: what is done with a run; importable by its name.
-        until: on the clock `time.monotonic`, in seconds: no run begins after it; None: however late.
+        workers: number of runs at a time; None chooses it by cores and memory.
+        limit: most runs to start.
+        retry_failed: start failed runs again.
+        ray_address: address of a Ray cluster; None starts one on this machine.
+        progress: reports synthetic photographs that are made.
+        work: function that does a run; importable by its name.
+        until: time on the clock `time.monotonic`, in seconds, after which no run starts; None for no limit.
 
     Raises:
-        ConfigurationError: an unknown engine, or a number that cannot be.
-        StoreError: a result cannot be stored; those before it are safe.
+        ConfigurationError: an unknown engine, or an invalid number.
+        StoreError: a result cannot be stored; earlier results are safe.
     """
     if engine not in ENGINES:
         raise ConfigurationError(f"unknown engine {engine!r}: the known ones are {', '.join(ENGINES)}")

@@ -1,4 +1,4 @@
-"""Photographs that an evaluation has decoded, kept for what comes after it."""
+"""Keeps photographs that an evaluation has decoded for later steps of the run."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from flawspot.evaluation import Alteration
 from flawspot.runtime.images import read_image
 
 BOUND = 64 << 20
-"""Bytes of photographs that are kept beside the wanted ones."""
+"""Most bytes of photographs that are kept in addition to the wanted ones."""
 
 
 class SeenPhotographs:
-    """Keeps test photographs as they were decoded, before anything was done to them; the rest is read again."""
+    """Keeps test photographs as decoded, before any alteration. Others are read again."""
 
     def __init__(self, wanted: Collection[Path], bound: int = BOUND) -> None:
-        """Args: `wanted` ones are kept in any case, others up to `bound` bytes in all."""
+        """Args: `wanted` photographs are always kept, others up to `bound` bytes in total."""
         self._wanted, self._left = frozenset(wanted), bound
         self._kept: dict[Path, NDArray[np.uint8]] = {}
         self._lock = threading.Lock()  # photographs are decoded in several threads
 
     def before(self, alter: Alteration | None) -> Alteration:
-        """The same alteration, or none, which keeps each photograph (H, W, 3) first."""
+        """The alteration `alter`, or none, preceded by keeping each photograph (H, W, 3)."""
 
         def keep(
             sample: Sample, image: NDArray[np.uint8], mask: NDArray[np.bool_]
@@ -38,10 +38,10 @@ class SeenPhotographs:
         return keep
 
     def photograph(self, path: Path) -> NDArray[np.uint8]:
-        """(H, W, 3), kept or read.
+        """The photograph, (H, W, 3), kept or read again.
 
         Raises:
-            ImageError: it must be read, and cannot be.
+            ImageError: it was not kept and cannot be read.
         """
         kept = self._kept.get(path)
         return read_image(path) if kept is None else kept

@@ -1,9 +1,9 @@
-"""The store of a benchmark: one SQLite file that no crash can harm, and a folder beside it for artifacts and pictures.
+"""The store of a benchmark: one SQLite file that survives crashes, and a folder beside it for artifacts and pictures.
 
-A run is claimed before it is worked on and stored in one transaction when it has ended, so that two processes on one
-store never work on the same run, and whatever is killed leaves either nothing of a run or all of it. A claim whose
-owner is dead is free again. SQLite's write-ahead log needs a local disk; on many machines use the Ray engine, where
-one process writes.
+A run is claimed before it starts, so that two processes on one store never do the same run. Its result is stored in one
+transaction when it ends, so that a killed process leaves either nothing of a run or all of it. If the owner of a claim
+is dead, the run is free again. SQLite's write-ahead log needs a local disk. For several machines use the Ray engine,
+where one process writes.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ CREATE TABLE fingerprints (listing TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
 
 
 class StoreError(FlawspotError):
-    """The store cannot be read or written; what has been stored is safe."""
+    """The store cannot be read or written. Stored results are safe."""
 
 
 class Store:
-    """See the module. Used in a ``with`` block, or closed by hand; by one thread.
+    """See the module. Use it in a ``with`` block or close it, in one thread only.
 
     Attributes:
-        path: of the SQLite file.
-        folder: beside it, for artifacts, features and pictures.
-        owner: in whose name runs are claimed.
+        path: path of the SQLite file.
+        folder: the folder beside it, for artifacts, features and pictures.
+        owner: the owner of claimed runs.
     """
 
     def __init__(self, path: Path, *, owner: Owner | None = None, create: bool = True) -> None:
-        """Open the store at `path`, or make it.
+        """Open the store at `path`, or create it.
 
         Raises:
-            StoreError: it cannot be opened, is no store, or was written by a newer flawspot.
+            StoreError: the file cannot be opened, is not a store, or was written by a newer flawspot.
         """
         self.path, self.folder = path, path.with_name(f"{path.stem}.files")
         self.owner = owner or this_process()
@@ -72,7 +72,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
             try:
-                # Even power may fail once a run is said to be stored.
+                # A stored run must survive a power failure.
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._prepare()
             except BaseException:
@@ -90,11 +90,11 @@ class Store:
         self._db.close()
 
     def claim(self, key: str, *, again: Collection[str] = ()) -> bool:
-        """Take a run for this owner: True if it may be worked on now.
+        """Claim a run for this owner. True if it may start now.
 
         Args:
-            key: of the run.
-            again: statuses of finished runs that may be worked on once more.
+            key: key of the run.
+            again: statuses of finished runs that may be done again.
 
         Raises:
             StoreError: the store cannot be written.
@@ -114,7 +114,7 @@ class Store:
             return True
 
     def release(self, key: str | None = None) -> None:
-        """Give back a claimed run, or all of this owner's."""
+        """Release a claimed run, or all claims of this owner."""
         with self._writing() as db:
             if key is None:
                 db.execute("DELETE FROM claims WHERE token = ?", (self.owner.token,))
@@ -122,16 +122,16 @@ class Store:
                 db.execute("DELETE FROM claims WHERE key = ? AND token = ?", (key, self.owner.token))
 
     def heartbeat(self) -> None:
-        """Say that this owner is alive."""
+        """Record that this owner is alive."""
         with self._writing() as db:
             db.execute("UPDATE claims SET heard = ? WHERE token = ?", (time.time(), self.owner.token))
 
     def finish(self, record: Record) -> bool:
-        """Store how a run ended and give it back, both or neither.
+        """Store a run's result and release the run, in one transaction.
 
         Returns:
-            False where the run is done already: this owner was taken for dead, and another one was faster. The first
-            result stays.
+            False if the run is done already: this owner counted as dead, and another one was faster. The first result
+            stays.
 
         Raises:
             StoreError: the store cannot be written.
@@ -158,17 +158,17 @@ class Store:
             return dict(self._db.execute("SELECT key, status FROM runs"))
 
     def claimed(self) -> set[str]:
-        """Keys of the runs that living owners, this one too, work on."""
+        """Keys of the runs claimed by living owners, including this one."""
         with self._telling():
             rows = self._db.execute("SELECT key, host, pid, started, token, heard FROM claims").fetchall()
         return {row[0] for row in rows if Owner(*row[1:5]).is_alive(row[5], self._here)}
 
     def records(self, *, every: bool = False) -> list[Record]:
-        """The stored runs, in the order they were stored.
+        """The stored runs, in the order of storing.
 
         Args:
-            every: also those that a later one of the same cell stands for, with other data, weights or code; without
-                it, those that `newest` chooses.
+            every: all runs, also older ones of the same cell with other data, weights or code. Otherwise only those
+                that `newest` chooses.
 
         Raises:
             StoreError: the store cannot be read.
@@ -184,7 +184,7 @@ class Store:
         return found if every else newest(found)
 
     def record(self, key: str) -> Record | None:
-        """The run whose key begins with `key`; None if there is none, or several."""
+        """The run whose key begins with `key`; None if there is none or more than one."""
         with self._telling():
             rows = self._db.execute(
                 "SELECT record FROM runs WHERE substr(key, 1, ?) = ? LIMIT 2", (len(key), key)
@@ -192,13 +192,13 @@ class Store:
         return Record.from_json(rows[0][0]) if len(rows) == 1 else None
 
     def fingerprint(self, listing: str) -> str | None:
-        """What `remember_fingerprint` was told of a listing."""
+        """The fingerprint stored for a listing by `remember_fingerprint`; None if there is none."""
         with self._telling():
             row = self._db.execute("SELECT fingerprint FROM fingerprints WHERE listing = ?", (listing,)).fetchone()
         return None if row is None else str(row[0])
 
     def remember_fingerprint(self, listing: str, fingerprint: str) -> None:
-        """Keep the fingerprint of files by a hash of their names, sizes and times, so that it is not computed again."""
+        """Store the fingerprint of files under a hash of their names, sizes and times, to avoid computing it again."""
         with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO fingerprints VALUES (?, ?)", (listing, fingerprint))
 
@@ -218,7 +218,7 @@ class Store:
         if not tables:
             self._use_log()
             with self._writing():
-                # Another process may have been faster.
+                # Another process may have created them in the meantime.
                 if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     for statement in _SCHEMA.split(";"):
                         db.execute(statement)
@@ -226,7 +226,7 @@ class Store:
                     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _use_log(self) -> None:
-        # SQLite does not wait for its lock here, and another process may be about to do the same.
+        # SQLite does not wait for its lock here, and another process may be doing the same.
         for _ in range(100):
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
@@ -238,7 +238,7 @@ class Store:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that nobody else writes beside."""
+        """One exclusive write transaction."""
         with self._telling():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -260,7 +260,7 @@ class Store:
 
 
 class Heartbeat:
-    """A thread that says every few seconds that an owner is alive; a ``with`` block. It has a connection of its own."""
+    """A thread that sends an owner's heartbeat every few seconds in a ``with`` block. It has its own connection."""
 
     def __init__(self, store: Store, seconds: float = HEARTBEAT_SECONDS) -> None:
         self._path, self._owner, self._seconds = store.path, store.owner, seconds
@@ -277,7 +277,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stop.wait(self._seconds):
-            # A full disk or a busy store: the next beat may succeed, and the work is worth more than the beat.
+            # With a full disk or a busy store, the next beat may succeed. Losing a beat is better than ending the work.
             with contextlib.suppress(StoreError), Store(self._path, owner=self._owner, create=False) as store:
                 store.heartbeat()
 

@@ -1,4 +1,4 @@
-"""A run that may begin: its cell with all that its result depends on, fit to be sent to another process."""
+"""A run that is ready to start: its cell and everything else that affects its result. It can be sent to a process."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Task:
 
     Attributes:
         key: `run_key` of the run.
-        training_key: the same for all runs that test one detector on differently corrupted photographs.
-        cell: what was asked for.
-        source: where the photographs are.
-        folder: the store's, for artifacts, pictures and features.
-        data_fingerprint, weights, weights_sha256, code_version: what the result depends on.
-        missing: why the run is impossible here, with the cure; None if it is not.
-        grid: title of the grid that asks for the run.
-        cache_bytes: of features that may stay on disk.
+        training_key: a key that all runs share which test one detector on different corruptions.
+        cell: the cell of the grid.
+        source: source of the photographs.
+        folder: the store's folder, for artifacts, pictures and features.
+        data_fingerprint, weights, weights_sha256, code_version: everything besides the cell that affects the result.
+        missing: why the run is impossible here, with the cure; None if it is possible.
+        grid: title of the run's grid.
+        cache_bytes: most bytes of features that may stay on disk.
     """
 
     key: str
@@ -44,7 +44,7 @@ class Task:
 
     @property
     def group(self) -> tuple[Any, ...]:
-        """Equal for runs that share features, wholly or in part."""
+        """A key that is equal for runs that share all or some features."""
         cell = self.cell
         of_photographs = (cell.data, cell.category, cell.contamination, cell.shots, cell.tolerate)
         fewer = cell.contamination > 0 or cell.shots is not None
@@ -53,7 +53,7 @@ class Task:
         return (*of_photographs, chosen, cell.backbone, *preprocessed, cell.random_weights)
 
     def record(self, status: str, **values: Any) -> Record:
-        """The run's record with what is known before it begins."""
+        """The run's record with everything known before its start."""
         return Record(
             key=self.key,
             cell=self.cell,
@@ -73,14 +73,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run is thought to take: seconds with all threads of a worker, and bytes at the peak."""
+    """The estimate of a run: seconds with all threads of a worker, and peak bytes."""
 
     seconds: float
     memory_bytes: int
 
 
 def keys(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_version: str) -> tuple[str, str]:
-    """The key of a run, and that of its training, which no corruption of test photographs changes."""
+    """The key of a run, and the key of its training, which does not depend on the corruption of test photographs."""
     training = replace(cell, corruption=None, severity=0)
     key, training_key = (
         run_key(one, data_fingerprint=data_fingerprint, weights_sha256=weights_sha256, code_version=code_version)
@@ -90,7 +90,7 @@ def keys(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_version
 
 
 def in_order(tasks: Sequence[Task]) -> list[Task]:
-    """The tasks with those that share features together, and of these those that share a detector."""
+    """The tasks, ordered so that those that share features are adjacent, and among them those that share a detector."""
     places: dict[Any, int] = {}
     for place, task in enumerate(tasks):
         places.setdefault(task.group, place)

@@ -1,4 +1,4 @@
-"""From the cells of a grid to tasks: which data, weights and code each depends on, and what is missing here."""
+"""Makes tasks from the cells of a grid: finds the data, weights and code of each, and what is missing here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from flawspot.progress import SILENT, Progress
 
 @dataclass(frozen=True)
 class _Product:
-    """A category's photographs, or why they are missing."""
+    """The photographs of a category, or the reason why they are missing."""
 
     fingerprint: str = ""
     missing: str | None = None
@@ -30,7 +30,7 @@ class _Product:
 
 @dataclass(frozen=True)
 class _Weights:
-    """A backbone's weights, or why they are missing."""
+    """The weights of a backbone, or the reason why they are missing."""
 
     name: str = ""
     sha256: str = ""
@@ -45,10 +45,10 @@ def prepare(
     cache_bytes: int = DEFAULT_CACHE_BYTES,
     progress: Progress = SILENT,
 ) -> list[Task]:
-    """Find out what each cell's result depends on. Photographs are read once, and the store remembers them.
+    """Find everything that affects each cell's result. Photographs are read once; the store keeps their fingerprints.
 
     Returns:
-        A task for each cell, those that share features together; those that are impossible here say why.
+        A task for each cell; tasks that share features are adjacent. An impossible task contains the reason.
 
     Raises:
         ConfigurationError: the settings of a synthetic set are wrong.
@@ -93,8 +93,8 @@ def _task(
 
 
 def _placed(source: DataSource, folder: Path) -> DataSource:
-    """The source with an absolute path, for processes that work elsewhere; a synthetic set lies in the store's folder
-    unless it has a place."""
+    """The source with an absolute path, for processes in other folders. A synthetic set without a path gets one in the
+    store's folder."""
     if source.path is not None:
         return replace(source, path=source.path.absolute())
     if source.layout == "synthetic":
@@ -112,7 +112,7 @@ def _product(source: DataSource, category: str, store: Store) -> _Product:
 
 
 def _together(products: Sequence[_Product]) -> _Product:
-    """One, or several in their order."""
+    """The products combined into one, in their order."""
     if len(products) == 1:
         return products[0]
     for product in products:
@@ -122,10 +122,10 @@ def _together(products: Sequence[_Product]) -> _Product:
 
 
 def data_fingerprint(source: DataSource, category: str, store: Store) -> str:
-    """`DataSource.fingerprint`; contents are only read where names, sizes or times of the files have changed.
+    """`DataSource.fingerprint`. Contents are only read if names, sizes or times of the files have changed.
 
     Raises:
-        DataError: the data are not there.
+        DataError: the data are missing.
     """
     if source.layout == "synthetic":
         return source.fingerprint(category)
@@ -156,7 +156,7 @@ def _weights(backbone: str) -> _Weights:
 
 
 def make_synthetic(tasks: Sequence[Task], progress: Progress = SILENT) -> None:
-    """Make the synthetic products that the tasks need, before several processes would at once.
+    """Make the synthetic products of the tasks beforehand, so that processes do not make them at the same time.
 
     Raises:
         FlawspotError: they cannot be written.

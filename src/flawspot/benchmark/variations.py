@@ -17,10 +17,10 @@ _SHOTS, _CONTAMINATION = 1, 2  # so that the two choices of one seed are indepen
 
 
 def vary(folder: ImageFolder, cell: Cell) -> ImageFolder:
-    """The product with the cell's number of good training photographs and share of defective ones among them.
+    """The product with the cell's number of good training photographs and its share of defective ones among them.
 
-    With the same seed fewer photographs are a part of more. Defective ones are moved from the test set, so they are
-    never tested on; with more contamination fewer remain there.
+    With the same seed, fewer photographs are a subset of more. Defective ones are moved from the test set, so they are
+    never tested on. With more contamination, fewer remain in the test set.
 
     Raises:
         DataError: there are not enough photographs.
@@ -48,12 +48,12 @@ def vary(folder: ImageFolder, cell: Cell) -> ImageFolder:
 
 
 def contaminating(good: int, share: float) -> int:
-    """How many defective photographs n make up `share` of all that is learned from, n / (good + n)."""
+    """Number n of defective photographs that are `share` of all training photographs, n / (good + n)."""
     return round(share / (1 - share) * good)
 
 
 def alteration(folder: ImageFolder, cell: Cell) -> Alteration | None:
-    """What the cell's corruption does to a test photograph, each by a seed of its own; None without one."""
+    """The corruption of test photographs in a cell, each with its own seed; None without a corruption."""
     name = cell.corruption
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""What the names in a grid may be, asked of the registries; torch is needed."""
+"""The valid names in a grid, from the registries. Needs torch."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from flawspot.methods.updating import updating_of
 
 
 def vocabulary() -> Vocabulary:
-    """The registered backbones, methods and corruptions, and what goes together."""
+    """The registered backbones, methods and corruptions, and a check of their combinations."""
     hyperparameters = {name: tuple(known.name for known in hyperparameters_of(cls)) for name, cls in methods().items()}
     return Vocabulary(tuple(families()), hyperparameters, CORRUPTIONS, check)
 
 
 def check(cell: Cell) -> None:
-    """Refuse what cannot be.
+    """Refuse an impossible cell.
 
     Raises:
-        ConfigurationError: as `layers_of`; or the cell's strategy is to update, which its method cannot.
+        ConfigurationError: see `layers_of`; or the cell's strategy is to update, but its method cannot be updated.
     """
     layers_of(cell)
     if cell.strategy is not None and budget(cell.strategy) is not None:
@@ -34,7 +34,7 @@ def layers_of(cell: Cell) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The taps of a cell, and all layers whose features its method needs.
 
     Raises:
-        ConfigurationError: backbone, layers, method and settings do not go together.
+        ConfigurationError: backbone, layers, method and settings do not fit together.
     """
     taps = resolve(cell.backbone, cell.layers)
     return taps, create_method(cell.method, cell.settings, seed=cell.seed).required(taps, cell.backbone)

@@ -1,7 +1,7 @@
-"""Reading a YAML file of plain settings so that every complaint names the file, the line, the value and the cure.
+"""Reads a YAML file of plain settings. Every error names the file, the line, the value and the cure.
 
-Only the syntax tree is built (`yaml.compose` with the safe loader): no tag is obeyed, nothing is constructed, and a
-scalar stays the text that the user wrote until someone asks for a number, so category ``01`` does not become 1.
+Only the syntax tree is built (`yaml.compose` with the safe loader): tags are not followed and no objects are made. A
+scalar stays the text that the user wrote until a number is asked for, so category ``01`` does not become 1.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from flawspot.runtime.manifest import Scalar
 from flawspot.texts import counted_digits, shortened
 
 MAX_BYTES = 1 << 16
-"""PyYAML takes a second for that."""
+"""Largest file. PyYAML takes a second for it."""
 _LARGEST = 2**31 - 1
-"""Of a whole number that has no other bound."""
+"""Largest whole number if there is no other bound."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Entry:
     """A place in the file.
 
     Attributes:
-        file: the name of the file, for messages.
-        node: what stands there.
+        file: name of the file, for messages.
+        node: the YAML node at this place.
     """
 
     file: str
@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def line(self) -> int:
-        """Counted from 1."""
+        """Line number, counted from 1."""
         return int(self.node.start_mark.line) + 1
 
     def fail(self, message: str) -> NoReturn:
@@ -50,8 +50,8 @@ class Entry:
         """The values of a mapping by key.
 
         Args:
-            known: the keys that there are.
-            what: the mapping describes, for messages.
+            known: the valid keys.
+            what: what the mapping describes, for messages.
         """
         if not isinstance(self.node, yaml.MappingNode):
             self.fail(f"{what} is written as `key: value` lines, not as {self._shown}; its keys are {', '.join(known)}")
@@ -73,18 +73,18 @@ class Entry:
         return self.fields([str(key.value) for key, _ in self.node.value], what)
 
     def items(self) -> list[Entry]:
-        """The entries of a list; anything else counts as a list of one."""
+        """The entries of a list. Any other value counts as a list of one entry."""
         if isinstance(self.node, yaml.SequenceNode):
             return [Entry(self.file, node) for node in self.node.value]
         return [self]
 
     @property
     def is_text(self) -> bool:
-        """Whether a single value stands here."""
+        """Whether this is a single value."""
         return isinstance(self.node, yaml.ScalarNode)
 
     def text(self, what: str) -> str:
-        """The value as it is written."""
+        """The value as written."""
         if not isinstance(self.node, yaml.ScalarNode):
             self.fail(f"{what} is a single value, not {self._shown}")
         text = str(self.node.value)
@@ -140,7 +140,7 @@ class Entry:
             except ValueError:
                 continue
         try:
-            return float(text)  # YAML 1.1 takes 1e-4 for text
+            return float(text)  # YAML 1.1 reads 1e-4 as text
         except ValueError:
             return text
 
@@ -157,7 +157,7 @@ def open_yaml(path: Path) -> Entry:
     """The root of the YAML file at `path`.
 
     Raises:
-        ConfigurationError: it is missing, too large, empty, or no YAML; names the line.
+        ConfigurationError: the file is missing, too large, empty, or not YAML; names the line.
     """
     try:
         kind = special_kind(path)

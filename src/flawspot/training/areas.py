@@ -1,4 +1,4 @@
-"""Parts of a photograph as users give them: pictures of masks, corners of polygons, arrays."""
+"""Areas of a photograph as users give them: pictures of masks, corners of polygons, arrays."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Area = str | os.PathLike[str] | Sequence[tuple[float, float]] | NDArray[np.bool_
 
 _CORNERS = re.compile(r"[\d\s.,;+-]+")
 _ASPECT = 0.02
-"""By how much the proportions of a mask may differ from those of the photographs."""
+"""Largest relative difference between the proportions of a mask and of the photographs."""
 _GREY = 127
 _GIVE = "give a picture of a mask, an array (H, W), or corners such as 10,20 300,20 300,200"
 
 
 def as_areas(given: Area | Sequence[Area] | None) -> tuple[Area, ...]:
-    """One area or several as several."""
+    """One or several given areas as a tuple."""
     if given is None:
         return ()
     if isinstance(given, str | os.PathLike | np.ndarray):
@@ -42,7 +42,7 @@ def as_areas(given: Area | Sequence[Area] | None) -> tuple[Area, ...]:
 
 
 def _is_polygon(area: object) -> bool:
-    """Whether it is made of pairs of numbers; truth values and grey levels are those of masks."""
+    """Whether `area` consists of pairs of numbers. Truth values and grey levels belong to masks."""
     if isinstance(area, str | os.PathLike) or (isinstance(area, np.ndarray) and area.dtype in (np.bool_, np.uint8)):
         return False
     try:
@@ -53,7 +53,7 @@ def _is_polygon(area: object) -> bool:
 
 
 def covered(mask: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(H, W) on a raster of `shape`: where any pixel of a cell is, so that nothing is lost that is smaller than one."""
+    """(H, W) on a raster of `shape`. A cell is set if any of its pixels is, so that small areas remain."""
     height, width = shape
     enlarged = at_centres(mask, (max(mask.shape[0], height), max(mask.shape[1], width)))
     return photograph_mask(enlarged, (width, height))
@@ -75,7 +75,7 @@ def mask_of(area: Area, usual: Size, name: str) -> NDArray[np.bool_]:
 def _exists(name: str) -> bool:
     try:
         return Path(name).exists()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # not a valid name of a file
         return False
 
 
@@ -119,7 +119,7 @@ def _fitting(mask: NDArray[np.bool_], usual: Size, name: str) -> NDArray[np.bool
 
 
 def _polygon(corners: Sequence[tuple[float, float]], usual: Size, name: str) -> NDArray[np.bool_]:
-    """Corners in pixels of the photograph; two are those of an upright rectangle."""
+    """The mask of a polygon with corners in pixels of the photograph. Two corners give an upright rectangle."""
     if len(corners) < 2:
         raise ConfigurationError(f"{name} has {len(corners)} corners: give two of a rectangle, or three and more")
     if not np.isfinite(corners).all() or np.abs(corners).max() > 1e6:

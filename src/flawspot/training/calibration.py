@@ -35,16 +35,16 @@ from flawspot.training.tiles import Blend
 
 _BATCH = 8
 PASTED = 60
-"""Photographs that get a pasted defect."""
+"""Most photographs that get a pasted defect."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Of good photographs that the scoring detector has not learned from.
+    """Scores of good photographs that the scoring detector has not learned from.
 
     Attributes:
-        as_taken: of each.
-        varied: of each, varied as far as is tolerated, in the same order; empty where nothing is to be tolerated.
+        as_taken: score of each photograph.
+        varied: score of each photograph varied up to the tolerance, in the same order; empty without a tolerance.
     """
 
     as_taken: list[float]
@@ -59,7 +59,7 @@ def held_out_scores(
     varying: Varying | None = None,
     progress: Progress = SILENT,
 ) -> list[float]:
-    """Scores of the held-out photographs by the graph that is shipped; with `varying`, as far off as is tolerated."""
+    """Scores of the held-out photographs by the shipped graph; with `varying`, varied up to the tolerance."""
     images = photographs.held_out()
 
     def read(image: Path) -> Decoded:
@@ -86,17 +86,17 @@ def cross_scores(
 ) -> Scores:
     """The score of each photograph by a copy of `method` that is fitted on the other folds.
 
-    Head and features are those that are exported; only nothing is exported for a fold.
+    Head and features are the exported ones, but no graph is written for a fold.
 
     Args:
-        method: as it was before or after its own fit; it is not changed.
-        features: of all photographs, in their order, with the copies of `source` behind them.
-        photographs: with their folds.
-        view: what is seen of them.
-        source: of the features, where photographs are varied.
+        method: the method, fitted or not; it is not changed.
+        features: features of all photographs, in their order, followed by the copies of `source`.
+        photographs: the photographs with their folds.
+        view: the view of the photographs.
+        source: source of the features, if photographs are varied.
 
     Returns:
-        N scores, and N of photographs that are varied as far as is tolerated.
+        N scores, and N scores of photographs varied up to the tolerance.
     """
     count = len(photographs.images)
     with_copies = (lambda rows: rows) if source is None else source.with_copies
@@ -119,9 +119,9 @@ def cross_scores(
 def pasted_scores(
     session: InferenceSession, photographs: Photographs, view: View, seed: int, *, progress: Progress = SILENT
 ) -> list[float]:
-    """Scores by the graph that is shipped of good photographs with a pasted defect each, at most `PASTED`.
+    """Scores by the shipped graph of good photographs with a pasted defect each, at most `PASTED`.
 
-    Held-out photographs serve first: a detector knows the rest of those it has learned from.
+    Held-out photographs are used first, because the detector has not learned from them.
     """
     learned = np.setdiff1d(np.arange(len(photographs.images)), photographs.calibration)
     generator = np.random.default_rng([seed, PASTED])
@@ -148,10 +148,10 @@ def described(
     false_alarm_rate: float,
     tolerance: Tolerance | None = None,
 ) -> CalibrationInfo:
-    """The threshold, with the files and groups that its scores are of.
+    """The threshold, with the files and groups of its scores.
 
-    Where something is to be tolerated it is the higher one of that of the photographs as they are and that of copies
-    which are varied as far as is tolerated, so that the rate is kept for both.
+    With a tolerance, one threshold is computed from the photographs as they are, and one from copies varied up to the
+    tolerance. The higher one is used, so that the rate holds for both.
     """
     as_taken = _calibrated(photographs, scores.as_taken, pasted, false_alarm_rate)
     if tolerance is None:
@@ -164,7 +164,7 @@ def _calibrated(
     photographs: Photographs, scores: Sequence[float], pasted: Sequence[float], false_alarm_rate: float
 ) -> CalibrationInfo:
     rows = photographs.scored()
-    if len(rows) > MAX_ITEMS:  # as many as a manifest takes, at random: what is promised holds of them too
+    if len(rows) > MAX_ITEMS:  # a random sample that fits into a manifest, for which the promise holds too
         kept = np.sort(np.random.default_rng(0).choice(len(rows), MAX_ITEMS, replace=False))
         scores, rows = [scores[place] for place in kept], rows[kept]
     return calibrate(
@@ -179,7 +179,7 @@ def _calibrated(
 
 
 def content_hashes(images: Sequence[Path]) -> list[str]:
-    """Of each file; see `flawspot.data.learned.content_hash`."""
+    """The content hash of each file; see `flawspot.data.learned.content_hash`."""
     return [content_hash(path) for path in images]
 
 
@@ -204,8 +204,8 @@ def scores_of(fitted: Method, features: FeatureSet, view: View) -> NDArray[np.fl
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """PaDiM's head is thousands of small products, between which torch's threads wait for each other: on a machine that
-    is busy with something else that takes a hundred times as long as the products."""
+    """Use one thread of torch. PaDiM's head has thousands of small products, between which torch's threads wait for
+    each other. On a busy machine, the waiting takes a hundred times as long as the products."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

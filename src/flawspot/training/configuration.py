@@ -1,4 +1,4 @@
-"""What is chosen before training: everything that can be wrong is found here, before the long work begins."""
+"""The configuration of a training. Errors in it are found here, before the long work begins."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from flawspot.training.tiles import tiles_at_once
 NORMALIZATIONS = ("weights", "paper")
 MOST_PARTS = 16
 MOST_AT_ONCE = 16
-"""Parts that tiles are looked at in, and tiles in one of them where nobody asks for less."""
+"""Most parts that the tiles are divided into, and the default number of tiles in a part."""
 PAPER_NORMALIZATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""ImageNet's mean and standard deviation, which the PaSTe paper's code gives every backbone."""
+"""ImageNet's mean and standard deviation, which the PaSTe paper's code uses for every backbone."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,18 @@ class Configuration:
     """A method on a backbone with its weights, ready to be fitted.
 
     Attributes:
-        method: with its hyperparameters, not fitted.
-        network: the frozen backbone, trimmed to the last layer that the method asks for.
-        loaded: the weights in it.
-        weights_identity: the sha256 of their file, or words that identify random ones as well.
-        layers: as the user asked for them.
-        taps: the layers that are compared.
-        view: what is seen of a photograph; without tiles and regions until the photographs are known.
+        method: the method with its hyperparameters, not fitted.
+        network: the frozen backbone, trimmed to the last layer that the method needs.
+        loaded: the weights in the backbone.
+        weights_identity: the sha256 of the weights' file, or words that identify random weights equally well.
+        layers: the layers as the user wrote them.
+        taps: the layers whose features are compared.
+        view: the view of a photograph; without tiles and regions until the photographs are known.
         mean, std: the normalisation of RGB / 255.
-        precision: that networks compute in, of `PRECISIONS`.
+        precision: precision of the networks, one of `PRECISIONS`.
         spare_memory: whether tiles go through the network a few at a time; see `at_once`.
-        tolerance: what good photographs may differ by beyond those that there are; None: nothing.
-        updatable: megabytes of features that are kept for updates; 0: it is not to be updated.
+        tolerance: the tolerated variations of good photographs; None for none.
+        updatable: megabytes of features that are kept for updates; 0 if the detector cannot be updated.
     """
 
     method: Method
@@ -68,15 +68,15 @@ class Configuration:
 
     @property
     def at_once(self) -> int:
-        """How many tiles of a photograph the shipped graph looks at together. Each part has operators of its own, of
-        which a graph may have so many."""
+        """Number of tiles of a photograph that the shipped graph processes together. Each part has its own operators,
+        and a graph may have only a limited number of them."""
         tiles = self.view.tiles
-        if self.precision == "int8":  # the operators of every part would need steps of their own
+        if self.precision == "int8":  # the operators of every part would need their own steps
             return tiles
         return tiles_at_once(tiles, 1 if self.spare_memory else MOST_AT_ONCE, MOST_PARTS)
 
     def backbone_info(self) -> BackboneInfo:
-        """The backbone as the manifest has it."""
+        """The description of the backbone for the manifest."""
         return BackboneInfo(
             name=self.network.name,
             layers=self.layers,
@@ -88,7 +88,7 @@ class Configuration:
         )
 
     def parts(self) -> tuple[Part, ...]:
-        """Those of the fitted detector. In float32 batch norms' statistics count, as in the PaSTe paper's figures."""
+        """The fitted detector's parts. In float32, batch norms' statistics count, as in the PaSTe paper's figures."""
         photograph = torch.zeros(1, 3, *self.view.size)
         backbone = Part("backbone", module_bytes(self.network), module_macs(self.network, photograph))
         networks = {"backbone": self.network, **self.method.planned_networks(self.method.shapes_)}
@@ -111,11 +111,11 @@ def configure(
     seed: int | None,
     progress: Progress = SILENT,
 ) -> Configuration:
-    """Check the arguments of `flawspot.train` that say what is trained, and build the backbone.
+    """Check the arguments of `flawspot.train` for the detector, and build the backbone.
 
     Raises:
-        ConfigurationError: an unknown name, a value out of its range, or things that do not go together.
-        WeightsError: the pretrained weights are not at hand.
+        ConfigurationError: an unknown name, a value out of its range, or values that do not fit together.
+        WeightsError: the pretrained weights are not available.
     """
     if seed is not None:
         check_seed(seed)
@@ -148,7 +148,7 @@ def configure(
 
 
 def _method(method: str | Method, settings: Mapping[str, Any] | None, seed: int | None, precision: str) -> Method:
-    """The method by its name, or one that is given, with the settings and the seed that are given beside it."""
+    """The method by its name, or the given method, with the given settings and seed."""
     if isinstance(method, str):
         return create_method(method, settings, seed=seed or 0, precision=precision)
     seed = method.seed if seed is None else seed

@@ -1,4 +1,4 @@
-"""What a trained detector says of itself."""
+"""Makes the manifest of a trained detector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def describe(
     tested: SelfTest,
     seconds: dict[str, float],
 ) -> Manifest:
-    """Everything about the detector that is not a tensor."""
+    """The manifest: everything about the detector that is not a tensor."""
     method = chosen.method
     return Manifest(
         product=photographs.product,

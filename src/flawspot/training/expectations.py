@@ -1,4 +1,4 @@
-"""What a training with tiles will take, told before it begins."""
+"""Estimates the costs of a training with tiles before it begins."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from flawspot.training.photographs import Photographs
 from flawspot.training.viewing import usual_size
 
 _RESIDENT = 600 << 20
-"""Bytes of Python, torch and ONNX Runtime themselves."""
+"""Bytes that Python, torch and ONNX Runtime take by themselves."""
 _PASSES = 2.5
-"""Times that a photograph goes through the network, held-out ones and pasted defects among them."""
+"""Passes of a photograph through the network, including held-out ones and pasted defects."""
 _TIMED = 3
 _QUICK = 2e11
-"""Multiply-accumulates that any processor gets through in a minute: nothing is timed for fewer."""
+"""Multiply-accumulates that any processor does in a minute. For fewer, nothing is timed."""
 
 
 def expectations(chosen: Configuration, photographs: Photographs) -> list[str]:
     """Lines for the user: what a tile shows, memory, disk and time. Empty without tiles.
 
-    The time is that of one tile on this machine times the tiles; what the fit takes is reckoned from its
+    The time is that of one tile on this machine times the number of tiles. The time of the fit is computed from its
     multiply-accumulates at the same speed, so it is rough.
 
     Args:
-        chosen: with its view.
-        photographs: to learn from.
+        chosen: the configuration with its view.
+        photographs: the training photographs.
     """
     view = chosen.view
     if view.tiles == 1:
@@ -72,7 +72,7 @@ def _shapes(chosen: Configuration, count: int) -> Shapes:
 
 
 def _time(macs: float, chosen: Configuration) -> str:
-    """What so many multiply-accumulates take, in words."""
+    """The time for `macs` multiply-accumulates, in words."""
     if macs < _QUICK:
         return "less than a minute"
     seconds = macs / _speed(chosen)
@@ -82,7 +82,7 @@ def _time(macs: float, chosen: Configuration) -> str:
 
 
 def _speed(chosen: Configuration) -> float:
-    """Multiply-accumulates a second, of the backbone on a tile."""
+    """Multiply-accumulates per second of the backbone on a tile."""
     size = chosen.view.size
     plain = Preprocess(type(chosen.view)(*size), chosen.mean, chosen.std)
     names = [f"layer_{tap}" for tap in chosen.network.taps]

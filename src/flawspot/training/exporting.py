@@ -1,4 +1,4 @@
-"""What was learned as the graph that is shipped, held against its torch module."""
+"""Writes a fitted detector as the shipped graph, and compares the graph with its torch module."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flawspot.training.photographs import Photographs
 from flawspot.training.precision import quantize_detector
 
 AGREEMENT = 1e-3
-"""How far the exported graph may be from its torch module, relative to the largest value."""
+"""Largest difference between the exported graph and its torch module, relative to the largest value."""
 
 
 def export_detector(
@@ -28,10 +28,10 @@ def export_detector(
     """The graph from photograph to score.
 
     Args:
-        chosen: with a fitted method.
-        photographs: that it was fitted on.
-        quantization: of the backbone, whose features the method was fitted on; None where it is in float.
-        watched: give what the head is given the names by which an update finds it.
+        chosen: the configuration with a fitted method.
+        photographs: the photographs that it was fitted on.
+        quantization: quantization of the backbone that gave the features; None for a backbone in float.
+        watched: name the inputs of the head, so that an update finds them.
 
     Raises:
         TrainingError: the graph computes something else than its torch module, or cannot be shipped.
@@ -55,15 +55,15 @@ def export_detector(
 
 
 def hidden_names(chosen: Configuration) -> list[str]:
-    """Of what the head is given: the layers' maps, and what is looked at where that is not all."""
+    """Names of the head's inputs: the layers' maps, and the inspected pixels unless all are inspected."""
     fixed = chosen.view.fit == "squash" and chosen.view.inside((1, 1)) is None
     whole = fixed or (chosen.view.fit == "crop" and chosen.view.inspected is None)
     return [*map(value_of, chosen.network.taps), *([] if whole else [INSIDE])]
 
 
 def _verify(graph: DetectorGraph, model: bytes, photograph: NDArray[np.uint8]) -> None:
-    """Hold the exported graph against the module it came from, on one photograph."""
-    # Upside down: PatchCore's distances to what it has learned are nothing but rounding errors.
+    """Compare the exported graph with its torch module on one photograph."""
+    # Upside down, because PatchCore's distances to patches that it has learned are only rounding errors.
     pixels = np.ascontiguousarray(photograph[None, ::-1])
     with torch.no_grad():
         expected = [output.numpy() for output in graph(torch.from_numpy(pixels))[: len(OUTPUTS)]]

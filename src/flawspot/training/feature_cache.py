@@ -1,8 +1,8 @@
 """Features of a set of photographs, computed once by the compiled backbone and kept for every method, seed and split.
 
-A backbone is frozen, so what it makes of a photograph never changes: the teacher's taps, the prefix that PaSTe shares,
-the patches of the memory banks. They are stored channels-last, (M, H, W, C), as convolutions on a CPU and patches by
-position want them, and handed out as views of shape (M, C, H, W).
+A backbone is frozen, so its features of a photograph never change: the teacher's taps, the prefix that PaSTe shares,
+the patches of the memory banks. They are stored channels-last, (M, H, W, C), which suits convolutions on a CPU and
+patches by position. They are returned as views of shape (M, C, H, W).
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ Maps = dict[int, NDArray[np.floating]]
 MOST_AT_ONCE = 8
 """Tiles that go through the backbone together: 8 of 224 x 224 pixels take about 100 MB."""
 MOST_PARTS = 6
-"""Copies of the backbone in the graph at most, for each takes seconds to write."""
+"""Most copies of the backbone in the graph, because each takes seconds to write."""
 DEFAULT_MEMORY = 1 << 30
 """Bytes of features held in memory, 1 GiB: STFPM's of 1,200 photographs of 224 x 224 pixels on MobileNetV2."""
 
 
 class FeatureCache:
-    """Where features stay. Used in a ``with`` block, or closed by hand.
+    """A store for features. Use it in a ``with`` block or close it.
 
         >>> with flawspot.FeatureCache("features") as cache:
         ...     for seed in (0, 1):
         ...         options = {"method": "padim", "input_size": 64, "random_weights": True, "progress": False}
         ...         artifact = flawspot.train("photos", cache=cache, seed=seed, **options)
 
-    Without a folder they are held in memory up to a budget, and beyond it in nameless temporary files that vanish with
-    the process, however it ends; TMPDIR says on which disk. With a folder every layer is an .npy file there, mapped
-    into memory by any number of processes and kept for the next run; the operating system holds in memory what fits.
-    Files appear whole or not at all, are checked for type and size when opened, and are never unpickled. Two processes
-    that want the same features at once both compute them, and the last to finish is kept.
+    Without a folder, features are held in memory up to a budget. Beyond it they go to nameless temporary files, which
+    vanish with the process in any case; TMPDIR selects their disk. With a folder, every layer is an .npy file there.
+    Any number of processes can map it into memory, and it is kept for the next run. The operating system holds in
+    memory what fits. Files appear whole or not at all, are checked for type and size when opened, and are never
+    unpickled. If two processes need the same features at once, both compute them, and the last result is kept.
 
-    The last bits of a feature depend on which layers were computed with it, so that the same seed makes the same bits
-    from the same cache, and nearly the same ones from another.
+    The last bits of a feature depend on the layers that were computed with it. So the same seed gives the same bits
+    from the same cache, and nearly the same from another.
 
     Attributes:
-        folder: where the files are kept; None keeps nothing beyond this object.
-        memory: bytes that may be held without a folder.
+        folder: folder of the files; None keeps nothing beyond this object.
+        memory: most bytes held in memory without a folder.
         dtype: ``float32``, or ``float16`` for half the size, rounded to 11 significant bits.
-        shared: whether other runs will want features of the same photographs. Then `flawspot.train` computes those of
-            every good photograph, held-out ones too, for another seed splits them in another way.
+        shared: whether other runs will need features of the same photographs. Then `flawspot.train` computes those of
+            every good photograph, including held-out ones, because another seed splits them in another way.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class FeatureCache:
         dtype: str = "float32",
         shared: bool = True,
     ) -> None:
-        """Raises ConfigurationError for another type or a negative budget, FlawspotError for a folder that cannot be
-        written to."""
+        """Raises ConfigurationError for another type or a negative budget, and FlawspotError for a folder without
+        permission to write."""
         if dtype not in DTYPES:
             raise ConfigurationError(f"features are kept as {' or '.join(DTYPES)}, not {dtype!r}")
         if memory < 0:
@@ -92,27 +92,27 @@ class FeatureCache:
         self.close()
 
     def close(self) -> None:
-        """Let go of everything; files in a folder stay, and so does what is still in use."""
+        """Release all features. Files in a folder stay, and so do features that are still in use."""
         self._held.clear()
         self._in_memory = 0
 
     def __len__(self) -> int:
-        """How many layers, of whatever photographs, are at hand."""
+        """Number of open layers, of any photographs."""
         return len(self._held)
 
     def maps(self, source: FeatureSource, network: BlockList, *, progress: Progress = SILENT) -> Maps:
-        """The outputs of every tap of `network` for all photographs; what is missing is computed in one pass.
+        """The outputs of every tap of `network` for all photographs. Missing ones are computed in one pass.
 
         Args:
-            source: the photographs, and what is done to them.
-            network: the frozen backbone, whose weights `source` names.
-            progress: told of the photographs.
+            source: the photographs, and their processing.
+            network: the frozen backbone with the weights that `source` names.
+            progress: reports the photographs.
 
         Returns:
-            {tap: (M * T, C, H, W)} of type `dtype`, channels-last in memory and not to be written to.
+            {tap: (M * T, C, H, W)} of type `dtype`, channels-last in memory and read-only.
 
         Raises:
-            FlawspotError: they cannot be stored; says why.
+            FlawspotError: features cannot be stored; says why.
             ImageError: a photograph cannot be read any more.
             TrainingError: a feature is too large for float16.
         """
@@ -135,7 +135,7 @@ class FeatureCache:
         shapes: Mapping[int, tuple[int, ...]],
         progress: Progress,
     ) -> Maps:
-        """Map the files of some layers, which are made where they are not there yet."""
+        """Map the files of some layers into memory. Missing files are created first."""
         assert self.folder is not None
         paths = {layer: self.folder / f"{network.name}-{_output_name(layer)}-{key}.npy" for layer, key in keys.items()}
 
@@ -151,7 +151,7 @@ class FeatureCache:
         try:
             self._compute(source, network, missing, shapes, paths, progress)
         except FlawspotError as error:
-            # Windows refuses to replace a file that another process has just put there and reads: that one will do.
+            # Windows refuses to replace a file that another process has just written and reads. Then that one is used.
             failure = error
         found = find()
         if len(found) < len(paths):
@@ -167,7 +167,7 @@ class FeatureCache:
         paths: Mapping[int, Path],
         progress: Progress,
     ) -> Maps:
-        """Run the compiled backbone once over the photographs. Returns what was not written to `paths`."""
+        """Run the compiled backbone once over the photographs. Returns the features that are not written to `paths`."""
         trimmed = BlockList(network.name, network.blocks, layers).frozen()
         names = [_output_name(layer) for layer in layers]
         view = source.view
@@ -209,13 +209,13 @@ class FeatureCache:
                         put[layer](row * view.tiles + tile, self._converted(feature, layer))
             for layer, file in spilled.items():
                 file.flush()
-                # Mapped, it lives on without its file; nameless, it dies with the process.
+                # A mapping outlives the name of its file. Without a name, the file ends with the process.
                 made[layer] = np.memmap(file, self.dtype, "r", shape=shapes[layer])
         self._in_memory = in_memory
         return made
 
     def _converted(self, feature: NDArray[np.float32], layer: int) -> NDArray[np.floating]:
-        """(C, H, W) -> (H, W, C) of the type that is kept."""
+        """(C, H, W) -> (H, W, C) of the stored type."""
         with np.errstate(over="ignore"):
             converted = np.ascontiguousarray(feature.transpose(1, 2, 0), self.dtype)
         if self.dtype == "float16" and not np.isfinite(converted).all():
@@ -233,7 +233,7 @@ def _shapes(network: BlockList, count: int, size: tuple[int, int]) -> dict[int, 
 
 
 def _appending(file: IO[bytes]) -> Callable[[int, NDArray[np.floating]], object]:
-    # Written, not mapped: a full disk is an error here, and the end of the process there.
+    # Written, not mapped: with a full disk, writing is an error, but a mapping would end the process.
     return lambda row, feature: file.write(feature.data)
 
 
@@ -249,9 +249,9 @@ def _telling_of_temporary_files() -> Iterator[None]:
 
 
 def _open(path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[np.floating] | None:
-    """Map an .npy file, or None if there is none of this shape and type, in full length."""
+    """Map an .npy file into memory; None if there is no complete file of this shape and type."""
     try:
-        # Knows no pickle, and refuses types that would need it.
+        # This reads no pickles, and refuses types that would need them.
         array = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError):
         return None

@@ -1,4 +1,4 @@
-"""What decides the features of a set of photographs."""
+"""Everything that affects the features of a set of photographs."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
     from flawspot.training.photographs import Photographs
 
 FORMAT = 4
-"""Counted up whenever the same key would stand for other numbers: another decoding, another layout."""
+"""Increased whenever the same key would mean other numbers, for example by another decoding or layout."""
 
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """All that decides what the features of a set of photographs are, besides the layer.
+    """Everything that affects the features of a set of photographs, besides the layer.
 
     Attributes:
-        images: M readable photographs, in the order of their rows; where they are varied, N of them, behind these
-            their first copies in the same order, and so on.
-        root: the folder they lie in; it may be another one the next time.
-        fingerprint: of the photographs' contents and names, by `flawspot.data.folders.fingerprint`.
-        weights: of the backbone: the sha256 of their file, or words that identify them as well.
-        view: what is seen of a photograph: T tiles, of which rows n T to n T + T - 1 are those of photograph n.
-        mean, std: of the normalisation of RGB / 255.
-        white: of photographs of 16 bits.
-        quantization: of the backbone; None leaves it in float.
-        pasting: of defects on the photographs; None leaves them as they are.
-        varying: what makes the copies; None: there are none.
-        turn: by how many quarters the photographs are turned, anticlockwise.
+        images: M readable photographs, in the order of their rows. If they are varied, these are N photographs,
+            followed by their first copies in the same order, and so on.
+        root: folder of the photographs, which may change between runs.
+        fingerprint: `flawspot.data.folders.fingerprint` of the photographs' contents and names.
+        weights: identity of the backbone's weights: the sha256 of their file, or words that identify them equally well.
+        view: the view of a photograph: T tiles. Rows n T to n T + T - 1 are those of photograph n.
+        mean, std: the normalisation of RGB / 255.
+        white: value of white in photographs of 16 bits.
+        quantization: quantization of the backbone; None for float.
+        pasting: the pasted defects; None for none.
+        varying: the variation that makes the copies; None without copies.
+        turn: number of quarter turns of the photographs, anticlockwise.
     """
 
     images: tuple[Path, ...]
@@ -62,7 +62,7 @@ class FeatureSource:
     turn: int = 0
 
     def read(self, row: int) -> Decoded:
-        """Photograph `row` as the network is given it.
+        """Photograph `row` in the form of the network's input.
 
         Raises:
             ImageError: it cannot be read any more.
@@ -84,18 +84,18 @@ class FeatureSource:
         return len(self.images) if self.varying is None else len(self.images) // (1 + self.varying.copies)
 
     def with_copies(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of photographs, and behind them those of their first copies, and so on: all that are learned from."""
+        """Rows of photographs, followed by those of their first copies, and so on: all rows for training."""
         copies = 0 if self.varying is None else self.varying.tolerance.copies
         return (rows + self._photographs * np.arange(1 + copies)[:, None]).ravel()
 
     def with_farthest(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of photographs, and behind them those of the copies that set the threshold, where they are varied."""
+        """Rows of photographs, followed by those of the copies that set the threshold, if they are varied."""
         if self.varying is None:
             return rows
         return np.concatenate([rows, rows + self._photographs * self.varying.farthest])
 
     def key(self, backbone: str, layer: int, dtype: str) -> str:
-        """SHA-256, in hex, of all this and of what was made of it."""
+        """SHA-256, in hex, of this source and of the features' backbone, layer and type."""
         names = [path.relative_to(self.root).as_posix() for path in self.images]
         seen: Any = self.view.height if self.view.plain else dataclasses.asdict(self.view)
         preprocessing: list[Any] = [seen, list(self.mean), list(self.std), self.white]
@@ -118,7 +118,7 @@ def feature_source(
     quantization: Quantization | None,
     varying: Varying | None = None,
 ) -> FeatureSource:
-    """That of some of the photographs, and of their copies where they are varied."""
+    """The source of some of the photographs, and of their copies if they are varied."""
     copies = 0 if varying is None else varying.copies
     return FeatureSource(
         images=tuple(photographs.images[row] for row in rows) * (1 + copies),

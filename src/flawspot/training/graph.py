@@ -1,7 +1,7 @@
-"""From torch modules to the bytes of an ONNX model.
+"""Writes torch modules as the bytes of an ONNX model.
 
-The graph begins with the photograph as it comes from the decoder and ends with map and score, so there is nothing that
-training and running could do differently.
+The graph starts with the photograph from the decoder and ends with map and score. So training and running cannot
+differ.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from flawspot.training.recording import EXAMPLES, record, recording, stand_in
 from flawspot.training.tiles import Blend, cut
 
 EXAMPLE_SHAPE = (EXAMPLES, 40, 48, 3)
-"""What the exporter traces with. All but the channels differ from 0 and 1, which it would take for constants."""
+"""Shape of the exporter's example. Except for the channels, no size is 0 or 1, which it would treat as a constant."""
 
 
 class Preprocess(nn.Module):
-    """uint8 photographs of any size -> normalised tiles, and which of their pixels are to be inspected.
+    """uint8 photographs of any size -> normalised tiles, and which of their pixels are inspected.
 
-    The resize is bilinear with antialiasing, as Pillow's BILINEAR. What is not to be inspected gets the mean colour, so
-    that nothing of it reaches a feature.
+    The resize is bilinear with antialiasing, like Pillow's BILINEAR. Pixels that are not inspected get the mean colour,
+    so that they do not affect any feature.
     """
 
     mean: Tensor
@@ -54,7 +54,7 @@ class Preprocess(nn.Module):
         return self.seen(image)[0]
 
     def seen(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The same, and which pixels are to be inspected, (N * T, height, width) of 0 and 1; None where all are."""
+        """The tiles, and which pixels are inspected, (N * T, height, width) of 0 and 1; None if all are."""
         x = (self._resized(image) - self.mean) / self.std
         inside = self._inside(image)  # (1, *canvas)
         if inside is None:
@@ -116,9 +116,9 @@ class FeatureGraph(nn.Module):
 
 
 class DetectorGraph(nn.Module):
-    """Photographs -> anomaly map and score: what is shipped.
+    """Photographs -> anomaly map and score: the shipped graph.
 
-    `at_once` tiles go through the backbone together, and through a head that all tiles share: fewer take less memory.
+    `at_once` tiles go through the backbone together, and through a head that all tiles share. Fewer take less memory.
     """
 
     def __init__(
@@ -146,8 +146,8 @@ class DetectorGraph(nn.Module):
 
 
 class WatchedDetectorGraph(DetectorGraph):
-    """The same with what its head is given among its outputs: the taps' maps of all tiles, and what is inside, if that
-    is given too. Of these only the names stay in the graph that is shipped, for updates to cut at."""
+    """A detector's graph whose outputs include the head's inputs: the taps' maps of all tiles, and the inspected
+    pixels, if they are an input. In the shipped graph only the names of these remain, so that updates can cut there."""
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
         """(N, H, W, 3) uint8 -> (N, *canvas), (N,), (N * T, C, H, W) each, (N * T, height, width)."""
@@ -167,18 +167,18 @@ def assembled(
     """Map (N, *canvas) and score (N,) of photographs.
 
     Args:
-        head: of a fitted method.
-        blend: of the view.
-        features: of `at_once` tiles of each photograph after the other, {layer: (N * t, C, H, W)}.
+        head: head of a fitted method.
+        blend: blends the tiles of the view.
+        features: features of each part of `at_once` tiles of each photograph, {layer: (N * t, C, H, W)}.
         inside: (N * T, height, width) of 0 and 1, or None.
-        at_once: how many of the tiles a part has; the last may have fewer.
+        at_once: number of tiles in a part; the last part may have fewer.
     """
     count = blend.view.tiles
-    if getattr(head, "tiles", 1) > 1 and len(features) > 1:  # it has something of its own for each tile
+    if getattr(head, "tiles", 1) > 1 and len(features) > 1:  # the head stores something for each tile
         features = [{tap: joined([part[tap] for part in features], count, at_once) for tap in features[0]}]
         at_once = count
     masks = [None] * len(features) if inside is None else parted(inside, count, at_once)
-    # A head that knows of no region is not given one where there is none.
+    # Without a region the head gets no second argument, so that heads need not know regions.
     maps = [head(own)[0] if mask is None else head(own, mask)[0] for own, mask in zip(features, masks, strict=True)]
     anomaly_map = blend(joined(maps, count, at_once))
     return anomaly_map, anomaly_map.amax(dim=(1, 2))
@@ -193,7 +193,7 @@ def parted(tiles: Tensor, count: int, at_once: int) -> list[Tensor]:
 
 
 def joined(parts: Sequence[Tensor], count: int, at_once: int) -> Tensor:
-    """The other way round."""
+    """The inverse of `parted`."""
     if len(parts) == 1:
         return parts[0]
     each = [
@@ -203,7 +203,7 @@ def joined(parts: Sequence[Tensor], count: int, at_once: int) -> Tensor:
 
 
 def _is_written() -> bool:
-    """Whether a module is run to write down what it computes, and not for its results."""
+    """Whether a module runs to be exported or recorded, and not for its results."""
     return recording() or bool(torch.onnx.is_in_onnx_export())
 
 
@@ -211,11 +211,11 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     """Export a module that takes ``image`` (N, H, W, 3) uint8, with N, H and W free.
 
     Args:
-        graph: in evaluation mode.
-        outputs: the names of what it returns first.
-        hidden: those of the rest, which keep these names and are no outputs of the model. Nothing that is computed
-            from the head's constants alone is computed beforehand then, so that these can be changed.
-        plain: by torch's exporter in any case, also where `flawspot.training.recording` writes the same in no time.
+        graph: the module in evaluation mode.
+        outputs: names of its first results.
+        hidden: names of the other results. They keep these names but are not outputs of the model. With them, nothing
+            is precomputed from the head's constants alone, so that the constants can be changed.
+        plain: always use torch's exporter, even if `flawspot.training.recording` can write the same graph faster.
 
     Returns:
         The bytes of an ONNX model without any trace of the machine it was made on.
@@ -239,7 +239,7 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
 
 
 def _exported(graph: nn.Module, names: list[str], example: Tensor, *, optimize: bool) -> onnx.ModelProto:
-    """By torch's exporter. Not optimized means that what is computed from the head's constants alone stays so."""
+    """Write the graph by torch's exporter. With `optimize` False, nothing is precomputed from the head's constants."""
     require("onnxscript", "writing the graph")
     dimension = torch.export.Dim
     free = {0: dimension("N", min=1), 1: dimension("H", min=1, max=65535), 2: dimension("W", min=1, max=65535)}
@@ -263,7 +263,7 @@ def _exported(graph: nn.Module, names: list[str], example: Tensor, *, optimize: 
 
 
 def _folds(node: Any) -> bool | None:
-    """False for an operator on a constant of the head; else the optimizer's own rules."""
+    """False for an operator on a constant of the head; None for the optimizer's own rules."""
     names = (value.name or "" for value in node.inputs if value is not None and value.is_initializer())
     return False if any(name.startswith("head.") for name in names) else None
 
@@ -277,7 +277,7 @@ def _strip(model: onnx.ModelProto) -> None:
     for item in (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
         del item.metadata_props[:]
         item.doc_string = ""
-    # Inner shapes speak of the exporter's symbols; ONNX Runtime infers them anew.
+    # Inner shapes contain the exporter's symbols. ONNX Runtime infers them again.
     del graph.value_info[:]
 
 

@@ -31,27 +31,28 @@ if TYPE_CHECKING:
     from flawspot.training.feature_source import FeatureSource
 
 FEWEST = 20
-"""Photographs at least, however many tiles each has."""
+"""Smallest number of photographs, for any number of tiles."""
 _MOST_DEFECTS = 64
 
 
 class Pasting:
-    """Defects on photographs, the same ones for the same seed.
+    """Pasted defects on photographs, the same for the same seed.
 
     Args:
-        images: of good parts.
-        view: what is seen of them.
-        white: of photographs of 16 bits.
-        seed: of the defects.
-        tiles: how many tiles with defects are wanted; with photographs that are seen whole, how many photographs.
-        folds: (N,) fold of each of `images`, from which alone pieces may come into it; None: from any of them.
-        tolerance: within which photographs with defects are varied, as many as the good ones; None varies none.
+        images: photographs of good parts.
+        view: the view of the photographs.
+        white: value of white in photographs of 16 bits.
+        seed: seed of the defects.
+        tiles: wanted number of tiles with defects; without tiles, of photographs.
+        folds: (N,) fold of each of `images`. Pieces pasted into a photograph come only from its own fold. None allows
+            any photograph.
+        tolerance: the tolerance within which photographs with defects are varied, as often as good ones; None for none.
 
     Attributes:
-        photographs: (Q,) which of `images` each one is of.
-        pieces_from: (Q,) which of `images` pieces may come from, besides.
-        images: Q of them.
-        sizes: (width, height) of each as it is given to the network; known with `cover`.
+        photographs: (Q,) index in `images` of each photograph with defects.
+        pieces_from: (Q,) index in `images` of the photograph that pieces may also come from.
+        images: Q photographs.
+        sizes: (width, height) of each in the form of the network's input; known after `cover`.
     """
 
     def __init__(
@@ -75,13 +76,13 @@ class Pasting:
         self._as_seen = Preprocess(view, (0.0,) * 3, (1 / 255,) * 3)
 
     def identity(self) -> list[Any]:
-        """What decides the defects, besides photographs and view."""
+        """Everything that affects the defects, besides photographs and view."""
         plain = np.array_equal(self._others, _next_ones(None, len(self._others)))
         varied = [] if self._tolerance is None else [dict(self._tolerance.severities), self._tolerance.copies]
         return ["pasted", FAMILY, self._seed, *([] if plain else [self._others.tolist()]), *varied]
 
     def read(self, row: int) -> Decoded:
-        """The photograph with its defects, which are then known to `cover`.
+        """The photograph with its defects. `cover` uses their masks afterwards.
 
         Raises:
             ImageError: it cannot be read any more.
@@ -110,25 +111,25 @@ class Pasting:
         return Decoded(pixels, (width, height))
 
     def cover(self, progress: Progress = SILENT) -> NDArray[np.uint8]:
-        """(Q T, height, width): how much of each pixel of the network's input is defective, in 255ths.
+        """(Q T, height, width): the defective share of each pixel of the network's input, in 255ths.
 
         Raises:
             ImageError: a photograph cannot be read any more.
         """
         rows = [row for row, size in enumerate(self.sizes) if size == (0, 0)]
-        if rows:  # their features were kept from another time
+        if rows:  # their features come from an earlier run
             for _, found in progress.track(prefetch(rows, self.read), "pasting defects", len(rows)):
                 if isinstance(found, Exception):
                     raise found
         return self._cover.reshape(-1, *self._view.size)
 
     def _fine(self, row: int) -> NDArray[np.uint8]:
-        """(H, W, 3): the photograph, no larger than is of use."""
+        """(H, W, 3): the photograph, reduced to the largest useful size."""
         return no_finer_than_seen(read_photograph(self.images[row], self._view, white=self._white), self._view)
 
 
 def _next_ones(folds: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
-    """(Q,) the row after each, of the same fold where there are folds: the first one after the last."""
+    """(Q,) the row after each row, cyclically; with folds, the next row of the same fold."""
     everyone = np.arange(count, dtype=np.int64)
     found = np.empty_like(everyone)
     for own in [everyone] if folds is None else [np.flatnonzero(folds == fold) for fold in np.unique(folds)]:
@@ -145,17 +146,17 @@ def pasted_on(
     progress: Progress = SILENT,
     folds: NDArray[np.int64] | None = None,
 ) -> PastedSet | None:
-    """What `method` asks for of photographs with defects; None if it asks for none.
+    """The photographs with pasted defects that `method` asks for; None if it asks for none.
 
     Args:
-        features: of all photographs of `source`.
-        rows: of these photographs, on which defects may be pasted: those that the method is fitted on.
-        source: of `features`.
-        method: asks for so many, by its seed.
-        cache: of features.
-        progress: told of the photographs.
-        folds: (N,) fold of each photograph of `source`, where each is scored by a detector that was fitted on the
-            others: no piece of it may come into those. None or empty: there are none.
+        features: features of all photographs of `source`.
+        rows: rows of the photographs for pasting: those that the method is fitted on.
+        source: source of `features`.
+        method: gives the number of photographs and the seed.
+        cache: cache of features.
+        progress: reports the photographs.
+        folds: (N,) fold of each photograph of `source`, if each is scored by a detector fitted on the other folds. Then
+            no piece of a photograph may be pasted into other folds. None or empty without folds.
     """
     wanted = method.pasted_photographs()
     if not wanted:

@@ -1,4 +1,4 @@
-"""Photographs of good parts, read once, and which of them serve for what."""
+"""Photographs of good parts: reads them once, and divides them by their use."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from flawspot.texts import visible
 Rows = NDArray[np.int64]
 
 CALIBRATIONS = ("auto", "split", "cross")
-"""How the good photographs serve for the threshold."""
+"""Ways to use the good photographs for the threshold."""
 FOLDS = 5
-"""Of the cross-conformal calibration. Measured on good photographs, 5, 10 and 20 give the same scores but for sets of
-25, where 5 are a little more careful."""
+"""Number of folds in the cross-conformal calibration. On good photographs, 5, 10 and 20 folds give the same scores,
+except for sets of 25, where 5 folds are a little more conservative."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,19 @@ class Photographs:
     """The good photographs of a product.
 
     Attributes:
-        product: its name, as `flawspot.texts.visible`.
-        root: the folder they lie in.
-        images: all that can be read.
-        skipped: names of the files that cannot, likewise.
+        product: name of the product, escaped by `flawspot.texts.visible`.
+        root: folder of the photographs.
+        images: all readable photographs.
+        skipped: names of the files that cannot be read, escaped too.
         fingerprint: sha256 over names and contents of `images`.
-        groups: (N,) which of `images` show one part, from 0.
+        groups: (N,) group of each of `images`, from 0. A group shows one part.
         fit: rows of `images` to learn from, ascending.
-        validation: rows to choose the epoch by; empty for methods without epochs.
-        calibration: rows that set the threshold, and serve for nothing else; empty where `folds` do.
-        white, bits: the value that is white in 16 bits, and how many they have; see `flawspot.data.looking`.
+        validation: rows for choosing the epoch; empty for methods without epochs.
+        calibration: rows that set the threshold and are used for nothing else; empty with `folds`.
+        white, bits: value of white in 16 bits, and number of significant bits; see `flawspot.data.looking`.
         dropped: names of good photographs that are left out as suspects.
         sizes: (width, height) of each of `images`.
-        folds: (N,) fold of each of `images`, scored by a detector that learned from the others; empty for a split.
+        folds: (N,) fold of each of `images`, which is scored by a detector fitted on the others; empty for a split.
     """
 
     product: str
@@ -72,19 +72,19 @@ class Photographs:
     sizes: tuple[tuple[int, int], ...] = ()
 
     def learned_from(self) -> Rows:
-        """Rows to fit on and to choose the epoch by, ascending: those whose features are needed."""
+        """Rows for fitting and for choosing the epoch, ascending. Their features are needed."""
         return np.sort(np.concatenate([self.fit, self.validation]))
 
     def scored(self) -> Rows:
-        """Rows of the photographs whose scores set the threshold: all where there are folds."""
+        """Rows of the photographs whose scores set the threshold; all rows with folds."""
         return np.arange(len(self.images), dtype=np.int64) if len(self.folds) else self.calibration
 
     def held_out(self) -> list[Path]:
-        """The photographs that set the threshold and serve for nothing else."""
+        """The photographs that set the threshold and are used for nothing else."""
         return [self.images[row] for row in self.calibration]
 
     def without(self, suspects: Rows, division: Division, method: Method) -> Photographs:
-        """The same less some rows, divided anew.
+        """The photographs without some rows, divided again.
 
         Raises:
             DataError: too few are left.
@@ -109,7 +109,8 @@ class Photographs:
         )
 
     def names(self, rows: Rows) -> list[str]:
-        """Of some of the photographs: below the folder, with forward slashes, as `flawspot.texts.visible`."""
+        """Names of some photographs: relative to the folder, with forward slashes, escaped by
+        `flawspot.texts.visible`."""
         return [name_below(self.images[row], self.root) for row in rows]
 
 
@@ -118,12 +119,12 @@ class Division:
     """How the good photographs are divided.
 
     Attributes:
-        calibration: one of `CALIBRATIONS`. ``split`` holds a share of the photographs out, ``cross`` none: each is
-            scored by a detector that learned from the other folds. ``auto`` is ``cross`` where the method's fit is
-            short and a split could not promise the rate, else ``split``.
-        fraction: the share that ``split`` holds out, in (0, 1).
-        group: which photographs show one part, see `flawspot.data.groups.grouping`; None: near-duplicates do.
-        false_alarm_rate: that the threshold is set for.
+        calibration: one of `CALIBRATIONS`. ``split`` holds out a share of the photographs. ``cross`` holds out none:
+            each is scored by a detector fitted on the other folds. ``auto`` is ``cross`` if the method's fit is short
+            and a split could not promise the rate, otherwise ``split``.
+        fraction: share that ``split`` holds out, in (0, 1).
+        group: rule for photographs of one part, see `flawspot.data.groups.grouping`; None groups near-duplicates only.
+        false_alarm_rate: the rate that the threshold is set for.
     """
 
     calibration: str = "auto"
@@ -144,7 +145,7 @@ class Division:
             grouping(self.group)
 
     def crosses(self, groups: int, method: Method) -> bool:
-        """Whether every photograph serves for both."""
+        """Whether every photograph is used for both, fitting and the threshold."""
         if self.calibration != "auto":
             return self.calibration == "cross"
         return method.refits_quickly and groups * self.fraction < images_needed(self.false_alarm_rate)
@@ -162,8 +163,7 @@ def read_photographs(
     """Open every good photograph of `data` once, and divide them for `method`, by its seed.
 
     Raises:
-        DataError: no or too few photographs, or they do not differ from each other; or a rule for groups that does not
-            fit them.
+        DataError: no photographs or too few, or all are equal, or a rule for groups that does not fit them.
         ImageError: with `strict`, a photograph that cannot be read.
     """
     folder = open_data(data, good)
@@ -208,7 +208,7 @@ def read_photographs(
 
 
 def _product(folder: ImageFolder) -> str:
-    """The folder's name; of ``train/good`` and the like that of the folder that it lies in."""
+    """The folder's name; for ``train/good`` and similar folders, the name of the product's folder."""
     root = folder.root.absolute()
     if root.name != folder.name or role_of(folder.name) is not Role.GOOD:
         return folder.name
@@ -236,7 +236,7 @@ def _check_number(count: int, one: str, many: str, folder: ImageFolder, method: 
 
 
 def divide(groups: Rows, division: Division, method: Method) -> tuple[Rows, Rows, Rows, Rows]:
-    """Rows to fit on, to validate, to calibrate, and the fold of each."""
+    """Rows for fitting, validation and calibration, and the fold of each row."""
     none = np.empty(0, np.int64)
     everything = np.arange(len(groups), dtype=np.int64)
     crosses = division.crosses(int(groups.max()) + 1, method)
@@ -247,7 +247,7 @@ def divide(groups: Rows, division: Division, method: Method) -> tuple[Rows, Rows
 
 
 def validating(rows: Rows, groups: Rows, method: Method) -> tuple[Rows, Rows]:
-    """Those of `rows` that are fitted on, and those that the epoch is chosen by, by whole groups."""
+    """Divide `rows` by whole groups into those for fitting and those for choosing the epoch."""
     if not method.validation_fraction > 0:
         return rows, np.empty(0, np.int64)
     own = np.unique(groups[rows], return_inverse=True)[1]

@@ -1,8 +1,8 @@
-"""Networks in 8-bit integers, as a part of training: the backbone before anything is learned, the student after it.
+"""Rounds networks to 8-bit integers during training: the backbone before learning, the student after it.
 
-Whoever rounds a finished detector finds that its features are no longer those that it has learned: figures fall and
-every good part is called anomalous. So the backbone is rounded first, on good photographs; the method is fitted on what
-the rounded one computes; a student is rounded behind it; and the threshold is set with the graph that is shipped.
+If a finished detector were rounded, its features would no longer be those that it has learned: figures would fall, and
+every good part would be called anomalous. So the backbone is rounded first, on good photographs. The method is fitted
+on the rounded backbone's features. Then a student is rounded. The threshold is set with the shipped graph.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ from flawspot.training.photographs import Photographs
 from flawspot.training.varying import varying_of
 
 PHOTOGRAPHS = 64
-"""Good photographs that the ranges of values are taken from."""
+"""Number of good photographs for measuring the ranges of values."""
 COMPARED = 8
-"""Of them, those on which the rounded backbone is compared with the exact one."""
+"""Number of these on which the rounded backbone is compared with the exact one."""
 MOST_ERROR = 0.1
-"""Of a tap, as a share of its variance. MobileNetV2, MCUNet and EfficientNet-Lite0 have 0.006 to 0.025."""
+"""Largest error of a tap, as a share of its variance. MobileNetV2, MCUNet and EfficientNet-Lite0 have 0.006 to
+0.025."""
 
 
 def quantize_backbone(chosen: Configuration, photographs: Photographs, *, progress: Progress = SILENT) -> Quantization:
-    """Find the steps of the backbone on some of the photographs to learn from."""
+    """Find the steps of the backbone on some of the training photographs."""
     with progress.step("rounding the backbone to 8 bits"):
         preprocess = Preprocess(chosen.view, chosen.mean, chosen.std)
         names = [f"tap_{place}" for place in range(len(chosen.network.taps))]
@@ -55,7 +56,7 @@ def quantize_backbone(chosen: Configuration, photographs: Photographs, *, progre
 def quantize_detector(
     model: bytes, quantization: Quantization, chosen: Configuration, photographs: Photographs
 ) -> bytes:
-    """A detector with its backbone rounded as `quantization` says, and a student, if there is one, behind it."""
+    """A detector with its backbone rounded by `quantization`, and with its student rounded, if there is one."""
     graph = onnx.load_from_string(model)
     if values_without_steps(read_network(graph), quantization):
         quantization = calibrate(graph, _some(chosen, photographs), known=quantization)
@@ -65,7 +66,7 @@ def quantize_detector(
 def _errors(
     graph: bytes, rounded: bytes, names: Sequence[str], photographs: Sequence[NDArray[np.uint8]]
 ) -> list[float]:
-    """Of each output: the mean squared error of a channel as a share of its variance, averaged over the channels."""
+    """For each output: the mean squared error of a channel as a share of its variance, averaged over the channels."""
     exact, ours = open_session(graph), open_session(rounded)
     found: list[list[NDArray[np.float64]]] = []
     for photograph in photographs[:COMPARED]:
@@ -89,7 +90,7 @@ def _moments(want: NDArray[np.float32], got: NDArray[np.float32]) -> NDArray[np.
 
 
 def _some(chosen: Configuration, photographs: Photographs) -> list[NDArray[np.uint8]]:
-    """The same photographs each time, drawn from those to learn from."""
+    """A fixed random sample of the training photographs."""
     rows = np.random.default_rng([chosen.method.seed, PHOTOGRAPHS]).permutation(photographs.fit)[:PHOTOGRAPHS]
     found = [
         read_photograph(photographs.images[row], chosen.view, white=photographs.white).pixels for row in np.sort(rows)
@@ -97,7 +98,7 @@ def _some(chosen: Configuration, photographs: Photographs) -> list[NDArray[np.ui
     varying = varying_of(chosen, photographs)
     if varying is None:
         return found
-    # What is to be tolerated has its own range of values: every second one is as bright and as noisy as it may be.
+    # Tolerated variations have their own range of values. So every second photograph is varied up to the tolerance.
     return [
         varying.read(photographs.images[row], varying.farthest).pixels if place % 2 else pixels
         for place, (row, pixels) in enumerate(zip(np.sort(rows), found, strict=True))

@@ -1,4 +1,4 @@
-"""How what torch is asked for is written in operators of ONNX: each as torch's exporter and its optimizer write it."""
+"""Writes torch's functions as ONNX operators, in the form of torch's exporter and its optimizer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pair = tuple[int, int]
 
 
 class UnknownOperatorError(Exception):
-    """Something that is not written here; the exporter does it. Never seen by users."""
+    """A call that cannot be written here. The exporter is used instead, so users never see this error."""
 
 
 def _conv2d(
@@ -32,7 +32,7 @@ def _conv2d(
 ) -> str:
     source, pads = to.of(x), [*padding, *padding]
     before = to.nodes.get(source)
-    if before is not None and before.kind == "Pad":  # zeros around it, which the convolution can put there itself
+    if before is not None and before.kind == "Pad":  # a padding with zeros, which the convolution can do itself
         left, right, top, bottom = before.attributes["pads"]
         pads = [first + second for first, second in zip(pads, (top, left, bottom, right), strict=True)]
         source = before.inputs[0]
@@ -51,7 +51,7 @@ def _conv2d(
 
 
 def _without_zeros(weights: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The optimizer leaves a bias of nothing but zeros out."""
+    """The weights without a bias of zeros, which the optimizer leaves out too."""
     kernel, *bias = weights
     return {kernel: weights[kernel], **{name: weights[name] for name in bias if weights[name].any()}}
 
@@ -76,7 +76,7 @@ def _batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> str:
-    """Folded into the convolution before it, in float32 as the optimizer does."""
+    """Fold a batch norm into the convolution before it, in float32 like the optimizer."""
     before = to.nodes.get(to.of(x))
     if training or before is None or before.kind != "Conv":
         raise UnknownOperatorError("a batch norm that no convolution is before")
@@ -118,7 +118,7 @@ def _binary(kind: str) -> Callable[..., str]:
 
 
 def _mul(to: Recording, result: Tensor, x: Tensor, y: Tensor | float) -> str:
-    for one, other in ((x, y), (y, x)):  # nothing is to be multiplied with a 1
+    for one, other in ((x, y), (y, x)):  # a product with 1 is left out
         if isinstance(one, Tensor) and not to.recorded(one) and one.ndim == 0 and float(one) == 1:
             return to.of(other)
     return to.node("Mul", to.of(x), to.of(y))
@@ -218,4 +218,4 @@ WRITERS: dict[str, Callable[..., str]] = {
     "T": _transposed,
     "max_pool2d": _max_pool2d,
 }
-"""Of a function of torch's by its name: writes it and returns the name of its result. `result` is what torch gave."""
+"""Writers of torch's functions by their names. A writer returns the name of its result; `result` is torch's result."""

@@ -1,13 +1,12 @@
-"""A module's graph written from one run of it: operator by operator as torch is asked for them.
+"""Writes a module's graph from one run of the module, operator by operator.
 
-torch's exporter follows a module through several tracings of its own, which takes seconds, whatever the module. What
-flawspot's networks ask torch for is little: a dozen functions, of which each is one operator of ONNX or two. So the
-module is run once on a small example, and each call whose arguments depend on the photograph is written down; all else
-is a constant. The result has the operators and the constants that the exporter and its optimizer give, batch norms
-folded likewise, which a test holds for every backbone. Where a module asks for anything else, nothing is written and
-the exporter does the work.
+torch's exporter traces a module several times, which takes seconds for any module. flawspot's networks call only a
+dozen functions of torch, each of which is one or two ONNX operators. So the module is run once on a small example, and
+each call whose arguments depend on the photograph is recorded. Everything else is a constant. The result has the same
+operators and constants as that of the exporter and its optimizer, with batch norms folded too; a test checks this for
+every backbone. If a module calls anything else, nothing is written and the exporter is used.
 
-The number of photographs is free: what would look at it, as ``x.shape[0]``, is refused.
+The number of photographs is free. Code that reads it, such as ``x.shape[0]``, is refused.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ from torch.overrides import TorchFunctionMode
 from flawspot.training.recorded_operators import WRITERS, UnknownOperatorError
 
 OPSET, IR = 20, 10
-"""Those of torch's exporter."""
+"""Versions of the operator set and of the file format, as in torch's exporter."""
 EXAMPLES = 2
-"""Photographs in the example: more than one, so that a sum over them would be seen to be one."""
+"""Photographs in the example. There is more than one, so that a sum over photographs can be recognised."""
 
 _running: list[Recording] = []
 
@@ -42,7 +41,7 @@ def recording() -> bool:
 
 
 def stand_in(domain: str, kind: str, given: Tensor, shape: Sequence[int]) -> Tensor:
-    """What an operator of `domain` makes of a tensor, of this shape, in the module that is being recorded."""
+    """A placeholder of this shape for the result of an operator of `domain`, in the module that is recorded."""
     recorder = _running[-1]
     result = torch.zeros(*shape)
     recorder.is_now(result, recorder.node(kind, recorder.of(given), domain=domain))
@@ -51,9 +50,9 @@ def stand_in(domain: str, kind: str, given: Tensor, shape: Sequence[int]) -> Ten
 
 @dataclass
 class Node:
-    """An operator: its type, the names of what it is given and of its one result, and its attributes.
+    """An operator: its type, the names of its inputs and of its single result, and its attributes.
 
-    `weights` are constants of its own among its inputs.
+    `weights` are those of its inputs that are its own constants.
     """
 
     kind: str
@@ -65,7 +64,7 @@ class Node:
 
 
 class _Sizes(tuple[int, ...]):
-    """The shape of something that depends on the photographs; the first, their number, is nobody's business."""
+    """The shape of a tensor that depends on the photographs. Reading its first size, their number, is refused."""
 
     def __getitem__(self, place: Any) -> Any:
         if not isinstance(place, int) or place in (0, -len(self)):
@@ -77,12 +76,12 @@ class _Sizes(tuple[int, ...]):
 
 
 class Recording(TorchFunctionMode):
-    """What a module asks torch for.
+    """Records a module's calls of torch.
 
     Attributes:
-        kept: the beginning of the names of constants that stay as they are: what is made of them alone is computed in
-            the graph, so that they can be changed there. None: all of that is computed beforehand.
-        nodes, constants: as recorded; more than the results need.
+        kept: prefix of the names of constants that stay unchanged. Results that depend on these alone are computed in
+            the graph, so that the constants can be changed there. None precomputes all such results.
+        nodes, constants: everything recorded, which may be more than the results need.
     """
 
     def __init__(self, module: nn.Module, kept: str | None) -> None:
@@ -92,7 +91,7 @@ class Recording(TorchFunctionMode):
         self.constants: dict[str, NDArray[Any]] = {}
         self._known: dict[tuple[str, tuple[str, ...], str, str], str] = {}
         self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        # Tensors are kept, so that no other one gets the identity of one that is known.
+        # Tensors are kept alive, so that no other tensor gets the identity of a known one.
         self._values: dict[int, tuple[str, Tensor]] = {}
         self._names = {id(tensor): name for name, tensor in (*module.named_parameters(), *module.named_buffers())}
 
@@ -115,7 +114,7 @@ class Recording(TorchFunctionMode):
             raise UnknownOperatorError(name)
         try:
             written = WRITERS[name](self, result, *args, **kwargs)
-        except TypeError:  # with an argument that the writer does not know, or of another kind
+        except TypeError:  # an argument that the writer does not know, or of another type
             raise UnknownOperatorError(name) from None
         self.is_now(result, written)
         return result
@@ -125,15 +124,15 @@ class Recording(TorchFunctionMode):
         return self.kept is not None and any(name.startswith(self.kept) for name in names)
 
     def is_now(self, tensor: Tensor, name: str) -> None:
-        """From here on this tensor is called so in the graph."""
+        """Name this tensor `name` in the graph from now on."""
         self._values[id(tensor)] = (name, tensor)
 
     def recorded(self, tensor: Tensor) -> bool:
-        """Whether it depends on the photographs, or on a constant that may change."""
+        """Whether the tensor depends on the photographs, or on a constant that may change."""
         return id(tensor) in self._values
 
     def of(self, tensor: Tensor | float) -> str:
-        """The name of a tensor or number in the graph; what is not recorded is a constant."""
+        """The name of a tensor or number in the graph. It becomes a constant unless it is recorded."""
         if not isinstance(tensor, Tensor):
             return self.constant(np.asarray(tensor, np.float32))
         if id(tensor) in self._values:
@@ -141,7 +140,7 @@ class Recording(TorchFunctionMode):
         return self.constant(tensor.detach().numpy(), self._names.get(id(tensor)))
 
     def constant(self, array: NDArray[Any], name: str | None = None) -> str:
-        """The name of a constant; without one of its own it is shared with its equals."""
+        """The name of a constant. Without a given name, equal constants share one."""
         if name is None:
             key = (array.dtype.str, array.shape, array.tobytes())
             name = self._shared.setdefault(key, f"constant_{len(self._shared)}")
@@ -149,20 +148,20 @@ class Recording(TorchFunctionMode):
         return name
 
     def name_of(self, tensor: Tensor) -> str:
-        """The name that a parameter or buffer has in its module."""
+        """The name of a parameter or buffer in its module."""
         if id(tensor) not in self._names:
             raise UnknownOperatorError("a weight without a name")
         return self._names[id(tensor)]
 
     def node(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Write down an operator, once; returns the name of its result."""
+        """Record an operator once, and return the name of its result."""
         known = (kind, inputs, domain, repr(sorted(attributes.items())))
         if known not in self._known:
             self._known[known] = self._written(Node(kind, list(inputs), "", attributes, domain))
         return self._known[known]
 
     def weighted(self, kind: str, source: str, weights: Mapping[str, NDArray[Any]], **attributes: Any) -> str:
-        """Write down an operator with weights of its own; returns the name of its result."""
+        """Record an operator with its own weights, and return the name of its result."""
         return self._written(Node(kind, [source, *weights], "", attributes, weights=dict(weights)))
 
     def _written(self, node: Node) -> str:
@@ -171,23 +170,23 @@ class Recording(TorchFunctionMode):
         return node.result
 
     def photographs(self, result: Tensor) -> str:
-        """Their number, (1,), as the first length of `result` is."""
+        """The number of photographs, (1,), from the first size of `result`."""
         if result.shape[0] != EXAMPLES:
             raise UnknownOperatorError("tiles")
         return self.node("Shape", "image", start=0, end=1)
 
 
 def record(module: nn.Module, outputs: Sequence[str], kept: str | None, example: Tensor) -> onnx.ModelProto | None:
-    """The graph of a module that takes ``image`` (N, H, W, 3) uint8, N, H and W free; stand-ins are left in it.
+    """The graph of a module that takes ``image`` (N, H, W, 3) uint8, with N, H and W free. Placeholders stay in it.
 
     Args:
-        module: in evaluation mode.
-        outputs: the names of all that it returns.
+        module: the module in evaluation mode.
+        outputs: names of all its results.
         kept: see `Recording`.
         example: (EXAMPLES, H, W, 3) uint8.
 
     Returns:
-        None where it asks torch for something that cannot be written here.
+        The model, or None if the module calls something that cannot be recorded.
     """
     recorder = Recording(module, kept)
     recorder.is_now(example, "image")
@@ -209,7 +208,7 @@ def _in_progress(recorder: Recording) -> Iterator[None]:
 
 
 def _name(function: Any) -> str:
-    """Of a function of torch's or a method of a tensor; of an attribute the name of that."""
+    """The name of a function of torch, of a method of a tensor, or of a tensor's attribute."""
     name = str(getattr(function, "__name__", function))
     attribute = getattr(function, "__self__", None) if name == "__get__" else None
     if function is F.max_pool2d:  # one of two, by an argument, and called so by none

@@ -1,16 +1,14 @@
 """The antialiased resize in plain operators, onto the canvas of a `flawspot.runtime.view.View`.
 
-ONNX's ``Resize`` with ``antialias`` is not computed alike everywhere: some runtimes ignore the attribute, and give
-other verdicts without a word. Matrix products with weights that are computed from the photograph's size are the same
-anywhere.
+Runtimes compute ONNX's ``Resize`` with ``antialias`` differently: some ignore the attribute, and silently give other
+verdicts. Matrix products with weights that are computed from the photograph's size are the same everywhere.
 
-Output pixel i of S covers, in a photograph of L pixels, the triangle around ``(i + 1/2) L / S`` that is as wide to
-either side as ``max(L / S, 1)``; its weights are taken at the pixels' centres and sum to 1, as in Pillow's BILINEAR and
-torch's ``antialias=True``. Times 2 S all of that is in whole numbers, so that the weights are exact but for one
-division.
+In a photograph of L pixels, output pixel i of S has triangular weights around ``(i + 1/2) L / S``, with a half-width of
+``max(L / S, 1)``. The weights are taken at the pixels' centres and sum to 1, as in Pillow's BILINEAR and torch's
+``antialias=True``. Multiplied by 2 S, everything is a whole number, so the weights are exact except for one division.
 
-A matrix of S x L weights is nearly empty. `BLOCK` output pixels at a time, only the pixels that they cover are gathered
-and multiplied with, of rows and then of columns.
+A matrix of S x L weights is sparse. So for `BLOCK` output pixels at a time, only the covered pixels are gathered and
+multiplied, first for rows and then for columns.
 """
 
 from __future__ import annotations
@@ -25,16 +23,19 @@ from onnx import TensorProto, helper, numpy_helper
 from flawspot.runtime.view import View
 
 DOMAIN, OPERATOR, INSIDE = "flawspot", "AntialiasedResize", "Inside"
-"""What stands in a graph for the resize, and for where the canvas shows what is to be inspected, until `expand` writes
-them in plain operators."""
+"""Placeholders in a graph for the resize and for the inspected pixels of the canvas, until `expand` writes them in
+plain operators."""
 BLOCK = 4
-"""Output pixels that share their gathered rows. More would multiply with more zeros, fewer would gather more often;
-`benchmarks/resizing.py` tells the times."""
+"""Output pixels that share their gathered rows. More would multiply with more zeros, fewer would gather more often.
+`benchmarks/resizing.py` measures the times."""
 
 
 def expand(model: onnx.ModelProto, view: View) -> None:
-    """Write each `OPERATOR` of a model, (N, H, W, 3) uint8 -> (N, 3, *canvas) float32, and each `INSIDE`, the same ->
-    (1, *canvas) float32 of 0 and 1, in plain operators of opset 18."""
+    """Replace each placeholder of a model by plain operators of opset 18.
+
+    `OPERATOR` is (N, H, W, 3) uint8 -> (N, 3, *canvas) float32. `INSIDE` has the same input and gives (1, *canvas)
+    float32 of 0 and 1.
+    """
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
         if node.domain != DOMAIN:
@@ -53,8 +54,8 @@ def expand(model: onnx.ModelProto, view: View) -> None:
 
 
 class _Axis(NamedTuple):
-    """Names of values: the photograph's length, that of the resized one, and where that begins on the canvas; None
-    where it fills the canvas."""
+    """Names of values: the photograph's length, the resized photograph's length, and its start on the canvas; None if
+    it fills the canvas."""
 
     length: str
     placed: str
@@ -62,7 +63,7 @@ class _Axis(NamedTuple):
 
 
 class _Pieces:
-    """Nodes and constants in the making."""
+    """Collects nodes and constants."""
 
     def __init__(self, view: View, image: str, prefix: str) -> None:
         self._view, self._image, self._prefix = view, image, prefix
@@ -71,7 +72,7 @@ class _Pieces:
         self._names: dict[tuple[bytes, tuple[int, ...]], str] = {}
 
     def resize(self, result: str) -> None:
-        """(N, H, W, 3) uint8 -> (N, 3, *canvas) float32 `result`; beyond the photograph its border is repeated."""
+        """(N, H, W, 3) uint8 -> (N, 3, *canvas) float32 `result`. Beyond the photograph, its border is repeated."""
         height, width = self._view.canvas
         lengths = self._node("Shape", self._image)
         down_axis, across_axis = self._axes(lengths)
@@ -82,12 +83,12 @@ class _Pieces:
         self._node("Reshape", across, self._whole([0, 3, height, width]), result=result)
 
     def inside(self, result: str) -> None:
-        """(1, *canvas) float32 `result`: as `View.inside`, of a canvas that does not show the photograph alone."""
+        """(1, *canvas) float32 `result`: `View.inside` for a canvas that shows more than the photograph."""
         node, whole, region = self._node, self._whole, self._view.inspected
         lengths = node("Shape", self._image)
         within, sampled = [], []
         for number, (axis, side) in enumerate(zip(self._axes(lengths), self._view.canvas, strict=True)):
-            assert axis.first is not None  # else the canvas shows the photograph alone
+            assert axis.first is not None  # otherwise the canvas shows only the photograph
             place = node("Sub", whole(np.arange(side)), axis.first)
             is_in = node("And", node("GreaterOrEqual", place, whole(0)), node("Less", place, axis.placed))
             shape = [1, side, 1] if number == 0 else [1, 1, side]
@@ -131,16 +132,16 @@ class _Pieces:
         return found[0], found[1]
 
     def _doubled(self, length: str) -> str:
-        """Times two, and visibly not 0, so that it may be divided by."""
+        """Twice a length, in a form that cannot be 0, so that it can be a divisor."""
         return self._node("Max", self._node("Mul", length, self._whole(2)), self._whole(1))
 
     def _clamped(self, places: str, axis: _Axis) -> str:
-        """Pixels of the resized photograph, the nearest one for what lies beyond it."""
+        """Pixels of the resized photograph; for places beyond it, the nearest pixel."""
         last = self._node("Sub", axis.placed, self._whole(1))
         return self._node("Max", self._node("Min", places, last), self._whole(0))
 
     def _centres(self, axis: _Axis, places: NDArray[np.int64]) -> str:
-        """Of pixels of the canvas, in the photograph, in units of 1 / 2 P; P is the length of the resized one."""
+        """Centres of the canvas's pixels in the photograph, in units of 1 / 2 P, with P the resized length."""
         if axis.first is None:
             return self._node("Mul", axis.length, self._whole(2 * places + 1))
         shown = self._clamped(self._node("Sub", self._whole(places), axis.first), axis)
@@ -148,7 +149,7 @@ class _Pieces:
         return self._node("Mul", axis.length, odd)
 
     def _bands(self, axis: _Axis, size: int) -> tuple[str, str]:
-        """Of an axis of the photograph: which pixels each block gathers, (blocks, K), and their weights,
+        """For an axis of the photograph: the pixels that each block gathers, (blocks, K), and their weights,
         (blocks, BLOCK, K); in units of 1 / 2 P."""
         whole, node, length, placed = self._whole, self._node, axis.length, axis.placed
         blocks = -(-size // BLOCK)
@@ -158,7 +159,7 @@ class _Pieces:
         count = node("Min", node("Add", node("Div", span, placed), whole(2)), length)
         first = self._centres(axis, BLOCK * np.arange(blocks)[:, None])
         start = node("Div", node("Max", node("Sub", first, reach), whole(0)), twice)
-        start = node("Min", start, node("Sub", length, count))  # so that none lies beyond the border
+        start = node("Min", start, node("Sub", length, count))  # so that none is beyond the border
         index = node("Add", start, node("Range", whole(0), count, whole(1)))
         places = node("Add", node("Mul", index, twice), placed)
         places = node("Unsqueeze", places, whole([1]))
@@ -177,7 +178,7 @@ class _Pieces:
         padded = -(-size // BLOCK) * BLOCK
         product = self._node("MatMul", weights, gathered)
         resized = self._node("Reshape", product, self._whole([0, padded, -1]))
-        if padded != size:  # rows beyond the last one have some weights or other
+        if padded != size:  # rows beyond the last one have arbitrary weights
             bounds = (self._whole([each]) for each in (0, size, 1))
             resized = self._node("Slice", resized, *bounds)
         return self._node("Transpose", resized, perm=[0, 2, 1])

@@ -108,61 +108,63 @@ def train(
         data: a folder in the MVTec layout (its ``train/good``), with folders such as ``OK`` and ``NG``, or a plain one
             of photographs of good parts; a list in a file, text, CSV or JSON Lines; or paths of photographs. See
             ``docs/data.md``.
-        good: names of the folders or labels that are good; empty for the usual ones.
+        good: names of the folders or labels of good parts; empty for the usual names.
         method: a method's name, or a `Method` with its hyperparameters.
-        settings: hyperparameters of the method by name; of a `Method` they replace its own.
+        settings: hyperparameters of the method by name. They replace those of a given `Method`.
         backbone: a backbone's name.
         layers: a layer group's name or block indices; None takes the method's own group.
-        output: where to write the artifact, an .onnx file; None writes nothing.
-        weights: which pretrained weights; None takes the backbone's default.
-        random_weights: leave the backbone untrained, where no weights can be had; the manifest says so.
-        input_size: of the network: the side of a square, or (height, width), also as ``"256x512"``, in pixels.
-        fit: how a photograph is brought to it: ``squash`` stretches it, as the papers do; ``pad`` keeps its proportions
-            and adds a border, ``crop`` keeps them and cuts off; see `flawspot.runtime.view`.
-        tiles: (rows, columns), also as ``"2x3"``, that a photograph is cut into, each of the input size; or
+        output: path of the artifact, an .onnx file; None writes nothing.
+        weights: name of the pretrained weights; None takes the backbone's default.
+        random_weights: leave the backbone untrained, if no weights are available. The manifest says so.
+        input_size: input size of the network in pixels: the side of a square, or (height, width), also as
+            ``"256x512"``.
+        fit: how a photograph is brought to the input size: ``squash`` stretches it, as the papers do; ``pad`` keeps its
+            proportions and adds a border; ``crop`` keeps them and cuts off. See `flawspot.runtime.view`.
+        tiles: number of tiles of a photograph as (rows, columns), also as ``"2x3"``, each of the input size; or
             ``"auto:PIXELS"`` for tiles that each show so many pixels of the photographs. See ``docs/small-defects.md``.
-        tile_overlap: of neighbouring tiles, 0 to 0.5 of a tile; None: a quarter.
-        tile_memory: let few tiles at a time through the network, for less memory.
-        roi: what is inspected, the rest is not: a picture of a mask of a photograph's shape, white inside; or corners
-            of a polygon in pixels of the photographs, two for a rectangle, as pairs or as ``"10,20 300,200"``; or
-            several of these.
-        ignore: what is not inspected, likewise.
-        normalization: of the photographs: ``weights`` for that which the weights were trained with, ``paper`` for
-            ImageNet's mean and standard deviation, which the PaSTe paper gives every backbone.
-        precision: ``float32``, or ``int8``: the backbone is rounded to 8 bits first, and everything else is learned
-            from what that computes; see ``docs/edge.md``.
-        tolerate: what is no defect: severities of `flawspot.data.corruptions` by name, also as ``"noise=2,shift=1"``,
-            or a preset, ``"line"``. Copies of the good photographs, two of each or ``copies``, are varied up to there,
-            in fitting and for the threshold; see ``docs/tolerance.md``.
-        false_alarm_rate: the share of good parts that may be called anomalous, in (0, 1).
-        calibration: ``split`` holds a share of the good photographs out for the threshold; ``cross`` learns from all
-            and scores each by a detector fitted on the other folds; ``auto`` takes ``cross`` where the method is
-            fitted quickly and a split could not promise the rate. See `flawspot.runtime.calibration`.
-        calibration_fraction: the share of the good photographs that ``split`` holds out, and that serve for nothing
-            else, in (0, 1).
-        group: which photographs show one part: ``folder``, ``number:GAP``, ``time:SECONDS``, ``none`` or a regular
-            expression on names; None takes only near-duplicates together. See `flawspot.data.groups`.
+        tile_overlap: overlap of neighbouring tiles, 0 to 0.5 of a tile; None for a quarter.
+        tile_memory: process only a few tiles at a time, which needs less memory.
+        roi: the inspected area: a picture of a mask of a photograph's shape, white inside; or corners of a polygon in
+            pixels of the photographs, two for a rectangle, as pairs or as ``"10,20 300,200"``; or several of these.
+            The rest is not inspected.
+        ignore: areas that are not inspected, in the same form.
+        normalization: normalisation of the photographs: ``weights`` for that of the weights' training, ``paper`` for
+            ImageNet's mean and standard deviation, which the PaSTe paper uses for every backbone.
+        precision: ``float32`` or ``int8``. With ``int8``, the backbone is rounded to 8 bits first, and everything else
+            is learned from the rounded backbone; see ``docs/edge.md``.
+        tolerate: variations that are no defects: severities of `flawspot.data.corruptions` by name, also as
+            ``"noise=2,shift=1"``, or the preset ``"line"``. Copies of the good photographs, two of each or ``copies``,
+            are varied up to them, in fitting and for the threshold; see ``docs/tolerance.md``.
+        false_alarm_rate: share of good parts that may be called anomalous, in (0, 1).
+        calibration: ``split`` holds out a share of the good photographs for the threshold. ``cross`` learns from all,
+            and scores each by a detector fitted on the other folds. ``auto`` takes ``cross`` if the method is fitted
+            quickly and a split could not promise the rate. See `flawspot.runtime.calibration`.
+        calibration_fraction: share of the good photographs that ``split`` holds out and that are used for nothing else,
+            in (0, 1).
+        group: rule for photographs of one part: ``folder``, ``number:GAP``, ``time:SECONDS``, ``none`` or a regular
+            expression on names; None groups only near-duplicates. See `flawspot.data.groups`.
         drop_suspects: leave out good photographs that score far above the others, as bad parts among them do, and
-            learn again; see `flawspot.runtime.calibration.outlying`. Without it they are named.
-        state: keep what an update needs (`flawspot.update`), in the artifact's `state` and, with `output`, in a file
+            learn again; see `flawspot.runtime.calibration.outlying`. Otherwise they are only named.
+        state: keep the state for updates (`flawspot.update`), in the artifact's `state` and, with `output`, in a file
             beside it, ``part.state`` beside ``part.onnx``; see ``docs/learning-on.md``. Photographs are held out for
-            it, so ``auto`` is ``split`` then. A number says what features of held-out photographs may take in it, in
-            2^20 bytes, in the place of 64, and as much again where a method learns from old photographs' features
-            again; fewer are kept where they do not fit.
-        seed: of every random choice, 0 where none is given; it replaces that of a `Method`.
-        strict: fail at the first photograph that cannot be read, and where there are files of kinds that are not read,
-            instead of leaving them out.
-        cache: keeps the features of all good photographs for other methods, seeds and splits; None: only for this run.
-        progress: shown on standard error, a bar on a terminal and in notebooks; False: silence; or a `Progress`.
+            it, so ``auto`` is ``split`` then. A number is the budget for features of held-out photographs in 2^20
+            bytes, instead of 64. A method that learns from old photographs' features again has the same budget for
+            these. If not all fit, fewer are kept.
+        seed: seed of every random choice, 0 by default. It replaces the seed of a given `Method`.
+        strict: fail at the first photograph that cannot be read, and if there are files of unknown kinds, instead of
+            leaving them out.
+        cache: keeps the features of all good photographs for other methods, seeds and splits; None keeps them only for
+            this run.
+        progress: True shows a bar on standard error, on a terminal and in notebooks; False is silent; or a `Progress`.
 
     Returns:
-        The artifact, verified; ``flawspot.load`` takes it, or the file.
+        The verified artifact. ``flawspot.load`` accepts it, or the file.
 
     Raises:
         ConfigurationError: an unknown method, backbone, layer group or setting, or a value out of its range.
-        DataError: no or too few photographs, or it cannot be told which of them are good.
+        DataError: no photographs or too few, or it is unclear which of them are good.
         ImageError: with `strict`, a photograph that cannot be read.
-        WeightsError: the pretrained weights are not at hand.
+        WeightsError: the pretrained weights are not available.
         TrainingError: training diverged, or the exported graph disagrees with what was trained.
         FlawspotError: the artifact or the features cannot be written.
     """
@@ -211,7 +213,7 @@ def _detector(
     phases: _Phases,
     told: Progress,
 ) -> Artifact:
-    """Learn, perhaps once more without suspects, and describe; keep what an update needs, if it is wanted."""
+    """Fit, perhaps again without suspects, and make the artifact, with the state for updates if it is wanted."""
     for remark in expectations(chosen, photographs):
         told.note(remark)
     check_turns(chosen.method, chosen.view, photographs.sizes)
@@ -219,7 +221,7 @@ def _detector(
     if drop_suspects and (suspects := outlying(scores.as_taken)):
         photographs = photographs.without(photographs.scored()[suspects], division, chosen.method)
         told.note(
-            f"left out, for they score far above the other good photographs: {', '.join(photographs.dropped)}; the "
+            f"left out, because they score far above the other good photographs: {', '.join(photographs.dropped)}; the "
             "false-alarm rate is promised only if these are bad parts"
         )
         model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)

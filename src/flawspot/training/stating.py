@@ -1,4 +1,4 @@
-"""What an update needs, taken when a detector is trained: features of held-out photographs, seen by its own graph."""
+"""Makes the state for updates when a detector is trained: features of held-out photographs from its own graph."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ Rows = NDArray[np.int64]
 
 
 def updatable(chosen: Configuration, division: Division, megabytes: int) -> Configuration:
-    """The same, of a detector that is to be updated: what cannot be is refused before the long work.
+    """The configuration of an updatable detector. Impossible requests are refused before the long work.
 
     Args:
-        chosen: what is trained.
-        division: of the photographs.
-        megabytes: of features that are kept; False: it is not to be updated.
+        chosen: the configuration.
+        division: the division of the photographs.
+        megabytes: most megabytes of features to keep; False if the detector need not be updatable.
 
     Raises:
-        ConfigurationError: says what and why.
+        ConfigurationError: the detector could not be updated; says why.
     """
     if megabytes is False:
         return chosen
@@ -72,7 +72,7 @@ def updatable(chosen: Configuration, division: Division, megabytes: int) -> Conf
 def with_state(
     artifact: Artifact, chosen: Configuration, photographs: Photographs, *, progress: Progress = SILENT
 ) -> Artifact:
-    """A detector that was just trained with its state, which is tried out.
+    """A newly trained detector with its state, which is tested.
 
     Raises:
         TrainingError: the graph cannot be cut where an update must cut it.
@@ -85,7 +85,7 @@ def with_state(
         found, roles, varying = {}, {CALIBRATION: photographs.calibration}, varying_of(chosen, photographs)
         if chosen.method.replays():
             roles |= {VALIDATION: photographs.validation, REPLAY: photographs.fit}
-        # What is learned again, or chooses the epoch, is varied as it was in training.
+        # Features for further training and for choosing the epoch are varied as in training.
         copies = 0 if varying is None else varying.tolerance.copies
         uses = {role: list(range(1 + (0 if role == CALIBRATION else copies))) for role in roles}
         if varying is not None:
@@ -105,7 +105,7 @@ def with_state(
 
 
 def _tried(model: bytes, photographs: Photographs, chosen: Configuration) -> Eye:
-    """The eye of a graph, held against the whole of it on one photograph."""
+    """The first part of a graph, after comparing both parts with the whole graph on one photograph."""
     layers = layers_of(model)
     eye, mind = Eye(model, layers), Mind(model, layers)
     path = (photographs.held_out() or photographs.images)[0]
@@ -127,10 +127,9 @@ def _seen(
     copies: Sequence[int],
     limit: int,
 ) -> Kept:
-    """Features of some of the photographs: of all, or of as many drawn at random as fit into `limit` bytes, one
-    at least.
+    """Features of all given photographs, or of a random sample that fits into `limit` bytes, at least one.
 
-    Copy 0 is the photograph as it was taken, and `varying` makes the others.
+    Copy 0 is the photograph as taken; `varying` makes the others.
     """
     order = [(row, copy) for row in np.random.default_rng(seed).permutation(rows).tolist() for copy in copies]
 

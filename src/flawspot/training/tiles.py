@@ -13,7 +13,7 @@ from flawspot.runtime.view import View
 
 
 def cut(canvas: Tensor, view: View) -> Tensor:
-    """(N, ..., H, W) of the canvas -> (N * T, ..., height, width), the tiles of a photograph one after the other."""
+    """(N, ..., H, W) of the canvas -> (N * T, ..., height, width), the tiles of each photograph in order."""
     if view.tiles == 1:
         return canvas
     tiles = [canvas[..., top : top + view.height, left : left + view.width] for top, left in view.origins]
@@ -21,9 +21,9 @@ def cut(canvas: Tensor, view: View) -> Tensor:
 
 
 class Blend(nn.Module):
-    """(N * T, height, width) -> (N, H, W): where tiles overlap, the weight goes linearly from one to the other.
+    """(N * T, height, width) -> (N, H, W): where tiles overlap, the weight changes linearly from one to the other.
 
-    A tile's values count least at its border, where the network sees least of what is around.
+    A tile's values have the smallest weight at its border, where the network sees the least context.
     """
 
     def __init__(self, view: View) -> None:
@@ -64,7 +64,7 @@ def _joined(parts: Sequence[Tensor], ramp: Tensor, dim: int) -> Tensor:
 
 
 def tiles_at_once(tiles: int, wanted: int, parts: int) -> int:
-    """How many of the tiles to look at together: as wanted, or more where that would make more than so many parts."""
+    """Number of tiles to process together: `wanted`, or more if that would give more than `parts` parts."""
     return min(tiles, max(wanted, -(-tiles // parts)))
 
 
@@ -72,7 +72,7 @@ class InsideTiles:
     """Which pixels of the tiles of stored photographs are inspected.
 
     Args:
-        view: what is seen of them.
+        view: the view of the photographs.
         sizes: (width, height) of each photograph.
     """
 
@@ -92,5 +92,5 @@ class InsideTiles:
 
 
 def inside_tiles(view: View, sizes: Sequence[tuple[int, int]]) -> InsideTiles | None:
-    """None where everything is inspected."""
+    """The inspected pixels of tiles; None if everything is inspected."""
     return InsideTiles(view, sizes) if any(view.inside(size) is not None for size in set(sizes)) else None

@@ -1,4 +1,4 @@
-"""Photographs that are turned, for methods that learn from parts in any direction."""
+"""Turned photographs, for methods that learn from parts in any orientation."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from flawspot.training.tiles import inside_tiles
 
 
 def check_turns(method: Method, view: View, sizes: Sequence[tuple[int, int]]) -> None:
-    """Refuse turns that would show the network what it never sees.
+    """Refuse turns that would show the network views that it never sees in use.
 
     Args:
-        method: asks for turns.
-        view: what is seen of the photographs.
+        method: gives the turns.
+        view: the view of the photographs.
         sizes: (width, height) of each.
 
     Raises:
-        ConfigurationError: a region would not turn with the part; or a photograph that is stretched is stretched in the
-            other direction once it is turned by a quarter.
+        ConfigurationError: there is a region, which would not turn with the part; or photographs are stretched, which a
+            quarter turn would do in the other direction.
     """
     turns = method.turns()
     if turns and view.inspected is not None:
@@ -46,15 +46,15 @@ def turned(
     cache: FeatureCache,
     progress: Progress = SILENT,
 ) -> dict[int, FeatureSet]:
-    """By quarters, what `method` asks for.
+    """The features of the turned photographs that `method` asks for, by the number of quarter turns.
 
     Args:
-        features: of all photographs of `source`.
-        source: of `features`.
+        features: features of all photographs of `source`.
+        source: source of `features`.
         sizes: (width, height) of these photographs.
-        method: asks for turns.
-        cache: of features.
-        progress: told of the photographs.
+        method: gives the turns.
+        cache: cache of features.
+        progress: reports the photographs.
     """
     found = {}
     for quarters in method.turns():

@@ -1,4 +1,4 @@
-"""Which copies of photographs a training learns from."""
+"""The varied copies of photographs that a training learns from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def varying_of(chosen: Configuration, photographs: Photographs) -> Varying | None:
-    """As was asked for; None where nothing is to be tolerated."""
+    """The variation for the chosen tolerance; None without a tolerance."""
     if chosen.tolerance is None:
         return None
     scored = len(photographs.folds) > 0

@@ -1,4 +1,4 @@
-"""What is to be seen of a photograph, as users ask for it, and the view that comes of it once photographs are known."""
+"""The requested view of a photograph, and its resolution into a view once the photographs are known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flawspot.texts import shortened
 from flawspot.training.areas import Area, Size, as_areas, covered, mask_of
 
 OVERLAP = 0.25
-"""Of neighbouring tiles, as a share of a tile."""
+"""Default overlap of neighbouring tiles, as a share of a tile."""
 MOST_OVERLAP = 0.5
 _PAIR = re.compile(r"\s*(\d{1,6})\s*[xX×]\s*(\d{1,6})\s*")
 _AUTO = re.compile(r"\s*auto\s*:\s*(\d{1,6})\s*")
@@ -28,14 +28,14 @@ _SMALLEST_AUTO = 16
 
 @dataclass(frozen=True)
 class ViewRequest:
-    """Checked, but for what depends on the photographs.
+    """A requested view. It is checked, except for conditions that depend on the photographs.
 
     Attributes:
         size: (height, width) of the network's input.
-        fit: of `flawspot.runtime.view.FITS`.
-        tiles: (rows, columns), or how many pixels of the photographs a tile is to show along each side.
-        overlap: of neighbouring tiles, in 0..0.5 of a tile.
-        roi, ignore: areas that are inspected, and that are not; no `roi` means everything.
+        fit: one of `flawspot.runtime.view.FITS`.
+        tiles: (rows, columns), or the number of the photograph's pixels that a tile shows along each side.
+        overlap: overlap of neighbouring tiles, 0 to 0.5 of a tile.
+        roi, ignore: areas that are inspected, and areas that are not. No `roi` means the whole photograph.
     """
 
     size: Size
@@ -118,7 +118,7 @@ def request_view(
     """Check what was asked for.
 
     Raises:
-        ConfigurationError: names what cannot be.
+        ConfigurationError: an invalid value, which the error names.
     """
     try:
         given = as_size(_parsed_size(input_size) if isinstance(input_size, str) else input_size)
@@ -168,6 +168,6 @@ def _parsed_tiles(tiles: str | Sequence[int] | None) -> tuple[int, int] | int:
 
 
 def _count(length: int, shown: float, overlap: float) -> int:
-    """How many tiles that show so many pixels each cover the length."""
+    """Number of tiles, each showing `shown` pixels, that cover `length`."""
     step = shown * (1 - overlap)
     return max(int(np.ceil((length - shown) / step - 1e-9)) + 1, 1)

@@ -76,8 +76,8 @@ def test_as_the_paper_it_compares_its_layers_and_names_what_is_left_out() -> Non
     }  # fmt: skip
     assert [(p.setup.method, p.setup.layers) for p in found if p.aside] == [("patchcore", "low")]
     assert notes == [
-        "Small: 1 detector on other layers than the paper compares methods on. They are there for the front, which is "
-        "over everything that was run."
+        "Small: 1 detector on other layers than those of the paper's comparison. They are shown because the front "
+        "includes everything that was run."
     ]
 
 
@@ -94,7 +94,7 @@ def test_the_front_is_over_everything_that_was_run_whatever_the_figure_compares(
     records += [costing(f1, 20, category="screw") for f1 in (0.5,)]
     found, categories, notes = points(Results(records), "mvtec_ad", as_paper=True)
     assert (len(categories), [p.setup.layers for p in found]) == (2, ["equiv"])
-    assert notes[0].startswith("Small: 2 detectors (2 of them left out, for they lack categories) on other layers")
+    assert notes[0].startswith("Small: 2 detectors (2 of them left out, because they lack categories) on other layers")
 
 
 def test_lines_that_are_left_out_are_told() -> None:
@@ -124,7 +124,7 @@ def test_bars_are_means_and_variances_over_methods() -> None:
     drawn = layers_figure(Results(records), "mvtec_ad", "f")
     assert drawn is not None
     assert drawn.notes == ("Not drawn: PaSTe on layers that no other method is compared on.",)
-    assert "for the layer groups low (L), equiv (E);" in drawn.caption
+    assert "for the layer groups low (L), equiv (E)." in drawn.caption
     # Another method on the same layers is not PaSTe's alone.
     records.append(run(0.9, category="a", method="cfa", layers="paste"))
     ((_, places),) = bars(Results(records), "mvtec_ad")[0].items()

@@ -92,8 +92,9 @@ def test_other_settings_are_not_compared_with_the_papers() -> None:
     tables, note = beside_the_paper(Results([diagonal, small]))
     assert tables == []
     assert note == (
-        "None of the detectors of the paper's tables was run with its settings. Not compared, for the settings are not "
-        "the paper's: PatchCore on MobileNetV2 (bank_size=1000); PaDiM, diagonal on MobileNetV2 (covariance=diagonal)."
+        "None of the detectors of the paper's tables was run with its settings. Not compared, because the settings are "
+        "not the paper's: PatchCore on MobileNetV2 (bank_size=1000); PaDiM, diagonal on MobileNetV2 "
+        "(covariance=diagonal)."
     )
     # Of one name, the runs with the paper's settings are.
     mixed = [record(cell(category="bottle")), record(cell(category="screw", settings={"bank_size": 1000}))]
@@ -195,7 +196,7 @@ def test_along_an_axis_every_mean_is_over_the_same_categories() -> None:
     (curve,) = curves(results, axis, "mvtec_ad", "pixel_f1_max")
     assert curve.categories == ("a",)
     assert curve.figures == (0.9, 0.8, 0.7)
-    assert curve.notes == ("b is in no mean: not done at every level",)
+    assert curve.notes == ("b is in no mean: it was not done at every level",)
     # A level that no category has done does not empty the others.
     rest = [run for run in untouched + touched if not (run.cell.severity == 2 and run.cell.category == "a")]
     results = Results(rest)

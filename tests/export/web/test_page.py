@@ -227,7 +227,7 @@ def test_a_detector_of_another_export_inspects_nothing(told, page):
     setup = json.loads(page["detector.json"])
     script = f"{SHOWN} await settled(); await drop('photograph', '');"
     script += "await until(() => at('verdict').innerText.includes('photograph:')); return shown();"
-    for change, reason in (({"crc32": 5}, "belongs to another export"), ({"schema": 99}, "load the page anew")):
+    for change, reason in (({"crc32": 5}, "belongs to another export"), ({"schema": 99}, "reload the page")):
         changed = {**page, "detector.json": json.dumps({**setup, **change}).encode()}
         found = told(changed, script, photograph=picture(40))
         assert found["verdict"] == "not"

@@ -1,1 +1,1 @@
-"""Where the runs of a benchmark are worked on: this machine, or a Ray cluster."""
+"""Engines, which do the runs of a benchmark: this machine, or a Ray cluster."""

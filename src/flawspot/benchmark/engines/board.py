@@ -1,4 +1,4 @@
-"""What every engine shares: which run comes next, who is told, and that results reach the store."""
+"""The board that every engine shares: it chooses the next run, informs the listener, and stores results."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from flawspot.benchmark.task import Estimate, Task
 from flawspot.provenance import now
 
 ATTEMPTS = 2
-"""How often a run is begun whose process dies."""
+"""Number of attempts for a run whose process dies."""
 
 
 @dataclass
 class Counts:
-    """How far a benchmark is.
+    """The progress of a benchmark.
 
     Attributes:
-        done, failed, missing: runs that have ended in this session.
-        stored: those that were done before.
-        elsewhere: that other processes work on.
-        running: that this one does.
-        left: that nobody does yet.
-        seconds_left: until the end, if it goes on as before.
+        done, failed, missing: numbers of runs that have ended in this session.
+        stored: number of runs that were done before.
+        elsewhere: number of runs that other processes are doing.
+        running: number of runs that this process is doing.
+        left: number of runs that have not started.
+        seconds_left: estimated seconds until the end, at the same speed.
     """
 
     done: int = 0
@@ -40,7 +40,7 @@ class Counts:
 
 
 class Listener(Protocol):
-    """Who is told how the runs go."""
+    """Receives the progress of the runs."""
 
     def changed(self, counts: Counts) -> None:
         """Counts have changed, or time has passed."""
@@ -51,7 +51,7 @@ class Listener(Protocol):
         ...
 
     def note(self, message: str) -> None:
-        """Something that the user should see."""
+        """A message for the user."""
         ...
 
 
@@ -73,8 +73,8 @@ class Board:
         limit: int | None = None,
         until: float | None = None,
     ) -> None:
-        """Args: `again` are statuses of stored runs that are begun once more; `limit` the most runs to begin; `until`,
-        on the clock `time.monotonic`, when none begins any more."""
+        """Args: `again`, statuses of stored runs to start again; `limit`, most runs to start; `until`, time on the
+        clock `time.monotonic` after which no run starts."""
         self._store, self._estimates, self._listener = store, estimates, listener
         self._again = {*again, MISSING}
         statuses = store.statuses()
@@ -98,16 +98,16 @@ class Board:
         self._tell()
 
     def estimate(self, task: Task) -> Estimate:
-        """What the run is thought to take."""
+        """The estimate of a run."""
         return self._estimates[task.key]
 
     def take(self, group: tuple[Any, ...] | None = None, *, memory: float | None = None) -> Task | None:
-        """Claim the run that should begin now, or None if there is none at the moment.
+        """Claim the run that should start now; None if there is none at the moment.
 
         Args:
-            group: of the last run of who asks, whose features are warm.
-            memory: bytes that it may need; None for as much as it wants. A run that needs more must wait until nothing
-                else is running.
+            group: group of the caller's last run, whose features are in the cache.
+            memory: most bytes that the run may need; None for no limit. A run that needs more waits until nothing else
+                is running.
         """
         late = self._until is not None and time.monotonic() > self._until
         while not late and not (self._limit is not None and self._begun >= self._limit):
@@ -124,7 +124,7 @@ class Board:
         return None
 
     def finish(self, record: Record) -> None:
-        """Store how a run ended.
+        """Store the record of a run.
 
         Raises:
             StoreError: it cannot be stored.
@@ -142,13 +142,14 @@ class Board:
         self._listener.ended(record, self.counts)
 
     def died(self, task: Task, why: str, *, alone: bool = True, attempts: int = ATTEMPTS) -> None:
-        """The process of a run has died.
+        """Handle the death of a run's process.
 
         Args:
             task: the run.
-            why: in words.
-            alone: begin it once more when nothing else is running, for it may have wanted too much memory; else soon.
-            attempts: how often it is begun before it is given up.
+            why: the reason in words.
+            alone: start the run again when nothing else is running, because it may have needed too much memory;
+                otherwise soon.
+            attempts: number of attempts before the run fails.
         """
         if self._attempts[task.key] >= attempts:
             self.finish(task.record(FAILED, error=f"{why}, {attempts} times", finished=now()))
@@ -163,21 +164,22 @@ class Board:
         self._tell()
 
     def give_back(self, task: Task) -> None:
-        """Let others have a run that was not ended."""
+        """Release a run that has not ended, for others."""
         self._running.pop(task.key)
         self._begun -= 1
         self._store.release(task.key)
 
     def tell(self) -> None:
-        """Time has passed."""
+        """Report progress after some time."""
         self._tell()
 
     def note(self, message: str) -> None:
-        """Tell the user."""
+        """Show the user a message."""
         self._listener.note(message)
 
     def _next(self, group: tuple[Any, ...] | None, memory: float | None) -> Task | None:
-        """Of the same group; else of one that nobody works on, so that features are not computed twice; else any."""
+        """A run of the same group; otherwise of a group that nobody is doing, so that features are not computed twice;
+        otherwise any."""
         if not self._open and not self._running:
             self._open, self._dead = self._dead[:1], self._dead[1:]
         busy = {task.group for task in self._running.values()}
@@ -194,7 +196,7 @@ class Board:
         return None
 
     def _refuse(self, task: Task) -> None:
-        """Somebody else has claimed or ended the run; it is looked at once more when all others have ended."""
+        """Postpone a run that another process has claimed or ended. It is checked again when all others have ended."""
         if self._store.statuses().get(task.key) == DONE:
             self.counts.stored += 1
         elif task in self._refused:
@@ -208,7 +210,7 @@ class Board:
         left = waiting if self._limit is None else waiting[: max(self._limit - self._begun, 0)]
         self.counts.running, self.counts.left = len(self._running), len(left)
         passed = time.monotonic() - self._begin
-        # Half of what is running is taken for done.
+        # Running runs count as half done.
         seconds = sum(self.estimate(task).seconds for task in left)
         seconds += 0.5 * sum(self.estimate(task).seconds for task in self._running.values())
         pace = passed / self._seconds_done if self._seconds_done else 1 / max(len(self._running), 1)

@@ -1,4 +1,4 @@
-"""Ctrl-C, and the signal that ends a service: noted, and answered when it is safe."""
+"""Ctrl-C and the signal that ends a service. They are counted, and handled when it is safe."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from types import FrameType
 from typing import Any, Self
 
 GRACE_SECONDS = 5.0
-"""How long running runs may go on after the first interruption."""
+"""Seconds that running runs may continue after the first interruption."""
 
 
 class Interrupts:
     """Counts interruptions while its ``with`` block lasts; only in the main thread.
 
     Attributes:
-        count: 0: go on; 1: begin nothing new and end soon; 2: end at once.
-        number: of the first signal; None before it.
+        count: 0: continue; 1: start nothing new and end soon; 2: end at once.
+        number: number of the first signal; None before it.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """As shells have it for the first signal."""
+        """The exit code for the first signal, by the convention of shells."""
         return 128 + (signal.SIGINT if self.number is None else self.number)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -48,15 +48,15 @@ class Interrupts:
 
 
 class Grace:
-    """What an engine may still do: everything, finish what is running within some seconds, or nothing."""
+    """What an engine may still do: everything, finish running runs within some seconds, or nothing."""
 
     def __init__(self, interrupts: Interrupts, seconds: float, note: Callable[[str], None]) -> None:
-        """Args: `note` tells the user of an interruption."""
+        """Args: `note` informs the user about an interruption."""
         self._interrupts, self._seconds, self._note = interrupts, seconds, note
         self._deadline: float | None = None
 
     def may_begin(self, running: bool) -> bool:
-        """Whether new runs may begin; where not and some are `running`, the user is told, once."""
+        """Whether new runs may start. If not, and some are `running`, the user is informed once."""
         if self._interrupts.count and self._deadline is None:
             self._deadline = time.monotonic() + self._seconds
             if running:
@@ -65,5 +65,5 @@ class Grace:
         return self._deadline is None
 
     def is_over(self) -> bool:
-        """Whether what is running must be ended."""
+        """Whether running runs must be ended."""
         return self._interrupts.count > 1 or (self._deadline is not None and time.monotonic() > self._deadline)

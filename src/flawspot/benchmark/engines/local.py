@@ -16,21 +16,21 @@ from flawspot.benchmark.record import FAILED
 from flawspot.benchmark.task import Estimate, Task
 
 MEMORY_SHARE = 0.85
-"""Of the memory that is free at the beginning."""
+"""Share of the initially free memory that workers may use."""
 _POLL_SECONDS = 0.5
 
 
 def choose_workers(estimates: Sequence[Estimate], wanted: int | None = None) -> tuple[int, int]:
-    """How many workers, and how many threads each.
+    """Number of workers, and of threads for each.
 
-    A worker for each core, with one thread: runs do not depend on each other, while much of each is Python, export and
-    convolutions too small for two threads; and with one thread the same run gives the same bits however many there
-    are. So the last run of a benchmark, done alone, has one thread too: threads change the order of sums, and with it
-    the last bits. Where memory is short there are fewer workers with more threads.
+    There is a worker for each core, with one thread. Runs are independent of each other, and much of each is Python,
+    export and convolutions too small for two threads. With one thread, a run gives the same bits for any number of
+    workers, because threads change the order of sums and so the last bits. So even the last run of a benchmark, which
+    runs alone, has one thread. If memory is scarce, there are fewer workers with more threads.
 
     Args:
-        estimates: of the runs.
-        wanted: as many as the user says; None for a choice.
+        estimates: estimates of the runs.
+        wanted: the user's number of workers; None for a choice.
     """
     available = cores()
     if wanted is not None or not estimates:
@@ -55,15 +55,15 @@ def run_local(
     threads: int,
     grace: float = GRACE_SECONDS,
 ) -> None:
-    """Work on the runs of `board`, as `flawspot.benchmark.engines.pool.work_off` says.
+    """Do the runs of `board`; see `flawspot.benchmark.engines.pool.work_off`.
 
     Args:
         board: the runs.
-        interrupts: looked at all the time.
-        work: what is done with a run; importable by its name.
-        workers: processes.
-        threads: of each.
-        grace: seconds for what is running after the first interruption.
+        interrupts: checked continuously.
+        work: function that does a run; importable by its name.
+        workers: number of processes.
+        threads: number of threads for each.
+        grace: seconds for running runs after the first interruption.
 
     Raises:
         StoreError: a result cannot be stored; all work is ended.
@@ -72,7 +72,7 @@ def run_local(
 
 
 class _Processes:
-    """Workers of this machine, those that have ended a run kept for the next one."""
+    """Worker processes of this machine. A worker that has ended a run is kept for the next one."""
 
     def __init__(self, board: Board, work: Work, workers: int, threads: int) -> None:
         self._board, self._work, self._workers, self._threads = board, work, workers, threads
@@ -104,7 +104,7 @@ class _Processes:
         task = worker.task
         record = worker.receive()
         if record is not None:
-            # Memory that a failed run could not get, or has not given back, must not harm the next one.
+            # Memory that a failed run could not get, or has not released, must not affect the next one.
             if record.status == FAILED:
                 worker.end()
             else:

@@ -1,8 +1,8 @@
-"""A Ray cluster that is started here for this machine alone keeps to it.
+"""Restricts a Ray cluster that is started here to this machine.
 
-By itself Ray does two things more. It listens on every address of the machine, where whoever reaches a port may run
-what he likes. And its usage statistics ask the metadata services of three clouds where they are, even where they are
-switched off. The environment that its processes inherit has ways to do without both.
+By default Ray does two more things. It listens on every address of the machine, where anyone who reaches a port may run
+code. And its usage statistics query the metadata services of three clouds, even if they are switched off. Environment
+variables of its processes prevent both.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from ray._private import ray_constants
 from flawspot.telemetry import OFF
 
 _NOBODY = "http://127.0.0.1:9"
-"""A proxy that there is not: port 9 discards what it is told, where anybody is there at all."""
+"""A proxy that does not exist. Port 9 discards everything, if anything listens there at all."""
 _USAGE, _CLUSTER = "RAY_USAGE_STATS_ENABLED", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _PROXIED = {"http_proxy": _NOBODY, "HTTP_PROXY": _NOBODY, "no_proxy": "localhost", "NO_PROXY": "localhost"}
 
 
 @contextlib.contextmanager
 def this_machine_alone() -> Iterator[None]:
-    """For the length of a ``with`` block in which a cluster is started: what runs in it goes on as it began.
+    """Set the environment during a ``with`` block in which a cluster is started. The cluster keeps it afterwards.
 
-    Where the user has asked for the usage statistics, they are left to ask.
+    If the user has switched the usage statistics on, they stay on.
     """
     wanted = {_CLUSTER: "0", **(_PROXIED if os.environ.get(_USAGE) == OFF[_USAGE] else {})}
     before = {name: os.environ.get(name) for name in wanted}
-    # The variable has been read when Ray was imported, which may have been long ago.
+    # Ray read the variable when it was imported, which may have been long ago.
     can_cluster = getattr(ray_constants, "ENABLE_RAY_CLUSTER", None)
     os.environ.update(wanted)
     try:

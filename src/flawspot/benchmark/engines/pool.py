@@ -1,4 +1,4 @@
-"""What every engine does with its workers until there is nothing left to do, or until an interruption."""
+"""The loop of every engine with its workers, until all runs are done or until an interruption."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ class Pool(Protocol):
     """The workers of an engine."""
 
     def is_working(self) -> bool:
-        """Whether any run is under way."""
+        """Whether any run is running."""
         ...
 
     def begin(self) -> None:
-        """Take runs from the board while there is room for them."""
+        """Start runs from the board while there are free workers."""
         ...
 
     def collect(self) -> None:
-        """Wait for a moment, and tell the board what has ended."""
+        """Wait for a moment, and report ended runs to the board."""
         ...
 
     def stop(self) -> Sequence[Task]:
-        """End all workers whatever they do, without an error; returns what was under way."""
+        """End all workers at once, without an error. Returns the runs that were running."""
         ...
 
 
 def work_off(board: Board, interrupts: Interrupts, pool: Pool, grace: float) -> None:
-    """Work on the runs of `board` until there are none, or until an interruption.
+    """Do the runs of `board` until there are none, or until an interruption.
 
-    After the first interruption nothing new begins; what is not done within `grace` seconds is ended and given back.
-    After the second all is ended at once.
+    After the first interruption nothing new starts, and runs that are not done within `grace` seconds are ended and
+    released. After the second, all are ended at once.
 
     Raises:
         StoreError: a result cannot be stored; all work is ended.
@@ -52,6 +52,6 @@ def work_off(board: Board, interrupts: Interrupts, pool: Pool, grace: float) -> 
             board.tell()
     finally:
         for task in pool.stop():
-            # If not even that can be written, the claim ends with this process.
+            # If the release cannot be written, the claim ends with this process.
             with contextlib.suppress(StoreError):
                 board.give_back(task)

@@ -1,7 +1,7 @@
-"""A Ray cluster: many machines work, one process, this one, keeps the store.
+"""A Ray cluster: many machines do the runs, and this process alone writes to the store.
 
-Photographs, weights and the store's folder must be seen by every node under the same path, as on shared storage. Each
-run asks for one core and for the memory that it is thought to need, so that a node is not given more than it has.
+Every node must see photographs, weights and the store's folder under the same path, as on shared storage. Each run asks
+for one core and for its estimated memory, so that a node does not get more runs than it can hold.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from flawspot.benchmark.task import Task
 from flawspot.errors import ConfigurationError
 
 THREADS = 1
-"""Of a run, as with the local engine, whose results are the same to the bit where the processors are."""
+"""Threads of a run, as with the local engine. On equal processors, results are the same to the bit."""
 NODE_DEATHS = 4
-"""How often a run is begun whose machines go away: no fault of the run."""
+"""Number of attempts for a run whose nodes die, which is not the fault of the run."""
 OBJECT_STORE_BYTES = 128 << 20
-"""Of a cluster that is started here; only tasks and records pass through it."""
+"""Size of the object store of a cluster that is started here. Only tasks and records pass through it."""
 _MEMORY_SHARE = 0.9
 _POLL_SECONDS = 0.5
 
@@ -44,17 +44,16 @@ def run_ray(
     workers: int | None = None,
     grace: float = GRACE_SECONDS,
 ) -> None:
-    """Work on the runs of `board` in a Ray cluster, as `flawspot.benchmark.engines.pool.work_off` says.
+    """Do the runs of `board` in a Ray cluster; see `flawspot.benchmark.engines.pool.work_off`.
 
     Args:
         board: the runs.
-        interrupts: looked at all the time.
-        work: what is done with a run; importable on every node.
-        address: of the cluster, such as ``auto``; None starts one on this machine, and ends it afterwards. A connection
-            that is open already is used.
-        workers: the most runs at once; None for as many as there are cores in the cluster, those of nodes that join
-            later too.
-        grace: seconds for what is running after the first interruption.
+        interrupts: checked continuously.
+        work: function that does a run; importable on every node.
+        address: address of the cluster, such as ``auto``. None starts one on this machine, and ends it afterwards. An
+            open connection is used.
+        workers: most runs at a time; None for one on each core of the cluster, including nodes that join later.
+        grace: seconds for running runs after the first interruption.
 
     Raises:
         ConfigurationError: there is no cluster at `address`.
@@ -71,7 +70,7 @@ def run_ray(
 
 
 class _Cluster:
-    """Runs that were handed to Ray."""
+    """The runs submitted to Ray."""
 
     def __init__(self, board: Board, work: Work, workers: int | None) -> None:
         self._board, self._work, self._workers = board, work, workers
@@ -100,20 +99,20 @@ class _Cluster:
 
     def stop(self) -> list[Task]:
         for reference in self._running:
-            # A cluster that is gone cannot be told, and works on nothing.
+            # A cluster that is gone cannot be reached, and runs nothing.
             with contextlib.suppress(ray.exceptions.RayError, RuntimeError):
                 ray.cancel(reference, force=True)
         return list(self._running.values())
 
 
 def _begin(work: Work, task: Task) -> Record:
-    """Runs on a node. Ray itself sets the variables of OpenMP by the cores that were asked for."""
+    """Do a run on a node. Ray sets OpenMP's variables by the requested cores."""
     os.environ["FLAWSPOT_THREADS"] = str(THREADS)
     return work(task)
 
 
 def _end(board: Board, task: Task, reference: Any) -> None:
-    """Store the record of a run, or find out why there is none."""
+    """Store the record of a run, or find the reason why there is none."""
     try:
         record: Record = ray.get(reference)
     except ray.exceptions.OutOfMemoryError:
@@ -121,7 +120,7 @@ def _end(board: Board, task: Task, reference: Any) -> None:
     except ray.exceptions.NodeDiedError:
         board.died(task, "its node has died", alone=False, attempts=NODE_DEATHS)
     except ray.exceptions.WorkerCrashedError as error:
-        # Of a node that has just died Ray may say this too, so the run need not be at fault.
+        # Ray may also report this if the node has just died, so the run need not be at fault.
         board.died(task, f"its process has died ({reason(error)})")
     except ray.exceptions.RayError as error:
         board.finish(task.record(FAILED, error=f"Ray could not run it: {reason(error)}", traceback=str(error)))

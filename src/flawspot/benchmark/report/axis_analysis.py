@@ -22,8 +22,8 @@ class Level:
     """A point on an axis.
 
     Attributes:
-        name: for tables and ticks.
-        condition: that the runs were made under.
+        name: text for tables and ticks.
+        condition: condition of its runs.
     """
 
     name: str
@@ -35,10 +35,10 @@ class Axis:
     """One axis.
 
     Attributes:
-        key: for links and file names.
-        title: what was varied.
-        label: of the axis in a figure, with its unit.
-        levels: at least two, the untouched one among them.
+        key: name for links and files.
+        title: the quantity that was varied.
+        label: label of the axis in a figure, with its unit.
+        levels: at least two, including the untouched one.
     """
 
     key: str
@@ -49,12 +49,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """One detector along an axis, as means over the categories that it has done at every level.
+    """One detector along an axis, as means over the categories that were done at every level.
 
     Attributes:
-        figures: for each level, None where the detector was not run at that level in any category.
-        categories: of the means.
-        notes: what was left out.
+        figures: one for each level; None if the detector was not run at that level in any category.
+        categories: categories of the means.
+        notes: notes on categories that were left out.
     """
 
     setup: Setup
@@ -64,7 +64,7 @@ class Curve:
 
 
 def axes(results: Results) -> list[Axis]:
-    """Those that the records have runs on."""
+    """The axes that the records have runs on."""
     conditions = [condition for condition in results.conditions if condition != CLEAN]
     found = []
     names = {c.corruption for c in conditions if c.corruption and _only(c, "corruption", "severity")}
@@ -90,7 +90,7 @@ def axes(results: Results) -> list[Axis]:
 
 
 def data_of(results: Results, axis: Axis) -> list[str]:
-    """The data sets that have runs on an axis, beside untouched ones."""
+    """The data sets that have runs on an axis, not only untouched ones."""
     names = {data for level in axis.levels if level.condition != CLEAN for data in results.data(level.condition)}
     return [data for data in results.data() if data in names] + sorted(names - set(results.data()))
 
@@ -112,7 +112,7 @@ def curves(results: Results, axis: Axis, data: str, name: str) -> list[Curve]:
             for level in axis.levels
         ]
         ran = [figures for figures in by_level if figures]
-        # The untouched runs may cover a whole data set, the axis a part of it: a mean must not jump for that.
+        # Untouched runs may cover more categories than the axis does. The mean must not jump because of that.
         common = set.intersection(*map(set, ran)) if ran else set()
         asked = {
             category
@@ -122,7 +122,7 @@ def curves(results: Results, axis: Axis, data: str, name: str) -> list[Curve]:
         }
         categories = tuple(category for category in results.categories(data) if category in common)
         notes = tuple(
-            f"{plain(category)} is in no mean: not done at every level"
+            f"{plain(category)} is in no mean: it was not done at every level"
             for category in results.categories(data)
             if category in asked - common
         )
@@ -134,7 +134,7 @@ def curves(results: Results, axis: Axis, data: str, name: str) -> list[Curve]:
 
 
 METRICS = (("pixel_f1_max", "pixel F1"), ("image_auroc", "image AUROC"), ("image_false_alarm_rate", "false alarms"))
-"""That tables and figures follow along an axis."""
+"""Metrics that tables and figures show along an axis."""
 
 
 def axis_table(results: Results, axis: Axis, data: str) -> Table:
@@ -164,12 +164,12 @@ def axis_table(results: Results, axis: Axis, data: str) -> Table:
 
 
 def data_position(results: Results, data: str) -> int:
-    """A number for links; data sets' names may hold anything."""
+    """A number for links, because names of data sets may contain any character."""
     return 1 + sorted({record.cell.data for record in results.records}).index(data)
 
 
 def positions(axis: Axis) -> list[float]:
-    """Where the levels stand in a figure: by severity or share, and numbers of photographs by their logarithm."""
+    """Positions of the levels in a figure: the severity, the share, or the logarithm of the number of photographs."""
     if axis.key == "shots":
         numbers = [math.log(level.condition.shots or 1) for level in axis.levels[:-1]]
         return [*numbers, numbers[-1] + math.log(2)]
@@ -178,7 +178,7 @@ def positions(axis: Axis) -> list[float]:
 
 
 def _only(condition: Condition, *names: str) -> bool:
-    """Whether nothing but these differs from the untouched condition: axes are not mixed in one figure."""
+    """Whether only these fields differ from the untouched condition, since a figure does not mix axes."""
     rest: Sequence[str] = [f.name for f in dataclasses.fields(Condition) if f.name not in names]
     return all(getattr(condition, name) == getattr(CLEAN, name) for name in rest)
 

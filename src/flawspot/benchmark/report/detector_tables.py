@@ -37,7 +37,7 @@ AT_MASK_SIZE = (
     ("mask_size_pixel_f1_max", "pixel F1, mask size", "the same with maps and masks compared at the masks' own size"),
     ("mask_size_pixel_auroc", "pixel AUROC, mask size", "with maps and masks compared at the masks' own size"),
 )
-"""Columns of their own where they were measured, for papers differ in the size at which pixels are compared."""
+"""Further columns, if they were measured, because papers differ in the size at which pixels are compared."""
 CATEGORY_METRICS = (
     ("pixel_f1_max", "pixel F1"),
     ("pixel_aupro_normalized", "AUPRO / 0.3"),
@@ -59,7 +59,7 @@ def identity(results: Results, setup: Setup) -> list[Entry]:
 
 
 def shared(runs: dict[str, Runs], value: Value) -> float | None:
-    """A cost, as the median over all done runs of a detector; costs hardly depend on category and seed."""
+    """A cost as the median over all done runs of a detector. Costs hardly depend on category and seed."""
     found = sorted(figure for by_seed in runs.values() for figure in values(by_seed, value).values())
     return found[len(found) // 2] if found else None
 
@@ -128,7 +128,7 @@ def _was_measured(results: Results, data: str, name: str) -> bool:
 
 
 def seeds(results: Results, data: str) -> Table:
-    """How sure the means are."""
+    """A table of the means' deviations and confidence intervals."""
     categories = results.categories(data)
     columns = [*IDENTITY, Column("seeds"), Column("categories")]
     shown = ("pixel_f1_max", "pixel_aupro_normalized", "image_auroc")
@@ -179,8 +179,8 @@ def categories_table(results: Results, data: str, name: str, heading: str) -> Ta
         f"category-{name.replace('_', '-')}-{results.data().index(data) + 1}",
         f"{heading[0].upper()}{heading[1:]} by category, {data_name(data)}",
         columns,
-        intro="Means over seeds. Below each category: the mean area of the defects in a defective photograph, in "
-        "thousandths of it; the smallest first.",
+        intro="Means over seeds. Below each category is the mean area of the defects in a defective photograph, in "
+        "thousandths of the photograph. The category with the smallest defects comes first.",
     )
     for setup in results.setups(data):
         runs = results.runs(data, setup)
@@ -200,7 +200,7 @@ def categories_table(results: Results, data: str, name: str, heading: str) -> Ta
 
 
 def estimated(table: Table, found: Estimate, categories: Sequence[str]) -> Entry:
-    """A mean over categories, with a footnote where some are missing; a dash where all are."""
+    """A mean over categories, with a footnote if some are missing; a dash if all are."""
     if found.mean is None:
         reasons = sorted(set(found.missing.values())) or ["not run"]
         return table.missing(reasons[0] if len(reasons) == 1 else f"{reasons[0]}; and other reasons")
@@ -212,7 +212,7 @@ def estimated(table: Table, found: Estimate, categories: Sequence[str]) -> Entry
 
 
 def _mark_comparable(table: Table, column: int, largest: bool) -> None:
-    """The best of the means over all categories; those with a footnote are over fewer."""
+    """Mark the best of the means over all categories. Means with a footnote are over fewer and do not compete."""
     whole = [row for row in table.rows if row[column].note is None]
     mark_best(whole, column, largest)
 

@@ -1,4 +1,4 @@
-"""How figures look, and how they become SVG and PNG: the same bytes for the same records, on any screen or paper."""
+"""The style of figures, and their SVG and PNG. The same records give the same bytes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from flawspot.benchmark.report.names import plain
 
 INK, QUIET, FAINT, PAPER = "#1b1f27", "#5b6472", "#d9dde3", "#fefefe"
-"""Text and axes, secondary text, grid lines, background. Each is used for nothing else: on the page they follow the
-reader's light or dark scheme."""
+"""Colours of text and axes, secondary text, grid lines, and background. On the page they follow the reader's light or
+dark scheme, so each is used for nothing else."""
 
 _VARIABLES = {INK: "var(--ink)", QUIET: "var(--quiet)", FAINT: "var(--line)", PAPER: "var(--paper)"}
 _VARIABLES["#0072b2"] = "var(--blue)"  # too dark for a dark page
@@ -30,7 +30,7 @@ STYLE: dict[Any, Any] = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.0,
     "text.color": INK,
-    "text.parse_math": False,  # a dollar sign in a folder's name is no formula
+    "text.parse_math": False,  # a dollar sign in a folder's name does not start a formula
     "axes.edgecolor": QUIET,
     "axes.facecolor": "none",
     "axes.labelcolor": INK,
@@ -61,7 +61,7 @@ STYLE: dict[Any, Any] = {
 
 
 Mark = tuple[Artist, str]
-"""Something that is drawn, and what is to be read on it, in one or more lines."""
+"""A drawn object and its tooltip, of one or more lines."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,14 @@ class Drawing:
     """A finished figure.
 
     Attributes:
-        key: its name for links and files.
-        title, caption: shown with it.
-        notes: what is left out and why, a line each.
-        svg: a file of its own.
-        png: at 200 dots per inch.
-        inline: the SVG for the page: colours by the page's variables, names that clash with no other figure's. Marks
-            are of the class ``mark``, and the first of them can be reached by keyboard.
-        width: in inches; a page narrower than that scrolls the figure.
+        key: name for links and files.
+        title, caption: texts shown with the figure.
+        notes: a line for each thing that is left out, with the reason.
+        svg: the figure as a standalone file.
+        png: the figure at 200 dots per inch.
+        inline: the SVG for the page. Its colours are the page's variables, and its names are unique on the page. Marks
+            have the class ``mark``, and the first one can be reached by keyboard.
+        width: in inches. On a narrower page the figure scrolls.
     """
 
     key: str
@@ -99,24 +99,24 @@ def draw(
     description: str,
     notes: Sequence[str] = (),
 ) -> Drawing:
-    """Draw a figure, without a window and without touching the settings of whoever calls.
+    """Draw a figure, without a window and without changing the caller's settings of matplotlib.
 
     Args:
-        key: of letters, digits and hyphens.
-        title, caption, notes: for the page.
+        key: name of letters, digits and hyphens.
+        title, caption, notes: texts for the page.
         size: in inches.
-        paint: puts everything on the empty figure, and returns what can be pointed at, in the order of reading.
-        description: what can be seen, for those who cannot see it.
+        paint: draws on the empty figure, and returns the marks with tooltips, in the order of reading.
+        description: a text for readers who cannot see the figure.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": key}), warnings.catch_warnings():
-        # A name in a script that the font lacks: a box in the PNG, and right in the SVG, whose text is text.
+        # The font may lack a name's script. Then the PNG has boxes; the SVG is right, since it stores text as text.
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         marks = paint(figure) or ()
         for number, (artist, _) in enumerate(marks):
             artist.set_gid(f"mark-{number}")
-        # One layout for both files: it is the dearest part.
+        # One layout for both files, because it takes the most time.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         svg, png = io.BytesIO(), io.BytesIO()
@@ -128,7 +128,7 @@ def draw(
 
 
 def finish(axes: Axes, *, grid: str = "both") -> None:
-    """Grid lines along one direction alone, or none."""
+    """Draw grid lines for both axes, for one of them, or none."""
     axes.grid(False)
     if grid != "none":
         axes.grid(True, axis=grid)  # type: ignore[arg-type]
@@ -136,13 +136,13 @@ def finish(axes: Axes, *, grid: str = "both") -> None:
 
 
 def luminance(colour: tuple[float, float, float]) -> float:
-    """How bright a colour is, 0 to 1 (ITU-R BT.709, without undoing the gamma)."""
+    """Brightness of a colour, 0 to 1 (ITU-R BT.709, without undoing the gamma)."""
     red, green, blue = colour
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _titled(svg: str, told: Sequence[str]) -> str:
-    """Each mark with its text, which browsers show when it is pointed at."""
+    """The SVG with a text for each mark, which browsers show as a tooltip."""
 
     def titled(found: re.Match[str]) -> str:
         lines = told[int(found[1])].split("\n")
@@ -166,5 +166,5 @@ def _inline(svg: str, key: str, description: str) -> str:
     svg = svg.replace("'DejaVu Sans'", "inherit").replace("font-family: DejaVu Sans", "font-family: inherit")
     svg, marks = re.subn(rf'(<g id="{key}-mark-\d+")>', r'\1 class="mark" role="img" tabindex="-1">', svg)
     svg = svg.replace('tabindex="-1"', 'tabindex="0"', 1)
-    role = "group" if marks else "img"  # of an image nothing inside can be reached
+    role = "group" if marks else "img"  # nothing inside an image can be reached
     return svg.replace("<svg ", f'<svg role="{role}" aria-label="{_escaped(plain(description))}" ', 1)

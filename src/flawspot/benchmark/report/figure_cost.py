@@ -23,8 +23,10 @@ _F1 = metric("pixel_f1_max")
 
 @dataclass(frozen=True)
 class Point:
-    """A detector in the figure: mean pixel F1 (0..1), MMAC and MiB for one photograph; on the front or not; `aside`
-    where it is on other layers than the figure compares, and there for the front alone."""
+    """A detector in the figure: mean pixel F1 (0..1), MMAC and MiB for one photograph, and whether it is on the front.
+
+    `aside` marks a detector on other layers than the figure compares, which is drawn only for the front.
+    """
 
     setup: Setup
     f1: float
@@ -38,10 +40,10 @@ def points(results: Results, data: str, *, as_paper: bool = False) -> tuple[list
     """The detectors that can be compared, the categories of their means, and notes on all others.
 
     Args:
-        results: of all runs.
+        results: the results of all runs.
         data: the data set.
-        as_paper: costs as the paper counts them, and each method on the layers that the paper compares it on; those on
-            other layers are `aside`.
+        as_paper: count costs as the paper does, and compare each method on the paper's layers. Detectors on other
+            layers are `aside`.
     """
     setups = results.setups(data)
     drawn = on_own_layers(setups)[0] if as_paper else setups
@@ -69,17 +71,17 @@ def points(results: Results, data: str, *, as_paper: bool = False) -> tuple[list
 
 def _aside_note(there: int, of: int) -> str:
     count = "1 detector" if of == 1 else f"{of} detectors"
-    lacking = "" if there == of else f" ({of - there} of them left out, for they lack categories)"
+    lacking = "" if there == of else f" ({of - there} of them left out, because they lack categories)"
     return (
-        f"Small: {count}{lacking} on other layers than the paper compares methods on. They are there for the front, "
-        "which is over everything that was run."
+        f"Small: {count}{lacking} on other layers than those of the paper's comparison. They are shown because the "
+        "front includes everything that was run."
     )
 
 
 def pareto(found: Sequence[Point]) -> list[Point]:
-    """The same points, those marked that no other beats: none is at least as good in both and better in one.
+    """Mark the points on the Pareto front: no other point is at least as good in both figures and better in one.
 
-    Random weights neither stand on the front nor push others off it: their accuracy is no network's.
+    Random weights are never on the front and push no other point off it, because their accuracy means nothing.
     """
     figures = [(point.f1, -point.mmac) for point in found]
     marked = unbeaten(figures, [not point.setup.random_weights for point in found])
@@ -100,7 +102,7 @@ def cost_figure(results: Results, data: str, key: str, *, as_paper: bool = False
     caption = (
         f"Pixel F1 ({mean}) against multiply-accumulates for one photograph; {way}. Area of a symbol: memory. "
         f"Ringed and joined: the Pareto front, those of the {len(found)} detectors drawn that no other one beats in "
-        f"both{beside}. Hollow: random weights, which stand on no front."
+        f"both{beside}. Hollow: random weights, which are never on a front."
     )
     return draw(
         key,
@@ -114,7 +116,7 @@ def cost_figure(results: Results, data: str, key: str, *, as_paper: bool = False
 
 
 def front_table(results: Results, data: str, key: str, *, as_paper: bool = False) -> Table | None:
-    """The figure's points in figures, those of the front marked."""
+    """A table of the figure's points; those of the front are marked."""
     found, _, _ = points(results, data, as_paper=as_paper)
     if not found:
         return None
@@ -134,7 +136,7 @@ def _front(found: Sequence[Point]) -> list[Point]:
 
 
 def _area(mib: float) -> float:
-    """Of a symbol, in square points: the memories span a factor of a thousand, so their root."""
+    """Area of a symbol in square points. Memories span a factor of a thousand, so the area grows with their root."""
     return float(22 * np.sqrt(np.clip(mib, 0.25, 6000)))
 
 

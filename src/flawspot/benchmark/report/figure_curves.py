@@ -20,7 +20,7 @@ _DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
 
 def _network(setup: Setup) -> tuple[str, bool, str | None]:
-    """What a line's dashes tell apart."""
+    """The properties that a line's dashes show."""
     return setup.backbone, setup.random_weights, setup.tolerate
 
 
@@ -94,9 +94,8 @@ def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
     return draw(
         key,
         f"Small defects and large ones, {data_name(data)}",
-        "Share of the defects found, and the best pixel F1, by the area of the defect; n: defects of that size. A gap: "
-        "none of that size. "
-        "All figures are in the table below.",
+        "Share of the defects found, and the best pixel F1, by the area of the defect. n: defects of that size. A gap "
+        "means that there are none of that size. All figures are in the table below.",
         (9.6, 3.6),
         paint,
         description=f"Lines of {len(figures)} detectors over {len(every)} sizes; all figures are in the table below.",

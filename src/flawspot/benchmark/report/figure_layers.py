@@ -1,4 +1,4 @@
-"""Figure 5 of the paper: how the layers that features are taken from decide, category by category."""
+"""Figure 5 of the paper: the effect of the feature layers on accuracy, category by category."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Bar:
     """One bar.
 
     Attributes:
-        mean, variance: of the pixel F1 over `methods`.
-        methods: that the mean is over, by label.
-        whole: whether all methods of the row are in it, and for `ALL` all categories of the row.
+        mean, variance: mean and variance of the pixel F1 over `methods`.
+        methods: methods of the mean, by label.
+        whole: whether it includes all methods of the row and, for `ALL`, all categories of the row.
     """
 
     mean: float
@@ -46,7 +46,7 @@ class Bar:
 def bars(results: Results, data: str) -> tuple[dict[Network, dict[str, dict[str, Bar]]], dict[Network, list[str]]]:
     """Bars by network, category (`ALL` last) and layer group; and the groups of each network.
 
-    A method on layers that are its own alone is not among them: there is nothing to take a mean with.
+    A method on layers that no other method uses is left out, because there is nothing to average it with.
     """
     rows: dict[Network, dict[str, dict[str, Setup]]] = {}
     for setup in results.setups(data):
@@ -75,7 +75,7 @@ def bars(results: Results, data: str) -> tuple[dict[Network, dict[str, dict[str,
                 got = {label: figures[group, label, category] for label in ran if (group, label, category) in figures}
                 if got:
                     found[row][category][group] = _bar(got, whole=set(got) == ran)
-            # The mean of every method is over the same categories: those that all methods have done in this group.
+            # Every method's mean is over the same categories: those that all methods have done in this group.
             there = [c for c in measured if all((group, label, c) in figures for label in ran)]
             if there:
                 got = {label: float(np.mean([figures[group, label, c] for c in there])) for label in ran}
@@ -102,17 +102,17 @@ def layers_figure(results: Results, data: str, key: str) -> Drawing | None:
     methods = sorted({label for bar in every for label in bar.methods}, key=lambda label: rank(label, METHODS))
     caption = (
         f"Bars: mean pixel F1 over the methods ({', '.join(map(method_name, methods))}), for the layer groups "
-        f"{_named_groups(groups)}; the best of each category has its figure above. Categories from the smallest "
-        "defects to the largest; their mean area, in thousandths of the photograph, is below."
+        f"{_named_groups(groups)}. The best of each category has its figure above. Categories go from the smallest "
+        "defects to the largest. Their mean area, in thousandths of the photograph, is below."
     )
     if len(methods) > 1:
         caption += " Colour: variance over the methods."
     if ALL in categories:
         caption += f" “{ALL}”: mean over the categories."
     if not all(bar.whole for bar in every):
-        caption += " Hatched: some methods, or for “all” some categories, are missing; not to be compared."
+        caption += " Hatched: some methods, or for “all” some categories, are missing; do not compare these."
     if missing:
-        caption += f" A dash in place of a bar: not measured ({missing} of them)."
+        caption += f" A dash instead of a bar: not measured ({missing} of them)."
     width = max(4.6, 1.6 + 0.17 * (most + 1.2) * len(categories))
     return draw(
         key,

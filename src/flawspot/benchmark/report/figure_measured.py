@@ -24,14 +24,15 @@ _Place = tuple[str, float]
 
 @dataclass(frozen=True)
 class Timed:
-    """A detector with what was measured of it.
+    """A detector with its measurements.
 
     Attributes:
-        setup: what it is.
+        setup: the detector.
         f1: mean pixel F1, 0..1.
         latency: milliseconds for one photograph, the median over its runs.
-        memory: peak MiB of the process of a run, likewise.
-        fast, small, both: no other one beats it in pixel F1 and latency; and memory; and in all three.
+        memory: peak MiB of a run's process, the median over its runs.
+        fast, small, both: whether it is on the Pareto front of pixel F1 and latency, of pixel F1 and memory, and of all
+            three.
     """
 
     setup: Setup
@@ -45,13 +46,13 @@ class Timed:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What can be compared: of one machine, and over the same categories.
+    """Measurements that can be compared: on one machine, and over the same categories.
 
     Attributes:
         timed: the detectors.
-        categories: that the pixel F1 is over.
-        machine: in words.
-        notes: what is left out and why, a line each.
+        categories: categories of the mean pixel F1.
+        machine: description of the machine.
+        notes: a line for each thing that is left out, with the reason.
     """
 
     timed: list[Timed]
@@ -61,7 +62,7 @@ class Measurements:
 
 
 def measurements(results: Results, data: str) -> Measurements | None:
-    """Of the machine and number of threads that most runs were measured on; None where nothing was."""
+    """Measurements on the machine and number of threads of most runs; None if nothing was measured."""
     setups = results.setups(data)
     runs = [record for setup in setups for record in flat(results.runs(data, setup))]
     places = Counter(place for record in runs if (place := _place(record)) is not None)
@@ -120,8 +121,8 @@ def measured_figure(results: Results, data: str, key: str) -> Drawing | None:
     beside = ", each with its layers beside it" if layers_vary([one.setup for one in found.timed]) else ""
     caption = (
         f"Pixel F1 ({mean}) against the latency of one photograph, and against peak memory, as measured on one machine "
-        f"({found.machine}). Peak memory is the most that the process of a run held, its training and its tests "
-        "included. Ringed and joined: the Pareto front of each panel, those of the "
+        f"({found.machine}). Peak memory is the most that the process of a run held, including training and tests. "
+        "Ringed and joined: the Pareto front of each panel, those of the "
         f"{len(found.timed)} detectors that no other one beats in both{beside}."
     )
     fast = "; ".join(results.name(one.setup) for one in found.timed if one.fast)
@@ -139,7 +140,7 @@ def measured_figure(results: Results, data: str, key: str) -> Drawing | None:
 
 
 def measured_table(results: Results, data: str, key: str) -> Table | None:
-    """The figure's points in figures, with the fronts."""
+    """A table of the figure's points, with the fronts."""
     found = measurements(results, data)
     if found is None:
         return None

@@ -30,7 +30,7 @@ from flawspot.benchmark.streams.stream import ANEW, FROZEN, for_people
 _FIXED = {FROZEN: ("#7F7F7F", "s"), ANEW: ("#D55E00", "o")}
 _UPDATES = (("#56B4E9", "v"), ("#0072B2", "D"), ("#009E73", "^"), ("#CC79A7", "P"), ("#8C6BB1", "X"))
 _BETWEEN = 0.8
-"""Of the smallest figure in a panel: where its axis begins."""
+"""An axis starts at this share of the smallest figure in its panel."""
 
 _Panel = tuple[str, Callable[[Steps], list[float | None]]]
 
@@ -59,9 +59,9 @@ def stream_figure(results: Results, one: Followed, key: str) -> Drawing | None:
         key,
         f"{data_name(one.data)}: {detector_name(results, one)}",
         f"Steps: {stream_title(one.stream)}. Accuracy and false alarms (at the shipped threshold) are on the test sets "
-        "of all steps so far together; forgetting is the best earlier figure less the present one, on the test sets of "
-        "earlier steps. Kept for the next step: an update's state, or for training anew all good photographs. Seconds "
-        f"are of a processor.{'' if seeds == 1 else ' Means over seeds.'} All figures are in the tables below.",
+        "of all steps so far together. Forgetting is the best earlier figure minus the present one, on test sets of "
+        "earlier steps. Kept for the next step: an update's state or, for training anew, all good photographs. Seconds "
+        f"are processor seconds.{'' if seeds == 1 else ' Means over seeds.'} All figures are in the tables below.",
         (4.4, 6.2),
         paint,
         description=f"Lines of {len(drawn)} strategies over {len(one.stream.steps)} steps; all figures are in the "

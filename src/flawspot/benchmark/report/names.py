@@ -1,4 +1,4 @@
-"""What things are called in tables and figures, and the order and the looks they have there."""
+"""Names, order, colours and markers in tables and figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKBONES = {
 METHODS = {"patchcore": "PatchCore", "padim": "PaDiM", "cfa": "CFA", "stfpm": "STFPM", "paste": "PaSTe"}
 LAYERS = {"low": "low", "mid": "mid", "high": "high", "equiv": "equiv", "paste": "paste"}
 OWN_LAYERS = {"paste": "paste"}
-"""Of methods that the paper compares on other layers than the equivalent ones."""
+"""Layer groups of methods that the paper compares on other layers than the equivalent ones."""
 LETTERS = {"low": "L", "mid": "M", "high": "H", "equiv": "E"}
 DATA = {
     "mvtec_ad": "MVTec AD",
@@ -52,7 +52,7 @@ def plain(text: object, limit: int | None = None) -> str:
 
 
 def short(text: str) -> str:
-    """`text` for a figure: long names would leave no room for what is drawn. The tables have them whole."""
+    """`text` shortened for a figure, where long names would leave no room. The tables have it in full."""
     return plain(text, 32)
 
 
@@ -63,18 +63,18 @@ def legend_name(text: str) -> str:
 
 
 def backbone_name(backbone: str, random_weights: bool = False) -> str:
-    """For people, with the mark of an untrained network."""
+    """The display name of a backbone, marked if the network is untrained."""
     name = BACKBONES.get(backbone, plain(backbone))
     return f"{name} ({RANDOM})" if random_weights else name
 
 
 def method_name(label: str) -> str:
-    """For people; a variant's label stays as its user wrote it."""
+    """The display name of a method. The label of a variant stays as its user wrote it."""
     return METHODS.get(label, plain(label))
 
 
 def own_layers(method: str) -> str:
-    """The group of layers that the paper compares a method on."""
+    """The layer group on which the paper compares a method."""
     return OWN_LAYERS.get(method, "equiv")
 
 
@@ -102,10 +102,10 @@ def method_colours(labels: dict[str, str]) -> dict[str, str]:
 
 
 def _other_colours() -> Iterator[str]:
-    """For methods without one of their own; after the chosen ones, hues that lie far from each other, without end."""
+    """Colours for methods without one of their own: first the chosen ones, then endless hues far from each other."""
     yield from _OTHER_COLOURS
     for number in itertools.count():
-        # By the golden ratio, no two hues come near each other for long; darker ones with every turn.
+        # Steps of the golden ratio keep successive hues far apart. The lightness changes with every step.
         rgb = colorsys.hls_to_rgb(number * _GOLDEN % 1, 0.30 + 0.12 * (number % 3), 0.55)
         yield "#" + "".join(f"{round(255 * part):02X}" for part in rgb)
 

@@ -1,6 +1,6 @@
 "use strict";
-// Sort a table by the column whose heading is pressed: figures largest first, then smallest, words from A on. What is
-// missing stays last either way.
+// Sort a table by the column whose heading is pressed: figures largest first, then smallest first; words from A on.
+// Missing figures always come last.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   headings.forEach((heading, column) => heading.querySelector("button").addEventListener("click", () => {
@@ -23,7 +23,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     body.append(...rows.map(([, row]) => row));
   }));
 }
-// What a mark of a figure stands for, beside it, when it is pointed at; by keyboard, Tab reaches a figure's first mark,
+// A tooltip beside a mark of a figure when the pointer is on it. By keyboard, Tab reaches a figure's first mark, and
 // arrows the others.
 const tip = document.createElement("div");
 tip.className = "tip";
@@ -71,7 +71,7 @@ for (const svg of document.querySelectorAll("figure svg")) {
     });
   });
 }
-// Show the rows that hold every word of the filter.
+// Show the rows that contain every word of the filter.
 for (const input of document.querySelectorAll(".filter input")) {
   const rows = [...input.closest(".table").querySelector("tbody").rows];
   input.addEventListener("input", () => {
@@ -82,7 +82,7 @@ for (const input of document.querySelectorAll(".filter input")) {
     }
   });
 }
-// A link into something folded unfolds it.
+// A link into a collapsed item opens it.
 const unfold = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   const fold = target && target.closest("details");
@@ -90,7 +90,7 @@ const unfold = () => {
 };
 addEventListener("hashchange", unfold);
 unfold();
-// Print what is folded, but for the longest list.
+// Open collapsed items for printing, except for the longest list.
 let opened = [];
 addEventListener("beforeprint", () => {
   opened = [...document.querySelectorAll("details[data-print]:not([open])")];

@@ -1,4 +1,4 @@
-"""The page: which figures and tables there are, in which order, and the file."""
+"""The report's page: its figures and tables, their order, and the files."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ from flawspot.errors import DataError
 from flawspot.files import write_bytes
 
 TITLE = "flawspot benchmark"
-"""Of a page of runs whose grid has none."""
+"""Title of the page if the grid has none."""
 
 
 @dataclass
 class Item:
-    """One thing of a section: a figure, a table, or a gallery of examples; folded away until asked for or not; `of` a
-    data set or a stream, by which documents are ordered."""
+    """An item of a section: a figure, a table, or a gallery of examples. It may be collapsed at first. `of` is its data
+    set or stream, by which documents are ordered."""
 
     figure: Drawing | None = None
     table: Table | None = None
@@ -60,9 +60,9 @@ class Section:
     """A part of the page with a heading.
 
     Attributes:
-        key: for links.
-        title: its heading.
-        items: in order; those that there are no records for are left out by `add`.
+        key: name for links.
+        title: heading.
+        items: the items in order. `add` leaves out those without records.
     """
 
     key: str
@@ -94,17 +94,17 @@ def write_report(
     title: str | None = None,
     pictures: bool = True,
 ) -> Path:
-    """Write ``report.html``, one file that needs no other and no network, its figures as SVG and PNG, and
-    ``tables.md``, which has the tables and shows the figures.
+    """Write the report: ``report.html``, its figures as SVG and PNG, and ``tables.md`` with the tables and figures.
 
-    The same records, in any order, give the same bytes with the same versions of the libraries.
+    ``report.html`` is one file that needs no other file and no network. The same records, in any order, give the same
+    bytes with the same versions of the libraries.
 
     Args:
-        records: of a store; their texts are shown as they are, whatever they hold.
-        folder: gets ``report.html``, ``figures/`` and ``tables.md``; made where missing. Files of these names are
+        records: records of a store. Their texts are shown as they are, with any content.
+        folder: folder for ``report.html``, ``figures/`` and ``tables.md``; created if missing. Files of these names are
             replaced.
-        store_folder: that the records' pictures are relative to; None for unknown, so that none can be shown.
-        title: of the page; None for that of the grid.
+        store_folder: folder that the records' pictures are relative to; None if unknown, then none are shown.
+        title: title of the page; None for the grid's title.
         pictures: show best and worst examples, which are photographs of the data sets.
 
     Returns:
@@ -140,7 +140,7 @@ def sections(
     tested: Sequence[Claim] | None = None,
     pictures: bool = True,
 ) -> list[Section]:
-    """All that the page shows below its summary; `tested` are the paper's claims, None where they are to be tested."""
+    """The sections below the page's summary. `tested` are the paper's claims; with None they are tested here."""
     found = []
     slugs = _slugs(results)
     for data in results.data():
@@ -184,14 +184,14 @@ def sections(
 
 
 def _claims(tested: Sequence[Claim]) -> Section:
-    """The paper's claims, each with what the runs say on it."""
+    """The section of the paper's claims, each with the result of its test on the runs."""
     section = Section("paper-claims", CLAIMS_TITLE, f"Sections 5 and 6 of the paper: {counted(tested)}.")
     section.add(claims_table(tested))
     return section
 
 
 def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:
-    """Noise, contamination, few shots and what is tolerated: a section each, where there are records."""
+    """Sections for noise, contamination, few shots and tolerance, each if there are records."""
     every = axes(results)
     groups: list[tuple[str, str, list[Axis]]] = [
         ("noise", "Noisy photographs", [axis for axis in every if axis.key.startswith("corruption-")])
@@ -207,7 +207,7 @@ def _beyond(results: Results, slugs: dict[str, str]) -> list[Section]:
                 section.add(axis_table(results, axis, data), folded=True)
         if section.items:
             found.append(section)
-    tolerance = Section("tolerance", "What it costs to tolerate, and what it gains")
+    tolerance = Section("tolerance", "Cost and gain of a tolerance")
     for data in tolerant_data(results):
         tolerance.add(tolerance_table(results, data))
     return [*found, tolerance] if tolerance.items else found
@@ -252,7 +252,7 @@ def render(results: Results, parts: Sequence[Section], title: str) -> str:
 
 
 def _printable(value: object) -> object:
-    """A record's text without control characters, which no page may hold; tracebacks keep their lines."""
+    """A record's text without control characters, which a page must not contain. Tracebacks keep their lines."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return "\n".join(map(plain, value.split("\n")))
     return value
@@ -263,7 +263,7 @@ def _own_file(name: str) -> str:
 
 
 def _slugs(results: Results) -> dict[str, str]:
-    """A name for files and links for each data set, whatever it is called."""
+    """A name for files and links for each data set, for any name of the data set."""
     slugs: dict[str, str] = {}
     for data in sorted({record.cell.data for record in results.records}):
         slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in data.lower()).strip("-")[:40] or "data"

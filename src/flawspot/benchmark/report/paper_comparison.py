@@ -47,11 +47,11 @@ QUANTITIES: dict[str, tuple[str, str, Value, Value | None]] = {
     "training_mmac": ("training computation", "MMAC", training_mmac, None),
     "training_ram_mb": ("training RAM", "MiB", training_ram, None),
 }
-"""By the name in the paper's table: name, unit, as the paper counts, and as it is where that differs."""
+"""For each name in the paper's table: name, unit, the paper's way of counting, and the full count if it differs."""
 
 
 def beside_the_paper(results: Results) -> tuple[list[Table], str]:
-    """The paper's tables, as far as anything of them was run, and a sentence on what is not in them."""
+    """The paper's tables, as far as their detectors were run, and a sentence on what is not in them."""
     tables = [table for table in (paper_table(results, number_) for number_ in TITLES) if table.rows]
     others = _other_settings(results)
     said = [] if tables else ["None of the detectors of the paper's tables was run with its settings."]
@@ -59,7 +59,7 @@ def beside_the_paper(results: Results) -> tuple[list[Table], str]:
     if lacking:
         said.append(f"Not run, and left out: {lacking}.")
     if others:
-        said.append(f"Not compared, for the settings are not the paper's: {'; '.join(others)}.")
+        said.append(f"Not compared, because the settings are not the paper's: {'; '.join(others)}.")
     return tables, " ".join(said)
 
 
@@ -76,17 +76,15 @@ def paper_table(results: Results, number_: int) -> Table:
         Column("paper"),
         Column("ours", hint="costs: as the paper counts them"),
         Column("difference"),
-        Column(
-            "as it is", hint="costs with all that the paper's way of counting leaves out, such as the bank's search"
-        ),
+        Column("as it is", hint="costs including everything that the paper does not count, such as the bank's search"),
     ]
     table = Table(
         f"paper-table-{number_}",
         TITLES[number_],
         columns,
         intro="“Ours” counts costs as the paper does; “as it is” counts everything at the precision it is stored in. "
-        "Megabytes are 2^20 bytes. F1 is the best pixel F1, its mean over the 15 categories of MVTec AD. What was not "
-        "run at all is left out.",
+        "Megabytes are 2^20 bytes. F1 is the best pixel F1, its mean over the 15 categories of MVTec AD. Columns that "
+        "were not run are left out.",
     )
     for (backbone, method), figures in _published_columns(number_).items():
         found = _find(results, backbone, method)
@@ -125,8 +123,10 @@ def _candidates(results: Results, data: str, backbone: str, method: str) -> list
 
 
 def _find(results: Results, backbone: str, method: str) -> tuple[str, Setup, dict[str, Runs]] | None:
-    """The detector that the paper's column is of, with its data set: pretrained before random, on MVTec AD before other
-    data. Of its runs those with the paper's hyperparameters; None where there are none."""
+    """The detector of a column of the paper, with its data set and its runs with the paper's hyperparameters.
+
+    Pretrained weights come before random ones, and MVTec AD before other data. None if there are no such runs.
+    """
     wanted = paper_settings(backbone, method)
     for data in results.data():
         for setup in _candidates(results, data, backbone, method):
@@ -182,7 +182,7 @@ def _cost(table: Table, paper: float, runs: dict[str, Runs], counted: Value, hon
     fields = [Entry(_published(paper), paper)]
     if ours is None:
         done = any(record.status == "done" for record in records)
-        reason = "this way of counting says nothing here" if done else why_missing(records)
+        reason = "this way of counting does not apply here" if done else why_missing(records)
         fields += [table.missing(reason), table.missing(reason)]
     else:
         fields += [Entry(three_digits(ours), ours), signed(100 * (ours - paper) / paper, 1, " %")]

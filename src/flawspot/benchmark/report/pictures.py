@@ -1,4 +1,4 @@
-"""Best and worst examples, small enough to lie in the page."""
+"""Best and worst examples, small enough to be embedded in the page."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from flawspot.errors import ImageError
 from flawspot.runtime.images import read_image
 
 MOST = 96
-"""Pictures in one page: about 3 MB."""
+"""Most pictures in one page: about 3 MB."""
 
 EXAMPLES = (
-    "For each category the detector with the best pixel F1: the photographs it judges best and worst, by how far the "
-    "score is on the right or the wrong side of the threshold."
+    "For each category, the detector with the best pixel F1 is shown, with the photographs that it judges best and "
+    "worst. The order is the distance of the score from the threshold, on the right or the wrong side."
 )
-"""What is shown."""
+"""The intro of the section."""
 
 SIDE = 560
 """Their longest side in pixels."""
@@ -36,10 +36,10 @@ class Example:
 
     Attributes:
         kind: ``best`` or ``worst``.
-        caption: the photograph's name, whether it is defective, and how far its score is above or below the limit.
-        source: the picture as a data URL; None where it cannot be shown.
-        reason: why not.
-        why: it is the best or the worst, in a sentence.
+        caption: the photograph's name, whether it is defective, and the distance of its score from the limit.
+        source: the picture as a data URL; None if it cannot be shown.
+        reason: why the picture cannot be shown.
+        why: a sentence on why it is among the best or the worst.
     """
 
     kind: str
@@ -61,8 +61,8 @@ class Gallery:
 
 
 def galleries(results: Results, store_folder: Path | None) -> tuple[list[Gallery], str]:
-    """For each category the examples of the detector with the best pixel F1, on untouched photographs; and a note on
-    what is not shown."""
+    """The examples of the detector with the best pixel F1 on untouched photographs, for each category; and a note on
+    pictures that are not shown."""
     best: dict[tuple[str, str], Record] = {}
     for record in results.records:
         if record.status == DONE and record.examples and condition_of(record) == CLEAN:
@@ -96,7 +96,7 @@ def _f1(record: Record) -> float:
 
 
 def _why(example: dict[str, object], rank: int, images: float | None) -> str:
-    """Why a photograph is among the best or the worst; empty where the record does not tell."""
+    """Why a photograph is among the best or the worst; empty if the record does not contain it."""
     kind, score, threshold = example.get("kind"), example.get("score"), example.get("threshold")
     if kind not in ("best", "worst") or not isinstance(score, int | float) or not isinstance(threshold, int | float):
         return ""
@@ -126,7 +126,7 @@ def _example(example: dict[str, object], folder: Path | None) -> Example:
     score, threshold = example.get("score"), example.get("threshold")
     if isinstance(score, int | float):
         if isinstance(threshold, int | float) and threshold > 0:
-            # The limit is 1 for every method; a score's scale is the method's own.
+            # As a severity the limit is 1 for every method. The scale of scores differs between methods.
             caption += f", severity {score / threshold:.2f} (score {score:.4g}, threshold {threshold:.4g})"
         else:
             caption += f", score {score:.4g}"
@@ -147,7 +147,7 @@ def _example(example: dict[str, object], folder: Path | None) -> Example:
 
 
 def _inside(folder: Path, relative: str) -> Path | None:
-    """The file, if it lies in the folder once links are followed: a page must not carry other files away."""
+    """The file, if it is inside the folder after following links. A page must not expose other files."""
     try:
         path = (folder / relative).resolve()
         return path if path.is_relative_to(folder.resolve()) and path.is_file() else None

@@ -1,4 +1,4 @@
-"""The records in the order that tables and figures ask for them: condition, data set, detector, category, seed."""
+"""The records, indexed for tables and figures by condition, data set, detector, category and seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from flawspot.benchmark.report.names import (
 
 @dataclass(frozen=True)
 class Condition:
-    """What was done to the photographs: nothing, or one of the axes beyond the paper; a stream with its strategy."""
+    """The condition of a run: untouched photographs, an axis beyond the paper, or a stream with its strategy."""
 
     corruption: str | None = None
     severity: int = 0
@@ -36,7 +36,7 @@ CLEAN = Condition()
 
 
 class Network(NamedTuple):
-    """The network of a detector as figures tell it apart: a row of theirs."""
+    """The network of a detector, as far as figures distinguish it: one row of a figure."""
 
     backbone: str
     random_weights: bool
@@ -53,13 +53,13 @@ class Network(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The backbone's, with the mark of random weights."""
+        """The backbone's display name, with the mark of random weights."""
         return backbone_name(self.backbone, self.random_weights)
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A detector: all of a cell but the photographs and the seed."""
+    """A detector: a cell without the photographs and the seed."""
 
     backbone: str
     random_weights: bool
@@ -88,23 +88,23 @@ class Setup:
 
     @property
     def network(self) -> Network:
-        """Without method and layers."""
+        """The network, without method and layers."""
         preprocessed = (self.input_size, self.normalization, self.precision, self.tolerate)
         return Network(self.backbone, self.random_weights, *preprocessed)
 
     @property
     def backbone_name(self) -> str:
-        """With the mark of random weights."""
+        """The backbone's display name, with the mark of random weights."""
         return self.network.name
 
     @property
     def method_name(self) -> str:
-        """The label, for people."""
+        """The label's display name."""
         return method_name(self.label)
 
     @property
     def own_layers(self) -> bool:
-        """Whether these are the layers that the paper compares methods on."""
+        """Whether the layers are those on which the paper compares the method."""
         return self.layers == own_layers(self.method)
 
 
@@ -118,16 +118,16 @@ def flat(runs: Mapping[str, Runs]) -> list[Record]:
 
 
 class Results:
-    """The current records, by what they are of.
+    """The current records, indexed.
 
-    Where several records are of one cell (an older code version, other weights), `newest` says which one counts.
+    If a cell has several records (an older code version, other weights), `newest` chooses the current one.
 
     Attributes:
-        records: the current ones, sorted.
-        every: all of them, sorted.
-        older: those that are not current, sorted.
-        title: of the grids that the current ones were asked for in; empty where none has one.
-        varied_size, varied_normalization, varied_precision: whether a detector's name must tell these.
+        records: the current records, sorted.
+        every: all records, sorted.
+        older: the records that are not current, sorted.
+        title: titles of the current records' grids; empty if none has one.
+        varied_size, varied_normalization, varied_precision: whether detectors differ in these, so that names show them.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
@@ -157,7 +157,7 @@ class Results:
 
     @property
     def conditions(self) -> list[Condition]:
-        """All there are, the untouched one first."""
+        """All conditions, the untouched one first."""
         return sorted(self._runs, key=lambda c: (c != CLEAN, *_place(c)))
 
     def data(self, condition: Condition = CLEAN) -> list[str]:
@@ -165,16 +165,16 @@ class Results:
         return sorted(self._runs[condition], key=lambda data: rank(data, ["mvtec_ad"]))
 
     def setups(self, data: str, condition: Condition = CLEAN) -> list[Setup]:
-        """Detectors that ran, or should have, on a data set."""
+        """Detectors that ran, or should have run, on a data set."""
         return sorted(self._runs[condition][data], key=lambda setup: setup.order)
 
     def runs(self, data: str, setup: Setup, condition: Condition = CLEAN) -> dict[str, Runs]:
-        """By category, whatever their status."""
+        """The runs by category, with any status."""
         found = self._runs[condition][data].get(setup, {})
         return {category: found[category] for category in self.categories(data) if category in found}
 
     def categories(self, data: str) -> list[str]:
-        """Of a data set, by the mean area of their defects where any run tells it, smallest first; then the others."""
+        """Categories of a data set by the mean area of their defects, smallest first; then those of unknown area."""
         return list(self._categories.get(data, ()))
 
     def area(self, data: str, category: str) -> float | None:
@@ -193,7 +193,7 @@ class Results:
         )
 
     def details(self, setup: Setup | Network) -> str:
-        """What tells detectors of one backbone, method and layers apart; mostly nothing."""
+        """Further settings that distinguish detectors of one backbone, method and layers; mostly empty."""
         parts = []
         if self.varied_size:
             parts.append(f"{setup.input_size} px")
@@ -218,11 +218,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def on_own_layers(setups: Sequence[Setup]) -> tuple[list[Setup], str | None]:
-    """One group of layers for each method and network, for figures that cannot tell groups apart.
+    """The detectors on one layer group for each method and network, for figures that cannot show several groups.
 
     Returns:
-        Those on the layers that the paper compares methods on, and all layers of what was not run there; and a note on
-        the others, None where all are there.
+        The detectors on the paper's layers, and all detectors of methods that were not run on these. Also a note on the
+        others; None if there are none.
     """
     there = {(setup.network, setup.label) for setup in setups if setup.own_layers}
     chosen = [setup for setup in setups if setup.own_layers or (setup.network, setup.label) not in there]
@@ -238,7 +238,7 @@ def on_own_layers(setups: Sequence[Setup]) -> tuple[list[Setup], str | None]:
 
 
 def condition_of(record: Record) -> Condition:
-    """Under which a run was made."""
+    """The condition of a run."""
     cell = record.cell
     corruption = cell.corruption if cell.severity else None
     stream = "" if cell.stream is None else f"{cell.stream.name}: {cell.stream.text}"
@@ -255,7 +255,7 @@ def setup_of(record: Record) -> Setup:
 
 
 def why_missing(runs: Iterable[Record] | None, metric: str | None = None) -> str:
-    """One line on why there is no figure: of the runs of a cell, or of none."""
+    """One line on why the runs of a cell, or no runs, give no figure."""
     records = list(runs or ())
     for record in records:
         if record.status != DONE:
@@ -285,7 +285,7 @@ def _order(record: Record) -> tuple[object, ...]:
 
 def _areas(records: Sequence[Record]) -> dict[tuple[str, str], float]:
     areas: dict[tuple[str, str], float] = {}
-    # Untouched photographs at the smallest input first: the choice must not hang on the order of the runs.
+    # Untouched photographs at the smallest input come first, so that the choice does not depend on the runs' order.
     for record in sorted(records, key=lambda r: (condition_of(r) != CLEAN, r.cell.input_size, r.key)):
         metrics, place = record.metrics, (record.cell.data, record.cell.category)
         pixels, images = metrics.get("pixels"), metrics.get("images")

@@ -1,4 +1,4 @@
-"""Where every figure comes from: each run with what decided it, and those that gave no figure."""
+"""The provenance of every figure: each run with its data, weights and code, and the runs that gave no figure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN = 12
 
 
 def runs_table(records: Sequence[Record]) -> Table:
-    """Every run with its provenance; weights, data and the like by the names that `sources_table` explains."""
+    """Every run with its provenance. `sources_table` explains the short names of weights, data and so on."""
     columns = [
         Column("run", numeric=False, hint="first digits of the key", identity=True),
         Column("status", numeric=False),
@@ -51,7 +51,7 @@ def runs_table(records: Sequence[Record]) -> Table:
 
 
 def older_table(records: Sequence[Record], older: Sequence[Record]) -> Table | None:
-    """Runs that newer ones of the same cell stand for, with what differs; None where there are none.
+    """Runs that were replaced by newer ones of the same cell, with the difference; None if there are none.
 
     Args:
         records: the current runs.
@@ -128,7 +128,7 @@ def gaps_table(records: Sequence[Record]) -> Table | None:
 
 
 def tracebacks(records: Sequence[Record]) -> list[tuple[str, str]]:
-    """Of failed runs: a line that names the run, and the traceback. Equal ones once, and no more than twenty."""
+    """Failed runs: a line that names the run, and its traceback. Equal tracebacks appear once; at most twenty."""
     found: dict[str, str] = {}
     for record in records:
         if record.status == FAILED and record.traceback and record.traceback not in found.values():
@@ -165,7 +165,7 @@ def _some(names: Sequence[str], most: int = 4) -> str:
 
 
 def _sources(record: Record) -> list[tuple[str, str]]:
-    """Kind and text of all that a run was made with."""
+    """Kind and text of everything that a run was made with."""
     random = record.cell.random_weights
     weights = f"{record.cell.backbone}: {RANDOM if random else record.weights or 'not recorded'}"
     if record.weights_sha256 and not random:

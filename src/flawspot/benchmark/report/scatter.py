@@ -1,4 +1,4 @@
-"""Pixel F1 against a cost, a symbol for each detector, and which of them no other one beats."""
+"""Pixel F1 against a cost: a symbol for each detector, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from flawspot.benchmark.report.results import Setup
 from flawspot.benchmark.report.tables import three_digits
 
 PLAIN_AREA = 60.0
-"""Of a symbol whose size says nothing, in square points."""
+"""Area of a symbol whose size has no meaning, in square points."""
 _ASIDE_AREA = 10.0
 _NEAR = 0.08
-"""Of the width of a panel, as wide as a label."""
+"""Share of a panel's width that a label takes."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Dot:
     """A detector in a figure.
 
     Attributes:
-        setup: what it is.
-        cost: on the horizontal axis, above 0.
+        setup: the detector.
+        cost: value on the horizontal axis, above 0.
         f1: pixel F1, 0..1.
-        front: no other one beats it.
-        told: what is to be read on it.
-        area: of its symbol, in square points.
-        aside: drawn small, since it is there for the front alone.
+        front: whether it is on the Pareto front.
+        told: its tooltip.
+        area: area of its symbol, in square points.
+        aside: whether it is drawn small, because it is only there for the front.
     """
 
     setup: Setup
@@ -47,11 +47,11 @@ class Dot:
 
 
 def unbeaten(figures: Sequence[tuple[float, ...]], able: Sequence[bool]) -> list[bool]:
-    """Which no other one beats: none that is `able` is at least as good in everything and better in something.
+    """Which items are on the Pareto front: no `able` item is at least as good in every figure and better in one.
 
     Args:
-        figures: of each, all of them the better the larger they are.
-        able: those that are not stand on no front and push none off it.
+        figures: figures of each item; larger is better.
+        able: items that are not able are never on the front and push no other off it.
     """
     return [
         can
@@ -65,7 +65,7 @@ def unbeaten(figures: Sequence[tuple[float, ...]], able: Sequence[bool]) -> list
 
 
 def layers_vary(setups: Sequence[Setup]) -> bool:
-    """Whether a method was run on several groups of layers, which its symbol does not tell apart."""
+    """Whether a method was run on several layer groups, which its symbol does not show."""
     return len({(setup.network, setup.label) for setup in setups}) < len(setups)
 
 
@@ -114,18 +114,18 @@ def scatter(axes: Axes, dots: Sequence[Dot], looks: Looks, *, cost: str, f1: str
     Args:
         axes: an empty panel.
         dots: at least one.
-        looks: of all detectors of the figure.
+        looks: colours and markers of all detectors of the figure.
         cost, f1: labels of the axes.
 
     Returns:
-        What can be pointed at, from cheap to dear.
+        The marks with tooltips, from cheap to expensive.
     """
     front = sorted((dot for dot in dots if dot.front), key=lambda dot: dot.cost)
     axes.plot([d.cost for d in front], [d.f1 for d in front], color=QUIET, linewidth=1.2, linestyle="--", zorder=1)
     if layers_vary([dot.setup for dot in dots]):
         _label_layers(axes, front, dots)
     marks: list[tuple[float, Mark]] = []
-    # Large symbols below small ones, or they would hide them.
+    # Large symbols are drawn first, so that they do not hide small ones.
     for dot in sorted(dots, key=lambda d: (-d.area, d.setup.order)):
         area = _ASIDE_AREA if dot.aside else dot.area
         colour, marker = looks.colours[dot.setup.label], looks.markers[dot.setup.backbone]
@@ -149,7 +149,7 @@ def scatter(axes: Axes, dots: Sequence[Dot], looks: Looks, *, cost: str, f1: str
 
 
 def _label_layers(axes: Axes, front: Sequence[Dot], dots: Sequence[Dot]) -> None:
-    """Above each of the front its layers; below where the one before is near, or they would cover each other."""
+    """Write each front detector's layers above it, or below it if the previous label is too near."""
     width = math.log(max(dot.cost for dot in dots) / min(dot.cost for dot in dots)) or 1.0
     before, above = None, True
     for dot in front:
@@ -165,7 +165,7 @@ def _label_layers(axes: Axes, front: Sequence[Dot], dots: Sequence[Dot]) -> None
 
 
 def _scales(axes: Axes, dots: Sequence[Dot]) -> None:
-    """Logarithmic costs, and pixel F1 as far as there is any."""
+    """Set a logarithmic axis for costs, and an axis for pixel F1 up to its largest value."""
     axes.set_xscale("log")
     low, high = min(dot.cost for dot in dots), max(dot.cost for dot in dots)
     axes.set_xlim(low / 1.6, high * 1.6)

@@ -16,17 +16,17 @@ Band = tuple[float, float]
 
 INTRO = (
     "A defect is a connected region of a mask; its area is given in thousandths of the photograph (0.5 ‰ is a spot "
-    "of 5 × 5 pixels at 224 × 224). Recall is the share of all defects of that size, of all categories and seeds "
-    "together, of which at least half lies above the threshold of the best pixel F1 over all sizes. F1 is the best "
-    "pixel F1 for the defects of that size alone, against all good pixels, as a mean over the runs that have such "
-    "defects; the fewer the pixels of a size, the lower it falls for the same false alarms: compare within a column. "
-    "n: defects of that size in the test photographs."
+    "of 5 × 5 pixels at 224 × 224). Recall is the share of the defects of a size, over all categories and seeds, "
+    "of which at least half lies above one threshold: that of the best pixel F1 over all sizes. F1 is the best "
+    "pixel F1 for the defects of that size alone, against all good pixels. It is a mean over the runs that have "
+    "such defects. The fewer pixels a size has, the lower its F1 for the same false alarms, so compare within a "
+    "column. n: defects of that size in the test photographs."
 )
 
 
 @dataclass(frozen=True)
 class SizeFigures:
-    """Of one detector in one band: pooled recall, mean F1, and the regions that the recall is over."""
+    """Figures of one detector in one band: pooled recall, mean F1, and the number of regions of the recall."""
 
     recall: float | None
     f1_max: float | None
@@ -50,7 +50,7 @@ def band_name(band: Band) -> str:
 
 
 def defects(results: Results, data: str, band: Band) -> int:
-    """How many defects of a band the test photographs of all categories hold."""
+    """Number of defects of a band in the test photographs of all categories."""
     most: dict[str, int] = {}
     for setup in results.setups(data):
         for record in _done(results, data, setup):
@@ -62,7 +62,7 @@ def defects(results: Results, data: str, band: Band) -> int:
 
 
 def size_figures(results: Results, data: str, setup: Setup) -> dict[Band, SizeFigures]:
-    """Of one detector, by band."""
+    """Figures of one detector, by band."""
     regions: dict[Band, int] = {}
     hits: dict[Band, int] = {}
     f1: dict[Band, list[float]] = {}

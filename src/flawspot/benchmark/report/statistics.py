@@ -19,8 +19,8 @@ HOW = (
     "Means are taken over the seeds of a category first, then over categories. ± is the standard deviation, over "
     f"seeds, of the mean over categories. The interval holds {CONFIDENCE:.0%} of {RESAMPLES:,} bootstrap means "
     "(percentiles, generator seeded with 0): categories are drawn with replacement, and within each drawn category its "
-    "seeds. It says how the figure might differ for other categories and seeds of this kind; the photographs of a "
-    "category are not drawn anew. With one category only seeds are drawn; with one seed as well there is no interval."
+    "seeds. It shows how the figure might differ for other categories and seeds of this kind. The photographs of a "
+    "category are not resampled. With one category, only seeds are drawn; with one seed as well, there is no interval."
 )
 
 
@@ -55,7 +55,7 @@ def metric(name: str) -> Value:
 
 
 def values(runs: Runs | None, value: Value) -> dict[int, float]:
-    """By seed, of the runs that were done and where the figure is defined."""
+    """The figure by seed, for the runs that are done and have it."""
     found = {}
     for seed, record in sorted((runs or {}).items()):
         figure = value(record) if record.status == DONE else None
@@ -78,14 +78,14 @@ def estimate(
     *,
     interval: bool = False,
 ) -> Estimate:
-    """The figure over `categories`, those without it told apart.
+    """The mean of a figure over `categories`, with the reason for each category that lacks it.
 
     Args:
-        runs: of one detector, by category and seed.
-        categories: to be averaged over.
-        value: of one record.
-        name: of the metric, for the reason where it is undefined.
-        interval: find the confidence interval too.
+        runs: runs of one detector, by category and seed.
+        categories: categories to average over.
+        value: the figure of one record.
+        name: name of the metric, for the reason if it is undefined.
+        interval: also compute the confidence interval.
     """
     found = {category: values(runs.get(category), value) for category in categories}
     missing = {
@@ -128,12 +128,12 @@ def bootstrap(groups: Sequence[Sequence[float]]) -> tuple[float | None, float | 
 
 @dataclass(frozen=True)
 class Comparable:
-    """Detectors that may be compared, since their means are over the same categories.
+    """Detectors that may be compared, because their means are over the same categories.
 
     Attributes:
-        categories: the means are over these.
-        setups: with all of them.
-        notes: what was left out and why, a line each.
+        categories: categories of the means.
+        setups: detectors that have done all of them.
+        notes: a line for each thing that is left out, with the reason.
     """
 
     categories: tuple[str, ...]
@@ -146,8 +146,8 @@ def comparable(
 ) -> Comparable:
     """Choose categories and detectors so that every mean is over the same categories.
 
-    All categories that any detector has done, and the detectors that have done them all; but a category that only keeps
-    detectors out is given up where that raises the number of means times categories.
+    It starts with all categories that any detector has done, and the detectors that have done them all. A category that
+    keeps detectors out is dropped if that raises the number of detectors times categories.
     """
     every = results.categories(data)
     have = {s: {c for c, r in results.runs(data, s, condition).items() if values(r, value)} for s in setups}
@@ -184,7 +184,7 @@ def comparable(
             why = _why(results, data, lacking[0], condition, category)
             notes.append(f"The means are without {why}; lacking for {results.names(lacking)}.")
     if never:
-        notes.append(f"In no mean, since no detector has done them: {', '.join(map(plain, never))}.")
+        notes.append(f"In no mean, because no detector has done them: {', '.join(map(plain, never))}.")
     return Comparable(tuple(c for c in every if c in wanted), tuple(whole), (*notes, *_notes(results, reasons)))
 
 

@@ -1,4 +1,4 @@
-"""Streams: how detectors fare as categories or conditions arrive one after the other."""
+"""Results of streams, in which categories or conditions arrive one after the other."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Followed:
     """One detector along one stream.
 
     Attributes:
-        data, category: of the photographs.
-        stream: what arrived.
+        data, category: data set and category of the photographs.
+        stream: the stream.
         setup: the detector.
-        runs: by strategy and seed, whatever their status.
+        runs: runs by strategy and seed, with any status.
     """
 
     data: str
@@ -39,18 +39,18 @@ class Followed:
 
     @property
     def strategies(self) -> list[str]:
-        """From doing nothing to training anew, updates between them by their budgets."""
+        """The strategies, from no learning over updates, ordered by budget, to training anew."""
         return sorted(self.runs, key=lambda each: (each != FROZEN, budget(each) is None, budget(each) or 0, each))
 
     def line(self, strategy: str, figure: Callable[[Steps], list[float | None]]) -> list[float | None]:
-        """Means over seeds of a figure after every step; None where no run, or not every run, has it."""
+        """Means over seeds of a figure after every step; None for a step if not every run has it, or none has."""
         found = [figure(record.steps) for record in self.runs[strategy].values() if record.status == DONE]
         steps = zip(*found, strict=True)
         return [None if None in at else sum(each or 0.0 for each in at) / len(at) for at in steps]
 
 
 def followed(results: Results) -> list[Followed]:
-    """All that the records have, streams of one name together."""
+    """All detectors along all streams of the records; streams with the same name are adjacent."""
     found: dict[tuple[Any, ...], dict[str, dict[int, Record]]] = {}
     for record in results.records:
         cell = record.cell
@@ -77,11 +77,11 @@ def on_all(name: str) -> Callable[[Steps], list[float | None]]:
 
 
 def forgetting(name: str) -> Callable[[Steps], list[float | None]]:
-    """What was lost on the test sets of earlier steps, after every step.
+    """The loss on the test sets of earlier steps, after every step.
 
-    Of each earlier set the best figure of all steps before less the present one, and the mean over the sets (Chaudhry
-    et al., Riemannian walk for incremental learning, ECCV 2018). Below zero where later steps have helped. The first
-    step has none.
+    For each earlier set it is the best figure of all steps before minus the present one; these are averaged over the
+    sets (Chaudhry et al., Riemannian walk for incremental learning, ECCV 2018). It is below zero if later steps have
+    helped. The first step has none.
     """
 
     def lost(steps: Steps) -> list[float | None]:
@@ -101,7 +101,7 @@ def _lost(steps: Steps, earlier: int, now: int, name: str) -> float | None:
 
 
 def measured(name: str, unit: float = 1.0) -> Callable[[Steps], list[float | None]]:
-    """What was measured at each step, in units of `unit`."""
+    """A measured quantity at each step, in units of `unit`."""
     return lambda steps: [step[name] / unit for step in steps]
 
 
@@ -111,7 +111,7 @@ def megabytes(name: str) -> Callable[[Steps], list[float | None]]:
 
 
 def step_names(stream: Stream) -> list[str]:
-    """The steps for people."""
+    """The display names of the steps."""
     if stream.of != CONDITIONS:
         return [plain(step) for step in stream.steps]
     return ["as taken" if step == PLAIN else step.replace("=", " ").replace("+", ", ") for step in stream.steps]
@@ -123,7 +123,7 @@ def stream_title(stream: Stream) -> str:
 
 
 def detector_name(results: Results, one: Followed) -> str:
-    """In a few words, with the products."""
+    """The detector in a few words, with the products."""
     setup = one.setup
     network = backbone_name(setup.backbone, setup.random_weights)
     details = results.details(setup)
@@ -135,11 +135,11 @@ def last_table(results: Results, group: Sequence[Followed], key: str) -> Table:
     columns = [Column("product", numeric=False, identity=True)]
     columns += [Column(name, numeric=False) for name in ("detector", "strategy")]
     columns += [Column(name, hint="on the test sets of all steps together") for name in ("pixel F1", "image AUROC")]
-    forgotten = "best earlier figure less the present one on the test sets of earlier steps"
+    forgotten = "best earlier figure minus the present one on the test sets of earlier steps"
     columns += [Column(f"forgetting, {name}", hint=forgotten) for name in ("pixel F1", "image AUROC")]
     columns += [Column("false alarms", hint="at the shipped threshold, on good test photographs of all steps")]
     columns += [Column("artifact", "MB"), Column("kept beside it", "MB", hint="state, or good photographs so far")]
-    columns += [Column("learning", "s", hint="of a processor, all steps"), Column("seeds")]
+    columns += [Column("learning", "s", hint="processor seconds of all steps"), Column("seeds")]
     table = Table(key, f"After the last step: {stream_title(group[0].stream)}", columns)
     for one in group:
         rows = []
@@ -184,7 +184,7 @@ def steps_table(results: Results, group: Sequence[Followed], key: str) -> Table:
     columns += [Column(name, numeric=False) for name in ("detector", "strategy", "figure")]
     columns += [Column("after step"), *(Column(f"{number} {name}") for number, name in enumerate(names, 1))]
     columns += [Column("all so far"), Column("kept beside it", "MB"), Column("learning", "s")]
-    intro = "Columns by number: the test set of that step alone. A field is empty before its step has come."
+    intro = "A numbered column has the test set of that step alone. A field is empty before its step."
     table = Table(key, "Step by step", columns, intro=intro)
     for one in group:
         for strategy in one.strategies:

@@ -1,4 +1,4 @@
-"""What the page says first."""
+"""The summary at the top of the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.tables import three_digits
 
 NEAR = 0.02
-"""Pixel F1 within which a cheaper detector is named beside the best."""
+"""Largest difference of pixel F1 at which a cheaper detector is named beside the best."""
 
 
 _ONE = {
@@ -24,7 +24,7 @@ _ONE = {
 
 
 def tiles(results: Results) -> list[tuple[str, str]]:
-    """Figures with their names."""
+    """The page's key figures with their names."""
     records = results.records
     counted = {
         "runs": len(records),
@@ -41,7 +41,7 @@ def tiles(results: Results) -> list[tuple[str, str]]:
 
 
 def findings(results: Results) -> list[str]:
-    """Sentences drawn from the figures, each on detectors that may be compared."""
+    """Sentences on the figures, each on detectors that may be compared."""
     found = []
     for data in results.data():
         at, categories, _ = points(results, data)
@@ -74,7 +74,7 @@ def findings(results: Results) -> list[str]:
 
 
 def warnings(results: Results) -> list[str]:
-    """What a reader must know before believing a figure."""
+    """Warnings that a reader needs before relying on a figure."""
     found = []
     random = [record for record in results.records if record.cell.random_weights and record.status == DONE]
     if random:
@@ -86,13 +86,13 @@ def warnings(results: Results) -> list[str]:
     gaps = sum(record.status != DONE for record in results.records)
     if gaps:
         found.append(
-            f"{gaps:,} runs gave no figures. They are shown as a dash with the reason, and count in no mean; see the "
+            f"{gaps:,} runs gave no figures. They are shown as a dash with the reason, and are in no mean. See the "
             "list of runs without figures."
         )
     if results.older:
         found.append(
-            f"{len(results.older):,} older runs of the same cells, with other data, weights or code, are in a list of "
-            "their own, and in no other table or figure."
+            f"{len(results.older):,} older runs of the same cells, with other data, weights or code, have a list of "
+            "their own. They are in no other table or figure."
         )
     return found
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from flawspot.benchmark.report.names import plain
 
 DASH = "–"
-"""Stands for a figure that is missing; never a zero."""
+"""The sign for a missing figure. Zero is never used for it."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Column:
     """A column.
 
     Attributes:
-        heading: its name.
-        unit: of its figures, shown small below the name.
-        numeric: right-aligned, and sorted by value.
+        heading: name of the column.
+        unit: unit of its figures, shown small below the name.
+        numeric: whether it is right-aligned and sorted by value.
         hint: a longer explanation.
-        identity: part of what names a row; does not scroll away where there is room.
+        identity: whether it is part of a row's name. Such columns do not scroll away if there is room.
     """
 
     heading: str
@@ -36,13 +36,13 @@ class Entry:
     """One field of a table.
 
     Attributes:
-        text: as shown; several lines where it holds line ends.
-        value: to sort by; None for a missing figure, which sorts last.
-        note: number of the footnote that says more, from 1.
-        hint: shown when pointed at.
-        strong: the best of its column.
-        shade: 0 to 1, how deep the field is tinted.
-        detail: a second line, small.
+        text: the shown text, of one or more lines.
+        value: value for sorting; None for a missing figure, which sorts last.
+        note: number of its footnote, from 1.
+        hint: tooltip.
+        strong: whether it is the best of its column.
+        shade: strength of the field's tint, 0 to 1.
+        detail: a second, small line.
     """
 
     text: str
@@ -59,10 +59,10 @@ class Table:
     """A table with footnotes.
 
     Attributes:
-        key: a name for links, of letters, digits and hyphens.
-        title: shown above.
-        columns, rows: of the same length each.
-        intro: what the figures are and how they were made.
+        key: name for links, of letters, digits and hyphens.
+        title: title above the table.
+        columns, rows: each row has as many entries as there are columns.
+        intro: text on what the figures are and how they were made.
         notes: the footnotes, in the order of their numbers.
     """
 
@@ -74,7 +74,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> int:
-        """The number of a footnote; the same text is not said twice."""
+        """The number of a footnote. Equal texts share one footnote."""
         if text not in self.notes:
             self.notes.append(text)
         return self.notes.index(text) + 1
@@ -84,7 +84,7 @@ class Table:
         return Entry(DASH, None, self.note(reason), reason)
 
     def markdown(self) -> str:
-        """As a Markdown table under a third-level heading, with the footnotes as a list below."""
+        """The table in Markdown under a third-level heading, with the footnotes as a list below."""
         lines = [f"### {escape_markdown(self.title)}", ""]
         if self.intro:
             lines += [escape_markdown(self.intro), ""]
@@ -108,7 +108,7 @@ def _field(entry: Entry) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """`text` so that Markdown, and the HTML it allows, shows it as it is."""
+    """`text` escaped, so that Markdown, and the HTML that it allows, shows it literally."""
     text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join("\\" + c if c in "\\`*_[]|~$" else c for c in text)
 
@@ -125,12 +125,12 @@ def number(value: float, digits: int = 3) -> Entry:
 
 
 def amount(value: float) -> Entry:
-    """A figure with three significant digits, and no fewer than all before the point."""
+    """A figure with three significant digits, or all digits before the point if there are more."""
     return Entry(three_digits(value), float(value))
 
 
 def three_digits(value: float) -> str:
-    """Such as 5,320, 341, 22.9, 5.11 or 0.0031."""
+    """A number with three significant digits, such as 5,320, 341, 22.9, 5.11 or 0.0031."""
     size = abs(value)
     if size >= 100 or value == 0:
         return f"{value:,.0f}"
@@ -146,7 +146,7 @@ def signed(value: float, digits: int = 3, unit: str = "") -> Entry:
 
 
 def mark_best(rows: Iterable[list[Entry]], column: int, largest: bool = True) -> None:
-    """Make the best figure of a column strong; all of them where several share it as shown."""
+    """Make the best figure of a column strong. If several look equal, all of them become strong."""
     chosen = [row for row in rows if isinstance(row[column].value, float)]
     if len(chosen) < 2:
         return

@@ -1,4 +1,4 @@
-"""What it costs on photographs as they are, and gains on varied ones, that a detector has learned to tolerate."""
+"""The cost of a tolerance on photographs as they are, and its gain on varied ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METRICS: tuple[tuple[str, str, Worst], ...] = (
     ("image_auroc", "image AUROC", min),
     ("pixel_f1_max", "pixel F1", min),
 )
-"""That are compared, and what is the worst of several."""
+"""The compared metrics, and for each the function that gives the worst of several values."""
 
 
 class Group(NamedTuple):
@@ -34,22 +34,21 @@ class Group(NamedTuple):
 
 
 def tolerant_data(results: Results) -> list[str]:
-    """The data sets on which a detector was tried that tolerates something."""
+    """The data sets with a detector that has a tolerance."""
     return list(dict.fromkeys(record.cell.data for record in results.records if record.cell.tolerate is not None))
 
 
 def tolerance_table(results: Results, data: str) -> Table:
-    """Every detector that tolerates something beside the same one that tolerates nothing, a row for each kind of
-    photographs."""
+    """Every detector with a tolerance beside the same one without, a row for each kind of photographs."""
     columns = [*IDENTITY, Column("photographs", numeric=False)]
     columns += [Column(f"{heading} {side}") for _, heading, _ in METRICS for side in ("without", "with")]
     table = Table(
         f"tolerance-{data_position(results, data)}",
         f"With and without what is tolerated, {data_name(data)}",
         [*columns, Column("categories")],
-        intro="At the shipped thresholds. Where photographs were corrupted at several severities, the worst of them is "
-        "shown: the most false alarms, the least of all else. Means over seeds, then over the categories that both "
-        "have done at every severity.",
+        intro="At the shipped thresholds. If photographs were corrupted at several severities, the worst value is "
+        "shown: the most false alarms, the smallest of every other figure. Means over seeds, then over the categories "
+        "that both have done at every severity.",
     )
     setups = {setup: None for condition in results.conditions for setup in results.setups(data, condition)}
     for setup in sorted((s for s in setups if s.tolerate is not None), key=lambda s: s.order):
@@ -59,8 +58,8 @@ def tolerance_table(results: Results, data: str) -> Table:
 
 
 def groups(results: Results, data: str, setup: Setup) -> list[Group]:
-    """The kinds of photographs on which a detector was tried. Contaminated and few training photographs are other
-    detectors, and no part of it."""
+    """The kinds of photographs on which a detector was tried. With contaminated or few training photographs it would
+    be another detector, so these are not included."""
     tried = [c for c in results.conditions if setup in results.setups(data, c)]
     stated = _stated(setup)
     found = [Group("as they are", (CLEAN,))] if CLEAN in tried else []
@@ -83,7 +82,7 @@ def _row(table: Table, results: Results, data: str, setup: Setup, group: Group) 
     for name, _, worst in METRICS:
         figures = [[_by_category(results, data, side, c, name) for c in group.conditions] for side in sides]
         done = [set.intersection(*map(set, of_side)) for of_side in figures]
-        # One that was never tried without says something nevertheless.
+        # A detector that was only run with the tolerance is shown too.
         shared = set.intersection(*(found for found in done if found)) if any(done) else set()
         common |= shared
         for side, of_side, found in zip(sides, figures, done, strict=True):
@@ -103,7 +102,7 @@ def _by_category(results: Results, data: str, setup: Setup, condition: Condition
 
 
 def _stated(setup: Setup) -> dict[str, float]:
-    """Severities by corruption; nothing where a newer flawspot has written what this one does not know."""
+    """Severities by corruption; empty if a newer flawspot has written a tolerance that this one does not know."""
     try:
         tolerance = as_tolerance(setup.tolerate)
     except ConfigurationError:

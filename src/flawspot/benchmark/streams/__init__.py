@@ -1,1 +1,1 @@
-"""Streams: categories or conditions that arrive one after the other, and what a detector does about them."""
+"""Streams: categories or conditions that arrive one after the other, and strategies of learning from them."""

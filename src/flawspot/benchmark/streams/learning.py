@@ -1,4 +1,4 @@
-"""What is done at each step of a stream: nothing, an update, or training anew."""
+"""The learning at each step of a stream: nothing, an update, or training anew."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Learned:
     Attributes:
         artifact: the detector.
         changed: whether this step made it.
-        artifact_bytes: of its file.
-        state_bytes: of the file of its state; 0 where it has none.
-        kept_bytes: of all that must be kept for the next step beside the artifact: the state, or the good photographs
+        artifact_bytes: bytes of its file.
+        state_bytes: bytes of its state's file; 0 without a state.
+        kept_bytes: bytes that must be kept for the next step besides the artifact: the state, or all good photographs
             so far.
     """
 
@@ -38,19 +38,19 @@ class Learned:
 
 
 class Learner:
-    """Follows the strategy of a run, step by step."""
+    """Learns step by step by the strategy of a run."""
 
     def __init__(self, task: Task, strategy: str, folder: Path) -> None:
-        """Args: `folder` holds artifacts and states while the run lasts."""
+        """Args: `folder` is for artifacts and states during the run."""
         self._task, self._strategy, self._folder = task, strategy, folder
         self._so_far: list[Path] = []
         self._last: tuple[Artifact, Path] | None = None
 
     def learn(self, new: Sequence[Path]) -> Learned:
-        """Do what the strategy says about the good photographs of the next step.
+        """Apply the strategy to the good photographs of the next step.
 
         Raises:
-            FlawspotError: it cannot be done.
+            FlawspotError: learning failed.
         """
         self._so_far += new
         megabytes, last = budget(self._strategy), self._last
@@ -60,7 +60,7 @@ class Learner:
             if last is not None and megabytes is not None:
                 self._last = self._updated(last[1], new, output), output
             else:
-                # No features are kept between steps, so that times are those of a user.
+                # No features are kept between steps, so that times are those that a user would have.
                 self._last = train_cell(self._task, together(self._so_far), output, state=megabytes), output
         assert self._last is not None  # one of the above has set it
         artifact, path = self._last

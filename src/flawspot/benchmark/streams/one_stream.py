@@ -34,13 +34,13 @@ from flawspot.runtime.detector import Detector, load
 
 
 def execute(task: Task) -> Record:
-    """Work on one run, of a stream or not, and tell how it ended: see `flawspot.benchmark.one_run.execute`."""
+    """Do one run, of a stream or not, and return its record: see `flawspot.benchmark.one_run.execute`."""
     return one_run.execute(task) if task.cell.stream is None else one_run.recorded(task, _measured)
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """What a detector says of a test set."""
+    """A detector's results on a test set."""
 
     scores: NDArray[np.float64]
     labels: NDArray[np.bool_]
@@ -49,7 +49,7 @@ class _Looked:
 
 
 def _measured(task: Task) -> dict[str, Any]:
-    """Everything of the run's record that comes of the work."""
+    """The result fields of the run's record."""
     cell = task.cell
     assert cell.stream is not None and cell.strategy is not None  # `execute` asks
     if task.missing:
@@ -92,7 +92,7 @@ def _followed(steps: Sequence[Step], learner: Learner, folder: Path) -> tuple[li
         learned = learner.learn(new)
         seconds, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
         detector = load(learned.artifact)
-        # A detector that has not changed says of earlier test sets what it said.
+        # An unchanged detector gives the same results on earlier test sets.
         if learned.changed:
             looked = [_looked(detector, each) for each in steps[:number]]
         looked.append(_looked(detector, step))
@@ -123,7 +123,7 @@ def _looked(detector: Detector, step: Step) -> _Looked:
 
 
 def _figures(looked: Sequence[_Looked], threshold: float) -> Metrics:
-    """Of several test sets as of one; at pixel level where all of them have masks."""
+    """Figures of several test sets together; also at pixel level if all of them have masks."""
     scores = np.concatenate([each.scores for each in looked])
     labels = np.concatenate([each.labels for each in looked])
     curves = None

@@ -1,4 +1,4 @@
-"""What a run costs in trainings and tests, as many as its stream has steps."""
+"""The trainings and tests of a run, one for each step of its stream."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from flawspot.benchmark.streams.stream import ANEW, CONDITIONS, FROZEN
 
 
 def passes(cell: Cell, train: int, test: int) -> list[tuple[int, int]]:
-    """How many photographs are learned from and tested on, training by training; an update counts as one.
+    """Numbers of training and test photographs, for each training. An update counts as a training.
 
     Args:
-        cell: of a run, of a stream or not.
-        train, test: photographs of the product; of a stream of categories, of each of them.
+        cell: cell of a run, of a stream or not.
+        train, test: numbers of photographs of the product, or of each category of a stream.
     """
     stream = cell.stream
     if stream is None:

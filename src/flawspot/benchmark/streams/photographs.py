@@ -1,4 +1,4 @@
-"""The photographs of a stream: what arrives at each step to learn from, and what is tested on."""
+"""The photographs of a stream: training and test photographs of each step."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _STREAM = 3
 
 @dataclass(frozen=True)
 class Step:
-    """What comes with a step of a stream.
+    """The photographs of a step of a stream.
 
     Attributes:
         name: the condition, or the category.
         folder: the good photographs that arrive, and the test photographs.
-        severities: of the corruptions that all of them have; empty for none.
-        seed: of the corruptions.
+        severities: severities of the corruptions of all photographs; empty for none.
+        seed: seed of the corruptions.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Step:
     seed: int
 
     def alteration(self) -> Alteration | None:
-        """What is done to a test photograph; None for nothing."""
+        """The alteration of a test photograph; None for none."""
         if not self.severities:
             return None
 
@@ -55,7 +55,7 @@ class Step:
         return alter
 
     def arrived(self, place: Path) -> tuple[Path, ...]:
-        """The good photographs as files; corrupted ones are written into the folder `place`.
+        """The good photographs as files. Corrupted ones are written into the folder `place`.
 
         Raises:
             ImageError: one cannot be read.
@@ -80,7 +80,7 @@ def steps_of(cell: Cell, stream: Stream, source: DataSource) -> list[Step]:
     """The steps of a stream on a data set.
 
     Raises:
-        DataError: a product is not there, or has too few good photographs to be divided.
+        DataError: a product is missing, or has too few good photographs to divide.
     """
     if stream.of == CATEGORIES:
         return [Step(category, source.open(category), {}, cell.seed) for category in stream.steps]
@@ -97,6 +97,6 @@ def steps_of(cell: Cell, stream: Stream, source: DataSource) -> list[Step]:
 
 
 def together(paths: Sequence[Path]) -> ImageFolder:
-    """Files of good photographs as what can be learned from."""
+    """A folder of good photographs for training, from their files."""
     root = Path(os.path.commonpath([path.absolute().parent for path in paths]))
     return ImageFolder(root.name, root, tuple(path.absolute() for path in paths), ())

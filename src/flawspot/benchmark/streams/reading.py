@@ -1,4 +1,4 @@
-"""Streams and strategies in the file of a grid."""
+"""Reads streams and strategies from the file of a grid."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _EXAMPLE = "none, noise=2 or brightness=2+noise=1"
 
 
 def crossed(found: Mapping[str, Entry], corruptions: Sequence[str]) -> list[tuple[Stream | None, str | None]]:
-    """Every stream with every strategy, and (None, None) where cells without a stream are wanted too.
+    """Every stream with every strategy, and (None, None) if cells without a stream are wanted too.
 
     Args:
-        found: the keys of the grid; without `streams` there are none.
-        corruptions: names of those that there are.
+        found: the keys of the grid. Without the key `streams` there are no streams.
+        corruptions: names of the known corruptions.
 
     Raises:
         ConfigurationError: names the line.
@@ -69,7 +69,7 @@ def read_stream(entry: Entry, corruptions: Sequence[str]) -> Stream | None:
 
     Args:
         entry: ``none``, or a name with ``steps`` or ``categories``.
-        corruptions: names of those that there are.
+        corruptions: names of the known corruptions.
 
     Raises:
         ConfigurationError: names the line.
@@ -96,7 +96,7 @@ def read_stream(entry: Entry, corruptions: Sequence[str]) -> Stream | None:
 
 
 def read_strategy(entry: Entry) -> str:
-    """A strategy as `flawspot.benchmark.streams.stream` has it: ``update`` without a number has the usual budget.
+    """A strategy of `flawspot.benchmark.streams.stream`. ``update`` without a number has the default budget.
 
     Raises:
         ConfigurationError: names the line.
@@ -130,5 +130,5 @@ def _condition(entry: Entry, corruptions: Sequence[str]) -> str:
                 f"{', '.join(corruptions)}"
             )
         found[name] = int(severity)
-    # Sorted, for they come about in an order of their own, whatever was written.
+    # Sorted, because they are applied in a fixed order, whatever the order in the file.
     return "+".join(f"{name}={severity}" for name, severity in sorted(found.items()))

@@ -1,17 +1,17 @@
-"""What arrives, and what is done about it, as a cell of the grid says it. No torch is needed."""
+"""Streams and strategies, as in a cell of the grid. No torch is needed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 CONDITIONS, CATEGORIES = "conditions", "categories"
-"""What the steps of a stream are."""
+"""Kinds of steps of a stream."""
 PLAIN = "none"
 """The condition of photographs as they were taken."""
 
 FROZEN, UPDATE, ANEW = "frozen", "update", "anew"
-"""What is done at every step after the first: nothing; the detector is updated from the new good photographs alone; a
-detector is trained on all good photographs so far."""
+"""Strategies for every step after the first: do nothing; update the detector from only the new good photographs; train
+a detector on all good photographs so far."""
 STRATEGIES = (FROZEN, UPDATE, ANEW)
 
 
@@ -20,9 +20,9 @@ class Stream:
     """Good photographs that arrive in steps.
 
     Attributes:
-        name: for tables and figures; no result depends on it.
-        of: `CONDITIONS`: the good photographs of a product are divided at random, and each part arrives under a
-            condition of its own; or `CATEGORIES`: products of a data set arrive one after the other.
+        name: name for tables and figures; no result depends on it.
+        of: `CONDITIONS`: the good photographs of a product are divided at random, and each part arrives under its own
+            condition; or `CATEGORIES`: products of a data set arrive one after the other.
         steps: conditions, such as ``none``, ``noise=2`` or ``brightness=2+noise=1``; or categories. At least two.
     """
 
@@ -31,7 +31,7 @@ class Stream:
     steps: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Its name, by which rules know it."""
+        """The stream's name, for rules."""
         return self.name
 
     @property
@@ -49,22 +49,22 @@ def severities(condition: str) -> dict[str, int]:
 
 
 def with_budget(megabytes: int) -> str:
-    """The strategy of updates whose state may take so many megabytes for features."""
+    """The strategy of updates with a budget of `megabytes` for the features in the state."""
     return f"{UPDATE}={megabytes}"
 
 
 def budget(strategy: str) -> int | None:
-    """The megabytes of `with_budget`; None of any other strategy."""
+    """The megabytes of `with_budget`; None for any other strategy."""
     name, _, megabytes = strategy.partition("=")
     return int(megabytes) if name == UPDATE else None
 
 
 def for_people(strategy: str) -> str:
-    """What a strategy is called in tables and figures."""
+    """A strategy's name in tables and figures."""
     megabytes = budget(strategy)
     return strategy if megabytes is None else f"update, {megabytes} MB"
 
 
 def one_after_the_other(categories: tuple[str, ...]) -> str:
-    """What the categories of a stream are called together."""
+    """A common name for the categories of a stream."""
     return " then ".join(categories)

@@ -25,12 +25,12 @@ _LAST = 3
 
 @dataclass(frozen=True)
 class _Linear:
-    """Vectors of W components.
+    """Vectors of W components, linear in features and position.
 
     Attributes:
-        parts: by the value that they are computed in: pieces, and the (C, W) matrix that they are multiplied with.
+        parts: for each value that contributes: its pieces, and the (C, W) matrix that multiplies them.
         bias: (W,).
-        along, across: (G, W) of the row and the column; None where they do not matter.
+        along, across: (G, W), contributions of the row and the column; None if there are none.
     """
 
     parts: dict[str, tuple[tuple[Piece, ...], Floats]]
@@ -39,13 +39,13 @@ class _Linear:
     across: Floats | None = None
 
     def columns(self, change: Callable[[Floats], Floats]) -> _Linear:
-        """With other components."""
+        """The vectors with changed components."""
         parts = {name: (pieces, change(matrix)) for name, (pieces, matrix) in self.parts.items()}
         return _Linear(parts, change(self.bias[None])[0])
 
 
 def centre_distance(state: Reading, node: Node) -> bool:
-    """The first of some distances times the first of the softmax of their negatives."""
+    """Recognize the first of some distances times the first of the softmax of their negatives."""
     graph = state.graph
     certain, first = (graph.maker(name, "Gather") for name in node.inputs)
     soft = None if certain is None else graph.maker(certain.inputs[0], "Softmax")
@@ -76,7 +76,7 @@ def centre_distance(state: Reading, node: Node) -> bool:
 
 
 def _difference(state: Reading, name: str) -> tuple[str, Table] | None:
-    """Of a squared length: the value that a row is taken from, and the rows."""
+    """For a squared length: the value from which a row is subtracted, and the rows."""
     graph = state.graph
     total = behind(graph, name, "Unsqueeze")
     squared = None if total is None or total.operator != "ReduceSum" else graph.square_of(total.inputs[0])
@@ -92,7 +92,7 @@ def _linear(state: Reading, name: str) -> _Linear | None:
     node = state.graph.maker(name)
     if node is None:
         return None
-    if node.operator in ("Resize", "Reshape"):  # interpolated, and rearranged for that
+    if node.operator in ("Resize", "Reshape"):  # an interpolation, or a rearrangement for one
         return _linear(state, node.inputs[0])
     if node.operator == "MatMul" and _interpolates(state.graph.constant(node, 0)):
         return _linear(state, node.inputs[1])
@@ -109,12 +109,12 @@ def _linear(state: Reading, name: str) -> _Linear | None:
 
 
 def _interpolates(matrix: NDArray[Any] | None) -> bool:
-    """Whether a (G, length) matrix interpolates linearly between the centres of places."""
+    """Whether a (G, length) matrix interpolates linearly between the centres of positions."""
     return matrix is not None and matrix.ndim == 2 and np.allclose(matrix, linear_weights(*matrix.shape), atol=1e-6)
 
 
 def linear_weights(size: int, length: int) -> Floats:
-    """(size, length): how each of `size` places lies between the nearest two of `length`; rows sum to 1."""
+    """(size, length): weights of the nearest two of `length` positions for each of `size`. Rows sum to 1."""
     centres = np.clip((np.arange(size)[:, None] + 0.5) * length / size - 0.5, 0, length - 1)
     weights: Floats = np.maximum(1 - np.abs(np.arange(length) - centres), 0).astype(np.float32)
     return weights

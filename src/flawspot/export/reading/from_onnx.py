@@ -64,7 +64,7 @@ _SHAPES = ("Shape", "Concat", "Expand", "Slice", "Reshape", "Transpose", "Cast",
 
 
 def _why(state: Reading) -> str:
-    """The first operator among the convolutions without a form; or else that the head is unknown."""
+    """The reason: the first operator without a form among the convolutions, otherwise that the head is unknown."""
     nodes = state.graph.nodes
     last = max((place for place, node in enumerate(nodes) if node.operator == "Conv"), default=-1)
     for node in nodes[: last + 1]:
@@ -100,7 +100,7 @@ def _quantized(state: Reading, name: str) -> tuple[str, Quantization] | None:
 
 
 def _weights(state: Reading, name: str) -> tuple[NDArray[Any], Floats | None] | None:
-    """Constants, and their scales where they are stored in whole numbers."""
+    """Constants, and their scales if they are stored in whole numbers."""
     table = state.table(name)
     if table is None:
         return None

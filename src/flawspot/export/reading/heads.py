@@ -1,4 +1,4 @@
-"""Heads by their structure: what turns features into a map, told by the operators that do it."""
+"""Recognizes heads, which turn features into a map, by the structure of their operators."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TINY = 1e-10
 
 
 def _product(state: Reading, node: Node) -> bool:
-    """Of two maps; or half a squared length, which ends a distance of directions."""
+    """A product of two maps; or half a squared length, the end of a distance of directions."""
     if len(node.inputs) != 2:
         return False
     first, second = (state.products.get(name) for name in node.inputs)
@@ -63,7 +63,7 @@ def _direction_distance(state: Reading, node: Node) -> bool:
 
 
 def _sum_of_maps(state: Reading, node: Node) -> bool:
-    """Of two maps of one channel, such as two students' distances."""
+    """A sum of two maps of one channel, such as two students' distances."""
     a, b = (state.tensors.get(name) for name in node.inputs)
     if a is None or b is None or a.channels != 1 or a.quantization is not None or b.quantization is not None:
         return False
@@ -74,7 +74,7 @@ def _sum_of_maps(state: Reading, node: Node) -> bool:
 
 
 def _multiple(state: Reading, node: Node) -> bool:
-    """Of a map of one channel by a number: what enlarges it takes the number in."""
+    """A map of one channel times a number. The number becomes part of the enlargement."""
     x, factor = state.tensors.get(node.inputs[0]), state.graph.scalar(node, 1)
     if x is None or x.channels != 1 or x.quantization is not None or factor is None:
         return False
@@ -83,7 +83,7 @@ def _multiple(state: Reading, node: Node) -> bool:
 
 
 def _direction(graph: Graph, name: str) -> str | None:
-    """What is divided by its length."""
+    """The value that is divided by its length."""
     quotient = graph.maker(name, "Div")
     if quotient is None:
         return None
@@ -103,7 +103,7 @@ def _over_channels(graph: Graph, node: Node) -> bool:
 
 
 def _axes(graph: Graph, node: Node) -> tuple[int, ...]:
-    """That a node reduces."""
+    """The axes that a node reduces."""
     axes = graph.constant(node, 1)
     return node.wholes("axes", ()) if axes is None else tuple(axes.ravel().tolist())
 
@@ -158,8 +158,8 @@ def _gaussian(state: Reading, node: Node) -> bool:
 
 
 def _bands(state: Reading, name: str) -> tuple[tuple[Table, ...], str] | None:
-    """The rows of a lower triangular matrix, band by band, and what they are multiplied with: (P, d, N) vectors behind
-    them, or (P, N, d) before them, turned."""
+    """The bands of a lower triangular matrix, and the vectors that they multiply: (P, d, N) after the bands, or
+    (P, N, d) before transposed bands."""
     graph = state.graph
     joined = graph.maker(name, "Concat")
     names = (name,) if joined is None else joined.inputs
@@ -184,7 +184,7 @@ def _bands(state: Reading, name: str) -> tuple[tuple[Table, ...], str] | None:
 
 
 def _reshaped(state: Reading, node: Node) -> bool:
-    """A map of one channel, whose positions stood in a row."""
+    """A map of one channel from a list of positions."""
     tensor = state.tensors.get(node.inputs[0])
     if tensor is None or tensor.channels != 1:
         return False
@@ -193,12 +193,12 @@ def _reshaped(state: Reading, node: Node) -> bool:
 
 
 def _rooted(state: Reading, node: Node) -> bool:
-    """A distance ends in a square root."""
+    """The square root at the end of a distance."""
     return _gaussian(state, node) or nearest_neighbour(state, node)
 
 
 def _turned(state: Reading, node: Node) -> bool:
-    """Places that stood cell by cell, which is no matter of the form."""
+    """A reordering of positions from cell by cell, which the form does not need."""
     tensor = state.tensors.get(node.inputs[0])
     if tensor is None or tensor.channels != 1 or node.wholes("perm", ()) != (0, 1, 3, 2, 4):
         return False

@@ -1,4 +1,4 @@
-"""Recognizes the distance to the nearest row of a bank, however the graph finds that row."""
+"""Recognizes the distance to the nearest row of a bank, for any way in which the graph finds that row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HALF = -0.5
 
 @dataclass(frozen=True)
 class _Part:
-    """What one resolution adds to the squared distance."""
+    """The contribution of one resolution to the squared distance."""
 
     pieces: tuple[Piece, ...]
     mean: Floats
@@ -29,7 +29,7 @@ class _Part:
 
 
 def nearest_neighbour(state: Reading, node: Node) -> bool:
-    """The root of a sum of squared differences from rows that were gathered; the finest resolution stands first."""
+    """The root of a sum of squared differences from gathered rows, the finest resolution first."""
     found = [_part(state, name) for name in _terms(state.graph, node.inputs[0])]
     parts = [part for part in found if part is not None]
     if not parts or len(parts) != len(found):
@@ -50,7 +50,7 @@ def nearest_neighbour(state: Reading, node: Node) -> bool:
 
 
 def _terms(graph: Graph, name: str) -> list[str]:
-    """What is added up, in that order."""
+    """The terms of a sum, in order."""
     terms: list[str] = []
     while (node := graph.maker(name, "Add")) is not None:
         terms.insert(0, node.inputs[1])
@@ -59,7 +59,7 @@ def _terms(graph: Graph, name: str) -> list[str]:
 
 
 def _part(state: Reading, name: str) -> _Part | None:
-    """``sum((v - mean - row)^2)``; of several rows perhaps the smallest."""
+    """``sum((v - mean - row)^2)``, or the smallest of these over several rows."""
     graph = state.graph
     least = graph.maker(name, "ReduceMin")
     total = graph.maker(name if least is None else least.inputs[0], "ReduceSum")
@@ -82,8 +82,8 @@ def _part(state: Reading, name: str) -> _Part | None:
 
 
 def _rows(state: Reading, name: str) -> tuple[Table, str] | None:
-    """The rows that are gathered from, and the value that says which: of floats with their squared lengths, of half
-    floats, or of whole numbers with a step for each channel."""
+    """The table of gathered rows, and the value with their indices. Rows are floats with their squared lengths, half
+    floats, or whole numbers with a step for each channel."""
     graph = state.graph
     product = graph.maker(name, "Mul")
     augmented = product is not None and graph.scalar(product, 1) == _HALF
@@ -103,7 +103,7 @@ def _rows(state: Reading, name: str) -> tuple[Table, str] | None:
 
 
 def behind(graph: Graph, name: str, *passed: str) -> Node | None:
-    """The operator behind those that only move numbers."""
+    """The operator found after skipping those that only move numbers."""
     node = graph.maker(name)
     while node is not None and node.operator in passed:
         node = graph.maker(node.inputs[0])
@@ -122,10 +122,9 @@ def pieces_behind(state: Reading, name: str) -> tuple[Piece, ...] | None:
 
 
 def _parents(graph: Graph, place: int, part: _Part, below: _Part) -> NDArray[np.int64] | None:
-    """The row of the next level for each of this one.
+    """The row of the next coarser level for each row of this one.
 
-    The finest rows stand block by block, as often as there are rows in a block; those of other levels are named by a
-    constant.
+    The finest rows are ordered by place in the block, then by block. Other levels have a constant with the indices.
     """
     if place == 0:
         return np.arange(len(part.rows.numbers)) % len(below.rows.numbers)

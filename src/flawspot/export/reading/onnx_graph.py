@@ -1,6 +1,6 @@
 """The graph of an ONNX file, its operators and constants, read without the onnx package.
 
-What is read has passed `flawspot.runtime.onnx_checks`, so that sizes are bounded and tensors lie in the file.
+The file has passed `flawspot.runtime.onnx_checks`, so sizes are bounded and tensors are inside the file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TYPES: dict[int, type[np.generic]] = {
 }
 """Of TensorProto.DataType."""
 _KINDS = {8: 2, 16: 4, 32: 1}
-"""Of values of so many bits: uint8, uint16 and float32."""
+"""ONNX's type numbers by bits: uint8, uint16 and float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +61,12 @@ class Node:
 
 
 class Graph:
-    """The operators in their order, which is that of the file, and the constants by name.
+    """The operators in the order of the file, and the constants by name.
 
     Attributes:
-        nodes: all of them.
-        constants: initializers, what Constant operators hold, and matrices that are turned.
-        uses: how many operators read each value.
+        nodes: all operators.
+        constants: initializers, values of Constant operators, and transposed matrices.
+        uses: number of operators that read each value.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -99,14 +99,14 @@ class Graph:
                 self.constants[name] = value
 
     def _turn_matrices(self) -> None:
-        """Exporters leave a large matrix once in the file, and turn it where it is read."""
+        """Transpose constants. Exporters store a large matrix once, and transpose it where it is read."""
         for node in self.nodes:
             matrix = self.constants.get(node.inputs[0]) if node.operator == "Transpose" else None
             if matrix is not None and matrix.ndim == 2 and node.wholes("perm", (1, 0)) == (1, 0):
                 self.constants[node.outputs[0]] = matrix.T
 
     def maker(self, name: str, operator: str | None = None) -> Node | None:
-        """The operator that computes a value, if it is of that kind."""
+        """The operator that computes a value, if it has the given type."""
         node = self._makers.get(name)
         return node if node is not None and operator in (None, node.operator) else None
 
@@ -116,11 +116,11 @@ class Graph:
         return readers[0] if len(readers) == 1 else None
 
     def constant(self, node: Node, place: int) -> NDArray[Any] | None:
-        """The constant that an operator reads at `place`; None where it is none."""
+        """The constant that an operator reads at `place`; None if it is not a constant."""
         return self.constants.get(node.inputs[place]) if place < len(node.inputs) else None
 
     def scalar(self, node: Node, place: int) -> float | None:
-        """The same of one number."""
+        """The constant at `place` as a number; None if it is not a single number."""
         value = self.constant(node, place)
         return float(value.ravel()[0]) if value is not None and value.size == 1 else None
 
@@ -134,17 +134,17 @@ class Graph:
 
 
 def with_outputs(model: bytes, codes: dict[str, int]) -> bytes:
-    """The model with more outputs, so that what lies within can be seen.
+    """The model with inner values as further outputs.
 
     Args:
         model: an ONNX model.
-        codes: names of its values, and of how many bits they are: 8 or 16, or 32 for float32.
+        codes: names of its values, with their bits: 8 or 16, or 32 for float32.
     """
     infos = []
     for name, bits in codes.items():
         kind = bytes([1 << 3 | VARINT, _KINDS[bits]])
         infos.append(delimited(12, delimited(1, name.encode()) + delimited(2, delimited(1, kind))))
-    # Messages of which a file holds two are one: lists follow each other (protobuf.dev, "Last One Wins").
+    # Two messages for one field are merged, and their lists concatenated (protobuf.dev, "Last One Wins").
     return model + delimited(7, b"".join(infos))
 
 
@@ -208,7 +208,7 @@ def _tensor(message: memoryview) -> tuple[str, NDArray[Any]]:
     dtype = np.dtype(_TYPES[kind])
     if raw:
         values = np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype)
-    elif kind == 10:  # as whole numbers of 16 bits
+    elif kind == 10:  # stored as whole numbers of 16 bits
         values = np.array(whole, np.uint16).view(np.float16)
     else:
         values = np.array(floats or whole, dtype)

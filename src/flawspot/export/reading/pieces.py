@@ -1,4 +1,4 @@
-"""Vectors that are made of channels of several tensors, at each place of a grid."""
+"""Vectors composed of channels of several tensors, at each position of a grid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _gathered(state: Reading, node: Node) -> bool:
 
 
 def _repeated(state: Reading, node: Node) -> bool:
-    """Nearest neighbours over a finer grid, whose size the distance that follows says."""
+    """Repetition over a finer grid. The distance that follows gives its size."""
     pieces = pieces_of(state, node.inputs[0])
     of_corners = node.text("coordinate_transformation_mode", "half_pixel") == "asymmetric"
     if pieces is None or node.text("mode", "nearest") != "nearest" or not of_corners:
@@ -46,7 +46,7 @@ def _joined(state: Reading, node: Node) -> bool:
 
 
 def _averaged(state: Reading, node: Node) -> bool:
-    """Means of 3 x 3 places."""
+    """Means of 3 x 3 positions."""
     found = state.readable(node.inputs[0])
     same = {"kernel_shape": (3, 3), "pads": (1, 1, 1, 1), "strides": (1, 1)}
     if found is None or any(node.wholes(name, ()) != value for name, value in same.items()):
@@ -58,9 +58,9 @@ def _averaged(state: Reading, node: Node) -> bool:
 
 
 def standardised(state: Reading, node: Node) -> bool:
-    """Each channel of a vector times a number of its own: units of its pieces, even of those in floats.
+    """Each channel of a vector times its own number. The numbers become units of the pieces, also of those in floats.
 
-    Means of 3 x 3 places, zeros beyond the border, may be taken before or after.
+    Means of 3 x 3 positions, with zeros beyond the border, may come before or after.
     """
     numbers, pieces = state.graph.constant(node, 1), state.pieces.get(node.inputs[0])
     if numbers is None or pieces is None:

@@ -1,4 +1,4 @@
-"""The state of reading a graph: which of its values are known, and what they are."""
+"""The state of reading a graph: its known values and their meanings."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _UNSIGNED = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
 
 @dataclass
 class Reading:
-    """How far the graph has been read.
+    """How far the graph has been read. Most attributes are indexed by the names of values.
 
     Attributes:
-        tensors: by the name of the float value that they stand for; quantized ones are read by dequantizing.
-        codes: by the name of the value that holds whole numbers.
-        pixels: (3, 256), what a value that depends on the photograph's pixel alone is for each of theirs.
-        arithmetic: of those values, what was done to the pixel: operators, and the numbers they take.
-        weights: values that depend on the photograph's height and width alone.
-        scaled: of values that are a tensor of codes in units of its channels.
-        pieces: of values that gather channels of several tensors.
-        multiples: of values that are a map of one channel times a number.
-        halves: of ``rows @ x``: the tensor and the rows.
-        products: of values that are products of enlarged maps.
-        done: values that were read together with an operator before theirs.
-        unknown: operators that have no form, in their order.
+        tensors: tensors by the name of their float value; quantized ones are read by dequantizing.
+        codes: tensors by the name of the value with whole numbers.
+        pixels: (3, 256), results for all pixel values, for values that depend only on the photograph's pixel.
+        arithmetic: for these values, the operators that were applied to the pixel, with their numbers.
+        weights: values that depend only on the photograph's height and width.
+        scaled: values that are a tensor of codes in units of its channels.
+        pieces: values that gather channels of several tensors.
+        multiples: values that are a map of one channel times a number.
+        halves: values ``rows @ x``: the tensor and the rows.
+        products: values that are products of enlarged maps.
+        done: values that were read together with an earlier operator.
+        unknown: operators that have no form, in order.
     """
 
     graph: Graph
@@ -53,13 +53,13 @@ class Reading:
         self.pixels["image"] = np.tile(np.arange(256, dtype=np.float32), (3, 1))
 
     def add(self, operation: Operation, name: str) -> None:
-        """Put an operation last, whose result is the float value `name`."""
+        """Append an operation whose result is the float value `name`."""
         self.operations.append(operation)
         self.tensors[name] = operation.y
         self.done.add(name)
 
     def floats(self, name: str) -> Tensor | None:
-        """The tensor of a value, in float32: dequantized first where it is quantized."""
+        """The tensor of a value in float32, dequantized if necessary."""
         tensor = self.tensors.get(name)
         if tensor is None and name in self.pixels:
             y = Tensor(name, 3, self.input_size, self.input_size)
@@ -73,7 +73,7 @@ class Reading:
         return plain
 
     def readable(self, name: str) -> tuple[Tensor, Units | None] | None:
-        """A tensor as a head reads it: of floats or of 8 bits, and then perhaps with units; None for other values."""
+        """A tensor that a head can read: of floats, or of 8 bits, perhaps with units; None for other values."""
         if name in self.scaled:
             return self.scaled[name]
         tensor = self.tensors.get(name)
@@ -82,7 +82,7 @@ class Reading:
         return None if tensor is None else (tensor, None)
 
     def in_units(self, node: Node) -> bool:
-        """Read a product or sum of a tensor of codes with one number for each channel: its units."""
+        """Read a product or sum of a tensor of codes with one number for each channel, which become its units."""
         numbers = self.graph.constant(node, 1)
         tensor, units = self.scaled.get(node.inputs[0], (self.tensors.get(node.inputs[0]), None))
         if numbers is None or tensor is None or numbers.shape != (1, tensor.channels, 1, 1):
@@ -95,14 +95,14 @@ class Reading:
         return True
 
     def quantization(self, node: Node) -> Quantization | None:
-        """Of a QuantizeLinear or DequantizeLinear with one scale and unsigned codes."""
+        """The quantization of a QuantizeLinear or DequantizeLinear with one scale and unsigned codes."""
         scale, zero = self.graph.scalar(node, 1), self.graph.constant(node, 2)
         if scale is None or zero is None or zero.size != 1 or zero.dtype not in _UNSIGNED:
             return None
         return Quantization(float(np.float32(scale)), int(zero.ravel()[0]), _UNSIGNED[zero.dtype])
 
     def table(self, name: str) -> Table | None:
-        """A constant of the head in the form in which it is stored."""
+        """A constant of the head in its stored form."""
         if name in self.graph.constants:
             return Table(self.graph.constants[name])
         cast = self.graph.maker(name, "Cast")

@@ -1,4 +1,4 @@
-"""The distance to the nearest centres in operators of TensorFlow Lite, which has none for several at once here."""
+"""The distance to the nearest centres in TensorFlow Lite operators, none of which finds several centres at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NEVER = -3e38
 
 
 def write_centres(writing: Writing, operation: CentreDistance, step: int) -> None:
-    """One nearest centre after the other, each left out when the next is looked for."""
+    """Find the nearest centres one after the other. Each is excluded from the search for the next."""
     model, y = writing.model, operation.y
     centres = operation.centres.values()
     count, width = centres.shape
@@ -38,7 +38,7 @@ def write_centres(writing: Writing, operation: CentreDistance, step: int) -> Non
 
 
 def _interpolated(writing: Writing, operation: CentreDistance, width: int) -> Value:
-    """The vectors at all places: products are taken at each piece's own resolution, for they are linear."""
+    """The vectors at all positions. They are linear, so products are taken at each piece's own resolution."""
     model, y = writing.model, operation.y
     shape = (1, y.height, y.width, width)
     size = model.constant(np.array([y.height, y.width], np.int32), HEAD)
@@ -63,7 +63,7 @@ def _zeros(writing: Writing, width: int) -> Value:
 
 
 def _without(writing: Writing, near: Value, chosen: Value) -> Value:
-    """Without the centre that was chosen at each place."""
+    """The values without the chosen centre at each position."""
     model, count = writing.model, near.shape[3]
     numbers = model.constant(np.arange(count, dtype=np.int32).reshape(1, 1, 1, -1), HEAD)
     shape = (*chosen.shape, 1)

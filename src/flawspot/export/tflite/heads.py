@@ -1,4 +1,4 @@
-"""What turns features into a map, in operators of TensorFlow Lite, in floats."""
+"""Heads, which turn features into a map, in TensorFlow Lite operators on floats."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_direction(writing: Writing, operation: DirectionDistance, step: int) -
 
 
 def write_gaussian(writing: Writing, operation: GaussianDistance, step: int) -> None:
-    """The length of scaled, or turned and scaled, differences from the mean of each place."""
+    """The length of the whitened difference from the mean at each position."""
     model, y = writing.model, operation.y
     count = len(operation.mean.numbers)
     mean, scale = operation.mean.values().T, None
@@ -63,7 +63,7 @@ def write_gaussian(writing: Writing, operation: GaussianDistance, step: int) -> 
 
 
 def _whitened(writing: Writing, value: Value, bands: Sequence[Floats]) -> Value:
-    """Band by band of a triangle, which reads no more of the vector than it needs."""
+    """Multiply with a triangular matrix band by band. A band reads only the part of the vector that it needs."""
     model = writing.model
     places, count = int(np.prod(value.shape[:3])), value.shape[3]
     flat = _reshaped(writing, value, (places, 1, count))
@@ -79,9 +79,9 @@ def _whitened(writing: Writing, value: Value, bands: Sequence[Floats]) -> Value:
 
 
 def write_nearest(writing: Writing, operation: NearestNeighbour, step: int) -> None:
-    """The row of the largest ``v row - |row|^2 / 2`` is the nearest; its distance is then computed from the difference.
+    """The row with the largest ``v row - |row|^2 / 2`` is the nearest. Its distance is computed from the difference.
 
-    Rows whose coarser parts are shared are written out.
+    Rows that share their coarser parts are written out in full.
     """
     model, y = writing.model, operation.y
     rows_of_bank = [level.rows.values() for level in operation.levels]
@@ -96,7 +96,7 @@ def write_nearest(writing: Writing, operation: NearestNeighbour, step: int) -> N
     pieces = [piece for level in operation.levels for piece in level.pieces]
     lengths = (-0.5 * (bank.astype(np.float64) ** 2).sum(1)).astype(np.float32)
     parts = []
-    for rows in strips(writing, y.height, _FLOAT * y.width * max(bank.shape) // 2):  # less of it is kept at once
+    for rows in strips(writing, y.height, _FLOAT * y.width * max(bank.shape) // 2):  # so that less is in memory at once
         value = vectors(writing, pieces, y.height, y.width, rows)
         value = model.apply("SUB", [value, model.constant(mean, HEAD)], value.shape)
         inputs = [value, model.constant(bank, HEAD), model.constant(lengths, HEAD)]
@@ -107,7 +107,7 @@ def write_nearest(writing: Writing, operation: NearestNeighbour, step: int) -> N
 
 
 def write_product(writing: Writing, operation: MapProduct) -> None:
-    """The map, strip by strip of its rows, and its maximum, which are the model's outputs."""
+    """The map, in strips of rows, and its maximum. These are the model's outputs."""
     model, size = writing.model, operation.y.width
     turned = [_turned(writing, writing.values[factor.x.name]) for factor in operation.factors]
     parts = []

@@ -20,23 +20,23 @@ _PART = "preprocessing"
 _CHANNELS = 3
 _PIXELS = np.arange(256, dtype=np.float64)
 _TURNS = 60
-"""Of a search by thirds, after which nothing changes any more."""
+"""Iterations of a ternary search, after which nothing changes."""
 _MOST_WEIGHT, _LEAST_WEIGHT, _AROUND = 127, 63, 2
 _NEARBY, _TRIED = 1e-5, range(-6, 7)
-"""Weights, biases around the best, and slopes around the best, in shares of it, that are tried."""
+"""Slopes that are tried around the best one: their relative distance, and their positions."""
 _LINEAR = 1e-6
-"""How far a table may be from a line, in shares of its largest value."""
+"""Largest difference between a table and a line, as a share of the table's largest value."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """Codes as ``step / scale * (weight * pixel + bias)``, in whole numbers but for the steps, rounded.
+    """Codes as ``step / scale * (weight * pixel + bias)``, rounded. Weight and bias are whole numbers.
 
     Attributes:
-        step: of the weight, a float32; `scale` is that of the codes.
-        wrong: values of a pixel whose code TFLite-Micro rounds otherwise.
-        margin: how far the numbers that are rounded keep from the halves between two codes, in codes; negative where
-            no rounding gives all of them.
+        step: step of the weight, a float32; `scale` is the step of the codes.
+        wrong: values of a pixel whose code TFLite-Micro rounds differently.
+        margin: distance of the unrounded numbers from the halves between two codes, in codes; negative if no rounding
+            gives all codes.
     """
 
     step: float
@@ -47,7 +47,7 @@ class Line:
 
 
 def write_input(writing: Writing, operation: Input, image: Value, step: int) -> None:
-    """Shifted to signed numbers, and brought to what each channel's values stand for."""
+    """Shift the photograph to signed numbers, and normalise each channel."""
     y, values = operation.y, np.asarray(operation.values)
     held_in = y.quantization
     if held_in is not None and held_in.bits == 8:
@@ -56,7 +56,7 @@ def write_input(writing: Writing, operation: Input, image: Value, step: int) -> 
     floats = values.astype(np.float64)
     tolerance = _LINEAR * float(np.abs(floats).max())
     if held_in is not None:
-        floats, tolerance = held_in.scale * (floats - held_in.zero), 0.51 * held_in.scale  # which is held as floats
+        floats, tolerance = held_in.scale * (floats - held_in.zero), 0.51 * held_in.scale  # stored as floats
     model = writing.model
     slopes, offsets = np.array([np.polyfit(_PIXELS, line, 1) for line in floats]).T
     if np.abs(slopes[:, None] * _PIXELS + offsets[:, None] - floats).max() > tolerance:
@@ -69,7 +69,7 @@ def write_input(writing: Writing, operation: Input, image: Value, step: int) -> 
 
 
 def image_of(writing: Writing, form: Form) -> Value:
-    """The photograph as it is given, with the scale of the codes that its values are, or else with 1."""
+    """The photograph as given. Its scale is that of the codes, if its values are the codes, otherwise 1."""
     inputs = [operation for operation in form.operations if isinstance(operation, Input)]
     scale, zero = 1.0, 0
     held_in = inputs[0].y.quantization
@@ -84,7 +84,7 @@ def _own(values: NDArray[Any]) -> bool:
 
 
 def _signed(writing: Writing, image: Value) -> Value:
-    """A pixel's value as the code of the same number, less 128."""
+    """A pixel's value minus 128, as the code of the same number."""
     zero = image.zero - 128
     return writing.model.apply("QUANTIZE", [image], image.shape, dtype=np.int8, scale=image.scale, zero=zero)
 
@@ -107,12 +107,12 @@ def _codes(writing: Writing, image: Value, values: NDArray[Any], held_in: Quanti
 
 
 def line_of(codes: NDArray[np.int64], least: int, most: int, scale: float) -> Line:
-    """The line that gives all codes, as far from rounding any of them otherwise as can be.
+    """The line that gives all codes with the largest margin from rounding one of them differently.
 
     Args:
-        codes: (256,) of the pixel values; those at `least` or `most` may have been cut off there.
-        least, most: the ends of what codes can be.
-        scale: of the codes.
+        codes: (256,) codes of the pixel values. Those at `least` or `most` may be clipped.
+        least, most: smallest and largest possible code.
+        scale: scale of the codes.
     """
     low = np.where(codes > least, codes - 0.5, -np.inf)
     high = np.where(codes < most, codes + 0.5, np.inf)
@@ -125,7 +125,7 @@ def line_of(codes: NDArray[np.int64], least: int, most: int, scale: float) -> Li
         raise ExportError("this detector has no TFLite form: its photographs are normalised out of range")
     middle = float(np.polyfit(_PIXELS[inner], codes[inner], 1)[0])
     begin, end = 0.99 * middle, 1.01 * middle
-    for _ in range(_TURNS):  # the room is concave in the slope
+    for _ in range(_TURNS):  # the margin is concave in the slope
         first, second = begin + (end - begin) / 3, end - (end - begin) / 3
         rooms = [above - below for below, above in map(room, (first, second))]
         begin, end = (first, end) if rooms[0] < rooms[1] else (begin, second)
@@ -145,11 +145,11 @@ def line_of(codes: NDArray[np.int64], least: int, most: int, scale: float) -> Li
 
 
 def rounded_twice(numbers: NDArray[np.int64], multiplier: float) -> NDArray[np.int64]:
-    """Whole numbers times a multiplier below 1, as TFLite-Micro rounds them: to a 2^-s of a whole number, and then.
+    """Whole numbers times a multiplier below 1, rounded like TFLite-Micro: first to multiples of 2^-s, then again.
 
     Args:
-        numbers: of 32 bits.
-        multiplier: lies from 2^-(s+1) to 2^-s.
+        numbers: whole numbers of 32 bits.
+        multiplier: between 2^-(s+1) and 2^-s.
     """
     fraction, exponent = math.frexp(multiplier)
     product = numbers.astype(np.int64) * round(fraction * 2**31)

@@ -16,9 +16,9 @@ from flawspot.export.tflite.model import NONE, RELU, RELU6, SAME, VALID, Model, 
 
 WEIGHTS = "weights"
 EACH: dict[str, Any] = {"strideH": 1, "strideW": 1, "depthMultiplier": 1}
-"""Of a depthwise convolution that leaves the size as it is."""
+"""Settings of a depthwise convolution that keeps the size."""
 _MOST_LINES = 3
-"""Of zeros that a kernel may get, so that it is padded as it should be."""
+"""Most rows or columns of zeros that are added to a kernel to get the right padding."""
 
 
 @dataclass
@@ -26,12 +26,12 @@ class Writing:
     """A detector that is being written.
 
     Attributes:
-        model: what is written so far.
-        strip: bytes that no value of the head should go beyond; it computes in strips, each of which costs operators.
-        cut: at every tensor of whole numbers the model is cut in two: what is computed is an output, and what reads the
-            tensor reads an input in its place.
-        values: by the name of a tensor, what reads it is given.
-        steps: of a model that is cut, the operations whose tensors are its outputs, and but for the image its inputs.
+        model: the model so far.
+        strip: largest wanted size in bytes of a value of the head. The head computes in strips, which cost operators.
+        cut: whether the model is cut at every tensor of whole numbers. Then the computed tensor is an output, and its
+            readers read an input instead.
+        values: for the name of each tensor, the value that its readers get.
+        steps: in a cut model, the operations whose tensors are its outputs and, besides the image, its inputs.
         wholes: pieces of vectors at their own resolution, which several strips read.
     """
 
@@ -43,7 +43,7 @@ class Writing:
     wholes: dict[tuple[Any, ...], Value] = field(default_factory=dict)
 
     def put(self, tensor: Tensor, value: Value, step: int) -> None:
-        """Let a tensor be what was computed."""
+        """Set the computed value of a tensor."""
         if self.cut and tensor.quantization is not None:
             self.model.output(value)
             self.steps.append(step)
@@ -52,8 +52,8 @@ class Writing:
 
 
 def held(quantization: Quantization | None) -> dict[str, Any]:
-    """How a tensor is held: codes of 8 bits less 128, so that they are signed; those of 16 bits as floats, for LiteRT
-    has none whose zero is another than 0."""
+    """How a tensor is stored: codes of 8 bits minus 128, so that they are signed; codes of 16 bits as floats, because
+    LiteRT needs a zero point of 0 for these."""
     if quantization is None or quantization.bits != 8:
         return {"dtype": np.float32}
     return {"dtype": np.int8, "scale": quantization.scale, "zero": quantization.zero - 128}
@@ -65,7 +65,7 @@ def shape_of(tensor: Tensor) -> tuple[int, int, int, int]:
 
 
 def write_convolution(writing: Writing, operation: Convolution, step: int) -> None:
-    """With its activation; where its padding is another than TensorFlow's, with lines of zeros in the kernel."""
+    """A convolution with its activation. If its padding is not TensorFlow's, the kernel gets rows of zeros."""
     model, x, y = writing.model, operation.x, operation.y
     value, padding = writing.values[x.name], VALID
     weight: NDArray[Any] = operation.weight
@@ -104,8 +104,8 @@ def _check_sums(operation: Convolution) -> None:
 
 
 def _lines(operation: Convolution) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Lines of zeros before and after the kernel, vertically and horizontally, with which TensorFlow's SAME padding is
-    the convolution's; None where there are none."""
+    """Rows and columns of zeros before and after the kernel with which TensorFlow's SAME padding equals the
+    convolution's; None if there are no such."""
     x, y = operation.x, operation.y
     sizes = ((x.height, y.height), (x.width, y.width))
     found = [
@@ -116,7 +116,7 @@ def _lines(operation: Convolution) -> tuple[tuple[int, int], tuple[int, int]] | 
 
 
 def _added(size: int, made: int, side: int, stride: int, pad: int) -> tuple[int, int] | None:
-    """SAME pads all that is lacking, half of it (rounded down) before."""
+    """Zeros to add before and after along an axis. SAME pads the missing length, half of it (rounded down) before."""
     if made != -(-size // stride):
         return None
     for count in range(_MOST_LINES + 1):
@@ -128,7 +128,7 @@ def _added(size: int, made: int, side: int, stride: int, pad: int) -> tuple[int,
 
 
 def _padded(writing: Writing, value: Value, pads: tuple[int, int, int, int]) -> Value:
-    """By an operator of its own, with zeros."""
+    """Pad with zeros by a separate operator."""
     top, left, bottom, right = pads
     widths = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
     _, height, width, channels = value.shape
@@ -138,17 +138,17 @@ def _padded(writing: Writing, value: Value, pads: tuple[int, int, int, int]) -> 
 
 
 def write_addition(writing: Writing, operation: Addition, step: int) -> None:
-    """Number by number."""
+    """An elementwise addition."""
     y = operation.y
     fused = _fused(y.quantization, operation.low, operation.high)
     inputs = [writing.values[tensor.name] for tensor in operation.inputs]
     how = held(y.quantization) | {"fusedActivationFunction": NONE if fused is None else fused}
-    result = writing.model.apply("ADD", inputs, inputs[0].shape, **how)  # of maps, a distance's own
+    result = writing.model.apply("ADD", inputs, inputs[0].shape, **how)  # for maps, the distance's own shape
     writing.put(y, result if fused is not None else _clipped(writing, result, y, operation.low, operation.high), step)
 
 
 def write_conversion(writing: Writing, operation: Conversion, step: int) -> None:
-    """To or from whole numbers; those of 16 bits are only kept in their range."""
+    """Convert to or from whole numbers. Those of 16 bits are only clipped to their range."""
     x, y = operation.x, operation.y
     value = writing.values[x.name]
     wide = y.quantization
@@ -162,7 +162,7 @@ def write_conversion(writing: Writing, operation: Conversion, step: int) -> None
 
 
 def _fused(made: Quantization | None, low: float | None, high: float | None) -> int | None:
-    """The activation that an operator may end in; None where it needs an operator of its own."""
+    """The activation that can be fused into an operator; None if it needs a separate operator."""
     if made is not None:
         bounds = ends(made, low, high)
         if bounds == (0, made.highest):
@@ -175,7 +175,7 @@ def _fused(made: Quantization | None, low: float | None, high: float | None) -> 
 
 
 def _clipped(writing: Writing, value: Value, y: Tensor, low: float | None, high: float | None) -> Value:
-    """Between any bounds."""
+    """Clip between any bounds."""
     model = writing.model
     bounds: list[NDArray[Any]]
     if y.quantization is None:

@@ -1,4 +1,4 @@
-"""A TensorFlow Lite model, tensor by tensor and operator by operator, with the schema that tflite-micro brings."""
+"""Builds a TensorFlow Lite model from tensors and operators, with the schema that tflite-micro provides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flawspot.errors import ExportError
 SAME, VALID = 0, 1
 """Paddings."""
 NONE, RELU, RELU6 = 0, 1, 3
-"""Activations that an operator may end in."""
+"""Activations that can be fused into an operator."""
 
 _OPTIONS = {
     "CONV_2D": "Conv2DOptions",
@@ -50,11 +50,11 @@ _OPTIONS = {
 }
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "ADD": 2, "GATHER": 2, "MAXIMUM": 2, "MINIMUM": 2, "PAD": 2}
 _VERSIONS |= {"DEQUANTIZE": 2}
-"""Of the operators with 8-bit numbers; 1 of others. Converters count so, and LiteRT reads it."""
+"""Versions of the operators with 8-bit numbers; others have 1. Converters count like this, and LiteRT reads it."""
 MOST_BYTES = 1_500_000_000
-"""Of all constants: offsets in the file have 31 bits."""
+"""Most bytes of all constants, because offsets in the file have 31 bits."""
 _ALIGNMENT = 16
-"""Bytes: of constants in the file, as the schema wants it."""
+"""Alignment in bytes of constants in the file, as the schema requires."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class Value:
     """A tensor of the model.
 
     Attributes:
-        index: in the model.
-        shape: channels last.
-        dtype: of its numbers.
-        scale, zero: numbers q stand for ``scale * (q - zero)``; None for floats and indices.
+        index: index in the model.
+        shape: shape, channels last.
+        dtype: type of its numbers.
+        scale, zero: a stored number q means ``scale * (q - zero)``; None for floats and indices.
     """
 
     index: int
@@ -76,7 +76,7 @@ class Value:
 
 
 class Model:
-    """A model in the making.
+    """A model that is being built.
 
     Attributes:
         sizes: bytes of constants, by part.
@@ -99,13 +99,13 @@ class Model:
     def input(
         self, shape: Sequence[int], dtype: DTypeLike, *, name: str = "", scale: float | None = None, zero: int = 0
     ) -> Value:
-        """A value that is given from outside; inputs count in the order in which they are made."""
+        """A new input of the model. Inputs are ordered by their creation."""
         value = self._value("input", tuple(map(int, shape)), np.dtype(dtype), scale, zero, name)
         self._graph.inputs.append(value.index)
         return value
 
     def output(self, value: Value, name: str = "") -> None:
-        """Give a value to the outside."""
+        """Make a value an output of the model."""
         if name:
             self._graph.tensors[value.index].name = name
         self._graph.outputs.append(value.index)
@@ -119,17 +119,17 @@ class Model:
         zero: int = 0,
         axis: int = 0,
     ) -> Value:
-        """Numbers that are stored; equal ones once.
+        """A constant. Equal constants are stored once.
 
         Args:
-            numbers: of any type that the schema has.
-            part: that they are counted with.
-            scales: one, or one for each index of `axis`, of quantized numbers.
-            zero: of numbers with one scale; others have 0.
-            axis: that the scales belong to.
+            numbers: numbers of any type in the schema.
+            part: the part that they are counted with.
+            scales: for quantized numbers one scale, or one for each index of `axis`.
+            zero: zero point of numbers with one scale; others have 0.
+            axis: axis of the scales.
 
         Raises:
-            ExportError: there are too many for a file of this kind.
+            ExportError: the constants are too large for a file of this kind.
         """
         data = np.ascontiguousarray(numbers)
         own = None if scales is None else np.atleast_1d(np.asarray(scales, np.float32))
@@ -166,11 +166,11 @@ class Model:
         """An operator and its result.
 
         Args:
-            operator: its name in the schema.
-            inputs: what it reads.
-            shape: of the result.
+            operator: name of the operator in the schema.
+            inputs: values that it reads.
+            shape: shape of the result.
             dtype, scale, zero: of the result; see `Value`.
-            settings: of the operator, by their names in the schema.
+            settings: settings of the operator, by their names in the schema.
         """
         result = self._value(operator.lower(), tuple(map(int, shape)), np.dtype(dtype), scale, zero)
         made = self._schema.OperatorT()
@@ -187,7 +187,7 @@ class Model:
         return result
 
     def file(self, description: str, metadata: dict[str, bytes]) -> bytes:
-        """The model as a .tflite file; equal models give equal bytes."""
+        """The model as a .tflite file. Equal models give equal bytes."""
         import flatbuffers
 
         self._model.description, self._model.metadata = description, []
@@ -240,17 +240,17 @@ class Model:
 
 
 def schema() -> Any:
-    """The schema's module, which tflite-micro brings."""
+    """The schema's module, which tflite-micro provides."""
     from tflite_micro.tensorflow.lite.micro.python import schema_py_generated
 
     return schema_py_generated
 
 
 def _classes(module: Any, vectors: dict[bytes, int]) -> tuple[type[Any], type[Any]]:
-    """Of buffers and of quantization, as the schema's own but for how they are packed.
+    """Classes for buffers and quantization that differ from the schema's own in how they are packed.
 
-    A buffer begins where the schema wants it, which its own classes do not see to; and a vector of numbers that stands
-    in the file already is not written again.
+    A buffer is aligned as the schema requires, which its own classes do not do. A vector of numbers that is already in
+    the file is not written again.
     """
 
     class Buffer(module.BufferT):  # type: ignore[misc]

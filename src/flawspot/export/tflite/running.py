@@ -54,11 +54,11 @@ class Interpreted:
         return np.stack(maps), np.array(scores, np.float32)
 
     def trace(self, photograph: NDArray[np.uint8], expected: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-        """Of each operation that gives whole numbers its place in the form and its tensor, unsigned.
+        """For each operation that gives whole numbers, its place in the form and its tensor, unsigned.
 
         Args:
             photograph: (S, S, 3).
-            expected: of each of them, what those that read its tensor are given in its place.
+            expected: for each of them, the values that readers of its tensor get instead.
         """
         if self._pieces is None:
             return
@@ -98,7 +98,7 @@ def recorded_arena(data: bytes) -> int | None:
     Pointers have 8 bytes here. With 4 bytes, somewhat less is enough.
 
     Raises:
-        ExportError: it does not take the file.
+        ExportError: it does not accept the file.
     """
     interpreter, _ = _fitting(data)
     interpreter.set_input(np.zeros(interpreter.get_input_details(0)["shape"], np.uint8), 0)
@@ -151,10 +151,10 @@ def _invoke(interpreter: Any) -> None:
 
 @contextmanager
 def _heard(descriptor: int) -> Iterator[None]:
-    """What native code says on standard error goes there."""
+    """Redirect native code's standard error to `descriptor`."""
     try:
         kept = os.dup(2)
-    except OSError:  # there is none
+    except OSError:  # there is no standard error
         yield
         return
     try:

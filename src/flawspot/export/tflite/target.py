@@ -30,9 +30,9 @@ class TfliteTarget:
     from_form = True
     own_integers = True
     bounds = Bounds(share=0.03, rank=0.9)
-    """TFLite rounds twice, first to a 2^-s of a step and then to whole steps, with s mostly 4 to 8 (the multiplier that
-    makes steps of a sum lies from 2^-(s+1) to 2^-s): one number in 2^(s+1) is rounded up that lies below the half.
-    PaSTe's products of small distances then rank pictures that look alike otherwise."""
+    """TFLite rounds twice, first to a 2^-s of a step and then to whole steps, with s mostly 4 to 8 (the multiplier from
+    sums to steps is between 2^-(s+1) and 2^-s). So one number in 2^(s+1) that is below the half is rounded up. PaSTe's
+    products of small distances then rank similar pictures in another order."""
     missing = "there is no TFLite-Micro here to compare the TFLite file with the artifact: install flawspot[tflite]"
 
     def check_path(self, path: Path) -> tuple[Path, ...]:

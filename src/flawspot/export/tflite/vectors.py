@@ -1,4 +1,4 @@
-"""Vectors of features, as heads read them, in operators of TensorFlow Lite: strip by strip, so that little is kept."""
+"""Vectors of features for heads, in TensorFlow Lite operators. They are computed in strips, to need little memory."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from flawspot.export.tflite.model import SAME, VALID, Value
 HEAD = "head"
 _JOINED = 10
 _INT32 = 2
-"""The schema's number of that type."""
+"""The type's number in the schema."""
 
 
 def strips(writing: Writing, rows: int, bytes_of_row: int) -> Iterator[range]:
-    """Rows that are computed together: strips of equal height, but for the last; of a row at least."""
+    """Rows that are computed together: strips of equal height, except for the last, of at least one row."""
     height = max(min(writing.strip // max(bytes_of_row, 1), rows), 1)
     count = -(-rows // height)
     height = -(-rows // count)
@@ -34,7 +34,7 @@ def vectors(writing: Writing, pieces: Sequence[Piece], height: int, width: int, 
 
 
 def joined(writing: Writing, parts: Sequence[Value], axis: int) -> Value:
-    """Side by side along an axis; TFLite-Micro joins no more than ten at once."""
+    """Concatenate along an axis. TFLite-Micro joins at most ten values at once."""
     parts = list(parts)
     while len(parts) > 1:
         several = [parts[begin : begin + _JOINED] for begin in range(0, len(parts), _JOINED)]
@@ -51,7 +51,7 @@ def _joined(writing: Writing, parts: Sequence[Value], axis: int) -> Value:
 
 
 def distances(writing: Writing, value: Value, bank: Value, near: Value) -> tuple[Value, Value]:
-    """Of each vector the row whose `near` is the largest, and its squared distance, from the difference itself.
+    """For each vector, the row with the largest `near`, and its squared distance, computed from the difference.
 
     Args:
         value: (1, rows, width, components).
@@ -66,13 +66,13 @@ def distances(writing: Writing, value: Value, bank: Value, near: Value) -> tuple
 
 
 def squares(writing: Writing, value: Value) -> Value:
-    """Summed over the channels: (1, rows, width)."""
+    """Squares summed over the channels: (1, rows, width)."""
     axis = writing.model.constant(np.array([3], np.int32), HEAD)
     return writing.model.apply("SUM", [value, axis], value.shape[:3], keepDims=False)
 
 
 def whole(writing: Writing, piece: Piece) -> Value:
-    """A piece at its own resolution, in floats; made once."""
+    """A piece at its own resolution, in floats; computed once."""
     units = b"" if piece.units is None else piece.units.scale.tobytes() + piece.units.shift.tobytes()
     key = (piece.x.name, piece.channels.tobytes(), piece.window, units)
     if key not in writing.wholes:
@@ -91,7 +91,7 @@ def _piece(writing: Writing, piece: Piece, height: int, width: int, rows: range)
 
 
 def taken(writing: Writing, value: Value, axis: int, indices: NDArray[np.int64]) -> Value:
-    """Some of what lies along an axis, perhaps several times."""
+    """Gather indices along an axis, possibly with repetitions."""
     if np.array_equal(indices, np.arange(value.shape[axis])):
         return value
     shape = [*value.shape]
@@ -102,7 +102,7 @@ def taken(writing: Writing, value: Value, axis: int, indices: NDArray[np.int64])
 
 
 def _floats(writing: Writing, value: Value, piece: Piece) -> Value:
-    """Dequantized, in units of the channels, and averaged over the window; zeros beyond the border."""
+    """A piece dequantized, in units of the channels, and averaged over the window, with zeros beyond the border."""
     model, channels = writing.model, len(piece.channels)
     found = value
     if value.dtype != np.float32:

@@ -22,19 +22,19 @@ from flawspot.export.tflite.model import Model
 from flawspot.texts import visible
 
 METADATA = "flawspot"
-"""The name of the file's metadata that are flawspot's: JSON."""
+"""Name of flawspot's metadata in the file, which are JSON."""
 
 _LEAST_STRIP = 16 * 1024
 
 
 @dataclass(frozen=True)
 class TfliteFile:
-    """What was written.
+    """A written file.
 
     Attributes:
         data: the file.
         parts: its bytes, by part.
-        steps: of a model that is cut, whose operations' tensors are its outputs, and but for the image its inputs.
+        steps: in a cut model, the operations whose tensors are its outputs and, besides the image, its inputs.
     """
 
     data: bytes
@@ -47,12 +47,12 @@ def write_tflite(form: Form, facts: Facts, *, cut: bool = False) -> TfliteFile:
 
     Args:
         form: the detector.
-        facts: what the file says of itself.
-        cut: in pieces that end at each tensor of whole numbers; see `tflite_layers.Writing`. The operators and their
-            constants are the same.
+        facts: information about the detector for the file.
+        cut: cut the model at each tensor of whole numbers; see `flawspot.export.tflite.layers.Writing`. The operators
+            and their constants are the same.
 
     Raises:
-        ExportError: something has no form in operators of TFLite-Micro; says what.
+        ExportError: a part of the detector has no form in TFLite-Micro's operators; says which.
     """
     writing = Writing(Model(), _strip(form), cut)
     image = image_of(writing, form)
@@ -78,7 +78,7 @@ def write_tflite(form: Form, facts: Facts, *, cut: bool = False) -> TfliteFile:
 
 
 def _strip(form: Form) -> int:
-    """So that the head, which has up to four such values at work, needs no more memory than the layers."""
+    """Size of a strip with which the head, which uses up to four such values, needs no more memory than the layers."""
     layers = [operation for operation in form.operations if isinstance(operation, Convolution)]
     most = max((operation.x.bytes + operation.y.bytes for operation in layers), default=0)
     return max(most // 4, _LEAST_STRIP)

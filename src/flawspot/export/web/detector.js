@@ -1,10 +1,10 @@
-// A detector at work: a worker that computes, regions of its maps, and the self-test.
+// Runs a detector: the worker that computes, the regions of its maps, and the self-test.
 
 import { decoded, isDeep } from "./photograph.js";
 
-const LONGEST = 120_000; // milliseconds until a detector that says nothing is given up
-const WHITE = 65535; // of 16 bits, where the detector was trained with no other
-const SQUARES = 8; // in a row of the coarse map that the self-test compares
+const LONGEST = 120_000; // milliseconds to wait for an answer of the detector
+const WHITE = 65535; // white of 16 bits, unless the detector was trained with another value
+const SQUARES = 8; // squares in a row of the coarse map that the self-test compares
 
 /** The anomalous regions of a map, size x size: 8-connected cells above the threshold, the highest peak first.
  *  Boxes are [left, top, right, bottom] in pixels of a photograph of width x height, rounded outwards. */
@@ -38,19 +38,19 @@ export function regions(map, size, threshold, width, height) {
   return found.sort((one, other) => other.peak - one.peak);
 }
 
-/** Inspects photographs one after the other, in a worker that is replaced where it fails. */
+/** Inspects photographs one after the other, in a worker that is replaced if it fails. */
 export class Detector {
   #worker = null;
   #last = Promise.resolve();
 
-  /** Resolves to what was found; rejects where it could not be inspected. */
+  /** Resolves to the result; rejects if the photograph could not be inspected. */
   inspect(source) {
     const found = this.#last.then(() => this.#inspect(source));
     this.#last = found.catch(() => {});
     return found;
   }
 
-  /** Resolves to what detector.json says, once the detector is loaded and has passed its self-test. */
+  /** Resolves to the content of detector.json, once the detector is loaded and has passed its self-test. */
   get ready() {
     const ready = this.#last.then(() => this.#started());
     this.#last = ready.catch(() => {});
@@ -65,7 +65,7 @@ export class Detector {
     const photograph = await decoded(source, setup.input_size);
     const found = await this.#run(photograph);
     const boxes = regions(found.map, setup.input_size, setup.region_threshold, photograph.width, photograph.height);
-    const anomalous = !(found.score <= setup.threshold); // so that what is no number is never good
+    const anomalous = !(found.score <= setup.threshold); // so that a NaN is never good
     return { ...found, ...photograph, setup, regions: boxes, verdict: anomalous ? "anomalous" : "good" };
   }
 

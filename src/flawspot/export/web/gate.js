@@ -1,4 +1,4 @@
-// Not exported: pictures of the parity gate go through the page's own code, and their maps back.
+// Not exported. Passes the pictures of the parity gate through the page's own code, and returns their maps.
 
 import { Detector } from "./detector.js";
 
@@ -21,5 +21,5 @@ try {
     await fetch(name, { method: "POST", body });
   }
 } finally {
-  window.close(); // so that the browser ends where whoever has started it was killed
+  window.close(); // so that the browser ends even if the process that started it was killed
 }

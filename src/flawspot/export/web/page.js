@@ -1,4 +1,4 @@
-// The page: a photograph is dropped, chosen or taken; shown are its verdict, map and regions.
+// The page: a photograph is dropped, chosen or taken, and its verdict, map and regions are shown.
 
 import { Detector } from "./detector.js";
 import { blank } from "./photograph.js";
@@ -8,7 +8,7 @@ const MOST_ENLARGED = 4;
 const LIMIT = 1e-30;
 const CAMERA = { video: { facingMode: "environment", width: { ideal: 1920 }, height: { ideal: 1080 } } };
 
-// Place v / (v + threshold) on the scale of severity: its colour, and how much of the photograph it covers.
+// For a position v / (v + threshold) on the scale of severity: its colour and its opacity.
 const COLOURS = [
   [0, 8, 12, 36], [0.25, 24, 44, 104], [0.44, 52, 84, 150], [0.5, 196, 84, 60],
   [0.6, 238, 118, 34], [0.75, 252, 178, 44], [0.9, 255, 226, 104], [1, 255, 250, 205],
@@ -17,11 +17,11 @@ const COVERING = [[0.4, 0], [0.49, 0.15], [0.51, 0.45], [0.7, 0.62], [1, 0.75]];
 
 const at = (id) => document.getElementById(id);
 const detector = new Detector();
-let shown = null; // what was found in the photograph in view
-let stream = null; // of the camera
-let turn = 0; // of the photograph that was given last
+let shown = null; // the result of the photograph in view
+let stream = null; // the camera's stream
+let turn = 0; // number of the last given photograph
 
-/** A place in a table of [place, values...], between its neighbours. */
+/** The values at a place in a table of [place, values...], interpolated between its neighbours. */
 function between(table, place) {
   const next = Math.max(1, table.findIndex(([from]) => from >= place));
   const [[from, ...low], [to, ...high]] = [table[next - 1], table[next]];
@@ -43,7 +43,7 @@ function heat({ map, setup }) {
   return painted(places, setup.input_size, setup.input_size, (place) => 255 * between(COVERING, place)[0]);
 }
 
-/** The score in units of the threshold, in so many digits that it is not shown on the other side of 1. */
+/** The score in units of the threshold, with enough digits that it is not shown on the wrong side of 1. */
 function severity({ score, setup: { threshold } }) {
   if (!(threshold > 0)) return score > threshold ? "∞" : "0";
   const texts = [3, 5, 8, 12, 17].map((digits) => String(Number((score / threshold).toPrecision(digits))));
@@ -81,7 +81,7 @@ function draw() {
   view.setAttribute("aria-label", `The photograph: ${verdict}, regions above the threshold: ${regions.length}`);
 }
 
-/** Shows what was found, or nothing. */
+/** Shows a result, or nothing. */
 function show(found) {
   shown = found && { ...found, heated: heat(found) };
   const { width, height, columns, rows } = found ?? {};
@@ -100,13 +100,13 @@ function show(found) {
 
 async function inspect(source, name) {
   const mine = ++turn;
-  if (source instanceof Blob) { // of a film the last picture stays until the next is inspected
+  if (source instanceof Blob) { // with a film, the last picture stays until the next is inspected
     say("none", "inspecting", name);
     show(null);
   }
   try {
     const found = await detector.inspect(source);
-    if (mine !== turn) return; // another one was given meanwhile
+    if (mine !== turn) return; // another photograph was given in the meantime
     show(found);
     say(found.verdict, found.verdict, name);
   } catch (error) {

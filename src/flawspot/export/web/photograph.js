@@ -1,12 +1,12 @@
-// Photographs as a detector takes them: upright, 8 bits of sRGB, as they are stored (no colour profile is applied).
+// Photographs as a detector's input: upright, 8 bits of sRGB, with the stored values (no colour profile is applied).
 
-const DIRECT_PIXELS = 2 ** 21; // that enter the graph as they are: it holds a photograph several times, in 32 bits
+const DIRECT_PIXELS = 2 ** 21; // most that enter the graph unresized: it holds a photograph several times, in 32 bits
 const MOST_PIXELS = 100e6;
-const MOST_TIMES = 64; // that one side may be longer than the other
+const MOST_TIMES = 64; // one side may be at most this many times the other
 const STRIP = 64; // rows
 
-/** Of a file or a film's frame: a canvas to look at, and the pixels for the graph, rows x columns of RGB. What is larger
- *  than the graph should hold is resized here, by the graph's rule, rounded to whole grey levels. */
+/** From a file or a film's frame: a canvas to show, and the pixels for the graph, rows x columns of RGB. A photograph
+ *  too large for the graph is resized here, by the graph's rule, rounded to whole grey levels. */
 export async function decoded(source, size) {
   const began = performance.now();
   const options = { colorSpaceConversion: "none", imageOrientation: "from-image" };
@@ -28,7 +28,7 @@ export async function decoded(source, size) {
   return { canvas, pixels, columns, rows, width, height, decoding: performance.now() - began };
 }
 
-/** Whether it is a PNG of 16 bits (its header says so in byte 24), which browsers bring to 8 by its full range. */
+/** Whether it is a PNG of 16 bits (byte 24 of its header), which browsers scale to 8 bits from the full range. */
 export async function isDeep(source) {
   if (!(source instanceof Blob)) return false;
   const start = new Uint8Array(await source.slice(0, 25).arrayBuffer());
@@ -52,7 +52,7 @@ function rgb(rgba) {
   return pixels;
 }
 
-/** Of each place along a resized side: the first pixel that counts, and shares of it and those that follow. */
+/** For each place along a resized side: the first covered pixel, and the weights of it and the following ones. */
 function shares(from, to) {
   const scale = from / to, reach = Math.max(scale, 1);
   return Array.from({ length: to }, (_, n) => {
@@ -66,13 +66,13 @@ function shares(from, to) {
   });
 }
 
-/** Bilinear, antialiased, to size x size, a strip of rows at a time: not every browser has a canvas for 100 megapixels. */
+/** Bilinear, antialiased, to size x size, in strips of rows: not every browser has a canvas for 100 megapixels. */
 function resized(bitmap, size) {
   const { width, height } = bitmap;
   const [across, down] = [shares(width, size), shares(height, size)];
   const sums = new Float64Array(size * size * 3), line = new Float64Array(size * 3);
   const context = blank(width, STRIP).getContext("2d", { willReadFrequently: true });
-  let pixels, first = 0; // the row that is not complete yet
+  let pixels, first = 0; // the first row that is not complete yet
   for (let y = 0; y < height; y++) {
     if (y % STRIP === 0) {
       context.clearRect(0, 0, width, STRIP);

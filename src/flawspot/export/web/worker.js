@@ -1,10 +1,10 @@
-// Beside the page, so that it stays awake: holds the detector and inspects one photograph after the other.
+// A worker, so that the page stays responsive. It holds the detector and inspects one photograph after the other.
 
 const SCHEMA = 1;
 const THREADS = 4;
 
 async function fetched(name) {
-  // Asked for anew, so that no older detector of the browser's cache meets a newer threshold.
+  // Fetched again, so that no older detector in the browser's cache is used with a newer threshold.
   const response = await fetch(new URL(name, import.meta.url), { cache: "no-cache" });
   if (!response.ok) throw new Error(`${name} cannot be fetched (${response.status})`);
   return new Uint8Array(await response.arrayBuffer());
@@ -23,7 +23,7 @@ function crc32(bytes) { // ISO 3309, as zlib's
 
 async function load() {
   const setup = JSON.parse(new TextDecoder().decode(await fetched("detector.json")));
-  if (setup.schema !== SCHEMA) throw new Error("page and detector are of different exports: load the page anew");
+  if (setup.schema !== SCHEMA) throw new Error("page and detector are of different exports: reload the page");
   const [ort, wasm, model] = await Promise.all([import("./ort.js"), fetched("ort.wasm"), fetched("detector.onnx")]);
   if (crc32(model) !== setup.crc32) throw new Error("detector.onnx is damaged, or belongs to another export");
   ort.env.logLevel = "error";
@@ -39,13 +39,13 @@ async function inspected({ ort, session, setup }, { pixels, width, height }) {
   const found = await session.run({ image });
   const milliseconds = performance.now() - began;
   const map = found.anomaly_map.data, score = found.score.data[0];
-  if (map.length !== setup.input_size ** 2) throw new Error("its map has another size than it should");
+  if (map.length !== setup.input_size ** 2) throw new Error("its map has a wrong size");
   if (!Number.isFinite(score) || !map.every(Number.isFinite)) throw new Error("its score or map is not finite");
   return { map, score, milliseconds };
 }
 
 const loading = load();
-loading.catch(() => {}); // told where it is asked for
+loading.catch(() => {}); // reported where the result is awaited
 
 onmessage = async ({ data }) => {
   try {

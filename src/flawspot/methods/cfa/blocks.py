@@ -1,7 +1,7 @@
 """Blocks of patches, and the cells of coarser maps that each block is interpolated from.
 
-Within a block of h x w patches a bilinear interpolation reads few cells of a coarser map: 16 of 196 where a block is
-8 x 8 of 56 x 56. So what is interpolated for a block is a matrix of weights, (h w, cells), times these cells.
+Within a block of h x w patches, a bilinear interpolation reads few cells of a coarser map: 16 of 196 for a block of
+8 x 8 in 56 x 56. So the interpolation of a block is the product of a matrix of weights, (h w, cells), with these cells.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from flawspot.methods.repeating import bilinear_matrix
 from flawspot.methods.shapes import Size
 
 SIDES = range(4, 17)
-"""Of blocks, in patches."""
+"""Possible sides of blocks, in patches."""
 COPYING = 13
-"""How many multiply-accumulates take as long as to copy one number of a block's cells."""
+"""Number of multiply-accumulates that take as long as copying one number of a block's cells."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Window:
     """The cells of a coarser map that blocks are interpolated from, along one axis.
 
     Attributes:
-        first: (blocks,), of each block.
-        weights: (length, width), of each patch those of the `width` cells from its block's first one on.
+        first: (blocks,), the first cell of each block.
+        weights: (length, width), for each patch the weights of the `width` cells from its block's first one on.
     """
 
     first: NDArray[np.int64]
@@ -37,18 +37,18 @@ class Window:
 
     @property
     def width(self) -> int:
-        """How many cells."""
+        """Number of cells."""
         return len(self.weights[0])
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """A grid in blocks.
+    """A grid divided into blocks.
 
     Attributes:
-        size: of a block. The last ones may reach beyond the grid.
-        counts: blocks down and across.
-        windows: down and across, of each coarser map.
+        size: height and width of a block. The last blocks may extend beyond the grid.
+        counts: number of blocks down and across.
+        windows: the windows down and across, for each coarser map.
     """
 
     size: Size
@@ -57,7 +57,7 @@ class Blocks:
 
     @property
     def cells(self) -> int:
-        """Of all coarser maps, that a block is interpolated from."""
+        """Number of cells of all coarser maps that a block is interpolated from."""
         return sum(down.width * across.width for down, across in self.windows)
 
     def members(self, maps: Sequence[Size], start: int) -> NDArray[np.int64]:
@@ -78,12 +78,12 @@ class Blocks:
 
 
 def in_blocks(grid: Size, coarser: Sequence[Size], own: int) -> Blocks:
-    """A grid in those blocks whose products with centres take least.
+    """The division into blocks whose products with centres are cheapest.
 
     Args:
-        grid: the finest one.
-        coarser: the others.
-        own: numbers of a patch beside those that are interpolated.
+        grid: the finest grid.
+        coarser: the other grids.
+        own: numbers of a patch that are not interpolated.
     """
     sides = [[side for side in SIDES if side <= length] or [length] for length in grid]
     every = [
@@ -102,7 +102,7 @@ def _counts(grid: Size, size: Size) -> Size:
 
 
 def _cost(blocks: Blocks, own: int) -> int:
-    """Of all blocks with one centre, in multiply-accumulates."""
+    """Cost of all blocks with one centre, in multiply-accumulates."""
     return math.prod(blocks.counts) * (own + blocks.cells) * (math.prod(blocks.size) + COPYING)
 
 

@@ -5,13 +5,13 @@ A described patch is linear in features of several resolutions, the coarser ones
 
 - *Interpolation commutes with products*: ``up(W f) . c = up((W f) . c)``, so the product with a centre is taken at the
   layer's own resolution, and the products are interpolated.
-- *Rotation*: with the layers ordered from fine to coarse, ``W = Q R`` with Q orthogonal and R upper triangular. Turned
-  by ``Q^T``, the finest layer reaches only as many components as it has channels, so that the full-resolution product
-  is over these alone. It costs no memory: the turned centres take the place of the others, and R is half zeros.
-- *Translation* of all by the mean of the centres, which saves digits.
+- *Rotation*: with the layers ordered from fine to coarse, ``W = Q R`` with Q orthogonal and R upper triangular. Rotated
+  by ``Q^T``, the finest layer affects only as many components as it has channels, so the product at full resolution has
+  only these. It costs no memory: the rotated centres replace the others, and R is half zeros.
+- *Translation* of everything by the mean of the centres, which saves digits.
 
-Which centres are nearest is found by ``|c|^2 - 2 q . c`` (`flawspot.methods.cfa.search`); their distances are computed
-from differences, since the expanded square loses its digits where distances are small.
+The nearest centres are found by ``|c|^2 - 2 q . c`` (`flawspot.methods.cfa.search`). Their distances are computed from
+differences, because the expanded square loses digits for small distances.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class NearestCentres(nn.Module):
         bias: (D,).
         centres: (M, D).
         shapes: (C_l, (H_l, W_l)) of each map, in the order of the columns of `weight`.
-        nearest: K, how many distances are returned.
-        precision: that the centres are kept in, ``float32`` or ``float16``; distances are those to the kept ones.
+        nearest: K, number of returned distances.
+        precision: precision of the stored centres, ``float32`` or ``float16``. Distances are those to the stored ones.
     """
 
     centres: Tensor
@@ -77,7 +77,7 @@ class NearestCentres(nn.Module):
         """The maps of each resolution, finest first."""
         self.grids: list[Size] = []
         self.reaches: list[int] = []
-        """How many components the maps of a resolution and of all finer ones have in them."""
+        """Number of components that the maps of a resolution and of all finer ones affect."""
         end = 0
         for grid, group in groupby(found.order, key=lambda index: shapes[index][1]):
             members = list(group)
@@ -99,7 +99,7 @@ class NearestCentres(nn.Module):
             self.register_buffer("columns_axis", torch.linspace(-1, 1, width))
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """(N, C_l, H_l, W_l) each -> (N P, K), ascending but for rounding; P positions of the finest grid, gh x gw."""
+        """(N, C_l, H_l, W_l) each -> (N P, K), ascending up to rounding; P positions of the finest grid, gh x gw."""
         described = []  # (N, H, W, reach) of each resolution
         for level, members in enumerate(self.members):
             features = torch.cat([maps[index] for index in members], 1).permute(0, 2, 3, 1)
@@ -111,7 +111,7 @@ class NearestCentres(nn.Module):
         coarse = [-2 * d[..., own:] for d in described[1:]]
         slopes = torch.cat([self.rows, self.columns]) if coarse else None
         index = self.search(fine, coarse, self._decoded(self.centres), self.norms, slopes)
-        # One neighbour at a time: no broadcast, and products instead of powers, which the runtime computes slowly.
+        # One neighbour at a time, without a broadcast; and products, because the runtime computes powers slowly.
         found = [self._decoded(self.centres.index_select(0, index[:, k])) for k in range(self.nearest)]
         differences = [queries - each for each in found]  # (N P, D) each
         return torch.stack([(d * d).sum(1) for d in differences], 1).sqrt()

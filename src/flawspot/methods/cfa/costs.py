@@ -1,4 +1,4 @@
-"""What CFA stores, computes and takes in training, told from shapes alone."""
+"""CFA's storage, computation and training costs, from shapes alone."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def levels(shapes: Shapes) -> tuple[tuple[int, Size], ...]:
 def parts(method: CFA, shapes: Shapes, centres: int | None = None) -> list[Part]:
     """Descriptor, centres with the distances to them, and the smoothing.
 
-    With C channels in all, n of them at the finest resolution of P positions, each with a centre, unless only so many
-    `centres` are held, for a part of the photographs was looked at: the centres are 4 P (C + 3) bytes (2
-    P C + 12 P in half precision), the descriptor at most 4 C (C + 3), less what the rotation makes zero.
+    There are C channels in total, n of them at the finest resolution of P positions. Each position has a centre, unless
+    only a part of the photographs is inspected; then there are `centres` centres. The centres take 4 P (C + 3) bytes
+    (2 P C + 12 P in half precision). The descriptor takes at most 4 C (C + 3) bytes, minus the zeros of the rotation.
     Interpolation counts as two multiply-accumulates for each value and axis.
     """
     width = HALF if method.precision == "float16" else FLOAT
@@ -58,7 +58,7 @@ def fitting(method: CFA, shapes: Shapes) -> FittingCosts:
     searching = (
         positions**2 * members
         + sum((channels + grid[0]) * height * width * positions for channels, (height, width) in coarse)
-        + positions * c * (c + 3) // batch  # the centres times the matrices, which change with every step
+        + positions * c * (c + 3) // batch  # the products of the centres with the matrices, which change in every step
     )
     described = FLOAT * batch * positions * c
     compared = FLOAT * (products + min(ROWS, grid[0]) * positions * (members + grid[1]))
@@ -95,13 +95,13 @@ def of_paper(method: CFA, shapes: Shapes, backbone: BackboneCounts) -> PaperCost
 
 @dataclass(frozen=True)
 class CentreCosts:
-    """What a `NearestCentres` stores and computes for one photograph, from its shapes alone.
+    """Storage and computation of a `NearestCentres` for one photograph, from its shapes alone.
 
     Attributes:
         shapes: (C_l, (H_l, W_l)) of each map.
-        count: M, how many centres.
-        nearest: K, how many distances are returned.
-        width: bytes of each of the centres' numbers.
+        count: M, number of centres.
+        nearest: K, number of returned distances.
+        width: bytes of each number of the centres.
     """
 
     shapes: Sequence[tuple[int, Size]]
@@ -111,12 +111,12 @@ class CentreCosts:
 
     @property
     def grids(self) -> list[Size]:
-        """Of the resolutions, finest first."""
+        """Grids of the resolutions, finest first."""
         return sorted({grid for _, grid in self.shapes}, key=math.prod, reverse=True)
 
     @property
     def channels(self) -> list[int]:
-        """Of each resolution."""
+        """Number of channels of each resolution."""
         return [sum(channels for channels, own in self.shapes if own == grid) for grid in self.grids]
 
     @property
@@ -125,7 +125,8 @@ class CentreCosts:
         return list(accumulate(self.channels))
 
     def describing_macs(self) -> int:
-        """Of the described patches: products at each resolution, interpolation (two for each value), coordinates."""
+        """Multiply-accumulates of the description: products at each resolution, interpolation (two for each value), and
+        coordinates."""
         finest = self.grids[0]
         total = sum(finest) * self.reaches[-1]
         for grid, channels, reach in zip(self.grids, self.channels, self.reaches, strict=True):
@@ -135,27 +136,28 @@ class CentreCosts:
         return total
 
     def comparing_macs(self) -> int:
-        """Of the products with all centres, their interpolation (two for each value), and the K distances."""
+        """Multiply-accumulates of the products with all centres, their interpolation (two for each value), and the K
+        distances."""
         finest = self.grids[0]
         total = math.prod(finest) * (self.reaches[0] * self.count + self.nearest * self.reaches[-1])
         for level, (grid, reach) in enumerate(zip(self.grids[1:], self.reaches[1:], strict=True)):
             total += math.prod(grid) * (reach - self.reaches[0]) * self.count
-            # All but the first come along the other axis first.
+            # All but the first are interpolated along the other axis first.
             turned = (grid[::-1], finest[::-1]) if level else (grid, finest)
             total += _interpolating(*turned) * self.count
         return total + (sum(finest) * self.count if len(self.grids) > 1 else 0)
 
     def describing_bytes(self) -> int:
-        """Of the description: its products, its bias, the coordinates' vectors and their axes, one for a square."""
+        """Bytes of the description: matrices, bias, the coordinates' vectors and their axes (one for a square)."""
         products = sum(c * r for c, r in zip(self.channels, self.reaches, strict=True))
         height, width = self.grids[0]
         return FLOAT * (products + 3 * self.reaches[-1] + (height if height == width else height + width))
 
     def comparing_bytes(self) -> int:
-        """Of the centres, their squared lengths and their products with the coordinates' vectors."""
+        """Bytes of the centres, their squared lengths and their products with the coordinates' vectors."""
         return self.count * (self.width * self.reaches[-1] + 3 * FLOAT)
 
 
 def _interpolating(grid: Sequence[int], finest: Sequence[int]) -> int:
-    """For one channel, first along the first axis: two multiply-accumulates for each value."""
+    """Multiply-accumulates for one channel, along the first axis first: two for each value."""
     return 2 * (grid[1] + finest[1]) * finest[0]

@@ -1,4 +1,4 @@
-"""The trained descriptor of CFA: what it makes of a patch, and which centres are nearest to that."""
+"""The trained descriptor of CFA: the description of a patch, and its nearest centres."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flawspot.methods.shapes import Size
 class Descriptor(nn.Module):
     """A 1x1 convolution of the features and their two coordinates in [-1, 1] (CoordConv, as the paper uses it).
 
-    Each layer is described at its own resolution and interpolated then, which is the same for fewer products.
+    Each layer is described at its own resolution and then interpolated. The result is the same with fewer products.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, Size]], seed: int) -> None:
@@ -26,7 +26,7 @@ class Descriptor(nn.Module):
         channels = sum(channels for channels, _ in shapes)
         self.features = nn.Conv2d(channels, channels, 1)
         self.position = nn.Conv2d(2, channels, 1, bias=False)
-        # As torch fills one convolution of channels + 2 inputs.
+        # The same initial values as in torch for one convolution of channels + 2 inputs.
         generator = torch.Generator().manual_seed(seed)
         bound = (channels + 2) ** -0.5
         for parameter in self.parameters():

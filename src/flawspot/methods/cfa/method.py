@@ -1,14 +1,13 @@
 """CFA (Lee et al., CFA: Coupled-hypersphere-based Feature Adaptation, IEEE Access 2022; arXiv 2206.04325).
 
-A linear patch descriptor phi is trained so that the features of good images come to lie within a radius r of memorized
-centres. With d_k the k-th smallest squared distance of phi(p) to the centres, the coupled-hypersphere loss is
-L_att + L_rep,
+A linear patch descriptor phi is trained so that the features of good images are within a radius r of memorized centres.
+With d_k the k-th smallest squared distance of phi(p) to the centres, the coupled-hypersphere loss is L_att + L_rep,
 
     L_att = mean over patches and k <= K of max(0, d_k - r^2) / nu
     L_rep = mean over patches and K < k <= K + J of max(0, r^2 - d_k - alpha) / nu
 
-and the anomaly of a patch is its smallest distance times how certain that is, ``softmin(d)_1 * d_1`` over the K
-smallest distances, not squared. Where only a part of the photographs is looked at, patches are those inside it.
+and the anomaly of a patch is its smallest distance times its certainty, ``softmin(d)_1 * d_1`` over the K smallest
+distances, not squared. If only a part of the photographs is inspected, patches are those inside it.
 """
 
 from __future__ import annotations
@@ -51,19 +50,19 @@ class CFA(Method):
         3
 
     Attributes:
-        nearest: K, the centres that attract a patch (the paper's 3).
-        repelled: J, the next ones that are pushed away (the paper's 3).
-        nu, alpha: of the soft boundary, as in the paper.
-        epochs: of which the last is kept: the authors choose theirs on the test set, which nobody has who needs a
-            detector.
+        nearest: K, number of nearest centres, which attract a patch (3 in the paper).
+        repelled: J, number of the next centres, which repel it (3 in the paper).
+        nu, alpha: parameters of the soft boundary, as in the paper.
+        epochs: number of epochs; the last one is kept. The authors choose theirs on the test set, which is not
+            available when a detector is trained.
         batch_size: images in a step.
         learning_rate, weight_decay: of AdamW with amsgrad, as in the authors' implementation.
-        precision: that the centres are kept in, ``float32`` or ``float16``.
-        sigma: of the Gaussian over the map, in pixels of 224.
+        precision: precision of the stored centres, ``float32`` or ``float16``.
+        sigma: standard deviation of the Gaussian over the map, in pixels of 224.
         descriptor_: the trained descriptor.
         centres_: (M, C): the mean descriptor at each position, before training, over the images in which the position
-            is looked at. M is P, or less where some never are.
-        images_: (P,) how many images these are.
+            is inspected. M is P, or less if some positions are never inspected.
+        images_: (P,) number of these images.
     """
 
     name: ClassVar[str] = "cfa"
@@ -97,7 +96,7 @@ class CFA(Method):
         pooled = [self._pooled(features, tap) for tap in shapes.taps]
         with torch.no_grad():
             if features.inside is None:
-                # The descriptor is linear, so the mean of its outputs is its output of the mean.
+                # The descriptor is linear, so the mean of its outputs is its output for the mean.
                 means = [torch.from_numpy(maps.mean(0, dtype=np.float64, keepdims=True)).float() for maps in pooled]
                 centres = descriptor([mean.to(device) for mean in means])[0].flatten(0, 1)  # (P, C)
                 self.images_ = np.full(shapes.positions, len(features), np.int64)
@@ -149,7 +148,7 @@ class CFA(Method):
     def _centres_inside(
         self, descriptor: Descriptor, pooled: Sequence[NDArray[np.float32]], features: FeatureSet
     ) -> Tensor:
-        """(M, C): of each position that is ever looked at the mean over the images in which it is."""
+        """(M, C): for each position that is ever inspected, the mean over the images in which it is inspected."""
         shapes, device = features.shapes, training_device()
         total = torch.zeros(shapes.positions, shapes.channels, dtype=torch.float64, device=device)
         images = torch.zeros(shapes.positions, 1, dtype=torch.float64, device=device)
@@ -183,7 +182,7 @@ class CFA(Method):
         return loss
 
     def learned(self) -> Mapping[str, NDArray[Any]]:
-        """The centres, and both descriptions: the one that makes them, and how the trained one is turned."""
+        """The centres, and both descriptors: the initial one, for the centres, and the trained one's rotation."""
         levels = costs.levels(self.shapes_)
         first, trained = Descriptor(levels, self.seed).matrices(), self.descriptor_.matrices()
         weight, position, bias = (tensor.detach().numpy() for tensor in trained)
@@ -201,7 +200,7 @@ class CFA(Method):
         return CFAHead(self)
 
     def parts(self) -> list[Part]:
-        """The same with the centres that are held."""
+        """The parts with the actual number of centres."""
         return costs.parts(self, self.shapes_, len(self.centres_))
 
     def planned_parts(self, shapes: Shapes) -> list[Part]:
@@ -209,7 +208,7 @@ class CFA(Method):
         return costs.parts(self, shapes)
 
     def stored_width(self, part: str) -> int | None:
-        """None for centres in half precision, beside which there are norms in float32."""
+        """Bytes of a number; None for centres in half precision, because their norms are in float32."""
         return None if part == costs.CENTRES and self.precision == "float16" else super().stored_width(part)
 
     def training_costs(self, shapes: Shapes) -> FittingCosts:

@@ -1,7 +1,7 @@
-"""The nearest centres of described patches, and the squared distances to them, while the description is trained.
+"""The nearest centres of described patches, and the squared distances to them, while the descriptor is trained.
 
-As `flawspot.methods.cfa.centres`, but for matrices that change with every step: centres are folded into each layer's
-features instead of being rotated, and the interpolated products come from one matrix product a row of patches.
+It is like `flawspot.methods.cfa.centres`, but for matrices that change in every step. Each layer's matrix is multiplied
+with the centres instead of rotating them. The interpolated products come from one matrix product for rows of patches.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from flawspot.methods.repeating import bilinear_matrix
 from flawspot.methods.shapes import Size
 
 ROWS = 4
-"""Rows of patches compared at once: 4 x 56 x 3,136 x 4 bytes = 2.8 MB, which stays in a processor's cache."""
+"""Rows of patches compared at once: 4 x 56 x 3,136 x 4 bytes = 2.8 MB, which fit into a processor's cache."""
 PATCHES = 512
-"""Patches whose differences are taken at once."""
+"""Patches whose differences are computed at once."""
 
 
 def coordinates(grid: Size, like: Tensor) -> Tensor:
@@ -36,11 +36,11 @@ def nearest_by_layer(
     """The centres whose products with a patch are smallest.
 
     Args:
-        maps: (N, H_l, W_l, C_l) of each layer, channels last; the coarser ones count as interpolated.
-        folded: (C_l, M) of each layer, its products with the centres.
-        along: (2, M), of the patch's row and column in [-1, 1].
-        constant: (1, M).
-        count: how many.
+        maps: (N, H_l, W_l, C_l) of each layer, channels last; the coarser ones are treated as interpolated.
+        folded: (C_l, M) of each layer: the products of its matrix with the centres.
+        along: (2, M), coefficients of the patch's row and column in [-1, 1].
+        constant: (1, M), constant terms.
+        count: number of centres.
 
     Returns:
         (N P, count) int64, ascending by product; P positions of the finest grid, gh x gw.
@@ -84,13 +84,15 @@ def nearest_by_layer(
 
 
 def squared_distances(patches: Tensor, centres: Tensor, index: Tensor) -> Tensor:
-    """(R, K): of (R, D) patches to the centres (M, D) that (R, K) `index` names; differentiable in the patches."""
+    """(R, K): squared distances from patches (R, D) to the centres (M, D) at `index` (R, K); differentiable in the
+    patches."""
     squared: Tensor = _SquaredDistances.apply(patches, centres, index)  # type: ignore[no-untyped-call]
     return squared
 
 
 class _SquaredDistances(torch.autograd.Function):
-    """From differences, none of which are kept: R x K x D numbers would be 75 MB for each image of 3,136 patches.
+    """Squared distances from differences. These are not kept: R x K x D numbers would be 75 MB for each image of 3,136
+    patches.
 
     The gradient of sum_k g_k |q - c_k|^2 is 2 (sum_k g_k) q - 2 sum_k g_k c_k, a weighted sum of the centres' rows.
     """

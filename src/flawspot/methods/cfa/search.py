@@ -1,8 +1,7 @@
 """The nearest centres of all patches of a photograph, block by block.
 
-What is computed from a block's products with the centres costs no memory while they lie in a processor's cache: one
-matrix product makes them, interpolation included (`flawspot.methods.cfa.blocks`), and the smallest are taken from them
-before the next block's are made.
+One matrix product gives a block's products with the centres, interpolation included (`flawspot.methods.cfa.blocks`).
+The smallest are taken from them while they are in the processor's cache, before the next block is computed.
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ from flawspot.methods.cfa.smallest import smallest
 from flawspot.methods.shapes import Size
 
 MEMBERS = 16
-"""Centres of which first the nearest one is looked for."""
+"""Centres in a group. First the nearest of each group is found."""
 AT_ONCE = 2**19
-"""How many products are made at once of one photograph, 2 MB; those of a block at least."""
+"""Number of products computed at once for one photograph, 2 MB; at least those of one block."""
 PARTS = 32
-"""Into how many parts the blocks come at most. Each is a dozen operators of the graph."""
+"""Largest number of parts into which blocks are divided. Each part takes a dozen operators of the graph."""
 FAR = 1e30
-"""The squared length of a centre that there is none of."""
+"""Squared length of a placeholder centre, which is never the nearest."""
 
 
 class BlockedSearch:
-    """What centres are nearest by ``|c|^2 - 2 q . c``, of which a part is interpolated.
+    """Finds the nearest centres by ``|c|^2 - 2 q . c``, a part of which is interpolated.
 
     Args:
-        grids: of each resolution, finest first.
-        own: F, the components of the finest resolution.
-        centres: M, how many there are.
-        nearest: K.
+        grids: grids of the resolutions, finest first.
+        own: F, number of components of the finest resolution.
+        centres: M, number of centres.
+        nearest: K, number of nearest centres.
     """
 
     def __init__(self, grids: Sequence[Size], own: int, centres: int, nearest: int) -> None:
@@ -57,11 +56,11 @@ class BlockedSearch:
 
         Args:
             fine: (N, gh, gw, F), the patches' components at the finest resolution, times -2.
-            coarse: (N, H, W, R) of each coarser resolution, times -2: further components, as many as it reaches.
-            centres: (M, D), those of `fine` first.
-            norms: (M,), their squared lengths.
-            slopes: (2, M), products with what a patch's row and column, each from -1 to 1, add to further components;
-                None where there is no coarser resolution.
+            coarse: (N, H, W, R) of each coarser resolution, times -2: the further components that it affects.
+            centres: (M, D), the components of `fine` first.
+            norms: (M,), squared lengths of the centres.
+            slopes: (2, M), products of the centres with the contribution of a patch's row and column, each from -1 to
+                1, to the further components; None without a coarser resolution.
 
         Returns:
             (N P, K) int64.
@@ -86,8 +85,8 @@ class BlockedSearch:
         return self._in_order(torch.cat(found, 1))
 
     def _table(self, shared: Tensor, coarse: Sequence[Tensor], centres: Tensor, norms: Tensor) -> Tensor:
-        """(N, F + 2 + all cells, M): `shared` by all blocks, then each cell's products; the last resolution's have the
-        squared lengths in them, for weights sum to 1."""
+        """(N, F + 2 + all cells, M): the rows `shared` by all blocks, then each cell's products. Those of the last
+        resolution include the squared lengths, because weights sum to 1."""
         count, start = coarse[0].shape[0], shared.shape[0] - 2
         parts = [shared.expand(count, -1, -1)]
         for level, each in enumerate(coarse):
@@ -98,7 +97,7 @@ class BlockedSearch:
         return torch.cat(parts, 1)
 
     def _in_blocks(self, fine: Tensor) -> Tensor:
-        """(N, blocks, patches, F + 2 + cells): what a block's rows of the table are multiplied with."""
+        """(N, blocks, patches, F + 2 + cells): the factors of a block's rows of the table."""
         (down, across), (height, width) = self.blocks.counts, self.blocks.size
         patches = torch.cat([fine, *self._fixed(fine)], 3) if self.coarser else fine
         beyond = [down * height - self.grid[0], across * width - self.grid[1]]
@@ -110,7 +109,7 @@ class BlockedSearch:
     def _fixed(self, like: Tensor) -> list[Tensor]:
         """(N, gh, gw, n) each: row and column times -2, and each coarser resolution's weights.
 
-        They are expanded before they are multiplied: products of constants would be constants of the graph.
+        They are expanded before they are multiplied, because products of constants would become constants of the graph.
         """
         count, (height, width) = like.shape[0], self.grid
         rows, columns = (torch.from_numpy(-2 * np.linspace(-1, 1, length)).to(like) for length in self.grid)

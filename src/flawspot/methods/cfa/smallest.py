@@ -1,4 +1,4 @@
-"""Where the k smallest values of each row are."""
+"""Finds the indices of the k smallest values of each row."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 MEMBERS = 8
-"""Columns compared at once before the selection proper, an even vectorized minimum."""
+"""Columns in a group. The minimum of each group, a vectorized operation, comes before the actual selection."""
 
 
 def smallest(values: Tensor, k: int, members: int = MEMBERS) -> Tensor:
     """(R, k) int64: indices of the k smallest of each row of (R, M), ascending by value; M in groups of `members`.
 
-    The k smallest lie in the k groups of columns whose minima are smallest: were one in another group, these k minima
-    and it would be k + 1 values no larger. So only the groups' minima and the members of k groups are selected from,
-    which halves the time of ``topk`` over some thousand columns.
+    The k smallest values are in the k groups of columns with the smallest minima. If one were in another group, these k
+    minima would be no larger than it, so that k other values would do. So ``topk`` is applied only to the groups'
+    minima and to the members of k groups, which halves its time over some thousand columns.
     """
     rows, columns = values.shape
     groups = columns // members

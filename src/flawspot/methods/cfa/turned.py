@@ -1,4 +1,4 @@
-"""The centres as `flawspot.methods.cfa.centres` has them in the graph, in numpy: turned, and moved to their middle."""
+"""The centres in the graph's form (`flawspot.methods.cfa.centres`), in numpy: rotated, and relative to their mean."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _Wide = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Turning:
-    """A description, ``W = Q R``.
+    """The decomposition of a description, ``W = Q R``.
 
     Attributes:
-        order: of the maps, from the finest to the coarsest.
+        order: order of the maps, from the finest to the coarsest.
         basis: Q, (D, D).
         mixing: R, (D, D), its columns in that order.
     """
@@ -31,10 +31,10 @@ class Turning:
 
 
 def turning(weight: _Wide, shapes: Sequence[tuple[int, Size]]) -> Turning:
-    """How the components of a description are turned.
+    """The rotation of a description's components.
 
     Args:
-        weight: (D, D), of concatenated features.
+        weight: (D, D), the description of concatenated features.
         shapes: (C_l, (H_l, W_l)) of each map, in the order of its columns.
     """
     starts = np.cumsum([0, *(channels for channels, _ in shapes)])
@@ -46,16 +46,18 @@ def turning(weight: _Wide, shapes: Sequence[tuple[int, Size]]) -> Turning:
 def turned(
     basis: _Wide, position: _Wide, bias: _Wide, centres: _Wide, fine: int, halved: bool
 ) -> dict[str, NDArray[Any]]:
-    """What of a graph depends on the centres, by the names of its constants, at their stored precision: themselves, the
-    bias, their squared lengths (M,), and their products with the coordinates' vectors, (1, M) each.
+    """The constants of a graph that depend on the centres, by their names, at their stored precision.
+
+    These are the centres, the bias, the squared lengths (M,), and the products with the coordinates' vectors, (1, M)
+    each.
 
     Args:
         basis: Q.
-        position: (D, 2), of the patch's row and column in [-1, 1].
+        position: (D, 2), coefficients of the patch's row and column in [-1, 1].
         bias: (D,).
-        centres: (M, D), not turned.
-        fine: how many components the maps of the finest resolution have in them.
-        halved: whether centres are kept in half precision; distances are those to the kept ones.
+        centres: (M, D), not rotated.
+        fine: number of components that the maps of the finest resolution affect.
+        halved: whether centres are stored in half precision. Distances are those to the stored ones.
     """
     moved = np.asarray(centres, np.float64) @ basis
     middle = moved.mean(0)

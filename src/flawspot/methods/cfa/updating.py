@@ -1,7 +1,7 @@
-"""CFA goes on learning: the centre of each position becomes the mean over old and new photographs together.
+"""Updates CFA: the centre of each position becomes the mean over old and new photographs together.
 
-The centres are exact, for they are means of what the descriptor made of the photographs before it was trained, which is
-kept. The trained descriptor stays as it is.
+The centres are exact, because they are means of the untrained descriptor's outputs, and that descriptor is stored. The
+trained descriptor does not change.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from flawspot.runtime.state import Kept
 
 METHODS = ("cfa",)
 FIRST = ("weight", "position", "bias")
-"""(D, D), (D, 2), (D,): of the descriptor before it was trained."""
+"""(D, D), (D, 2), (D,): the descriptor before training."""
 POSITION, BIAS, BASIS = "trained position", "trained bias", "basis"
-"""(D, 2), (D,): of the trained one; (D, D): by what it is turned."""
+"""(D, 2), (D,): parts of the trained descriptor; (D, D): its rotation."""
 CENTRES, IMAGES = "centres", "images"
-"""(M, D); and (P,), of how many images each position's is the mean, 0 where it has none."""
+"""(M, D): the centres; (P,): the number of images in the mean of each position, 0 for a position without a centre."""
 _SEARCH = "search."
 _CHUNK = 448
-"""Of centres: older graphs hold what follows from them in parts of so many."""
+"""Number of centres in a part. Older graphs divide the constants that depend on the centres into such parts."""
 _NEAR = 1e-3
-"""How far a constant of the graph may be from what the state says, relative to the largest of its kind."""
+"""Largest difference between a constant of the graph and of the state, relative to the constant's largest number."""
 
 
 class Updater:
@@ -39,10 +39,10 @@ class Updater:
     needs_torch: ClassVar[bool] = False
 
     def __init__(self, before: Before) -> None:
-        """Read the centres, and see that they are those of the graph.
+        """Read the centres, and check that they are those of the graph.
 
         Raises:
-            ArtifactError: they are damaged, or of another detector.
+            ArtifactError: they are damaged, or belong to another detector.
         """
         self._before = before
         stores, learned = before.stores(), before.learned
@@ -70,7 +70,7 @@ class Updater:
                 raise ArtifactError(f"its graph has another {name} than its state: it is of another training")
 
     def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
-        """Add one photograph, where it is looked at. A position that never was before gets no centre."""
+        """Add the inspected part of one photograph. A position that was never inspected before gets no centre."""
         grids: list[Size] = [(each.shape[2], each.shape[3]) for each in maps.values()]
         grid = max(grids, key=lambda size: size[0] * size[1])
         described = self._described(maps, grid, inside)  # (T, P, D)
@@ -86,7 +86,7 @@ class Updater:
         self._added += 1
 
     def finish(self, new_validation: Kept) -> Changed:
-        """The centres in the places of the old ones."""
+        """The new centres in the constants of the old ones."""
         known, learned = self._known, self._before.learned
         centres = (self._total[known] / self._images[known, None]).astype(np.float32)
         moved = float(np.linalg.norm(centres - learned[CENTRES], axis=1).mean())
@@ -97,7 +97,7 @@ class Updater:
         return Changed(stores, {**learned, CENTRES: centres, IMAGES: images}, [told])
 
     def _constants(self, centres: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
-        """Those that the graph has: of one resolution alone there are no slopes in it."""
+        """The constants that the graph has. With only one resolution there are no slopes."""
         learned = self._before.learned
         fine, halved = self._stores["mixing0"].shape[1], self._stores["centres"].dtype == np.float16
         found = turned(learned[BASIS], learned[POSITION], learned[BIAS], centres, fine, halved)
@@ -107,7 +107,7 @@ class Updater:
         return {name: array for name, array in found.items() if name in self._stores}
 
     def _described(self, maps: Maps, grid: Size, inside: NDArray[np.bool_] | None) -> NDArray[np.floating]:
-        """(T, P, D): what the descriptor makes of each patch, before it was trained."""
+        """(T, P, D): the description of each patch by the untrained descriptor."""
         weight, position, bias = (self._before.learned[name] for name in FIRST)
         axes = [np.linspace(-1, 1, length, dtype=np.float32) for length in grid]
         where = np.stack(np.meshgrid(*axes, indexing="ij"), axis=2)  # (gh, gw, 2)

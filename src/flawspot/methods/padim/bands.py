@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 Number = TypeVar("Number", bound=np.floating)
 
 HEIGHT = 8
-"""Rows of a band: lower ones store fewer zeros, higher ones make fewer and faster products."""
+"""Rows of a band. Fewer rows store fewer zeros; more rows make fewer and faster products."""
 
 
 def band_rows(size: int) -> list[tuple[int, int]]:
-    """The first and one past the last row of each band of a (size, size) matrix; its columns end where its rows do."""
+    """First and one past the last row of each band of a (size, size) matrix. A band has as many columns as its end."""
     return [(start, min(start + HEIGHT, size)) for start in range(0, size, HEIGHT)]
 
 
 def band_numbers(size: int) -> int:
-    """How many numbers the bands of one (size, size) matrix hold."""
+    """Number of stored numbers in the bands of one (size, size) matrix."""
     return sum((stop - start) * stop for start, stop in band_rows(size))
 
 

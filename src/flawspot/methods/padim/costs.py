@@ -1,4 +1,4 @@
-"""What PaDiM stores, computes and takes in training, told from shapes alone."""
+"""PaDiM's storage, computation and training costs, from shapes alone."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 INVERSES, PROJECTION = "inverse covariances", "projection"
 _INVERSES_ONCE = "precision"
-"""What older artifacts call them."""
+"""Name of the whitening part in older artifacts."""
 BATCH = 16
-"""Images, or tiles of them, taken in at once."""
+"""Images, or their tiles, added at once."""
 
 
 def rows_at_once(shapes: Shapes) -> int:
-    """So many, and whole photographs."""
+    """Number of rows added at once: about `BATCH`, and whole photographs."""
     return max(BATCH // shapes.tiles, 1) * shapes.tiles
 
 
 def parts(method: PaDiM, shapes: Shapes) -> list[Part]:
-    """Means, what whitens, and the smoothing: what every tile stores, and one tile computes."""
+    """Means, whitening and smoothing: the storage of all tiles, and the computation of one."""
     once, tiles = shapes.positions * method.kept(shapes), shapes.tiles
     found = [Part("means", FLOAT * tiles * once, 0)]
     if method.covariance == "full":
@@ -54,7 +54,7 @@ def width(method: PaDiM, part: str) -> int:
 
 
 def fitting(method: PaDiM, shapes: Shapes) -> FittingCosts:
-    """Of one batch, of all sums, and of the matrices of some positions."""
+    """Memory of one batch, of all sums, and of the matrices of some positions."""
     d, positions = method.kept(shapes), shapes.tiles * shapes.positions
     whole = method.covariance != "diagonal"
     squares = band_numbers(d) if whole else d
@@ -72,7 +72,7 @@ def fitting(method: PaDiM, shapes: Shapes) -> FittingCosts:
 
 
 def _selecting(method: PaDiM, shapes: Shapes) -> int:
-    """Bytes of what decides which numbers are kept: one map and its sums, or those of each position."""
+    """Bytes for choosing the kept numbers: one map and its sums, or the sums of each position."""
     if method.selection == "components":
         return 2 * FLOAT * shapes.positions * shapes.channels + 4 * DOUBLE * shapes.channels**2
     if method.selection == "variance":
@@ -82,8 +82,8 @@ def _selecting(method: PaDiM, shapes: Shapes) -> int:
 
 
 def of_paper(method: PaDiM, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
-    """d x d + d numbers at each position. How multiply-accumulates were counted could not be derived; the paper speaks
-    of a cubic cost for each photograph."""
+    """d x d + d numbers at each position. The paper's count of multiply-accumulates could not be derived; it mentions a
+    cubic cost for each photograph."""
     d = method.kept(shapes)
     return PaperCosts(
         bytes=FLOAT * (shapes.tiles * shapes.positions * (d * d + d) + backbone.numbers),

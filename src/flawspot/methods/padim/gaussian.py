@@ -15,15 +15,15 @@ POSITIONS = 256
 """Positions whose covariances are factorized at once: bounds the full matrices at 256 x 62 x 62 x 8 bytes = 8 MB."""
 
 MOST_IMAGES = 1 << 53
-"""As many can be told apart as float64."""
+"""Largest number of images that float64 counts exactly."""
 
 
 class PositionGaussians:
     """Mean and covariance of vectors at each of P positions, accumulated over batches of images.
 
-    The sums are kept in float64 relative to the first batch's mean, so that they lose nothing to cancellation, and of
-    the symmetric ones only the lower half, in bands. At 56 x 56 positions of 62 channels they take 54 MB however many
-    images there are; the variances alone (`diagonal`) 1.6 MB.
+    The sums are stored in float64 relative to the first batch's mean, to avoid cancellation. Of symmetric ones only the
+    lower half is stored, in bands. At 56 x 56 positions of 62 channels they take 54 MB for any number of images; the
+    variances alone (`diagonal`) take 1.6 MB.
     """
 
     def __init__(self, positions: int, channels: int, *, diagonal: bool = False) -> None:
@@ -35,7 +35,7 @@ class PositionGaussians:
         self._squares = [np.zeros((positions, *shape)) for shape in shapes]
 
     def add(self, vectors: NDArray[np.float32]) -> None:
-        """Take in (P, B, C): the vectors of B images at P positions."""
+        """Add (P, B, C): the vectors of B images at P positions."""
         if self._origin is None:
             self._origin = vectors.mean(axis=1, dtype=np.float64).astype(np.float32)  # (P, C)
         shifted = vectors - self._origin[:, None]  # (P, B, C)
@@ -49,18 +49,18 @@ class PositionGaussians:
             band += across[:, start:stop] @ shifted[:, :, :stop]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The sums by name, for `of_arrays`. Those of squares are rounded to float32, half the size: relative to the
-        first batch's mean they lose less than the ridge could ever show."""
+        """The sums by name, for `of_arrays`. Sums of squares are rounded to float32, which halves their size. They are
+        relative to the first batch's mean, so the error is negligible compared with the ridge."""
         assert self._origin is not None, "no vectors added"
         squares = {f"squares.{place}": band.astype(np.float32) for place, band in enumerate(self._squares)}
         return {"count": np.array([self.count], np.int64), "origin": self._origin, "sum": self._sum, **squares}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """As `arrays` told.
+        """Restore from the result of `arrays`.
 
         Raises:
-            ArtifactError: they are not what that tells.
+            ArtifactError: `arrays` are not such a result.
         """
         try:
             total, count = arrays["sum"], int(arrays["count"][0])
@@ -94,13 +94,13 @@ class PositionGaussians:
                 for (start, _), band in zip(rows, self._squares, strict=True)
             ]
             squares = np.concatenate(diagonals, axis=1)
-        # Rounding may leave a constant channel a hair below zero.
+        # Rounding may leave a constant channel slightly below zero.
         return np.maximum(squares - self._sum**2 / self.count, 0) / max(self.count - 1, 1)
 
     def covariance(self, ridge: float, positions: slice = slice(None)) -> NDArray[np.float64]:
         """(P, C, C): the unbiased sample covariance plus `ridge` on the diagonal (one image: the ridge alone).
 
-        Of all positions at once that is 96 MB for 56 x 56 of 62 channels: ask for some at a time.
+        For all positions at once this is 96 MB at 56 x 56 positions of 62 channels, so ask for some at a time.
         """
         assert not self.diagonal, "only variances were accumulated"
         total = self._sum[positions]
@@ -128,6 +128,6 @@ class PositionGaussians:
 def whitening(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """(P, C, C) covariances -> (P, C, C) lower triangular W = L^-1 with L L^T = covariance.
 
-    The Mahalanobis distance of x is then the length of ``W (x - mean)``, without an inversion per image.
+    The Mahalanobis distance of x is then the length of ``W (x - mean)``, without an inversion for each image.
     """
     return np.tril(np.linalg.inv(np.linalg.cholesky(covariance)))

@@ -4,9 +4,9 @@ A Gaussian N(mu_ij, Sigma_ij) at every position of the finest tap's grid; the an
 distance ``sqrt((x - mu)^T Sigma^-1 (x - mu))`` (section III-C). With L L^T = Sigma that is ``|L^-1 (x - mu)|``, and
 L^-1 is computed once in training.
 
-Two approximations, by name: ``diagonal`` takes the channels for independent (PaDiM-Lite of Stropeni et al., Efficient
-Visual Anomaly Detection at the Edge, 2026; arXiv 2603.20288), ``low_rank`` keeps the few directions in which they vary
-most together.
+There are two named approximations. ``diagonal`` treats the channels as independent (PaDiM-Lite of Stropeni et al.,
+Efficient Visual Anomaly Detection at the Edge, 2026; arXiv 2603.20288). ``low_rank`` keeps the few directions of the
+largest common variation.
 """
 
 from __future__ import annotations
@@ -54,42 +54,43 @@ PRECISIONS: dict[str, type[np.floating]] = {"float32": np.float32, "float16": np
 @method
 @dataclass(kw_only=True)
 class PaDiM(Method):
-    """Mahalanobis distance to a Gaussian at each position. The parts must lie alike in every photograph.
+    """Mahalanobis distance to a Gaussian at each position. Parts must have the same place in every photograph.
 
         >>> flawspot.PaDiM(covariance="low_rank").rank
         8
 
-    A photograph that is cut into T tiles has T P positions, each with a Gaussian of its own. Where only a part of the
-    photograph is looked at, the Gaussians are those of the whole: none knows of another, and what lies outside is
-    left out of the map.
+    A photograph cut into T tiles has T P positions, each with its own Gaussian. If only a part of the photograph is
+    inspected, there are still Gaussians for the whole photograph, because they are independent of each other. Positions
+    outside are left out of the map.
 
-    With P positions, d channels and w bytes a number (4, or 2 at float16), the means take 4 P d bytes; beside them
-    ``full`` stores w P times the numbers in the bands of a triangle (about d (d + 9) / 2: 2,164 for d = 62), each of
-    them one multiply-accumulate; ``low_rank`` w P d (rank + 1), 2 P d rank multiply-accumulates; ``diagonal`` w P d.
-    Scaling and squaring are P d each.
+    With P positions, d channels and w bytes for a number (4, or 2 at float16), the means take 4 P d bytes. In addition,
+    ``full`` stores w P times the numbers in the bands of a triangle (about d (d + 9) / 2: 2,164 for d = 62), with one
+    multiply-accumulate each. ``low_rank`` stores w P d (rank + 1) bytes and takes 2 P d rank multiply-accumulates.
+    ``diagonal`` stores w P d bytes. Scaling and squaring take P d each.
 
     Attributes:
-        channels: d, how many numbers are kept of the channels of all taps; None: a quarter of them, as the PaSTe paper
-            keeps of MobileNetV2's 248 (62).
-        selection: which d numbers are kept of the channels: ``random`` ones by the seed, as in the paper; ``variance``
-            those that vary most over the photographs; ``projection`` products with a random semi-orthogonal matrix, by
-            the seed (Kim et al., 2021; arXiv 2105.14737); ``components`` products with the first principal components
-            of all patches. These two multiply all C channels with (C, d) numbers, each layer at its own resolution.
+        channels: d, how many numbers are kept of the channels of all taps; None keeps a quarter, as the PaSTe paper
+            does of MobileNetV2's 248 (62).
+        selection: how the d numbers are chosen. ``random`` takes channels by the seed, as in the paper. ``variance``
+            takes the channels that vary most over the photographs. ``projection`` takes products with a random
+            semi-orthogonal matrix, by the seed (Kim et al., 2021; arXiv 2105.14737). ``components`` takes products with
+            the first principal components of all patches. The last two multiply all C channels with (C, d) numbers,
+            each layer at its own resolution.
         ridge: added to the diagonal of each covariance, epsilon = 0.01 in the paper (equation 1).
-        covariance: ``full`` as in the paper; approximations of it are ``diagonal``, the variances alone, and
-            ``low_rank``, `rank` principal factors and a diagonal.
-        rank: of ``low_rank``. Eight factors and the diagonal take ten numbers a channel with its mean, 7.4 MiB for 62
-            channels at 56 x 56: a quarter of ``full`` and five times ``diagonal``.
-        precision: in which everything but the means is stored, ``float32`` or ``float16``; computed in float32.
-        sigma: of the Gaussian over the map, in pixels of 224 (section IV-B).
-        selected_: (d,) indices into the concatenated channels, ascending; none for the projections.
-        chosen_: with each layer the indices of its own channels, or (d, C_layer) that they are multiplied with.
-        mean_: (T P, d) float32; P positions row by row, those of each of T tiles one after the other. T is 1 where
-            photographs are not cut, and left out below.
-        bands_: of ``full``: (P, rows, columns) each, the bands of the lower triangular L^-1 (`methods.padim.bands`).
-        scale_: of the others: (P, d), one over the deviation that no factor explains.
-        factors_: of ``low_rank``: (P, d, rank), F of `methods.padim.whitening`.
-        gaussians_: the sums that all this comes from.
+        covariance: ``full`` as in the paper, or an approximation: ``diagonal`` keeps only the variances, ``low_rank``
+            keeps `rank` principal factors and a diagonal.
+        rank: number of factors of ``low_rank``. Eight factors, the diagonal and the mean take ten numbers for each
+            channel, 7.4 MiB for 62 channels at 56 x 56: a quarter of ``full`` and five times ``diagonal``.
+        precision: precision of everything stored but the means, ``float32`` or ``float16``. Computation is in float32.
+        sigma: standard deviation of the Gaussian over the map, in pixels of 224 (section IV-B).
+        selected_: (d,) indices into the concatenated channels, ascending; None for the projections.
+        chosen_: for each layer the indices of its channels, or a (d, C_layer) matrix that multiplies them.
+        mean_: (T P, d) float32; P positions row by row, for each of T tiles in turn. T is 1 without tiles and omitted
+            below.
+        bands_: for ``full``: (P, rows, columns) each, the bands of the lower triangular L^-1 (`methods.padim.bands`).
+        scale_: for the others: (P, d), one over the deviation that no factor explains.
+        factors_: for ``low_rank``: (P, d, rank), F of `methods.padim.whitening`.
+        gaussians_: the sums from which everything is computed.
     """
 
     name: ClassVar[str] = "padim"
@@ -114,10 +115,10 @@ class PaDiM(Method):
     gaussians_: PositionGaussians = field(init=False, repr=False)
 
     def kept(self, shapes: Shapes) -> int:
-        """d, how many channels are kept.
+        """d, the number of kept channels.
 
         Raises:
-            ConfigurationError: more are asked for than there are, or more factors than channels are kept.
+            ConfigurationError: there are fewer channels, or more factors than kept channels.
         """
         total = shapes.channels
         count = max(total // 4, 1) if self.channels is None else self.channels
@@ -141,7 +142,7 @@ class PaDiM(Method):
         batches = range(0, len(features), at_once)
         for start in progress.track(batches, "fitting a Gaussian at each position"):
             rows = slice(start, start + at_once)
-            # Numbers are selected before anything is repeated over the fine grid.
+            # Channels are selected before coarse maps are repeated over the fine grid.
             embedded = embed_rows(features, rows, self.chosen_)  # (B T, d, P)
             embedded = embedded.reshape(-1, shapes.tiles, count, shapes.positions)  # (B, T, d, P)
             gaussians.add(embedded.permute(1, 3, 0, 2).flatten(0, 1).numpy())  # (T P, B, d)
@@ -158,12 +159,12 @@ class PaDiM(Method):
         return self
 
     def learned(self) -> Mapping[str, NDArray[Any]]:
-        """The sums of the Gaussians, and which numbers are kept."""
+        """The sums of the Gaussians, and the chosen numbers."""
         chosen = {f"chosen.{tap}": own for tap, own in self.chosen_}
         return {**self.gaussians_.arrays(), **chosen}
 
     def _select(self, features: FeatureSet, count: int, progress: Progress) -> None:
-        """Decide which numbers are kept: set `selected_` and `chosen_`."""
+        """Choose the kept numbers: set `selected_` and `chosen_`."""
         shapes = features.shapes
         self.selected_ = np.empty(0, np.int64)
         if self.selection in PROJECTIONS:
@@ -171,7 +172,7 @@ class PaDiM(Method):
                 matrix = semi_orthogonal(shapes.channels, count, self.seed)
             else:
                 matrix = principal_components(features, count, progress)
-            # What is fitted has been multiplied with the numbers that are stored.
+            # Fitting uses the products with the stored, rounded numbers.
             self.chosen_ = rows_by_tap(matrix.astype(PRECISIONS[self.precision]), shapes)
             return
         if self.selection == "variance":
@@ -199,15 +200,15 @@ class PaDiM(Method):
         return PaDiMHead(self)
 
     def planned_parts(self, shapes: Shapes) -> list[Part]:
-        """Means, what whitens, and the smoothing."""
+        """Means, whitening and smoothing."""
         return costs.parts(self, shapes)
 
     def stored_width(self, part: str) -> int | None:
-        """That of `precision` for all but the means and the smoothing."""
+        """Bytes of a number: those of `precision`, except for the means and the smoothing."""
         return costs.width(self, part)
 
     def training_costs(self, shapes: Shapes) -> FittingCosts:
-        """Sums, and the matrices that are inverted at a time."""
+        """The sums, and the matrices that are inverted at once."""
         return costs.fitting(self, shapes)
 
     def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
@@ -253,7 +254,7 @@ class PaDiMHead(nn.Module):
     def _squared(self, difference: Tensor) -> Tensor:
         """(N, d, T P) -> (N, T P): squared Mahalanobis distances."""
         if self.covariance == "full":
-            # Vectors before the bands: what the runtime rearranges and sums is then one after the other in memory.
+            # Row vectors before the bands, so that the numbers that are rearranged and summed are contiguous in memory.
             vectors = difference.permute(2, 0, 1)  # (P, N, d)
             bands = [self.get_buffer(f"turned{index}").to(vectors.dtype) for index in range(self.bands)]
             whitened = torch.cat([vectors[:, :, : band.shape[1]] @ band for band in bands], 2)
@@ -267,5 +268,5 @@ class PaDiMHead(nn.Module):
 
 
 def _squared_length(vectors: Tensor, axis: int = 1) -> Tensor:
-    """Of the vectors along an axis; ``square`` would be exported as ``Pow``, several times slower."""
+    """Squared length of the vectors along an axis. ``square`` would be exported as ``Pow``, which is much slower."""
     return (vectors * vectors).sum(axis)

@@ -1,7 +1,7 @@
-"""Which d numbers PaDiM keeps of the C concatenated channels: some of them, or products with a (C, d) matrix W.
+"""Chooses the d numbers that PaDiM keeps of the C concatenated channels: a subset, or products with a (C, d) matrix W.
 
-Every selection is linear and the coarse taps are repeated over the fine grid, so each tap is selected from, or
-multiplied, at its own resolution; the repeated products are then added up. That is exact.
+Every selection is linear, and the coarse taps are repeated over the fine grid. So channels are selected, or multiplied,
+at each tap's own resolution, and the repeated products are then added. This is exact.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from flawspot.progress import SILENT, Progress
 
 SELECTIONS = ("random", "projection", "components", "variance")
 PROJECTIONS = ("projection", "components")
-"""Those that keep products."""
+"""Selections that keep products."""
 LEARNED = ("components", "variance")
-"""Those that look at the photographs first, and at no seed."""
+"""Selections that depend on the photographs and on no seed."""
 
 Numbers = NDArray[np.int64] | NDArray[np.floating]
 
 
 def by_tap(selected: NDArray[np.int64], shapes: Shapes) -> tuple[tuple[int, NDArray[np.int64]], ...]:
-    """Which channels of each tap are selected, without taps of which none are."""
+    """The selected channels of each tap, without taps that have none."""
     starts = np.cumsum([0, *shapes.tap_channels])
     own = (selected[(selected >= a) & (selected < b)] - a for a, b in itertools.pairwise(starts))
     return tuple((tap, each) for tap, each in zip(shapes.taps, own, strict=True) if len(each))
@@ -46,7 +46,7 @@ def embed(maps: Mapping[int, Tensor], chosen: Sequence[tuple[int, Tensor]], grid
 
     Args:
         maps: {tap: (N, C_tap, H, W)}.
-        chosen: with each tap the indices of its channels, or (d, C_tap) to multiply them with.
+        chosen: for each tap the indices of its channels, or a (d, C_tap) matrix that multiplies them.
         grid: height and width of the finest map.
 
     Returns:
@@ -68,14 +68,14 @@ def embed_rows(features: FeatureSet, rows: slice, chosen: Sequence[tuple[int, Nu
     """`embed` of some rows of the photographs' features: (B, d, P)."""
     grid = features.shapes.grid
     if chosen[0][1].ndim == 1:
-        # Channels are selected before torch takes a copy.
+        # Channels are selected before torch copies the maps.
         return join([torch.from_numpy(features.batch(tap, rows)[:, own]) for tap, own in chosen], grid).flatten(2)
     maps = {tap: torch.from_numpy(features.batch(tap, rows)) for tap, _ in chosen}
     return embed(maps, [(tap, torch.from_numpy(own)) for tap, own in chosen], grid)
 
 
 def semi_orthogonal(channels: int, kept: int, seed: int) -> NDArray[np.float64]:
-    """(C, d) with ``W^T W = I``, uniformly at random: of the QR decomposition of a normal matrix, with R's diagonal
+    """(C, d) with ``W^T W = I``, uniformly at random: from the QR decomposition of a normal matrix, with R's diagonal
     positive (Kim et al., Semi-orthogonal Embedding for Efficient Unsupervised Anomaly Segmentation, 2021; arXiv
     2105.14737)."""
     q, r = np.linalg.qr(np.random.default_rng(seed).standard_normal((channels, kept)))
@@ -84,10 +84,10 @@ def semi_orthogonal(channels: int, kept: int, seed: int) -> NDArray[np.float64]:
 
 
 def principal_components(features: FeatureSet, kept: int, progress: Progress = SILENT) -> NDArray[np.float64]:
-    """(C, d): the eigenvectors of the largest eigenvalues of the covariance of all patches that are looked at, those of
-    all positions together, largest first; the largest number of each is positive.
+    """(C, d): the first eigenvectors of the covariance of all inspected patches, at all positions together.
 
-    One map at a time, and C x C sums.
+    They are ordered by eigenvalue, the largest first, and the largest number of each is positive. Memory is one map at
+    a time, and C x C sums.
     """
     shapes = features.shapes
     count, total, squares = 0, np.zeros(shapes.channels), np.zeros((shapes.channels, shapes.channels))
@@ -101,7 +101,7 @@ def principal_components(features: FeatureSet, kept: int, progress: Progress = S
             patches = patches[:, cells[0].ravel()]
         if not patches.shape[1]:
             continue
-        if origin is None:  # sums relative to it lose little to cancellation
+        if origin is None:  # sums are relative to it, to reduce cancellation
             origin = patches.mean(axis=1, keepdims=True)
         shifted = patches - origin
         count += patches.shape[1]
@@ -117,11 +117,11 @@ def principal_components(features: FeatureSet, kept: int, progress: Progress = S
 def most_varying(features: FeatureSet, kept: int, progress: Progress = SILENT) -> NDArray[np.int64]:
     """(d,) ascending: the channels with the largest variance over the photographs, averaged over the positions.
 
-    The variance itself, not its ratio to the squared mean: the ridge on every covariance has the unit of a variance, so
-    a channel that varies much less than it can hardly be told from one that never does; and channels behind a linear
-    bottleneck have means about zero, where a ratio says nothing.
+    It is the variance itself, not its ratio to the squared mean, for two reasons. The ridge on every covariance has the
+    unit of a variance, so it hides channels that vary much less. And channels behind a linear bottleneck have means
+    near zero, where a ratio has no meaning.
 
-    The variance of a position is that over the photographs in which it is looked at, two at least.
+    The variance at a position is over the photographs in which it is inspected, at least two.
     """
     found = []
     for tap, channels, grid in zip(

@@ -1,8 +1,8 @@
-"""PaDiM goes on learning: counts, sums and sums of products are added to, and everything follows from them.
+"""Updates PaDiM: adds to its counts, sums and sums of products, from which everything is computed.
 
-Exact: mean and covariance of old and new photographs together come from the same sums, whatever the order (Chan, Golub
-and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances, 1979). Which channels are kept
-stays as it was.
+This is exact: mean and covariance of old and new photographs together come from the same sums in any order (Chan, Golub
+and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances, 1979). The kept channels stay
+the same.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Updater:
         """Read the sums.
 
         Raises:
-            ArtifactError: they are damaged, or of another detector.
+            ArtifactError: they are damaged, or belong to another detector.
         """
         self._before = before
         self._gaussians = PositionGaussians.of_arrays(before.learned)
@@ -49,14 +49,14 @@ class Updater:
         self._before_count = self._gaussians.count
 
     def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
-        """Add one photograph. What is not looked at has the same colour in every photograph, and does no harm."""
+        """Add one photograph. The rest, not inspected, has the same colour in every photograph and does no harm."""
         grid = max((maps[tap].shape[2:] for tap in maps), key=lambda shape: shape[0] * shape[1])
         vectors = embedded(maps, self._chosen, (grid[0], grid[1]))  # (T, d, P)
         tiles, kept, positions = vectors.shape
         self._gaussians.add(vectors.transpose(0, 2, 1).reshape(tiles * positions, 1, kept))
 
     def finish(self, new_validation: Kept) -> Changed:
-        """Means and what whitens, of all photographs together."""
+        """Means and whitening of all photographs together."""
         settings = self._before.manifest.hyperparameters
         covariance, ridge, rank = str(settings["covariance"]), settings["ridge"], settings["rank"]
         assert isinstance(ridge, int | float) and isinstance(rank, int)
@@ -78,18 +78,18 @@ class Updater:
         return Changed(stores, {**self._gaussians.arrays(), **learned}, [told])
 
     def _bands(self) -> list[str]:
-        """The names of the bands' constants, in order: turned ones, or those of older graphs, which are not."""
+        """Names of the bands' constants, in order: transposed ones, or the untransposed ones of older graphs."""
         name = "turned" if "turned0" in self._stores else "band"
         found = [each for each in self._stores if each.startswith(name)]
         return [f"{name}{index}" for index in range(len(found))]
 
 
 def embedded(maps: Maps, chosen: Mapping[int, NDArray[Any]], grid: tuple[int, int]) -> NDArray[np.float32]:
-    """Vectors at each position, as `flawspot.methods.padim.selection.embed` makes them in the graph.
+    """Vectors at each position, equal to those of `flawspot.methods.padim.selection.embed` in the graph.
 
     Args:
         maps: {tap: (T, C_tap, H, W)}.
-        chosen: with each tap the indices of its channels, or (d, C_tap) to multiply them with.
+        chosen: for each tap the indices of its channels, or a (d, C_tap) matrix that multiplies them.
         grid: height and width of the finest map.
 
     Returns:

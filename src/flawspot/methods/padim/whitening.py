@@ -1,4 +1,4 @@
-"""What whitens with Gaussians: bands of triangles, deviations, or few principal factors and a diagonal."""
+"""Whitening with Gaussians: bands of triangles, deviations, or a few principal factors and a diagonal."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from flawspot.methods.padim.gaussian import POSITIONS, PositionGaussians
 def principal_factors(
     gaussians: PositionGaussians, ridge: float, rank: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Approximate each covariance S + ridge I by ``D + U U^T`` and return what whitens with it.
+    """Approximate each covariance S + ridge I by ``D + U U^T`` and return its whitening.
 
     The columns of U are the `rank` largest eigenvectors of the sample covariance S, each times the root of its
-    eigenvalue (principal factor analysis, without iteration); D is the rest of the diagonal, so that every variance is
-    kept exactly, and at least the ridge.
+    eigenvalue (principal factor analysis, without iteration). D is the rest of the diagonal, at least the ridge, so
+    that every variance is exact.
 
     With ``V diag(s^2) V^T`` the eigendecomposition of ``D^-1/2 U U^T D^-1/2``, the inverse of ``D + U U^T`` is
     ``D^-1/2 (I - V diag(s^2 / (1 + s^2)) V^T) D^-1/2`` (Woodbury), and its symmetric root
     ``I - V diag(1 - (1 + s^2)^-1/2) V^T = I - F F^T`` times ``D^-1/2``. So the distance of x is
-    ``|z - F F^T z|`` with ``z = D^-1/2 (x - mean)``: no difference of large numbers, as Woodbury's formula itself has.
+    ``|z - F F^T z|`` with ``z = D^-1/2 (x - mean)``. Unlike Woodbury's formula, it has no difference of large numbers.
 
     Returns:
         (P, C): the diagonal of D^-1/2; (P, C, rank): F.
@@ -48,14 +48,14 @@ def principal_factors(
 def whitened(
     gaussians: PositionGaussians, covariance: str, ridge: float, rank: int, dtype: type[np.floating]
 ) -> list[NDArray[np.floating]]:
-    """What a detector stores beside the means.
+    """The arrays that a detector stores besides the means.
 
     Args:
-        gaussians: of P positions of C channels.
+        gaussians: Gaussians at P positions of C channels.
         covariance: ``full``, ``diagonal`` or ``low_rank``.
         ridge: added to each variance.
-        rank: of ``low_rank``.
-        dtype: that it is stored in.
+        rank: number of factors of ``low_rank``.
+        dtype: type of the stored numbers.
 
     Returns:
         The bands of ``full``, (P, rows, columns) each; the scale (P, C) of ``diagonal``; scale and factors (P, C, rank)

@@ -1,4 +1,4 @@
-"""The patches that a memory bank is selected from: all, those that are looked at, or some; and their scales."""
+"""The candidate patches for a memory bank: all, those inside the inspected region, or a sample; and their scales."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flawspot.progress import SILENT, Progress
 BATCH = 16
 """Images pooled at once."""
 _ROWS = 8192
-"""Patches whose squares are taken at once."""
+"""Patches squared at once."""
 
 
 def gather(sets: Sequence[FeatureSet], most: int | None, seed: int, progress: Progress = SILENT) -> NDArray[np.float32]:
@@ -24,15 +24,15 @@ def gather(sets: Sequence[FeatureSet], most: int | None, seed: int, progress: Pr
 
     Args:
         sets: features of the images, or of their tiles, and of the same ones turned.
-        most: so many of the patches that are looked at, of each image its share, drawn at random; None takes all.
-        seed: of the draw, which comes first: patches that are not drawn are never held.
-        progress: told of images.
+        most: number of patches to draw at random from the inspected ones, in proportion for each image; None takes all.
+        seed: seed of the draw. The draw comes first, so patches that are not drawn are never in memory.
+        progress: reports the images.
 
     Returns:
-        (M, C), in the order of the images and of the positions in each.
+        (M, C), ordered by image and by position in it.
 
     Raises:
-        DataError: no patch is looked at.
+        DataError: no patch is inspected.
     """
     channels = sets[0].shapes.channels
     counts = np.concatenate([_counts(features) for features in sets])
@@ -61,10 +61,10 @@ def gather(sets: Sequence[FeatureSet], most: int | None, seed: int, progress: Pr
 def channel_scales(patches: NDArray[np.float32]) -> NDArray[np.float32]:
     """(M, C) -> (C,): one over the standard deviation of each channel.
 
-    One where a channel does not deviate, by no more than what float32 rounds of its mean: it is left as it is.
+    The scale is one for a channel whose deviation is not above the float32 rounding of its mean.
     """
     count = len(patches)
-    # Relative to one of the patches, so that nothing is lost to cancellation and a constant gives zero exactly.
+    # Relative to one of the patches, so that there is no cancellation and a constant gives exactly zero.
     origin = patches[0].astype(np.float64)
     total, squares = np.zeros_like(origin), np.zeros_like(origin)
     for start in range(0, count, _ROWS):
@@ -78,12 +78,12 @@ def channel_scales(patches: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _counts(features: FeatureSet) -> NDArray[np.int64]:
-    """(N,): how many patches of each image are looked at."""
+    """(N,): number of inspected patches in each image."""
     counts = np.full(len(features), features.shapes.positions, np.int64)
     if features.inside is not None:
         for start in range(0, len(features), BATCH):
             cells = features.cells(features.shapes.grid, slice(start, start + BATCH))
-            assert cells is not None  # there is an inside
+            assert cells is not None  # a region is given
             counts[start : start + BATCH] = cells.sum((1, 2))
     return counts
 

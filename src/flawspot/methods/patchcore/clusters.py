@@ -1,7 +1,7 @@
-"""The clusters of a coreset's points and the loops over them, compiled by numba; `coreset.py` says what they are for.
+"""The clusters of a coreset's points and the loops over them, compiled by numba. `coreset.py` explains their purpose.
 
-A *member* is a point in the cluster of its nearest centre, a *span* the end of a cluster: the members that a new centre
-may take. The members of several spans are counted through by offsets.
+A *member* is a point in the cluster of its nearest centre. A *span* is the end of a cluster: the members that a new
+centre may take. Offsets number the members of several spans consecutively.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 MARGIN = 1e-4
-"""By how much a bound must be beaten, relative: ten times what float32 may round off a sum of a thousand squares."""
+"""Relative margin by which a bound must be exceeded: ten times the float32 rounding of a sum of a thousand squares."""
 
 _SURELY = np.float32(1 - MARGIN)
 _REORDERED = {"reassoc", "contract", "nsz"}
-"""Sums may be taken in any order, as vector instructions need."""
+"""Allow sums in any order, as vector instructions need."""
 
 
 _AT_ONCE = 4
 
 
 class Members(NamedTuple):
-    """Points in clusters, with gaps between these. Within a cluster the nearest to the centre comes first.
+    """Points in clusters, with gaps between the clusters. Within a cluster they are sorted by distance to the centre.
 
     Attributes:
-        rows: (m,) where each member is in the points.
-        squared: (m,) its squared distance to the centre.
-        sketches: (m, s) its sketch.
+        rows: (m,) row of each member in the points.
+        squared: (m,) squared distance of each member to its centre.
+        sketches: (m, s) sketch of each member.
     """
 
     rows: Integers
@@ -47,13 +47,13 @@ class Members(NamedTuple):
 
 
 class Clusters(NamedTuple):
-    """Where the members of each centre are. A centre itself is none of them.
+    """The place of each centre's members. A centre is not a member of its own cluster.
 
     Attributes:
-        centres: (k,) rows of points.
-        sketches: (k, s) those of the centres.
-        starts, stops: (k,) cluster a has the members from ``starts[a]`` up to ``stops[a]``.
-        radii: (k,) the squared distance of its last member; -1 without members.
+        centres: (k,) rows of the centres in the points.
+        sketches: (k, s) sketches of the centres.
+        starts, stops: (k,) cluster a has the members from ``starts[a]`` up to ``stops[a]``, exclusive.
+        radii: (k,) squared distance of each cluster's last member; -1 for an empty cluster.
     """
 
     centres: Integers
@@ -64,15 +64,15 @@ class Clusters(NamedTuple):
 
 
 def _compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile at the first call, and keep the result for the next process where that can be written."""
+    """Compile at the first call, and cache the result for other processes if the cache can be written."""
     result: Callable[P, R]
     config: Any = numba.config
     before = config.CACHE_DIR
-    # Where the user has said nothing: numba would write beside this package, or into a folder of its own.
+    # Unless the user chose a folder. By default numba would write beside this package, or into its own folder.
     config.CACHE_DIR = before or str(cache_root() / "compiled")
     try:
         result = numba.njit(cache=True, fastmath=_REORDERED)(function)
-    except (RuntimeError, OSError):  # it cannot be written
+    except (RuntimeError, OSError):  # the cache cannot be written
         result = numba.njit(fastmath=_REORDERED)(function)
     finally:
         config.CACHE_DIR = before
@@ -81,7 +81,7 @@ def _compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 @_compiled
 def _squared_distance(rows: Floats, row: int, other: Floats) -> np.float32:
-    """Between ``rows[row]`` and `other`, from the differences: no cancellation."""
+    """Squared distance between ``rows[row]`` and `other`, from differences and so without cancellation."""
     this = rows[row]
     total = np.float32(0)
     for j in range(len(other)):
@@ -92,7 +92,7 @@ def _squared_distance(rows: Floats, row: int, other: Floats) -> np.float32:
 
 @_compiled
 def _four_squared_distances(points: Floats, rows: Integers, vector: Floats, result: Floats) -> None:
-    """Of ``points[rows]``, which lie anywhere, to `vector`: four read side by side wait for memory at the same time."""
+    """Squared distances from ``points[rows]``, at any place, to `vector`. Four at a time overlap their memory reads."""
     a, b, c, d = points[rows[0]], points[rows[1]], points[rows[2]], points[rows[3]]
     of_a, of_b, of_c, of_d = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
     for j in range(len(vector)):
@@ -106,7 +106,7 @@ def _four_squared_distances(points: Floats, rows: Integers, vector: Floats, resu
 
 @_compiled
 def farthest(members: Members, clusters: Clusters, selected: int) -> int:
-    """Position of the member farthest from its centre, of several the first point; -1 where all are at their centre."""
+    """Position of the member farthest from its centre; the first point of equals; -1 if all are at their centre."""
     radius = clusters.radii[:selected].max()
     best = -1
     if radius <= 0:
@@ -132,20 +132,20 @@ def spans_within_reach(
     spans: Integers,
     offsets: Integers,
 ) -> tuple[int, int]:
-    """Find the members that the triangle inequality does not keep from being nearer to the member at `centre`.
+    """Find the members that may be nearer to the member at `centre`, by the triangle inequality.
 
     Args:
-        slack: by how much rounding may raise the squared distance of two sketches.
-        spans: (k, 2) takes cluster and first position of each span.
-        offsets: (k + 1,) takes how many members come before each span, and how many there are.
+        slack: largest increase of the squared distance of two sketches by rounding.
+        spans: (k, 2) output: cluster and first position of each span.
+        offsets: (k + 1,) output: number of members before each span, and of all members.
 
     Returns:
-        How many spans, and the number of distances computed.
+        Number of spans, and of distances computed.
     """
     vector, sketch = points[members.rows[centre]], members.sketches[centre]
     found, offset, computed = 0, 0, 0
     for a in range(selected):
-        # Less than d(c, a) / 2 is out of reach: four times the squared radius bounds the centre's squared distance.
+        # Members nearer to a than d(c, a) / 2 stay there. So compare four times the squared radius with d(c, a)^2.
         if _squared_distance(clusters.sketches, a, sketch) * _SURELY - slack > 4 * clusters.radii[a]:
             continue
         quarter = _squared_distance(points, clusters.centres[a], vector) * _SURELY / 4
@@ -177,19 +177,20 @@ def nearer(
     positions: Integers,
     distances: Floats,
 ) -> tuple[int, int]:
-    """Find what is nearer to the member at `centre` than to its own centre, by the sketches and then exactly.
+    """Find the members nearer to the member at `centre` than to their own centre, by sketches and then exactly.
 
     Args:
-        positions, distances: (members in the spans,) take positions of what is found, in order, and squared distances.
+        positions, distances: (members in the spans,) output: positions of the found members, in order, and their
+            squared distances.
 
     Returns:
-        How many are found, and the number of distances computed.
+        Number of found members, and of distances computed.
     """
     vector, sketch = points[members.rows[centre]], members.sketches[centre]
     candidates = 0
     for span in range(len(spans)):
         first, size = spans[span, 1], offsets[span + 1] - offsets[span]
-        # Two loops, the first one free of decisions and the second one free of branches, which nobody could predict.
+        # Two loops, the first without decisions and the second without branches, which would be mispredicted.
         bounds = distances[candidates : candidates + size]
         for i in range(size):
             bounds[i] = _squared_distance(members.sketches, first + i, sketch) * _SURELY - slack
@@ -212,7 +213,7 @@ def nearer(
 
 @_compiled
 def append(members: Members, positions: Integers, distances: Floats, order: Integers, centre: int, end: int) -> int:
-    """Write the members at `positions`, in the given order and without `centre`, behind `end`; returns the new end."""
+    """Append the members at `positions`, in the given order and without `centre`, at `end`. Returns the new end."""
     for i in order:
         position = positions[i]
         if position != centre:
@@ -224,7 +225,7 @@ def append(members: Members, positions: Integers, distances: Floats, order: Inte
 
 @_compiled
 def remove(members: Members, clusters: Clusters, spans: Integers, positions: Integers) -> None:
-    """Take the members at `positions`, which are in the order of `spans`, out of their clusters."""
+    """Remove the members at `positions` from their clusters. They must be in the order of `spans`."""
     removed = 0
     for span in range(len(spans)):
         a, start = spans[span]
@@ -245,7 +246,7 @@ def remove(members: Members, clusters: Clusters, spans: Integers, positions: Int
 
 @_compiled
 def close_gaps(members: Members, clusters: Clusters, selected: int) -> int:
-    """Move the clusters, which lie in their order, one behind the other; returns where the last one ends."""
+    """Move the clusters together in their order, without gaps. Returns the end of the last one."""
     end = 0
     for a in range(selected):
         start = end

@@ -1,4 +1,4 @@
-"""What PatchCore stores, computes and takes in training: from shapes alone, and as it is once there is a bank."""
+"""PatchCore's storage, computation and training costs: planned from shapes, and exact once there is a bank."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WIDTHS = {"float32": FLOAT, "float16": 2, "int8": 1}
 
 
 def parts(method: PatchCore, head: PatchCoreHead) -> list[Part]:
-    """The bank with its search as it is on good images, and the smoothing."""
+    """The bank with its search on typical good images, and the smoothing."""
     search, shapes = head.search, method.shapes_
     macs = search.macs(method.unproved_) if isinstance(search, HierarchicalSearch) else search.macs()
     if method.reweight:
@@ -32,16 +32,16 @@ def parts(method: PatchCore, head: PatchCoreHead) -> list[Part]:
 
 
 def planned_parts(method: PatchCore, shapes: Shapes) -> list[Part]:
-    """At most: as if no two patches shared their coarse features, and with a search that looks at all of the bank."""
+    """Upper bounds: no two patches share their coarse features, and the search compares with the whole bank."""
     size = method.kept(shapes)
     levels = len(set(shapes.tap_grids)) if nests(shapes.tap_grids) else 1
     if method.quantization:
-        # Codes, and the centroids with their norms; no more of these than patches.
+        # Codes, and the centroids with their norms. There are at most as many centroids as patches.
         columns = subspaces(list(shapes.tap_channels), method.subspaces)
         centroids = min(2**method.bits, size) * (shapes.channels + len(columns))
         stored = size * len(columns) + FLOAT * centroids
     else:
-        # Each row has a norm, and each channel of 8 bits a step.
+        # Each row has a norm, and with 8 bits each channel has a step.
         stored = size * (_WIDTHS[method.precision] * shapes.channels + FLOAT * levels)
         stored += FLOAT * shapes.channels if method.precision == "int8" else 0
     parents = FLOAT * size * max(levels - 2, 0)
@@ -54,7 +54,7 @@ def planned_parts(method: PatchCore, shapes: Shapes) -> list[Part]:
 
 
 def _all_parts(method: PatchCore, shapes: Shapes, bank: Part) -> list[Part]:
-    """The bank, what standardises channels, one product each at its own resolution, and the smoothing."""
+    """The bank, the standardisation (one product for each channel at its own resolution), and the smoothing."""
     grids = map(math.prod, shapes.tap_grids)
     products = sum(channels * places for channels, places in zip(shapes.tap_channels, grids, strict=True))
     scales = [Part(SCALES, FLOAT * shapes.channels, products)] if method.standardize else []
@@ -62,16 +62,17 @@ def _all_parts(method: PatchCore, shapes: Shapes, bank: Part) -> list[Part]:
 
 
 def _reweighting(member_macs: float, neighbours: int, shapes: Shapes) -> float:
-    """Of equation 7: the worst patch's nearest member against all members, and the patch against that one's nearest."""
+    """Multiply-accumulates of equation 7: the nearest member of the worst patch is compared with all members, and the
+    patch with that member's nearest neighbours."""
     return member_macs + neighbours * shapes.channels
 
 
 def fitting(method: PatchCore, shapes: Shapes) -> FittingCosts:
-    """All patches that the bank is selected from, what their selection takes, and the bank."""
+    """The candidate patches, the costs of their selection, and the bank."""
     patches, size = method.candidates(shapes), method.kept(shapes)
-    # Patches of a pool are so many however many images there are.
+    # The size of a pool does not depend on the number of images.
     every = patches == shapes.images * shapes.positions * method.rotations
-    # A share of all patches grows with them; so does a bank that holds every one.
+    # A share of all patches grows with the number of images, and so does a bank of all patches.
     grows = every and (method.bank_ratio is not None or size == patches)
     return FittingCosts(
         (
@@ -79,7 +80,7 @@ def fitting(method: PatchCore, shapes: Shapes) -> FittingCosts:
             MemoryItem("coreset selection", SELECTION_BYTES * patches, per_image=every),
             MemoryItem(BANK, FLOAT * size * shapes.channels, per_image=grows),
         ),
-        # Every patch is compared with every one that is kept.
+        # Every patch is compared with every member of the bank.
         selection_macs=patches * size * shapes.channels // shapes.images,
     )
 

@@ -1,14 +1,14 @@
 """A memory bank that takes in patches one photograph after the other, within a budget: streaming farthest-first.
 
-A patch that is farther than the `separation` from all members becomes one, the farthest first: a farthest-first
-selection leaves its members that far apart. Where the bank outgrows its budget the separation is raised, to the least
-with which what is left fits, and members that lie within it of others go. Members that share their place in the bank, a
-group, cost that place once: they go together or stay together.
+A patch that is farther than the `separation` from all members becomes a member, the farthest patch first. The members
+of a farthest-first selection have this distance from each other. If the bank exceeds its budget, the separation is
+raised to the smallest value with which the remaining members fit. Members within it of others are removed. Members that
+share a place in the bank form a group, which costs that place once. They are removed or stay together.
 
 This is the incremental k-center of Charikar, Chekuri, Feder and Motwani, Incremental clustering and dynamic information
-retrieval, STOC 1997, with the smallest radius that will do in the place of a doubled one. No patch ever seen is farther
-than `covering` from a member: it was within the separation of that day, and whenever its member went, another one was
-within the new separation of that.
+retrieval, STOC 1997, with the smallest sufficient radius instead of a doubled one. No patch ever seen is farther than
+`covering` from a member: it was within the separation at its time, and whenever its member was removed, another member
+was within the new separation of that one.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ Rows = NDArray[np.int64]
 Budget = Callable[[Floats], tuple[Rows, Callable[[Rows], bool]]]
 
 OVERFULL = 1.5
-"""So many times its budget a bank may hold before it is made to fit: seldom enough, and soon enough for memory."""
+"""A bank is made to fit when it holds this many times its budget: rarely enough, and early enough for memory."""
 _BLOCK = 1024
 _WIDER = 1.25
-"""By how much the distances that are looked at grow from one try to the next."""
+"""Factor by which the range of distances grows from one try to the next."""
 _LEAST = 1e-6
-"""Below that share of the bank's extent two patches are one and the same."""
+"""Two patches nearer than this share of the bank's extent count as equal."""
 MOST_APART = 1e18
-"""No two patches are so far apart: the square would be none in float32."""
+"""Larger than any distance of two patches. Its square is still finite in float32."""
 
 
 class GrowingBank:
-    """Members, and how far they are apart."""
+    """The members of a bank, and their separation."""
 
     def __init__(self, members: Floats, separation: float, covering: float, budget: Budget) -> None:
-        """Begin with a bank.
+        """Start from a bank.
 
         Args:
-            members: (M, C).
-            separation, covering: of them.
-            budget: which `members` are within; of (M, C) members the groups (M,), numbers from 0, and a function of
-                (k,) rows of them: whether these are within the budget.
+            members: (M, C), within the budget.
+            separation, covering: the bank's separation and covering radius.
+            budget: a function of (M, C) members. It returns their groups (M,), numbered from 0, and a function of (k,)
+                rows that says whether these members are within the budget.
         """
         extent = float(np.sqrt(_squared_length(members).max(initial=0)))
         self.separation, self.covering = max(separation, _LEAST * extent, _LEAST), covering
@@ -54,7 +54,7 @@ class GrowingBank:
         self._rows = members.copy()
         self.taken, self.dropped = 0, 0
         self.least = max(len(members), 1)
-        """Of members that a bank within its budget may have, as far as is known."""
+        """A number of members that is known to fit into the budget."""
 
     @property
     def members(self) -> Floats:
@@ -62,7 +62,7 @@ class GrowingBank:
         return self._rows[: self._count]
 
     def add(self, patches: Floats) -> None:
-        """Take in (P, C) patches, those that are farthest from all members first."""
+        """Add (P, C) patches, the farthest from all members first."""
         squared = nearest_squared(patches, self.members)
         far = np.flatnonzero(squared > self.separation**2)
         waiting, squared = patches[far], squared[far]
@@ -73,7 +73,7 @@ class GrowingBank:
             new = waiting[farthest]
             self._append(new)
             squared = np.minimum(squared, _squared_length(waiting - new))
-            if self.taken % 64 == 0:  # those that are near enough by now need no more looking at
+            if self.taken % 64 == 0:  # patches that are near enough by now are dropped
                 left = squared > self.separation**2
                 waiting, squared = waiting[left], squared[left]
         self.covering = max(self.covering, self.separation)
@@ -81,10 +81,10 @@ class GrowingBank:
             self.fit()
 
     def fit(self) -> None:
-        """Make it fit its budget.
+        """Make the bank fit its budget.
 
         Raises:
-            ArtifactError: not even one member does.
+            ArtifactError: not even one member fits.
         """
         groups, check = self._budget(self.members)
         everything = np.arange(self._count, dtype=np.int64)
@@ -99,9 +99,9 @@ class GrowingBank:
             first, second, distance = _pairs(self.members, reach)
             if check(_separated(groups, first, second)):
                 break
-        # The least distance that will do, of those that there are.
+        # The smallest sufficient distance among the existing ones.
         levels = np.unique(distance)
-        low, high = -1, len(levels) - 1  # at levels[low] it does not fit, at levels[high] it does
+        low, high = -1, len(levels) - 1  # the bank does not fit at levels[low], but fits at levels[high]
         while high - low > 1:
             middle = (low + high) // 2
             near = distance <= levels[middle]
@@ -126,7 +126,7 @@ class GrowingBank:
 
 
 def nearest_squared(patches: Floats, members: Floats) -> Floats:
-    """(P,): of (P, C) the squared distance to the nearest of (M, C)."""
+    """(P,): squared distance of each of (P, C) patches to the nearest of (M, C) members."""
     lengths, least = _squared_length(members), np.full(len(patches), np.inf, np.float32)
     own = _squared_length(patches)
     for start in range(0, len(members), _BLOCK):
@@ -140,7 +140,7 @@ def nearest_squared(patches: Floats, members: Floats) -> Floats:
 
 
 def _pairs(members: Floats, reach: float) -> tuple[Rows, Rows, Floats]:
-    """Pairs of members, the earlier one first, that are no farther than `reach` apart, and their distances."""
+    """Pairs of members at most `reach` apart, the earlier member first, and their distances."""
     lengths, found = _squared_length(members), []
     for start in range(0, len(members), _BLOCK):
         rows = members[start : start + _BLOCK]
@@ -157,14 +157,14 @@ def _separated(groups: Rows, first: Rows, second: Rows) -> Rows:
     """The members that stay.
 
     Args:
-        groups: (M,) of each member.
+        groups: (M,) group of each member.
         first, second: pairs of members that are near each other.
 
     Returns:
-        Their rows, ascending: a group goes if each of its members is near one of the earlier groups that stay.
+        Their rows, ascending. A group is removed if each of its members is near an earlier group that stays.
     """
     one, other = np.concatenate([first, second]), np.concatenate([second, first])
-    near = other[np.argsort(one, kind="stable")]  # the neighbours of member after member
+    near = other[np.argsort(one, kind="stable")]  # the neighbours of each member in turn
     ends = np.cumsum(np.bincount(one, minlength=len(groups)))
     by_group = np.argsort(groups, kind="stable")
     covered, kept = np.zeros(len(groups), np.bool_), np.ones(len(groups), np.bool_)

@@ -1,9 +1,9 @@
 """The distance of each patch to its nearest neighbour in a nested memory bank, exact, as a torch module for the graph.
 
-Squared distance is the sum over the taps, so the coarse taps' part needs computing once for each coarse cell, and it
-bounds the whole from below. For each cell the blocks with the smallest coarse part are compared first; the nearest
-patch of a query is proved when it is not farther than the coarse part of the last of these blocks. Cells with an
-unproved query are searched again with more blocks, and what is unproved then is compared with the whole bank.
+The squared distance is a sum over the taps. So the part of the coarse taps is computed only once for each coarse cell,
+and it is a lower bound of the whole. For each cell the blocks with the smallest coarse part are compared first. The
+nearest patch of a query is proved if it is not farther than the coarse part of the last of these blocks. Cells with an
+unproved query are searched again with more blocks. Cells that are still unproved are compared with the whole bank.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ CHUNK = 1024
 class HierarchicalSearch(nn.Module):
     """Exact nearest-neighbour search in a bank that is stored as a `flawspot.methods.patchcore.nested_bank.NestedBank`.
 
-    Distances are compared in the expanded form ``|b|^2 - 2 q.b``, relative to the bank's mean so that little is lost to
-    cancellation; the distance that is returned is computed from the winner's difference.
+    Distances are compared in the expanded form ``|b|^2 - 2 q.b``, relative to the bank's mean to reduce cancellation.
+    The returned distance is computed from the difference to the nearest patch.
 
-    With a quantizer the search is exact among the decoded patches.
+    With a quantizer, the search is exact among the decoded patches.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class HierarchicalSearch(nn.Module):
 
         Args:
             bank: (M, C), each row the taps' features one after the other.
-            channels: of each tap.
+            channels: number of channels of each tap.
             grids: height and width of each tap's map; `flawspot.methods.patchcore.nested_bank.nests` must hold.
-            quantizer: keep codes of the patches in the place of the patches.
-            precision: of the patches that are kept, of `stored_rows.PRECISIONS`.
-            candidates: blocks compared in the first rounds; None for those of `nested_bank.candidates_of`.
-            chunk: blocks compared at once in the last one.
-            room: rows that are kept free for patches to come, as a share of those that are taken.
+            quantizer: if given, codes are stored instead of the patches.
+            precision: precision of the stored patches, one of `stored_rows.PRECISIONS`.
+            candidates: blocks compared in the first rounds; None for `nested_bank.candidates_of`.
+            chunk: blocks compared at once in the last round.
+            room: free rows for later patches, as a share of the used ones.
         """
         super().__init__()
         nested = nest(bank if quantizer is None else quantizer.decode(quantizer.encode(bank)), channels, grids)
@@ -66,7 +66,7 @@ class HierarchicalSearch(nn.Module):
         self.grid, self.grids = nested.grid, [level.grid for level in nested.levels]
         mean = bank.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.chunk = chunk
-        # A round that would look at more than half of the bank costs more than the last one.
+        # A round over more than half of the bank would cost more than the last round.
         self.candidates = [count for count in candidates or candidates_of(self.blocks) if 2 * count <= self.blocks]
         for number, columns in enumerate([nested.columns, *(level.columns for level in nested.levels)]):
             self.register_buffer(f"mean_{number}", torch.from_numpy(mean[columns]))
@@ -77,7 +77,7 @@ class HierarchicalSearch(nn.Module):
         )
         for number, level in enumerate(nested.levels):
             if level.parents is not None:
-                # Half the size of int64, which ONNX takes as well.
+                # ONNX accepts this type too. It has half the size of int64.
                 self.register_buffer(f"parents_{number}", torch.from_numpy(level.parents.astype(np.int32)))
         self._padded = torch.from_numpy(padded_slots(nested.members))
 
@@ -86,12 +86,12 @@ class HierarchicalSearch(nn.Module):
 
         Args:
             maps: {grid: (N, C, *grid)}, the taps of that resolution concatenated over channels.
-            cells: (N, *`first_grid`), one for cells of the first coarse level that are looked at and zero for the
-                others, whose patches are compared in the first round only; None where all are.
+            cells: (N, *`first_grid`), one for inspected cells of the first coarse level and zero for others, whose
+                patches are compared in the first round only; None if all cells are inspected.
 
         Returns:
             Distances (N, P) at the P positions of the finest grid, and the slot of each patch's nearest member,
-            ``block * W + place`` (N, P) int64.
+            ``block * W + place``, as (N, P) int64.
         """
         queries, of_levels = self._queries(maps)
         coarse = self._coarse_distances(of_levels)  # (U, B), less |q|^2
@@ -100,11 +100,11 @@ class HierarchicalSearch(nn.Module):
 
     @property
     def first_grid(self) -> Size:
-        """Of the first coarse level."""
+        """Grid of the first coarse level."""
         return self.grids[0]
 
     def unproved(self, maps: Mapping[Size, Tensor], cells: Tensor | None = None) -> list[int]:
-        """How many cells are searched in each round but the first: what `macs` wants to know. Not for the graph."""
+        """Number of cells searched in each round after the first, for `macs`. Not for the graph."""
         queries, of_levels = self._queries(maps)
         coarse = self._coarse_distances(of_levels)
         outside = torch.zeros(len(coarse), dtype=torch.bool) if cells is None else cells.reshape(-1) == 0
@@ -120,8 +120,8 @@ class HierarchicalSearch(nn.Module):
         """Multiply-accumulates for one photograph, counted.
 
         Args:
-            unproved: as the function of that name gives it, or its mean over photographs; None for the most there can
-                be, where nothing is proved.
+            unproved: result of `unproved`, or its mean over photographs; None for the upper bound, where nothing is
+                proved.
         """
         cells, per_cell = math.prod(self.grids[0]), math.prod(_factors(self.grid, self.grids[0]))
         searched = [cells] * (len(self.candidates) + 1) if unproved is None else [cells, *unproved]
@@ -132,7 +132,7 @@ class HierarchicalSearch(nn.Module):
         for count, here in zip(self.candidates, searched, strict=False):
             total += here * per_cell * count * self.width * fine
         total += self.fine.macs(searched[-1] * per_cell)
-        # The winner's block, from differences.
+        # The block of the nearest patch, from differences.
         channels = sum(self._level(number).channels for number in range(len(self.grids)))
         return total + float(math.prod(self.grid) * (self.width * fine + channels))
 
@@ -151,7 +151,7 @@ class HierarchicalSearch(nn.Module):
         return torch.cat(parts, dim=1)
 
     def query_vectors(self, maps: Mapping[Size, Tensor], position: Tensor) -> Tensor:
-        """The patches at one position (N,) of each photograph, as `vectors` has them: (N, C)."""
+        """The patches at one position (N,) of each photograph, (N, C), in the form of `vectors`."""
         row, column = position // self.grid[1], position % self.grid[1]
         batch = torch.arange(position.shape[0])
         parts = []
@@ -161,7 +161,7 @@ class HierarchicalSearch(nn.Module):
         return torch.cat(parts, dim=1)
 
     def distances_to_all(self, vectors: Tensor) -> Tensor:
-        """(N, C) as `vectors` has them -> (N, B * W) squared distances to each slot, less the vector's own square;
+        """(N, C) in the form of `vectors` -> (N, B * W) squared distances to each slot, minus the vector's own square;
         infinite for slots that repeat a patch."""
         sizes = [self.fine.channels, *(self._level(number).channels for number in range(len(self.grids)))]
         fine, *coarse = torch.split(vectors, sizes, dim=1)
@@ -186,8 +186,8 @@ class HierarchicalSearch(nn.Module):
         return split.reshape(-1, down * across, fine.shape[3]), cells
 
     def _coarse_distances(self, cells: Sequence[Tensor]) -> Tensor:
-        """(U, B): the coarse part of the squared distances of each cell to each block, less the cell's own square."""
-        table: Tensor | None = None  # (R, cells) of the level before: its rows are what the next one gathers
+        """(U, B): coarse part of the squared distance of each cell to each block, minus the cell's own square."""
+        table: Tensor | None = None  # (R, cells) of the level before; the next level gathers its rows
         for number in reversed(range(len(self.grids))):
             grid, rows = self.grids[number], self._level(number)
             flat = with_one(cells[number].reshape(-1, rows.channels))
@@ -203,7 +203,7 @@ class HierarchicalSearch(nn.Module):
         return table
 
     def _rounds(self, coarse: Tensor, queries: Tensor, outside: Tensor | None) -> Tensor:
-        """The nearest block of each patch, (U, Q); of cells that are `outside` (U,) any."""
+        """The nearest block of each patch, (U, Q); any block for cells that are `outside` (U,)."""
         if not self.candidates:
             return self._compare_all(coarse, queries)
         block, proved = self._compare(coarse, queries, self.candidates[0])
@@ -218,10 +218,10 @@ class HierarchicalSearch(nn.Module):
         return block.index_put((waiting,), better)
 
     def _compare(self, coarse: Tensor, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Compare with the `count` blocks of the smallest coarse part.
+        """Compare with the `count` blocks that have the smallest coarse part.
 
         Returns:
-            The nearest block of each patch (U, Q), and whether that is proved for all patches of a cell (U,).
+            The nearest block of each patch (U, Q), and whether it is proved for all patches of a cell (U,).
         """
         nearest, index = coarse.topk(count, dim=1, largest=False)  # (U, L) ascending
         total: Tensor | None = None
@@ -232,7 +232,7 @@ class HierarchicalSearch(nn.Module):
             total = partial if total is None else torch.minimum(total, partial)
         assert total is not None
         total = total + nearest[:, None]
-        # All other blocks are at least as far as the coarse part of the last one.
+        # The distance to every other block is at least the coarse part of the last one.
         proved = (total.amin(2) + squared_length(queries) <= nearest[:, -1:]).all(1)
         return index.gather(1, total.argmin(2)), proved
 
@@ -260,7 +260,7 @@ class HierarchicalSearch(nn.Module):
         return block
 
     def _exact(self, block: Tensor, queries: Tensor, cells: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Distances from differences, and which slot it is; both (N, P) in the order of the grid."""
+        """Distances from differences, and slots of the nearest patches; both (N, P) in the order of the grid."""
         places = torch.stack([block + place * self.blocks for place in range(self.width)])  # (W, U, Q)
         fine = squared_length(queries - self.fine.take(places))
         squared, place = fine.amin(0), fine.argmin(0)
@@ -268,7 +268,7 @@ class HierarchicalSearch(nn.Module):
         for number, (grid, x) in enumerate(zip(self.grids, cells, strict=True)):
             if number:
                 index = take(self._parents(number - 1), index)
-            # For every cell of the first level the cell of this level that it lies in.
+            # For every cell of the first level, the cell of this level that contains it.
             down, across = _factors(self.grids[0], grid)
             repeated = x[:, :, None, :, None].expand(-1, -1, down, -1, across, -1).reshape(-1, 1, x.shape[3])
             squared = squared + squared_length(repeated - self._level(number).take(index))
@@ -291,5 +291,5 @@ class HierarchicalSearch(nn.Module):
 
 
 def _factors(fine: Size, coarse: Size) -> Size:
-    """How many cells of the finer grid lie along each axis of one of the coarser."""
+    """Number of cells of the finer grid along each axis of a cell of the coarser grid."""
     return fine[0] // coarse[0], fine[1] // coarse[1]

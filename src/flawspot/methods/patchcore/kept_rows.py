@@ -1,6 +1,6 @@
-"""Rows of a memory bank as they are stored in a graph, in numpy: decoded, and encoded in the same places.
+"""Decodes the rows of a memory bank from the constants of a graph, and encodes them in place, in numpy.
 
-`flawspot.methods.patchcore.stored_rows` is what they are in the graph.
+`flawspot.methods.patchcore.stored_rows` is their form in the graph.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from flawspot.errors import ArtifactError
 Stores = Mapping[str, NDArray[Any]]
 SMALLEST_STEP = 1e-12
 FAR = 1e12
-"""The squared length of what a free row holds: no patch is nearer to it than to another row."""
+"""Squared length stored for a free row: every patch is nearer to any other row."""
 
 
 def decoded(stores: Stores, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """(R, C) rows relative to the bank's mean, and which of them are taken, (R,).
+    """Rows (R, C) relative to the bank's mean, and which of them are used, (R,).
 
     Raises:
-        ArtifactError: there are none under that name in a form that can be changed.
+        ArtifactError: there are no rows of that name in a form that can be changed.
     """
     augmented, rows, norms, steps = (stores.get(f"{name}.{part}") for part in ("augmented", "rows", "norms", "steps"))
     if augmented is not None:
@@ -37,13 +37,13 @@ def decoded(stores: Stores, name: str) -> tuple[NDArray[np.float32], NDArray[np.
 
 
 def encoded(stores: Stores, name: str, rows: NDArray[np.float32], taken: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-    """The constants of that name for other rows.
+    """The constants of a name for new rows.
 
     Args:
-        stores: as they were.
-        name: of the rows.
-        rows: (R, C) relative to the bank's mean, as many as there were.
-        taken: (R,) which of them hold a patch.
+        stores: the old constants.
+        name: name of the rows.
+        rows: (R, C) relative to the bank's mean, the same number as before.
+        taken: (R,) whether each row holds a patch.
     """
     rows = np.where(taken[:, None], rows, np.float32(0))
     if f"{name}.augmented" in stores:
@@ -51,7 +51,7 @@ def encoded(stores: Stores, name: str, rows: NDArray[np.float32], taken: NDArray
     if stores[f"{name}.rows"].dtype == np.float16:
         stored = rows.astype(np.float16)
         return {f"{name}.rows": stored, f"{name}.norms": _norms(stored.astype(np.float32), taken)}
-    # Steps grow where a new patch is beyond the old range, and else stay, so that old codes do.
+    # A step grows if a new patch exceeds the old range. Otherwise it stays, and so do the old codes.
     largest = np.abs(rows).max(axis=0, initial=0)
     steps = np.maximum(stores[f"{name}.steps"], np.maximum(largest, SMALLEST_STEP) / np.float32(127))
     steps = steps.astype(np.float32)

@@ -4,8 +4,8 @@ The memory bank M is a coreset of the patch features of all good images. The ano
 nearest member, ``min_{m in M} |q - m|`` (section 3.3); the image score is the maximum of the smoothed map of these.
 
 ``quantization="product"`` is PatchCore-Lite (Stropeni et al., Efficient Visual Anomaly Detection at the Edge, 2026;
-arXiv 2603.20288): the bank is kept as codes of a few bytes, compared through distance tables, and the nearest
-candidates are decoded and compared exactly. An approximation: distances are those to the decoded patches.
+arXiv 2603.20288). The bank is stored as codes of a few bytes, which are compared through distance tables. The nearest
+candidates are decoded and compared exactly. This is an approximation: distances are those to the decoded patches.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part, Scalar
 
 TYPICAL_IMAGES = 8
-"""Training images that the search's typical cost is counted on."""
+"""Number of training images on which the search's typical cost is counted."""
 ROOM = 0.25
-"""What is kept free in a bank that is to be updated."""
+"""Free rows of a bank that can be updated, as a share of the used ones."""
 
 
 @method
@@ -54,39 +54,39 @@ class PatchCore(Method):
         >>> flawspot.PatchCore(bank_size=2000).bank_size
         2000
 
-    Where only a part of the photographs is looked at, the bank is of patches inside it, and so is the worst patch that
-    `reweight` goes by.
+    If only a part of the photographs is inspected, the bank has only patches inside it, and so does the choice of the
+    worst patch for `reweight`.
 
     Attributes:
-        bank_size: patches kept. The PaSTe paper keeps 30,000; a third of that is three times smaller and faster.
-        bank_ratio: patches kept as a share of those they are selected from, in the place of `bank_size`; the PatchCore
+        bank_size: number of patches in the memory bank. The PaSTe paper keeps 30,000; a third of that is three times
+            smaller and faster.
+        bank_ratio: size of the memory bank as a share of the candidate patches, instead of `bank_size`; the PatchCore
             paper's default is 0.1.
-        pool: patches that the coreset is selected from, drawn at random with the seed; None takes all. An approximation
-            that bounds the memory of a fit on large photographs in many tiles: 4 C bytes for each.
-        rotations: 2 selects the bank from the photographs and the same turned by a half, 4 from all quarter turns, for
-            parts that lie in any direction; 1 as in the paper. The bank is no larger, and what is new in a turned
-            photograph takes its share of it.
-        standardize: ``channel`` divides each channel by its standard deviation over the patches that the bank is
-            selected from, before selection and search, so that no channel counts more for its unit; None as in the
-            paper. Channels that do not deviate are left as they are.
-        quantization: None keeps the patches as they are; ``product`` keeps codes of `subspaces` bytes (PatchCore-Lite).
-        subspaces: bytes of a quantized patch, m; 8 in the PatchCore-Lite paper. No subspace crosses from one layer to
-            another, so there is at least one for each.
-        bits: of a code, 8 in the PatchCore-Lite paper; 2^bits centroids are kept for each subspace.
-        precision: of a bank that is not quantized: ``float32``, ``float16``, or ``int8`` with a step for each channel.
-            Distances are exact to the patches as they are kept.
-        reweight: weigh the photograph by how crowded the bank is around its worst patch's nearest member (equation 7);
-            the factor, in 0..1, scales the whole map, so that the score stays the map's maximum.
-        neighbours: b of equation 7, the nearest member itself among them; the paper's default 9.
-        sigma: of the Gaussian over the map, in pixels of 224 (section 3.3).
-        scales_: (C,) float32, what each channel is multiplied with by `standardize`; None without.
-        bank_: (M, C) float32, as selected, times `scales_`, not quantized.
-        quantizer_: None without quantization.
-        radius_: the largest distance of any patch that the bank was selected from to its nearest member; no two members
-            are nearer to each other.
-        room_: rows that are kept free for an update, as a share of those that are taken.
-        unproved_: mean number of cells of a training image that each round of the search but the first looks at; see
-            `flawspot.methods.patchcore.hierarchical`. Empty where layers do not nest and the whole bank is compared.
+        pool: number of candidate patches for the coreset, drawn at random with the seed; None takes all. This is an
+            approximation. It bounds the memory of a fit on large photographs in many tiles: 4 C bytes for each.
+        rotations: 1 as in the paper. 2 selects the bank from the photographs and their half turns, 4 from all quarter
+            turns, for parts in any orientation. The bank has the same size; turned patches take their share of it.
+        standardize: ``channel`` divides each channel by its standard deviation over the candidate patches, before
+            selection and search, so that no channel dominates by its unit. Channels without deviation are unchanged.
+            None as in the paper.
+        quantization: None stores the patches; ``product`` stores codes of `subspaces` bytes (PatchCore-Lite).
+        subspaces: bytes of a quantized patch, m; 8 in the PatchCore-Lite paper. A subspace never spans two layers, so
+            there is at least one for each layer.
+        bits: bits of a code, 8 in the PatchCore-Lite paper; 2^bits centroids are stored for each subspace.
+        precision: precision of a bank that is not quantized: ``float32``, ``float16``, or ``int8`` with a step for each
+            channel. Distances to the stored patches are exact.
+        reweight: weight the photograph by the density of the bank around the nearest member of its worst patch
+            (equation 7). The factor, in 0..1, scales the whole map, so that the score stays the map's maximum.
+        neighbours: b of equation 7, including the nearest member itself; the paper's default is 9.
+        sigma: standard deviation of the Gaussian over the map, in pixels of 224 (section 3.3).
+        scales_: (C,) float32, factor of each channel by `standardize`; None without it.
+        bank_: (M, C) float32, the selected patches times `scales_`, not quantized.
+        quantizer_: the quantizer; None without quantization.
+        radius_: the largest distance of a candidate patch to its nearest member. No two members are nearer to each
+            other than that.
+        room_: free rows for an update, as a share of the used ones.
+        unproved_: mean number of cells of a training image in each round of the search after the first; see
+            `flawspot.methods.patchcore.hierarchical`. Empty if layers do not nest, so that the whole bank is compared.
     """
 
     name: ClassVar[str] = "patchcore"
@@ -117,42 +117,42 @@ class PatchCore(Method):
     unproved_: list[float] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Check what the fields' ranges do not say.
+        """Check conditions that the fields' ranges do not cover.
 
         Raises:
-            ConfigurationError: three rotations, which are no turns of a half or a quarter.
+            ConfigurationError: three rotations, which are neither half nor quarter turns.
         """
         super().__post_init__()
         if self.rotations == 3:
             raise ConfigurationError("rotations must be 1, 2 or 4, not 3")
 
     def leave_room(self) -> None:
-        """Keep a quarter of further rows free.
+        """Reserve free rows, a quarter of the used ones.
 
         Raises:
-            ConfigurationError: the bank is one of codes, to which nothing can be added.
+            ConfigurationError: the bank is product-quantized, so that nothing can be added to it.
         """
         if self.quantization:
             raise ConfigurationError(f"a bank of codes cannot be updated: leave out quantization={self.quantization}")
         self.room_ = ROOM
 
     def turns(self) -> tuple[int, ...]:
-        """A half, or every quarter."""
+        """The turns of the photographs: none, a half turn, or every quarter turn."""
         return {1: (), 2: (2,), 4: (1, 2, 3)}[self.rotations]
 
     def candidates(self, shapes: Shapes) -> int:
-        """How many patches the bank is selected from, where all of the photographs is looked at."""
+        """Number of candidate patches for the bank, if the whole photographs are inspected."""
         patches = shapes.images * shapes.positions * self.rotations
         return patches if self.pool is None else min(self.pool, patches)
 
     def kept(self, shapes: Shapes, candidates: int | None = None) -> int:
-        """How many patches are kept; never more than they are selected from, as `candidates` tells unless given."""
+        """Number of patches in the bank, at most the number of candidates, which `candidates` gives by default."""
         found = self.candidates(shapes) if candidates is None else candidates
         wanted = self.bank_size if self.bank_ratio is None else max(round(self.bank_ratio * found), 1)
         return min(wanted, found)
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
-        """Pool the patches of all images and keep a farthest-first coreset of them."""
+        """Pool the patches of all images and select a farthest-first coreset of them."""
         shapes = self.shapes_ = features.shapes
         patches = gather([features, *(features.turned[turn] for turn in self.turns())], self.pool, self.seed, progress)
         self.scales_ = channel_scales(patches) if self.standardize else None
@@ -179,7 +179,7 @@ class PatchCore(Method):
         return self
 
     def learned(self) -> Mapping[str, NDArray[Any]]:
-        """How far members are from each other, and every patch from one of them."""
+        """The separation of the members, and the covering radius of the bank."""
         return {"radius": np.array([self.radius_, self.radius_])}
 
     def head(self) -> nn.Module:
@@ -187,20 +187,20 @@ class PatchCore(Method):
         return PatchCoreHead(self)
 
     def parts(self) -> list[Part]:
-        """The bank with its search as it is on good images, and the smoothing."""
+        """The bank with its search on typical good images, and the smoothing."""
         return costs.parts(self, PatchCoreHead(self))
 
     def planned_parts(self, shapes: Shapes) -> list[Part]:
-        """The same for a bank that shares nothing and is searched whole."""
+        """Upper bounds: a bank without shared features that is searched as a whole."""
         return costs.planned_parts(self, shapes)
 
     def stored_width(self, part: str) -> int | None:
-        """None for a bank that is quantized or rounded."""
+        """Bytes of a number; None for a bank that is quantized or rounded."""
         kept = self.quantization is None and self.precision == "float32"
         return super().stored_width(part) if kept or part != costs.BANK else None
 
     def training_costs(self, shapes: Shapes) -> FittingCosts:
-        """The patches of all images, and what their selection takes."""
+        """The patches of all images, and the costs of their selection."""
         return costs.fitting(self, shapes)
 
     def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
@@ -218,7 +218,7 @@ class PatchCoreHead(nn.Module):
         self.reweight, self.neighbours = fitted.reweight, min(fitted.neighbours, len(fitted.bank_))
         shapes = fitted.shapes_
         grid_of = dict(zip(shapes.taps, shapes.tap_grids, strict=True))
-        # Taps of one resolution are searched together.
+        # Taps of the same resolution are searched together.
         self.taps_of = {grid: [t for t in shapes.taps if grid_of[t] == grid] for grid in by_fineness(shapes.tap_grids)}
         self.cells = nn.ModuleList(Cells(grid, shapes.input_size) for grid in self.taps_of)
         self.grid = shapes.grid
@@ -250,11 +250,11 @@ class PatchCoreHead(nn.Module):
         }
         if not self.scaled:
             return found
-        # The same product that the bank's patches went through, so that what repeats does so bit for bit.
+        # The same product as for the bank's patches, so that repeated features are equal bit for bit.
         return {grid: each * self.get_buffer(f"scales_{number}") for number, (grid, each) in enumerate(found.items())}
 
     def first_cells(self, inside: Tensor | None) -> Tensor | None:
-        """What the search wants to know of the pixels that are looked at."""
+        """The inspected cells of the search's first coarse level, from the inspected pixels."""
         if inside is None or not isinstance(self.search, HierarchicalSearch):
             return None
         cells: Tensor = self.cells[list(self.taps_of).index(self.search.first_grid)](inside)
@@ -265,7 +265,7 @@ class PatchCoreHead(nn.Module):
         pooled = self.pooled(maps, inside)
         distance, slot = self.search(pooled, self.first_cells(inside))  # (N, P)
         if inside is not None:
-            distance = distance * self.cells[0](inside).flatten(1)  # so that the worst patch is one that is looked at
+            distance = distance * self.cells[0](inside).flatten(1)  # so that the worst patch is an inspected one
         if self.reweight:
             distance = distance * self._factor(pooled, distance, slot)[:, None]
         anomaly_map = self.upsample(distance.reshape(-1, *self.grid), inside)

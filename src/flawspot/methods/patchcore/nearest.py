@@ -17,17 +17,17 @@ from flawspot.methods.patchcore.stored_rows import squared_length, store, with_o
 from flawspot.methods.shapes import Size
 
 CHUNK = 2048
-"""Rows of the bank compared at once: bounds the distance matrix at 3,136 x 2,048 x 4 bytes = 26 MB an image."""
+"""Rows of the bank compared at once. It bounds the distance matrix at 3,136 x 2,048 x 4 bytes = 26 MB for an image."""
 
 
 class NearestNeighbour(nn.Module):
-    """Exact nearest-neighbour search by matrix products over chunks of the bank, whatever the taps.
+    """Exact nearest-neighbour search by matrix products over chunks of the bank, for any taps.
 
-    ``argmin |q - b|^2 = argmin |b|^2 - 2 q.b``, relative to the bank's mean; the distance itself is then computed from
-    the winner's difference, not from the expanded square, which loses its digits where the distance is small against
-    the norms. With a quantizer the search is exact among the decoded patches.
+    ``argmin |q - b|^2 = argmin |b|^2 - 2 q.b``, relative to the bank's mean. The distance itself is then computed from
+    the difference to the nearest row, because the expanded square loses digits if the distance is small against the
+    norms. With a quantizer, the search is exact among the decoded patches.
 
-    The interface is that of `hierarchical.HierarchicalSearch` beside it, which gives the same for less.
+    The interface is that of `hierarchical.HierarchicalSearch`, which gives the same result with less computation.
     """
 
     mean: Tensor
@@ -47,10 +47,10 @@ class NearestNeighbour(nn.Module):
         Args:
             bank: (M, C), the taps' features of each patch one after the other, those of the finest grid first.
             grids: height and width of the taps' maps, each once, finest first.
-            quantizer: keep codes of the patches in the place of the patches.
-            precision: of the patches that are kept, of `stored_rows.PRECISIONS`.
+            quantizer: if given, codes are stored instead of the patches.
+            precision: precision of the stored patches, one of `stored_rows.PRECISIONS`.
             chunk: rows compared at once.
-            room: rows that are kept free for patches to come, as a share of those that are taken.
+            room: free rows for later patches, as a share of the used ones.
         """
         super().__init__()
         if bank.ndim != 2 or not len(bank):
@@ -68,10 +68,10 @@ class NearestNeighbour(nn.Module):
 
         Args:
             maps: {grid: (N, C, *grid)}, the taps of that resolution concatenated over channels.
-            cells: not used here: every patch takes the same.
+            cells: not used, because every patch takes the same computation.
 
         Returns:
-            Distances (N, P) at the P positions of the finest grid, and the row of each patch's nearest member (N, P)
+            Distances (N, P) at the P positions of the finest grid, and the row of each patch's nearest member, (N, P)
             int64.
         """
         queries = self._queries(maps)
@@ -104,11 +104,11 @@ class NearestNeighbour(nn.Module):
         return self.rows.take(slot)
 
     def query_vectors(self, maps: Mapping[Size, Tensor], position: Tensor) -> Tensor:
-        """The patches at one position (N,) of each photograph, as `vectors` has them: (N, C)."""
+        """The patches at one position (N,) of each photograph, (N, C), in the form of `vectors`."""
         return self._queries(maps)[torch.arange(position.shape[0]), position]
 
     def distances_to_all(self, vectors: Tensor) -> Tensor:
-        """(N, C) as `vectors` has them -> (N, M) squared distances, less the vector's own square."""
+        """(N, C) in the form of `vectors` -> (N, M) squared distances, minus the vector's own square."""
         return self.rows.partial(with_one(vectors), 0, self.rows.count)
 
     def _queries(self, maps: Mapping[Size, Tensor]) -> Tensor:

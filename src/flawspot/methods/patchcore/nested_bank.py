@@ -1,10 +1,10 @@
-"""A memory bank stored as the tree that it is: coarse features once for all the patches that repeat them.
+"""A memory bank stored as a tree: coarse features are stored once for all patches that share them.
 
-A patch vector is the concatenation of taps of different resolution, the coarse ones repeated over the finest grid. Many
-members of a bank therefore share their coarse part with others from the same place of the same photograph, bit for bit.
-Stored once, with an index from each finer row to its coarser one, a bank of 30,000 patches of MobileNetV2's layers 3, 8
-and 14 takes about a third of the memory, and distances to it about a quarter of the multiply-accumulates: the very same
-numbers.
+A patch vector is the concatenation of taps of different resolution, the coarse ones repeated over the finest grid. So
+many members of a bank share their coarse part bit for bit with others from the same place of the same photograph. The
+tree stores it once, with an index from each finer row to its coarser one. A bank of 30,000 patches of MobileNetV2's
+layers 3, 8 and 14 then takes about a third of the memory. Distances to it take about a quarter of the
+multiply-accumulates and are exactly the same.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from numpy.typing import NDArray
 from flawspot.methods.shapes import Size
 
 WIDTHS = (1, 2, 4, 8, 16)
-"""Numbers of patches that a block may hold."""
+"""Possible numbers of patches in a block."""
 NOTHING = -1
-"""In the place of a patch, where a row is kept free."""
+"""Index that marks a free row instead of a patch."""
 _MANY = 6000
-"""Blocks; a bank of 10,000 patches has some 3,300, one of 30,000 some 10,000."""
+"""Number of blocks from which a bank is large. A bank of 10,000 patches has some 3,300, one of 30,000 some 10,000."""
 
 
 @dataclass(frozen=True)
 class CoarseLevel:
-    """What the taps of one resolution, not the finest, contribute.
+    """The part of the taps of one resolution, not the finest.
 
     Attributes:
         grid: height and width of their maps.
-        columns: (C,) of the patch vectors.
-        members: (R,) for each row a patch of the bank that has it. The rows are distinct but for the first level, where
-            one that is shared by more patches than fit into a block is repeated.
-        parents: (R,) the row of the next coarser level that goes with each; None for the coarsest.
+        columns: (C,) their columns of the patch vectors.
+        members: (R,) for each row a patch of the bank that contains it. The rows are distinct, except on the first
+            level, which repeats a row if more patches share it than fit into a block.
+        parents: (R,) for each row the matching row of the next coarser level; None for the coarsest level.
     """
 
     grid: Size
@@ -51,10 +51,10 @@ class NestedBank:
 
     Attributes:
         grid: height and width of the finest maps.
-        columns: (C,) of the finest taps in the patch vectors.
-        members: (W, B) patches of the bank, W to a block; a block that has fewer repeats its first. All patches of
-            block b share row b of the first coarse level.
-        levels: the coarser ones, finest first.
+        columns: (C,) columns of the finest taps in the patch vectors.
+        members: (W, B) patches of the bank, W for each block. A block with fewer patches repeats its first one. All
+            patches of block b share row b of the first coarse level.
+        levels: the coarser levels, finest first.
     """
 
     grid: Size
@@ -64,7 +64,7 @@ class NestedBank:
 
 
 def by_fineness(grids: Sequence[Size]) -> list[Size]:
-    """The distinct grids of several taps, the one of the most cells first."""
+    """The distinct grids of several taps, the one with the most cells first."""
     return sorted(set(grids), key=lambda grid: (math.prod(grid), grid), reverse=True)
 
 
@@ -83,9 +83,9 @@ def nest(
 
     Args:
         bank: (M, C), each row the taps' features one after the other.
-        channels: of each tap; C in all.
+        channels: number of channels of each tap; C in total.
         grids: height and width of each tap's map; `nests` must hold.
-        width: patches to a block; None takes what stores least.
+        width: patches in a block; None chooses it by the stored size.
     """
     finest, *coarser = by_fineness(grids)
 
@@ -109,7 +109,7 @@ def nest(
     levels[0] = CoarseLevel(
         level.grid, level.columns, level.members[repeated], None if level.parents is None else level.parents[repeated]
     )
-    # Patches in the order of their groups; the j-th of a group goes to slot j % width of its block j // width.
+    # Patches in the order of their groups. The j-th of a group goes to slot j % width of the group's block j // width.
     order = np.argsort(group, kind="stable")
     ends = np.cumsum(counts)
     place = np.arange(len(bank)) - np.repeat(ends - counts, counts)
@@ -122,14 +122,14 @@ def nest(
 
 
 def with_room(nested: NestedBank, rows: Sequence[int]) -> NestedBank:
-    """The same with rows that hold nothing yet, -1 among `members`.
+    """The bank with additional free rows, marked by -1 in `members`.
 
     Args:
         nested: a bank.
-        rows: how many each coarse level is to have, the first of them for the blocks too.
+        rows: number of rows of each coarse level; the first is also the number of blocks.
 
     Raises:
-        ValueError: it has more.
+        ValueError: the bank has more rows.
     """
 
     def filled(index: NDArray[np.int64], count: int, filling: int) -> NDArray[np.int64]:
@@ -151,14 +151,14 @@ def with_room(nested: NestedBank, rows: Sequence[int]) -> NestedBank:
 
 
 def padded_slots(members: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(W, B) as in a `NestedBank` -> (B W,): which slots repeat the first patch of their block."""
+    """(W, B) members of a `NestedBank` -> (B W,): whether a slot repeats the first patch of its block."""
     padded: NDArray[np.bool_] = (members == members[0]).T  # (B, W)
     padded[:, 0] = False
     return padded.reshape(-1)
 
 
 def _distinct(rows: NDArray[np.float32], group: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first of each distinct (row, group), and for every row which of these it is."""
+    """Index of the first of each distinct (row, group), and for every row the number of its distinct one."""
     keys = np.concatenate([np.ascontiguousarray(rows).view(np.uint8), group[:, None].view(np.uint8)], axis=1)
     as_bytes = np.ascontiguousarray(keys).view(np.dtype((np.void, keys.shape[1])))[:, 0]
     _, first, inverse = np.unique(as_bytes, return_index=True, return_inverse=True)
@@ -166,8 +166,11 @@ def _distinct(rows: NDArray[np.float32], group: NDArray[np.int64]) -> tuple[NDAr
 
 
 def _best_width(counts: NDArray[np.int64], fine: int, coarse: int) -> int:
-    """How many patches to a block: the most, for fewer blocks are searched faster, that store hardly more numbers than
-    the least that is possible. Blocks that are not full are padded; groups of more than a block repeat coarse rows."""
+    """Number of patches in a block.
+
+    Fewer, larger blocks are searched faster. So it is the largest width whose stored size is hardly above the minimum.
+    Blocks that are not full are padded, and a group of several blocks repeats its coarse row.
+    """
 
     def stored(width: int) -> int:
         blocks = int((-(-counts // width)).sum())
@@ -178,8 +181,8 @@ def _best_width(counts: NDArray[np.int64], fine: int, coarse: int) -> int:
 
 
 def candidates_of(blocks: int) -> tuple[int, int]:
-    """How many blocks of so many a search compares in its first and in its second round.
+    """Number of blocks that a search compares in its first and in its second round, of `blocks` in total.
 
-    Among many, three times as many cells would come to the second round after 48 (docs/performance.md).
+    In a large bank, three times as many cells would reach the second round after only 48 (docs/performance.md).
     """
     return (96 if blocks > _MANY else 48), 384

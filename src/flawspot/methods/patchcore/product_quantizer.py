@@ -1,8 +1,8 @@
 """Product quantization: each vector as a few bytes.
 
-Jegou et al., Product Quantization for Nearest Neighbor Search, PAMI 2011. The columns are divided among m subspaces, in
-each of which the nearest of 2^bits centroids stands for the vector. The distances of a query to all centroids of a
-subspace are a table; the distance to a coded vector is a sum of m entries, one of each table (asymmetric distance).
+Jegou et al., Product Quantization for Nearest Neighbor Search, PAMI 2011. The columns are divided among m subspaces. In
+each, the vector is replaced by the nearest of 2^bits centroids. The distances of a query to all centroids of a subspace
+form a table. The distance to a coded vector is a sum of m entries, one from each table (asymmetric distance).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ITERATIONS = 25
-"""Of Lloyd's algorithm; the error hardly falls after that."""
+"""Iterations of Lloyd's algorithm. The error hardly falls after that."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class ProductQuantizer:
     """Centroids by subspace.
 
     Attributes:
-        columns: of each subspace, (C_s,) indices into the vectors.
-        codebooks: of each subspace, (K, C_s) float32; K at most 256.
+        columns: (C_s,) indices into the vectors, for each subspace.
+        codebooks: (K, C_s) float32 centroids for each subspace; K at most 256.
     """
 
     columns: tuple[NDArray[np.int64], ...]
     codebooks: tuple[NDArray[np.float32], ...]
 
     def encode(self, vectors: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """(M, C) -> (M, m): the nearest centroid of each subspace."""
+        """(M, C) -> (M, m): the nearest centroid in each subspace."""
         codes = [
             _nearest(vectors[:, columns], codebook)
             for columns, codebook in zip(self.columns, self.codebooks, strict=True)
@@ -38,7 +38,7 @@ class ProductQuantizer:
         return np.stack(codes, axis=1).astype(np.uint8)
 
     def decode(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(M, m) -> (M, C): the vectors that the codes stand for."""
+        """(M, m) -> (M, C): the decoded vectors."""
         vectors = np.empty((len(codes), sum(map(len, self.columns))), np.float32)
         for number, (columns, codebook) in enumerate(zip(self.columns, self.codebooks, strict=True)):
             vectors[:, columns] = codebook[codes[:, number]]
@@ -46,14 +46,14 @@ class ProductQuantizer:
 
 
 def subspaces(channels: Sequence[int], count: int) -> tuple[NDArray[np.int64], ...]:
-    """Divide the columns of several taps among `count` subspaces, none of which crosses from one tap to another.
+    """Divide the columns of several taps among `count` subspaces, none of which spans two taps.
 
-    So the taps that repeat over the finest grid still do when coded. Each tap gets at least one subspace, so there may
-    be more than `count`, and the others go to where the most columns share one.
+    So taps that repeat over the finest grid also repeat as codes. Each tap gets at least one subspace, so there may be
+    more than `count`. The others go to the taps with the most columns in a subspace.
 
     Args:
-        channels: of each tap.
-        count: how many subspaces are wanted.
+        channels: number of channels of each tap.
+        count: wanted number of subspaces.
     """
     pieces = [1] * len(channels)
     while sum(pieces) < min(count, sum(channels)):
@@ -72,10 +72,10 @@ def train_quantizer(
     """Find the centroids of each subspace by k-means.
 
     Args:
-        vectors: (M, C) to learn from.
-        columns: of each subspace, from `subspaces`.
-        bits: 1 to 8; 2^bits centroids, or as many as there are distinct vectors.
-        seed: of the first centroids.
+        vectors: (M, C) training vectors.
+        columns: columns of each subspace, from `subspaces`.
+        bits: 1 to 8. There are 2^bits centroids, or fewer if there are fewer distinct vectors.
+        seed: seed of the first centroids.
     """
     generator = np.random.default_rng(seed)
     books = tuple(_k_means(np.ascontiguousarray(vectors[:, c]), 2**bits, generator) for c in columns)

@@ -1,7 +1,7 @@
-"""Rows of a memory bank inside the graph, as they are or product-quantized, and squared distances to them.
+"""Rows of a memory bank inside the graph, unchanged, rounded or product-quantized, and squared distances to them.
 
-Queries come with a one appended, ``(q, 1)``, so that with rows stored as ``(-2 b, |b|^2)`` one matrix product gives
-``|b|^2 - 2 q.b``, the squared distance less the query's own square.
+Queries have a one appended, ``(q, 1)``, and rows are stored as ``(-2 b, |b|^2)``. So one matrix product gives
+``|b|^2 - 2 q.b``, the squared distance minus the query's own square.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class StoredRows(nn.Module):
         return -0.5 * self.take_augmented(index)[..., :-1]
 
     def macs(self, queries: float) -> float:
-        """Multiply-accumulates for the distances of so many queries to all rows; adding norms does not count."""
+        """Multiply-accumulates for the distances of `queries` queries to all rows, without the addition of norms."""
         return queries * self.count * self.channels
 
 
 class RoundedRows(nn.Module):
     """The same interface for rows of ``float16``, or of ``int8`` with a step for each channel.
 
-    Distances are those to the decoded rows, so their norms are as well; they stay in float32.
+    Distances are those to the decoded rows, and so are the norms, which stay in float32.
     """
 
     rows: Tensor
@@ -88,7 +88,7 @@ class RoundedRows(nn.Module):
         return self._decoded(take(self.rows, index))
 
     def macs(self, queries: float) -> float:
-        """Multiply-accumulates for the distances of so many queries to all rows; decoding them is one each."""
+        """Multiply-accumulates for the distances of `queries` queries to all rows, and one for each decoded number."""
         return queries * self.count * self.channels + self.count * self.channels
 
     def _augmented(self, start: int, stop: int) -> Tensor:
@@ -101,7 +101,7 @@ class RoundedRows(nn.Module):
 class CodedRows(nn.Module):
     """The same interface for rows of a few bytes each; see `flawspot.methods.patchcore.product_quantizer`.
 
-    Distances are sums of entries of tables, one a subspace (asymmetric distance computation).
+    Distances are sums of table entries, one from each subspace (asymmetric distance computation).
     """
 
     codes: Tensor
@@ -111,7 +111,7 @@ class CodedRows(nn.Module):
 
         Args:
             codes: (R, m) uint8.
-            codebooks: of each subspace, (K, C_s); the subspaces' channels one after the other.
+            codebooks: (K, C_s) for each subspace; the subspaces' channels follow one another.
         """
         super().__init__()
         self.count = len(codes)
@@ -142,12 +142,12 @@ class CodedRows(nn.Module):
         return -0.5 * self.take_augmented(index)[..., :-1]
 
     def macs(self, queries: float) -> float:
-        """Multiply-accumulates for the tables of so many queries, and additions of their entries."""
+        """Multiply-accumulates for the tables of `queries` queries, and additions of their entries."""
         tables = sum(len(self._codebook(number)) * size for number, size in enumerate(self.sizes))
         return queries * (tables + self.count * len(self.sizes))
 
     def _sums(self, queries: Tensor, start: int, stop: int) -> Tensor:
-        """(R', K) from the tables."""
+        """(R', K): sums of table entries."""
         one, total, first = queries[:, -1:], None, 0
         for number, size in enumerate(self.sizes):
             piece = torch.cat([queries[:, first : first + size], one], dim=1)  # (K, C_s + 1)
@@ -177,11 +177,11 @@ def store(
 
     Args:
         bank: (M, C).
-        members: (R,) which patches; below 0 for rows that hold none yet, which are far from everything.
-        columns: which channels; with a quantizer those of whole subspaces.
+        members: (R,) indices of the patches; below 0 for free rows, which are far from everything.
+        columns: indices of the channels; with a quantizer those of whole subspaces.
         mean: (C,).
-        quantizer: store codes in the place of the patches.
-        precision: of patches that are stored, of `PRECISIONS`.
+        quantizer: if given, codes are stored instead of the patches.
+        precision: precision of the stored patches, one of `PRECISIONS`.
     """
     if quantizer is None:
         free = torch.from_numpy(members < 0)
@@ -196,7 +196,7 @@ def store(
 
 
 def take(rows: Tensor, index: Tensor) -> Tensor:
-    """(R, ...) and (I...) -> (I..., ...): rows by index, as one ONNX Gather, which takes small integers too."""
+    """(R, ...) and (I...) -> (I..., ...): rows by index, as one ONNX Gather, which also accepts small integers."""
     return rows.index_select(0, index.reshape(-1)).reshape(*index.shape, *rows.shape[1:])
 
 
@@ -206,7 +206,7 @@ def with_one(queries: Tensor) -> Tensor:
 
 
 def squared_length(vectors: Tensor) -> Tensor:
-    """(..., C) -> (...). A product, since ONNX Runtime takes several times as long for a power."""
+    """(..., C) -> (...). It uses a product, because ONNX Runtime takes several times as long for a power."""
     return (vectors * vectors).sum(-1)
 
 

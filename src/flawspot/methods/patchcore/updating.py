@@ -1,7 +1,7 @@
-"""PatchCore goes on learning: new patches enter the memory bank, within the rows that the graph has.
+"""Updates PatchCore: new patches enter the memory bank, within the rows of the graph.
 
-The bank's form stays: so many blocks of so many patches that share their coarse features, or so many rows. What enters
-and what goes says `flawspot.methods.patchcore.growing`.
+The bank's form stays: the number of blocks and of patches in a block, or the number of rows.
+`flawspot.methods.patchcore.growing` decides which patches enter and which are removed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Updater:
         """Read the bank.
 
         Raises:
-            ArtifactError: it is kept in a form that cannot be changed, or the state is of another detector.
+            ArtifactError: its form cannot be changed, or the state belongs to another detector.
         """
         self._before, self._stores = before, before.stores()
         radius = before.learned.get("radius")
@@ -52,14 +52,14 @@ class Updater:
         self._began = len(members)
 
     def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
-        """Add the patches of one photograph that are looked at."""
+        """Add the inspected patches of one photograph."""
         for tile in range(len(next(iter(maps.values())))):
             own = {tap: each[tile : tile + 1] for tap, each in maps.items()}
             seen = None if inside is None else inside[tile : tile + 1]
             self._bank.add(self._patches(own, seen))
 
     def finish(self, new_validation: Kept) -> Changed:
-        """The bank in the places of the old one."""
+        """The new bank in the constants of the old one."""
         bank = self._bank
         bank.fit()
         stores = self._as_blocks(bank.members) if self._nested else self._as_rows(bank.members)
@@ -76,7 +76,7 @@ class Updater:
         return [f"search.levels.{number}" for number in range(count)]
 
     def _members(self) -> NDArray[np.float32]:
-        """(M, C) of the finest features first, without what fills up blocks."""
+        """(M, C), the finest features first, without the padding of blocks."""
         (fine, _), (coarse, taken), *deeper = self._rows
         blocks = len(coarse)
         if not blocks or len(fine) % blocks:
@@ -96,7 +96,7 @@ class Updater:
         return np.concatenate([places[place, block], shared[block]], axis=1)
 
     def _patches(self, maps: Maps, inside: NDArray[np.bool_] | None) -> NDArray[np.float32]:
-        """(P, C) of a tile, relative to the bank's mean, as the search has them: finest taps first."""
+        """(P, C) of a tile, relative to the bank's mean, in the order of the search: finest taps first."""
         grid_of = {tap: (each.shape[2], each.shape[3]) for tap, each in maps.items()}
         self._grids: list[Size] = by_fineness(list(grid_of.values()))
         parts, start = [], 0
@@ -126,12 +126,12 @@ class Updater:
         return np.arange(len(members), dtype=np.int64), lambda rows: len(rows) <= len(self._rows[0][0])
 
     def _blocks(self, members: NDArray[np.float32]) -> tuple[NDArray[np.int64], _Fits]:
-        """Members that share their coarse features share blocks, and some of them fit if as a tree they have no more
-        blocks and coarse rows than there are."""
+        """Members that share their coarse features share blocks. A set of members fits if its tree has no more blocks
+        and coarse rows than the graph."""
         room = [len(rows) for rows, _ in self._rows[1:]]
         width = len(self._rows[0][0]) // room[0]
         ends = np.cumsum(self._widths)
-        # Of each level the row that a member has, and all that is coarser: the coarse features from there on.
+        # For each level, a member's row and all coarser ones: its coarse features from that level on.
         shared = [_numbered(members[:, first:]) for first in ends[:-1]]
 
         def fits(rows: NDArray[np.int64]) -> bool:
@@ -149,7 +149,7 @@ class Updater:
 
     def _as_blocks(self, members: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         room = [len(rows) for rows, _ in self._rows[1:]]
-        grids = [(1 << number, 1) for number in range(len(self._widths), 0, -1)]  # any that are ever coarser
+        grids = [(1 << number, 1) for number in range(len(self._widths), 0, -1)]  # any, ever coarser
         nested = with_room(nest(members, self._widths, grids, width=len(self._rows[0][0]) // room[0]), room)
         found: dict[str, NDArray[Any]] = {}
         if _PADDED in self._stores:
@@ -168,7 +168,7 @@ class Updater:
 
 
 def _in_order(groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same groups, numbered by their first member: earlier ones come first."""
+    """The same groups, renumbered in the order of their first members."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     place = np.empty(len(first), np.int64)
     place[np.argsort(first, kind="stable")] = np.arange(len(first))
@@ -177,7 +177,7 @@ def _in_order(groups: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _numbered(rows: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(M,) from 0, equal where rows are, bit for bit."""
+    """(M,) numbers from 0, equal for rows that are equal bit for bit."""
     whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
     numbers: NDArray[np.int64] = np.unique(whole, return_inverse=True)[1].reshape(-1).astype(np.int64)
     return numbers

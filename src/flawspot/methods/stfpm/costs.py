@@ -1,4 +1,4 @@
-"""What STFPM and PaSTe store, compute and take in training, told from shapes alone: networks on torch's meta device."""
+"""Storage, computation and training costs of STFPM and PaSTe, from shapes alone, with networks on the meta device."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from flawspot.methods.stfpm.method import STFPM
 
 STUDENT, STUDENTS = "student", "students"
-"""The part's name, where there is one and where there are more."""
+"""Name of the part with one student, and with several."""
 
 
 def planned_student(method: STFPM, shapes: Shapes, batch: int = 1) -> tuple[BlockList, Tensor]:
-    """A student that would be trained, and a batch of what it starts from, (B, C, H, W); neither has numbers."""
+    """A student, and a batch of its input, (B, C, H, W). Both are on the meta device and hold no numbers."""
     with torch.device("meta"):
         blocks = method.student(shapes.taps, shapes.backbone).eval()
         source = method.source_layer(shapes.taps, shapes.backbone)
@@ -55,9 +55,9 @@ def parts(method: STFPM, shapes: Shapes) -> list[Part]:
 
 
 def fitting(method: STFPM, shapes: Shapes) -> FittingCosts:
-    """One batch, what autograd keeps of it, and a student with its gradients, optimizer and best epoch.
+    """One batch, the tensors that autograd keeps, and a student with its gradients, optimizer and best epoch.
 
-    Students are trained one after the other, so that of those which are done the weights alone are held.
+    Students are trained one after the other, so only the weights of finished ones are in memory.
     """
     epochs, batch = method.steps(shapes.backbone, shapes.images)
     batch = min(batch, shapes.images)
@@ -91,10 +91,10 @@ def fitting(method: STFPM, shapes: Shapes) -> FittingCosts:
 
 
 def of_paper(method: STFPM, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
-    """Parameters alone, without the batch norms' running statistics; in training the outputs of what is trained.
+    """Only parameters, without the batch norms' running statistics; in training the outputs of the trained layers.
 
-    The paper has one student. Of several, parameters and multiply-accumulates are counted by its way for each; the
-    outputs in training once, for one is trained at a time.
+    The paper has one student. With several, parameters and multiply-accumulates are counted in its way for each. The
+    outputs in training are counted once, because one student is trained at a time.
     """
     student, start = planned_student(method, shapes)
     parameters = sum(p.numel() for p in student.parameters())

@@ -1,8 +1,8 @@
-"""Students as their graph has them: each batch norm folded into the convolution before it.
+"""Students in the form of the graph: each batch norm is folded into the convolution before it.
 
 The exporter folds a norm with scale g, shift b, mean m and variance v into a convolution's weights w and bias c as
-``w g / root(v + eps)`` and ``(c - m) g / root(v + eps) + b``, under the names that the convolution's own have. What it
-leaves as it is has the names of the module.
+``w g / root(v + eps)`` and ``(c - m) g / root(v + eps) + b``. They keep the names of the convolution's own constants.
+Constants that are not folded have the names of the module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from flawspot.backbones.block_list import BlockList
 
 _NOT_READ = "num_batches_tracked"
-"""A counter that nothing reads while batch norm has a fixed momentum."""
+"""A counter that is not used with a fixed momentum of batch norm."""
 
 
 def states(students: Sequence[BlockList]) -> dict[str, NDArray[Any]]:
@@ -32,11 +32,11 @@ def states(students: Sequence[BlockList]) -> dict[str, NDArray[Any]]:
 
 
 def norms_behind(student: BlockList, start: Tensor) -> dict[str, str]:
-    """With each convolution the batch norm that is given its output, by their names.
+    """For the name of each convolution, the name of the batch norm that reads its output.
 
     Args:
-        student: in evaluation mode.
-        start: (N, C, H, W), what it starts from; both may be on torch's meta device.
+        student: the student in evaluation mode.
+        start: (N, C, H, W), its input. Both may be on torch's meta device.
     """
     outputs: list[tuple[str, Tensor]] = []
     found: dict[str, str] = {}
@@ -66,12 +66,12 @@ def norms_behind(student: BlockList, start: Tensor) -> dict[str, str]:
 
 
 def constants(student: BlockList, norms: Mapping[str, str], names: Collection[str]) -> dict[str, NDArray[np.float32]]:
-    """What a graph holds of a student, by names without the student's own.
+    """A student's constants in the graph, by their names without the student's prefix.
 
     Args:
-        student: on the CPU.
-        norms: as `norms_behind` found them.
-        names: those that the graph has; a norm whose mean is among them is not folded.
+        student: the student, on the CPU.
+        norms: result of `norms_behind`.
+        names: names in the graph. A norm whose mean is among them is not folded.
     """
     held = {
         name: tensor.double().numpy() for name, tensor in student.state_dict().items() if not name.endswith(_NOT_READ)

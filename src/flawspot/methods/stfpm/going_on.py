@@ -1,13 +1,13 @@
-"""Students go on being trained on features of old photographs and new ones, and are written into their graph.
+"""Trains students further on features of old and new photographs, and writes them into their graph.
 
-The old photographs that are kept stand for all that there were: in each epoch the shares of old and new images are
-those of all photographs. Old images are looked at again so that the student does not forget them (rehearsal; Robins,
-Catastrophic forgetting, rehearsal and pseudorehearsal, Connection Science 1995).
+The kept old photographs represent all earlier ones: in each epoch, the proportion of old and new images is that of all
+photographs. Old images are used again so that the student does not forget them (rehearsal; Robins, Catastrophic
+forgetting, rehearsal and pseudorehearsal, Connection Science 1995).
 
-They go on at the learning rate of the training, which rises at first and then falls to 0, for half of its epochs. That
-was chosen by the loss on held-out good photographs alone: on bottle and pill, at 128 pixels, PaSTe's fell by 20 and
-18 % in an update by as many photographs as there were; by 13 and 11 % at half the rate, by 12 and 11 % for a quarter of
-the epochs.
+Training continues for half of the original epochs. The learning rate is the original one; it first rises and then falls
+to 0. This was chosen only by the loss on held-out good photographs. On bottle and pill, at 128 pixels, PaSTe's loss
+fell by 20 and 18 % in an update by as many photographs as before. It fell by 13 and 11 % at half the rate, and by 12
+and 11 % with a quarter of the epochs.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from flawspot.runtime.state import Kept, stacked
 from flawspot.runtime.stores import names_of_stores
 
 SHARE = 0.5
-"""Of the epochs of a training from the beginning."""
+"""Epochs of an update, as a share of those of a training from the beginning."""
 WARM_UP, COOL_DOWN = 0.1, 0.9
-"""Shares of all steps."""
+"""Shares of all steps in which the learning rate rises, and in which it falls."""
 _NEAR = 1e-3
-"""How far a constant of the graph may be from the student's, relative to the largest of its kind."""
+"""Largest difference between a constant of the graph and the student's, relative to the constant's largest number."""
 
 
 class Students:
-    """Those of a detector.
+    """The students of a detector.
 
     Attributes:
-        layers: whose maps they learn from.
+        layers: the layers whose maps they learn from.
     """
 
     def __init__(self, before: Before) -> None:
-        """Build them, and hold them against the graph.
+        """Build the students, and compare them with the graph.
 
         Raises:
-            ArtifactError: it is another one's.
+            ArtifactError: the graph belongs to other students.
         """
         self._before = before
         manifest = before.manifest
@@ -77,7 +77,7 @@ class Students:
         self._check()
 
     def gone_on(self, new: Kept, new_validation: Kept) -> Changed:
-        """Train on old and new ones; a student that gets no better stays as it is."""
+        """Train on old and new images. A student that does not improve stays unchanged."""
         old, validation = self._before.replay, stacked([self._before.validation, new_validation])
         if not len(old) or not len(validation):
             raise ArtifactError("its state holds no features to learn from again: train again with --state")
@@ -121,7 +121,7 @@ class Students:
         return descend(method, student, features, held_out, course, number, self._before.progress)
 
     def _images_before(self) -> int:
-        """How many images were learned from so far; each with its copies, where variation is tolerated."""
+        """Number of images learned from so far, including varied copies if there is a tolerance."""
         manifest = self._before.manifest
         photographs = manifest.training.images + sum(each.images for each in manifest.updates)
         tolerated = manifest.calibration.tolerated
@@ -161,7 +161,7 @@ class Students:
         }
 
     def _check(self) -> None:
-        """The students are those of the graph, each number of theirs."""
+        """Check that every number of the students is equal to the graph's."""
         held = self._before.stores()
         for number, student in enumerate(self._students):
             for name, array in self._constants(number, student).items():
@@ -174,12 +174,12 @@ class Students:
 
 @dataclasses.dataclass(frozen=True)
 class _Shares:
-    """Which images an epoch looks at.
+    """The images of an epoch.
 
     Attributes:
-        old, new: images that there are.
-        before: how many the old ones stand for.
-        tiles: of each.
+        old, new: numbers of kept old images and of new images.
+        before: number of images that the old ones represent.
+        tiles: tiles of each image.
     """
 
     old: int
@@ -188,7 +188,7 @@ class _Shares:
     tiles: int
 
     def drawn(self, generator: np.random.Generator) -> NDArray[np.int64]:
-        """Rows in a random order: each of them once where all old photographs were kept."""
+        """Rows in a random order. If all old photographs were kept, each row appears once."""
         total = self.old + self.new
         of_old = min(round(total * self.before / (self.before + self.new)), total - 1) if self.new else total
         rows = [_repeated(self.old, of_old, generator), self.old + _repeated(self.new, total - of_old, generator)]
@@ -196,7 +196,7 @@ class _Shares:
 
 
 def _repeated(count: int, wanted: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """`wanted` of `count` rows, each as often as any other or once more."""
+    """`wanted` draws of `count` rows, each row equally often up to one."""
     rounds = [generator.permutation(count) for _ in range(-(-wanted // count) if count else 0)]
     return np.concatenate([*rounds, np.empty(0, np.int64)])[:wanted].astype(np.int64)
 

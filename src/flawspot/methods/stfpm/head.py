@@ -1,4 +1,4 @@
-"""The head of STFPM and PaSTe: the student beside its teacher, or several."""
+"""The head of STFPM and PaSTe: one student, or several, compared with the teacher."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StudentTeacherHead(nn.Module):
         super().__init__()
         shapes = fitted.shapes_
         students = [each.blocks for each in fitted.students_]
-        # Names of weights are part of the graph: one student keeps its own, without a place in a list.
+        # Names of weights are part of the graph. A single student has names without an index in a list.
         self.student: nn.Module = students[0] if len(students) == 1 else nn.ModuleList(students)
         self.taps, self.source = shapes.taps, fitted.source_
         self.upsample = nn.ModuleList(Upsample(grid, shapes.input_size) for grid in shapes.tap_grids)

@@ -1,9 +1,10 @@
-"""STFPM (Wang et al., Student-Teacher Feature Pyramid Matching, BMVC 2021; arXiv 2103.04257), and PaSTe's share of it.
+"""STFPM (Wang et al., Student-Teacher Feature Pyramid Matching, BMVC 2021; arXiv 2103.04257), the base of PaSTe.
 
-A student of the teacher's architecture learns to reproduce the teacher's features of good images; where it fails, there
+A student of the teacher's architecture learns to reproduce the teacher's features of good images. Where it fails, there
 is an anomaly. With F^ = F / |F| over the channels of each position (equation 1), the loss of tap l at a position is
 ``1/2 |F^_T - F^_S|^2`` (equation 1), averaged over positions (2) and summed over taps (3). In testing, the losses of
-the taps, upsampled to the photograph's size, are multiplied into the anomaly map; the image score is its maximum.
+the taps are upsampled to the photograph's size and multiplied. The product is the anomaly map, and its maximum is the
+image score.
 """
 
 from __future__ import annotations
@@ -37,48 +38,47 @@ from flawspot.runtime.manifest import Part, Scalar
 @method
 @dataclass(kw_only=True)
 class STFPM(Method):
-    """Where a student, or each of several, fails to follow its teacher.
+    """Distance between the features of a teacher and those of a student, or of several.
 
         >>> flawspot.STFPM(recipe="fast").momentum
         0.9
 
-    Where only a part of the photograph is looked at, teacher and student are compared there alone, in training as in
-    the map. Both see the same surroundings of it: what the student starts from is given whole.
+    If only a part of the photograph is inspected, teacher and student are compared only there, in training and in the
+    map. Both see its surroundings, because the student's input is not cut.
 
-    `hard_share` is the hard feature loss of EfficientAD (Batzner et al., WACV 2024, section 3.2), by which a student
-    does not learn to follow its teacher where no good image asks for it. Other than there, a position is taken as a
-    whole, for its distance is one of directions and no sum of separate channels; each tap chooses its own; and exactly
-    so many are taken, where EfficientAD takes all that reach a quantile, by default 0.1 % of the values. The epoch is
-    chosen by the loss over all positions of held-out images, as ever.
+    `hard_share` is the hard feature loss of EfficientAD (Batzner et al., WACV 2024, section 3.2). With it, a student
+    learns to follow its teacher only as far as good images need it. There are three differences to EfficientAD. A
+    position counts as a whole, because its distance is one of directions and not a sum over channels. Each tap chooses
+    its own positions. And their number is exact, whereas EfficientAD takes all values above a quantile, by default
+    0.1 % of the values. The epoch is still chosen by the loss over all positions of held-out images.
 
-    With several `students` a tap's distance at a position is the mean of theirs, after Bergmann et al., Uninformed
+    With several `students`, a tap's distance at a position is the mean of theirs, after Bergmann et al., Uninformed
     Students, CVPR 2020, section 3.3. With t and s_k of length 1 and m the mean of s_1 to s_K,
-    ``1/K sum_k 1/2 |t - s_k|^2 = 1/2 (|t - m|^2 + (1/K sum_k |s_k|^2 - |m|^2))``: half of the regression error of the
-    mean and of the predictive variance together. There each of the two is first divided by its deviation on good
-    images; here they count as they are, so that nothing more is to be chosen.
+    ``1/K sum_k 1/2 |t - s_k|^2 = 1/2 (|t - m|^2 + (1/K sum_k |s_k|^2 - |m|^2))``: half the sum of the mean's regression
+    error and the predictive variance. That paper first divides each of the two by its deviation on good images. Here
+    they are not scaled, so there is nothing more to choose.
 
     Attributes:
-        share: the last block that teacher and student have in common (PaSTe), ``auto`` for the one before the first
-            tap of the backbone's paste group, or before the first tap if that is earlier; None shares nothing, which
-            is STFPM.
-        recipe: the schedule, by name: ``paper`` is the published one, 100 epochs in batches of 32 (STFPM, section 4.1);
+        share: last block that teacher and student share (PaSTe). ``auto`` is the block before the first tap of the
+            backbone's paste group, or before the first tap if that is earlier. None shares nothing, which is STFPM.
+        recipe: name of the schedule: ``paper`` is the published one, 100 epochs in batches of 32 (STFPM, section 4.1);
             ``fast`` needs a quarter of its time or less (`flawspot.methods.stfpm.recipes`).
-        epochs: None takes the recipe's, for MicroNet ten times as many, as the PaSTe paper.
+        epochs: number of epochs. None takes the recipe's; for MicroNet ten times as many, as in the PaSTe paper.
         batch_size: images in a step; None takes the recipe's.
-        learning_rate: of stochastic gradient descent, at its highest; None takes the recipe's, 0.4 as in the paper,
-            for MicroNet a tenth.
+        learning_rate: highest learning rate of stochastic gradient descent. None takes the recipe's, 0.4 as in the
+            paper; for MicroNet a tenth.
         momentum, weight_decay: of stochastic gradient descent, as in the paper.
-        hard_share: the share of a batch's positions that a student learns from, at each tap those where it is farthest
-            from its teacher, 1 for all and none likewise.
-        students: how many are trained, from different weights and in different orders; the map is the mean of theirs,
-            and costs grow with them.
-        students_: what was trained, in evaluation mode: all blocks up to the last tap, or those behind `share`; the
+        hard_share: share of a batch's positions that a student learns from: at each tap, those farthest from the
+            teacher. 1 and None take all.
+        students: number of students, trained from different weights and in different orders. The map is their mean, and
+            costs grow with their number.
+        students_: the trained students in evaluation mode: all blocks up to the last tap, or those after `share`; the
             best epoch; and the losses.
-        student_: the blocks of the first.
-        source_: the layer the student starts from.
-        epochs_, batch_size_, learning_rate_: as used.
-        best_epoch_: the epoch of the first student with the smallest loss on held-out good images, counted from 1.
-        training_losses_, validation_losses_: of the first student, of each epoch.
+        student_: the blocks of the first student.
+        source_: the layer that is the student's input.
+        epochs_, batch_size_, learning_rate_: the values used.
+        best_epoch_: the first student's epoch with the smallest loss on held-out good images, counted from 1.
+        training_losses_, validation_losses_: the first student's losses, for each epoch.
     """
 
     name: ClassVar[str] = "stfpm"
@@ -110,24 +110,24 @@ class STFPM(Method):
 
     @property
     def best_epoch_(self) -> int:
-        """That of the first student, counted from 1."""
+        """The first student's best epoch, counted from 1."""
         return self.students_[0].best_epoch
 
     @property
     def training_losses_(self) -> list[float]:
-        """Those of the first student, by epoch."""
+        """The first student's training losses, by epoch."""
         return self.students_[0].training_losses
 
     @property
     def validation_losses_(self) -> list[float]:
-        """Those of the first student, by epoch."""
+        """The first student's losses on held-out images, by epoch."""
         return self.students_[0].validation_losses
 
     def source_layer(self, taps: Sequence[int], backbone: str) -> int:
-        """The layer that the student starts from: the last shared block, or `INPUT`, the photograph itself.
+        """The layer that is the student's input: the last shared block, or `INPUT`, the photograph itself.
 
         Raises:
-            ConfigurationError: a tap lies within the shared blocks, where teacher and student cannot differ.
+            ConfigurationError: a tap is within the shared blocks, where teacher and student cannot differ.
         """
         if self.share is None:
             return INPUT
@@ -143,17 +143,17 @@ class STFPM(Method):
         return share
 
     def required(self, taps: tuple[int, ...], backbone: str) -> tuple[int, ...]:
-        """The taps, and the layer the student starts from."""
+        """The taps, and the layer that is the student's input."""
         return (self.source_layer(taps, backbone), *taps)
 
     def student(self, taps: tuple[int, ...], backbone: str) -> BlockList:
-        """The blocks that are trained, fresh: all up to the last tap, or those behind the shared ones."""
+        """New blocks to train: all up to the last tap, or those after the shared ones."""
         source = self.source_layer(taps, backbone)
         blocks = create(backbone, taps)
         return blocks if source == INPUT else blocks.split(source)[1]
 
     def steps(self, backbone: str, images: int) -> tuple[int, int]:
-        """How often each of so many images is looked at, and how many of them in a step."""
+        """Number of epochs for `images` images, and of images in a step."""
         schedule = recipe(self.recipe)
         batch_size = self.batch_size or schedule.batch_size
         usual = schedule.epochs(images, batch_size) * family(backbone).student_patience
@@ -161,7 +161,7 @@ class STFPM(Method):
 
     @keeping_freed_memory()
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
-        """Train the students on cached outputs of the teacher; the shared blocks are neither run nor held."""
+        """Train the students on cached outputs of the teacher. The shared blocks are neither run nor in memory."""
         shapes = self.shapes_ = features.shapes
         self.source_ = self.source_layer(shapes.taps, shapes.backbone)
         self.epochs_, self.batch_size_ = self.steps(shapes.backbone, shapes.images)
@@ -180,19 +180,19 @@ class STFPM(Method):
         return self
 
     def replays(self) -> bool:
-        """A student that saw new photographs alone would forget the old ones."""
+        """True: a student that saw only new photographs would forget the old ones."""
         return True
 
     def learned(self) -> Mapping[str, NDArray[Any]]:
-        """The students as they are before their batch norms are folded."""
+        """The students before their batch norms are folded."""
         return states([each.blocks for each in self.students_])
 
     def head(self) -> nn.Module:
-        """The students, and the product of the taps' distance maps; the image score is its maximum."""
+        """The students, and the product of the taps' distance maps. The image score is its maximum."""
         return StudentTeacherHead(self)
 
     def hyperparameters(self) -> dict[str, Scalar]:
-        """Every field by name; after `fit`, the values used in the place of None and ``auto``."""
+        """Every field by name; after `fit`, with the values used instead of None and ``auto``."""
         fields = super().hyperparameters()
         if not hasattr(self, "students_"):
             return fields
@@ -209,9 +209,9 @@ class STFPM(Method):
         return costs.networks(self, shapes)
 
     def training_costs(self, shapes: Shapes) -> FittingCosts:
-        """A step of a student, with what autograd keeps."""
+        """A step of a student, with the tensors that autograd keeps."""
         return costs.fitting(self, shapes)
 
     def paper_costs(self, shapes: Shapes, backbone: BackboneCounts) -> PaperCosts:
-        """Parameters alone, of all students."""
+        """Only parameters, of all students."""
         return costs.of_paper(self, shapes, backbone)

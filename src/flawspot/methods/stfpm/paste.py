@@ -1,8 +1,7 @@
 """PaSTe (Barusco et al., Improving the Efficiency of Visual Anomaly Detection at the Edge, 2024; arXiv 2410.11591).
 
-STFPM whose teacher and student share their first blocks (section 3.2): these are stored once, run once for a
-photograph, and while the student trains they are neither run nor held in memory, for their output of each image is
-cached.
+STFPM with first blocks that teacher and student share (section 3.2). These blocks are stored once, and run once for a
+photograph. While the student trains, they are neither run nor in memory, because their outputs are cached.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from flawspot.methods.stfpm.method import STFPM
 @method
 @dataclass(kw_only=True)
 class PaSTe(STFPM):
-    """STFPM with a shared beginning.
+    """STFPM with shared first blocks.
 
         >>> flawspot.PaSTe(epochs=10).share
         'auto'
 
     Attributes:
-        share: the last block in common. The paper shares blocks 0 to 6 of MobileNetV2 and taps [7, 10, 14], that is
-            all before the first tap (table 1, section 4.5): ``auto``.
-        recipe: the schedule, by name: ``fast``, which is as good here, or ``paper``, the published one.
+        share: last shared block. The paper shares blocks 0 to 6 of MobileNetV2 with taps [7, 10, 14], so all blocks
+            before the first tap (table 1, section 4.5). This is ``auto``.
+        recipe: name of the schedule: ``fast``, which is as good here, or ``paper``, the published one.
     """
 
     name: ClassVar[str] = "paste"

@@ -1,10 +1,10 @@
-"""How the students of STFPM and PaSTe are trained: the published schedule, and one of fewer epochs and smaller batches.
+"""Training schedules for students of STFPM and PaSTe: the published one, and one with fewer epochs and smaller batches.
 
-`fast` looks at every image 20 times in the place of 100, in batches of an eighth of the size: 1.6 times as many steps
-of gradient descent. Small batches are noisier and the last steps should not be, so the learning rate falls towards the
-end. Batch and schedule were chosen by the loss on held-out good images, the epochs to stay within a quarter of the
-published schedule's time; they are the same for all products. `docs/performance.md` has what `fast` reaches beside the
-published schedule: as much for PaSTe, whose default it is, and a little less for STFPM on one product.
+`fast` has 20 epochs instead of 100, in batches of an eighth of the size: 1.6 times as many steps of gradient descent.
+Small batches are noisier, so the learning rate falls towards the end. Batch size and schedule were chosen by the loss
+on held-out good images, and the epochs to stay within a quarter of the published schedule's time. They are the same for
+all products. `docs/performance.md` compares the accuracy: `fast` is as good for PaSTe, whose default it is, and
+slightly worse for STFPM on one product.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Recipe:
 
     Attributes:
         batch_size: images in a step.
-        least_epochs: times that every image is looked at.
-        least_steps: with few images more epochs are needed for a student to learn anything; at most `most_epochs`.
-        most_epochs: of those more epochs.
-        learning_rate: the highest one.
-        warm_up: the share of all steps, the first ones, in which the learning rate rises evenly to that.
-        cool_down: the share of all steps, the last ones, in which it falls evenly to 0.
+        least_epochs: smallest number of epochs.
+        least_steps: smallest number of steps. With few images a student needs more epochs, at most `most_epochs`.
+        most_epochs: largest number of epochs.
+        learning_rate: the highest learning rate.
+        warm_up: share of all steps, at the start, in which the learning rate rises linearly to it.
+        cool_down: share of all steps, at the end, in which the learning rate falls linearly to 0.
     """
 
     batch_size: int
@@ -38,12 +38,12 @@ class Recipe:
     cool_down: float
 
     def epochs(self, images: int, batch_size: int) -> int:
-        """How many epochs for so many images."""
+        """Number of epochs for `images` images."""
         wanted = math.ceil(self.least_steps / math.ceil(images / batch_size))
         return max(self.least_epochs, min(wanted, self.most_epochs))
 
     def factor(self, step: int, steps: int) -> float:
-        """What the learning rate is multiplied with in step `step` of `steps`, counted from 0; in 0..1."""
+        """Factor of the learning rate in step `step` of `steps`, counted from 0; in 0..1."""
         rising, falling = self.warm_up * steps, self.cool_down * steps
         return min(1.0, (step + 1) / rising if rising else 1.0, (steps - step) / falling if falling else 1.0)
 

@@ -1,4 +1,4 @@
-"""How a student learns to follow its teacher: the loss, and the epochs of gradient descent."""
+"""Trains a student to follow its teacher: the loss, and the epochs of gradient descent."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from flawspot.methods.stfpm.method import STFPM
 
 VALIDATION_BATCH = 16
-"""Images at a time without gradients: small enough that what a block makes stays near the processor."""
+"""Images at once without gradients: few enough that a block's output stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class TrainedStudent:
-    """A student as it is shipped, and how it came there.
+    """A trained student, with its losses.
 
     Attributes:
-        blocks: in evaluation mode, of its best epoch.
-        best_epoch: the epoch with the smallest loss on held-out good images, counted from 1; 0 where it stayed as it
-            was.
-        training_losses, validation_losses: of each epoch.
+        blocks: its blocks of the best epoch, in evaluation mode.
+        best_epoch: the epoch with the smallest loss on held-out good images, counted from 1; 0 if the student stayed
+            unchanged.
+        training_losses, validation_losses: losses of each epoch.
     """
 
     blocks: BlockList
@@ -46,23 +46,23 @@ class TrainedStudent:
 
 
 def student_seed(seed: int, index: int) -> int:
-    """Of student `index`, from 0: of its first weights and of the order of the images.
+    """Seed of student `index`, counted from 0, for its initial weights and the order of the images.
 
-    The first has the method's own, so that it is the student that would be trained alone; the others' are drawn from
-    it, so that ensembles of two seeds have no student in common.
+    The first student has the method's own seed, so that it equals a student that is trained alone. The other seeds are
+    drawn from it, so that ensembles of two seeds share no student.
     """
     return seed if index == 0 else int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
 
 
 @dataclass(frozen=True)
 class Course:
-    """How long and how fast a student is trained, and on what.
+    """The course of a student's training.
 
     Attributes:
-        schedule: of the learning rate.
-        epochs, batch_size, learning_rate: images in a step, and the learning rate at its highest.
-        order: draws the rows of an epoch, always as many.
-        known: the loss on held-out images that an epoch must be below to be kept.
+        schedule: schedule of the learning rate.
+        epochs, batch_size, learning_rate: number of epochs, images in a step, and the highest learning rate.
+        order: draws the rows of an epoch, always the same number.
+        known: an epoch is kept only if its loss on held-out images is below this.
     """
 
     schedule: Recipe
@@ -76,7 +76,7 @@ class Course:
 def train_student(
     method: STFPM, features: FeatureSet, validation: FeatureSet, index: int, progress: Progress
 ) -> TrainedStudent:
-    """Train student `index` of `method`, which knows its schedule and the layer to start from.
+    """Train student `index` of `method`, which has the schedule and the layer of the student's input.
 
     Raises:
         TrainingError: no epoch has a finite loss.
@@ -108,7 +108,7 @@ def descend(
     index: int,
     progress: Progress,
 ) -> TrainedStudent:
-    """Train a student from where it is; it is changed. Where no epoch is better than it was, it stays: epoch 0."""
+    """Train a student further, in place. If no epoch improves it, it is restored, and its best epoch is 0."""
     student = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         student.parameters(),
@@ -146,7 +146,7 @@ def descend(
 
 
 def validation_loss(student: BlockList, validation: FeatureSet, source: int) -> float:
-    """The mean loss on held-out images over all positions, with the student as it will be shipped."""
+    """The mean loss on held-out images over all positions, with the student in evaluation mode, as it is shipped."""
     student.eval()
     with torch.no_grad():
         total = 0.0
@@ -157,16 +157,16 @@ def validation_loss(student: BlockList, validation: FeatureSet, source: int) -> 
 
 
 def position_loss(distance: Tensor, cells: NDArray[np.bool_] | None, hard_share: float | None = None) -> Tensor:
-    """The mean of a tap's distances over positions: all, those that are looked at, or the hardest of either.
+    """The mean of a tap's distances over all or the inspected positions, or over the hardest of them.
 
     Args:
         distance: (B, H, W).
-        cells: (B, H, W), which positions are looked at; None for all.
-        hard_share: the share of the positions, those with the largest distances, that is averaged over: in (0, 1],
-            rounded to whole positions and at least one. None for all.
+        cells: (B, H, W), whether a position is inspected; None if all are.
+        hard_share: share of the positions with the largest distances to average over, in (0, 1]; rounded to whole
+            positions, at least one. None for all.
 
     Returns:
-        One number; 0 where no position is looked at.
+        One number; 0 if no position is inspected.
     """
     if hard_share is not None:
         values = distance.flatten() if cells is None else distance[torch.from_numpy(cells).to(distance.device)]
@@ -179,7 +179,7 @@ def position_loss(distance: Tensor, cells: NDArray[np.bool_] | None, hard_share:
 def _loss(
     student: BlockList, features: FeatureSet, rows: NDArray[np.int64], source: int, hard_share: float | None = None
 ) -> Tensor:
-    """Equations 1 to 3 of STFPM, averaged over the batch, or over those of its cells that are looked at."""
+    """Equations 1 to 3 of STFPM, averaged over the batch, or over its inspected cells."""
     outputs = student(_batch(features, source, rows))
     losses = []
     for tap in features.taps:
@@ -194,7 +194,7 @@ def _which(method: STFPM, index: int) -> str:
 
 
 def _mean_inside(distance: Tensor, cells: NDArray[np.bool_]) -> Tensor:
-    """Of (B, H, W) over the cells that are inside; 0 where none is."""
+    """Mean of (B, H, W) over the inspected cells; 0 if there are none."""
     chosen = torch.from_numpy(cells).to(distance)
     return (distance * chosen).sum() / chosen.sum().clamp(min=1)
 

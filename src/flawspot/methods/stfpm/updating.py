@@ -1,7 +1,7 @@
-"""STFPM and PaSTe go on learning: their students go on being trained, on old features that were kept and new ones.
+"""Updates STFPM and PaSTe: trains their students further, on kept features of old photographs and on new ones.
 
-What trains them needs torch (`flawspot.methods.stfpm.going_on`); the backbone and its weights are not needed, for the
-features come from the graph, and the students are written into their places in it.
+The training needs torch (`flawspot.methods.stfpm.going_on`). It does not need the backbone and its weights, because the
+features come from the graph. The students are written into their constants in the graph.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Updater:
     needs_torch: ClassVar[bool] = True
 
     def __init__(self, before: Before) -> None:
-        """Read the students, and see that the graph holds them.
+        """Read the students, and check that they are those of the graph.
 
         Raises:
-            ArtifactError: it does not, or the state is damaged.
+            ArtifactError: the graph has other students, or the state is damaged.
             MissingPackageError: torch is not installed.
         """
         what = f"updating a detector of {before.manifest.method}"

@@ -1,6 +1,6 @@
-// What both pages need: elements by their names, the API, dark or light.
+// Shared by both pages: elements by their names, the API, dark or light.
 export const at = (id) => document.getElementById(id);
-/** What the API answers as JSON; an Error with its one line where it refuses. */
+/** The API's answer as JSON; an Error with its one line if it refuses. */
 export async function ask(path, seconds, body) {
   const sent = body && { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
   const answer = await fetch(path, { ...sent, signal: AbortSignal.timeout(seconds * 1000) });

@@ -1,4 +1,4 @@
-// For engineers: the threshold under the pointer, and how far a trial or an update is. All else is plain HTML.
+// The engineer's page: the threshold under the pointer, and the progress of a trial or an update. The rest is HTML.
 import { ask, at } from "./common.js";
 const slider = at("slider");
 if (slider) {

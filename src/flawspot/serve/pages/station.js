@@ -1,8 +1,8 @@
-// What people at the line look at: the newest part, large, and never an old verdict as if it were live.
+// The page at the line: the newest part, large. An old verdict is never shown as if it were live.
 import { ask, at } from "./common.js";
-const KEPT = 100, THUMBNAILS = 24, BACK = 30_000, SILENT = 5000, BROKEN = 2000, JUST = 400; // milliseconds but for two
+const KEPT = 100, THUMBNAILS = 24, BACK = 30_000, SILENT = 5000, BROKEN = 2000, JUST = 400; // most in milliseconds
 const parts = [], now = () => performance.now(); // the newest first
-let pinned = null, pictured = null, drawn = null, corner = null; // the part looked back at, and boxes drawn on it
+let pinned = null, pictured = null, drawn = null, corner = null; // the earlier part in view, and boxes drawn on it
 let heard = now(), answered = heard, came = heard, troubled = 0, until = 0, trouble = null, isLost = false, stream;
 let empty = ["none", "WAIT", "Asking the station."];
 const note = (text, look) => Object.assign(at("note"), { textContent: text, className: look });
@@ -14,14 +14,14 @@ const named = ({ number, part, name }) => `${part === null ? name : `Part ${part
 const severity = ({ severity: value, verdict }) => value === null ? { anomalous: "severity ∞" }[verdict] ?? ""
   : `severity ${[2, 3, 5, 8, 17].map((n) => Number(value.toPrecision(n))).find((told) => told > 1 === value > 1)}`;
 
-function make(name, attributes, ...held) { // an element; what it holds is put in as text, never as markup
+function make(name, attributes, ...held) { // an element; its content is inserted as text, never as markup
   const isDrawn = /^(svg|use|image|rect|line|title)$/.test(name);
   const node = document.createElementNS(`http://www.w3.org/${isDrawn ? "2000/svg" : "1999/xhtml"}`, name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...held);
   return node;
 }
-function take(result) { // a result, or what was said of one
+function take(result) { // a result, or a word on one
   const known = parts.find(({ number }) => number !== null && number === result.number);
   if (known || !result.verdict) return Object.assign(known ?? {}, result);
   parts.unshift({ ...result, order: result.number ?? parts[0]?.order ?? 0 });
@@ -33,7 +33,7 @@ async function load() {
   empty = ["none", "NO PART YET", "The first part will be shown here."];
   draw();
 }
-function listen() { // the stream comes again by itself, unless it was refused
+function listen() { // the stream reconnects by itself, unless it was refused
   const hear = (name, act) => stream.addEventListener(name, (event) => { heard = now(); act(JSON.parse(event.data)); });
   stream = new EventSource("/events");
   stream.onopen = () => load().catch((error) => note(error.message, "bad"));
@@ -47,7 +47,7 @@ function listen() { // the stream comes again by itself, unless it was refused
     draw();
   });
 }
-function state(part) { // what is shown, in large words, and why
+function state(part) { // the verdict in large words, and its reason
   if (isLost && !pinned) return ["broken", "NO CONNECTION", "The station does not answer: verdicts are not seen here."];
   if (trouble && troubled > came && !pinned) return ["broken", "NO PICTURES", trouble];
   return part ? [kind(part.verdict), part.verdict.toUpperCase(), part.reason ?? ""] : empty;
@@ -76,7 +76,7 @@ function photo({ picture, image_size: [width, height] = [1280, 960] }) { // in t
   image.onerror = () => image.parentNode?.replaceWith(words);
   return picture ? make("svg", { viewBox: `0 0 ${width} ${height}` }, image) : words;
 }
-function mark(more) { // regions that the detector found, what people have said, what is being drawn
+function mark(more) { // regions that the detector found, boxes that people drew, and the box being drawn
   const all = { found: pictured.regions.map(({ box }) => box), said: pictured.boxes ?? [], drawn: more };
   at("picture").querySelectorAll("rect").forEach((each) => each.remove());
   at("picture").firstChild.append(...Object.entries(all).flatMap(([name, boxes]) => boxes.map(([x, y, right, bottom]) =>
@@ -89,7 +89,7 @@ function thumbnail(part, place) {
   part.button.onclick = () => look(part);
   part.button.lastChild.textContent = part.word ?? "";
   part.button.setAttribute("aria-current", part === pictured);
-  const there = at("thumbnails").children[place]; // what has the focus is not moved
+  const there = at("thumbnails").children[place]; // the focused element is not moved
   if (there !== part.button) at("thumbnails").insertBefore(part.button, there ?? null);
 }
 function strip({ clientWidth: width, clientHeight: height }) { // severities from 1/4 to 4
@@ -100,12 +100,12 @@ function strip({ clientWidth: width, clientHeight: height }) { // severities fro
       { x: width - step * (n + 1), y: down(part.severity) - size / 2, width: size, height: size },
       make("title", {}, `${named(part)}: ${part.verdict} ${severity(part)}, ${when(part.time)}`))));
 }
-function look(part, boxes = null) { // back at a part, perhaps to draw on it; or, with null, at the newest one again
+function look(part, boxes = null) { // show an earlier part, perhaps to draw on it; null shows the newest one again
   [pinned, drawn, corner, until] = [part, boxes, null, now() + BACK];
   draw();
 }
 async function say(word, boxes = []) {
-  const part = pinned ?? parts[0]; // which stays the same while it is told of
+  const part = pinned ?? parts[0]; // stays the same until the word is sent
   try {
     if (!pinned && now() - came < JUST) throw new Error("the part changed just now: choose it below, and say it again");
     const { by } = await ask(`/v1/results/${part.number}/words`, 5, { word, boxes });
@@ -114,7 +114,7 @@ async function say(word, boxes = []) {
     look(drawn ? null : pinned);
   } catch (error) { note(`Not said: ${error.message}`, "bad"); }
 }
-function pull(event, isDone) { // a box from the corner to where the pointer is, in pixels of the picture
+function pull(event, isDone) { // a box from the corner to the pointer, in pixels of the picture
   const matrix = at("picture").firstChild.getScreenCTM().inverse();
   const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
   const [c, d] = [x, y].map((value, n) => Math.round(Math.max(0, Math.min(value, pinned.image_size[n]))));
@@ -154,7 +154,7 @@ document.onkeydown = ({ key, ctrlKey, altKey, metaKey, repeat }) => {
   const keyed = [...document.querySelectorAll(`[data-key="${CSS.escape(key.toLowerCase())}"]`)];
   if (!ctrlKey && !altKey && !metaKey && !repeat) keyed.find((button) => button.offsetParent)?.click();
 };
-setInterval(() => poll().catch(() => {}), 2000); // where nothing answers, silence tells
+setInterval(() => poll().catch(() => {}), 2000); // if nothing answers, the silence is shown
 setInterval(tick, 500);
 listen();
 poll().catch(() => {});

@@ -51,12 +51,12 @@ CLAIMS: tuple[Callable[[Results], Claim], ...] = (
 
 
 def claims_of(results: Results) -> list[Claim]:
-    """Each claim of the paper with what the runs say on it."""
+    """Each claim of the paper with the result of its test on the runs."""
     return [test(results) for test in CLAIMS]
 
 
 def claims(records: Sequence[Record], data: Collection[str] = ()) -> list[Claim]:
-    """As `claims_of`, of the runs on these data sets; of all where none is named.
+    """`claims_of` for the runs on these data sets, or on all if none is named.
 
     Raises:
         DataError: no records.

@@ -1,7 +1,7 @@
-"""How sure a mean or a slope over a few categories is.
+"""Confidence intervals of a mean or a slope over a few categories.
 
-Student's intervals, not the bootstrap of `flawspot.benchmark.report.statistics`: with three or four categories the
-percentiles of resampled means lie within the range of the data and are far too narrow to decide anything by.
+They are Student's t intervals, not the bootstrap of `flawspot.benchmark.report.statistics`. With three or four
+categories, the percentiles of resampled means are within the range of the data and far too narrow for a decision.
 """
 
 from __future__ import annotations

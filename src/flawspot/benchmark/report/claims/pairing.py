@@ -1,4 +1,4 @@
-"""Runs that differ in one thing alone, side by side."""
+"""Compares pairs of runs that differ in one setting only."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from flawspot.benchmark.report.results import Results, Runs, Setup, flat, why_mi
 from flawspot.benchmark.report.statistics import Value, values
 
 HOW = (
-    "Runs are compared in pairs that differ in one thing alone: of the same data set, category, seed, input size, "
-    "normalisation and precision, and of the same backbone, method or layers where these are not what is compared. "
-    "Methods count under their own name, not their variants; photographs as they are, all of them, without streams; "
-    "accuracy only of pretrained networks. Seeds are averaged within a category first, then detectors; the interval "
-    "is Student's over the categories, and needs three of them. It says how the figure might differ for other "
-    "categories of this kind. A claim of several parts has intervals so much wider that all of them together are as "
-    "sure as one. What is counted by formulas is the same in every run, and has no interval."
+    "Runs are compared in pairs that differ in one setting only. They have the same data set, category, seed, input "
+    "size, normalisation and precision, and the same backbone, method or layers, except for the one that is compared. "
+    "Variants of methods, corrupted or reduced sets of photographs, and streams are left out. Accuracy is compared "
+    "only for pretrained networks. Seeds are averaged within a category first, then detectors. The interval is "
+    "Student's t interval over the categories, and needs three of them. It shows how the figure might differ for "
+    "other categories of this kind. A claim of several parts has wider intervals, so that all of them together are as "
+    "certain as one. Quantities counted by formulas are the same in every run and have no interval."
 )
 
 
 @dataclass(frozen=True)
 class Side:
-    """Some detectors: what they are called, and which these are."""
+    """One side of a comparison: its name, and its detectors."""
 
     name: str
     takes: Callable[[Setup], bool]
 
     def within(self, other: Side) -> Side:
-        """Those that are of both."""
+        """The detectors that belong to both sides."""
         return Side(f"{self.name} ({other.name})", lambda setup: self.takes(setup) and other.takes(setup))
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is compared.
+    """A compared quantity.
 
     Attributes:
-        name: for people.
-        value: of a record.
-        counted: by formulas, so that weights do not matter.
+        name: display name.
+        value: the quantity of a record.
+        counted: whether it is counted by formulas, so that weights do not matter.
         fair: whether the figures of two runs may be compared.
-        unfair: why they may not.
+        unfair: why they may not be compared.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Combined:
-    """How two figures become one.
+    """A way to combine two figures.
 
     Attributes:
-        text: with places for both sides and for the quantity.
-        unit: as `Evidence.unit`.
-        figure: of the first and the second, which is not zero but for a difference.
+        text: text with placeholders for both sides and the quantity.
+        unit: see `Evidence.unit`.
+        figure: function of the first and the second figure. Only for a difference may the second be zero.
     """
 
     text: str
@@ -76,31 +76,31 @@ Alike = Callable[[Setup], object]
 
 
 def but_method(setup: Setup) -> object:
-    """All that must be the same where methods are compared, each on its own layers."""
+    """Everything that must be equal when methods are compared, each on its own layers."""
     return setup.network
 
 
 def but_network(setup: Setup) -> object:
-    """All that must be the same where backbones are compared."""
+    """Everything that must be equal when backbones are compared."""
     return dataclasses.replace(setup, backbone="")
 
 
 def but_layers(setup: Setup) -> object:
-    """All that must be the same where layers are compared."""
+    """Everything that must be equal when layers are compared."""
     return dataclasses.replace(setup, layers="")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared with what.
+    """A comparison.
 
     Attributes:
         first, second: the two sides.
-        within: the detectors that are looked at.
-        quantity: that is compared.
-        alike: what the two runs of a pair have in common.
-        how: two figures become one.
-        only: these categories; None for all.
+        within: the detectors that are included.
+        quantity: the compared quantity.
+        alike: the properties that both runs of a pair must share.
+        how: how two figures are combined.
+        only: the included categories; None for all.
     """
 
     first: Side
@@ -113,7 +113,7 @@ class Comparison:
 
     @property
     def text(self) -> str:
-        """In words."""
+        """The comparison in words."""
         return f"{self.how.text.format(self.first.name, self.second.name, self.quantity.name)}, {self.within.name}"
 
 
@@ -141,13 +141,13 @@ def compared(results: Results, comparison: Comparison) -> Evidence:
 
 
 def plain(setup: Setup, counted: bool) -> bool:
-    """Whether a detector takes part in comparisons: of no variant, tolerating nothing, pretrained unless only costs are
-    compared."""
+    """Whether a detector is compared: it must not be a variant or have a tolerance, and it must be pretrained unless
+    only costs are compared."""
     return setup.label == setup.method and setup.tolerate is None and (counted or not setup.random_weights)
 
 
 def _runs(results: Results, comparison: Comparison) -> Iterator[tuple[Place, Runs, Runs]]:
-    """The runs of two detectors in one category that are alike."""
+    """The comparable runs of two detectors in one category."""
     for data in results.data():
         setups = [
             setup
@@ -185,7 +185,7 @@ def _why_nothing(results: Results, comparison: Comparison, unfair: bool) -> str:
 
 
 def _runs_or_why(results: Results, side: Side, quantity: Quantity) -> tuple[list[Record], str]:
-    """The runs of these detectors, and why none of them is done; empty where one is."""
+    """The runs of these detectors, and the reason if none of them is done; empty if one is."""
     runs: list[Record] = []
     others = False
     for data in results.data():

@@ -1,4 +1,4 @@
-"""What the claims are about: detectors, quantities, and how much counts as little."""
+"""The subjects of the claims: detectors, quantities, and limits for small differences."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ LITTLE = 0.05
 AS_GOOD = 0.01
 """Pixel F1. The paper calls .52 and .53 very similar (table 2)."""
 POINTS = 1.0
-"""Percentage points by which a counted saving may miss the paper's and still be it: two figures of three digits."""
+"""Percentage points by which a counted saving may miss the paper's and still hold: two figures of three digits."""
 MEASURED_POINTS = 5.0
-"""The same of a measured time: what the paper's own two figures for the time of inference differ by (25 % in its
+"""The same for a measured time: the difference of the paper's own two figures for the time of inference (25 % in its
 abstract, 30 % in its conclusion)."""
 FACTOR = 0.95
-"""Of the paper's factor that must be reached: its figures have two or three digits."""
+"""Share of the paper's factor that must be reached, because its figures have two or three digits."""
 
 LIGHT_BACKBONES = ("mobilenet_v2", "mcunet_in3", "phinet", "micronet_m1")
 METHODS = ("patchcore", "padim", "cfa", "stfpm")
 LEAST_REGIONS = 10
-"""Small defects that a category needs, so that its figure for them is one."""
+"""Smallest number of small defects in a category for a meaningful figure."""
 
 
 def backbone(*names: str, called: str | None = None) -> Side:
@@ -78,11 +78,11 @@ TRAINING_MACS = Quantity("training computation", training_mmac, counted=True)
 TRAINING_RAM = Quantity("training RAM", training_ram, counted=True)
 
 _RECIPES = {"stfpm": "paper", "paste": "fast"}
-"""The defaults, which a cell does not tell."""
+"""The default recipes, which a cell does not contain."""
 
 
 def recipe(record: Record) -> str:
-    """The schedule that students were trained by."""
+    """The recipe of the students' training."""
     return printable(record.cell.settings.get("recipe", _RECIPES.get(record.cell.method, "")))
 
 
@@ -92,13 +92,13 @@ def _one_machine(first: Record, second: Record) -> bool:
 
 
 def _one_way(first: Record, second: Record) -> bool:
-    """Whether two latencies are of one machine and as many threads."""
+    """Whether two latencies were measured on the same machine with the same number of threads."""
     threads = {record.measured.get("latency_threads") for record in (first, second)}
     return _one_machine(first, second) and len(threads) == 1
 
 
 def _one_schedule(first: Record, second: Record) -> bool:
-    """Whether two trainings took place, on one machine and by one recipe."""
+    """Whether both runs trained, on the same machine with the same recipe."""
     trained = first.trained is True and second.trained is True
     return trained and recipe(first) == recipe(second) and _one_machine(first, second)
 

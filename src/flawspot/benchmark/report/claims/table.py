@@ -14,7 +14,7 @@ TITLE = "Claims of the paper, tested"
 
 
 def claims_table(claims: Sequence[Claim]) -> Table:
-    """A row for each claim; the categories that figures are over are named below."""
+    """A row for each claim. Footnotes name the categories of the figures."""
     columns = [
         Column("claim of the paper", numeric=False, identity=True),
         Column("our data", numeric=False),
@@ -30,13 +30,13 @@ def claims_table(claims: Sequence[Claim]) -> Table:
 
 
 def counted(claims: Sequence[Claim]) -> str:
-    """How many of each verdict, in one line."""
+    """The number of claims for each verdict, in one line."""
     found = [claim.verdict for claim in claims]
     return ", ".join(f"{name}: {found.count(name)}" for name in (HOLDS, FAILS, OPEN))
 
 
 def categories_text(part: Part) -> str:
-    """The categories that a figure is over, by data set; empty where there are none."""
+    """The categories of a figure, by data set; empty if there are none."""
     by_data: dict[str, list[str]] = {}
     for data, category in part.categories:
         by_data.setdefault(data_name(data), []).append(plain(category))

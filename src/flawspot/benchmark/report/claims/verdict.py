@@ -1,4 +1,4 @@
-"""What becomes of a claim: its parts, each a figure with an interval beside what the claim wants of it."""
+"""The verdict on a claim. Each part of a claim is a figure with an interval, compared with the claim's condition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be said"
 
 CONFIDENCE = 0.95
 LEAST_CATEGORIES = 3
-"""Below this an interval over categories says nothing."""
+"""Smallest number of categories for a meaningful interval."""
 
 Place = tuple[str, str]
 """Data set and category."""
@@ -22,11 +22,11 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Wanted:
-    """The figures that bear a claim out.
+    """The range of figures that support a claim.
 
     Attributes:
-        least, most: the ends, None for no end.
-        strictly: the ends themselves do not.
+        least, most: the ends; None for no end.
+        strictly: whether the ends themselves are excluded.
     """
 
     least: float | None = None
@@ -34,7 +34,7 @@ class Wanted:
     strictly: bool = False
 
     def verdict(self, low: float, high: float) -> str:
-        """Of an interval: inside, outside, or neither."""
+        """The verdict for an interval: inside the range, outside, or neither."""
         edge: Callable[[float, float], bool] = operator.lt if self.strictly else operator.le
         over = self.least is None or edge(self.least, low)
         under = self.most is None or edge(high, self.most)
@@ -56,16 +56,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the runs say on one part of a claim.
+    """The runs' figures on one part of a claim.
 
     Attributes:
-        what: is compared, such as ``PaSTe − STFPM, pixel F1``.
-        figures: one for each category, seeds averaged first and then detectors.
-        pairs: of runs that were compared.
-        unit: empty for a difference of F1, ``%`` for what is saved, ``×`` for a factor.
-        counted: by formulas, the same for every photograph and seed, so that there is nothing to be unsure of.
+        what: the comparison, such as ``PaSTe − STFPM, pixel F1``.
+        figures: one for each category, averaged over seeds first and then over detectors.
+        pairs: number of compared pairs of runs.
+        unit: empty for a difference of F1, ``%`` for a saving, ``×`` for a factor.
+        counted: whether it is counted by formulas and so equal for every photograph and seed, without uncertainty.
         reason: why there are no figures.
-        random_weights: some of the runs are of untrained networks, which only costs may be.
+        random_weights: whether some runs have untrained networks, which is only allowed for costs.
     """
 
     what: str
@@ -83,14 +83,13 @@ class Part:
 
     Attributes:
         what, unit, pairs, counted, random_weights: as in `Evidence`.
-        wanted: in words.
-        mean: over the categories; None where there is nothing.
-        low, high: ends of the interval, or the least and the most of what was counted; None where there are too few
-            categories.
-        confidence: of the interval.
-        categories: that the mean is over.
+        wanted: the claim's condition in words.
+        mean: mean over the categories; None without figures.
+        low, high: ends of the interval, or smallest and largest counted figure; None with too few categories.
+        confidence: confidence of the interval.
+        categories: categories of the mean.
         verdict: `HOLDS`, `FAILS` or `OPEN`.
-        reason: of `OPEN`.
+        reason: reason for `OPEN`.
     """
 
     what: str
@@ -109,7 +108,7 @@ class Part:
 
     @property
     def text(self) -> str:
-        """The figure in one line, or why there is none."""
+        """The figure in one line, or the reason why there is none."""
         if self.mean is None:
             return f"{self.what}: – ({self.reason})"
         said = f"{self.what}: {shown(self.mean, self.unit)}"
@@ -125,7 +124,7 @@ class Part:
 
     @property
     def over(self) -> str:
-        """What the figure is over, in a few words."""
+        """The numbers of runs and categories of the figure, in a few words."""
         runs = "pair" if self.pairs == 1 else "pairs"
         places = "category" if len(self.categories) == 1 else "categories"
         untrained = f", {RANDOM}" if self.random_weights else ""
@@ -134,14 +133,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper with what the runs say on it.
+    """A claim of the paper, tested on the runs.
 
     Attributes:
-        key: its name for programs.
-        section: of the paper.
-        text: what is claimed.
-        rule: when it holds.
-        parts: all of which must hold, or one of them where `any_of`.
+        key: name for programs.
+        section: section of the paper.
+        text: the claim.
+        rule: the condition under which it holds.
+        parts: the parts of the claim. All must hold, or with `any_of` at least one.
         any_of: see `parts`.
     """
 
@@ -154,7 +153,7 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """Of all parts together."""
+        """The verdict of all parts together."""
         found = [part.verdict for part in self.parts]
         first, last = (FAILS, HOLDS) if not self.any_of else (HOLDS, FAILS)
         if first in found:
@@ -163,14 +162,14 @@ class Claim:
 
     @property
     def lines(self) -> list[tuple[str, Part]]:
-        """The parts in words, each with what it is over; none where no part has a figure."""
+        """The parts in words, each with its numbers of runs and categories; empty if no part has a figure."""
         if all(part.mean is None for part in self.parts):
             return []
         return [(part.text if part.mean is None else f"{part.text}; {part.over}", part) for part in self.parts]
 
     @property
     def reason(self) -> str:
-        """Why it cannot be said; empty where it can."""
+        """Why the claim cannot be decided; empty if it can."""
         if self.verdict != OPEN:
             return ""
         return "; ".join(dict.fromkeys(part.reason for part in self.parts if part.verdict == OPEN))
@@ -196,21 +195,21 @@ class Claim:
 
 
 TOLD = ("confidence", "pairs", "counted", "random_weights", "verdict", "reason")
-"""Of a part, as JSON has it."""
+"""Fields of a part in JSON."""
 
 Judge = Callable[[float], Part]
 """Makes a part with an interval of the given confidence."""
 
 
 def claim(key: str, section: str, text: str, rule: str, judges: Sequence[Judge], *, any_of: bool = False) -> Claim:
-    """A claim with its parts judged: with several, each interval is so much wider that all together are as sure as one
+    """A claim with its judged parts. With several, each interval is wider, so that all together are as certain as one
     (Bonferroni)."""
     confidence = 1 - (1 - CONFIDENCE) / max(len(judges), 1)
     return Claim(key, section, text, rule, tuple(judge(confidence) for judge in judges), any_of)
 
 
 def judged(evidence: Evidence, wanted: Wanted) -> Judge:
-    """The part that `evidence` makes where `wanted` is claimed."""
+    """The part of a claim from its `evidence`, with the condition `wanted`."""
 
     def judge(confidence: float) -> Part:
         values = list(evidence.figures.values())
@@ -254,7 +253,7 @@ def part(
 
 
 def shown(value: float, unit: str) -> str:
-    """A figure: +0.012 for a difference of F1, 24.9 % for what is saved, 9.6 times for a factor."""
+    """A figure as text: +0.012 for a difference of F1, 24.9 % for a saving, 9.6 times for a factor."""
     if unit == "%":
         return f"{round(value, 1) + 0.0:.1f} %".replace("-", "−")
     if unit == "×":

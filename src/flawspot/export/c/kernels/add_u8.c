@@ -1,4 +1,4 @@
-/* How an addition of codes is computed: as dequantizing, adding and quantizing would. */
+/* An addition of codes. The result is that of dequantizing, adding and quantizing. */
 typedef struct {
   float first, second, made;
   int zero_first, zero_second, zero;

@@ -1,4 +1,5 @@
-/* A vector that is linear in interpolated features and in its place, its nearest centres, and how certain the nearest is. */
+/* A vector that is linear in interpolated features and its position, its nearest centres, and the certainty of the
+   nearest one. */
 typedef struct {
   const piece *pieces;
   int count, side, inputs, outputs, rows, nearest;
@@ -7,7 +8,7 @@ typedef struct {
   int halves;
 } centres;
 
-/* e to the x, for x of 0 and less; the same on every processor. */
+/* e to the x, for x at most 0; the same on every processor. */
 static float exponential(float x) {
   float n, r, power;
   uint32_t bits;

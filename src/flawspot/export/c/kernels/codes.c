@@ -1,5 +1,5 @@
-/* A convolution of whole numbers. The zero of its input is folded into the bias; what it computes is rounded as ONNX
-   Runtime rounds it. */
+/* A convolution of whole numbers. The zero of its input is folded into the bias. The result is rounded as in ONNX
+   Runtime. */
 typedef struct {
   const int8_t *weights;
   const int32_t *bias;
@@ -8,7 +8,7 @@ typedef struct {
   int zero_in, zero;
 } quantized;
 
-/* The nearest whole number, of halves the even one; for numbers below 2^22. Added to 1.5 * 2^23 a float has no bits left
+/* The nearest whole number, halves to even, for numbers below 2^22. After adding 1.5 * 2^23, a float has no bits left
    for a fraction. */
 static int32_t rounded(float value) {
   int32_t bits;

@@ -24,7 +24,7 @@ void flawspot_trace(int operation, void *numbers, size_t bytes);
 #define U16(place) ((uint16_t *)(void *)(arena.bytes + (place)))
 #define F32(place) ((float *)(void *)(arena.bytes + (place)))
 
-/* A convolution's shape; pads stand for what lies beyond the first row and column. */
+/* A convolution's shape. Its pads are those before the first row and column. */
 typedef struct {
   int height, width, channels;
   int rows, columns, outputs;

@@ -1,4 +1,4 @@
-/* What one output of a group sees, zeros where it sees beyond the border. */
+/* The receptive field of one output of a group, with zeros beyond the border. */
 static void patch_f32(const float *x, float *patch, const shape *s, int row, int column, int first) {
   int depth = s->channels / s->groups;
   for (int i = 0; i < s->tall; i++)

@@ -1,4 +1,4 @@
-/* What one output of a group sees, the code of zero where it sees beyond the border. */
+/* The receptive field of one output of a group, with the code of zero beyond the border. */
 static void patch_u8(const uint8_t *x, uint8_t *patch, const shape *s, int row, int column, int first, int zero) {
   int depth = s->channels / s->groups;
   for (int i = 0; i < s->tall; i++)

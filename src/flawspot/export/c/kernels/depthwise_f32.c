@@ -1,4 +1,4 @@
-/* One channel at a time, copied with its border into `plane`, so that y may lie where x does. */
+/* One channel at a time, copied with its border into `plane`, so that y may overwrite x. */
 static void depthwise_f32(const float *x, float *y, float *plane, const shape *s, const float *w, const float *bias,
                           float low, float high) {
   int n = s->channels, line = (s->columns - 1) * s->across + s->wide, lines = (s->rows - 1) * s->down + s->tall;

@@ -1,5 +1,5 @@
-/* One channel at a time, copied with its border into `plane`, so that y may lie where x does; four outputs at a time.
-   The last of a row may see into the next row, or behind the last: they are not kept. */
+/* One channel at a time, copied with its border into `plane`, so that y may overwrite x; four outputs at a time.
+   The last ones of a row may read the next row, or beyond the last row; they are discarded. */
 static void plane_u8(const uint8_t *x, uint8_t *plane, const shape *s, int lines, int line) {
   int n = s->channels, lasting = s->height < lines - s->top ? s->height : lines - s->top;
   int reaching = s->width < line - s->left ? s->width : line - s->left;

@@ -1,4 +1,4 @@
-/* 1/2 |a/|a| - b/|b||^2 = 1 - a.b / |a||b| at each pixel, from whole numbers; their scales fall out. */
+/* 1/2 |a/|a| - b/|b||^2 = 1 - a.b / |a||b| at each pixel, from whole numbers; their scales cancel. */
 static void direction_u8(const uint8_t *a, const uint8_t *b, float *y, int pixels, int n, int zero, int other) {
   for (int p = 0; p < pixels; p++, a += n, b += n) {
     int32_t ab = 0, aa = 0, bb = 0;

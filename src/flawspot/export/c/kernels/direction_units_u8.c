@@ -1,4 +1,4 @@
-/* Codes of channels in units of their own; units and shifts may be NULL. */
+/* Codes whose channels have their own units and shifts, both of which may be NULL. */
 typedef struct {
   const uint8_t *codes;
   float scale;

@@ -1,4 +1,4 @@
-/* Runs the detector on photographs of a file, and writes score and map of each: how flawspot compares it. */
+/* Runs the detector on the photographs in a file, and writes score and map of each. flawspot compares it with this. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,8 +17,8 @@ void flawspot_trace(int operation, void *numbers, size_t bytes);
 
 static FILE *expected;
 
-/* Writes what an operation has computed, and puts what the artifact has computed in its place, where that is given: so
-   each operation is seen for itself. */
+/* Writes the result of an operation, and replaces it by the artifact's result, if that is given. So each operation is
+   compared separately. */
 void flawspot_trace(int operation, void *numbers, size_t bytes) {
   int32_t head[2], given;
   head[0] = operation;

@@ -1,4 +1,4 @@
-/* |(v - mean) * scale| at each place; both tables place by place. */
+/* |(v - mean) * scale| at each position; both tables are ordered by position. */
 static void gaussian_diagonal(const piece *pieces, int count, int side, float *y, float *vector, const float *mean,
                               const void *scale, int halves) {
   size_t at = 0;

@@ -1,5 +1,5 @@
-/* |W (v - mean)| at each place. W is lower triangular; its rows lie place by place, in bands of `height` rows, each as
-   wide as its last. */
+/* |W (v - mean)| at each position. W is lower triangular. It is stored by position, in bands of `height` rows, each as
+   wide as its last row. */
 static void gaussian_full(const piece *pieces, int count, int side, float *y, float *vector, const float *mean,
                           const void *bands, int halves, int height) {
   size_t at = 0;

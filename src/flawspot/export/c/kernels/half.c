@@ -1,4 +1,4 @@
-/* A float from its half. */
+/* Converts a half-precision number to a float. */
 static float half(uint16_t bits) {
   uint32_t sign = (uint32_t)(bits & 0x8000u) << 16, exponent = (bits >> 10) & 31u, fraction = bits & 1023u;
   float value = (float)fraction * 5.9604644775390625e-8f; /* 2^-24 */

@@ -1,8 +1,8 @@
-/* One resolution of a bank: rows relative to the mean, and for each the row of the next coarser level that is its own. */
+/* One resolution of a bank: rows relative to the mean, and for each its row in the next coarser level. */
 typedef struct {
   const piece *pieces;
   int count, side, rows, channels;
-  const float *mean, *steps; /* steps: of rows in whole numbers, or NULL */
+  const float *mean, *steps; /* steps: for rows in whole numbers, or NULL */
   const void *bank;
   int halves;
   const uint16_t *parents;
@@ -13,7 +13,7 @@ static void centred(const level *l, int row, int column, float *vector) {
   for (int i = 0; i < l->channels; i++) vector[i] -= l->mean[i];
 }
 
-/* |v - row|^2 and `sum`, or any larger number once it is not below `best`; in steps of 16, between which that is seen. */
+/* |v - row|^2 plus `sum`. It may stop at any number that is not below `best`, which is checked after every 16 terms. */
 #define DISTANCE(element)                              \
   for (int i = 0; i < n && sum < best;)                \
     for (int end = n - i < 16 ? n : i + 16; i < end; i++) { \
@@ -37,9 +37,9 @@ static float distance(const level *l, const float *v, int row, float sum, float 
   return sum;
 }
 
-/* All places of the finest grid within a cell of a coarser one. In `scratch` stand the cell's vector and its distances to
-   all rows, and then those of the finer levels; `above` are the distances of the cell around it. What is nearest at one
-   place is the first guess at the next. */
+/* All positions of the finest grid within a cell of a coarser one. `scratch` has the cell's vector and its distances to
+   all rows, followed by those of the finer levels. `above` has the distances of the cell around it. The nearest row at
+   one position is the first guess at the next. */
 static void descend(const level *levels, int l, int row, int column, float *scratch, const float *above, int *guess,
                     float *y) {
   const level *own = levels + l;

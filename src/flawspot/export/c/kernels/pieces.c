@@ -1,11 +1,11 @@
-/* Channels of one tensor at each place of a grid; of floats, or else of codes. Window 3: the mean of 3 x 3 places. */
+/* Channels of one tensor, of floats or codes, at each position of a grid. With window 3, means of 3 x 3 positions. */
 typedef struct {
   const float *x;
   const uint8_t *codes;
   float scale;
   int zero, height, width, channels, count, window;
   const uint16_t *chosen;
-  const float *units, *shifts; /* of each channel, or NULL */
+  const float *units, *shifts; /* for each channel, or NULL */
 } piece;
 
 static float read(const piece *from, int row, int column, int channel) {

@@ -1,5 +1,5 @@
-/* A map of height x width, enlarged: row y of the result is the sum of `tall` rows from first_row[y] on, weighted; a
-   pixel of it of `wide` numbers likewise. */
+/* A map of height x width, enlarged. Row y of the result is the weighted sum of `tall` rows from first_row[y] on. Each
+   pixel of a row is such a sum of `wide` numbers. */
 typedef struct {
   const float *x;
   int width, tall, wide;
@@ -7,7 +7,7 @@ typedef struct {
   const float *rows, *columns;
 } enlarged;
 
-/* The anomaly map, which is the product of enlarged ones, and its maximum; not a number where any of it is none. */
+/* The anomaly map, which is the product of enlarged maps, and its maximum; NaN if any pixel is NaN. */
 static float product(const enlarged *factors, int count, float *lines, float *map) {
   float highest = -FLT_MAX;
   for (int y = 0; y < FLAWSPOT_SIZE; y++) {

@@ -1,5 +1,5 @@
-/* Any photograph to FLAWSPOT_SIZE x FLAWSPOT_SIZE: bilinear, antialiased, as in the detector's graph, and rounded to
-   whole grey levels, which the graph does not. */
+/* Resizes any photograph to FLAWSPOT_SIZE x FLAWSPOT_SIZE: bilinear and antialiased, as in the detector's graph. Unlike
+   in the graph, the result is rounded to whole grey levels. */
 typedef struct {
   int first, last;
   float centre, reach;

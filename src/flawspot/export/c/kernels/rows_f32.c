@@ -1,10 +1,10 @@
-/* Two vectors of n numbers times all columns: y and z get `outputs` numbers each. Four columns lie together. */
+/* Two vectors of n numbers times all columns: y and z get `outputs` numbers each. Columns are stored in fours. */
 static void rows_f32(const float *p, const float *q, float *y, float *z, int n, int outputs, const float *w,
                      const float *bias, float low, float high) {
   for (int o = 0; o < outputs; o += 4, bias += 4) {
     float a[4], b[4];
     for (int j = 0; j < 4; j++) a[j] = b[j] = bias[j];
-    for (int i = 0; i < n;) { /* sums of sums are nearer the truth than one long sum */
+    for (int i = 0; i < n;) { /* sums of partial sums are more precise than one long sum */
       float a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
       for (int end = n - i < 32 ? n : i + 32; i < end; i++, w += 4) {
         float u = p[i], v = q[i];
