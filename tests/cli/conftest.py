@@ -21,6 +21,7 @@ from flawspot.cli import main
 from flawspot.progress.display import DISPLAY
 from flawspot.runtime.artifact import assemble, read
 from flawspot.runtime.signature import make_key, sign
+from flawspot.spinning import SPINS, VARIABLE
 
 from ..export.graphs import artifact
 from ..serve.written import station
@@ -45,6 +46,8 @@ def flawspot(capsys, monkeypatch):
         (warnings, "showwarning"),
     ):
         monkeypatch.setattr(owner, hook, getattr(owner, hook))
+    monkeypatch.setenv(VARIABLE, SPINS)  # so that it is put back
+    monkeypatch.delenv(VARIABLE)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*arguments):

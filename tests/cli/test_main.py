@@ -1,6 +1,10 @@
 """What all commands have in common: help, exit codes, and mistakes told in one line."""
 
+import os
+
 import pytest
+
+from flawspot.spinning import SPINS, VARIABLE
 
 
 def test_version_and_help(flawspot):
@@ -56,3 +60,9 @@ def test_interrupted(tiny, flawspot, tmp_path, monkeypatch, save):
     code, _, err = flawspot("predict", tiny, save(tmp_path / "a.png", 1))
     assert code == 130
     assert "Traceback" not in err
+
+
+def test_waiting_threads_are_bounded(flawspot, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert flawspot("--version")[0] == 0
+    assert os.environ[VARIABLE] == SPINS

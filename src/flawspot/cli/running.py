@@ -17,6 +17,7 @@ from flawspot.cli.streams import OutputError, ready
 from flawspot.errors import FlawspotError, FlawspotWarning
 from flawspot.extras import missing_package
 from flawspot.progress.display import DISPLAY
+from flawspot.spinning import bounded
 
 NAME = "flawspot"
 WRONG_USAGE = 2
@@ -36,6 +37,7 @@ def run(interruption: Interruption) -> int:
         warnings.simplefilter("always", FlawspotWarning)
         warnings.showwarning = lambda message, *_args, **_options: note(str(message))
     logging.getLogger().addHandler(logging.NullHandler())
+    os.environ.update(bounded())
     with ready():
         code = _told(_invoke, interruption)
         return code or _told(_write_out, interruption)

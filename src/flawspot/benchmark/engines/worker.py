@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 
 from flawspot.benchmark.record import Record
 from flawspot.benchmark.task import Task
+from flawspot.spinning import bounded
 
 Work = Callable[[Task], Record]
 # Read by ONNX Runtime's sessions here, torch (OpenMP), numpy's matrix products, numba, and those of macOS.
@@ -123,7 +124,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 @contextlib.contextmanager
 def _environment(threads: int) -> Iterator[None]:
     """Environment variables that a process started meanwhile inherits: its threads, and that libraries warn nobody."""
-    given = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    given = dict.fromkeys(THREAD_VARIABLES, str(threads)) | bounded()
     given.setdefault("PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS", "ignore"))
     before = {name: os.environ.get(name) for name in given}
     os.environ.update(given)

@@ -84,6 +84,8 @@ class STFPM(Method):
     name: ClassVar[str] = "stfpm"
     source: ClassVar[str] = "Wang et al., BMVC 2021 (arXiv 2103.04257)"
     validation_fraction: ClassVar[float] = 0.2
+    update_share: ClassVar[float] = 1.0
+    """Epochs of an update, as a share of those of training; see `flawspot.methods.stfpm.going_on`."""
 
     shortest_fit: ClassVar[Mapping[str, Scalar]] = {"epochs": 1}
 

@@ -30,6 +30,7 @@ class PaSTe(STFPM):
     name: ClassVar[str] = "paste"
     source: ClassVar[str] = "Barusco et al., 2024 (arXiv 2410.11591)"
     default_layers: ClassVar[str] = "paste"
+    update_share: ClassVar[float] = 0.5
 
     share: int | str | None = "auto"
     recipe: str = "fast"
