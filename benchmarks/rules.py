@@ -27,7 +27,8 @@ from flawspot.choosing.judge import held_out, looked_at
 from flawspot.data.folders import ImageFolder
 from flawspot.data.masks import read_sample_mask
 from flawspot.data.reading import at_centres
-from flawspot.methods.jury.combining import RULES, Combination, scale_of
+from flawspot.methods.jury.combining import RULES, Combination
+from flawspot.methods.jury.scales import scale_of
 from flawspot.metrics import rank_pixels, rank_scores
 from flawspot.progress.display import DISPLAY
 from flawspot.runtime.detector import Detector, load

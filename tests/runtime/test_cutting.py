@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from flawspot.errors import ArtifactError
-from flawspot.runtime.cutting import cut, named_values
+from flawspot.runtime.cutting import cut, named_values, value_beside
 from flawspot.runtime.session import open_session
 
 LAYER = "flawspot.layer.3"
@@ -68,3 +68,14 @@ def test_a_value_that_is_not_there_is_named():
 def test_values_are_found_by_how_their_names_begin():
     assert named_values(model(*COUNTING), "flawspot.") == [LAYER]
     assert named_values(model(*COUNTING), "s") == ["shape", "score"]
+
+
+def test_the_value_beside_a_constant():
+    scaled = model(
+        helper.make_node("Sub", [LAYER, "rest"], ["moved"]),
+        helper.make_node("Sub", ["axis", "moved"], ["turned"]),
+        helper.make_node("ReduceMax", ["turned", "axes"], ["score"], keepdims=0),
+    )
+    assert value_beside(scaled, "rest") == LAYER
+    assert value_beside(scaled, "axis") == "moved"
+    assert value_beside(scaled, "nothing") is None

@@ -132,6 +132,11 @@ class Method(ABC):
         """Whether an update learns from old photographs again, so that features of some of them are kept."""
         return False
 
+    def validates(self) -> bool:
+        """Whether an update needs the photographs that `fit` is given as `validation`, so that their features are
+        kept."""
+        return self.replays()
+
     @abstractmethod
     def head(self) -> nn.Module:
         """The fitted head: ``forward({layer: (N T, C, H, W)}, inside=None) -> (map (N T, h, w), score (N T,))``.

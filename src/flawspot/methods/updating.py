@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -66,11 +66,13 @@ class Changed:
         stores: constants of the graph with new numbers, by their full names.
         learned: what the next update starts from.
         told: remarks, one line each.
+        then: computes further constants from the graph that already has `stores`; None if there are none.
     """
 
     stores: Mapping[str, NDArray[Any]]
     learned: Mapping[str, NDArray[Any]]
     told: Sequence[str] = ()
+    then: Callable[[bytes], Mapping[str, NDArray[Any]]] | None = None
 
 
 class Updater(Protocol):
@@ -95,7 +97,7 @@ class Updater(Protocol):
         """
 
     def finish(self, new_validation: Kept) -> Changed:
-        """The result for all photographs; `new_validation` are new photographs to choose the epoch."""
+        """The result for all photographs; `new_validation` are new photographs in the role of `Before.validation`."""
 
 
 def updating_of(method: str) -> type[Updater]:

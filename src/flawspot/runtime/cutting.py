@@ -50,6 +50,17 @@ def named_values(model: bytes, prefix: str) -> list[str]:
     return [name.decode(errors="replace") for name in made if name.startswith(wanted)]
 
 
+def value_beside(model: bytes, constant: str) -> str | None:
+    """The name of the value that an operator takes together with a constant; None if the graph has no such operator."""
+    wanted = constant.encode()
+    nodes = (payload for number, _, _, payload in fields(graph_of(model)) if number == _NODE)
+    for node in nodes:
+        taken = [bytes(value) for number, _, _, value in fields(node) if number == 1]
+        if wanted in taken and len(taken) == 2:
+            return next((name.decode(errors="replace") for name in taken if name != wanted), None)
+    return None
+
+
 def _part(graph: memoryview, outputs: Sequence[bytes], inputs: Mapping[str, int] | None) -> bytes:
     nodes = [(place, payload) for number, _, place, payload in fields(graph) if number == _NODE]
     takes = [[bytes(value) for number, _, _, value in fields(payload) if number == 1] for _, payload in nodes]

@@ -74,24 +74,31 @@ class Eye:
 
 
 class Mind:
-    """Computes the score from features for the head."""
+    """Computes the score, or other values of the graph, from features for the head."""
 
-    def __init__(self, model: bytes, layers: Sequence[int], *, threads: int | None = None) -> None:
-        """As `Eye`."""
+    def __init__(
+        self, model: bytes, layers: Sequence[int], *, values: Sequence[str] = ("score",), threads: int | None = None
+    ) -> None:
+        """As `Eye`; `values` are names of float32 values of the graph."""
+        self._names = list(values)
         self._masked = bool(_masks(model))
         ranks = {value_of(layer): _MAP_RANK for layer in layers}
         if self._masked:
             ranks[INSIDE] = _INSIDE_RANK
-        self._session = open_session(cut(model, ["score"], ranks), threads=threads, megabytes=allowed_megabytes())
+        self._session = open_session(cut(model, self._names, ranks), threads=threads, megabytes=allowed_megabytes())
         self._taken = {each.name for each in self._session.get_inputs()}
 
     def __call__(self, seen: Seen) -> float:
         """The score of one photograph."""
+        return float(self.values(seen)[0][0])
+
+    def values(self, seen: Seen) -> list[NDArray[np.float32]]:
+        """All values for one photograph, in the order of their names."""
         given: dict[str, NDArray[Any]] = {value_of(layer): maps for layer, maps in seen.maps.items()}
         if self._masked and seen.inside is not None:
             given[INSIDE] = seen.inside.astype(np.float32)
         given["image"] = _ONE
-        return float(_ran(self._session, ["score"], {k: v for k, v in given.items() if k in self._taken})[0][0])
+        return _ran(self._session, self._names, {k: v for k, v in given.items() if k in self._taken})
 
 
 def _masks(model: bytes) -> list[str]:

@@ -83,8 +83,10 @@ def with_state(
     try:
         eye = _tried(artifact.model, photographs, chosen)
         found, roles, varying = {}, {CALIBRATION: photographs.calibration}, varying_of(chosen, photographs)
+        if chosen.method.validates():
+            roles[VALIDATION] = photographs.validation
         if chosen.method.replays():
-            roles |= {VALIDATION: photographs.validation, REPLAY: photographs.fit}
+            roles[REPLAY] = photographs.fit
         # Features for further training and for choosing the epoch are varied as in training.
         copies = 0 if varying is None else varying.tolerance.copies
         uses = {role: list(range(1 + (0 if role == CALIBRATION else copies))) for role in roles}

@@ -215,7 +215,9 @@ def _learned(old: Old, new: NewPhotographs, updater: type[Updater], seed: int, p
     fresh = {role: stacked(parts) for role, parts in found.items()}
     with _fitting():
         changed = learner.finish(fresh[VALIDATION])
-    model = with_stores(old.artifact.model, changed.stores)
+        model = with_stores(old.artifact.model, changed.stores)
+        if changed.then is not None:
+            model = with_stores(model, changed.then(model))
     check_model(model)
     return Learned(model, changed, fresh, scores)
 

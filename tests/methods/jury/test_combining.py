@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from flawspot.errors import TrainingError
-from flawspot.methods.jury.combining import RULES, TAIL, Combination, scale_of
+from flawspot.methods.jury.combining import RULES, Combination
+from flawspot.methods.jury.scales import TAIL, scale_of
 
 GENERATOR = np.random.default_rng(0)
 GOOD = [GENERATOR.exponential(2, 20_000).astype(np.float32), GENERATOR.normal(5, 1, 20_000).astype(np.float32) ** 2]

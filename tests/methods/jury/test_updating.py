@@ -33,6 +33,11 @@ def test_a_jury_replays_if_a_member_does():
     assert not create_method("jury", {"members": "padim + pasted"}).replays()
 
 
+def test_a_jury_always_keeps_what_its_scales_come_from():
+    assert create_method("jury", {"members": "padim + pasted"}).validates()
+    assert not create_method("padim").validates()
+
+
 def test_a_member_that_cannot_be_updated_is_told_before_the_training():
     with pytest.raises(ConfigurationError, match="quantization"):
         create_method("jury", {"members": "padim + patchcore:quantization=product"}).leave_room()

@@ -23,74 +23,41 @@ No rule was chosen by real defects.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flawspot.errors import TrainingError
+from flawspot.methods.jury.scales import OFFSET, WIDTH, Scale
 
 RULES = ("fisher", "norm", "cauchy", "sum", "product", "maximum")
-TAIL = 0.01
-"""Share of good pixels in the tail."""
 _LITTLE = 1e-6
 _MOST_SURPRISE = 80.0
 """Nats from which on ``1 / p`` would leave float32."""
 
 
-@dataclass(frozen=True)
-class Scale:
-    """The scale of a member's map on good photographs that it has not learned from.
-
-    Attributes:
-        mean, deviation: mean and deviation of its pixels.
-        centre, width: c and b of its surprise.
-    """
-
-    mean: float
-    deviation: float
-    centre: float
-    width: float
-
-
-def scale_of(values: NDArray[np.float32], name: str) -> Scale:
-    """Compute the scale of a member.
-
-    Args:
-        values: (n,) values of its map on inspected pixels.
-        name: name of the member.
-
-    Raises:
-        TrainingError: all values are equal.
-    """
-    wide = values.astype(np.float64)
-    mean, deviation = float(wide.mean()), float(wide.std())
-    start = float(np.quantile(wide, 1 - TAIL))
-    beyond = wide[wide > start]
-    width = float((beyond - start).mean()) if len(beyond) else 0.0
-    if not (deviation > 0 and width > 0 and math.isfinite(deviation)):
-        raise TrainingError(f"the map of {name} is the same everywhere on good photographs: leave it out of the jury")
-    return Scale(mean, deviation, start - width * math.log(1 / TAIL - 1), width)
-
-
 class Combination(nn.Module):
     """Combines maps of M members, (N, h, w) each, into one, (N, h, w), never below 0."""
 
-    def __init__(self, rule: str, scales: list[Scale], weights: list[float]) -> None:
+    def __init__(self, rule: str, scales: list[Scale], weights: list[float], *, named: bool = False) -> None:
+        """`named`: the scales are constants with names in the graph, which an update changes."""
         super().__init__()
         self.rule = rule
-        of_surprise = rule in ("fisher", "norm", "cauchy")
-        self.offsets = [scale.centre if of_surprise else scale.mean for scale in scales]
-        self.widths = [scale.width if of_surprise else scale.deviation for scale in scales]
         self.weights = weights
+        for number, scale in enumerate(scales):
+            for name, value in zip((OFFSET, WIDTH), scale.by(rule), strict=True):
+                own = f"{name.rpartition('.')[2]}{number}"
+                if named:
+                    self.register_buffer(own, torch.tensor(value))
+                else:
+                    setattr(self, own, value)
+
+    def _scaled(self, number: int, anomaly_map: Tensor) -> Tensor:
+        scaled: Tensor = (anomaly_map - getattr(self, f"offset_{number}")) / getattr(self, f"width_{number}")
+        return scaled
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Apply the rule; see the module's description."""
-        scaled = [(each - offset) / width for each, offset, width in zip(maps, self.offsets, self.widths, strict=True)]
+        scaled = [self._scaled(number, each) for number, each in enumerate(maps)]
         if self.rule == "maximum":
             largest = scaled[0]
             for each in scaled[1:]:

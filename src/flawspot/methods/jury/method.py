@@ -24,8 +24,9 @@ from flawspot.methods.base import Method
 from flawspot.methods.costs import FittingCosts
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.jury import costs
-from flawspot.methods.jury.combining import RULES, Combination, Scale, scale_of
+from flawspot.methods.jury.combining import RULES, Combination
 from flawspot.methods.jury.members import SYNTAX, Member, parse, part_name
+from flawspot.methods.jury.scales import MOST_PIXELS, Scale, scale_of
 from flawspot.methods.jury.updating import Seat, nested
 from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
@@ -38,9 +39,6 @@ MEMBERS = "patchcore:bank_size=4000,standardize=channel,sigma=2 + pasted + stfpm
 if the search of the bank is as short as on good photographs."""
 _AT_ONCE = 8
 """Photographs, or tiles, that a member processes at a time."""
-_MOST_PIXELS = 1 << 24
-"""Most pixels of a map for computing its scale: those of 334 photographs of 224 x 224. If there are more, every second
-or third is used."""
 
 
 @method
@@ -156,6 +154,10 @@ class Jury(Method):
         """Whether a member does."""
         return any(member.replays() for member in self._created())
 
+    def validates(self) -> bool:
+        """Yes: the scales of the members' maps are computed from held-out photographs again."""
+        return True
+
     def head(self) -> nn.Module:
         """The members' heads, and the combination of their maps. The image score is its maximum."""
         return JuryHead(self)
@@ -207,7 +209,7 @@ class JuryHead(nn.Module):
         self.layers = [method.required(method.shapes_.taps, fitted.shapes_.backbone) for method in fitted.fitted_]
         self.tiles = max(int(getattr(head, "tiles", 1)) for head in self.heads)
         weights = [member.weight for member in parse(fitted.members)]
-        self.combination = Combination(fitted.rule, fitted.scales_, weights)
+        self.combination = Combination(fitted.rule, fitted.scales_, weights, named=fitted.room_)
 
     def forward(self, maps: dict[int, Tensor], inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """{layer: (N, C, H, W)}, (N, h, w) -> (N, h, w), (N,)."""
@@ -223,9 +225,9 @@ class JuryHead(nn.Module):
 
 
 def _pixels(head: nn.Module, features: FeatureSet) -> NDArray[np.float32]:
-    """(n,) values of inspected pixels in maps of photographs: at most `_MOST_PIXELS`."""
+    """(n,) values of inspected pixels in maps of photographs: at most `MOST_PIXELS`."""
     found = []
-    each = max(-(-len(features) * math.prod(features.input_size) // _MOST_PIXELS), 1)
+    each = max(-(-len(features) * math.prod(features.input_size) // MOST_PIXELS), 1)
     step = max(_AT_ONCE // features.tiles, 1) * features.tiles
     with torch.no_grad():
         for start in range(0, len(features), step):
