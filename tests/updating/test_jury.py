@@ -6,7 +6,7 @@ import pytest
 from onnx import numpy_helper
 
 import flawspot
-from flawspot.methods.jury.scales import OFFSET, WIDTH, scale_of
+from flawspot.methods.jury.scales import COMBINATION, OFFSET, WIDTH, scale_of
 from flawspot.runtime.artifact import read
 from flawspot.runtime.cutting import value_beside
 from flawspot.runtime.seen import Mind, Seen, layers_of
@@ -48,7 +48,7 @@ def test_its_scales_are_those_of_the_held_out_photographs_of_both_days(updated):
     held_out = read_state(beside(new)).of(VALIDATION)
     assert any(f"those of {len(held_out)} held-out photographs" in line for line in report.told)
     for number in (0, 1):
-        names = [f"head.{name}{number}" for name in (OFFSET, WIDTH)]
+        names = [f"head.{COMBINATION}{name}{number}" for name in (OFFSET, WIDTH)]
         mind = Mind(model, layers_of(model), values=[value_beside(model, names[0])])
         maps = [mind.values(Seen(*held_out.photograph(row)))[0].ravel() for row in range(len(held_out))]
         want = scale_of(np.concatenate(maps), "member").by(rule)

@@ -3,8 +3,8 @@
 The rule: a file counts unless nothing in it can affect a figure. Two kinds of files do not count. The first are the
 packages above a run (the command line, the benchmark's planning, store and report, measuring in separate processes),
 except for the files that a run itself calls. The second are files below a run whose output is only shown (pictures and
-progress), and the defects that `flawspot choose` judges by. Of a file that counts, comments,
-docstrings and empty lines do not.
+progress), and the defects that `flawspot choose` judges by. Of a file that counts, comments, docstrings and empty lines
+do not.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import torch
 from flawspot.costs.configuration import configuration_costs
 from flawspot.errors import DataError
 from flawspot.methods.jury import method as jury_method
+from flawspot.methods.jury import scales
 from flawspot.methods.jury.combining import Combination
 from flawspot.methods.jury.scales import scale_of
 from flawspot.methods.registry import create_method
@@ -54,7 +55,7 @@ def test_of_many_photographs_a_scale_is_taken_from_some_pixels(region, fitted, m
     features = fitted("padim").features(make_photographs(12), inside=inside)
     head = fitted("padim").method.head().eval()
     every = jury_method._pixels(head, features)
-    monkeypatch.setattr(jury_method, "MOST_PIXELS", 6 * 64 * 64)
+    monkeypatch.setattr(scales, "MOST_PIXELS", 6 * 64 * 64)
     some = jury_method._pixels(head, features)
     assert len(every) == 12 * (64 * 64 if region is None else 64 * 40)
     assert len(some) == len(every) // 2

@@ -45,14 +45,13 @@ class Combination(nn.Module):
         self.weights = weights
         for number, scale in enumerate(scales):
             for name, value in zip((OFFSET, WIDTH), scale.by(rule), strict=True):
-                own = f"{name.rpartition('.')[2]}{number}"
                 if named:
-                    self.register_buffer(own, torch.tensor(value))
+                    self.register_buffer(f"{name}{number}", torch.tensor(value))
                 else:
-                    setattr(self, own, value)
+                    setattr(self, f"{name}{number}", value)
 
     def _scaled(self, number: int, anomaly_map: Tensor) -> Tensor:
-        scaled: Tensor = (anomaly_map - getattr(self, f"offset_{number}")) / getattr(self, f"width_{number}")
+        scaled: Tensor = (anomaly_map - getattr(self, f"{OFFSET}{number}")) / getattr(self, f"{WIDTH}{number}")
         return scaled
 
     def forward(self, maps: list[Tensor]) -> Tensor:

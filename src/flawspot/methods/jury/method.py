@@ -26,7 +26,7 @@ from flawspot.methods.features import FeatureSet
 from flawspot.methods.jury import costs
 from flawspot.methods.jury.combining import RULES, Combination
 from flawspot.methods.jury.members import SYNTAX, Member, parse, part_name
-from flawspot.methods.jury.scales import MOST_PIXELS, Scale, scale_of
+from flawspot.methods.jury.scales import Scale, scale_of, stride_over
 from flawspot.methods.jury.updating import Seat, nested
 from flawspot.methods.registry import method
 from flawspot.methods.settings import setting
@@ -225,9 +225,9 @@ class JuryHead(nn.Module):
 
 
 def _pixels(head: nn.Module, features: FeatureSet) -> NDArray[np.float32]:
-    """(n,) values of inspected pixels in maps of photographs: at most `MOST_PIXELS`."""
+    """(n,) values of inspected pixels in maps of photographs: see `stride_over`."""
     found = []
-    each = max(-(-len(features) * math.prod(features.input_size) // MOST_PIXELS), 1)
+    each = stride_over(len(features) * math.prod(features.input_size))
     step = max(_AT_ONCE // features.tiles, 1) * features.tiles
     with torch.no_grad():
         for start in range(0, len(features), step):

@@ -18,8 +18,8 @@ TAIL = 0.01
 MOST_PIXELS = 1 << 24
 """Most pixels of a map for computing its scale: those of 334 photographs of 224 x 224. If there are more, every second
 or third is used."""
-OFFSET, WIDTH = "combination.offset_", "combination.width_"
-"""Names of the constants in a head that is to be updated, before a member's number."""
+COMBINATION, OFFSET, WIDTH = "combination.", "offset_", "width_"
+"""Names of the constants in a head that is to be updated: the module's, and its own before a member's number."""
 _OF_SURPRISE = ("fisher", "norm", "cauchy")
 """Rules that combine surprises; the others combine z."""
 
@@ -41,6 +41,11 @@ class Scale:
     def by(self, rule: str) -> tuple[float, float]:
         """What a rule subtracts from the map, and what it divides by."""
         return (self.centre, self.width) if rule in _OF_SURPRISE else (self.mean, self.deviation)
+
+
+def stride_over(pixels: int) -> int:
+    """Every how many of so many pixels are used, so that they are at most `MOST_PIXELS`."""
+    return max(-(-pixels // MOST_PIXELS), 1)
 
 
 def scale_of(values: NDArray[np.float32], name: str) -> Scale:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import ArtifactError
-from flawspot.methods.jury.scales import MOST_PIXELS, OFFSET, WIDTH, scale_of
+from flawspot.methods.jury.scales import COMBINATION, OFFSET, WIDTH, scale_of, stride_over
 from flawspot.methods.updating import Before, Changed, Maps, updating_of
 from flawspot.methods.updating import Updater as Member
 from flawspot.runtime.cutting import value_beside
@@ -126,12 +126,12 @@ class Updater:
 
     def _is_named(self) -> bool:
         """Whether the scales are constants with names in the graph, as they have been since 2026-11-27."""
-        return f"{self._before.prefix}{OFFSET}0" in names_of_stores(self._before.model)
+        return f"{self._before.prefix}{COMBINATION}{OFFSET}0" in names_of_stores(self._before.model)
 
     def _scales(self, model: bytes, photographs: Kept) -> dict[str, NDArray[Any]]:
         """The constants of the scales, for members as they are in `model`."""
         prefix, rule = self._before.prefix, str(self._before.manifest.hyperparameters.get("rule"))
-        names = [value_beside(model, f"{prefix}{OFFSET}{number}") for number in range(len(self._seats))]
+        names = [value_beside(model, f"{prefix}{COMBINATION}{OFFSET}{number}") for number in range(len(self._seats))]
         known = [name for name in names if name is not None]
         if len(known) < len(names):
             raise ArtifactError("its graph has no scales of its members' maps: it belongs to another training")
@@ -140,14 +140,14 @@ class Updater:
         for row in range(len(photographs)):
             seen = Seen(*photographs.photograph(row))
             for values, anomaly_map in zip(found, mind.values(seen), strict=True):
-                each = max(-(-anomaly_map.size * len(photographs) // MOST_PIXELS), 1)
+                each = stride_over(anomaly_map.size * len(photographs))
                 inspected = anomaly_map if seen.inside is None else anomaly_map[seen.inside]
                 values.append(inspected.ravel()[::each].copy())
         constants: dict[str, NDArray[Any]] = {}
         for number, (seat, values) in enumerate(zip(self._seats, found, strict=True)):
             offset, width = scale_of(np.concatenate(values), seat.method).by(rule)
             constants |= {
-                f"{prefix}{OFFSET}{number}": np.array(offset, np.float32),
-                f"{prefix}{WIDTH}{number}": np.array(width, np.float32),
+                f"{prefix}{COMBINATION}{OFFSET}{number}": np.array(offset, np.float32),
+                f"{prefix}{COMBINATION}{WIDTH}{number}": np.array(width, np.float32),
             }
         return constants
