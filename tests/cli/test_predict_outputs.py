@@ -128,7 +128,7 @@ def test_a_picture_that_cannot_be_written_loses_no_verdict(tiny, flawspot, line,
     real = pictures.save_marked
 
     def full(image, path):
-        if "a." in path.name:
+        if "a.jpg" in path.name:
             raise OSError(28, "No space left on device")
         real(image, path)
 
