@@ -24,6 +24,8 @@ from flawspot.methods.registry import create_method, methods
 from flawspot.methods.shapes import Size
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
+from flawspot.training.recorded_graph import Input
+from flawspot.training.recording import record
 
 BACKBONE = "mobilenet_v2"
 SIZE = 64
@@ -170,6 +172,11 @@ def export_head(
     if inside is not None:
         named["inside"] = inside
     fed = {name: each.unflatten(0, (-1, tiles)) for name, each in named.items()}
+    inputs = {name: Input(each[:2], ["N", *each.shape[1:]]) for name, each in fed.items()}
+    arrays = {name: each.numpy() for name, each in fed.items()}
+    recorded = record(Head(head, tuple(maps)).eval(), OUTPUTS, None, inputs)
+    if recorded is not None:
+        return recorded.SerializeToString(), arrays
     batch = torch.export.Dim("N", min=1)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -182,7 +189,7 @@ def export_head(
             dynamo=True,
             verbose=False,
         )
-    return program.model_proto.SerializeToString(), {name: each.numpy() for name, each in fed.items()}
+    return program.model_proto.SerializeToString(), arrays
 
 
 @pytest.fixture(scope="session")

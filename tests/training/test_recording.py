@@ -25,7 +25,7 @@ from flawspot.training.graph import DetectorGraph, FeatureGraph, Preprocess, Wat
 TAPS = {"wide_resnet50_2": (1,)}
 """Its first layer is a convolution whose batch norm is in the next."""
 RECORDED = sorted(set(families()) - {"micronet_m1"})
-"""MicroNet deals its channels out anew, by shapes that begin with the number of photographs."""
+"""MicroNet has other operators for the same: it divides its channels, which the exporter writes as parts of them."""
 
 
 def as_computed(data: bytes) -> dict[str, object]:
@@ -94,6 +94,16 @@ def test_a_backbone_is_recorded_as_the_exporter_writes_it(name, recorded):
     assert as_computed(recorded(graph, names)) == as_computed(to_onnx(graph, names, plain=True))
 
 
+def test_micronet_is_recorded_and_computes_the_same(recorded):
+    network = network_of("micronet_m1", (-1, 2, 4))
+    graph = FeatureGraph(Preprocess(64, (0.4, 0.5, 0.6), (0.2, 0.3, 0.2)), network)
+    names = [f"layer_{tap}" for tap in network.taps]
+    images = np.random.default_rng(0).integers(0, 256, (3, 50, 40, 3), np.uint8)
+    models = recorded(graph, names), to_onnx(graph, names, plain=True)
+    for one, other in zip(*(open_session(each).run(names, {"image": images}) for each in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize(
     "method",
     [PaSTe(share=0, epochs=1, batch_size=4), STFPM(epochs=1, batch_size=4, students=2)],
@@ -133,6 +143,9 @@ class Asking(nn.Module):
 NOT_RECORDED = {
     "how many photographs there are": lambda x: x * x.shape[0],
     "each length": lambda x: x * sum(x.shape),
+    "their number as the last length": lambda x: x * x.reshape(1, -1).shape[1],
+    "their number as the length of a part": lambda x: x + x.reshape(1, -1).flatten(1)[0, : x[None].shape[1]],
+    "truth values as an index": lambda x: x.index_put((x > x.mean(),), x[x > x.mean()]),
     "an operator that is not recorded": torch.erf,
     "an argument that is not recorded": lambda x: torch.add(x, x, alpha=3),
     "another type": lambda x: x.double().float(),
@@ -159,3 +172,66 @@ def test_two_weights_of_one_name_are_never_mixed_up():
         expected = graph(torch.from_numpy(images))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other.numpy(), rtol=1e-3, atol=1e-3)
+
+
+def numbers(x: Tensor) -> Tensor:
+    """(N,) -> (N,) int64, some of them below zero."""
+    return (x * 10).long()
+
+
+def cells(x: Tensor) -> Tensor:
+    """(N,) -> (N, 2, 3)."""
+    return x[:, None, None] * torch.arange(6.0).reshape(2, 3)
+
+
+RECORDED = {
+    "part and new axis": lambda x: cells(x)[:, 1, None, -2:],
+    "all but the last": lambda x: cells(x)[..., :-1],
+    "a fixed part": lambda x: cells(x).narrow(2, 1, 2),
+    "an index": lambda x: cells(x)[:, torch.tensor([1, 0, 1])],
+    "an index of two axes": lambda x: torch.arange(12.0)[numbers(x)[:, None] % 4 + torch.arange(3)] + x[:, None],
+    "one of each photograph": lambda x: cells(x)[torch.arange(x.shape[0]), numbers(x) % 2],
+    "one of each photograph, far axes": lambda x: cells(x)[torch.arange(x.shape[0]), :, numbers(x) % 3],
+    "rows by an index of two axes": lambda x: (
+        torch.arange(12.0)
+        .reshape(4, 3)
+        .index_select(0, (numbers(x)[:, None] % 2 + torch.arange(2)).reshape(-1))
+        .reshape(*(x[:, None] + torch.arange(2.0)).shape, 3)
+        + x[:, None, None]
+    ),
+    "shapes": lambda x: cells(x).flatten(1).reshape(x.shape[0], -1, 2).transpose(1, 2).permute(0, 2, 1),
+    "its own length for another": lambda x: cells(x).reshape(x.shape[0], 3, -1),
+    "expanded": lambda x: torch.ones(1, 4).expand(x.shape[0], -1) * x[:, None],
+    "joined and divided": lambda x: torch.cat(
+        torch.stack([cells(x), -cells(x)], 1).flatten(1).split([4, 8], 1)[::-1], 1
+    ),
+    "ones": lambda x: torch.cat([cells(x), torch.ones_like(cells(x)[:, :1])], 1),
+    "repeated": lambda x: torch.nn.functional.interpolate(cells(x)[:, None], size=(4, 6), mode="nearest"),
+    "with a rim": lambda x: torch.nn.functional.pad(cells(x), (1, 2), value=7.0),
+    "floors": lambda x: (numbers(x) // 3).float(),
+    "remainders": lambda x: (numbers(x) % 3).float(),
+    "limits": lambda x: cells(x).clamp(min=0.5) + cells(x).clamp(max=0.75) + cells(x).clamp(0.25, 0.5),
+    "the smallest": lambda x: cells(x).flatten(1).topk(2, dim=1, largest=False).indices.float(),
+    "the largest and where": lambda x: torch.cat([each.float() for each in cells(x).max(dim=2)], 1),
+    "gathered": lambda x: cells(x).flatten(1).gather(1, cells(-x).flatten(1).argmin(1, keepdim=True)),
+    "either": lambda x: torch.where((x < 0.1) | ~(x <= 0.5), 2 - x, x),
+    "all": lambda x: (cells(x) <= 0.5).all(2).float(),
+    "far above": lambda x: torch.nn.functional.softplus(cells(x) * 1000),
+    "filled": lambda x: cells(x).masked_fill(torch.tensor([True, False, True]), 9.0),
+    "some searched again": lambda x: x.index_put(((x <= 0.1).nonzero()[:, 0],), x[(x <= 0.1).nonzero()[:, 0]] + 5),
+    "sums of powers": lambda x: cells(x).logsumexp(2) + cells(x).softmax(2).amax(2) + cells(x).abs().sqrt().sum(2),
+    "nothing and once": lambda x: (torch.zeros(()) + x) * torch.ones(()),
+}
+
+
+@pytest.mark.parametrize("what", RECORDED)
+def test_what_is_recorded_computes_what_torch_does(what, recorded):
+    """Of more photographs than in the example, of fewer, and of some that are like none there."""
+    module = Asking(RECORDED[what])
+    session = open_session(recorded(module, ["result"]))
+    for count in (1, 2, 7):
+        images = np.random.default_rng(count).integers(0, 36 * count, (count, 9, 7, 3), np.uint8)
+        found = session.run(None, {"image": images})[0]
+        wanted = module(torch.from_numpy(images)).numpy()
+        assert found.shape == wanted.shape
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)

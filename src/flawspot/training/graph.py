@@ -23,10 +23,11 @@ from flawspot.backbones.block_list import BlockList
 from flawspot.extras import require
 from flawspot.runtime.view import View, as_view
 from flawspot.training import resizing
-from flawspot.training.recording import EXAMPLES, record, recording, stand_in
+from flawspot.training.recorded_graph import Input
+from flawspot.training.recording import record, recording, stand_in
 from flawspot.training.tiles import Blend, cut
 
-EXAMPLE_SHAPE = (EXAMPLES, 40, 48, 3)
+EXAMPLE_SHAPE = (2, 40, 48, 3)
 """Shape of the exporter's example. Except for the channels, no size is 0 or 1, which it would treat as a constant."""
 
 
@@ -64,7 +65,7 @@ class Preprocess(nn.Module):
     def _resized(self, image: Tensor) -> Tensor:
         canvas = self.view.canvas
         if _is_written():
-            return self._stand_in(image, resizing.OPERATOR, EXAMPLES if recording() else image.shape[0], 3)
+            return self._stand_in(image, resizing.OPERATOR, image.shape[0], 3)
         x = image.permute(0, 3, 1, 2).float()
         place = self.view.placed((image.shape[2], image.shape[1]))
         if place[2:] != x.shape[2:]:
@@ -226,7 +227,11 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     generator = torch.Generator().manual_seed(0)
     example = torch.randint(0, 256, EXAMPLE_SHAPE, dtype=torch.uint8, generator=generator)
     names = [*outputs, *hidden]
-    model = None if plain else record(graph.eval(), names, "head." if hidden else None, example)
+    model = (
+        None
+        if plain
+        else record(graph.eval(), names, "head." if hidden else None, {"image": Input(example, ["N", "H", "W", 3])})
+    )
     if model is None:
         model = _exported(graph, names, example, optimize=not hidden)
     view = next((module.view for module in graph.modules() if isinstance(module, Preprocess)), None)

@@ -6,17 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from flawspot.training.recorded_arithmetic import ARITHMETIC, axes
+from flawspot.training.recorded_graph import UnknownOperatorError
+from flawspot.training.recorded_shapes import SHAPES
 
 if TYPE_CHECKING:
     from flawspot.training.recording import Recording
 
 Pair = tuple[int, int]
-
-
-class UnknownOperatorError(Exception):
-    """A call that cannot be written here. The exporter is used instead, so users never see this error."""
 
 
 def _conv2d(
@@ -32,9 +33,11 @@ def _conv2d(
 ) -> str:
     source, pads = to.of(x), [*padding, *padding]
     before = to.nodes.get(source)
-    if before is not None and before.kind == "Pad":  # a padding with zeros, which the convolution can do itself
-        left, right, top, bottom = before.attributes["pads"]
-        pads = [first + second for first, second in zip(pads, (top, left, bottom, right), strict=True)]
+    if before is not None and before.kind == "Pad":  # which the convolution can do itself, if it is with zeros
+        beyond, value = (to.constants[name] for name in before.inputs[1:])
+        if beyond.shape != (8,) or beyond[[0, 1, 4, 5]].any() or value:
+            raise UnknownOperatorError("a padding other than with zeros around a map")
+        pads = [int(one + other) for one, other in zip(pads, beyond[[2, 3, 6, 7]], strict=True)]
         source = before.inputs[0]
     own = {to.name_of(weight): weight.numpy()}
     if bias is not None:
@@ -59,9 +62,13 @@ def _without_zeros(weights: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 def _pad(
     to: Recording, result: Tensor, x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> str:
-    if mode != "constant" or value or len(pad) != 4:
-        raise UnknownOperatorError("a padding other than with zeros")
-    return to.node("Pad", to.of(x), pads=list(pad))
+    if mode != "constant" or x.dtype != torch.float32:
+        raise UnknownOperatorError("a padding other than with a number")
+    before = [0] * x.ndim
+    after = [0] * x.ndim
+    for axis, (first, last) in enumerate(zip(pad[::2], pad[1::2], strict=True)):
+        before[-1 - axis], after[-1 - axis] = first, last
+    return to.node("Pad", to.of(x), to.integers(*before, *after), to.of(value or 0.0), mode="constant")
 
 
 def _batch_norm(
@@ -110,22 +117,8 @@ def _unary(kind: str) -> Callable[..., str]:
     return write
 
 
-def _binary(kind: str) -> Callable[..., str]:
-    def write(to: Recording, result: Tensor, x: Tensor, y: Tensor | float) -> str:
-        return to.node(kind, to.of(x), to.of(y))
-
-    return write
-
-
-def _mul(to: Recording, result: Tensor, x: Tensor, y: Tensor | float) -> str:
-    for one, other in ((x, y), (y, x)):  # a product with 1 is left out
-        if isinstance(one, Tensor) and not to.recorded(one) and one.ndim == 0 and float(one) == 1:
-            return to.of(other)
-    return to.node("Mul", to.of(x), to.of(y))
-
-
-def _square(to: Recording, result: Tensor, x: Tensor) -> str:
-    return to.node("Pow", to.of(x), to.of(2.0))
+def _hard_sigmoid(to: Recording, result: Tensor, x: Tensor, inplace: bool = False) -> str:
+    return to.node("HardSigmoid", to.of(x), alpha=1 / 6, beta=0.5)
 
 
 def _dropout(
@@ -136,37 +129,16 @@ def _dropout(
     return to.of(x)
 
 
-def _axes(to: Recording, dim: int | Sequence[int]) -> str:
-    return to.constant(np.asarray([dim] if isinstance(dim, int) else dim, np.int64))
-
-
-def _reduced(kind: str) -> Callable[..., str]:
-    def write(to: Recording, result: Tensor, x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> str:
-        return to.node(kind, to.of(x), _axes(to, dim), keepdims=int(keepdim), noop_with_empty_axes=0)
-
-    return write
-
-
-def _amax(to: Recording, result: Tensor, x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> str:
-    return to.node("ReduceMax", to.of(x), _axes(to, dim), keepdims=int(keepdim))
-
-
 def _normalize(
     to: Recording, result: Tensor, x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None
 ) -> str:
     if p != 2:
         raise UnknownOperatorError("a norm other than the Euclidean one")
-    norm = to.node("ReduceL2", to.of(x), _axes(to, dim), keepdims=1, noop_with_empty_axes=0)
+    norm = to.node("ReduceL2", to.of(x), axes(to, dim), keepdims=1, noop_with_empty_axes=0)
     clipped = to.node("Clip", norm, to.of(eps))
     lengths = [to.constant(np.asarray([length], np.int64)) for length in result.shape[1:]]
-    shape = to.node("Concat", to.photographs(result), *lengths, axis=0)
+    shape = to.node("Concat", to.photographs(x), *lengths, axis=0)
     return to.node("Div", to.of(x), to.node("Expand", clipped, shape))
-
-
-def _transposed(to: Recording, result: Tensor, x: Tensor) -> str:
-    if x.ndim != 2:
-        raise UnknownOperatorError("a transposed tensor that is no matrix")
-    return to.node("Transpose", to.of(x), perm=[1, 0])
 
 
 def _max_pool2d(
@@ -195,7 +167,20 @@ def _max_pool2d(
     )
 
 
-WRITERS: dict[str, Callable[..., str]] = {
+def _avg_pool2d(to: Recording, result: Tensor, x: Tensor, kernel_size: int, stride: int, padding: int = 0) -> str:
+    return to.node(
+        "AveragePool",
+        to.of(x),
+        kernel_shape=[kernel_size] * 2,
+        strides=[stride] * 2,
+        pads=[padding] * 4,
+        ceil_mode=0,
+        auto_pad="NOTSET",
+        count_include_pad=1,
+    )
+
+
+WRITERS: dict[str, Callable[..., str | tuple[str, ...] | None]] = {
     "conv2d": _conv2d,
     "pad": _pad,
     "batch_norm": _batch_norm,
@@ -204,18 +189,12 @@ WRITERS: dict[str, Callable[..., str]] = {
     "relu": _unary("Relu"),
     "hardswish": _unary("HardSwish"),
     "sigmoid": _unary("Sigmoid"),
-    "add": _binary("Add"),
-    "sub": _binary("Sub"),
-    "div": _binary("Div"),
-    "mul": _mul,
-    "matmul": _binary("MatMul"),
-    "square": _square,
+    "hardsigmoid": _hard_sigmoid,
     "dropout2d": _dropout,
-    "sum": _reduced("ReduceSum"),
-    "mean": _reduced("ReduceMean"),
-    "amax": _amax,
     "normalize": _normalize,
-    "T": _transposed,
     "max_pool2d": _max_pool2d,
+    "avg_pool2d": _avg_pool2d,
+    **ARITHMETIC,
+    **SHAPES,
 }
 """Writers of torch's functions by their names. A writer returns the name of its result; `result` is torch's result."""

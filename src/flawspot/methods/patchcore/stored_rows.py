@@ -6,6 +6,8 @@ Queries have a one appended, ``(q, 1)``, and rows are stored as ``(-2 b, |b|^2)`
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -134,7 +136,7 @@ class CodedRows(nn.Module):
         decoded = [
             take(self._codebook(number), take(self.codes[:, number].int(), index)) for number in range(len(self.sizes))
         ]
-        norm = torch.stack([part[..., -1] for part in decoded]).sum(0)
+        norm = functools.reduce(operator.add, [part[..., -1] for part in decoded])
         return torch.cat([*(part[..., :-1] for part in decoded), norm[..., None]], dim=-1)
 
     def take(self, index: Tensor) -> Tensor:
