@@ -108,7 +108,7 @@ notebooks: .venv/installed
 	$(BIN)/python docs/tools/notebooks
 
 # Wheel, sdist, bills of material and checksums in dist/, from the last commit, each tried in fresh environments; it
-# publishes nothing. The tools are pinned in release/requirements.txt. Needs git; a quarter of an hour or more.
+# publishes nothing. The tools are pinned in release/requirements.txt. Needs git; ten minutes to half an hour.
 .release/installed: release/requirements.txt
 	$(PYTHON) -m venv .release
 	$(RELEASE_BIN)/python -m pip install --quiet --requirement release/requirements.txt

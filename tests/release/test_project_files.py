@@ -66,6 +66,13 @@ def test_the_tools_of_a_release_are_pinned():
     assert {"build", "cyclonedx-bom", "hatchling", "pre-commit", "twine"} <= names
 
 
+def test_no_marker_stands_at_an_extra_of_our_own():
+    """The built metadata lose it: `dev` would then ask for wheels that a platform does not have."""
+    for name, packages in PROJECT["project"]["optional-dependencies"].items():
+        for package in packages:
+            assert not re.match(r"flawspot\[.+\] *;", package), (name, package)
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
 def test_workflows_call_make(path, yaml):
     found = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -135,8 +135,9 @@ def test_an_error_of_the_items_themselves_is_raised() -> None:
 
 def test_an_interrupt_ends_the_process_at_once() -> None:
     program = """
-import time, _thread, threading
+import signal, time, _thread, threading
 from flawspot.runtime.prefetch import prefetch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which tests in a shell's background inherit as ignored
 for item, result in prefetch(range(100_000), lambda item: time.sleep(0.01), workers=2, ahead=4):
     if item == 0:  # not while modules are imported, where Python may lose an interrupt
         threading.Timer(0.3, _thread.interrupt_main).start()
