@@ -175,8 +175,8 @@ def price(calibration: CalibrationInfo, rates: Sequence[float] = (0.01, 0.02, 0.
 
 def outlying(scores: Sequence[float]) -> list[int]:
     """Places of scores of good parts that are unusually high: above the third quartile by more than three times the
-    interquartile range (Tukey, Exploratory data analysis, 1977: far out). They may be bad parts among the good. The next
-    lower score may be near, because no gap is asked for."""
+    interquartile range (Tukey, Exploratory data analysis, 1977: far out). They may be bad parts among the good. The
+    next lower score may be near, because no gap is asked for."""
     values = np.array(scores)
     first, third = np.quantile(values, (0.25, 0.75))
     distance = max(third - first, _LEAST_SPREAD * abs(third))
