@@ -29,7 +29,7 @@ def test_change(tiny, flawspot, tmp_path, save):
 def test_more_than_the_images_can_promise(tiny, flawspot):
     code, out, err = flawspot("threshold", tiny, "--false-alarm-rate", 0.001)
     assert code == 0
-    assert "4 held-out good images can promise a false-alarm rate of 0.2" in err
+    assert "4 held-out good photographs can promise a false-alarm rate of 0.2" in err
     assert "0.2 (asked: 0.001)" in out
 
 

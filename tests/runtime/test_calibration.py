@@ -50,11 +50,11 @@ def test_too_few_images_promise_what_they_can() -> None:
     message = shortfall(calibration)
     assert message is not None
     assert "0.25" in message
-    assert "99 held-out images" in message
+    assert "99 held-out photographs" in message
     assert "--calibration cross" in message
     for_updates = shortfall(calibration, updatable=True)  # which --calibration cross does not go with
     assert for_updates is not None
-    assert "99 held-out images" in for_updates
+    assert "99 held-out photographs" in for_updates
     assert "cross" not in for_updates
 
 

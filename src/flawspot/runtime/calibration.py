@@ -200,7 +200,9 @@ def shortfall(calibration: CalibrationInfo, *, updatable: bool = False) -> str |
     if count >= needed or calibration.rule != "conformal":
         return None
     held_out = "" if calibration.folds else "held-out "
-    good, images = ("groups of good images", "groups") if calibration.groups else ("good images", "images")
+    good, images = (
+        ("groups of good photographs", "groups") if calibration.groups else ("good photographs", "photographs")
+    )
     way_out = "" if calibration.folds else ", or --calibration cross, which uses every good one"
     way_out = ", and updates add more" if updatable else way_out
     return (
