@@ -264,4 +264,4 @@ def test_films_in_a_folder_are_said_how_to_inspect(tiny, flawspot, line):
     code, out, err = flawspot("predict", tiny, line)
     assert code == 3
     assert "is a film, which must be named itself: flawspot predict DETECTOR FILM" in out
-    assert "note: 1 of 3 photographs were not inspected" in err
+    assert "3 photographs: 1 anomalous, 1 good, 1 not inspected" in err
