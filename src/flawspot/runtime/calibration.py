@@ -200,9 +200,8 @@ def shortfall(calibration: CalibrationInfo, *, updatable: bool = False) -> str |
     if count >= needed or calibration.rule != "conformal":
         return None
     held_out = "" if calibration.folds else "held-out "
-    good, images = (
-        ("groups of good photographs", "groups") if calibration.groups else ("good photographs", "photographs")
-    )
+    good = "groups of good photographs" if calibration.groups else "good photographs"
+    images = "groups" if calibration.groups else "photographs"
     way_out = "" if calibration.folds else ", or --calibration cross, which uses every good one"
     way_out = ", and updates add more" if updatable else way_out
     return (
