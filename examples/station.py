@@ -59,7 +59,8 @@ def main() -> None:
     # 5. The record is a chain of hashes. Anybody who has a copy of the folder can check that no row was changed.
     print("is the record whole?")
     subprocess.run([sys.executable, "-m", "flawspot", "audit", "verify", out / "station"], check=True)
-    print(f"look at {out / 'station' / 'record.sqlite'}; see the page with: flawspot serve {out / 'keycap.onnx'}")
+    print(f"look at {out / 'station' / 'record.sqlite'}; see its page again with:")
+    print(f"  flawspot serve keycap={out / 'keycap.onnx'} --folder {out / 'station'}")
 
 
 def send_parts(url: str, photographs: Path) -> None:
@@ -70,10 +71,11 @@ def send_parts(url: str, photographs: Path) -> None:
         # Look at the verdict, never at the HTTP status alone: it may be "not inspected", which is not "good".
         where = [region["box"] for region in answer["regions"]]
         print(f"part {number} ({kind}): {answer['verdict']}, severity {answer['severity']:.2f}, regions {where}")
-        last = answer["number"]
+        last, right = answer["number"], (answer["verdict"] == "good") == (kind == "good")
 
-    # What somebody at the line says of a part goes into the record, beside the verdict.
-    ask(f"{url}/v1/results/{last}/words", json.dumps({"word": "confirmed", "note": "seen by hand"}).encode())
+    # What somebody at the line says of a part goes into the record, beside the verdict. The last part has a chip.
+    word = {"word": "confirmed" if right else "missed defect", "note": "seen by hand"}
+    ask(f"{url}/v1/results/{last}/words", json.dumps(word).encode())
     result = ask(f"{url}/v1/results/{last}")
     print(f"the record of part {result['part']}, shortened:")
     for name in ("number", "time", "detector", "verdict", "severity", "threshold", "artifact", "picture", "hash"):

@@ -155,6 +155,14 @@ def test_a_package_that_is_too_old_is_not_called_missing():
     assert told.endswith("run `pip install -U onnx`")
 
 
+def test_away_from_a_checkout_both_ways_to_install_are_named(monkeypatch):
+    """flawspot is in no public index: a copy of the repository may be all that there is."""
+    monkeypatch.setattr(extras, "_sources", lambda: None)
+    told = str(missing_package(ModuleNotFoundError("no", name="tflite_micro"), "an export to TFLite"))
+    assert "run `pip install 'flawspot[tflite]'`, or in a copy of flawspot's repository" in told
+    assert told.endswith("`pip install -c constraints.txt '.[tflite]'`")
+
+
 def test_what_is_here_is_not_asked_for():
     require("onnx", "this")
 

@@ -62,8 +62,12 @@ def test_a_file_where_a_folder_should_be(tmp_path):
 
 
 def test_check_writable(tmp_path):
-    check_writable(tmp_path / "new" / "part.onnx")
-    assert list((tmp_path / "new").iterdir()) == []
+    """It leaves nothing behind, not even a folder: the long work may end before anything is written."""
+    check_writable(tmp_path / "new" / "deep" / "part.onnx")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "old").mkdir()
+    check_writable(tmp_path / "old" / "deep" / "part.onnx")
+    assert list(tmp_path.iterdir()) == [tmp_path / "old"]
     with pytest.raises(FlawspotError, match="it is a folder"):
         check_writable(tmp_path)
 

@@ -41,7 +41,7 @@ def missing_package(error: ModuleNotFoundError, what: str) -> MissingPackageErro
         if dot and importlib.util.find_spec(package) is not None:
             told = f"another {package}, this one has no {error.name}: run `pip install -U {package}`"
         else:
-            told = f"{package}, which is not installed: run `{install_command(extra)}`"
+            told = f"{package}, which is not installed: {_how_to_install(extra)}"
         return MissingPackageError(f"{what} needs {told}", name=package)
     return None
 
@@ -92,6 +92,14 @@ def install_command(extra: str) -> str:
     """
     folder = _sources()
     return f"pip install -e {shlex.quote(f'{folder}[{extra}]')}" if folder else f"pip install 'flawspot[{extra}]'"
+
+
+def _how_to_install(extra: str) -> str:
+    """Both ways where flawspot was installed by name: pip may find the name in no index, but the copy is at hand."""
+    if _sources() is not None:
+        return f"run `{install_command(extra)}`"
+    copy = f"in a copy of flawspot's repository `pip install -c constraints.txt '.[{extra}]'`"
+    return f"run `{install_command(extra)}`, or {copy}"
 
 
 def _sources() -> Path | None:

@@ -104,7 +104,8 @@ def _lock(handle: int) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Check before long work that its result can be written to `path`. Only parent folders may be left behind.
+    """Check before long work that its result can be written to `path`. Nothing is left behind: parent folders
+    are made when it is written.
 
     Raises:
         FlawspotError: it cannot; the message gives the reason.
@@ -113,9 +114,15 @@ def check_writable(path: Path) -> None:
         raise FlawspotError(f"cannot write {path}: it is a folder. Give the name of a file in it.")
     try:
         _refuse_special(path)
+        made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        try:
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        finally:
+            with contextlib.suppress(OSError):  # somebody else has put something there
+                for folder in made:
+                    folder.rmdir()
     except OSError as error:
         raise FlawspotError(f"cannot write {path}: {error.strerror or error}. Choose another place.") from error
 

@@ -65,6 +65,8 @@ def test_every_section_is_there_and_the_text_is_always_the_same(card):
 def test_folds_are_not_told_as_a_proof_of_the_rate(card):
     text = card(calibration={"folds": 2})
     assert "In the worst case a rate of 0.57 is proved for the detectors of the folds" in text
+    assert "the threshold is set for 0.2. What is proved is that at most 0.57 of good parts" in text
+    assert "at most 0.2 of good parts" not in text
     assert "used for nothing else" not in text
 
 
@@ -106,6 +108,7 @@ def test_what_was_measured(card):
     found = FoundSizes(100.0, 10, 0.9, 4, 0, False, (64, 64), (64, 64), 0, sizes)
     text = card(calibration={"pasted": (50.0, 150.0, 160.0, 170.0)}, smallest=found)
     assert "It finds this share of 4 photographs with pasted defects, not real ones" in text
+    assert "| this detector | 100 | 75 % |" in text
     assert "| 0.2 | 100 | 75 % |" in text
     assert "spots of 3 pixels across and more, 30 grey levels: 10 of 10" in text
 

@@ -51,6 +51,21 @@ def test_nothing_is_odd(folder: Path) -> None:
     assert flawspot.check(folder, false_alarm_rate=0.04, progress=False).findings == ()
 
 
+def test_a_grey_part_with_coloured_specks_is_not_called_grey(folder: Path) -> None:
+    """Nor coloured: specks of different size lie on both sides of any limit for the whole photograph."""
+
+    def speck(index: int, side: int) -> None:
+        pixels = part(index)
+        pixels[40 : 40 + side, 40 : 40 + side] = (200, 40, 40)
+        Image.fromarray(pixels).save(folder / f"{index:02d}.png")
+
+    for index in range(30):
+        speck(index, 24 if index < 20 else 7)  # 6 % of the pixels, and 0.5 %
+    assert "colour" not in found(folder)
+    Image.fromarray(part(29)).save(folder / "29.png")
+    assert found(folder)["colour"] == ["29.png"]
+
+
 ODD: dict[str, Callable[[Pixels], Image.Image]] = {
     "blank": lambda pixels: Image.fromarray(np.full_like(pixels, 60)),
     "blurred": lambda pixels: Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(5)),

@@ -177,7 +177,7 @@ def test_predicting_tells_what_was_not_looked_at(tiny, flawspot, save, tmp_path)
     assert code == 3
     assert sum(line.startswith("not inspected") for line in out.splitlines()) == len(others)
     assert all(name in out for name in others)
-    assert "6 of 8 photographs were not inspected" in err
+    assert "8 photographs: 0 anomalous, 2 good, 6 not inspected" in err
     assert "passed over 1 file of texts and tables: list.csv" in err
     assert "Thumbs" not in out + err
     code, out, _ = flawspot("predict", tiny, folder, "--json")

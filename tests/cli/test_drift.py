@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from flawspot.runtime.artifact import read
 
 
 @pytest.fixture
@@ -35,6 +38,28 @@ def test_a_change_is_told_with_its_place(flawspot, tiny, line):
     assert code == 4
     assert "changed: it shows at photograph" in out
     assert "brightness 59.5 -> 75 grey levels" in out
+
+
+def test_photographs_that_the_detector_was_made_from_are_left_out(flawspot, updatable, save, tmp_path):
+    """By the state all of them, by the manifest alone those that set the threshold; under any name."""
+    good = updatable.parent / "good"
+    code, _, err = flawspot("drift", updatable, good)
+    assert code == 1
+    assert "the detector was made from all 12 photographs: give later ones" in err
+    (tmp_path / "line").mkdir()
+    for path in good.iterdir():
+        shutil.copy(path, tmp_path / "line" / f"line {path.name}")
+    save(tmp_path / "line" / "new.png", 120, (40, 40))
+    code, out, err = flawspot("drift", updatable, tmp_path / "line", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["known"], told["good"] + told["anomalous"]) == (12, 1)
+    alone = shutil.copy(updatable, tmp_path / "alone.onnx")
+    code, out, _ = flawspot("drift", alone, tmp_path / "line")
+    assert code == 0
+    held_out = len(read(alone).manifest.calibration.scores)
+    assert 0 < held_out < 12
+    assert f"; {held_out} left out, which the detector was made from" in out
 
 
 def test_without_order_there_is_no_change(flawspot, tiny, line):

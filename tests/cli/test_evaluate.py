@@ -59,7 +59,8 @@ def test_evaluating_a_folder_without_test_images(tiny, flawspot, tmp_path, save)
     save(tmp_path / "good" / "a.png", 1)
     code, _, err = flawspot("evaluate", tiny, tmp_path / "good")
     assert code == 1
-    assert "no test images" in err
+    assert "no test images: give labelled photographs, in folders such as OK and NG or test/good" in err
+    assert "--good" in err
 
 
 def test_kinds_and_mistakes_are_told(tiny, flawspot, tmp_path, save):

@@ -103,7 +103,7 @@ def test_pipes_among_the_photographs(tiny, flawspot, save, tmp_path):
     code, out, err = flawspot("predict", tiny, tmp_path / "in", "--out", tmp_path / "in")
     assert code == 3
     assert "b.png: it is not a regular file" in out
-    assert "1 of 2 photographs were not inspected" in err
+    assert "2 photographs: 0 anomalous, 1 good, 1 not inspected" in err
 
 
 def test_a_file_in_the_place_of_a_subfolder(tiny, flawspot, save, tmp_path):

@@ -120,7 +120,7 @@ def test_only_what_is_anomalous(tiny, flawspot, line, tmp_path):
     assert [each.split()[0] for each in out.splitlines()] == ["anomalous", "not"]
     assert [p.name for p in (tmp_path / "found").glob("*.jpg")] == ["b.jpg"]
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
-    assert "2 photographs: 1 anomalous, 1 good" in err
+    assert "3 photographs: 1 anomalous, 1 good, 1 not inspected" in err
 
 
 def test_a_picture_that_cannot_be_written_loses_no_verdict(tiny, flawspot, line, tmp_path, monkeypatch):
@@ -264,4 +264,4 @@ def test_films_in_a_folder_are_said_how_to_inspect(tiny, flawspot, line):
     code, out, err = flawspot("predict", tiny, line)
     assert code == 3
     assert "is a film, which must be named itself: flawspot predict DETECTOR FILM" in out
-    assert "note: 1 of 3 photographs were not inspected" in err
+    assert "3 photographs: 1 anomalous, 1 good, 1 not inspected" in err

@@ -86,7 +86,7 @@ def test_with_tokens_strangers_are_refused(start, flawspot, tmp_path):
     ("arguments", "told"),
     [
         ([], "there is no detector"),
-        (["nowhere.onnx"], "nowhere.onnx"),
+        (["nowhere.onnx"], "there is no file nowhere.onnx: give the .onnx file that `flawspot train` wrote"),
         (["TINY", "--address", "0.0.0.0"], "flawspot tokens add"),
         (["TINY", "TINY"], "two detectors are called tiny"),
         (["a b/c=TINY"], "cannot name a detector"),

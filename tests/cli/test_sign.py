@@ -108,7 +108,7 @@ def test_not_inspected_is_not_good(line):
     done = run("predict", "part.onnx", "photo.png", "broken.png")
     assert done.exit_code == 3
     assert [text.split("  ")[0].strip() for text in done.stdout.splitlines()] == ["good", "not inspected"]
-    assert "1 of 2 photographs were not inspected" in done.stderr
+    assert "2 photographs: 0 anomalous, 1 good, 1 not inspected" in done.stderr
     told = run("predict", "part.onnx", "photo.png", "broken.png", "--json").stdout
     lines = [json.loads(text) for text in told.splitlines()]
     assert [each["verdict"] for each in lines] == ["good", "not inspected"]

@@ -1,6 +1,7 @@
 """``flawspot threshold`` as its users meet it."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def test_change(tiny, flawspot, tmp_path, save):
 def test_more_than_the_images_can_promise(tiny, flawspot):
     code, out, err = flawspot("threshold", tiny, "--false-alarm-rate", 0.001)
     assert code == 0
-    assert "4 held-out good images can promise a false-alarm rate of 0.2" in err
+    assert "4 held-out good photographs can promise a false-alarm rate of 0.2" in err
     assert "0.2 (asked: 0.001)" in out
 
 
@@ -101,6 +102,8 @@ def test_a_threshold_by_value(tiny, flawspot):
     code, out, _ = flawspot("threshold", tiny, "--value", 85.5)
     assert code == 0
     assert "nothing is promised" in out
+    assert f"{tiny}, rewritten in its place" in out
+    assert re.search(r"threshold before +100\n", out)
     calibration = read(tiny).manifest.calibration
     assert (calibration.threshold, calibration.rule, calibration.promised_rate) == (85.5, "value", 0.6)
     assert flawspot("threshold", tiny, "--false-alarm-rate", 0.2)[0] == 0
@@ -141,7 +144,7 @@ def test_another_file_is_written_where_one_is_named(tiny, flawspot, tmp_path):
     code, out, _ = flawspot("threshold", tiny, "--value", "7", "-o", other)
     assert code == 0
     assert tiny.read_bytes() == before
-    assert "7" in out
+    assert f"{other}; {tiny} is unchanged" in out
     assert read(other).manifest.calibration.threshold == 7
     code, _, err = flawspot("threshold", tiny, "-o", other)
     assert code != 0

@@ -38,7 +38,7 @@ def test_it_writes_a_new_artifact_and_its_state(flawspot, updatable, new, tmp_pa
 def test_a_rate_that_cannot_be_promised_is_told(flawspot, updatable, new, tmp_path):
     code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx", "--false-alarm-rate", "0.01")
     assert code == 0
-    assert "99 held-out images would be enough, and updates add more" in err
+    assert "99 held-out photographs would be enough, and updates add more" in err
     code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx", "--false-alarm-rate", "0.5")
     assert code == 0
     assert "would do" not in err

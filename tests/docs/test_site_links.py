@@ -2,7 +2,7 @@
 
 import pytest
 from check import LIST, faults, main
-from links import relinked
+from links import linked, relinked
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,12 @@ from links import relinked
 )
 def test_links_lead_to_pages(source, page, before, after):
     assert relinked(f"see [it]({before}).", source, page) == f"see [it]({after})."
+
+
+def test_pages_that_docstrings_name_are_links():
+    told = "see <code>docs/data.md</code> and <code>docs/none.md</code>"
+    there = 'see <a href="../data.html"><code>docs/data.md</code></a> and <code>docs/none.md</code>'
+    assert linked(told, "api/training.html", {"data.md"}) == there
 
 
 def site(tmp_path, body, head=""):

@@ -50,11 +50,11 @@ def test_too_few_images_promise_what_they_can() -> None:
     message = shortfall(calibration)
     assert message is not None
     assert "0.25" in message
-    assert "99 held-out images" in message
+    assert "99 held-out photographs" in message
     assert "--calibration cross" in message
     for_updates = shortfall(calibration, updatable=True)  # which --calibration cross does not go with
     assert for_updates is not None
-    assert "99 held-out images" in for_updates
+    assert "99 held-out photographs" in for_updates
     assert "cross" not in for_updates
 
 
@@ -213,6 +213,14 @@ def test_a_rate_has_its_price_in_recall() -> None:
     assert price(calibrate(scores, 0.05)) == []
 
 
+def test_the_shipped_threshold_has_its_own_share_of_pasted_defects() -> None:
+    """Also where it was given by hand, so that it is none of those that rates give."""
+    calibration = calibrate(list(map(float, range(100))), 0.05, pasted=list(map(float, range(50, 150))))
+    assert calibration.pasted_found == 0.54
+    assert set_threshold(calibration, 120.5).pasted_found == 0.29
+    assert calibrate([1.0, 2.0], 0.05).pasted_found is None
+
+
 def test_bad_parts_among_the_good_are_named() -> None:
     """One bad photograph raised the threshold from 12 to 24, and nobody was told."""
     scores = [*np.linspace(8, 12, 40).tolist(), 24.0]
@@ -221,7 +229,9 @@ def test_bad_parts_among_the_good_are_named() -> None:
     assert outlying(calibration.scores) == [40]
     told = remarks(calibration)
     assert len(told) == 2
-    assert told[1].startswith("40.png scores far above")
+    assert told[1].startswith(
+        "40.png scores unusually high for good photographs: 24; the next scores 12, three quarters at most 11"
+    )
     assert "would be 12, not 24" in told[1]
     assert outlying(scores[:-1]) == []
     assert outlying([1.0, 1.0, 1.0, 1.0, 1.0, 1.0000001]) == []

@@ -11,6 +11,7 @@ import flawspot.serve.pages
 from flawspot.serve.api.app import routes
 from flawspot.serve.api.pages import STATIC
 from flawspot.serve.pages.markup import Markup, joined, page, tag
+from flawspot.serve.pages.results import result_list
 
 FOLDER = Path(flawspot.serve.pages.__file__).parent
 SCRIPTS = sorted(FOLDER.glob("*.js"))
@@ -101,3 +102,12 @@ def test_texts_are_escaped_whoever_they_come_from():
     assert made == ('<a href="&quot;&gt;&lt;script&gt;" data-known="a&amp;b" hidden>&lt;script&gt;<b>7</b></a>')
     assert joined("\u202egpj", Markup("<i></i>")) == "\\u202egpj<i></i>"
     assert "&lt;b&gt;" in page("station.html", who="<b>", role="viewer")
+
+
+def test_a_card_says_which_file_was_not_inspected_and_why():
+    result = {"number": 9, "time": "2026-01-31T12:00:00.000000Z", "verdict": "not inspected", "part": None}
+    result |= {"name": "<b>.png", "reason": "it is no picture: " + "x" * 500, "picture": None, "severity": None}
+    card = str(result_list([{**result, "word": None}], "?number="))
+    assert "<span>&lt;b&gt;.png</span>" in card
+    assert "it is no picture: xxx" in re.search(r'class="reason">(.*?)</span>', card)[1]
+    assert "x" * 500 in card  # in its title

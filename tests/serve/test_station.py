@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from flawspot.errors import ConfigurationError, FlawspotError
+from flawspot.runtime.calibration import proved_rate
 from flawspot.serve.lamps import WELL, WRONG, lamps
 from flawspot.serve.parts import Part
 from flawspot.serve.station import Settings, Station
@@ -33,11 +34,12 @@ def test_drift_is_told_with_what_has_changed(station):
     assert not any(outcome.content["verdict"] != "good" for outcome in inspect(station, 70))
 
 
-def test_both_false_alarm_rates_are_told(station):
+def test_all_false_alarm_rates_are_told(station):
     calibration = station.inspection(None).loaded.detector.manifest.calibration
     told = status_of(station)["detectors"][0]
     assert told["false_alarm_rate"] == calibration.false_alarm_rate
     assert told["promised_rate"] == calibration.promised_rate
+    assert told["proved_rate"] == proved_rate(calibration)
 
 
 def test_a_fault_in_what_hears_of_outcomes_ends_nothing(station):

@@ -16,7 +16,7 @@ from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parent))
 from commands import reference
-from links import TEXTS, relinked
+from links import TEXTS, linked, relinked
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,3 +36,10 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     if page.file.generated_by:
         return markdown
     return relinked(markdown, posixpath.join("docs", uri), uri)
+
+
+def on_page_content(html: str, page: Page, files: Files, **_: Any) -> str:
+    """Let the pages that docstrings name, such as ``docs/data.md``, be links."""
+    if not page.file.src_uri.startswith("api/"):
+        return html
+    return linked(html, page.file.dest_uri, {file.src_uri for file in files.documentation_pages()})

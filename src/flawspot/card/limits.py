@@ -48,7 +48,7 @@ def _made(manifest: Manifest) -> Iterator[str]:
     if dropped:
         were = "was" if dropped == 1 else "were"
         yield (
-            f"{counted(dropped, 'photograph')} given as good {were} left out, as they scored far above the others. "
+            f"{counted(dropped, 'photograph')} given as good {were} left out, as they scored unusually high. "
             "Parts like these will be called anomalous."
         )
     if manifest.calibration.rule == "value":

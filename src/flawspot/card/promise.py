@@ -39,17 +39,22 @@ def _rate(calibration: CalibrationInfo) -> Iterator[str]:
             "proved."
         )
         return
-    yield (
-        f"False-alarm rate: at most {rate} of good parts are called anomalous, provided that they are like the "
-        "photographs that set the threshold: the same product, camera, light and fixture."
-    )
     proved = proved_rate(calibration)
+    provided = (
+        "provided that they are like the photographs that set the threshold: the same product, camera, light and "
+        "fixture."
+    )
     if not calibration.folds:
+        yield f"False-alarm rate: at most {rate} of good parts are called anomalous, {provided}"
         yield (
             "How it is promised: these photographs were used for nothing else (split conformal prediction), so the "
             "rate is proved, on average over the choice of held-out photographs."
         )
     else:
+        yield (
+            f"False-alarm rate: the threshold is set for {rate}. What is proved is that at most {proved:.2g} of good "
+            f"parts are called anomalous, {provided}"
+        )
         yield (
             f"How it is promised: each of these photographs was scored by a detector that had not learned from it, in "
             f"{calibration.folds} folds (cross-conformal prediction). In the worst case a rate of {proved:.2g} is "

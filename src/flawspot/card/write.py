@@ -111,11 +111,12 @@ def _tolerance(manifest: Manifest) -> str:
 
 
 def _found(manifest: Manifest) -> str:
-    prices = price(manifest.calibration)
-    if not prices:
+    calibration = manifest.calibration
+    if calibration.pasted_found is None:
         return "Not measured: no pasted defects were made for it."
-    photographs = counted(len(manifest.calibration.pasted), "photograph")
-    rows = [[f"{each.rate:.2g}", f"{each.threshold:.6g}", f"{100 * each.recall:.0f} %"] for each in prices]
+    photographs = counted(len(calibration.pasted), "photograph")
+    rows = [["this detector", f"{calibration.threshold:.6g}", f"{100 * calibration.pasted_found:.0f} %"]]
+    rows += [[f"{p.rate:.2g}", f"{p.threshold:.6g}", f"{100 * p.recall:.0f} %"] for p in price(calibration)]
     return "\n\n".join(
         [
             f"It finds this share of {photographs} with pasted defects, not real ones, at these thresholds:",

@@ -63,6 +63,16 @@ def choose(
         >>> flawspot.load("best.onnx").predict("photos/test/scratch/0.png").verdict
         'anomalous'
 
+    ``candidates.yaml`` there is a grid in the benchmark's format, here of one small detector::
+
+        title: small
+        data: [{name: yours, layout: folder}]
+        backbones: [mobilenet_v2]
+        layers: ["1"]
+        methods: [padim]
+        input_size: 64
+        random_weights: true
+
     No real defect is needed. Detectors are judged by defects pasted into good photographs that they have not learned
     from. They are ranked by the mean of image AUROC and pixel F1-max (`flawspot.choosing.judge`). ``docs/choosing.md``
     shows how well that agrees with real defects. Test photographs are not used, unless `labelled` is set.

@@ -1,7 +1,8 @@
 """The command line: parses, calls, prints. Every command's work is done elsewhere in the package.
 
 Exit codes: 0 done; 1 an error, told in one line; 2 wrong usage; 3 done, but some photographs were not inspected; 4
-anomalies found (`predict --fail-on-anomaly`); 130 interrupted by Ctrl-C; 143 ended by SIGTERM.
+anomalies found (`predict --fail-on-anomaly`) or parts changed (`drift --fail-on-drift`); 130 interrupted by Ctrl-C; 143
+ended by SIGTERM.
 """
 
 from __future__ import annotations

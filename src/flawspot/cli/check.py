@@ -30,7 +30,7 @@ def check(
         str | None,
         typer.Option(
             help="Also train detectors of this method, each without some of the photographs, and name those that score "
-            "far above the others: perhaps bad parts among the good. `padim` takes seconds."
+            "unusually high: perhaps bad parts among the good. `padim` takes seconds."
         ),
     ] = None,
     page: Annotated[
@@ -68,7 +68,7 @@ def check(
 
 
 def _with_suspects(checked: Check, method: str) -> Check:
-    """Add the photographs that score far above the others by a detector that has not seen them."""
+    """Add the photographs that score unusually high by a detector that has not seen them."""
     from flawspot.data.findings import Finding
     from flawspot.runtime.calibration import outlying
     from flawspot.training import train
@@ -79,5 +79,5 @@ def _with_suspects(checked: Check, method: str) -> Check:
     rows = tuple(row for row, name in enumerate(checked.names()) if name in odd)
     if not rows:
         return checked
-    finding = Finding("suspect", f"far above the others by {method}; a bad part among the good?", rows, True)
+    finding = Finding("suspect", f"scores unusually high by {method}; a bad part among the good?", rows, True)
     return dataclasses.replace(checked, findings=(finding, *checked.findings))

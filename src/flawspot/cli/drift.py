@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from flawspot.cli import ANOMALIES_FOUND, UNREADABLE_IMAGES
 from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.cli.detectors import DEVICE, MAX_PIXELS, THREADS, TRUSTED_KEYS, load_tested
-from flawspot.errors import ConfigurationError, ImageError, InspectionError
+from flawspot.errors import ConfigurationError, DataError, ImageError, InspectionError
 from flawspot.progress.display import DISPLAY
 from flawspot.texts import counted, visible
 
@@ -39,21 +40,21 @@ def drift(
     """Say whether good parts have changed since training, at which photograph it shows, and what is different.
 
     The test raises a false alarm on at most one line in 1,000, however long it runs. Parts that are called anomalous
-    are left out of it. A separate test tells when their share changes.
+    are left out of it. A separate test tells when their share changes. Photographs that the detector was made from are
+    left out, as far as the artifact and its state tell.
     """
     from flawspot.data.appearance import Appearance
     from flawspot.runtime.drift import Drift, Share
-    from flawspot.runtime.photographs import find_photographs
 
     if order not in ORDERS:
         raise ConfigurationError(f"--order is {order}: give {' or '.join(ORDERS)}")
     detector = load_tested(file, threads=threads, trusted_keys=trusted_keys, device=device, max_pixels=max_pixels)
-    found = [path for path, _ in find_photographs(photographs).found]
+    found, known = _unknown(file, photographs)
     if order == "time":
         found.sort(key=_time)
     calibration = detector.manifest.calibration
     test, appearance, share = Drift(calibration.as_taken, calibration.threshold), Appearance(), Share()
-    counts, alarm = {"good": 0, "anomalous": 0, "not inspected": 0}, None
+    counts, alarm = {"good": 0, "anomalous": 0, "not inspected": 0, "known": known}, None
     for number, path in enumerate(DISPLAY.track(found, "predicting", len(found)), 1):
         try:
             photograph = detector.read(path)
@@ -74,6 +75,26 @@ def drift(
         raise typer.Exit(UNREADABLE_IMAGES)
     if fail_on_drift and (alarm is not None or appearance.changes or share.alarm):
         raise typer.Exit(ANOMALIES_FOUND)
+
+
+def _unknown(file: Path, photographs: list[str]) -> tuple[list[Path], int]:
+    """The photographs that the detector does not know, and how many it knows: their scores are no news."""
+    from flawspot.data.learned import content_hash, known_photographs
+    from flawspot.runtime.photographs import find_photographs
+
+    given, known = [path for path, _ in find_photographs(photographs).found], known_photographs(file)
+    found = []
+    for path in given:
+        with contextlib.suppress(DataError):  # predicting will say that it cannot be read
+            if known and content_hash(path) in known:
+                continue
+        found.append(path)
+    if not found:
+        raise DataError(
+            f"the detector was made from {'this photograph' if len(given) == 1 else f'all {len(given)} photographs'}: "
+            "give later ones"
+        )
+    return found, len(given) - len(found)
 
 
 def _tell(
@@ -97,6 +118,8 @@ def _tell(
         print_json(told)
         return
     passed = f"{counts['anomalous']} anomalous, left out; {counts['not inspected']} not inspected"
+    if counts["known"]:
+        passed += f"; {counts['known']} left out, which the detector was made from"
     rows = [("photographs", f"{counts['good']} good; {passed}")]
     verdict = "no change is seen"
     if alarm is not None:

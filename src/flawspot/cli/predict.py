@@ -116,7 +116,7 @@ def _tell(outputs: Outputs, as_json: bool) -> None:
     if summary and not as_json:
         DISPLAY.clear()
         err.print(summary)
-    if counts.not_inspected:
+    elif counts.not_inspected:
         note(f"{counts.not_inspected} of {counts.predicted + counts.not_inspected} photographs were not inspected")
 
 

@@ -21,7 +21,7 @@ from flawspot.runtime.not_inspected import NotInspected
 from flawspot.runtime.pictures import PictureNames
 from flawspot.runtime.prediction import Prediction
 from flawspot.runtime.table import rows
-from flawspot.texts import spreadsheet_cell
+from flawspot.texts import counted, spreadsheet_cell
 
 _NOTES = 3
 """How many failures to write are reported one by one."""
@@ -67,14 +67,17 @@ class Counts:
 
     def summary(self) -> str:
         """The counts in one line, with the overall rate, which includes decoding, drawing and writing."""
-        if not self.predicted:
+        count = self.predicted + self.not_inspected
+        if not count:
             return ""
+        missing = f", {self.not_inspected} not inspected" if self.not_inspected else ""
+        verdicts = f"{self.anomalous} anomalous, {self.predicted - self.anomalous} good{missing}"
+        told = f"{counted(count, 'photograph')}: {verdicts}"
+        if not self.predicted:
+            return told
         seconds = max(time.perf_counter() - self.begin, 1e-9)
-        rate = (self.predicted + self.not_inspected) / seconds
-        plural = "" if self.predicted == 1 else "s"
         return (
-            f"{self.predicted} photograph{plural}: {self.anomalous} anomalous, {self.predicted - self.anomalous} good; "
-            f"{rate:.3g} a second with decoding and writing, the detector alone takes "
+            f"{told}; {count / seconds:.3g} a second with decoding and writing, the detector alone takes "
             f"{1000 * self.seconds / self.predicted:.1f} ms each"
         )
 
@@ -188,6 +191,8 @@ class _Table:
 
     def __init__(self, path: Path, live: bool) -> None:
         self._path = path
+        if live:
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="") if live else io.StringIO(newline="")
         self._writer: Any = None
 

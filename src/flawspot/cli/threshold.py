@@ -12,6 +12,7 @@ from flawspot.cli.calibration import threshold_rows
 from flawspot.cli.console import note, out, print_json, print_pairs
 from flawspot.cli.detectors import THREADS, TRUSTED_KEYS, load_tested
 from flawspot.progress.display import DISPLAY
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
     from flawspot.metrics.trade_off import Point
@@ -75,7 +76,10 @@ def threshold(
     trusted_keys: TRUSTED_KEYS = None,
     as_json: JSON = False,
 ) -> None:
-    """Show the threshold, or choose another one without training again. The file is then rewritten."""
+    """Show the threshold, or choose another one without training again.
+
+    The file is then rewritten, or with --output another one is written.
+    """
     from flawspot.errors import ConfigurationError
     from flawspot.files import check_writable
     from flawspot.runtime.signature import read_trusted
@@ -101,12 +105,19 @@ def threshold(
     if labelled is not None:
         points, unseen = _points(file, labelled, threads, trusted_keys)
     artifact = read_trusted(file, trusted_keys or None)
+    before = artifact.manifest.calibration.threshold
     changed = _changed(artifact, points, false_alarm_rate, rule, value, best_f1, recall, escape_rate)
+    told: list[tuple[str, str]] = []
     if changed is not None:
+        told.append(_written(file, output))
+        told.append(("threshold before", f"{before:.6g}"))
         file = output or file
         _replace(file, artifact, changed)
         artifact = changed
-    _show(file, artifact, points, unseen, as_json)
+    if as_json:
+        _print_json(file, artifact, points, unseen, before)
+    else:
+        _show(artifact, points, told)
     if unseen:
         note(f"{unseen} of the labelled photographs were not inspected, and are left out of these figures")
         raise typer.Exit(UNREADABLE_IMAGES)
@@ -178,28 +189,42 @@ def _replace(file: Path, before: Artifact, after: Artifact) -> None:
         note(warning)
 
 
-def _show(file: Path, artifact: Artifact, points: list[Point] | None, unseen: int, as_json: bool) -> None:
+def _written(file: Path, output: Path | None) -> tuple[str, str]:
+    """The line that says which file has the new threshold."""
+    if output is None:
+        return "artifact", f"{visible(str(file))}, rewritten in its place"
+    return "artifact", f"{visible(str(output))}; {visible(str(file))} is unchanged"
+
+
+def _print_json(file: Path, artifact: Artifact, points: list[Point] | None, unseen: int, before: float) -> None:
+    from flawspot.runtime.calibration import proved_rate
+
     calibration = artifact.manifest.calibration
-    if as_json:
-        table: dict[str, Any] = {}
-        if points is not None:
-            table = {"trade_off": [_as_dict(point) for point in points], "not_inspected": unseen}
-        print_json(
-            {
-                "artifact": str(file),
-                "false_alarm_rate": calibration.false_alarm_rate,
-                "promised_rate": calibration.promised_rate,
-                "rule": calibration.rule,
-                "threshold": calibration.threshold,
-                "pixel_threshold": calibration.region_threshold,
-                "calibration_images": len(calibration.scores),
-                **table,
-            }
-        )
-        return
+    table: dict[str, Any] = {}
+    if points is not None:
+        table = {"trade_off": [_as_dict(point) for point in points], "not_inspected": unseen}
+    print_json(
+        {
+            "artifact": str(file),
+            "false_alarm_rate": calibration.false_alarm_rate,
+            "promised_rate": calibration.promised_rate,
+            "proved_rate": proved_rate(calibration),
+            "rule": calibration.rule,
+            "threshold": calibration.threshold,
+            "threshold_before": before,
+            "pixel_threshold": calibration.region_threshold,
+            "calibration_images": len(calibration.scores),
+            **table,
+        }
+    )
+
+
+def _show(artifact: Artifact, points: list[Point] | None, told: list[tuple[str, str]]) -> None:
+    """Print the trade-off, if there is one, what was written, and the threshold."""
+    calibration = artifact.manifest.calibration
     if points is not None:
         _print_trade_off(points, calibration.threshold)
-    print_pairs([*threshold_rows(calibration), ("scored images", str(len(calibration.scores)))])
+    print_pairs([*told, *threshold_rows(calibration), ("scored images", str(len(calibration.scores)))])
 
 
 def _print_trade_off(points: list[Point], threshold: float) -> None:

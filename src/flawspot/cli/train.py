@@ -127,7 +127,7 @@ DROP_SUSPECTS = Annotated[
     bool,
     typer.Option(
         "--drop-suspects",
-        help="Leave out good photographs that score far above the others, and train again. Default: only name them.",
+        help="Leave out good photographs that score unusually high, and train again. Default: only name them.",
     ),
 ]
 STATE = Annotated[

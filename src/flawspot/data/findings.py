@@ -170,13 +170,13 @@ def _depths(looks: Sequence[Look]) -> list[Finding]:
 
 
 def _colours(looks: Sequence[Look]) -> list[Finding]:
-    coloured = _where(looks, lambda look: look.has_colour)
-    if not 0 < len(coloured) < len(looks):
-        return []
-    if len(coloured) * 2 > len(looks):
-        grey = _where(looks, lambda look: not look.has_colour)
+    """Nothing is said of photographs between the two: such as grey parts with a few coloured specks."""
+    coloured, grey = _where(looks, lambda look: look.has_colour), _where(looks, lambda look: look.is_grey)
+    if grey and len(coloured) * 2 > len(looks):
         return [Finding("colour", "grey, where most have colours", grey)]
-    return [Finding("colour", "in colours, where most are grey", coloured)]
+    if coloured and len(grey) * 2 > len(looks):
+        return [Finding("colour", "in colours, where most are grey", coloured)]
+    return []
 
 
 def _range(looks: Sequence[Look]) -> list[Finding]:

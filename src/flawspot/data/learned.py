@@ -12,7 +12,9 @@ from flawspot.data.samples import ImageFolder, LeftOut, Taken, name_below
 from flawspot.data.sorting import BOTH, LEARN, TEST_GOOD
 from flawspot.errors import DataError
 from flawspot.progress import Progress
+from flawspot.runtime.artifact import graph_sha256, read
 from flawspot.runtime.manifest import CalibrationInfo, TrainingInfo
+from flawspot.runtime.state import beside, read_state
 from flawspot.texts import counted, listed
 
 LEARNED = "the detector has learned from these very photographs"
@@ -71,6 +73,22 @@ def resting_on(paths: Iterable[Path], calibration: CalibrationInfo) -> list[Path
     """
     known = set(calibration.hashes)
     return [path for path in paths if known and content_hash(path) in known]
+
+
+def known_photographs(artifact: Path) -> set[str]:
+    """Content hashes of the photographs that a detector is known to have been made from.
+
+    The manifest lists those that set the threshold: with folds all of them. The state beside the artifact, if there is
+    one of this detector, lists all. Without it, nothing tells which photographs a detector with a split learned from.
+
+    Raises:
+        ArtifactError: the artifact or its state is damaged.
+    """
+    found = read(artifact)
+    known, place = set(found.manifest.calibration.hashes), beside(artifact)
+    if place.exists() and (state := read_state(place)).graph_sha256 == graph_sha256(found.model):
+        known |= set(state.known)
+    return known
 
 
 def nothing_to_learn(folder: ImageFolder) -> str:

@@ -22,6 +22,10 @@ DEEP = 65535
 _CAMERA_BITS = (8, 10, 12, 14)
 _COLOUR = 6.0
 """Least mean distance of the highest from the lowest channel, in grey levels, for a photograph in colour."""
+_SPECKS = 0.001
+_GREY = 20.0
+"""A photograph is grey if the most coloured pixels, this share of them, reach at most this distance. Noise and the
+fringes of lenses mostly stay below."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class Look:
         mean, deviation: mean and deviation of its grey levels, 0..255. For 16 bits the full range counts as 255.
         dark, light: shares of its black and white pixels, in [0, 1].
         sharpness: mean size of the Laplacian of its grey levels, in grey levels.
-        has_colour: whether it has colours, not only grey.
+        has_colour: whether it has colours as a whole.
+        is_grey: whether it has no colours, not even in its most coloured places. With a few coloured specks it is
+            neither.
         checksum: checksum of its pixels and size; equal for identical photographs.
         descriptor: see `flawspot.data.near_duplicates`.
     """
@@ -49,6 +55,7 @@ class Look:
     light: float
     sharpness: float
     has_colour: bool
+    is_grey: bool
     checksum: int
     descriptor: NDArray[np.float32]
 
@@ -100,6 +107,7 @@ def _measure(image: Image.Image) -> Look:
         checksum = zlib.crc32(values.tobytes(), hash(photograph.size) & 0xFFFFFFFF)
     else:
         checksum = zlib.crc32(np.ascontiguousarray(pixels).tobytes(), hash(photograph.size) & 0xFFFFFFFF)
+    distance = colours.max(axis=2) - colours.min(axis=2)
     inner = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inner
     return Look(
@@ -111,7 +119,8 @@ def _measure(image: Image.Image) -> Look:
         dark=float((grey <= _DARK).mean()),
         light=float((grey >= _LIGHT).mean()),
         sharpness=float(np.abs(laplacian).mean()),
-        has_colour=float((colours.max(axis=2) - colours.min(axis=2)).mean()) > _COLOUR,
+        has_colour=float(distance.mean()) > _COLOUR,
+        is_grey=float(np.quantile(distance, 1 - _SPECKS)) <= _GREY and float(distance.mean()) <= _COLOUR,
         checksum=checksum,
         descriptor=descriptor(grey * (DEEP / max(highest, 1)) if deep else grey),
     )

@@ -150,7 +150,10 @@ def evaluate(
     folder = as_tested(without_what_was_learned(open_data(data, good), detector.manifest.training))
     check_unread(folder, strict, progress)
     if not folder.test:
-        raise DataError(f"{folder.root} has no test images: evaluation needs test/good and test/<defect>, or labels")
+        raise DataError(
+            f"{folder.root} has no test images: give labelled photographs, in folders such as OK and NG or test/good "
+            "and test/<defect>; if the folders have other names, say with --good (in Python `good`) which are good"
+        )
     if pixels and folder.masks_fault is not None:
         raise DataError(folder.masks_fault)
     view = detector.manifest.view

@@ -14,6 +14,7 @@ from flawspot.export.form import Form
 from flawspot.export.photographs import Pictures
 from flawspot.export.reading.onnx_graph import with_outputs
 from flawspot.export.source import Source
+from flawspot.progress import SILENT, Progress
 from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.artifact import Artifact
 from flawspot.runtime.detector import Detector
@@ -112,6 +113,7 @@ def compare(
     *,
     own_integers: bool,
     bounds: Bounds,
+    progress: Progress = SILENT,
 ) -> Parity:
     """Run both on the pictures, and refuse a translation that differs.
 
@@ -123,19 +125,26 @@ def compare(
         own_integers: the translation computes an int8 detector's integers by its own rules. Then verdicts are compared,
             and layers if there is a form. Otherwise maps are compared as for floats.
         bounds: the allowed differences in that case.
+        progress: is told of each picture.
 
     Raises:
         ExportError: they differ; the message says where and by how much.
     """
     everything = np.concatenate([pictures.good, pictures.defective])
-    wanted_maps, wanted = in_turn(detector.run, everything)
-    maps, scores = translation.run(everything)
+    pairs = [
+        (*detector.run(picture[None]), *translation.run(picture[None]))
+        for picture in progress.track(everything, "comparing with the artifact", len(everything))
+    ]
+    wanted_maps, wanted, maps, scores = (np.concatenate(each) for each in zip(*pairs, strict=True))
     if not (np.isfinite(maps).all() and np.isfinite(scores).all()):
         raise ExportError("the translation gives a score or a map that is not finite: nothing was written")
     form = source.form
     in_integers = source.artifact.manifest.precision == "int8" if form is None else form.quantized
     quantized = own_integers and in_integers
-    layers = _layers(source.artifact, form, translation, everything) if quantized and form is not None else None
+    layers = None
+    if quantized and form is not None:
+        with progress.step("comparing the layers"):
+            layers = _layers(source.artifact, form, translation, everything)
     good, threshold = len(pictures.good), source.facts.threshold
     own = _threshold(wanted[:good], scores[:good], threshold) if quantized and pictures.held_out else threshold
     scale = max(float(np.abs(wanted_maps).max()), 1e-30)

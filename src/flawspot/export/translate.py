@@ -196,15 +196,15 @@ def _compared(
     with ExitStack() as stack:
         with progress.step("preparing the runtime"):
             translation = stack.enter_context(kind.at_work(source, written))
-        with progress.step("comparing with the artifact"):
-            parity = compare(
-                source,
-                detector,
-                translation,
-                pictures,
-                own_integers=kind.own_integers,
-                bounds=kind.bounds,
-            )
+        parity = compare(
+            source,
+            detector,
+            translation,
+            pictures,
+            own_integers=kind.own_integers,
+            bounds=kind.bounds,
+            progress=progress,
+        )
         figures = None if data is None else _figures(detector, translation, parity.threshold, data, progress)
     return parity, figures
 

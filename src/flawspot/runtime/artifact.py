@@ -145,6 +145,11 @@ def signed(artifact: Artifact, signature: str) -> Artifact:
     return Artifact(artifact.manifest, b"".join([*_own_left_out(artifact.model), *own]))
 
 
+def no_such_file(path: Path) -> ArtifactError:
+    """The error where an artifact's file is missing."""
+    return ArtifactError(f"there is no file {path}: give the .onnx file that `flawspot train` wrote with -o")
+
+
 def read(path: str | Path) -> Artifact:
     """Read and verify the artifact at `path`.
 
@@ -163,9 +168,7 @@ def read(path: str | Path) -> Artifact:
                 _glance(file, path)
             model = file.read(size)
     except FileNotFoundError:
-        raise ArtifactError(
-            f"there is no file {path}: give the .onnx file that `flawspot train` wrote with -o"
-        ) from None
+        raise no_such_file(path) from None
     except (OSError, ValueError) as error:  # a name may hold characters that the system refuses
         raise ArtifactError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     try:

@@ -174,9 +174,9 @@ def price(calibration: CalibrationInfo, rates: Sequence[float] = (0.01, 0.02, 0.
 
 
 def outlying(scores: Sequence[float]) -> list[int]:
-    """Places of scores of good parts that are far above the others: above the third quartile by more than three times
-    the interquartile range (Tukey, Exploratory data analysis, 1977: far out). They may be bad parts among the good.
-    """
+    """Places of scores of good parts that are unusually high: above the third quartile by more than three times the
+    interquartile range (Tukey, Exploratory data analysis, 1977: far out). They may be bad parts among the good. The
+    next lower score may be near, because no gap is asked for."""
     values = np.array(scores)
     first, third = np.quantile(values, (0.25, 0.75))
     distance = max(third - first, _LEAST_SPREAD * abs(third))
@@ -200,7 +200,8 @@ def shortfall(calibration: CalibrationInfo, *, updatable: bool = False) -> str |
     if count >= needed or calibration.rule != "conformal":
         return None
     held_out = "" if calibration.folds else "held-out "
-    good, images = ("groups of good images", "groups") if calibration.groups else ("good images", "images")
+    good = "groups of good photographs" if calibration.groups else "good photographs"
+    images = "groups" if calibration.groups else "photographs"
     way_out = "" if calibration.folds else ", or --calibration cross, which uses every good one"
     way_out = ", and updates add more" if updatable else way_out
     return (
@@ -212,25 +213,26 @@ def shortfall(calibration: CalibrationInfo, *, updatable: bool = False) -> str |
 
 def remarks(calibration: CalibrationInfo, *, updatable: bool = False) -> list[str]:
     """What the user should know about a new calibration, one line each. `updatable` is as for `shortfall`."""
-    found = []
     warning = shortfall(calibration, updatable=updatable)
-    if warning:
-        found.append(warning)
+    found = [warning] if warning else []
     odd = outlying(calibration.scores)
     if odd and calibration.names:
         named = ", ".join(calibration.names[place] for place in reversed(odd[-_NAMED:]))
         more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
-        varied = ", varied as far as tolerated" if calibration.scores != calibration.as_taken else ""
+        varied = " in copies varied as far as tolerated" if calibration.scores != calibration.as_taken else ""
         kept = [place for place in range(len(calibration.scores)) if place not in set(odd)]
         without = calibrate(
             [calibration.scores[place] for place in kept],
             calibration.false_alarm_rate,
             groups=[calibration.groups[place] for place in kept] if calibration.groups else (),
         )
+        several, third = len(odd) > 1, float(np.quantile(calibration.scores, 0.75))
         found.append(
-            f"{named}{more} {'score' if len(odd) > 1 else 'scores'} far above the other good photographs{varied}: if "
-            f"{'they show bad parts, remove them' if len(odd) > 1 else 'it shows a bad part, remove it'} and "
-            f"train again (without them the threshold would be {without.threshold:.5g}, not "
+            f"{named}{more} {'score' if several else 'scores'} unusually high for good photographs{varied}: "
+            f"{calibration.scores[odd[0]]:.5g}{' and more' if several else ''}; the next scores "
+            f"{without.scores[-1]:.5g}, three quarters at most {third:.5g}. If "
+            f"{'they show bad parts, remove them' if several else 'it shows a bad part, remove it'} and train again "
+            f"(without {'them' if several else 'it'} the threshold would be {without.threshold:.5g}, not "
             f"{calibration.threshold:.5g})"
         )
     return found

@@ -65,7 +65,7 @@ class TrainingInfo:
         validation_images: how many good images were held out to choose the epoch.
         calibration_images: how many good images were held out for the threshold only.
         skipped: files that could not be read, by their names below the folder.
-        dropped: good photographs left out because they score far above the others, by their names below the folder.
+        dropped: good photographs left out because they score unusually high, by their names below the folder.
         seconds: seconds of each phase.
         best_epoch: the epoch kept, counted from 1; None for methods without epochs.
     """
@@ -121,6 +121,11 @@ class CalibrationInfo:
     def as_taken(self) -> tuple[float, ...]:
         """`scores`, if they are of unchanged images; empty if they are of varied copies."""
         return () if self.tolerated is not None and self.tolerated.decisive else self.scores
+
+    @property
+    def pasted_found(self) -> float | None:
+        """The share of pasted defects that the threshold finds, in [0, 1]; None without pasted defects."""
+        return sum(score > self.threshold for score in self.pasted) / len(self.pasted) if self.pasted else None
 
     @property
     def region_threshold(self) -> float:

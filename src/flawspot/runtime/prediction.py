@@ -211,8 +211,9 @@ class Prediction:
 
         Its list ``annotations`` is also a COCO list of results: each has a ``score``, the peak of its region on the
         scale of `score`, which is not a probability. ``bbox`` is [left, top, width, height] of the region's box.
-        ``segmentation`` is the run-length code of its pixels, and ``area`` their number. The only category is
-        ``anomaly``. A good photograph has no annotations.
+        ``segmentation`` is the run-length code of its pixels, and ``area`` their number, as COCO demands;
+        `Region.area` is the region's share of the map and may differ a little. The only category is ``anomaly``. A good
+        photograph has no annotations.
 
             >>> found = prediction.to_coco()
             >>> found["annotations"][0]["bbox"], found["annotations"][0]["area"]

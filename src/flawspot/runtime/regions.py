@@ -22,7 +22,9 @@ class Region:
 
     Attributes:
         box: around it, (left, top, right, bottom) in pixels of the photograph, right and bottom exclusive.
-        area: in pixels of the photograph: the region's share of the map, rounded, at least 1.
+        area: in pixels of the photograph: the region's share of the map, rounded, at least 1. `Prediction.to_coco`
+            counts the pixels of the enlarged region instead. These may be some thousandths more or fewer, as a cell of
+            the map need not be a whole number of pixels.
         peak: the largest value of the map in it, on the scale of `Prediction.score`.
         mean: the mean value of the map in it.
     """

@@ -7,6 +7,7 @@ import shutil
 import time
 from typing import Any
 
+from flawspot.runtime.calibration import proved_rate
 from flawspot.serve.lamps import lamps
 from flawspot.serve.parts import VERDICTS
 from flawspot.serve.record import RecordError, as_time
@@ -50,6 +51,7 @@ def _detector(station: Station, name: str) -> dict[str, Any]:
         "threshold": manifest.calibration.threshold,
         "false_alarm_rate": manifest.calibration.false_alarm_rate,
         "promised_rate": manifest.calibration.promised_rate,
+        "proved_rate": proved_rate(manifest.calibration),
         "waiting": inspection.waiting,
         "room": station.settings.waiting,
         **vars(inspection.tally),

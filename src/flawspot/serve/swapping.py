@@ -14,7 +14,7 @@ from typing import Any
 
 from flawspot.errors import ArtifactError, ConfigurationError, FlawspotError, FlawspotWarning
 from flawspot.files import replacing, write_bytes
-from flawspot.runtime.artifact import verified
+from flawspot.runtime.artifact import no_such_file, verified
 from flawspot.runtime.detector import load
 from flawspot.runtime.signature import Key
 from flawspot.runtime.state import beside
@@ -43,6 +43,8 @@ class Loading:
         """
         try:
             content = path.read_bytes()
+        except FileNotFoundError:
+            raise no_such_file(path) from None
         except OSError as error:
             raise ArtifactError(f"cannot read {path}: {error.strerror or error}") from error
         found = hashlib.sha256(content).hexdigest()

@@ -103,7 +103,7 @@ def cross_scores(
     everything = np.arange(count, dtype=np.int64)
     scores, varied = np.empty(count), np.empty(count)
     folds = np.unique(photographs.folds)
-    for fold in progress.track(folds, "fitting without a fold each", len(folds)):
+    for fold in progress.track(folds, "fitting the folds", len(folds)):
         out = everything[photographs.folds == fold]
         rest = everything[photographs.folds != fold]
         fit, validation = validating(rest, photographs.groups, method)

@@ -81,6 +81,7 @@ class FeatureCache:
         self.folder = None if folder is None else Path(folder)
         if self.folder is not None:
             check_writable(self.folder / "features.npy")
+            self.folder.mkdir(parents=True, exist_ok=True)
         self.memory, self.dtype, self.shared = memory, dtype, shared
         self._held: dict[str, NDArray[np.floating]] = {}
         self._in_memory = 0

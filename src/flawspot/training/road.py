@@ -143,7 +143,7 @@ def train(
             in (0, 1).
         group: rule for photographs of one part: ``folder``, ``number:GAP``, ``time:SECONDS``, ``none`` or a regular
             expression on names; None groups only near-duplicates. See `flawspot.data.groups`.
-        drop_suspects: leave out good photographs that score far above the others, as bad parts among them do, and
+        drop_suspects: leave out good photographs that score unusually high, as bad parts among them do, and
             learn again; see `flawspot.runtime.calibration.outlying`. Otherwise they are only named.
         state: keep the state for updates (`flawspot.update`), in the artifact's `state` and, with `output`, in a file
             beside it, ``part.state`` beside ``part.onnx``; see ``docs/learning-on.md``. Photographs are held out for
@@ -221,7 +221,7 @@ def _detector(
     if drop_suspects and (suspects := outlying(scores.as_taken)):
         photographs = photographs.without(photographs.scored()[suspects], division, chosen.method)
         told.note(
-            f"left out, because they score far above the other good photographs: {', '.join(photographs.dropped)}; the "
+            f"left out, because they score unusually high for good photographs: {', '.join(photographs.dropped)}; the "
             "false-alarm rate is promised only if these are bad parts"
         )
         model, scores, calibrated, tested = _learn(chosen, photographs, division, cache, phases, told)

@@ -25,8 +25,8 @@ class Report:
         told: the method's remarks, one line each.
         anomalous_before: how many of all new photographs the old detector calls anomalous. If these are most of them,
             none stands out among `suspects`: all parts have changed, or all are bad.
-        suspects: names of new photographs that score far above the other new ones by the old detector. They may show
-            bad parts.
+        suspects: names of new photographs that score unusually high among the new ones by the old detector. They may
+            show bad parts.
         seconds: seconds that it took.
     """
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flawspot.serve.pages.markup import Markup, facts, icon, joined, local, tag
+from flawspot.texts import shortened
+
+_REASON = 160
+"""Characters of a reason on a card; the whole of it is shown with the result, and when pointed at."""
 
 
 def result_list(results: list[dict[str, Any]], link: str) -> Markup:
@@ -71,12 +75,15 @@ def thumbnail(picture: str | None) -> Markup:
 
 def _card(result: dict[str, Any], link: str) -> Markup:
     part = None if result["part"] is None else tag("span", f"Part {result['part']}")
+    name, reason = result.get("name"), result.get("reason")
     return tag(
         "a",
         thumbnail(result["picture"] if result.get("image_size") else None),
         tag("b", icon(result["verdict"]), " ", result["verdict"]),
         tag("span", f"No {result['number']}"),
         part,
+        None if name is None else tag("span", shortened(name)),
+        None if reason is None else tag("span", shortened(reason, _REASON), title=reason, class_="reason"),
         None if severity(result) == "none" else tag("span", f"Severity {severity(result)}"),
         tag("span", local(result["time"])),
         None if result["word"] is None else tag("span", result["word"], class_="badge"),

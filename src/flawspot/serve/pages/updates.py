@@ -122,7 +122,7 @@ def _alarms(report: dict[str, Any], name: str, count: int) -> str | None:
 
 
 def _suspects(names: list[str]) -> Markup | None:
-    """Pictures that score far above the others. What was learned as good may be bad."""
+    """Pictures that score unusually high. What was learned as good may be bad."""
     if not names:
         return None
     numbers = [as_whole_number(PurePath(name).stem) for name in names[:_MOST_SUSPECTS]]
