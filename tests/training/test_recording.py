@@ -21,6 +21,8 @@ from flawspot.runtime.session import open_session
 from flawspot.runtime.view import View
 from flawspot.training import graph as graph_module
 from flawspot.training.graph import DetectorGraph, FeatureGraph, Preprocess, WatchedDetectorGraph, to_onnx
+from flawspot.training.recorded_graph import Input
+from flawspot.training.recording import record
 
 TAPS = {"wide_resnet50_2": (1,)}
 """Its first layer is a convolution whose batch norm is in the next."""
@@ -148,6 +150,9 @@ NOT_RECORDED = {
     "truth values as an index": lambda x: x.index_put((x > x.mean(),), x[x > x.mean()]),
     "an operator that is not recorded": torch.erf,
     "an argument that is not recorded": lambda x: torch.add(x, x, alpha=3),
+    "limits of each": lambda x: torch.clamp(x, min=-x.abs()),
+    "all numbers": lambda x: cells(x).all(2).float().flatten(1)[:, 0],
+    "a pooling that is not square": lambda x: torch.nn.functional.avg_pool2d(cells(x), (1, 3)).flatten(1)[:, 0],
     "another type": lambda x: x.double().float(),
 }
 
@@ -172,6 +177,12 @@ def test_two_weights_of_one_name_are_never_mixed_up():
         expected = graph(torch.from_numpy(images))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other.numpy(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("what", [lambda x: x * float(x[0]), lambda x: x if x.sum(0) > 0 else -x, lambda x: x[x > 0]])
+def test_what_depends_on_values_is_refused(what):
+    example = Input(torch.zeros(2, 9, 7, 3, dtype=torch.uint8), ["N", "H", "W", 3])
+    assert record(Asking(what), ["result"], None, {"image": example}) is None
 
 
 def numbers(x: Tensor) -> Tensor:

@@ -102,6 +102,8 @@ def _clamp(
     min: float | None = None,
     max: float | None = None,
 ) -> str:
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        raise UnknownOperatorError("limits that are tensors")
     limits = ["" if limit is None else to.of(limit, x.dtype) for limit in (min, max)]
     return to.node("Clip", to.of(x), *limits[: 1 if max is None else 2])
 
@@ -188,6 +190,8 @@ def _max(to: Recording, result: tuple[Tensor, Tensor], x: Tensor, dim: int, keep
 
 
 def _all(to: Recording, result: Tensor, x: Tensor, dim: int, keepdim: bool = False) -> str:
+    if x.dtype != torch.bool:
+        raise UnknownOperatorError("whether all numbers are other than 0")
     numbers = to.node("Cast", to.of(x), to=TensorProto.INT64)
     smallest = to.node("ReduceMin", numbers, axes(to, dim), keepdims=int(keepdim), noop_with_empty_axes=0)
     return to.node("Cast", smallest, to=TensorProto.BOOL)

@@ -168,6 +168,8 @@ def _max_pool2d(
 
 
 def _avg_pool2d(to: Recording, result: Tensor, x: Tensor, kernel_size: int, stride: int, padding: int = 0) -> str:
+    if not all(isinstance(each, int) for each in (kernel_size, stride, padding)):
+        raise UnknownOperatorError("a pooling that is not square")
     return to.node(
         "AveragePool",
         to.of(x),

@@ -98,14 +98,14 @@ class Recording(TorchFunctionMode):
         elif name in ("shape", "__len__", "numel"):
             return self._sizes(given[0], result)
         known = [each for each in given if id(each) in self._values]
-        results = [result] if isinstance(result, Tensor) else list(_flat(result))
+        results = list(_flat([result]))
         if name not in WRITERS or not all(
             isinstance(each, Tensor) and each.dtype in _TYPES for each in known + results
         ):
             raise UnknownOperatorError(name)
         try:
             written = WRITERS[name](self, result, *args, **kwargs)
-        except TypeError:  # an argument that the writer does not know, or of another type
+        except (TypeError, ValueError):  # an argument that the writer does not know, or of another type
             raise UnknownOperatorError(name) from None
         for each, its_name in zip(results, [written] if isinstance(written, str) else written or (), strict=False):
             self.is_now(each, its_name)
