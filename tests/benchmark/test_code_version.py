@@ -134,6 +134,7 @@ def test_words_make_no_run_old(tmp_path, text, makes_old):
     assert (code_version(tmp_path / "before") != code_version(tmp_path / "after")) == makes_old
 
 
+@pytest.mark.slow
 def test_every_file_is_cut_only_where_words_are():
     """What is left of the package's files has the same meaning for Python, but for the words."""
     for path in PACKAGE.rglob("*.py"):

@@ -94,3 +94,13 @@ def test_where_all_become_anomalous_the_share_tells(flawspot, tiny, tmp_path):
     code, out, _ = flawspot("drift", tiny, folder, "--order", "name", "--fail-on-drift")
     assert code == 4
     assert "parts that are called anomalous" in out
+
+
+def test_where_no_part_is_good_nothing_was_compared(flawspot, tiny, tmp_path):
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    Image.new("RGB", (20, 20), (200, 0, 0)).save(folder / "a.png")
+    code, out, _ = flawspot("drift", tiny, folder, "--fail-on-drift")
+    assert code == 4
+    assert "nothing was compared: no photograph was judged good" in out
+    assert "no change" not in out and "as in the first" not in out

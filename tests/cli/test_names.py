@@ -203,6 +203,7 @@ def test_spreadsheet_cells(text):
     assert spreadsheet_cell("a=1") == "a=1"
 
 
+@pytest.mark.slow
 @on_linux
 def test_a_benchmark_on_folders_that_are_no_utf8(product_folder, tmp_path):
     """From the grid to the report, in the workers too; the name of the category is that of its folder."""

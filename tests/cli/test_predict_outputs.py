@@ -265,3 +265,18 @@ def test_films_in_a_folder_are_said_how_to_inspect(tiny, flawspot, line):
     assert code == 3
     assert "is a film, which must be named itself: flawspot predict DETECTOR FILM" in out
     assert "3 photographs: 1 anomalous, 1 good, 1 not inspected" in err
+
+
+def test_no_input_is_written_over(tiny, flawspot, line, tmp_path):
+    named = tmp_path / "list.csv"
+    named.write_text(str(line / "a.png"), encoding="utf-8")
+    before = {path: path.read_bytes() for path in (tiny, line / "a.png", named)}
+    for given in ((tiny, line, "--csv", tiny), (tiny, line / "a.png", "--csv", line / "a.png")):
+        code, _, err = flawspot("predict", *given)
+        assert code == 1
+        assert "is an input of this command: name another file to write" in err
+    assert flawspot("predict", tiny, "--list", named, "--csv", named)[0] == 1
+    code, _, err = flawspot("predict", tiny, line, "--csv", line / "b.png")
+    assert code == 1
+    assert "its suffix is that of a photograph" in err
+    assert before == {path: path.read_bytes() for path in before}

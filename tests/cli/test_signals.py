@@ -144,6 +144,7 @@ def test_ignored_signals_stay_ignored(tiny, save, tmp_path):
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("delay", "number"), [(0.0, signal.SIGINT), (1.0, signal.SIGINT), (2.0, signal.SIGTERM)])
 def test_a_benchmark_ends_with_its_workers(number, delay, grid, tmp_path):
     """A terminal's Ctrl-C reaches the workers too, even while they start; SIGTERM reaches the first process alone."""

@@ -38,6 +38,7 @@ def test_a_full_output_is_told_in_one_line(name, places):
 
 @pytest.mark.weights
 @pytest.mark.usefixtures("mobilenet")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_reader_that_is_gone_is_no_error(name, places):
     reading, writing = os.pipe()
@@ -50,6 +51,7 @@ def test_a_reader_that_is_gone_is_no_error(name, places):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*groups(), *ARGUMENTS])
 def test_help_on_a_full_output(name):
     """What is written is buffered, and fails when all is done."""

@@ -112,6 +112,7 @@ def test_too_few_photographs(photographs, message, flawspot, tmp_path, save):
     assert not list((tmp_path / "out").glob("*"))
 
 
+@pytest.mark.slow
 def test_a_detector_of_int8(product_folder, flawspot, tmp_path):
     part = tmp_path / "part.onnx"
     asked = ("--method", "padim", "--input-size", "64", "--random-weights", "--precision", "int8")

@@ -12,6 +12,7 @@ from flawspot.methods.base import Method
 from flawspot.methods.registry import create_method, methods
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", methods())
 @pytest.mark.parametrize("backbone", families())
 def test_every_method_on_every_backbone(backbone, name):

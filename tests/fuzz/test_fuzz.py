@@ -36,6 +36,7 @@ def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
         yield running
 
 
+@pytest.mark.slow
 def test_a_short_campaign_finds_nothing(tiny: Path, tmp_path: Path) -> None:
     result = Campaign([tiny], tmp_path).run(SEED, seconds=600, most=SHORT)
     assert not result.failures

@@ -35,7 +35,7 @@ VARIANTS = [
 """Methods with settings that change what they store or compute."""
 SEEDLESS = ["padim selection=components covariance=low_rank", "padim selection=variance channels=120"]
 """Those that choose nothing at random."""
-METHODS = [*methods(), *VARIANTS]
+METHODS = [*methods(), *(pytest.param(each, marks=pytest.mark.slow) for each in VARIANTS)]
 pytestmark = [pytest.mark.parametrize("name", METHODS), pytest.mark.usefixtures("one_thread")]
 
 

@@ -64,6 +64,7 @@ def test_the_parts_are_those_of_the_fitted_method(name, settings, fit_method):
     assert costs.parts[0].bytes == sum(t.nbytes for t in tensors if t.is_floating_point())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", methods())
 @pytest.mark.usefixtures("one_thread")
 def test_all_tiles_of_a_photograph_are_computed(name, wide):

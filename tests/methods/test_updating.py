@@ -134,6 +134,7 @@ def learning(name, artifact, days):
     return model
 
 
+@pytest.mark.slow
 def test_two_updates_are_one_with_both(name, trained, photographs):
     artifact = trained(name)
     two = learning(name, artifact, [photographs.second, photographs.third])
@@ -144,6 +145,7 @@ def test_two_updates_are_one_with_both(name, trained, photographs):
     np.testing.assert_allclose(scores(two, paths), want, rtol=0, atol=near)
 
 
+@pytest.mark.slow
 def test_an_update_goes_on_from_the_files_of_another(name, trained, photographs, tmp_path):
     """Without the photographs of before: the artifact and the state beside it are all that is needed."""
     first, second, third = (tmp_path / f"part {number}.onnx" for number in (1, 2, 3))

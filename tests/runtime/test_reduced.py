@@ -51,6 +51,7 @@ def test_within_two_grey_levels(tmp_path, factor, quality, subsampling):
     assert difference(path, SIZE) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize("noise", [0, 25])
 def test_real_photographs_within_two_grey_levels(real_data, tmp_path, noise):

@@ -47,6 +47,7 @@ def photograph(seed=0):
     return np.random.default_rng(seed).integers(0, 256, (80, 64, 3), np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(methods()))
 def test_every_method(method, product_folder, one_thread):
     rounded, exact = (train(product_folder, method, precision=kind) for kind in ("int8", "float32"))
@@ -70,6 +71,7 @@ def test_every_method(method, product_folder, one_thread):
     assert {part.name: part.bytes for part in planned.parts if part.name in networks} == networks
 
 
+@pytest.mark.slow
 def test_several_students(product_folder, one_thread):
     """Each is rounded behind the same teacher."""
     settings = {"epochs": 1, "students": 2}

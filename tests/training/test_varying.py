@@ -135,6 +135,7 @@ def test_what_is_tolerated_is_no_false_alarm(both, product_folder):
     assert alarms[1] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -49,6 +49,13 @@ PAIRS = [(name, case) for name in methods() for case in CASES if case in OF_ALL 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+def parametrized(pairs):
+    """Tiles and regions of other methods than PaDiM are slow: each is trained."""
+    slow = [pytest.param(*pair, marks=pytest.mark.slow) for pair in pairs if pair[0] != "padim" and pair[1] != "wide"]
+    quick = [pair for pair in pairs if pair[0] == "padim" or pair[1] == "wide"]
+    return pytest.mark.parametrize(("method", "case"), [*quick, *slow])
+
+
 @dataclass
 class Trained:
     """What training made, and what it was made of."""
@@ -79,7 +86,7 @@ def trained(product_folder):
     return make
 
 
-@pytest.mark.parametrize(("method", "case"), PAIRS)
+@parametrized(PAIRS)
 def test_every_method_with_every_view(method, case, trained, product_folder, tmp_path):
     artifact = trained(method, case).artifact
     view = artifact.manifest.view
@@ -106,13 +113,14 @@ def test_every_method_with_every_view(method, case, trained, product_folder, tmp
     assert Manifest.from_json(artifact.manifest.to_json()) == artifact.manifest
 
 
-@pytest.mark.parametrize(("method", "case"), [pair for pair in PAIRS if pair[0] in ("padim", "patchcore")])
+@parametrized([pair for pair in PAIRS if pair[0] in ("padim", "patchcore")])
 def test_a_defect_raises_the_score(method, case, trained, product_folder):
     detector = flawspot.load(trained(method, case).artifact, threads=1)
     good, defective = (detector.predict(product_folder / "test" / kind / "000.png") for kind in ("good", "spot"))
     assert defective.score > 1.3 * good.score
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["padim", "patchcore"])
 def test_few_tiles_at_a_time_give_the_same(method, trained, product_folder):
     """Of a method that has something for each tile, and of one that has not."""
@@ -123,7 +131,7 @@ def test_few_tiles_at_a_time_give_the_same(method, trained, product_folder):
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * wanted.max())
 
 
-@pytest.mark.parametrize(("method", "case"), [pair for pair in PAIRS if pair[1].startswith("region")])
+@parametrized([pair for pair in PAIRS if pair[1].startswith("region")])
 def test_what_lies_outside_of_the_region_changes_nothing(method, case, trained, product_folder):
     """Neither what is learned nor what is said, to the bit: a serial number, a belt, another background."""
     detector = flawspot.load(trained(method, case).artifact, threads=1)
@@ -140,7 +148,7 @@ def test_what_lies_outside_of_the_region_changes_nothing(method, case, trained, 
         np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize(("method", "case"), PAIRS)
+@parametrized(PAIRS)
 def test_folds_are_scored_as_the_graph_does(method, case, trained):
     """By the head on stored features, tile by tile and within the region, as by what is shipped."""
     made = trained(method, case)
@@ -157,6 +165,7 @@ def test_folds_are_scored_as_the_graph_does(method, case, trained):
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_defect_on_a_seam_scores_as_in_the_middle(tmp_path):
     """Within 10 %: the mean over some photographs, of the same spot on the same texture."""
     generator = np.random.default_rng(0)

@@ -201,6 +201,7 @@ def test_bad_parts_among_the_new_ones_are_named(part, tmp_path):
     assert "103.png" in update(part, new).report.suspects
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{"tiles": (1, 2)}, {"roi": "4,4 40,40"}, {"fit": "pad"}], ids=str)
 def test_tiles_and_regions(trained, tmp_path, more):
     part = trained("padim" if "tiles" in more else "patchcore", **more)

@@ -73,7 +73,7 @@ def drift(
     _tell(test, appearance, share, counts, alarm, as_json)
     if counts["not inspected"]:
         raise typer.Exit(UNREADABLE_IMAGES)
-    if fail_on_drift and (alarm is not None or appearance.changes or share.alarm):
+    if fail_on_drift and (alarm is not None or appearance.changes or share.alarm or not counts["good"]):
         raise typer.Exit(ANOMALIES_FOUND)
 
 
@@ -122,11 +122,13 @@ def _tell(
         passed += f"; {counts['known']} left out, which the detector was made from"
     rows = [("photographs", f"{counts['good']} good; {passed}")]
     verdict = "no change is seen"
+    if not counts["good"]:
+        verdict = "nothing was compared: no photograph was judged good"
     if alarm is not None:
         verdict = f"changed: it shows at photograph {alarm[0]}, {visible(str(alarm[1]))}"
     rows.append(("scores", f"{verdict} (evidence {test.evidence:.1f}, 3 is an alarm)"))
     rows += [("looks", f"{change} (evidence {change.evidence:.1f})") for change in changes]
-    if not changes:
+    if not changes and counts["good"]:
         rows.append(("looks", "light, contrast, sharpness and place are as in the first photographs"))
     if share.alarm:
         rows.append(

@@ -11,6 +11,22 @@ PAGES = (".html", ".htm")
 TABLES = (".csv", ".json")
 
 
+def refuse_input(path: Path | None, *inputs: Path | None) -> None:
+    """Refuse an output file that is one of the inputs, or has a photograph's suffix and would replace one.
+
+    Raises:
+        ConfigurationError: it is.
+    """
+    from flawspot.runtime.listing import IMAGE_SUFFIXES
+
+    if path is None:
+        return
+    if any(given is not None and given.is_file() and path.exists() and path.samefile(given) for given in inputs):
+        raise ConfigurationError(f"{path} is an input of this command: name another file to write")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise ConfigurationError(f"cannot write {path}: its suffix is that of a photograph. Choose another name.")
+
+
 def check_output(path: Path | None, suffixes: tuple[str, ...], *inputs: Path | None) -> None:
     """Refuse an output file that cannot be written or that is an input.
 
@@ -27,6 +43,5 @@ def check_output(path: Path | None, suffixes: tuple[str, ...], *inputs: Path | N
         return
     if path.suffix.lower() not in suffixes:
         raise ConfigurationError(f"cannot write {path}: give it the suffix {' or '.join(suffixes)}")
-    if any(given is not None and given.exists() and path.exists() and path.samefile(given) for given in inputs):
-        raise ConfigurationError(f"{path} is an input of this command: name another file to write")
+    refuse_input(path, *inputs)
     check_writable(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,6 +12,7 @@ from flawspot.cli import predict_options as options
 from flawspot.cli.console import err, note, styled
 from flawspot.cli.detectors import DEVICE, FAST_JPEG, MAX_PIXELS, THREADS, TRUSTED_KEYS, load_tested
 from flawspot.cli.interruption import exit_code_of
+from flawspot.cli.outputs import refuse_input
 from flawspot.cli.streams import OutputError
 from flawspot.errors import FlawspotError, ImageError, InspectionError
 from flawspot.progress.display import DISPLAY
@@ -52,6 +54,7 @@ def predict(
 
     suffixes = {"suffix": f".{picture_format.value}", "maps_suffix": f".{maps_format.value}"}
     wanted = Wanted(output, maps=maps, table=table, only_anomalous=only_anomalous, as_json=as_json, **suffixes)
+    refuse_input(table, file, from_list, *map(Path, images or []))
     wanted.check()
     detector = load_tested(
         file, threads=threads, fast_jpeg=fast_jpeg, trusted_keys=trusted_keys, device=device, max_pixels=max_pixels

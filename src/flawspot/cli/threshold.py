@@ -11,6 +11,7 @@ from flawspot.cli import UNREADABLE_IMAGES
 from flawspot.cli.calibration import threshold_rows
 from flawspot.cli.console import note, out, print_json, print_pairs
 from flawspot.cli.detectors import THREADS, TRUSTED_KEYS, load_tested
+from flawspot.cli.outputs import refuse_input
 from flawspot.progress.display import DISPLAY
 from flawspot.texts import visible
 
@@ -99,6 +100,7 @@ def threshold(
     if output is not None and not given:
         raise ConfigurationError("--output needs a new threshold: add --false-alarm-rate, --value or --from DATA")
     if output is not None:
+        refuse_input(output)
         check_writable(output)
     points: list[Point] | None = None
     unseen = 0
@@ -191,7 +193,7 @@ def _replace(file: Path, before: Artifact, after: Artifact) -> None:
 
 def _written(file: Path, output: Path | None) -> tuple[str, str]:
     """The line that says which file has the new threshold."""
-    if output is None:
+    if output is None or (output.exists() and output.samefile(file)):
         return "artifact", f"{visible(str(file))}, rewritten in its place"
     return "artifact", f"{visible(str(output))}; {visible(str(file))} is unchanged"
 

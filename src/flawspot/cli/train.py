@@ -11,6 +11,7 @@ import typer
 from flawspot.cli.calibration import scored, threshold_rows
 from flawspot.cli.console import note, print_json, print_pairs
 from flawspot.cli.data import GOOD, LIST, open_given, print_data
+from flawspot.cli.outputs import refuse_input
 from flawspot.cli.settings import Settings, parse_settings
 from flawspot.errors import ConfigurationError
 from flawspot.methods import DEFAULT_METHOD
@@ -218,6 +219,7 @@ def train(
         if not state:
             raise ConfigurationError("--state-megabytes goes with --state: add it, or leave both out")
         options["state"] = state_megabytes
+    refuse_input(output)
     settings = parse_settings(setting) | ({} if recipe is None else {"recipe": recipe})
     folder = open_given(data, from_list, good)
     run, cache_type = _load_torch()

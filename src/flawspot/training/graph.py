@@ -216,7 +216,8 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
         outputs: names of its first results.
         hidden: names of the other results. They keep these names but are not outputs of the model. With them, nothing
             is precomputed from the head's constants alone, so that the constants can be changed.
-        plain: always use torch's exporter, even if `flawspot.training.recording` can write the same graph faster.
+        plain: always use torch's exporter. Without it `flawspot.training.recording` writes the graph, which is faster,
+            if all of its modules are flawspot's or torch's.
 
     Returns:
         The bytes of an ONNX model without any trace of the machine it was made on.
@@ -227,11 +228,10 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     generator = torch.Generator().manual_seed(0)
     example = torch.randint(0, 256, EXAMPLE_SHAPE, dtype=torch.uint8, generator=generator)
     names = [*outputs, *hidden]
-    model = (
-        None
-        if plain
-        else record(graph.eval(), names, "head." if hidden else None, {"image": Input(example, ["N", "H", "W", 3])})
-    )
+    model = None
+    if not plain and _is_known(graph):
+        inputs = {"image": Input(example, ["N", "H", "W", 3])}
+        model = record(graph.eval(), names, "head." if hidden else None, inputs)
     if model is None:
         model = _exported(graph, names, example, optimize=not hidden)
     view = next((module.view for module in graph.modules() if isinstance(module, Preprocess)), None)
@@ -241,6 +241,12 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     del model.graph.output[len(outputs) :]
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _is_known(graph: nn.Module) -> bool:
+    """Whether all its modules are flawspot's or torch's. What others compute, in place or by numbers of the example,
+    may not be seen in one run, so it is left to torch's exporter."""
+    return all(type(module).__module__.startswith(("flawspot.", "torch.nn.")) for module in graph.modules())
 
 
 def _exported(graph: nn.Module, names: list[str], example: Tensor, *, optimize: bool) -> onnx.ModelProto:

@@ -75,12 +75,14 @@ def _div(to: Recording, result: Tensor, x: Tensor | float, y: Tensor | float) ->
 
 def _floor_divide(to: Recording, result: Tensor, x: Tensor, y: int) -> str:
     """ONNX divides towards zero, so the remainder is taken away first."""
+    if x.is_floating_point():
+        raise UnknownOperatorError("a quotient of real numbers")
     rest = to.node("Mod", *_operands(to, x, y), fmod=0)
     return to.node("Div", to.node("Sub", to.of(x), rest), to.of(y, x.dtype))
 
 
 def _remainder(to: Recording, result: Tensor, x: Tensor, y: int) -> str:
-    if x.is_floating_point():
+    if not isinstance(x, Tensor) or x.is_floating_point():
         raise UnknownOperatorError("a remainder of real numbers")
     return to.node("Mod", *_operands(to, x, y), fmod=0)
 
@@ -102,8 +104,8 @@ def _clamp(
     min: float | None = None,
     max: float | None = None,
 ) -> str:
-    if isinstance(min, Tensor) or isinstance(max, Tensor):
-        raise UnknownOperatorError("limits that are tensors")
+    if isinstance(min, Tensor) or isinstance(max, Tensor) or not x.is_floating_point():
+        raise UnknownOperatorError("limits that are tensors, or of whole numbers")
     limits = ["" if limit is None else to.of(limit, x.dtype) for limit in (min, max)]
     return to.node("Clip", to.of(x), *limits[: 1 if max is None else 2])
 
@@ -178,6 +180,8 @@ def _extreme(kind: str) -> Callable[..., str]:
 
 def _place_of(kind: str) -> Callable[..., str]:
     def write(to: Recording, result: Tensor, x: Tensor, dim: int, keepdim: bool = False) -> str:
+        if not isinstance(dim, int):
+            raise UnknownOperatorError("the place in all axes")
         return to.node(kind, to.of(x), axis=dim, keepdims=int(keepdim), select_last_index=0)
 
     return write
@@ -200,6 +204,8 @@ def _all(to: Recording, result: Tensor, x: Tensor, dim: int, keepdim: bool = Fal
 def _topk(
     to: Recording, result: tuple[Tensor, Tensor], x: Tensor, k: int, dim: int = -1, largest: bool = True
 ) -> tuple[str, ...]:
+    if not isinstance(k, int):
+        raise UnknownOperatorError("a number that depends on the photographs")
     return to.nodes_of("TopK", 2, to.of(x), to.integers(k), axis=dim, largest=int(largest), sorted=1)
 
 
@@ -231,6 +237,7 @@ ARITHMETIC: dict[str, Callable[..., str | tuple[str, ...] | None]] = {
     "le": _binary("LessOrEqual"),
     "lt": _binary("Less"),
     "eq": _binary("Equal"),
+    "__eq__": _binary("Equal"),
     "__invert__": _not,
     "__or__": _or,
     "where": _where,

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from torch import Tensor
 
 OPSET, IR = 20, 10
@@ -142,7 +142,7 @@ def _proto(node: Node, final: dict[str, str]) -> onnx.NodeProto:
 def _info(name: str, result: Tensor, inputs: Mapping[str, Input]) -> onnx.ValueInfoProto:
     examples = len(next(iter(inputs.values())).example)
     first = "N" if result.shape[0] == examples else None
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [first, *result.shape[1:]])
+    return helper.make_tensor_value_info(name, type_of(result), [first, *result.shape[1:]])
 
 
 def type_of(tensor: Tensor) -> int:

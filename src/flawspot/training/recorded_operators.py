@@ -62,7 +62,7 @@ def _without_zeros(weights: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 def _pad(
     to: Recording, result: Tensor, x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> str:
-    if mode != "constant" or x.dtype != torch.float32:
+    if mode != "constant" or x.dtype != torch.float32 or min(pad) < 0:
         raise UnknownOperatorError("a padding other than with a number")
     before = [0] * x.ndim
     after = [0] * x.ndim

@@ -103,7 +103,9 @@ def _arange(to: Recording, result: Tensor, count: Count) -> str:
     return to.node("Range", to.scalar(0), to.node("Squeeze", count.name), to.scalar(1))
 
 
-def _narrow(to: Recording, result: Tensor, x: Tensor, dim: int, start: int, length: int) -> str:
+def _narrow(to: Recording, result: Tensor, x: Tensor, dim: int, start: int | Tensor, length: int | Tensor) -> str:
+    if isinstance(start, Tensor) or isinstance(length, Tensor):
+        raise UnknownOperatorError("a part whose place depends on the photographs")
     return _sliced(to, to.of(x), [(dim % x.ndim, start, start + length)])
 
 
@@ -117,8 +119,8 @@ def _sliced(to: Recording, x: str, parts: Sequence[tuple[int, int, int]]) -> str
 
 def _getitem(to: Recording, result: Tensor, x: Tensor, index: Any) -> str:
     items = list(index) if isinstance(index, tuple) else [index]
-    if any(isinstance(item, bool) for item in items):
-        raise UnknownOperatorError("an index of truth values")
+    if any(isinstance(item, bool | list) for item in items):
+        raise UnknownOperatorError("an index of truth values, or a list")
     taken = sum(item is not None and item is not Ellipsis for item in items)
     if Ellipsis in [item for item in items if not isinstance(item, Tensor)]:
         place = next(number for number, item in enumerate(items) if item is Ellipsis)
@@ -136,8 +138,8 @@ def _part(to: Recording, x: Tensor, items: Sequence[int | slice | None]) -> str:
             new.append(axis - len(numbers) + len(new))
             continue
         if isinstance(item, slice):
-            if item.step not in (None, 1):
-                raise UnknownOperatorError("every other number")
+            if item.step not in (None, 1) or isinstance(item.start, Tensor) or isinstance(item.stop, Tensor):
+                raise UnknownOperatorError("every other number, or a bound that depends on the photographs")
             if (item.start, item.stop) != (None, None) and item != slice(0, None):
                 slices.append((axis, item.start or 0, _END if item.stop is None else item.stop))
         else:

@@ -179,7 +179,8 @@ class Recording(TorchFunctionMode):
         if name is None:
             key = (array.dtype.str, array.shape, array.tobytes())
             name = self._shared.setdefault(key, f"constant_{len(self._shared)}")
-        self.constants[name] = array
+        # A copy, because the tensor may be changed in place later.
+        self.constants.setdefault(name, array.copy())
         return name
 
     def name_of(self, tensor: Tensor) -> str:

@@ -94,6 +94,7 @@ def test_every_figure_is_there_as_svg_and_png(written: Path, page: Page) -> None
     assert not list(written.rglob("*.part*"))
 
 
+@pytest.mark.slow
 def test_the_same_records_in_any_order_give_the_same_bytes(tmp_path: Path) -> None:
     records = paper_grid(1, ("bottle",)) + axes(("mobilenet_v2",), ("paste",))[:21]
     shuffled = records[:]

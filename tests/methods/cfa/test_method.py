@@ -75,6 +75,7 @@ def test_the_loss_has_the_gradient_of_the_plain_one():
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.slow
 def test_training_is_the_plain_loop(fitted, fit_method, make_photographs, one_thread):
     """Pooled, interpolated, described anew in every step, and all distances differentiated: the same losses."""
     method = fit_method("cfa", epochs=3).method

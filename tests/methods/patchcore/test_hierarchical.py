@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -15,6 +13,8 @@ from flawspot.methods.patchcore.nested_bank import by_fineness
 from flawspot.methods.patchcore.product_quantizer import subspaces, train_quantizer
 from flawspot.methods.shapes import Size
 from flawspot.runtime.session import open_session
+from flawspot.training.recorded_graph import Input
+from flawspot.training.recording import record
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -100,18 +100,13 @@ def test_the_graph_equals_brute_force_whatever_is_unproved(quantized: bool) -> N
         def forward(self, fine: torch.Tensor, middle: torch.Tensor, coarse: torch.Tensor) -> tuple[torch.Tensor, ...]:
             return self.search({(16, 16): fine, (4, 4): middle, (2, 2): coarse})
 
-    free = {0: torch.export.Dim("N", min=1)}
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            Graph().eval(),
-            tuple(feature_maps(1, 2, channels, grids)),
-            dynamo=True,
-            dynamic_shapes=(free,) * 3,
-            verbose=False,
-        )
-    assert program is not None
-    session = open_session(program.model_proto.SerializeToString(), threads=1)
+    inputs = {
+        f"map_{number}": Input(each, ["N", *each.shape[1:]])
+        for number, each in enumerate(feature_maps(1, 2, channels, grids))
+    }
+    model = record(Graph().eval(), ["distance", "slot"], None, inputs)
+    assert model is not None
+    session = open_session(model.SerializeToString(), threads=1)
     stored = bank if quantizer is None else quantizer.decode(quantizer.encode(bank))
     few = feature_maps(0, 1, channels, grids)  # in the bank: all proved but for quantization
     some = feature_maps(2, 3, channels, grids)

@@ -12,6 +12,10 @@ from flawspot.backbones.registry import create, families
 from flawspot.methods.stfpm.folding import constants, norms_behind, states
 from flawspot.runtime.stores import names_of_stores, stores
 
+BACKBONES = [
+    pytest.param(name, marks=[] if name == "mobilenet_v2" else [pytest.mark.slow]) for name in sorted(families())
+]
+
 
 def student_of(backbone):
     """With batch norms that do something, and no biases that are all the same."""
@@ -42,7 +46,7 @@ def exported(student):
     return program.model_proto.SerializeToString()
 
 
-@pytest.mark.parametrize("backbone", sorted(families()))
+@pytest.mark.parametrize("backbone", BACKBONES)
 def test_what_the_exporter_folds_is_folded_alike(backbone):
     student = student_of(backbone)
     model = exported(student)
