@@ -2,9 +2,9 @@
 
     python benchmarks/writing.py [--runs 3]
 
-The backbone of a feature pass (MobileNetV2 [6, 7, 10, 14] at 224 x 224), the detectors of PaSTe and STFPM with untrained
-students, and those of PaDiM, PatchCore and CFA fitted to 24 random photographs. The first run of each way has its own
-column, because it imports what that way needs.
+The backbone of a feature pass (MobileNetV2 [6, 7, 10, 14] at 224 x 224), the detectors of PaSTe and STFPM with
+untrained students, and those of PaDiM, PatchCore and CFA fitted to 24 random photographs. The first run of each way has
+its own column, because it imports what that way needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import nn
 from flawspot.backbones.layer_groups import resolve
 from flawspot.backbones.registry import create_pretrained
 from flawspot.methods.features import FeatureSet
-from flawspot.methods.registry import create_method
+from flawspot.methods.registry import create_method, methods
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.training.graph import DetectorGraph, FeatureGraph, Preprocess, to_onnx
 
@@ -29,8 +29,7 @@ OTHERS = {"PaDiM": "padim", "PatchCore": "patchcore", "CFA": "cfa"}
 
 def fitted(name: str) -> DetectorGraph:
     """The detector of a method without students, fitted as shortly as it can be."""
-    method = create_method(name)
-    method = create_method(name, dict(method.shortest_fit))
+    method = create_method(name, dict(methods()[name].shortest_fit))
     taps = resolve(BACKBONE, method.default_layers)
     network, weights = create_pretrained(BACKBONE, method.required(taps, BACKBONE), None)
     generator = torch.Generator().manual_seed(0)
