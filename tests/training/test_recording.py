@@ -72,7 +72,7 @@ def recorded(monkeypatch):
     def write(graph: nn.Module, outputs: list[str], hidden: list[str] | tuple[str, ...] = ()) -> bytes:
         with monkeypatch.context() as patch:
             patch.setattr(graph_module, "_exported", refuse)
-            patch.setattr(graph_module, "_is_known", lambda graph: True)
+            patch.setattr(graph_module, "is_known", lambda graph: True)
             return to_onnx(graph, outputs, hidden)
 
     return write

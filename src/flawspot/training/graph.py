@@ -23,7 +23,7 @@ from flawspot.backbones.block_list import BlockList
 from flawspot.extras import require
 from flawspot.runtime.view import View, as_view
 from flawspot.training import resizing
-from flawspot.training.recorded_graph import Input
+from flawspot.training.recorded_graph import Input, is_known
 from flawspot.training.recording import record, recording, stand_in
 from flawspot.training.tiles import Blend, cut
 
@@ -229,7 +229,7 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     example = torch.randint(0, 256, EXAMPLE_SHAPE, dtype=torch.uint8, generator=generator)
     names = [*outputs, *hidden]
     model = None
-    if not plain and _is_known(graph):
+    if not plain and is_known(graph):
         inputs = {"image": Input(example, ["N", "H", "W", 3])}
         model = record(graph.eval(), names, "head." if hidden else None, inputs)
     if model is None:
@@ -241,12 +241,6 @@ def to_onnx(graph: nn.Module, outputs: Sequence[str], hidden: Sequence[str] = ()
     del model.graph.output[len(outputs) :]
     data: bytes = model.SerializeToString(deterministic=True)
     return data
-
-
-def _is_known(graph: nn.Module) -> bool:
-    """Whether all its modules are flawspot's or torch's. What others compute, in place or by numbers of the example,
-    may not be seen in one run, so it is left to torch's exporter."""
-    return all(type(module).__module__.startswith(("flawspot.", "torch.nn.")) for module in graph.modules())
 
 
 def _exported(graph: nn.Module, names: list[str], example: Tensor, *, optimize: bool) -> onnx.ModelProto:

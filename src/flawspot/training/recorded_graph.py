@@ -11,7 +11,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from torch import Tensor
+from torch import Tensor, nn
 
 OPSET, IR = 20, 10
 """Versions of the operator set and of the file format, as in torch's exporter."""
@@ -19,6 +19,12 @@ OPSET, IR = 20, 10
 
 class UnknownOperatorError(Exception):
     """A call that cannot be written here. The exporter is used instead, so users never see this error."""
+
+
+def is_known(graph: nn.Module) -> bool:
+    """Whether all its modules are flawspot's or torch's. What others compute, in place or by numbers of the example,
+    may not be seen in one run, so it is left to torch's exporter."""
+    return all(type(module).__module__.startswith(("flawspot.", "torch.nn.")) for module in graph.modules())
 
 
 @dataclass(frozen=True)
