@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from flawspot.training.recording import Recording
 
 
-def _unary(kind: str) -> Callable[..., str]:
-    def write(to: Recording, result: Tensor, x: Tensor) -> str:
+def unary(kind: str) -> Callable[..., str]:
+    """The writer of an operator with one input and no settings."""
+
+    def write(to: Recording, result: Tensor, x: Tensor, inplace: bool = False) -> str:
         return to.node(kind, to.of(x))
 
     return write
@@ -224,11 +226,11 @@ ARITHMETIC: dict[str, Callable[..., str | tuple[str, ...] | None]] = {
     "addmm": _addmm,
     "linear": _linear,
     "square": _square,
-    "sqrt": _unary("Sqrt"),
-    "exp": _unary("Exp"),
-    "log": _unary("Log"),
-    "neg": _unary("Neg"),
-    "abs": _unary("Abs"),
+    "sqrt": unary("Sqrt"),
+    "exp": unary("Exp"),
+    "log": unary("Log"),
+    "neg": unary("Neg"),
+    "abs": unary("Abs"),
     "clamp": _clamp,
     "minimum": _binary("Min"),
     "maximum": _binary("Max"),

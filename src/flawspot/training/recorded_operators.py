@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flawspot.training.recorded_arithmetic import ARITHMETIC, axes
+from flawspot.training.recorded_arithmetic import ARITHMETIC, axes, unary
 from flawspot.training.recorded_graph import UnknownOperatorError
 from flawspot.training.recorded_shapes import SHAPES
 
@@ -110,13 +110,6 @@ def _relu6(to: Recording, result: Tensor, x: Tensor, inplace: bool = False) -> s
     return _clip(to, x, 0.0, 6.0)
 
 
-def _unary(kind: str) -> Callable[..., str]:
-    def write(to: Recording, result: Tensor, x: Tensor, inplace: bool = False) -> str:
-        return to.node(kind, to.of(x))
-
-    return write
-
-
 def _hard_sigmoid(to: Recording, result: Tensor, x: Tensor, inplace: bool = False) -> str:
     return to.node("HardSigmoid", to.of(x), alpha=1 / 6, beta=0.5)
 
@@ -136,9 +129,23 @@ def _normalize(
         raise UnknownOperatorError("a norm other than the Euclidean one")
     norm = to.node("ReduceL2", to.of(x), axes(to, dim), keepdims=1, noop_with_empty_axes=0)
     clipped = to.node("Clip", norm, to.of(eps))
-    lengths = [to.constant(np.asarray([length], np.int64)) for length in result.shape[1:]]
+    lengths = [to.integers(length) for length in result.shape[1:]]
     shape = to.node("Concat", to.photographs(x), *lengths, axis=0)
     return to.node("Div", to.of(x), to.node("Expand", clipped, shape))
+
+
+def _pool(to: Recording, kind: str, x: Tensor, sizes: Sequence[int], **settings: Any) -> str:
+    """Over squares; `sizes` are kernel, stride and padding."""
+    if not all(isinstance(each, int) for each in sizes):
+        raise UnknownOperatorError("a pooling that is not square")
+    kernel, stride, padding = sizes
+    how: dict[str, Any] = {
+        "kernel_shape": [kernel] * 2,
+        "strides": [stride] * 2,
+        "pads": [padding] * 4,
+        "auto_pad": "NOTSET",
+    }
+    return to.node(kind, to.of(x), **how, **settings)
 
 
 def _max_pool2d(
@@ -152,34 +159,14 @@ def _max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> str:
-    if return_indices or not all(isinstance(each, int) for each in (kernel_size, stride, padding, dilation)):
+    if return_indices or not isinstance(dilation, int):
         raise UnknownOperatorError("a pooling that is not square")
-    return to.node(
-        "MaxPool",
-        to.of(x),
-        kernel_shape=[kernel_size] * 2,
-        strides=[stride] * 2,
-        pads=[padding] * 4,
-        dilations=[dilation] * 2,
-        ceil_mode=int(ceil_mode),
-        auto_pad="NOTSET",
-        storage_order=0,
-    )
+    settings = {"dilations": [dilation] * 2, "ceil_mode": int(ceil_mode), "storage_order": 0}
+    return _pool(to, "MaxPool", x, (kernel_size, stride, padding), **settings)
 
 
 def _avg_pool2d(to: Recording, result: Tensor, x: Tensor, kernel_size: int, stride: int, padding: int = 0) -> str:
-    if not all(isinstance(each, int) for each in (kernel_size, stride, padding)):
-        raise UnknownOperatorError("a pooling that is not square")
-    return to.node(
-        "AveragePool",
-        to.of(x),
-        kernel_shape=[kernel_size] * 2,
-        strides=[stride] * 2,
-        pads=[padding] * 4,
-        ceil_mode=0,
-        auto_pad="NOTSET",
-        count_include_pad=1,
-    )
+    return _pool(to, "AveragePool", x, (kernel_size, stride, padding), ceil_mode=0, count_include_pad=1)
 
 
 WRITERS: dict[str, Callable[..., str | tuple[str, ...] | None]] = {
@@ -188,9 +175,9 @@ WRITERS: dict[str, Callable[..., str | tuple[str, ...] | None]] = {
     "batch_norm": _batch_norm,
     "hardtanh": _hardtanh,
     "relu6": _relu6,
-    "relu": _unary("Relu"),
-    "hardswish": _unary("HardSwish"),
-    "sigmoid": _unary("Sigmoid"),
+    "relu": unary("Relu"),
+    "hardswish": unary("HardSwish"),
+    "sigmoid": unary("Sigmoid"),
     "hardsigmoid": _hard_sigmoid,
     "dropout2d": _dropout,
     "normalize": _normalize,

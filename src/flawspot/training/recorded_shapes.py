@@ -100,7 +100,7 @@ def _ones_like(to: Recording, result: Tensor, x: Tensor) -> str:
 
 
 def _arange(to: Recording, result: Tensor, count: Count) -> str:
-    return to.node("Range", to.scalar(0), to.node("Squeeze", count.name), to.scalar(1))
+    return to.node("Range", to.of(0, torch.int64), to.node("Squeeze", count.name), to.of(1, torch.int64))
 
 
 def _narrow(to: Recording, result: Tensor, x: Tensor, dim: int, start: int | Tensor, length: int | Tensor) -> str:
@@ -147,7 +147,7 @@ def _part(to: Recording, x: Tensor, items: Sequence[int | slice | None]) -> str:
         axis += 1
     found = _sliced(to, to.of(x), slices)
     for place, number in reversed(numbers):
-        found = to.node("Gather", found, to.scalar(number), axis=place)
+        found = to.node("Gather", found, to.of(number, torch.int64), axis=place)
     return to.node("Unsqueeze", found, to.integers(*new)) if new else found
 
 

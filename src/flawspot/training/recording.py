@@ -93,7 +93,7 @@ class Recording(TorchFunctionMode):
         if name in _ASKED:
             return result
         if not any(id(each) in self._values for each in given) and not any(isinstance(each, Count) for each in values):
-            if not isinstance(result, Tensor) or not self._is_kept(given):
+            if not isinstance(result, Tensor) or not any(map(self.is_kept, given)):
                 return result
         elif name in ("shape", "__len__", "numel"):
             return self._sizes(given[0], result)
@@ -121,9 +121,6 @@ class Recording(TorchFunctionMode):
         sizes = Sizes(shape)
         sizes.first = Count(shape[0], self.node("Shape", name, start=0, end=1))
         return sizes
-
-    def _is_kept(self, given: Sequence[Tensor]) -> bool:
-        return any(self.is_kept(each) for each in given)
 
     def is_kept(self, tensor: Tensor) -> bool:
         """Whether it is a constant of which no other is made beforehand."""
@@ -159,10 +156,6 @@ class Recording(TorchFunctionMode):
         if any(isinstance(each, Count) for each in values):
             raise UnknownOperatorError("a computation with the number of photographs")
         return self.constant(np.asarray(values, np.int64))
-
-    def scalar(self, value: int) -> str:
-        """The name of a constant int64."""
-        return self.constant(np.asarray(value, np.int64))
 
     def lengths(self, sizes: Sequence[int], *, may_remain: bool = True) -> str:
         """The name of a shape. If lengths may be -1, which is what remains, a `Count` is so too where it can be."""
