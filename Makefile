@@ -35,12 +35,13 @@ station: .venv/installed
 # As many files of tests at once as there are TEST_WORKERS, each of one thread: threads of two processes would only get in
 # each other's way. A worker takes up to 2.5 GB.
 TEST_WORKERS ?= 2
+# A file's tests share what they have made, so that one worker runs them, in the order of the files: see tests/conftest.py.
 # Without the tests that are marked as slow, unless SLOW=1 asks for these too, as .ci/run does.
 SLOW ?=
 test: export OMP_NUM_THREADS := 1
 test: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(if $(SLOW),,-m "not slow")
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(if $(SLOW),,-m "not slow")
 
 # Trains and predicts in environments of the lowest versions that pyproject.toml declares. Some minutes.
 test-minimum:

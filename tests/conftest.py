@@ -14,6 +14,12 @@ REAL_DATA = "FLAWSPOT_TEST_DATA"
 REQUIRE = "FLAWSPOT_REQUIRE_TEST_DATA"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no worker is left alone with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with real photographs; the test is skipped where it is absent, but never in CI."""

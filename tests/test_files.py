@@ -36,6 +36,21 @@ def test_writes_and_replaces(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["a file.bin"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="other rights, and links need a privilege")
+def test_rights_and_links_stay_as_they_are(tmp_path):
+    path, link = tmp_path / "v1", tmp_path / "current"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    link.symlink_to("v1")
+    write_bytes(link, b"new")
+    assert link.is_symlink()
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o640)
+    (tmp_path / "one").symlink_to("other")
+    (tmp_path / "other").symlink_to("one")
+    with pytest.raises(FlawspotError, match="cannot write"):
+        write_bytes(tmp_path / "one", b"")
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "file"

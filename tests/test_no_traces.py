@@ -120,6 +120,7 @@ def works(command: list[str]) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_and_nothing_is_left(alone, product_folder, tmp_path):
     """A look, training, predicting, measuring, choosing, a benchmark with its workers, and its report."""
     part, grid = tmp_path / "part.onnx", tmp_path / "grid.yaml"
@@ -147,6 +148,7 @@ def short_folder():
         yield Path(folder)
 
 
+@pytest.mark.slow
 def test_ray_on_this_machine_talks_to_itself_alone(alone, tmp_path, short_folder):
     """Its own processes listen on loopback addresses, and its usage statistics do not look for a cloud."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'flawspot[ray]'")

@@ -16,6 +16,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "settings", "pixel_f1"),
     [
@@ -37,6 +38,7 @@ def test_bottle(method, settings, pixel_f1, real_data):
     assert metrics.image_recall >= 0.85
 
 
+@pytest.mark.slow
 def test_magnetic_tile(real_data):
     """Grey JPEGs of many sizes."""
     data = real_data / "magnetic_tile"

@@ -124,6 +124,8 @@ def test_what_cannot_be_read_is_not_called_good(fitted: DefectDetector, tmp_path
     [
         ("a.png", None, "one path"),
         ([], None, "no photographs"),
+        (None, None, "None is no set of photographs"),
+        (3, None, "3 is no set of photographs"),
         (np.zeros((4, 5)), None, r"shape \(4, 5\)"),
         (np.zeros((2, 8, 8, 3)), None, "float64"),
         ([np.zeros((8, 8, 3), np.uint8), 3], None, "int"),
@@ -135,6 +137,11 @@ def test_what_cannot_be_read_is_not_called_good(fitted: DefectDetector, tmp_path
 def test_what_is_wrong_is_said_in_a_line(given: object, labels: object, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         DefectDetector(**SMALL).fit(given, labels)
+
+
+def test_an_error_speaks_of_the_arrays_and_not_of_a_temporary_folder() -> None:
+    with pytest.raises(DataError, match=r"^1 readable good image in the given arrays: padim needs at least 2"):
+        DefectDetector(**SMALL).fit(np.zeros((1, 40, 40, 3), np.uint8))
 
 
 def test_a_photograph_that_is_not_there_and_a_parameter_out_of_range(tmp_path: Path, product_folder: Path) -> None:

@@ -28,7 +28,8 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
 
     On any error, Ctrl-C included, the temporary file is removed and `path` is not changed. A missing parent folder is
     created. Files left in that folder by killed processes are removed, once in each process. A `private` file can be
-    read only by its owner.
+    read only by its owner. Any other keeps the rights of the file that it replaces. If `path` is a symbolic link, the
+    file that it names is replaced, and the link stays.
 
     Raises:
         FlawspotError: the file cannot be written (full disk, no permission, a folder in the way); the message gives the
@@ -37,6 +38,7 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
     temporary: Path | None = None
     handle: int | None = None
     try:
+        path = _named(path)
         _refuse_special(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_unfinished(path.parent)
@@ -46,11 +48,8 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             _lock(handle)
         yield temporary
-        # mkstemp makes the file private to its owner, so it gets the rights of an ordinary new file.
-        umask = os.umask(0)
-        os.umask(umask)
         if not private:
-            temporary.chmod(0o666 & ~umask)
+            temporary.chmod(_rights(path))
         if sys.platform == "win32":  # an open file cannot be moved there
             os.close(handle)
             handle = None
@@ -64,6 +63,30 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
             os.close(handle)
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _named(path: Path) -> Path:
+    """The file that a symbolic link names; any other path as it is.
+
+    Raises:
+        FlawspotError: links name each other in a circle.
+    """
+    if not path.is_symlink():
+        return path
+    try:
+        return path.resolve()
+    except RuntimeError:  # Python 3.11 and 3.12
+        raise FlawspotError(f"cannot write {path}: its links lead in a circle. Give the name of a file.") from None
+
+
+def _rights(path: Path) -> int:
+    """Those of the file at `path`, or of an ordinary new file; a temporary file is private to its owner."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        umask = os.umask(0)
+        os.umask(umask)
+        return 0o666 & ~umask
 
 
 def remove_unfinished(folder: Path) -> None:

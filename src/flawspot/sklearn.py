@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from flawspot.errors import ConfigurationError
+from flawspot.errors import ConfigurationError, FlawspotError
 from flawspot.extras import missing_package
 from flawspot.methods import DEFAULT_METHOD
 from flawspot.runtime.calibration import DEFAULT_FALSE_ALARM_RATE
@@ -181,6 +181,8 @@ def _listed(photographs: Photographs) -> list[Any]:
     """
     if isinstance(photographs, str | os.PathLike):
         raise ConfigurationError(f"{photographs} is one path: give a list of the paths of photographs")
+    if not isinstance(photographs, Iterable):
+        raise ConfigurationError(f"{photographs!r} is no set of photographs: give a list of their paths or arrays")
     if isinstance(photographs, np.ndarray) and photographs.ndim not in (1, 4):
         raise ConfigurationError(
             f"an array of shape {photographs.shape} is not a set of photographs: give (N, H, W, 3), or a list of paths"
@@ -214,4 +216,10 @@ def _as_files(photographs: list[Any]) -> Iterator[list[Path]]:
                 kind = f"{pixels.dtype} of shape {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels)
                 raise ConfigurationError(f"a photograph is {kind}: give uint8 of shape (H, W, 3) or (H, W), or a path")
             Image.fromarray(pixels).save(path)
-        yield paths
+        try:
+            yield paths
+        except FlawspotError as error:  # the folder's name says nothing to a user who gave arrays
+            if folder not in str(error):
+                raise
+            told = str(error).replace(f"{folder}{os.sep}", "array ").replace(folder, "the given arrays")
+            raise type(error)(told) from error

@@ -10,6 +10,7 @@ from flawspot.runtime.session import open_session
 from flawspot.training.graph import FeatureGraph, Preprocess, to_onnx
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(families()))
 def test_every_layer_in_onnx_runtime(name: str, one_thread: None) -> None:
     network = create(name, range(INPUT, family(name).last + 1))

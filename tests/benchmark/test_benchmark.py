@@ -83,6 +83,7 @@ def test_what_is_done_is_not_done_again(grid, finished):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
+@pytest.mark.slow
 def test_killed_several_times_it_ends_with_the_same_figures(grid, finished, tmp_path):
     store = tmp_path / "runs.sqlite"
     chance = random.Random()

@@ -38,6 +38,7 @@ def work(fake_work):
     ray.cloudpickle.unregister_pickle_by_value(fake_work)
 
 
+@pytest.mark.slow
 def test_a_node_may_die_and_the_results_are_those_of_one_machine(cluster, task, board, work, tmp_path, told):
     tasks = [task("sleep 0.7", seed) for seed in range(10)] + [task("killed", 10), task("memory", 11)]
 
@@ -73,6 +74,7 @@ def test_a_node_may_die_and_the_results_are_those_of_one_machine(cluster, task, 
             assert record.metrics == records[record.cell.seed].metrics
 
 
+@pytest.mark.slow
 def test_an_interruption_gives_the_runs_back(cluster, task, board, work, tmp_path):
     with Interrupts() as interrupts:
         threading.Timer(3, lambda: interrupts._note(2, None)).start()
@@ -82,6 +84,7 @@ def test_an_interruption_gives_the_runs_back(cluster, task, board, work, tmp_pat
         assert store.records() == []
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_written_does_not_keep_the_cluster_up(task, board, work, monkeypatch):
     """Not even the runs can be given back then."""
 

@@ -62,6 +62,14 @@ def test_photographs_that_the_detector_was_made_from_are_left_out(flawspot, upda
     assert f"; {held_out} left out, which the detector was made from" in out
 
 
+def test_the_state_of_another_detector_is_not_used_and_told(flawspot, updatable, tiny, line):
+    state = tiny.with_suffix(".state")
+    shutil.copy(updatable.with_suffix(".state"), state)
+    code, _, err = flawspot("drift", tiny, line)
+    assert code == 0
+    assert f"{state} belongs to another detector, and is not used" in err
+
+
 def test_without_order_there_is_no_change(flawspot, tiny, line):
     code, out, _ = flawspot("drift", tiny, line, "--order", "name", "--fail-on-drift")
     assert code == 0

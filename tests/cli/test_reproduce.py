@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 
+
+@pytest.mark.slow
 def test_reproduce_costs(flawspot):
     code, out, _ = flawspot("reproduce", "costs", "--json")
     assert code == 0

@@ -24,6 +24,7 @@ def last_line(text):
     return text.splitlines(keepends=True)[-1] if text else ""
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 @pytest.mark.usefixtures("mobilenet")
 @pytest.mark.parametrize("name", NAMES)
@@ -80,6 +81,17 @@ def test_head(tiny, save, tmp_path):
     # Exit code 0 of --fail-on-anomaly means that all photographs were looked at.
     pipe = f"set -o pipefail; {command} --fail-on-anomaly | head -1"
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "not all photographs were inspected" in done.stderr
+
+
+def test_head_does_not_pass_off_a_part_of_a_table_as_all_of_it(tiny, save, tmp_path):
+    for index in range(50):
+        save(tmp_path / "in" / f"{index}.png", 1)
+    command = f"{sys.executable} -m flawspot predict '{tiny}' '{tmp_path / 'in'}' --json --csv '{tmp_path / 'all.csv'}'"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | head -1"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "not all photographs were inspected" in done.stderr
 

@@ -31,6 +31,7 @@ def test_a_notebook_is_stored_small_and_plain(path, tmp_path):
         assert (EXAMPLES / place).exists(), place
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 @pytest.mark.skipif(
     find("mobilenet_v2", family("mobilenet_v2").weights) is None, reason="flawspot weights pull mobilenet_v2"

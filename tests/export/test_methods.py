@@ -14,6 +14,7 @@ from flawspot.methods.padim.method import PaDiMHead
 QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "progress": False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "layers", "kind"),
     [

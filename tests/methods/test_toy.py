@@ -70,6 +70,7 @@ def run(tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["toy", "quiet"])
 def test_the_whole_contract_holds_for_it(run, name):
     files = ["methods/test_contract.py", "methods/test_planned_costs.py", "costs/test_configuration.py"]
@@ -112,6 +113,7 @@ def test_the_command_line_lists_it(run):
     assert "strength must be above 0 and at most 10, not nan" in error
 
 
+@pytest.mark.slow
 def test_its_costs_are_told_before_and_after(run, product_folder, tmp_path):
     planned = json.loads(run("flawspot", "costs", "--method", "toy", "--input-size", 64, "--json")[0])
     assert [part["name"] for part in planned["parts"]] == ["backbone", "mean", "smoothing"]
@@ -127,6 +129,7 @@ def test_its_costs_are_told_before_and_after(run, product_folder, tmp_path):
         assert after["parts"] == planned["parts"]
 
 
+@pytest.mark.slow
 def test_the_benchmark_plans_it_runs_it_and_reports_it(run, tmp_path):
     grid, store, report = tmp_path / "tiny.yaml", tmp_path / "runs.sqlite", tmp_path / "report"
     grid.write_text(GRID, encoding="utf-8")

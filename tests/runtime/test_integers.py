@@ -90,6 +90,7 @@ def test_detectors_in_float_are_not_concerned(tiny_model, monkeypatch):
     open_session(tiny_model)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64") or QEMU is None, reason="needs qemu-x86_64-static")
 @pytest.mark.parametrize(("processor", "exact"), [("Haswell", False), ("Nehalem", True)])
 def test_an_emulated_processor_without_vnni(processor, exact, int8_part, tmp_path):

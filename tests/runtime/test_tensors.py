@@ -76,8 +76,9 @@ ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (with_header({"x": ENTRY | {"shape": [1 << 39, 1 << 39]}}, b"0000"), "damaged at 'x'"),
         (with_header({"x": ENTRY | {"data_offsets": [0]}}, b"0000"), "damaged at 'x'"),
         (with_header({"x": ENTRY | {"data_offsets": [4, 8]}}, b"00000000"), "damaged at 'x'"),
-        (with_header({"x": ENTRY}, b"000"), "damaged at 'x'"),
+        (with_header({"x": ENTRY}, b"000"), "cut off at 'x'"),
         (with_header({"x": ENTRY, "y": ENTRY}, b"0000"), "damaged at 'y'"),
+        (with_header({"x": ENTRY, "y": ENTRY | {"data_offsets": [4, 8]}}, b"0000"), "cut off at 'y'"),
         (with_header({"x": ENTRY}, b"00000"), "belong to no tensor"),
     ],
 )

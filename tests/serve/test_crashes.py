@@ -29,6 +29,7 @@ def rows(path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.slow
 def test_killed_twenty_times_it_loses_nothing_and_judges_nothing_twice(tiny, tmp_path):
     folder, line, out = tmp_path / "station", tmp_path / "line", tmp_path / "out"
     line.mkdir()

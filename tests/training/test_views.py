@@ -86,6 +86,7 @@ def trained(product_folder):
     return make
 
 
+@pytest.mark.slow
 @parametrized(PAIRS)
 def test_every_method_with_every_view(method, case, trained, product_folder, tmp_path):
     artifact = trained(method, case).artifact

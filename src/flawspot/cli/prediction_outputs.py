@@ -41,6 +41,11 @@ class Wanted:
     only_anomalous: bool = False
     as_json: bool = False
 
+    @property
+    def writes(self) -> bool:
+        """Whether anything is written besides what is printed."""
+        return any(path is not None for path in (self.pictures, self.maps, self.table))
+
     def check(self) -> None:
         """Check before the work that the outputs can be written.
 

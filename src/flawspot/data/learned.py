@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 from flawspot.data.folders import fingerprint
 from flawspot.data.samples import ImageFolder, LeftOut, Taken, name_below
 from flawspot.data.sorting import BOTH, LEARN, TEST_GOOD
-from flawspot.errors import DataError
+from flawspot.errors import DataError, FlawspotWarning
 from flawspot.progress import Progress
 from flawspot.runtime.artifact import graph_sha256, read
 from flawspot.runtime.manifest import CalibrationInfo, TrainingInfo
@@ -80,14 +81,23 @@ def known_photographs(artifact: Path) -> set[str]:
 
     The manifest lists those that set the threshold: with folds all of them. The state beside the artifact, if there is
     one of this detector, lists all. Without it, nothing tells which photographs a detector with a split learned from.
+    A state of another detector is not used, with a warning.
 
     Raises:
         ArtifactError: the artifact or its state is damaged.
     """
     found = read(artifact)
     known, place = set(found.manifest.calibration.hashes), beside(artifact)
-    if place.exists() and (state := read_state(place)).graph_sha256 == graph_sha256(found.model):
-        known |= set(state.known)
+    if place.exists():
+        state = read_state(place)
+        if state.graph_sha256 == graph_sha256(found.model):
+            return known | set(state.known)
+        warnings.warn(
+            f"{place} belongs to another detector, and is not used: remove it, or put there the .state file that was "
+            f"written with {artifact}",
+            FlawspotWarning,
+            stacklevel=2,
+        )
     return known
 
 

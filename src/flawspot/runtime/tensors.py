@@ -97,8 +97,10 @@ def _tensor(name: str, entry: Any, body: memoryview, place: int) -> NDArray[Any]
         raise wrong
     if math.prod(max(length, 1) for length in shape) >= 1 << 48:  # numpy makes no such array, not even an empty one
         raise wrong
-    if offsets != [place, place + math.prod(shape) * dtype.itemsize] or offsets[1] > len(body):
+    if offsets != [place, place + math.prod(shape) * dtype.itemsize]:
         raise wrong
+    if offsets[1] > len(body):
+        raise ArtifactError(f"it is cut off at {name[:50]!a}: copy it again")
     found: NDArray[Any] = np.frombuffer(body[offsets[0] : offsets[1]], dtype).reshape(shape)
     return found
 

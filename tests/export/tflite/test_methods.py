@@ -19,6 +19,7 @@ QUICK = {"backbone": "mobilenet_v2", "input_size": 64, "random_weights": True, "
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("tflite_micro") is None, reason="tflite-micro is not here")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "layers"),
     [

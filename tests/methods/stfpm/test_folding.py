@@ -46,6 +46,7 @@ def exported(student):
     return program.model_proto.SerializeToString()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_what_the_exporter_folds_is_folded_alike(backbone):
     student = student_of(backbone)

@@ -222,6 +222,7 @@ async def crowd(port: int) -> list[int]:
     return met
 
 
+@pytest.mark.slow
 def test_honest_requests_are_answered_among_a_thousand_clients(process):
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -66,7 +66,7 @@ class Students:
             self._method.source_ = method.source_layer(taps, name)
             self.layers = method.required(taps, name)
             with torch.device("meta"):
-                self._network = create(name, self.layers)
+                self._network = create(name, self.layers).frozen()
                 source = self._network.shapes(manifest.view.size)[method.source_]
                 self._norms = norms_behind(method.student(taps, name).eval(), torch.zeros(1, *source))
             self._students = [self._read(number) for number in range(method.students)]
