@@ -30,11 +30,12 @@ import flawspot
 from flawspot.data.appearance import SIDE, Appearance
 from flawspot.data.corruptions import corrupt_all, image_seed
 from flawspot.data.folders import open_folder
-from flawspot.runtime.drift import Drift
+from flawspot.runtime.drift import Drift, Share
 from flawspot.runtime.images import read_image
 from flawspot.runtime.reduced import Decoded, prepare
 
 SETTINGS: dict[str, dict[str, Any]] = {"patchcore": {"bank_size": 4000}}
+TESTS = ("scores", "looks", "verdicts")
 CREEPING = ("brightness", "blur", "shift", "noise")
 WORST = 3.0
 HELD_OUT = 3
@@ -53,16 +54,18 @@ class Watched:
     """A detector with the tests of one line, and when they gave alarm.
 
     Attributes:
-        scores, looks: at which picture, from 0; None: not yet.
+        scores, looks, verdicts: at which picture, from 0; None: not yet.
         told: what had changed most when looks gave alarm.
-        anomalous: pictures that were called so before the first alarm, once something had begun to change.
+        anomalous: pictures that were called so before the first of these alarms, once something had begun to change.
     """
 
     detector: flawspot.Detector
     test: Drift = field(init=False)
     appearance: Appearance = field(default_factory=Appearance)
+    share: Share = field(default_factory=Share)
     scores: int | None = None
     looks: int | None = None
+    verdicts: int | None = None
     told: str = ""
     anomalous: int = 0
 
@@ -72,8 +75,12 @@ class Watched:
 
     def add(self, number: int, score: float, photograph: Decoded) -> None:
         """As the command does it with a picture."""
-        if not score <= self.test.threshold:
-            if self.scores is None and self.looks is None and number >= STABLE:
+        anomalous = not score <= self.test.threshold
+        self.share.add(anomalous)
+        if self.verdicts is None and self.share.alarm:
+            self.verdicts = number
+        if anomalous:
+            if self.scores is None and self.looks is None and self.verdicts is None and number >= STABLE:
                 self.anomalous += 1
             return
         self.test.add(score)
@@ -162,9 +169,9 @@ def creeping(
             photograph = prepare(image, each.detector.manifest.view)
             each.add(number, float(each.detector.run(photograph.pixels[None])[1][0]), photograph)
         if all(each.scores is not None and each.looks is not None for each in watched.values()):
-            break
+            break  # the share of anomalous parts may never change
     for method, each in watched.items():
-        found = {key: getattr(each, key) for key in ("scores", "looks", "told", "anomalous")}
+        found = {key: getattr(each, key) for key in (*TESTS, "told", "anomalous")}
         yield {"line": name, "seed": seed, "method": method, **found}
 
 
@@ -179,6 +186,8 @@ def quiet(
         once = [np.random.default_rng([s, 2]).permutation(len(scores)) for s in range(ONCE)]
         anomalous = int(sum(score > calibration.threshold for score in scores))
         told = {"scores": _alarms(detector, scores, drawn), "scores once": _alarms(detector, scores, once)}
+        called = [score > calibration.threshold for score in scores]
+        told["verdicts"] = sum(_share_alarms(called, order) for order in drawn)
         yield {"line": "quiet", "method": method, **told, "anomalous": anomalous, "held out": len(scores)}
 
 
@@ -191,6 +200,14 @@ def _alarms(detector: flawspot.Detector, scores: Sequence[float], orders: Sequen
             test.add(scores[index])
         count += test.alarm
     return count
+
+
+def _share_alarms(anomalous: Sequence[bool], order: NDArray[np.int64]) -> bool:
+    """Whether the share of anomalous parts gives an alarm in one line."""
+    share = Share()
+    for index in order:
+        share.add(anomalous[index])
+    return share.alarm
 
 
 def quiet_looks(photographs: Sequence[NDArray[np.uint8]]) -> dict[str, Any]:
@@ -214,14 +231,14 @@ def _small(image: NDArray[np.uint8]) -> Decoded:
 
 def print_creeping(rows: Sequence[dict[str, Any]], methods: Sequence[str], pictures: int) -> None:
     """Median and range over lines, counted from the picture at which the change began."""
-    print(f"\n| detector | creeping | {' | '.join(f'{what}: pictures | severity' for what in ('scores', 'looks'))} "
+    print(f"\n| detector | creeping | {' | '.join(f'{what}: pictures | severity' for what in TESTS)} "
           "| told first | called anomalous before |")  # fmt: skip
-    print(f"|:--|:--|{'--:|' * 4}:--|--:|")
+    print(f"|:--|:--|{'--:|' * 2 * len(TESTS)}:--|--:|")
     for method in methods:
         for name in CREEPING:
-            lines = [row for row in rows if (row["line"], row["method"]) == (name, method)]
+            lines = [row for row in rows if (row["line"], row.get("method")) == (name, method)]
             cells = []
-            for what in ("scores", "looks"):
+            for what in TESTS:
                 after = [None if row[what] is None else row[what] - STABLE for row in lines]
                 cells += [
                     _summary(after, lambda n: f"{n:.0f}"),
@@ -246,12 +263,12 @@ def _summary(values: Sequence[int | None], text: Callable[[float], str]) -> str:
 def print_quiet(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> None:
     """Alarms where nothing changed."""
     print(f"\n| detector | held-out photographs called anomalous | alarms in {QUIET} lines of {QUIET_PICTURES:,} "
-          f"| alarms in {ONCE} lines that see each photograph once |")  # fmt: skip
-    print(f"|:--|{'--:|' * 3}")
+          f"| alarms in {ONCE} lines that see each photograph once | of the share, in {QUIET} lines |")  # fmt: skip
+    print(f"|:--|{'--:|' * 4}")
     for row in rows:
         if row["line"] == "quiet" and row["method"] in methods:
             called = f"{row['anomalous']} of {row['held out']}"
-            print(f"| {row['method']} | {called} | {row['scores']} | {row['scores once']} |")
+            print(f"| {row['method']} | {called} | {row['scores']} | {row['scores once']} | {row['verdicts']} |")
     for row in rows:
         if row["line"] == "quiet looks":
             print(f"\nLooks gave alarm in {row['alarms']} of {LOOKED} lines of {LOOKED_PICTURES}")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flawspot.errors import ArtifactError
+from flawspot.methods.patchcore import growing
 from flawspot.methods.patchcore.coreset import farthest_first
 from flawspot.methods.patchcore.growing import GrowingBank, nearest_squared
 
@@ -30,6 +31,16 @@ def grown(count, *more):
         bank.add(points)
     bank.fit()
     return bank, np.concatenate([first, *more])
+
+
+def test_pairs_are_the_same_however_many_are_compared_at_once(monkeypatch):
+    points = clouds(60, 0)
+    first, second, distance = growing._pairs(points, 2.5)
+    apart = distances(points, points)
+    assert set(zip(first, second, strict=True)) == set(zip(*np.nonzero(np.triu(apart <= 2.5, 1)), strict=True))
+    np.testing.assert_allclose(distance, apart[first, second], rtol=1e-4)
+    monkeypatch.setattr(growing, "_AT_ONCE", 7 * len(points))
+    assert [each.tolist() for each in growing._pairs(points, 2.5)[:2]] == [first.tolist(), second.tolist()]
 
 
 def test_what_is_known_changes_nothing():
@@ -116,7 +127,7 @@ def test_it_stays_small_while_it_grows():
     bank = GrowingBank(clouds(100, 0), 0.0, 0.0, at_most(100))
     for seed in range(20):
         bank.add(clouds(100, 0, seed=seed + 1))
-        assert len(bank.members) <= 250
+        assert len(bank.members) <= (growing.OVERFULL + 1) * 100  # one photograph of 100 patches more
 
 
 def test_room_is_used_before_anything_goes():

@@ -24,9 +24,12 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Budget = Callable[[Floats], tuple[Rows, Callable[[Rows], bool]]]
 
-OVERFULL = 1.5
-"""A bank is made to fit when it holds this many times its budget: rarely enough, and early enough for memory."""
+OVERFULL = 3
+"""A bank is made to fit when it holds this many times its budget: early enough for memory, but rarely, as each time
+adds to the covering radius."""
 _BLOCK = 1024
+_AT_ONCE = 1 << 23
+"""Distances of pairs computed at once, 4 bytes each."""
 _WIDER = 1.25
 """Factor by which the range of distances grows from one try to the next."""
 _LEAST = 1e-6
@@ -142,8 +145,9 @@ def nearest_squared(patches: Floats, members: Floats) -> Floats:
 def _pairs(members: Floats, reach: float) -> tuple[Rows, Rows, Floats]:
     """Pairs of members at most `reach` apart, the earlier member first, and their distances."""
     lengths, found = _squared_length(members), []
-    for start in range(0, len(members), _BLOCK):
-        rows = members[start : start + _BLOCK]
+    block = max(min(_BLOCK, _AT_ONCE // len(members)), 1)
+    for start in range(0, len(members), block):
+        rows = members[start : start + block]
         squared = lengths[start : start + len(rows), None] + lengths[start:] - 2 * (rows @ members[start:].T)
         first, second = np.nonzero(squared <= reach**2)
         ahead = first < second
