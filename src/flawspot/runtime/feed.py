@@ -38,7 +38,7 @@ class Shot:
 
     @property
     def title(self) -> str:
-        """For people."""
+        """Its name as people read it, with the frame's number if it is from a film."""
         return self.name if self.frame is None else f"{self.name} frame {self.frame}"
 
 

@@ -79,7 +79,7 @@ def own_layers(method: str) -> str:
 
 
 def data_name(data: str) -> str:
-    """For people."""
+    """The data set's name as the report shows it."""
     return DATA.get(data, plain(data))
 
 
