@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,8 @@ def test_a_change_is_told_with_its_place(flawspot, tiny, line):
     assert code == 0, err
     assert told["changed"] is True
     assert 200 < told["alarm_at"]["photograph"] < 330
+    assert told["alarms_at"]["scores"] == told["alarm_at"]
+    assert 200 < told["alarms_at"]["looks"]["photograph"] < 330
     assert told["evidence"] > 3
     assert told["appearance"][0]["name"] == "brightness"
     assert (told["good"] + told["anomalous"], told["not inspected"]) == (400, 0)
@@ -38,6 +41,7 @@ def test_a_change_is_told_with_its_place(flawspot, tiny, line):
     assert code == 4
     assert "changed: it shows at photograph" in out
     assert "brightness 59.5 -> 75 grey levels" in out
+    assert "the first of these shows at photograph" in out
 
 
 def test_photographs_that_the_detector_was_made_from_are_left_out(flawspot, updatable, save, tmp_path):
@@ -54,9 +58,12 @@ def test_photographs_that_the_detector_was_made_from_are_left_out(flawspot, upda
     assert code == 0, err
     told = json.loads(out)
     assert (told["known"], told["good"] + told["anomalous"]) == (12, 1)
-    alone = shutil.copy(updatable, tmp_path / "alone.onnx")
-    code, out, _ = flawspot("drift", alone, tmp_path / "line")
+    assert not told["changed"]
+    alone = Path(shutil.copy(updatable, tmp_path / "alone.onnx"))
+    code, out, err = flawspot("drift", alone, tmp_path / "line")
     assert code == 0
+    assert f"without {alone.with_suffix('.state')} only those photographs are recognized" in err
+    assert "nothing was compared: later photographs are held against the first 30 good ones" in out
     held_out = len(read(alone).manifest.calibration.scores)
     assert 0 < held_out < 12
     assert f"; {held_out} left out, which the detector was made from" in out
@@ -99,6 +106,9 @@ def test_where_all_become_anomalous_the_share_tells(flawspot, tiny, tmp_path):
     told = json.loads(out)
     assert (told["good"], told["anomalous"]) == (100, 60)
     assert told["anomalous_share"]["changed"]
+    assert told["changed"]
+    assert told["alarm_at"] is None
+    assert 100 < told["alarms_at"]["verdicts"]["photograph"] <= 160
     code, out, _ = flawspot("drift", tiny, folder, "--order", "name", "--fail-on-drift")
     assert code == 4
     assert "parts that are called anomalous" in out

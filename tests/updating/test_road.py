@@ -201,6 +201,30 @@ def test_bad_parts_among_the_new_ones_are_named(part, tmp_path):
     assert "103.png" in update(part, new).report.suspects
 
 
+def test_a_bad_part_that_sets_the_threshold_is_named(part, tmp_path):
+    """It was held out, so that it was not learned, but makes the threshold too high."""
+    from PIL import Image
+
+    new = folder(tmp_path / "new", 20, first=100)
+    clean = update(part, new)
+    held_out = next(name for name in clean.artifact.manifest.calibration.names if name[:1] == "1")
+    image = np.array(Image.open(new / held_out))
+    image[5:30, 5:30] = 255
+    Image.fromarray(image).save(new / held_out)
+    found = update(part, new).report
+    assert held_out in found.suspects
+    assert found.threshold_without < found.threshold
+    assert clean.report.threshold_without is None
+    assert found.pasted == 20
+    assert found.pasted_found <= clean.report.pasted_found
+
+
+def test_the_old_detector_calls_none_of_those_anomalous_that_set_its_threshold(part, tmp_path):
+    """Though the features that are kept of them are rounded."""
+    report = update(part, folder(tmp_path / "new", 6, first=100)).report
+    assert (report.old_held_out, report.old_alarms_before) == (4, 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [{"tiles": (1, 2)}, {"roi": "4,4 40,40"}, {"fit": "pad"}], ids=str)
 def test_tiles_and_regions(trained, tmp_path, more):

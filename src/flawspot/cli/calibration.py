@@ -58,6 +58,7 @@ def threshold_rows(calibration: CalibrationInfo) -> list[tuple[str, str]]:
         rows.append(("highest good", names))
     prices = [f"{p.recall:.2f} at rate {p.rate:.2g} ({p.threshold:.5g})" for p in price(calibration)]
     if calibration.pasted_found is not None:
-        rows.append(("pasted defects found", f"{calibration.pasted_found:.2f} at this threshold"))
+        share = f"{calibration.pasted_found:.2f} of {len(calibration.pasted)}"
+        rows.append(("pasted defects found", f"{share} at this threshold"))
         rows.append(("at other rates", ", ".join(prices)))
     return rows

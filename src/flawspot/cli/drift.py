@@ -45,16 +45,20 @@ def drift(
     """
     from flawspot.data.appearance import Appearance
     from flawspot.runtime.drift import Drift, Share
+    from flawspot.runtime.state import beside
 
     if order not in ORDERS:
         raise ConfigurationError(f"--order is {order}: give {' or '.join(ORDERS)}")
     detector = load_tested(file, threads=threads, trusted_keys=trusted_keys, device=device, max_pixels=max_pixels)
     found, known = _unknown(file, photographs)
+    if not detector.manifest.calibration.folds and not beside(file).exists():
+        note(f"without {beside(file)} only those photographs are recognized and left out that set the threshold")
     if order == "time":
         found.sort(key=_time)
     calibration = detector.manifest.calibration
     test, appearance, share = Drift(calibration.as_taken, calibration.threshold), Appearance(), Share()
-    counts, alarm = {"good": 0, "anomalous": 0, "not inspected": 0, "known": known}, None
+    counts = {"good": 0, "anomalous": 0, "not inspected": 0, "known": known}
+    alarms: dict[str, tuple[int, Path]] = {}
     for number, path in enumerate(DISPLAY.track(found, "predicting", len(found)), 1):
         try:
             photograph = detector.read(path)
@@ -68,12 +72,13 @@ def drift(
         if not prediction.is_anomalous:
             test.add(prediction.score)
             appearance.add(photograph)
-        if alarm is None and test.alarm:
-            alarm = (number, path)
-    _tell(test, appearance, share, counts, alarm, as_json)
+        for name, changed in (("scores", test.alarm), ("looks", bool(appearance.changes)), ("verdicts", share.alarm)):
+            if changed:
+                alarms.setdefault(name, (number, path))
+    _tell(test, appearance, share, counts, alarms, as_json)
     if counts["not inspected"]:
         raise typer.Exit(UNREADABLE_IMAGES)
-    if fail_on_drift and (alarm is not None or appearance.changes or share.alarm or not counts["good"]):
+    if fail_on_drift and (alarms or not counts["good"]):
         raise typer.Exit(ANOMALIES_FOUND)
 
 
@@ -102,16 +107,20 @@ def _tell(
     appearance: Appearance,
     share: Share,
     counts: dict[str, int],
-    alarm: tuple[int, Path] | None,
+    alarms: dict[str, tuple[int, Path]],
     as_json: bool,
 ) -> None:
+    from flawspot.data.appearance import FIRST
+
     changes = appearance.changes
     if as_json:
+        at = {name: {"photograph": number, "path": str(path)} for name, (number, path) in alarms.items()}
         told: dict[str, Any] = {
             **counts,
-            "changed": alarm is not None,
+            "changed": bool(alarms),
             "evidence": test.evidence,
-            "alarm_at": None if alarm is None else {"photograph": alarm[0], "path": str(alarm[1])},
+            "alarm_at": at.get("scores"),
+            "alarms_at": at,
             "appearance": [vars(change) for change in changes],
             "anomalous_share": {"changed": share.alarm, "evidence": share.test.evidence},
         }
@@ -124,19 +133,29 @@ def _tell(
     verdict = "no change is seen"
     if not counts["good"]:
         verdict = "nothing was compared: no photograph was judged good"
-    if alarm is not None:
-        verdict = f"changed: it shows at photograph {alarm[0]}, {visible(str(alarm[1]))}"
+    if "scores" in alarms:
+        verdict = f"changed: it shows at {_place(alarms['scores'])}"
     rows.append(("scores", f"{verdict} (evidence {test.evidence:.1f}, 3 is an alarm)"))
     rows += [("looks", f"{change} (evidence {change.evidence:.1f})") for change in changes]
-    if not changes and counts["good"]:
+    if "looks" in alarms:
+        rows.append(("", f"the first of these shows at {_place(alarms['looks'])}"))
+    elif counts["good"] > FIRST:
         rows.append(("looks", "light, contrast, sharpness and place are as in the first photographs"))
+    elif counts["good"]:
+        rows.append(("looks", f"nothing was compared: later photographs are held against the first {FIRST} good ones"))
     if share.alarm:
-        rows.append(
-            ("verdicts", f"{share} (evidence {share.test.evidence:.1f}); the rows above leave anomalous parts out")
-        )
+        where = f"it shows at {_place(alarms['verdicts'])}"
+        evidence = f"evidence {share.test.evidence:.1f}"
+        rows.append(("verdicts", f"{share}; {where} ({evidence}); the rows above leave anomalous parts out"))
     print_pairs(rows)
     if counts["good"] < 50:
-        note(f"{counted(counts['good'], 'good photograph')} are few: a change shows after some 50 to 400")
+        are = "is" if counts["good"] == 1 else "are"
+        note(f"{counted(counts['good'], 'good photograph')} {are} few: a change shows after some 50 to 400")
+
+
+def _place(alarm: tuple[int, Path]) -> str:
+    number, path = alarm
+    return f"photograph {number}, {visible(str(path))}"
 
 
 def _time(path: Path) -> tuple[int, str]:

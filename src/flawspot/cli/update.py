@@ -101,9 +101,11 @@ def _notes(found: Updated, written: Path | None) -> None:
             "look at them, and do not use the new artifact if they show bad parts instead of changed good ones"
         )
     if found.report.suspects:
+        without = found.report.threshold_without
+        effect = "" if without is None else f" (without them the threshold would be {without:.5g})"
         note(
             f"unusual among the new photographs: {listed(map(visible, found.report.suspects), 3)}; if they show bad "
-            "parts, remove them and update the old artifact again"
+            f"parts, remove them and update the old artifact again{effect}"
         )
 
 

@@ -134,12 +134,14 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
     limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
     held_out_before = old.state.of(CALIBRATION)
     count = len(held_out_before)
-    scores_before = _scores(old.artifact.model, held_out_before)
+    scores_before = _earlier_scores(old, held_out_before)
     scores_before += [learned.scores[name] for name in learned.fresh[CALIBRATION].names]
     before = [score > limit_before for score in scores_before]
     now_above = [score > limit for score in after.scores]
     names, scores = list(learned.scores), list(learned.scores.values())
-    odd = outlying(scores) if len(scores) >= _FEW else []
+    odd = [names[row] for row in outlying(scores)] if len(scores) >= _FEW else []
+    calibration = after.artifact.manifest.calibration
+    high, without = _unusual(calibration, learned.fresh[CALIBRATION])
     return Report(
         learned=len(new.fit),
         held_out=len(new.calibration),
@@ -148,7 +150,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         not_inspected=new.skipped,
         threshold_before=limit_before,
         threshold=limit,
-        promised_rate=after.artifact.manifest.calibration.promised_rate,
+        promised_rate=calibration.promised_rate,
         new_alarms_before=sum(before[count:]),
         new_alarms=sum(now_above[count:]),
         old_held_out=count,
@@ -156,8 +158,42 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         old_alarms=sum(now_above[:count]),
         told=(*learned.changed.told, *([BY_HAND] if old.manifest.calibration.rule == "value" else [])),
         anomalous_before=sum(score > limit_before for score in scores),
-        suspects=tuple(names[row] for row in odd),
+        suspects=tuple(dict.fromkeys((*odd, *high))),
+        threshold_without=without,
+        pasted=len(calibration.pasted),
+        pasted_found=sum(score > limit for score in calibration.pasted),
     )
+
+
+def _earlier_scores(old: Old, photographs: Kept) -> list[float]:
+    """Scores of held-out photographs of earlier days by the old detector.
+
+    Where its manifest has them, they are taken from there: the features that are kept are rounded, and by them the
+    photograph that set the threshold may be a hair above it.
+    """
+    calibration = old.manifest.calibration
+    known = dict(zip(calibration.hashes, calibration.as_taken, strict=False))
+    if all(each in known for each in photographs.hashes):
+        return [known[each] for each in photographs.hashes]
+    return _scores(old.artifact.model, photographs)
+
+
+def _unusual(calibration: CalibrationInfo, new: Kept) -> tuple[list[str], float | None]:
+    """New photographs among those that set the threshold whose scores are unusually high, and the threshold without
+    them; None if there are none. As they were not learned from, a bad one among them makes the threshold too high."""
+    if len(calibration.scores) < _FEW or calibration.rule != "conformal":
+        return [], None
+    own = set(new.hashes)
+    odd = [row for row in outlying(calibration.scores) if calibration.hashes[row] in own]
+    kept = [row for row in range(len(calibration.scores)) if row not in set(odd)]
+    if not odd or not kept:
+        return [], None
+    without = calibrate(
+        [calibration.scores[row] for row in kept],
+        calibration.false_alarm_rate,
+        groups=[calibration.groups[row] for row in kept] if calibration.groups else (),
+    )
+    return [calibration.names[row] for row in odd], without.threshold
 
 
 def nothing_new(old: Old, new: NewPhotographs, seconds: float) -> Report:

@@ -25,8 +25,11 @@ class Report:
         told: the method's remarks, one line each.
         anomalous_before: how many of all new photographs the old detector calls anomalous. If these are most of them,
             none stands out among `suspects`: all parts have changed, or all are bad.
-        suspects: names of new photographs that score unusually high among the new ones by the old detector. They may
-            show bad parts.
+        suspects: names of new photographs that score unusually high: among the new ones by the old detector, or among
+            all that set the threshold by the new one. They may show bad parts.
+        threshold_without: the threshold without those of the suspects that set it; None if none did.
+        pasted, pasted_found: number of new photographs with a pasted defect, and how many of them the new threshold
+            finds.
         seconds: seconds that it took.
     """
 
@@ -46,6 +49,9 @@ class Report:
     told: tuple[str, ...] = ()
     anomalous_before: int = 0
     suspects: tuple[str, ...] = ()
+    threshold_without: float | None = None
+    pasted: int = 0
+    pasted_found: int = 0
     seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def _made(told: dict[str, Any]) -> Markup:
             ("Threshold", f"{report['threshold_before']:.4g} → {report['threshold']:.4g}"),
             ("Alarms on new held-out", _alarms(report, "new_alarms", report["held_out"])),
             ("Alarms on earlier held-out", _alarms(report, "old_alarms", report["old_held_out"])),
+            ("Pasted defects found", _pasted(report)),
             (
                 "Promised false-alarm rate",
                 f"{report['promised_rate']:.2%}, if these pictures are a fair sample of good parts",
@@ -108,7 +109,7 @@ def _made(told: dict[str, Any]) -> Markup:
         changes,
         tag("ul", *lines) if lines else None,
         None if known is None else tag("p", known),
-        _suspects(report["suspects"]),
+        _suspects(report["suspects"], report.get("threshold_without")),
         _left_out(pictures),
     )
 
@@ -121,13 +122,18 @@ def _alarms(report: dict[str, Any], name: str, count: int) -> str | None:
     return f"{report[f'{name}_before']} → {report[name]} of {count}" if count else None
 
 
-def _suspects(names: list[str]) -> Markup | None:
+def _pasted(report: dict[str, Any]) -> str | None:
+    return f"{report['pasted_found']} of {report['pasted']}" if report.get("pasted") else None
+
+
+def _suspects(names: list[str], without: float | None) -> Markup | None:
     """Pictures that score unusually high. What was learned as good may be bad."""
     if not names:
         return None
     numbers = [as_whole_number(PurePath(name).stem) for name in names[:_MOST_SUSPECTS]]
     links = [joined(" ", tag("a", f"No {number}", href=f"/engineer?number={number}#chosen")) for number in numbers]
-    return tag("p", "Look at these before you approve. They may show bad parts:", *links, class_="bad")
+    effect = f" Without them the threshold would be {without:.4g}." if without is not None else None
+    return tag("p", "Look at these before you approve. They may show bad parts:", *links, effect, class_="bad")
 
 
 def _left_out(pictures: dict[str, int] | None) -> Markup | None:
