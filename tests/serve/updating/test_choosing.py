@@ -62,6 +62,7 @@ def test_what_people_called_good_is_taken_and_what_is_defective_never(station, t
     assert found.results == (alarm, twice, good, unspoken)
     assert names(tmp_path) == list(found.results)
     assert (found.false_alarms, found.confirmed, found.sampled, found.kept_good) == (2, 1, 1, 1)
+    assert found.barred == 2  # taken_back and held
     for number in found.results:
         content = station.record.row(number).content
         copy = next((tmp_path / "chosen").glob(f"{number:08}.*"))

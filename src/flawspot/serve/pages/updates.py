@@ -145,6 +145,7 @@ def _left_out(pictures: dict[str, int] | None) -> Markup | None:
         (pictures["changed"], "changed since they were judged"),
         (pictures["contradicted"], "of parts that are defective or on hold by another result"),
         (pictures["beyond"], "above the limit of one update"),
+        (pictures.get("barred", 0), "called good, but on hold or called a missed defect before"),
     )
     told = ", ".join(f"{count} {what}" for count, what in reasons if count)
     return tag("p", f"Left out: {told}.") if told else None

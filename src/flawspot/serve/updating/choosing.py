@@ -63,6 +63,7 @@ class Chosen:
         changed: how many have other bytes than the judged ones.
         contradicted: how many show a part that is defective or on hold according to another result of the same picture.
         beyond: how many pictures with words were above `MOST_SPOKEN`.
+        barred: how many were called good last, but are of a part on hold or were called a missed defect before.
     """
 
     results: tuple[int, ...] = ()
@@ -74,6 +75,7 @@ class Chosen:
     changed: int = 0
     contradicted: int = 0
     beyond: int = 0
+    barred: int = 0
 
     def counts(self) -> dict[str, int]:
         """Everything except the numbers of the results."""
@@ -135,8 +137,11 @@ def _spoken(record: Record, wanted: Wanted, chosen: Chosen, stopping: threading.
     found: dict[str, tuple[int, str]] = {}
     for row in record.each_result(wanted):
         _go_on(stopping)
-        picture, kind = row.content["picture"], kind_of(row, record.words_on(row.number))
+        words = record.words_on(row.number)
+        picture, kind = row.content["picture"], kind_of(row, words)
         if picture is None or picture in found or kind not in (FALSE_ALARM, CONFIRMED):
+            truth = truth_of(row, words) if kind is None and picture is not None else None
+            chosen.barred += truth is not None and not truth.defective
             continue
         if len(found) < MOST_SPOKEN:
             found[picture] = (row.number, kind)
@@ -249,7 +254,12 @@ def _go_on(stopping: threading.Event) -> None:
 
 
 def _none_of(chosen: Chosen) -> str:
-    told = ((chosen.not_kept, "no longer kept"), (chosen.changed, "changed"), (chosen.contradicted, "contradicted"))
+    told = (
+        (chosen.not_kept, "no longer kept"),
+        (chosen.changed, "changed"),
+        (chosen.contradicted, "contradicted"),
+        (chosen.barred, "on hold or called a missed defect before"),
+    )
     left = ", ".join(f"{count} {what}" for count, what in told if count)
     return (
         f"there is no picture to learn from{f' ({left})' if left else ''}: mark parts as a false "
