@@ -49,7 +49,8 @@ def test_the_header_is_that_of_the_format():
     assert length % 8 == 0
     header = json.loads(data[8 : 8 + length])
     assert header["x"] == {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
-    assert header["__metadata__"] == {"said": "ja"}
+    assert header["__metadata__"].pop("said") == "ja"
+    assert list(header["__metadata__"]) == ["flawspot.sha256"]
 
 
 ENTRY = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
@@ -90,3 +91,24 @@ def test_what_is_damaged_is_refused(data, told):
 def test_a_header_that_would_not_be_read_again_is_not_written():
     with pytest.raises(ArtifactError, match="shorter ones"):
         written(metadata={"names": "x" * (17 << 20)})
+
+
+def test_every_flipped_bit_of_the_numbers_is_noticed():
+    data = b"".join(write_tensors({"x": np.arange(3, dtype=np.float32), "y": np.ones(2, np.uint8)}, {"of": "part"}))
+    read_tensors(data)
+    for place in range(len(data) - 14, len(data)):
+        for bit in range(8):
+            damaged = bytearray(data)
+            damaged[place] ^= 1 << bit
+            with pytest.raises(ArtifactError, match="checksum"):
+                read_tensors(bytes(damaged))
+
+
+def test_a_changed_text_or_name_is_noticed_and_a_file_without_checksum_is_read():
+    data = b"".join(write_tensors({"x": np.zeros(2, np.float32)}, {"of": "part"}))
+    for old, new in ((b'"of"', b'"or"'), (b'"part"', b'"pars"'), (b'"x"', b'"z"')):
+        with pytest.raises(ArtifactError, match="checksum"):
+            read_tensors(data.replace(old, new))
+    tensors, metadata = read_tensors(data.replace(b"flawspot.sha256", b"flawspot.sha25x"))
+    assert list(tensors) == ["x"]
+    assert metadata["of"] == "part"

@@ -1,11 +1,13 @@
 """Tensors in one file that cannot run code: the safetensors format (huggingface/safetensors, "Format").
 
 Eight bytes give the length of the header, a JSON object with each tensor's type, shape and place. The numbers follow,
-little-endian. Writing and reading it takes a few lines, so a device needs no further package.
+little-endian. Writing and reading it takes a few lines, so a device needs no further package. The metadata hold a
+checksum of everything else, so that a damaged number is noticed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -29,6 +31,7 @@ TYPES: dict[str, np.dtype[Any]] = {
 MAX_HEADER = 16 << 20
 MAX_TENSORS = 10_000
 _METADATA = "__metadata__"
+_CHECKSUM = "flawspot.sha256"
 _ALIGNMENT = 8
 
 
@@ -43,7 +46,7 @@ def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, st
         ArtifactError: the header would be too large to be read again.
     """
     names = {dtype: name for name, dtype in TYPES.items()}
-    header: dict[str, Any] = {_METADATA: dict(metadata)}
+    header: dict[str, Any] = {_METADATA: {**metadata, _CHECKSUM: _checksum(tensors, metadata)}}
     place = 0
     for name, tensor in tensors.items():
         kind = names[tensor.dtype.newbyteorder("<")]
@@ -60,6 +63,8 @@ def write_tensors(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, st
 
 def read_tensors(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Tensors, as read-only views, and texts, both by name.
+
+    A file without a checksum is read too: others write this format without one.
 
     Raises:
         ArtifactError: it is not such a file, or it is damaged or cut off.
@@ -83,7 +88,20 @@ def read_tensors(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         place += tensors[name].nbytes
     if place != len(body):
         raise ArtifactError("it is damaged: it has numbers that belong to no tensor")
+    written = metadata.pop(_CHECKSUM, None)
+    if written is not None and written != _checksum(tensors, metadata):
+        raise ArtifactError("it is damaged: its checksum does not fit. Copy it again")
     return tensors, metadata
+
+
+def _checksum(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> str:
+    """SHA-256 of all texts, and of the tensors' names, types, shapes and numbers."""
+    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+    for name, tensor in tensors.items():
+        stored = np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<"))
+        digest.update(json.dumps([name, stored.dtype.str, list(tensor.shape)]).encode())
+        digest.update(stored.data if stored.size else b"")
+    return digest.hexdigest()
 
 
 def _tensor(name: str, entry: Any, body: memoryview, place: int) -> NDArray[Any]:

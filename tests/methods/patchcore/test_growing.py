@@ -10,7 +10,37 @@ from flawspot.methods.patchcore.growing import GrowingBank, nearest_squared
 
 
 def at_most(count):
-    return lambda members: (np.arange(len(members)), lambda rows: len(rows) <= count)
+    def places(members):
+        def taking(rows):
+            free = iter(range(count - len(rows)))
+            return lambda row: next(free, None) is not None
+
+        return growing.Places(np.arange(len(members)), lambda rows: len(rows) <= count, taking)
+
+    return places
+
+
+def shared_by(width, count, groups=None):
+    """A place for each `width` members that follow each other, and `count` places; `groups`: what goes together."""
+
+    def places(members):
+        place = np.arange(len(members)) // width
+
+        def taking(rows):
+            taken = set(place[rows].tolist())
+
+            def take(row):
+                if place[row] not in taken and len(taken) == count:
+                    return False
+                taken.add(int(place[row]))
+                return True
+
+            return take
+
+        own = place if groups is None else np.arange(len(members)) // groups
+        return growing.Places(own, lambda rows: len(np.unique(place[rows])) <= count, taking)
+
+    return places
 
 
 def clouds(count, *centres, seed=0):
@@ -93,15 +123,22 @@ def test_members_that_are_all_the_same_can_be_made_to_fit():
 def test_members_of_a_group_go_together():
     points = np.repeat(np.arange(30, dtype=np.float32)[:, None] * 3, 2, axis=0) + np.array([[0, 0], [0, 1]] * 30)
 
-    def pairs(members):
-        groups = np.arange(len(members)) // 2
-        return groups, lambda rows: len(np.unique(groups[rows])) <= 10
-
-    bank = GrowingBank(points.astype(np.float32), 0.5, 0.5, pairs)
+    bank = GrowingBank(points.astype(np.float32), 0.5, 0.5, shared_by(2, 10))
     bank.fit()
     assert 8 <= len(bank.members) // 2 <= 10
     assert (bank.members[::2, 0] == bank.members[1::2, 0]).all()
     assert distances(points, bank.members).min(1).max() <= bank.covering * (1 + 1e-5)
+
+
+def test_no_room_is_left_unused_where_many_must_be_near_to_free_a_place():
+    """Twenty photographs of sixteen patches, all about equally far apart: to free the place of one photograph, all of
+    its patches must be near others, and by then most patches of all photographs are."""
+    points = np.random.default_rng(0).normal(size=(320, 64)).astype(np.float32)
+    bank = GrowingBank(points, 0.5, 0.5, shared_by(16, 16, groups=4))
+    bank.fit()
+    assert len(bank.members) == 256
+    assert len(np.unique([np.flatnonzero((points == row).all(1))[0] // 16 for row in bank.members])) == 16
+    assert distances(points, bank.members).min(1).max() <= bank.covering
 
 
 def test_order_does_not_matter_for_the_budget():

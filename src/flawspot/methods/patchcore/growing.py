@@ -3,7 +3,8 @@
 A patch that is farther than the `separation` from all members becomes a member, the farthest patch first. The members
 of a farthest-first selection have this distance from each other. If the bank exceeds its budget, the separation is
 raised to the smallest value with which the remaining members fit. Members within it of others are removed. Members that
-share a place in the bank form a group, which costs that place once. They are removed or stay together.
+share a place in the bank form a group, which costs that place once. They are removed or stay together. Then single
+members come back, the farthest first, as long as they fit, or the removal of large groups would leave room unused.
 
 This is the incremental k-center of Charikar, Chekuri, Feder and Motwani, Incremental clustering and dynamic information
 retrieval, STOC 1997, with the smallest sufficient radius instead of a doubled one. No patch ever seen is farther than
@@ -14,6 +15,7 @@ was within the new separation of that one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +24,37 @@ from flawspot.errors import ArtifactError
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
-Budget = Callable[[Floats], tuple[Rows, Callable[[Rows], bool]]]
 
+
+@dataclass(frozen=True)
+class Places:
+    """The places that a bank has for M members.
+
+    Attributes:
+        groups: (M,) group of each member, numbered from 0.
+        fit: whether the members of (k,) rows have places together.
+        taking: after these (k,) rows, which fit, have taken theirs: a function that takes the place of one more row,
+            and returns False if there is none.
+    """
+
+    groups: Rows
+    fit: Callable[[Rows], bool]
+    taking: Callable[[Rows], Callable[[int], bool]]
+
+
+Budget = Callable[[Floats], Places]
 OVERFULL = 3
 """A bank is made to fit when it holds this many times its budget: early enough for memory, but rarely, as each time
 adds to the covering radius."""
 _BLOCK = 1024
 _AT_ONCE = 1 << 23
 """Distances of pairs computed at once, 4 bytes each."""
+_EQUAL = 1e-6
+"""Squared distances below this share of the largest squared length are those of equal members, up to rounding."""
+_RETURNING = 64
+"""Most removed members that come back at a time."""
+_NEAREST = 0.05
+"""Share of the members whose nearest neighbours are within the first distance that is tried."""
 _WIDER = 1.25
 """Factor by which the range of distances grows from one try to the next."""
 _LEAST = 1e-6
@@ -47,8 +72,7 @@ class GrowingBank:
         Args:
             members: (M, C), within the budget.
             separation, covering: the bank's separation and covering radius.
-            budget: a function of (M, C) members. It returns their groups (M,), numbered from 0, and a function of (k,)
-                rows that says whether these members are within the budget.
+            budget: a function of (M, C) members that returns their places.
         """
         extent = float(np.sqrt(_squared_length(members).max(initial=0)))
         self.separation, self.covering = max(separation, _LEAST * extent, _LEAST), covering
@@ -89,18 +113,18 @@ class GrowingBank:
         Raises:
             ArtifactError: not even one member fits.
         """
-        groups, check = self._budget(self.members)
-        everything = np.arange(self._count, dtype=np.int64)
-        if check(everything):
+        places = self._budget(self.members)
+        groups, everything = places.groups, np.arange(self._count, dtype=np.int64)
+        if places.fit(everything):
             self.least = max(self.least, self._count)
             return
-        reach = self.separation
+        reach = max(self.separation, _nearest_of(self.members))
         while True:
             reach *= _WIDER
             if reach > MOST_APART:
                 raise ArtifactError("its memory bank has no place for a patch: it is damaged")
             first, second, distance = _pairs(self.members, reach)
-            if check(_separated(groups, first, second)):
+            if places.fit(_separated(groups, first, second)):
                 break
         # The smallest sufficient distance among the existing ones.
         levels = np.unique(distance)
@@ -108,16 +132,43 @@ class GrowingBank:
         while high - low > 1:
             middle = (low + high) // 2
             near = distance <= levels[middle]
-            if check(_separated(groups, first[near], second[near])):
+            if places.fit(_separated(groups, first[near], second[near])):
                 high = middle
             else:
                 low = middle
         near = distance <= levels[high]
-        kept = _separated(groups, first[near], second[near])
+        kept = self._with_those_that_fit(_separated(groups, first[near], second[near]), places)
         self.separation = max(self.separation, float(levels[high]))
         self.covering += float(levels[high])
         self.dropped += self._count - len(kept)
         self._rows, self._count, self.least = self._rows[kept], len(kept), len(kept)
+
+    def _with_those_that_fit(self, kept: Rows, places: Places) -> Rows:
+        """`kept`, and of the others those that still find a place, the farthest from all first.
+
+        Some are taken at a time, so that distances are matrix products. Of these, only those enter that are not much
+        nearer to each other than to the rest.
+        """
+        removed = np.setdiff1d(np.arange(self._count, dtype=np.int64), kept)
+        patches, take, found = self.members[removed], places.taking(kept), kept.tolist()
+        squared = nearest_squared(patches, self.members[kept])
+        equal = _EQUAL * float(_squared_length(self.members).max(initial=0))
+        while squared.max(initial=0) > equal:
+            farthest = np.argsort(-squared, kind="stable")[:_RETURNING]
+            entered: list[int] = []
+            for row in farthest[squared[farthest] > equal].tolist():
+                apart = _squared_length(patches[entered] - patches[row]).min(initial=np.inf)
+                if apart < squared[row] / 4:
+                    continue
+                if take(int(removed[row])):
+                    entered.append(row)
+                else:
+                    squared[row] = -1  # places only become fewer
+            if entered:
+                found += removed[entered].tolist()
+                squared = np.minimum(squared, nearest_squared(patches, patches[entered]))
+                squared[entered] = -1
+        return np.array(sorted(found), np.int64)
 
     def _append(self, patch: Floats) -> None:
         if self._count == len(self._rows):
@@ -140,6 +191,18 @@ def nearest_squared(patches: Floats, members: Floats) -> Floats:
         np.minimum(least, products.min(1), out=least)
     squared: Floats = np.maximum(least + own, 0)
     return squared
+
+
+def _nearest_of(members: Floats) -> float:
+    """A distance that a few of the members are apart: nothing is gained by trying smaller ones one by one."""
+    least, lengths = np.full(len(members), np.inf, np.float32), _squared_length(members)
+    block = max(min(_BLOCK, _AT_ONCE // len(members)), 1)
+    for start in range(0, len(members), block):
+        rows = np.arange(start, min(start + block, len(members)))
+        squared = lengths[rows, None] + lengths - 2 * (members[rows] @ members.T)
+        squared[np.arange(len(rows)), rows] = np.inf
+        least[rows] = squared.min(axis=1)
+    return float(np.sqrt(max(float(np.quantile(least, _NEAREST)), 0.0)))
 
 
 def _pairs(members: Floats, reach: float) -> tuple[Rows, Rows, Floats]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from flawspot.errors import ArtifactError
 from flawspot.methods.covering import cells_inside
-from flawspot.methods.patchcore.growing import MOST_APART, GrowingBank
+from flawspot.methods.patchcore.growing import MOST_APART, GrowingBank, Places
 from flawspot.methods.patchcore.kept_rows import decoded, encoded
 from flawspot.methods.patchcore.nested_bank import NOTHING, by_fineness, nest, padded_slots, with_room
 from flawspot.methods.repeating import pooled, repeated
@@ -24,7 +24,6 @@ from flawspot.runtime.state import Kept
 
 METHODS = ("patchcore",)
 _ROWS, _FINE, _PARENTS, _PADDED = "search.rows", "search.fine", "search.parents_", "search._padded"
-_Fits = Callable[[NDArray[Any]], bool]
 
 
 class Updater:
@@ -121,11 +120,17 @@ class Updater:
             return self._stores[f"search.mean_{number}"]
         return self._stores["search.mean"][start : start + count]
 
-    def _single_rows(self, members: NDArray[np.float32]) -> tuple[NDArray[np.int64], _Fits]:
+    def _single_rows(self, members: NDArray[np.float32]) -> Places:
         """Every member has a place of its own."""
-        return np.arange(len(members), dtype=np.int64), lambda rows: len(rows) <= len(self._rows[0][0])
+        room = len(self._rows[0][0])
 
-    def _blocks(self, members: NDArray[np.float32]) -> tuple[NDArray[np.int64], _Fits]:
+        def taking(rows: NDArray[np.int64]) -> Callable[[int], bool]:
+            free = iter(range(room - len(rows)))
+            return lambda row: next(free, None) is not None
+
+        return Places(np.arange(len(members), dtype=np.int64), lambda rows: len(rows) <= room, taking)
+
+    def _blocks(self, members: NDArray[np.float32]) -> Places:
         """Members that share their coarse features share blocks. A set of members fits if its tree has no more blocks
         and coarse rows than the graph."""
         room = [len(rows) for rows, _ in self._rows[1:]]
@@ -140,7 +145,10 @@ class Updater:
                 len(np.unique(each[rows])) <= count for each, count in zip(shared[1:], room[1:], strict=True)
             )
 
-        return _in_order(shared[0]), fits
+        def taking(rows: NDArray[np.int64]) -> Callable[[int], bool]:
+            return _Taken(rows, shared, room, width).take
+
+        return Places(_in_order(shared[0]), fits, taking)
 
     def _as_rows(self, members: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         free = len(self._rows[0][0]) - len(members)
@@ -165,6 +173,37 @@ class Updater:
         self, name: str, members: NDArray[np.float32], index: NDArray[np.int64], columns: NDArray[np.int64]
     ) -> dict[str, NDArray[Any]]:
         return encoded(self._stores, name, members[index][:, columns], index != NOTHING)
+
+
+class _Taken:
+    """The blocks and coarse rows that members take, one after the other."""
+
+    def __init__(self, rows: NDArray[np.int64], shared: list[NDArray[np.int64]], room: list[int], width: int) -> None:
+        """Args:
+        rows: (k,) the members that have taken their places.
+        shared: for each level but the finest, (M,) numbers of the rows that the members share.
+        room: the number of blocks, and of coarse rows of each deeper level.
+        width: members of a block.
+        """
+        self._shared, self._width = shared, width
+        self._members = np.bincount(shared[0][rows], minlength=int(shared[0].max(initial=-1)) + 1)
+        self._used = [set(each[rows].tolist()) for each in shared[1:]]
+        blocks = int((-(-self._members // width)).sum())
+        self._free = [room[0] - blocks, *(count - len(own) for count, own in zip(room[1:], self._used, strict=True))]
+
+    def take(self, row: int) -> bool:
+        """Take the places of one more member; False if there are not enough."""
+        group = self._shared[0][row]
+        coarse = [int(each[row]) for each in self._shared[1:]]
+        needs = [int(self._members[group] % self._width == 0)]
+        needs += [int(number not in own) for number, own in zip(coarse, self._used, strict=True)]
+        if any(need > free for need, free in zip(needs, self._free, strict=True)):
+            return False
+        self._members[group] += 1
+        self._free = [free - need for need, free in zip(needs, self._free, strict=True)]
+        for number, own in zip(coarse, self._used, strict=True):
+            own.add(number)
+        return True
 
 
 def _in_order(groups: NDArray[np.int64]) -> NDArray[np.int64]:
