@@ -1,9 +1,13 @@
+import random
+
 import numpy as np
 import pytest
 
-from flawspot.data.appearance import FIRST, Appearance
+from flawspot.data.appearance import FIRST, SIDE, UNITS, Appearance
 from flawspot.data.corruptions import corrupt
+from flawspot.errors import ArtifactError
 from flawspot.runtime.reduced import prepare
+from flawspot.runtime.tensors import read_tensors, write_tensors
 
 
 def part(generator):
@@ -60,3 +64,70 @@ def test_the_first_are_what_later_ones_are_held_against():
     for _ in range(FIRST):
         appearance.add(prepare(part(generator), 128))
     assert appearance.changes == []
+    assert set(appearance.evidence.values()) == {0.0}
+    assert not appearance.alarm
+
+
+def restored(appearance):
+    """From a file."""
+    return Appearance.restored(read_tensors(b"".join(write_tensors(appearance.as_arrays(), {})))[0])
+
+
+@pytest.mark.parametrize("when", [0, 5, FIRST, 130])
+def test_what_is_restored_goes_on_as_if_never_interrupted(monkeypatch, when):
+    monkeypatch.setattr(random.Random, "uniform", lambda self, low, high: (low + high) / 2)  # as it is drawn anew
+    generator, whole, appearance = np.random.default_rng(0), Appearance(), Appearance()
+    for number in range(200):
+        photograph = prepare(np.roll(part(generator), 4 * (number >= 100), 0), 128)
+        if number == when:
+            appearance = restored(appearance)
+        whole.add(photograph)
+        appearance.add(photograph)
+    assert appearance.changes == whole.changes != []
+    assert appearance.evidence == whole.evidence
+    assert max(whole.evidence, key=lambda name: whole.evidence[name]) == "shift down"
+    assert appearance.alarm
+
+
+GREY = np.full((SIDE, SIDE), 5, np.float32)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"mean": GREY[:-1]},
+        {"mean": GREY.astype(np.float64)},
+        {"mean": GREY + 251},
+        {"mean": GREY * np.float32("nan")},
+        {"sharpness/before": np.array([1.0, -1.0])},
+        {"sharpness/before": np.array([1e300, 1.0])},
+        {"sharpness/before": None},
+        {"shift down/recent": np.full(5, 1e200)},
+        {"shift down/recent": np.zeros(4)},
+        {"contrast/test/seen": np.array([4])},
+        {"contrast/test/scores": None},
+    ],
+)
+def test_hostile_arrays_are_no_appearance(damage):
+    generator, appearance = np.random.default_rng(0), Appearance()
+    for _ in range(FIRST + 5):
+        appearance.add(prepare(part(generator), 128))
+    arrays = appearance.as_arrays()
+    assert len(arrays) == 1 + 6 * len(UNITS)
+    with pytest.raises(ArtifactError, match="damaged"):
+        Appearance.restored({name: array for name, array in {**arrays, **damage}.items() if array is not None})
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {"first": GREY},
+        {"first": np.stack([GREY] * FIRST)},
+        {"first": np.stack([GREY - 6])},
+        {"first": np.stack([GREY * np.float32("inf")])},
+    ],
+)
+def test_hostile_first_photographs_are_refused(arrays):
+    with pytest.raises(ArtifactError, match="damaged"):
+        Appearance.restored(arrays)

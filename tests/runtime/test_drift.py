@@ -1,7 +1,11 @@
+import random
+
 import numpy as np
 import pytest
 
-from flawspot.runtime.drift import ALARM, REMEMBERED, Drift, Share
+from flawspot.errors import ArtifactError
+from flawspot.runtime.drift import ALARM, RECENT, REMEMBERED, Drift, Share
+from flawspot.runtime.tensors import read_tensors, write_tensors
 
 
 def watched(scores, held_out, threshold=np.inf):
@@ -118,3 +122,117 @@ def test_a_share_is_told():
     for number in range(250):
         share.add(number >= 200)
     assert str(share) == "parts that are called anomalous 0 -> 100 %"
+
+
+@pytest.fixture
+def without_chance(monkeypatch):
+    """Ranks have no random part, which a restored test draws anew."""
+    monkeypatch.setattr(random.Random, "uniform", lambda self, low, high: (low + high) / 2)
+
+
+def filed(arrays):
+    """They come from a file."""
+    return read_tensors(b"".join(write_tensors(arrays, {})))[0]
+
+
+@pytest.mark.parametrize("when", [0, 1, 150, 260])
+def test_a_restored_test_goes_on_as_if_never_interrupted(without_chance, when):
+    generator = np.random.default_rng(5)
+    held_out, scores = generator.normal(size=30).tolist(), generator.normal(np.linspace(0, 3, 300)).tolist()
+    whole, drift = Drift(held_out, 5.0), Drift(held_out, 5.0)
+    for number, score in enumerate(scores):
+        if number == when:
+            drift = Drift.restored(filed(drift.as_arrays()), 5.0)
+        whole.add(score)
+        drift.add(score)
+    assert (drift.capital, drift.highest, drift.seen, drift.alarm) == (whole.capital, whole.highest, 300, True)
+    assert (drift._scores, drift._shares) == (whole._scores, whole._shares)
+
+
+@pytest.mark.parametrize("level", [1.0, 1000.0])
+def test_the_least_and_the_largest_capital_are_restored(level):
+    """Long after a change and after very long without one, when capital was put aside or lent."""
+    drift = Drift([float(number) for number in range(100)], np.inf)
+    generator = np.random.default_rng(0)
+    for number in range(3000):
+        drift.add(level + number if level > 1 else float(generator.uniform(0, 99)))
+    restored = Drift.restored(drift.as_arrays(), np.inf)
+    assert (restored.capital, restored.highest, restored.evidence) == (drift.capital, drift.highest, drift.evidence)
+
+
+def test_ties_stay_ties_and_their_order_is_drawn_anew():
+    drift = Drift([0.1 + 0.2, 0.3], 1.0)
+    orders = []
+    for _ in range(3):
+        drift.add(0.1 + 0.2)
+        drift = Drift.restored(filed(drift.as_arrays()), 1.0)
+        orders.append(drift._random.random())
+    assert drift._scores == [0.3, *[0.1 + 0.2] * 4]
+    assert len(set(orders)) == 3
+    assert orders[-1] == Drift.restored(drift.as_arrays(), 1.0)._random.random()
+    assert orders[-1] != Drift.restored(drift.as_arrays(), 1.0, seed=1)._random.random()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"scores": np.array([2.0, 1.0, 3.0])},
+        {"scores": np.array([1.0, 2.0, 9.0])},
+        {"scores": np.array([1.0, np.nan, 3.0])},
+        {"scores": np.array([1.0, 2.0, 3.0], np.float32)},
+        {"scores": np.array([[1.0, 2.0, 3.0]])},
+        {"scores": np.array([1.0])},
+        {"shares": np.array([0.5, 0.5])},
+        {"shares": np.array([2.0, -0.5, -0.5])},
+        {"shares": np.array([1.0, 1.0, 1.0])},
+        {"shares": np.array([np.inf, 0.5, 0.5])},
+        {"capitals": np.array([1.0, 0.5])},
+        {"capitals": np.array([0.0, 1.0])},
+        {"capitals": np.array([1.0, 1e13])},
+        {"seen": np.array([-1])},
+        {"seen": np.array([2**62])},
+        {"seen": np.array([2.0])},
+        {"seen": None},
+    ],
+)
+def test_hostile_arrays_are_no_test(damage):
+    drift = Drift([1.0, 2.0], 3.0)
+    drift.add(1.5)
+    drift.add(2.5)
+    arrays = {name: array for name, array in {**drift.as_arrays(), **damage}.items() if array is not None}
+    with pytest.raises(ArtifactError, match="damaged"):
+        Drift.restored(arrays, 3.0)
+
+
+@pytest.mark.parametrize("count", [0, 7, RECENT, RECENT + 40])
+def test_a_restored_share_says_the_same(count):
+    share = Share()
+    for number in range(count):
+        share.add(number % 3 == 0)
+    restored = Share.restored(filed(share.as_arrays()))
+    assert str(restored) == str(share)
+    for number in range(200):
+        share.add(number > 20)
+        restored.add(number > 20)
+    assert str(restored) == str(share)
+    assert restored.alarm
+    assert restored.test.seen == share.test.seen == count + 200
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"before": np.array([31])},
+        {"before": np.array([-1])},
+        {"recent": np.array([0, 1], np.uint8)},
+        {"recent": np.full(RECENT, 2, np.uint8)},
+        {"recent": np.zeros(RECENT)},
+        {"test/scores": np.full(80, 0.5)},
+    ],
+)
+def test_hostile_arrays_are_no_share(damage):
+    share = Share()
+    for number in range(80):
+        share.add(number % 2 == 0)
+    with pytest.raises(ArtifactError, match="damaged"):
+        Share.restored({**share.as_arrays(), **damage})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flawspot.errors import ArtifactError
-from flawspot.runtime.tensors import TYPES, read_tensors, write_tensors
+from flawspot.runtime.tensors import TYPES, read_tensors, tensor_of, within, write_tensors
 
 TENSORS = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -112,3 +112,15 @@ def test_a_changed_text_or_name_is_noticed_and_a_file_without_checksum_is_read()
     tensors, metadata = read_tensors(data.replace(b"flawspot.sha256", b"flawspot.sha25x"))
     assert list(tensors) == ["x"]
     assert metadata["of"] == "part"
+
+
+def test_one_tensor_is_given_once_it_is_what_it_should_be():
+    assert tensor_of(TENSORS, "a", "F32", (None, 3)) is TENSORS["a"]
+    assert tensor_of(TENSORS, "none", "F64", (0, None)).size == 0
+    for name, kind, shape in (("b", "F32", (2, 3)), ("a", "F64", (2, 3)), ("a", "F32", (2,)), ("a", "F32", (None, 2))):
+        with pytest.raises(ArtifactError, match=f"its numbers '{name}'.*damaged"):
+            tensor_of(TENSORS, name, kind, shape)
+    for odd in (np.nan, np.inf):
+        with pytest.raises(ArtifactError, match="are not finite"):
+            tensor_of({"a": np.array([1.0, odd])}, "a", "F64", (2,))
+    assert list(within({"a/b": TENSORS["a"], "ab": TENSORS["a"], "a/": TENSORS["a"]}, "a/")) == ["b", ""]

@@ -140,3 +140,19 @@ def test_what_is_asked_wrongly_is_refused(at_work):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"{at_work.url}/engineer?{query}")
         assert refused.value.code in (400, 404), query
+
+
+def test_the_drift_tests_are_started_anew_once_it_is_sure(at_work, opened):
+    drifting = at_work.station.drifting
+    page = opened(f"{at_work.url}/engineer")
+    section = page.locator("section", has=page.locator("h2#drift"))
+    api.expect(section).to_contain_text("none seen")
+    api.expect(section).to_contain_text("2 good parts")
+    section.get_by_role("button", name="Start the drift tests anew").click()
+    page.get_by_role("button", name="Cancel").click()
+    assert drifting.told("washer")["parts"] == 2
+    section.get_by_role("button", name="Start the drift tests anew").click()
+    page.get_by_role("button", name="Yes, start anew").click()
+    api.expect(section).to_contain_text("started anew by who is at this machine after 2 good parts; no alarm")
+    api.expect(section).to_contain_text("0 good parts")
+    assert drifting.told("washer")["parts"] == 0

@@ -22,7 +22,13 @@ WELL = {
             "refused": 0,
             "dropped": 0,
             "unrecorded": 0,
-            "drift": {"alarm": False, "evidence": 0.0, "parts": 9, "changes": []},
+            "drift": {
+                "alarm": False,
+                "evidence": 0.0,
+                "parts": 9,
+                "changes": [],
+                "tests": {"scores": {"alarm": False, "evidence": 0.0}},
+            },
         }
     ],
     "outputs": [vars(State("mqtt", 12, 5, 0, None, 0, True))],
@@ -62,7 +68,7 @@ def test_a_queue_that_fills_or_has_lost_parts_needs_a_look():
 
 def test_drift_disk_record_and_outputs_can_be_wrong():
     def change(status):
-        status["detectors"][0]["drift"]["alarm"] = True
+        status["detectors"][0]["drift"]["tests"]["scores"]["alarm"] = True
         status["detectors"][0]["unrecorded"] = 2
         status["disk"]["trouble"] = "only 3 MB are free: free some space"
         status["outputs"][0].update(error="nobody answers", waiting=3)
@@ -73,6 +79,19 @@ def test_drift_disk_record_and_outputs_can_be_wrong():
     assert found["Mqtt"] == ("wrong", "nobody answers; 3 rows wait")
     assert looked(lambda status: status["outputs"][0].update(running=False)).keys() == {"Mqtt"}
     assert looked(lambda status: status.update(housekeeping="cut off")) == {"Record": ("wrong", "cut off")}
+
+
+def test_drift_is_wrong_by_scores_and_needs_a_look_by_all_else():
+    def change(status):
+        status["detectors"][0]["drift"].update(alarm=True, changes=["brightness 50 -> 80 grey levels"])
+
+    assert looked(change) == {"Drift": ("look", "brightness 50 -> 80 grey levels")}
+
+    def change_more(status):
+        change(status)
+        status["detectors"][0]["drift"]["tests"]["scores"]["alarm"] = True
+
+    assert looked(change_more)["Drift"][0] == "wrong"
 
 
 def test_a_real_output_and_a_real_anchor_that_fail_are_told(station, tmp_path, monkeypatch):

@@ -14,7 +14,14 @@ import bisect
 import collections
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawspot.errors import ArtifactError
+from flawspot.runtime.tensors import tensor_of, within
 
 EXPERTS = (-1.0, 0.0, 1.0)
 JUMP = 0.01
@@ -31,6 +38,8 @@ _FLOOR = 1e-6
 Each loan adds at most one in 10^9 to the probability of a false alarm."""
 
 
+_MOST_SEEN = 1 << 53
+"""More parts than any line makes."""
 RECENT = 50
 """Number of recent parts that the present share of anomalous ones is computed from."""
 
@@ -63,6 +72,33 @@ class Share:
             self._before += self._recent[0]
         self._recent.append(anomalous)
         self.test.add(float(anomalous))
+
+    def as_arrays(self) -> dict[str, NDArray[Any]]:
+        """All that it knows, for `restored`."""
+        return {
+            **{f"test/{name}": array for name, array in self.test.as_arrays().items()},
+            "before": np.array([self._before], np.int64),
+            "recent": np.array(self._recent, np.uint8),
+        }
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray[Any]], *, seed: int = 0) -> Self:
+        """A test that goes on from `as_arrays`; see `Drift.restored`.
+
+        Raises:
+            ArtifactError: the arrays are damaged.
+        """
+        found = cls(seed=seed)
+        found.test = Drift.restored(within(arrays, "test/"), math.inf, seed=seed)
+        scores = tensor_of(arrays, "test/scores", "F64", (None,))
+        before, recent = tensor_of(arrays, "before", "I64", (1,)), tensor_of(arrays, "recent", "U8", (None,))
+        if not np.isin(scores, (0, 1)).all() or not np.isin(recent, (0, 1)).all():
+            raise ArtifactError("its verdicts are neither 0 nor 1: it is damaged")
+        if len(recent) != min(found.test.seen, RECENT) or not 0 <= before[0] <= found.test.seen - len(recent):
+            raise ArtifactError("its verdicts do not fit their number: it is damaged")
+        found._before = int(before[0])
+        found._recent.extend(map(bool, recent))
+        return found
 
     def __str__(self) -> str:
         earlier, recent = self.test.seen - len(self._recent), len(self._recent)
@@ -106,6 +142,45 @@ class Drift:
     def evidence(self) -> float:
         """The decimal logarithm of the largest capital, in [0, 12]: 3 is an alarm."""
         return math.log10(max(self.highest, 1.0))
+
+    def as_arrays(self) -> dict[str, NDArray[Any]]:
+        """All that it knows but the threshold, for `restored`: ``scores`` (N,), ``shares`` (3,) and ``capitals`` (2,),
+        the present and the highest one, in float64, because equal scores must stay equal; ``seen`` (1,) int64."""
+        return {
+            "scores": np.array(self._scores, np.float64),
+            "shares": np.array(self._shares, np.float64),
+            "capitals": np.array([self.capital, self.highest], np.float64),
+            "seen": np.array([self.seen], np.int64),
+        }
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray[Any]], threshold: float, *, seed: int = 0) -> Self:
+        """A test that goes on from `as_arrays` as if it had never been interrupted.
+
+        Only the random part of ranks, the order of equal scores, is drawn anew. It depends on `seed` and on how many
+        parts were seen, so that nothing is drawn twice.
+
+        Raises:
+            ArtifactError: the arrays are damaged: no test comes to these values.
+        """
+        found = cls((), threshold, seed=seed)
+        scores, shares = (
+            tensor_of(arrays, "scores", "F64", (None,)),
+            tensor_of(arrays, "shares", "F64", (len(EXPERTS),)),
+        )
+        capitals, seen = tensor_of(arrays, "capitals", "F64", (2,)), tensor_of(arrays, "seen", "I64", (1,))
+        found._scores, found._shares = scores.tolist(), shares.tolist()
+        found.capital, found.highest = capitals.tolist()
+        found.seen = int(seen[0])
+        if (np.diff(scores) < 0).any() or (scores > threshold).any():
+            raise ArtifactError("its scores are not in order or above the threshold: it is damaged")
+        if not 0 <= found.seen < _MOST_SEEN or len(scores) < min(found.seen, REMEMBERED):
+            raise ArtifactError("its scores do not fit their number: it is damaged")
+        possible = 0 < found.capital <= found.highest <= _ENOUGH and found.highest >= 1 and (shares > 0).all()
+        if not possible or not math.isclose(sum(found._shares), max(found.capital, _FLOOR), rel_tol=1e-6):
+            raise ArtifactError("its capital is none that a test comes to: it is damaged")
+        found._random = random.Random(f"{seed} {found.seen}")
+        return found
 
     def add(self, score: float) -> None:
         """Bet on the next part's score."""

@@ -104,6 +104,33 @@ def _checksum(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) 
     return digest.hexdigest()
 
 
+def tensor_of(tensors: Mapping[str, NDArray[Any]], name: str, kind: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
+    """The tensor of that name, once it is seen to be of a type in `TYPES` and of a shape, and to be finite.
+
+    Args:
+        tensors: by name.
+        name: name of the tensor.
+        kind: its type.
+        shape: its shape. None stands for any length.
+
+    Raises:
+        ArtifactError: it is missing, or has another type or shape, or a number that is not finite.
+    """
+    found = tensors.get(name)
+    if found is None or found.dtype != TYPES[kind] or found.ndim != len(shape):
+        raise ArtifactError(f"its numbers {name[:50]!a} are missing or of another kind: it is damaged")
+    if any(wanted not in (None, length) for wanted, length in zip(shape, found.shape, strict=True)):
+        raise ArtifactError(f"its numbers {name[:50]!a} have another shape: it is damaged")
+    if not np.isfinite(found).all():
+        raise ArtifactError(f"its numbers {name[:50]!a} are not finite: it is damaged")
+    return found
+
+
+def within(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
 def _tensor(name: str, entry: Any, body: memoryview, place: int) -> NDArray[Any]:
     """Read one tensor. Tensors follow each other in the order of the header, so that no number is used twice."""
     wrong = ArtifactError(f"its header is damaged at {name[:50]!a}")

@@ -27,7 +27,8 @@ class Row:
     Attributes:
         number: row number from 1, without gaps.
         time: when it was written, UTC, as ``2026-01-31T12:00:00.000000Z``.
-        kind: kind of the row: ``result``, ``word``, ``artifact``, ``station`` or ``removed``.
+        kind: kind of the row: ``result``, ``word``, ``artifact``, ``candidate``, ``update``, ``drift``, ``station`` or
+            ``removed``.
         body: JSON text, hashed as exactly this text.
         previous: the hash of the row before.
         hash: SHA-256 of all these fields, in hexadecimal digits.

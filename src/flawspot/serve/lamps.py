@@ -22,7 +22,7 @@ def lamps(status: dict[str, Any]) -> list[dict[str, str]]:
     found = [_source(source) for source in status["sources"]]
     for detector in status["detectors"]:
         of = f" {detector['name']}" if several else ""
-        found += [_queue(detector, of), _drift(detector, of)]
+        found += [_queue(detector, of), drift_lamp(detector["drift"], of)]
     for output in status["outputs"]:
         trouble = output["error"] or (None if output["running"] else "it has ended: start the station again")
         text = f"{trouble}; {output['waiting']} rows wait" if trouble else "delivers"
@@ -54,9 +54,15 @@ def _queue(detector: dict[str, Any], of: str) -> dict[str, str]:
     return _lamp(LOOK if lost or 2 * detector["waiting"] > detector["room"] else WELL, f"Queue{of}", text)
 
 
-def _drift(detector: dict[str, Any], of: str) -> dict[str, str]:
-    changes = "; ".join(detector["drift"]["changes"])
-    if detector["drift"]["alarm"]:
+def drift_lamp(drift: dict[str, Any], of: str = "") -> dict[str, str]:
+    """The lamp of one detector's drift tests: wrong if scores have changed, a look if only looks or verdicts have.
+
+    Args:
+        drift: what `flawspot.serve.drifting.Drifting.told` returns.
+        of: what follows its name.
+    """
+    changes = "; ".join(drift["changes"])
+    if drift["tests"]["scores"]["alarm"]:
         told = f": {changes}" if changes else ": check light and camera"
         return _lamp(WRONG, f"Drift{of}", f"good parts look different from those it learned from{told}")
     return _lamp(LOOK if changes else WELL, f"Drift{of}", changes or "none seen")

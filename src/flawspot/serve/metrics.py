@@ -39,7 +39,7 @@ class Metrics:
             "unrecorded": "Results that the record could not take.",
         }
         self._gauges = {name: Gauge(f"flawspot_{name}", text, by, registry=registry) for name, text in gauges.items()}
-        self._drift = Gauge("flawspot_drift_evidence", "log10 of the evidence; 3 is an alarm.", by, registry=registry)
+        self._drift = _Drift(registry)
         self._free = Gauge("flawspot_disk_free_bytes", "Free bytes on the disk of the record.", registry=self.registry)
         self._source = Gauge("flawspot_source_up", "1 if the source works.", ("source",), registry=self.registry)
 
@@ -58,7 +58,32 @@ class Metrics:
         for detector in status["detectors"]:
             for name, gauge in self._gauges.items():
                 gauge.labels(detector["name"]).set(detector[name])
-            self._drift.labels(detector["name"]).set(detector["drift"]["evidence"])
+            self._drift.look(detector["name"], detector["drift"])
         for source in status["sources"]:
             self._source.labels(source["name"]).set(source["trouble"] is None)
         self._free.set(status["disk"]["free_bytes"])
+
+
+class _Drift:
+    """The gauges of the drift tests. Evidence is told as its log10, where 3 is an alarm."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        by, log = ("detector",), "log10 of the evidence that"
+        tests = {
+            "scores": ("flawspot_drift_evidence", f"{log} scores of good parts have changed; 3 is an alarm."),
+            "looks": ("flawspot_drift_looks_evidence", f"{log} looks have changed, the largest; 3 is an alarm."),
+            "verdicts": ("flawspot_drift_verdicts_evidence", f"{log} verdicts have changed; 3 is an alarm."),
+        }
+        self._tests = {test: Gauge(name, text, by, registry=registry) for test, (name, text) in tests.items()}
+        self._measures = Gauge(
+            "flawspot_drift_measure_evidence", f"{log} one measure has changed.", (*by, "measure"), registry=registry
+        )
+        self._alarm = Gauge("flawspot_drift_alarm", "1 if any drift test gives alarm.", by, registry=registry)
+
+    def look(self, name: str, drift: dict[str, Any]) -> None:
+        """Update the gauges of a detector from what its tests say."""
+        for test, gauge in self._tests.items():
+            gauge.labels(name).set(drift["tests"][test]["evidence"])
+        for measure, evidence in drift["tests"]["looks"]["measures"].items():
+            self._measures.labels(name, measure).set(evidence)
+        self._alarm.labels(name).set(drift["alarm"])

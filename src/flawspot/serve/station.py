@@ -19,11 +19,12 @@ from flawspot.errors import ConfigurationError, FlawspotError, FlawspotWarning
 from flawspot.runtime.drift import Drift, Share
 from flawspot.serve.anchor import write_anchor
 from flawspot.serve.chain import Row
+from flawspot.serve.drifting import Drifting
 from flawspot.serve.events import Events
 from flawspot.serve.inspection import Inspection
 from flawspot.serve.keeping import Keeping, Pictures
 from flawspot.serve.outputs.follower import Follower
-from flawspot.serve.parts import ANOMALOUS, GOOD, Outcome, Part
+from flawspot.serve.parts import Outcome, Part
 from flawspot.serve.record import Record, RecordError
 from flawspot.serve.sources import CameraSource, Source
 from flawspot.serve.swapping import Loading, Swapping, present
@@ -61,9 +62,10 @@ class Station:
     Attributes:
         inspections: inspections by detector name.
         swaps, updates: artifacts and updates by detector name.
+        drifting: the drift tests.
         sources, outputs: threads that bring parts and deliver results.
         listeners: called with every outcome, in the thread that inspected it; metrics are one of them.
-        trouble: what is wrong with the anchor or with removing old pictures; None if nothing is.
+        trouble: what is wrong with the anchor, removing old pictures or keeping drift tests; None if nothing is.
     """
 
     def __init__(self, artifacts: Mapping[str, Path], settings: Settings) -> None:
@@ -77,7 +79,6 @@ class Station:
         self.outputs: list[Follower] = []
         self.listeners: list[Callable[[Outcome], None]] = []
         self.trouble: str | None = None
-        self._drifts: dict[str, tuple[str, tuple[Drift, Appearance, Share]]] = {}
         self._stop = threading.Event()
         self._anchored: Row | None = None
         self._lock_file = _alone(settings.folder)
@@ -89,6 +90,7 @@ class Station:
                 self.trouble = str(error)
                 warnings.warn(self.trouble, FlawspotWarning, stacklevel=2)
             self.pictures = Pictures(settings.folder / "pictures", self.record, settings.keeping)
+            self.drifting = Drifting(settings.folder / "drift", self.record)
             self.inspections: dict[str, Inspection] = {}
             self.swaps: dict[str, Swapping] = {}
             self.updates: dict[str, Updates] = {}
@@ -131,6 +133,8 @@ class Station:
             output.stop()
         self._stop.set()
         self._housekeeper.join(5)
+        with contextlib.suppress(FlawspotError):  # a full disk was reported before
+            self.drifting.save()
         self.events.close()
         try:
             self.record.add("station", {"event": "stopped", "station": self.settings.name})
@@ -193,47 +197,38 @@ class Station:
     def drift(self, detector: str) -> tuple[Drift, Appearance, Share]:
         """The drift tests of a detector: scores and appearance of its good parts, and the share of the others. A new
         artifact gets new ones."""
-        loaded = self.inspections[detector].loaded
-        sha256, found = self._drifts.get(detector, ("", None))
-        if found is None or sha256 != loaded.sha256:
-            calibration = loaded.detector.manifest.calibration
-            found = Drift(calibration.as_taken, calibration.threshold), Appearance(), Share()
-            self._drifts[detector] = (loaded.sha256, found)
-        return found
+        found = self.drifting.of(detector)
+        return found.scores, found.looks, found.share
 
     def _add(self, name: str, path: Path, others: set[str]) -> None:
         loading, kept = self.settings.loading, self.settings.folder / "artifacts"
         loaded = present(name, loading.load(path), self.record, kept, loading, others)
         inspection = Inspection(name, loaded, self.record, self.pictures, self._told, waiting=self.settings.waiting)
         self.inspections[name] = inspection
+        self.drifting.begin(inspection)
         swap = self.swaps[name] = Swapping(inspection, self.record, self.pictures, kept, loading, self.events.tell)
         self.updates[name] = Updates(
             swap, self.record, self.pictures, self.settings.folder, self.settings.updates, self.events.tell
         )
 
     def _told(self, outcome: Outcome) -> None:
-        content = outcome.content
         for listener in self.listeners:
             listener(outcome)
         for output in self.outputs:
             output.nudge()
         self.events.tell("result", outcome.as_dict())
-        if content["verdict"] in (GOOD, ANOMALOUS) and outcome.photograph is not None:
-            scores, looks, share = self.drift(str(content["detector"]))
-            share.add(content["verdict"] == ANOMALOUS)
-            if content["verdict"] == GOOD:
-                scores.add(float(content["score"]))
-                looks.add(outcome.photograph)
+        self.drifting.add(outcome)
 
     def _keep_house(self) -> None:
-        """Once a second, write the anchor and check for silent cameras. Now and then remove old pictures."""
+        """Once a second, write the anchor and check for silent cameras. Now and then remove old pictures, and keep the
+        drift tests."""
         swept = time.monotonic()
         troubles: dict[Callable[[], object], str] = {}
         while not self._stop.wait(1.0):
             chores: list[Callable[[], object]] = [self._hear_silence, self._anchor]
             if time.monotonic() - swept > SWEEP_SECONDS:
                 swept = time.monotonic()
-                chores.append(self.pictures.sweep)
+                chores += [self.pictures.sweep, self.drifting.save]
             for chore in chores:  # one by one, as a damaged anchor must not let the disk fill up
                 troubles.pop(chore, None)
                 try:

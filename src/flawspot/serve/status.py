@@ -42,7 +42,7 @@ def midnight(local: datetime.datetime) -> str:
 
 
 def _detector(station: Station, name: str) -> dict[str, Any]:
-    inspection, swap, (drift, looks, share) = station.inspections[name], station.swaps[name], station.drift(name)
+    inspection, swap = station.inspections[name], station.swaps[name]
     manifest = inspection.loaded.detector.manifest
     return {
         "name": name,
@@ -55,12 +55,7 @@ def _detector(station: Station, name: str) -> dict[str, Any]:
         "waiting": inspection.waiting,
         "room": station.settings.waiting,
         **vars(inspection.tally),
-        "drift": {
-            "alarm": drift.alarm,
-            "evidence": round(drift.evidence, 2),
-            "parts": drift.seen,
-            "changes": [*map(str, looks.changes), *([str(share)] if share.alarm else [])],
-        },
+        "drift": station.drifting.told(name),
         "candidate": None if swap.candidate is None else swap.candidate.as_dict(),
         "previous": swap.previous,
     }

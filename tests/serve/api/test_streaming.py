@@ -6,10 +6,11 @@ import time
 
 import pytest
 
+from flawspot.data.appearance import UNITS
 from flawspot.serve.status import midnight
 from flawspot.serve.tokens import Tokens
 
-from ..conftest import grey
+from ..conftest import grey, wait_for
 
 
 def listening(port, *, last=None):
@@ -71,6 +72,8 @@ def test_a_listener_that_does_not_read_is_let_go_and_others_go_on(served):
 def test_metrics(served):
     for content in (grey(50), grey(150), b"garbage"):
         served.post("/v1/predict", content)
+    # Parts are counted after they were answered.
+    wait_for(lambda: 'verdict="not inspected"} 1.0' in served.get("/metrics").body.decode())
     text = served.get("/metrics").body.decode()
     for line in (
         'flawspot_parts_total{detector="tiny",verdict="good"} 1.0',
@@ -79,6 +82,10 @@ def test_metrics(served):
         'flawspot_severity_bucket{detector="tiny",le="1.0"} 1.0',
         'flawspot_waiting{detector="tiny"} 0.0',
         'flawspot_drift_evidence{detector="tiny"} 0.0',
+        'flawspot_drift_looks_evidence{detector="tiny"} 0.0',
+        'flawspot_drift_measure_evidence{detector="tiny",measure="shift down"} 0.0',
+        'flawspot_drift_verdicts_evidence{detector="tiny"} 0.0',
+        'flawspot_drift_alarm{detector="tiny"} 0.0',
     ):
         assert line in text
     assert "flawspot_disk_free_bytes" in text
@@ -99,7 +106,29 @@ def test_the_status_outlives_a_change_that_lasts(served):
         drift.add(number / 50)  # a lamp that fades: each part looks worse than all before
     told = served.get("/v1/status").json["detectors"][0]["drift"]
     assert (told["alarm"], told["evidence"], told["parts"]) == (True, 12.0, 3000)
-    assert 'flawspot_drift_evidence{detector="tiny"} 12.0' in served.get("/metrics").body.decode()
+    text = served.get("/metrics").body.decode()
+    assert 'flawspot_drift_evidence{detector="tiny"} 12.0' in text
+    assert 'flawspot_drift_alarm{detector="tiny"} 1.0' in text
+
+
+def test_an_alarm_of_verdicts_alone_is_seen_by_programs(served):
+    _, _, share = served.station.drift("tiny")
+    for number in range(200):
+        share.add(number > 100)
+    told = served.get("/v1/status").json["detectors"][0]["drift"]
+    assert (told["alarm"], told["evidence"], told["parts"]) == (True, 0.0, 0)
+    assert told["changes"] == [str(share)]
+    verdicts = told["tests"]["verdicts"]
+    assert (verdicts["alarm"], told["tests"]["scores"]["alarm"], told["tests"]["looks"]["alarm"]) == (
+        True,
+        False,
+        False,
+    )
+    assert set(told["tests"]["looks"]["measures"]) == set(UNITS)
+    text = served.get("/metrics").body.decode()
+    assert f'flawspot_drift_verdicts_evidence{{detector="tiny"}} {verdicts["evidence"]}' in text
+    assert 'flawspot_drift_evidence{detector="tiny"} 0.0' in text
+    assert 'flawspot_drift_alarm{detector="tiny"} 1.0' in text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="time zones cannot be set")

@@ -8,7 +8,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from flawspot.serve.api import artifacts, engineering, exporting, pages, predicting, results, streaming, updates, v2
+from flawspot.serve.api import (
+    artifacts,
+    drifting,
+    engineering,
+    exporting,
+    pages,
+    predicting,
+    results,
+    streaming,
+    updates,
+    v2,
+)
 from flawspot.serve.api.openapi import openapi
 from flawspot.serve.metrics import Metrics
 from flawspot.serve.station import Station
@@ -63,6 +74,8 @@ def routes() -> list[BaseRoute]:
         Route("/v1/artifacts/{name}/update", updates.update, methods=get),
         Route("/v1/artifacts/{name}/update", updates.ask, methods=post),
         Route("/v1/artifacts/{name}/back", artifacts.back, methods=post),
+        Route("/v1/drift/{name}", drifting.drift, methods=get),
+        Route("/v1/drift/{name}/anew", drifting.anew, methods=post),
         Route("/v2", v2.server),
         Route("/v2/health/live", v2.live),
         Route("/v2/health/ready", v2.ready),

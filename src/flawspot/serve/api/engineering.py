@@ -15,14 +15,17 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from flawspot.errors import FlawspotError
 from flawspot.serve.api.access import AskError, needs, station_of
 from flawspot.serve.api.artifacts import artifacts_of, swap_of
+from flawspot.serve.api.drifting import drift_of
 from flawspot.serve.api.exporting import trade_off_of
 from flawspot.serve.api.results import WORDS, form_of, result_of, with_words, words_on
 from flawspot.serve.api.updates import asked_in_form, updates_of
+from flawspot.serve.lamps import drift_lamp
 from flawspot.serve.pages.artifacts import artifacts_view
+from flawspot.serve.pages.drifting import drift_view, tests_view
 from flawspot.serve.pages.markup import Markup, joined, page, tag
 from flawspot.serve.pages.results import chosen, result_list
 from flawspot.serve.pages.trade_off import trade_off_view
-from flawspot.serve.pages.updates import drift_view, update_view
+from flawspot.serve.pages.updates import update_view
 from flawspot.serve.parts import VERDICTS
 from flawspot.serve.record import Wanted, as_time
 from flawspot.serve.station import Station
@@ -43,7 +46,8 @@ async def engineer(request: Request) -> Response:
 
 @needs(Role.ENGINEER, page=True)
 async def act(request: Request) -> Response:
-    """Do what a form of the page asks for: ``do`` is ``send``, ``update``, ``approve``, ``turn-down`` or ``back``."""
+    """Do what a form of the page asks for: ``do`` is ``send``, ``update``, ``approve``, ``turn-down``, ``back`` or
+    ``anew``."""
     swap, person = swap_of(request), request.state.person
     try:
         async with form_of(request, files=1, fields=3) as form:
@@ -58,13 +62,15 @@ async def act(request: Request) -> Response:
             await run_in_threadpool(swap.turn_down, artifact, person.name)
         elif do == "back":
             await run_in_threadpool(swap.back, person.name)
+        elif do == "anew":
+            await run_in_threadpool(station_of(request).drifting.anew, swap.inspection.name, person.name)
         elif do == "update":
             await run_in_threadpool(updates_of(request).ask, asked_in_form(fields, person.name))
         else:
             raise FlawspotError("there is no artifact: choose a file")
     except FlawspotError as error:
         return HTMLResponse(await run_in_threadpool(_page, request, str(error)), 409, headers=_FRESH)
-    place = "update" if do == "update" else "artifact"
+    place = {"update": "update", "anew": "drift"}.get(str(do), "artifact")
     return RedirectResponse(f"/engineer?detector={quote(swap.inspection.name, safe='')}#{place}", status_code=303)
 
 
@@ -78,7 +84,7 @@ def _page(request: Request, trouble: str | None) -> str:
     before, number = (_whole(query.get(which)) for which in ("before", "number"))
     rows = station.record.results(wanted, before=before, limit=A_PAGE)
     threshold = station.inspections[name].loaded.detector.manifest.calibration.threshold
-    told = artifacts_of(station, station.swaps[name])
+    told, drift = artifacts_of(station, station.swaps[name]), drift_of(station, name)
     utc = {**asked, **{which: value for which, value in vars(wanted).items() if value is not None}}
     return page(
         "engineer.html",
@@ -96,6 +102,7 @@ def _page(request: Request, trouble: str | None) -> str:
         threshold=trade_off_view(trade_off_of(station, Wanted(**{**vars(wanted), "detector": name}))),
         artifact=artifacts_view(told, name, threshold),
         update=update_view(told["update"], name),
+        tests=tests_view(drift, drift_lamp(drift)["text"], name),
     )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from flawspot.serve.pages.markup import Markup, facts, icon, joined, local, tag
+from flawspot.serve.pages.markup import Markup, facts, icon, joined, local, sure, tag
 from flawspot.serve.pages.results import thumbnail
 from flawspot.texts import counted
 
@@ -38,7 +38,7 @@ def artifacts_view(told: dict[str, Any], name: str, threshold: float) -> Markup:
     back = None
     if previous is not None:
         question = f"Artifact {previous[:12]} will judge {name} again, instead of {told['artifact'][:12]}."
-        back = _sure("back", "Roll back", question, "Yes, roll back", action, previous)
+        back = sure("back", "Roll back", question, "Yes, roll back", action, previous)
     history = [tag("li", local(row["time"]), " ", _switched(row)) for row in told["history"][:50]]
     return joined(
         present,
@@ -80,9 +80,11 @@ def _candidate(candidate: dict[str, Any], present: str, name: str, action: str) 
         f"Artifact {short} will judge {name} from the next part on, instead of {present[:12]}. On the last "
         f"{candidate['pictures']} pictures {others}."
     )
-    sure = _sure("approve", "Approve the candidate", question, "Yes, approve", action, candidate["sha256"])
+    approve = sure("approve", "Approve the candidate", question, "Yes, approve", action, candidate["sha256"])
     changes = tag("div", *cards, class_="cards") if cards else None
-    return tag("div", told, tag("p", text), changes, sure, _turn_down(candidate["sha256"], action), class_="candidate")
+    return tag(
+        "div", told, tag("p", text), changes, approve, _turn_down(candidate["sha256"], action), class_="candidate"
+    )
 
 
 def _turn_down(artifact: str, action: str) -> Markup:
@@ -103,22 +105,6 @@ def _change(change: dict[str, Any]) -> Markup:
 
 def _in_brackets(severity: float | None) -> str:
     return "" if severity is None else f" ({severity:.3g})"
-
-
-def _sure(do: str, title: str, question: str, yes: str, action: str, artifact: str) -> Markup:
-    """A button that opens a question. Only the answer to it does something."""
-    form = tag(
-        "form",
-        tag("input", type="hidden", name="artifact", value=artifact),
-        tag("p", question),
-        tag("button", "Cancel", type="button", popovertarget=f"sure-{do}", popovertargetaction="hide", autofocus=True),
-        " ",
-        tag("button", yes, name="do", value=do),
-        method="post",
-        action=action,
-    )
-    dialog = tag("div", form, id=f"sure-{do}", popover=True, role="dialog", aria_label=title, class_="sure")
-    return joined(tag("p", tag("button", title, type="button", popovertarget=f"sure-{do}")), dialog)
 
 
 def _switched(row: dict[str, Any]) -> str:

@@ -71,5 +71,30 @@ def facts(pairs: list[tuple[str, object]]) -> Markup:
     return tag("dl", *rows)
 
 
+def sure(do: str, title: str, question: str, yes: str, action: str, artifact: str | None = None) -> Markup:
+    """A button that opens a question. Only the answer to it does something.
+
+    Args:
+        do: what the form asks for.
+        title: text of the button.
+        question: text of the question.
+        yes: text of the button that does it.
+        action: address of the form.
+        artifact: SHA-256 of the artifact that it is about, if any.
+    """
+    form = tag(
+        "form",
+        None if artifact is None else tag("input", type="hidden", name="artifact", value=artifact),
+        tag("p", question),
+        tag("button", "Cancel", type="button", popovertarget=f"sure-{do}", popovertargetaction="hide", autofocus=True),
+        " ",
+        tag("button", yes, name="do", value=do),
+        method="post",
+        action=action,
+    )
+    dialog = tag("div", form, id=f"sure-{do}", popover=True, role="dialog", aria_label=title, class_="sure")
+    return joined(tag("p", tag("button", title, type="button", popovertarget=f"sure-{do}")), dialog)
+
+
 def _text(value: object) -> str:
     return html.escape(visible(str(value)))

@@ -13,21 +13,6 @@ from flawspot.texts import as_whole_number, counted
 _MOST_SUSPECTS = 20
 
 
-def drift_view(detectors: list[str]) -> Markup:
-    """A message for each detector with drift that an update may help, with a link to the form."""
-    return joined(*(_drifted(name) for name in detectors))
-
-
-def _drifted(name: str) -> Markup:
-    link = tag(
-        "a",
-        "update it with pictures that people confirmed in the last days",
-        href=f"/engineer?detector={_in(name)}#update",
-    )
-    text = f"Good parts of {name} look different from those it learned from. If they are correct, "
-    return tag("p", text, link, ".", class_="drift", role="status")
-
-
 def update_view(told: dict[str, Any], name: str) -> Markup:
     """The update of a detector.
 
