@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flawspot.cli.drift import _time
 from flawspot.runtime.artifact import read
 
 
@@ -81,6 +82,15 @@ def test_without_order_there_is_no_change(flawspot, tiny, line):
     code, out, _ = flawspot("drift", tiny, line, "--order", "name", "--fail-on-drift")
     assert code == 0
     assert "no change is seen" in out
+
+
+def test_of_equal_times_names_decide_in_natural_order(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in (10, 9, 100, 1)]
+    for path in paths:
+        path.write_bytes(b"")
+        os.utime(path, (1e9, 1e9))
+    os.utime(paths[2], (1e9 - 1, 1e9 - 1))
+    assert [path.stem for path in sorted(paths, key=_time)] == ["100", "1", "9", "10"]
 
 
 def test_what_cannot_be_read_is_told(flawspot, tiny, line):

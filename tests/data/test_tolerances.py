@@ -34,7 +34,7 @@ def test_what_is_asked_for_is_understood():
         "rotation": 1,
     }
     assert as_tolerance("line,copies=5").copies == as_tolerance({"jpeg": 1, "copies": 5}).copies == 5
-    for nothing in (None, "", {}, "noise=0", {"noise": 0}):
+    for nothing in (None, {}, "noise=0", {"noise": 0}):
         assert as_tolerance(nothing) is None
 
 
@@ -52,6 +52,9 @@ def test_what_is_asked_for_is_understood():
         ({"noise": None}, "a severity is a number from 0 to 5"),
         ("noise=1,noise=2", "tolerate noise is given twice"),
         (3, "tolerate 3: give severities by name"),
+        ("", "tolerate '' names nothing: give NAME=SEVERITY"),
+        (" , ", "names nothing: give NAME=SEVERITY"),
+        ("copies=3", "tolerate 'copies=3' names nothing: give NAME=SEVERITY with a name of .*, or a preset: line"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_cure(given, message):

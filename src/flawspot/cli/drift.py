@@ -158,8 +158,10 @@ def _place(alarm: tuple[int, Path]) -> str:
     return f"photograph {number}, {visible(str(path))}"
 
 
-def _time(path: Path) -> tuple[int, str]:
+def _time(path: Path) -> tuple[int, Any]:
+    from flawspot.runtime.listing import natural_key
+
     try:
-        return path.stat().st_mtime_ns, str(path)
+        return path.stat().st_mtime_ns, natural_key(path)
     except OSError:  # reading the file will report it
-        return 0, str(path)
+        return 0, natural_key(path)

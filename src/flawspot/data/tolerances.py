@@ -82,6 +82,11 @@ def as_tolerance(given: Given) -> Tolerance | None:
     if not isinstance(given, str | Mapping):
         raise ConfigurationError(f"tolerate {given!r}: give severities by name, such as {{'noise': 2}}, or a preset")
     pairs = _parsed(given) if isinstance(given, str) else dict(given)
+    if isinstance(given, str) and not pairs.keys() - {"copies"}:  # perhaps a shell variable that is not set
+        raise ConfigurationError(
+            f"tolerate {shortened(given)!r} names nothing: give NAME=SEVERITY with a name of {', '.join(CORRUPTIONS)}, "
+            f"or a preset: {', '.join(PRESETS)}"
+        )
     copies = _copies(pairs.pop("copies", COPIES))
     severities = {name: _severity(name, value) for name, value in pairs.items()}
     ordered = {name: severities[name] for name in CORRUPTIONS if severities.get(name)}

@@ -23,6 +23,7 @@ from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Manifest
 from flawspot.runtime.state import NONE, Kept
 from flawspot.runtime.stores import names_of_stores, stores
+from flawspot.texts import counted
 
 HEAD = "head."
 """Prefix of the names of a head's constants, as in its module."""
@@ -98,6 +99,12 @@ class Updater(Protocol):
 
     def finish(self, new_validation: Kept) -> Changed:
         """The result for all photographs; `new_validation` are new photographs in the role of `Before.validation`."""
+
+
+def added_photographs(count: int, before: Before) -> str:
+    """The beginning of a remark: how many photographs were added, varied copies included if changes are tolerated."""
+    copies = ", varied copies included," if before.manifest.calibration.tolerated is not None else ""
+    return f"{counted(count, 'photograph')}{copies} {'was' if count == 1 else 'were'} added"
 
 
 def updating_of(method: str) -> type[Updater]:

@@ -131,6 +131,23 @@ def test_what_was_updated_is_updated_again_after_a_restart(updatable, settings):
         assert station.updates["part"].as_dict()["cannot"] is None  # the state of what was given is kept as well
 
 
+@pytest.mark.parametrize("word", ["turn_down", None])
+def test_a_result_that_nobody_decided_on_is_lost_with_the_station(updatable, settings, word):
+    with Station({"part": updatable}, settings) as station:
+        pass_by(station, range(500, 506))
+        station.updates["part"].ask(ASKED)
+        made = done(station)["candidate"]
+        tried(station)
+        if word:
+            station.swaps["part"].turn_down(made, "ann")
+    with Station({"part": updatable}, settings) as station:
+        told = station.updates["part"].as_dict()
+        assert (told["state"], told["candidate"]) == (("made", made) if word else ("failed", None))
+        if not word:
+            assert "before its result was approved or turned down: ask again" in told["reason"]
+            assert told["cannot"] is None
+
+
 def test_what_the_detector_knows_is_no_update(updatable, settings):
     with Station({"part": updatable}, settings) as station:
         pass_by(station, range(4))  # it was trained on these

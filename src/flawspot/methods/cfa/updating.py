@@ -16,7 +16,7 @@ from flawspot.methods.cfa.turned import turned
 from flawspot.methods.covering import cells_inside
 from flawspot.methods.repeating import bilinear_matrix, pooled
 from flawspot.methods.shapes import Size
-from flawspot.methods.updating import Before, Changed, Maps
+from flawspot.methods.updating import Before, Changed, Maps, added_photographs
 from flawspot.runtime.state import Kept
 
 METHODS = ("cfa",)
@@ -90,7 +90,8 @@ class Updater:
         known, learned = self._known, self._before.learned
         centres = (self._total[known] / self._images[known, None]).astype(np.float32)
         moved = float(np.linalg.norm(centres - learned[CENTRES], axis=1).mean())
-        told = f"{self._added} photographs were added to {len(centres)} centres, which moved by {moved:.4g} on average"
+        added = added_photographs(self._added, self._before)
+        told = f"{added} to {len(centres)} centres, which moved by {moved:.4g} on average"
         prefix = self._before.prefix + _SEARCH
         stores = {prefix + name: array for name, array in self._constants(centres).items()}
         images = np.where(known, self._images, 0)

@@ -17,7 +17,7 @@ from flawspot.errors import ArtifactError
 from flawspot.methods.padim.gaussian import PositionGaussians
 from flawspot.methods.padim.whitening import whitened
 from flawspot.methods.repeating import repeated
-from flawspot.methods.updating import Before, Changed, Maps
+from flawspot.methods.updating import Before, Changed, Maps, added_photographs
 from flawspot.runtime.state import Kept
 
 METHODS = ("padim",)
@@ -71,7 +71,8 @@ class Updater:
             found = [band.transpose(0, 2, 1) for band in found]
         changed = {"mean": self._gaussians.mean().astype(np.float32).T, **dict(zip(own, found, strict=True))}
         count = self._gaussians.count
-        told = f"{count - self._before_count} photographs were added to the {self._before_count} of every Gaussian"
+        added = added_photographs(count - self._before_count, self._before)
+        told = f"{added} to the {self._before_count} of every Gaussian"
         learned = {name: array for name, array in self._before.learned.items() if name.startswith(_CHOSEN)}
         prefix = self._before.prefix
         stores = {prefix + name: np.ascontiguousarray(array) for name, array in changed.items()}

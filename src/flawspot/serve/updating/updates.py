@@ -98,9 +98,13 @@ class Updates:
         return self._swap.inspection.name
 
     def start(self) -> None:
-        """Record the failure of an update that was cut off when the station ended."""
-        if self._run is not None and self._run.state == "running":
-            self._fail(self._run, "the station ended before it was done: ask again")
+        """Record the failure of an update that was cut off when the station ended, or whose result was lost by that."""
+        run = self._run
+        if run is not None and run.state == "running":
+            self._fail(run, "the station ended before it was done: ask again")
+        elif run is not None and run.state == "made" and not self._decided(run):
+            run.candidate = None  # candidates wait in memory alone
+            self._fail(run, "the station ended before its result was approved or turned down: ask again")
 
     def close(self) -> None:
         """End a running update, and leave nothing of it but its rows."""
@@ -254,6 +258,12 @@ class Updates:
             run.report, run.candidate = content.get("report"), content.get("candidate")
             run.reason = content.get("reason")
         return run
+
+    def _decided(self, run: Run) -> bool:
+        """Whether a person has approved the result of an update or turned it down."""
+        kinds = ("artifact", "candidate")
+        rows = [row for kind in kinds for row in self._record.of_kind(kind, detector=self.name, limit=1000)]
+        return any(row.content["artifact"] == run.candidate and row.time >= run.time for row in rows)
 
     def _clear(self) -> None:
         if self._work is not None:
