@@ -9,7 +9,6 @@ import pytest
 
 import flawspot
 from flawspot.errors import ConfigurationError, FlawspotError
-from flawspot.methods.registry import methods
 from flawspot.runtime.artifact import graph_sha256, read
 from flawspot.runtime.signature import make_key
 from flawspot.runtime.state import read_state
@@ -278,27 +277,6 @@ def test_where_signatures_are_demanded_none_is_made(line, tmp_path):
     line.swaps["part"].loading = Loading(trusted_keys=[tmp_path / "line.key"])
     with pytest.raises(FlawspotError, match="accepts only signed artifacts"):
         line.updates["part"].ask(ASKED)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", [name for name in methods() if name != "padim"])
-def test_every_method_is_updated(method, trained, tmp_path, settings):
-    """In a process of its own, which imports torch where the method needs it; PaDiM is updated above."""
-    detector = tmp_path / "part.onnx"
-    settings_of = {"jury": {"members": "padim:channels=4 + paste:epochs=1"}}.get(method, methods()[method].shortest_fit)
-    quick = {"input_size": 32, "random_weights": True, "state": True, "calibration_fraction": 0.5, "progress": False}
-    flawspot.train(trained.parent / "good", method=method, settings=settings_of, output=detector, **quick)
-    with Station({"part": detector}, settings) as station:
-        pass_by(station, range(500, 508))
-        for row in station.record.results():
-            say(station, row.number, "confirmed" if row.content["verdict"] == GOOD else "false alarm")
-        station.updates["part"].ask(ASKED)
-        found = done(station)
-        assert found["state"] == "made", found["reason"]
-        assert sum(found["report"][role] for role in ("learned", "held_out", "validated")) == 8
-        candidate = tried(station)
-        station.swaps["part"].approve(candidate.sha256, "berta")
-        assert pass_by(station, [900])[0]["artifact"] == candidate.sha256
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of POSIX")
