@@ -26,7 +26,8 @@ def some(features, rows):
 def before(fitted):
     """What an update of it begins with, without a graph."""
     stores = {f"search.{name}": each.numpy() for name, each in fitted.head().search.state_dict().items()}
-    return SimpleNamespace(stores=lambda: stores, learned=fitted.learned(), prefix="head.")
+    manifest = SimpleNamespace(calibration=SimpleNamespace(tolerated=None))
+    return SimpleNamespace(stores=lambda: stores, learned=fitted.learned(), prefix="head.", manifest=manifest)
 
 
 def fit(features, **settings):
