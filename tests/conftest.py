@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,17 @@ REAL_DATA = "FLAWSPOT_TEST_DATA"
 REQUIRE = "FLAWSPOT_REQUIRE_TEST_DATA"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, so that no worker is left alone with one of them at the end."""
+    """Mark the later cases of a grid as slow. Put files with slow tests first, or a worker is left alone with one."""
+    seen: collections.Counter[str] = collections.Counter()
+    for item in items:
+        grid = item.get_closest_marker("grid")
+        if grid is not None:
+            function = item.nodeid.partition("[")[0]
+            seen[function] += 1
+            if seen[function] > grid.args[0]:
+                item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     items.sort(key=lambda item: item.path not in slow)
 

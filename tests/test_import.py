@@ -67,6 +67,7 @@ def test_names():
         _ = flawspot.trian
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_an_environment_without_torch_and_onnx(line):
     """`pip install .` without extras, in an environment of its own."""

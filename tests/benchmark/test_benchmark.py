@@ -72,6 +72,7 @@ def records(store):
         return {record.key: record for record in opened.records(every=True)}
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(grid, finished):
     before = records(finished)
     out, _ = flawspot("run", grid, "--store", finished)
@@ -114,6 +115,7 @@ def test_killed_several_times_it_ends_with_the_same_figures(grid, finished, tmp_
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C of another process is POSIX")
+@pytest.mark.slow
 def test_interrupted_it_says_how_to_go_on(grid, tmp_path):
     store = tmp_path / "runs.sqlite"
     process = start("run", grid, "--store", store, "--workers", 1, start_new_session=True)
@@ -160,6 +162,7 @@ def test_the_report_has_the_runs_that_newer_ones_replace(tmp_path, record):
     assert "<h1>Ours</h1>" in html
 
 
+@pytest.mark.slow
 def test_what_cannot_be_run_does_not_stop_the_rest(grid, tmp_path):
     """A product that is not there, weights that are not, and a photograph that cannot be read."""
     from flawspot.data.demo_set import make_demo_set

@@ -143,6 +143,7 @@ def test_test_photographs_are_not_looked_at(product_folder, grid):
         given(good_alone, labelled=True, with_arena=False)
 
 
+@pytest.mark.slow
 def test_labelled_photographs_judge_too(made, product_folder, grid):
     choice, output, _ = made
     # The detectors are there; only the judgement is another.
@@ -183,6 +184,7 @@ def test_tables_whose_candidates_cannot_be_compared(product_folder, tmp_path, mo
         table(given(open_folder(product_folder), labelled=False, with_arena=False), path)
 
 
+@pytest.mark.slow
 def test_the_table_that_ships(product_folder):
     source = given(open_folder(product_folder), labelled=False, with_arena=False)
     found = considered(table(source), Budget.read("5MB", "300M"), images=20, seed=0)

@@ -91,6 +91,7 @@ def test_station(run_script):
     assert re.search(r"^end +held against row \d+$", told, re.M)  # what audit verify says
 
 
+@pytest.mark.slow
 def test_compare_methods(run_script):
     pytest.importorskip("psutil", reason="the benchmark: pip install 'flawspot[benchmark]'")
     told = run_script("compare_methods", "--quick")

@@ -117,6 +117,7 @@ def check(got: list[NDArray[np.float32]], want: tuple[Tensor, Tensor]) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()))
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize(("name", "backbone", "group"), CASES)
 def test_fits_and_predicts(name: str, backbone: str, group: str) -> None:
     _, score = predicted(name, backbone, group)
@@ -168,6 +169,7 @@ def test_what_is_exported_in_any_case_covers_all_pairs() -> None:
     assert {(b, g) for _, b, g in exported} == {(b, g) for _, b, g in COMBINATIONS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", GROUPS)
 def test_exported_detector_loads_and_predicts_the_same(backbone: str) -> None:
     group = PASTE[backbone]

@@ -83,6 +83,7 @@ def test_the_tests_of_all_backbones_take_it_in(run):
     run("pytest", "-p", "no:cacheprovider", "-k", "covers_all_pairs", HERE / "test_backbones.py")
 
 
+@pytest.mark.slow
 def test_the_command_line_lists_it(run):
     listed = json.loads(run("flawspot", "methods", "--json")[0])["methods"]
     assert {method["method"] for method in listed} == {*methods(), "toy", "quiet"}

@@ -95,6 +95,7 @@ def above(artifact, paths):
     return scores(artifact.model, paths) - artifact.manifest.calibration.threshold
 
 
+@pytest.mark.grid(3)
 def test_nothing_new_changes_nothing(name, trained, photographs):
     artifact = trained(name)
     updated = update(artifact, photographs.first, progress=False)
@@ -103,6 +104,7 @@ def test_nothing_new_changes_nothing(name, trained, photographs):
     assert updated.report.known == len(photographs.first)
 
 
+@pytest.mark.grid(2)
 def test_the_same_pictures_in_other_files_change_no_verdict(name, trained, photographs, tmp_path):
     artifact, copies = trained(name), []
     for path in photographs.first:

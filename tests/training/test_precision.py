@@ -93,6 +93,7 @@ def test_several_students(product_folder, one_thread):
     assert {part.name: part.bytes for part in planned.parts}["students"] == sizes[1]["students"]
 
 
+@pytest.mark.grid(1)
 @pytest.mark.parametrize("backbone", ["mcunet_in3", "efficientnet_lite0", "phinet", "micronet_m1"])
 def test_backbones_of_every_kind(backbone, product_folder, one_thread):
     artifact = train(product_folder, "padim", backbone=backbone, precision="int8")

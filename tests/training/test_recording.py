@@ -163,6 +163,7 @@ NOT_RECORDED = {
 }
 
 
+@pytest.mark.grid(3)
 @pytest.mark.parametrize("what", NOT_RECORDED)
 def test_what_cannot_be_recorded_is_exported(what, recorded):
     module = Asking(NOT_RECORDED[what])

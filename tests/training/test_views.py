@@ -114,6 +114,7 @@ def test_every_method_with_every_view(method, case, trained, product_folder, tmp
     assert Manifest.from_json(artifact.manifest.to_json()) == artifact.manifest
 
 
+@pytest.mark.grid(2)
 @parametrized([pair for pair in PAIRS if pair[0] in ("padim", "patchcore")])
 def test_a_defect_raises_the_score(method, case, trained, product_folder):
     detector = flawspot.load(trained(method, case).artifact, threads=1)
@@ -149,6 +150,7 @@ def test_what_lies_outside_of_the_region_changes_nothing(method, case, trained, 
         np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.grid(1)
 @parametrized(PAIRS)
 def test_folds_are_scored_as_the_graph_does(method, case, trained):
     """By the head on stored features, tile by tile and within the region, as by what is shipped."""

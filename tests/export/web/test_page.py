@@ -65,6 +65,7 @@ def test_at_the_threshold_it_is_good(told, page):
     assert (found["verdict"], found["severity"]) == ("good", "1")
 
 
+@pytest.mark.grid(3)
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -106,6 +107,7 @@ def test_the_one_that_was_given_last_is_shown(told, page):
     assert (found["words"], found["pixels"]) == ("good\nphotograph", "64 × 48")
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_upright(orientation, told, page):
     from flawspot.runtime.images import to_rgb

@@ -133,6 +133,7 @@ def test_of_int_8_it_is_said_that_it_is_slower(tiny_artifact, made_up, nowhere, 
     assert any("int8 is slower" in note for note in progress.notes)
 
 
+@pytest.mark.grid(1)
 @pytest.mark.parametrize("name", ["floats", "gaussians", "bank"])
 def test_maps_in_a_browser_are_those_of_the_artifact(name, detectors, browser, tarball, tmp_path):
     report = export(detectors(name), tmp_path / "page", "web", runtime=tarball)

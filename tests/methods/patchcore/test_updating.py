@@ -88,6 +88,7 @@ def test_nothing_changes_nothing(layers, with_room, tiny_manifest):
     np.testing.assert_allclose(scores(with_stores(model, changed.stores), images), scores(model, images), rtol=1e-5)
 
 
+@pytest.mark.grid(2)
 @pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_what_is_new_becomes_good(name, layers, with_room, tiny_manifest):
