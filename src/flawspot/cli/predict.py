@@ -72,8 +72,7 @@ def predict(
             raise
         ended_by = error  # watched folders and cameras always end this way
     except OutputError as error:
-        # Exit code 0 would mean that all parts are good, or that what was written is complete.
-        if error.reader_is_gone and (fail_on_anomaly or wanted.writes):
+        if error.reader_is_gone and fail_on_anomaly:  # with it, exit code 0 would mean that all parts are good
             raise FlawspotError(f"{error}: not all photographs were inspected") from error
         raise
     finally:

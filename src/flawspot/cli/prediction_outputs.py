@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from flawspot.cli.console import note, out, print_json, styled
+from flawspot.cli.streams import OutputError
 from flawspot.errors import FlawspotError
 from flawspot.files import check_folder, check_writable, write_bytes
 from flawspot.runtime.feed import Shot
@@ -104,6 +105,7 @@ class Outputs:
     def __init__(self, wanted: Wanted, title: str, known: Iterable[Shot] = (), *, live: bool = False) -> None:
         self.counts = Counts()
         self._wanted, self._title, self._live = wanted, title, live
+        self._unread = False
         known = list(known)
         paths = [shot.source for shot in known if isinstance(shot.source, Path)]
         folders = ((wanted.pictures, wanted.suffix), (wanted.maps, wanted.maps_suffix))
@@ -131,7 +133,7 @@ class Outputs:
             self._table.add(shot, found)
         picture = None
         try:
-            self._print(shot, found)
+            self._tell(shot, found)
             if isinstance(found, Prediction):
                 if self._maps is not None:
                     self._attempt(self._maps, shot, lambda path: save_map(path, found.map))
@@ -170,6 +172,17 @@ class Outputs:
         self.counts.unwritten += 1
         if self.counts.unwritten <= _NOTES:
             note(str(error))
+
+    def _tell(self, shot: Shot, found: Prediction | NotInspected) -> None:
+        """Print the result. If the reader has ended, files are still written as a whole; an endless run ends."""
+        if self._unread:
+            return
+        try:
+            self._print(shot, found)
+        except OutputError as error:
+            if self._live or not (error.reader_is_gone and self._wanted.writes):
+                raise
+            self._unread = True
 
     def _print(self, shot: Shot, found: Prediction | NotInspected) -> None:
         if self._wanted.as_json:
