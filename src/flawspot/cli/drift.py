@@ -45,14 +45,11 @@ def drift(
     """
     from flawspot.data.appearance import Appearance
     from flawspot.runtime.drift import Drift, Share
-    from flawspot.runtime.state import beside
 
     if order not in ORDERS:
         raise ConfigurationError(f"--order is {order}: give {' or '.join(ORDERS)}")
     detector = load_tested(file, threads=threads, trusted_keys=trusted_keys, device=device, max_pixels=max_pixels)
     found, known = _unknown(file, photographs)
-    if not detector.manifest.calibration.folds and not beside(file).exists():
-        note(f"without {beside(file)} only those photographs are recognized and left out that set the threshold")
     if order == "time":
         found.sort(key=_time)
     calibration = detector.manifest.calibration

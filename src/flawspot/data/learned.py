@@ -81,23 +81,26 @@ def known_photographs(artifact: Path) -> set[str]:
 
     The manifest lists those that set the threshold: with folds all of them. The state beside the artifact, if there is
     one of this detector, lists all. Without it, nothing tells which photographs a detector with a split learned from.
-    A state of another detector is not used, with a warning.
+    A warning tells if the state is missing then, or is that of another detector, which is not used.
 
     Raises:
         ArtifactError: the artifact or its state is damaged.
     """
     found = read(artifact)
     known, place = set(found.manifest.calibration.hashes), beside(artifact)
+    trouble = None
     if place.exists():
         state = read_state(place)
         if state.graph_sha256 == graph_sha256(found.model):
             return known | set(state.known)
-        warnings.warn(
+        trouble = (
             f"{place} belongs to another detector, and is not used: remove it, or put there the .state file that was "
-            f"written with {artifact}",
-            FlawspotWarning,
-            stacklevel=2,
+            f"written with {artifact}"
         )
+    elif not found.manifest.calibration.folds:
+        trouble = f"without {place} only those photographs are recognized and left out that set the threshold"
+    if trouble is not None:
+        warnings.warn(trouble, FlawspotWarning, stacklevel=2)
     return known
 
 

@@ -183,6 +183,12 @@ def outlying(scores: Sequence[float]) -> list[int]:
     return [int(place) for place in np.flatnonzero(values > third + 3 * distance)]
 
 
+def without(calibration: CalibrationInfo, places: Sequence[int]) -> CalibrationInfo:
+    """What all scores but those at `places` give at the same rate."""
+    groups = np.delete(calibration.groups, places).tolist() if calibration.groups else ()
+    return calibrate(np.delete(calibration.scores, places).tolist(), calibration.false_alarm_rate, groups=groups)
+
+
 def images_needed(false_alarm_rate: float) -> int:
     """How many unseen good images are needed to promise `false_alarm_rate`; not exact above 10^18."""
     return math.ceil(min(1 / false_alarm_rate, 1e18) - 1 - _ROUNDING)
@@ -220,19 +226,13 @@ def remarks(calibration: CalibrationInfo, *, updatable: bool = False) -> list[st
         named = ", ".join(calibration.names[place] for place in reversed(odd[-_NAMED:]))
         more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
         varied = " in copies varied as far as tolerated" if calibration.scores != calibration.as_taken else ""
-        kept = [place for place in range(len(calibration.scores)) if place not in set(odd)]
-        without = calibrate(
-            [calibration.scores[place] for place in kept],
-            calibration.false_alarm_rate,
-            groups=[calibration.groups[place] for place in kept] if calibration.groups else (),
-        )
-        several, third = len(odd) > 1, float(np.quantile(calibration.scores, 0.75))
+        rest, several, third = without(calibration, odd), len(odd) > 1, float(np.quantile(calibration.scores, 0.75))
         found.append(
             f"{named}{more} {'score' if several else 'scores'} unusually high for good photographs{varied}: "
             f"{calibration.scores[odd[0]]:.5g}{' and more' if several else ''}; the next scores "
-            f"{without.scores[-1]:.5g}, three quarters at most {third:.5g}. If "
+            f"{rest.scores[-1]:.5g}, three quarters at most {third:.5g}. If "
             f"{'they show bad parts, remove them' if several else 'it shows a bad part, remove it'} and train again "
-            f"(without {'them' if several else 'it'} the threshold would be {without.threshold:.5g}, not "
+            f"(without {'them' if several else 'it'} the threshold would be {rest.threshold:.5g}, not "
             f"{calibration.threshold:.5g})"
         )
     return found

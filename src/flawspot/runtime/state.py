@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from flawspot.errors import ArtifactError
 from flawspot.files import replacing, special_kind
 from flawspot.runtime.json_reading import read_as
-from flawspot.runtime.tensors import MAX_HEADER, read_tensors, write_tensors
+from flawspot.runtime.tensors import MAX_HEADER, read_tensors, within, write_tensors
 from flawspot.texts import visible
 
 SUFFIX = ".state"
@@ -237,8 +237,7 @@ def as_state(data: bytes) -> State:
         if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise ArtifactError(f"its numbers {name[:50]!a} are not finite: it is damaged")
     kept = {role: _kept(role, photographs, tensors) for role, photographs in header.kept.items()}
-    prefix = f"{_LEARNED}/"
-    learned = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+    learned = within(tensors, f"{_LEARNED}/")
     hashes = tuple(row.tobytes().hex() for row in known.reshape(-1, 8))
     return State(header.graph_sha256, learned, kept, hashes, header.megabytes)
 

@@ -16,7 +16,7 @@ from flawspot.progress import Progress
 from flawspot.provenance import now
 from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.artifact import Artifact, assemble, graph_sha256
-from flawspot.runtime.calibration import calibrate, outlying
+from flawspot.runtime.calibration import calibrate, outlying, without
 from flawspot.runtime.manifest import CalibrationInfo, Manifest
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.seen import Mind, Seen, layers_of
@@ -141,7 +141,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
     names, scores = list(learned.scores), list(learned.scores.values())
     odd = [names[row] for row in outlying(scores)] if len(scores) >= _FEW else []
     calibration = after.artifact.manifest.calibration
-    high, without = _unusual(calibration, learned.fresh[CALIBRATION])
+    high, threshold_without = _unusual(calibration, learned.fresh[CALIBRATION])
     return Report(
         learned=len(new.fit),
         held_out=len(new.calibration),
@@ -159,7 +159,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         told=(*learned.changed.told, *([BY_HAND] if old.manifest.calibration.rule == "value" else [])),
         anomalous_before=sum(score > limit_before for score in scores),
         suspects=tuple(dict.fromkeys((*odd, *high))),
-        threshold_without=without,
+        threshold_without=threshold_without,
         pasted=len(calibration.pasted),
         pasted_found=sum(score > limit for score in calibration.pasted),
     )
@@ -185,15 +185,7 @@ def _unusual(calibration: CalibrationInfo, new: Kept) -> tuple[list[str], float 
         return [], None
     own = set(new.hashes)
     odd = [row for row in outlying(calibration.scores) if calibration.hashes[row] in own]
-    kept = [row for row in range(len(calibration.scores)) if row not in set(odd)]
-    if not odd or not kept:
-        return [], None
-    without = calibrate(
-        [calibration.scores[row] for row in kept],
-        calibration.false_alarm_rate,
-        groups=[calibration.groups[row] for row in kept] if calibration.groups else (),
-    )
-    return [calibration.names[row] for row in odd], without.threshold
+    return [calibration.names[row] for row in odd], without(calibration, odd).threshold if odd else None
 
 
 def nothing_new(old: Old, new: NewPhotographs, seconds: float) -> Report:

@@ -25,6 +25,7 @@ from flawspot.runtime.manifest import Scalar
 from flawspot.runtime.seen import Mind, Seen, layers_of
 from flawspot.runtime.state import Kept, stacked
 from flawspot.runtime.stores import names_of_stores
+from flawspot.runtime.tensors import within
 
 METHODS = ("jury",)
 MOST = 8
@@ -90,10 +91,7 @@ class Updater:
             raise ArtifactError("it is not the state of such a detector: a jury is a member of a jury")
         self._members: list[Member] = []
         for number, seat in enumerate(self._seats):
-            prefix = f"{number}/"
-            learned = {
-                name.removeprefix(prefix): array for name, array in before.learned.items() if name.startswith(prefix)
-            }
+            learned = within(before.learned, f"{number}/")
             backbone = dataclasses.replace(before.manifest.backbone, taps=seat.taps)
             manifest = dataclasses.replace(
                 before.manifest, method=seat.method, hyperparameters=seat.hyperparameters, backbone=backbone

@@ -193,10 +193,15 @@ def nearest_squared(patches: Floats, members: Floats) -> Floats:
     return squared
 
 
+def _rows_at_once(members: Floats) -> int:
+    """How many members are compared with all at a time."""
+    return max(min(_BLOCK, _AT_ONCE // len(members)), 1)
+
+
 def _nearest_of(members: Floats) -> float:
     """A distance that a few of the members are apart: nothing is gained by trying smaller ones one by one."""
     least, lengths = np.full(len(members), np.inf, np.float32), _squared_length(members)
-    block = max(min(_BLOCK, _AT_ONCE // len(members)), 1)
+    block = _rows_at_once(members)
     for start in range(0, len(members), block):
         rows = np.arange(start, min(start + block, len(members)))
         squared = lengths[rows, None] + lengths - 2 * (members[rows] @ members.T)
@@ -208,7 +213,7 @@ def _nearest_of(members: Floats) -> float:
 def _pairs(members: Floats, reach: float) -> tuple[Rows, Rows, Floats]:
     """Pairs of members at most `reach` apart, the earlier member first, and their distances."""
     lengths, found = _squared_length(members), []
-    block = max(min(_BLOCK, _AT_ONCE // len(members)), 1)
+    block = _rows_at_once(members)
     for start in range(0, len(members), block):
         rows = members[start : start + block]
         squared = lengths[start : start + len(rows), None] + lengths[start:] - 2 * (rows @ members[start:].T)

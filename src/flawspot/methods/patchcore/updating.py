@@ -139,16 +139,10 @@ class Updater:
         # For each level, a member's row and all coarser ones: its coarse features from that level on.
         shared = [_numbered(members[:, first:]) for first in ends[:-1]]
 
-        def fits(rows: NDArray[np.int64]) -> bool:
-            blocks = int((-(-np.bincount(shared[0][rows]) // width)).sum())
-            return blocks <= room[0] and all(
-                len(np.unique(each[rows])) <= count for each, count in zip(shared[1:], room[1:], strict=True)
-            )
+        def taken(rows: NDArray[np.int64]) -> _Taken:
+            return _Taken(rows, shared, room, width)
 
-        def taking(rows: NDArray[np.int64]) -> Callable[[int], bool]:
-            return _Taken(rows, shared, room, width).take
-
-        return Places(_in_order(shared[0]), fits, taking)
+        return Places(_in_order(shared[0]), lambda rows: taken(rows).fits, lambda rows: taken(rows).take)
 
     def _as_rows(self, members: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         free = len(self._rows[0][0]) - len(members)
@@ -190,6 +184,11 @@ class _Taken:
         self._used = [set(each[rows].tolist()) for each in shared[1:]]
         blocks = int((-(-self._members // width)).sum())
         self._free = [room[0] - blocks, *(count - len(own) for count, own in zip(room[1:], self._used, strict=True))]
+
+    @property
+    def fits(self) -> bool:
+        """Whether there are as many blocks and coarse rows as the members take."""
+        return min(self._free) >= 0
 
     def take(self, row: int) -> bool:
         """Take the places of one more member; False if there are not enough."""
