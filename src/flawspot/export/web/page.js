@@ -110,7 +110,7 @@ async function inspect(source, name) {
     show(found);
     say(found.verdict, found.verdict, name);
   } catch (error) {
-    if (mine !== turn) return;
+    if (mine !== turn || (source === at("film") && !stream)) return; // or the camera was stopped in the meantime
     show(null);
     say("not", "not inspected", `${name}: ${error.message || error}`);
   }
@@ -135,20 +135,24 @@ function stop() {
 async function camera() {
   if (stream) return stop();
   at("note").textContent = "";
+  at("camera").disabled = true; // until it has started: it is asked for once
   try {
     stream = await navigator.mediaDevices.getUserMedia(CAMERA);
     at("film").srcObject = stream;
-    for (const id of ["film", "take", "always"]) at(id).hidden = false;
+    at("film").hidden = false;
     at("camera").textContent = "Stop the camera";
     stream.getVideoTracks()[0].onended = () => {
       stop();
       show(null);
       say("not", "not inspected", "the camera has stopped");
     };
-    await at("film").play();
+    await at("film").play(); // before that it has no frame to take
+    for (const id of ["take", "always"]) at(id).hidden = false;
   } catch (error) {
     stop();
     at("note").textContent = `The camera cannot be used: ${error.message || error}`;
+  } finally {
+    at("camera").disabled = false;
   }
 }
 
