@@ -31,11 +31,11 @@ QUICK = {
     "pasted": {"photographs": 24, "epochs": 20, "batch_size": 8},
     "jury": {"members": "patchcore:bank_size=300 + paste:epochs=6,batch_size=4 + padim@paste"},
 }
-NEAR = {"padim": 1e-4, "cfa": 1e-4, "pasted": 0.0, "patchcore": 0.1}
+NEAR = {"padim": 1e-4, "pasted": 0.0, "patchcore": 0.1}
 """How far scores may be apart after two updates and after one with all photographs, as a share of the largest: sums are
 exact but for rounding, and where a bank is selected it may be selected otherwise."""
 TRAINED = 0.3
-"""Likewise, of students, which are trained once or twice as long."""
+"""Likewise, of what is trained further, once or twice as long."""
 CLEAR = 0.3
 """So far from the threshold, as a share of how far scores lie apart, a verdict hangs on no quantile of a dozen."""
 DEFECT = (slice(28, 44), slice(20, 36))

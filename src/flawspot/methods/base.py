@@ -137,6 +137,10 @@ class Method(ABC):
         kept."""
         return self.replays()
 
+    def updates_in_int8(self) -> bool:
+        """Whether an update changes only what stays in floating point when the networks are rounded to 8 bits."""
+        return not self.replays()
+
     @abstractmethod
     def head(self) -> nn.Module:
         """The fitted head: ``forward({layer: (N T, C, H, W)}, inside=None) -> (map (N T, h, w), score (N T,))``.

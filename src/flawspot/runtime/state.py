@@ -205,7 +205,8 @@ def read_state(path: str | os.PathLike[str]) -> State:
         data = path.read_bytes()
     except FileNotFoundError:
         raise ArtifactError(
-            f"there is no file {path}: an update needs the file that `flawspot train --state` writes"
+            f"there is no file {path}: an update needs the file that `flawspot train --state` writes; if it lies "
+            "elsewhere, say so with --state"
         ) from None
     except (OSError, ValueError) as error:
         raise ArtifactError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None

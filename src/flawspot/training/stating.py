@@ -60,7 +60,7 @@ def updatable(chosen: Configuration, division: Division, megabytes: int) -> Conf
         )
     if not 1 <= megabytes <= MOST_MEGABYTES:
         raise ConfigurationError(f"a state may take 1 to {MOST_MEGABYTES:,} megabytes for features, not {megabytes}")
-    if chosen.precision == "int8" and chosen.method.replays():
+    if chosen.precision == "int8" and not chosen.method.updates_in_int8():
         raise ConfigurationError(
             f"a network of {chosen.method.name} that is rounded to 8 bits cannot go on learning: leave out --precision "
             "int8 or --state"

@@ -11,6 +11,7 @@ from flawspot.methods.cfa.costs import levels
 from flawspot.methods.cfa.descriptor import Descriptor
 from flawspot.methods.cfa.method import CFA
 from flawspot.methods.cfa.nearest_by_layer import squared_distances
+from flawspot.methods.cfa.training import hypersphere_loss
 from flawspot.methods.patches import join, pool
 from flawspot.methods.shapes import Shapes
 
@@ -66,7 +67,7 @@ def test_the_loss_has_the_gradient_of_the_plain_one():
     centres = torch.randn(30, 6, generator=generator, dtype=torch.float64)
     radius = torch.tensor(1.6, dtype=torch.float64, requires_grad=True)
     index = torch.cdist(described.detach(), centres).topk(6, largest=False).indices
-    loss = method._loss(squared_distances(described, centres, index), radius)
+    loss = hypersphere_loss(method, squared_distances(described, centres, index), radius)
     want = plain_loss(described, centres, radius, method)
     torch.testing.assert_close(loss, want)
     for one, other in zip(

@@ -27,7 +27,9 @@ def before(fitted):
     """What an update of it begins with, without a graph."""
     stores = {f"search.{name}": each.numpy() for name, each in fitted.head().search.state_dict().items()}
     manifest = SimpleNamespace(calibration=SimpleNamespace(tolerated=None))
-    return SimpleNamespace(stores=lambda: stores, learned=fitted.learned(), prefix="head.", manifest=manifest)
+    return SimpleNamespace(
+        stores=lambda: stores, learned=fitted.learned(), prefix="head.", manifest=manifest, replay=NONE
+    )
 
 
 def fit(features, **settings):

@@ -1,4 +1,4 @@
-"""Which images an epoch looks at, and what is refused."""
+"""When a student stays as it was, and what is refused."""
 
 import sys
 
@@ -7,38 +7,11 @@ import pytest
 
 import flawspot
 from flawspot.errors import ArtifactError, ConfigurationError, MissingPackageError
-from flawspot.methods.stfpm.going_on import _Shares
 from flawspot.methods.stfpm.recipes import RECIPES
 from flawspot.methods.stfpm.training import Course, descend
 from flawspot.methods.stfpm.updating import Updater
 from flawspot.methods.updating import Before
 from flawspot.progress import SILENT
-
-
-def test_each_once_where_all_old_photographs_are_kept():
-    drawn = _Shares(old=5, new=3, before=5, tiles=1).drawn(np.random.default_rng(0))
-    assert sorted(drawn) == list(range(8))
-    assert list(drawn) != sorted(drawn)
-
-
-def test_kept_ones_stand_for_all_that_there_were():
-    drawn = _Shares(old=10, new=10, before=90, tiles=1).drawn(np.random.default_rng(0))
-    counts = np.bincount(drawn, minlength=20)
-    assert counts[:10].sum() == 18
-    assert set(counts[:10]) == {1, 2}
-    assert counts[10:].sum() == 2
-    assert counts[10:].max() == 1
-
-
-def test_tiles_of_a_photograph_are_drawn_together():
-    drawn = _Shares(old=4, new=4, before=28, tiles=2).drawn(np.random.default_rng(0))
-    counts = np.bincount(drawn, minlength=16).reshape(8, 2)
-    np.testing.assert_array_equal(counts[:, 0], counts[:, 1])
-    assert counts[4:, 0].sum() == 1
-
-
-def test_without_new_ones_the_old_ones_are_learned_again():
-    assert sorted(_Shares(old=4, new=0, before=9, tiles=1).drawn(np.random.default_rng(0))) == [0, 1, 2, 3]
 
 
 def test_a_student_that_gets_no_better_stays_as_it_was(fitted, make_photographs):

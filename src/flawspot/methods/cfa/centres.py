@@ -17,7 +17,7 @@ differences, because the expanded square loses digits for small distances.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from flawspot.methods.cfa.interpolation import interpolate_columns, interpolate_rows
 from flawspot.methods.cfa.search import BlockedSearch
-from flawspot.methods.cfa.turned import turned, turning
+from flawspot.methods.cfa.turned import describing, resolutions, turned, turning
 from flawspot.methods.shapes import Size
 
 
@@ -73,22 +73,18 @@ class NearestCentres(nn.Module):
         found = turning(weight, shapes)
         self.halved = precision == "float16"
         self.nearest = nearest
-        self.members: list[list[int]] = []
+        levels = resolutions(found.order, shapes)
+        self.members = [level.members for level in levels]
         """The maps of each resolution, finest first."""
-        self.grids: list[Size] = []
-        self.reaches: list[int] = []
+        self.grids = [level.grid for level in levels]
+        self.reaches = [level.reach for level in levels]
         """Number of components that the maps of a resolution and of all finer ones affect."""
-        end = 0
-        for grid, group in groupby(found.order, key=lambda index: shapes[index][1]):
-            members = list(group)
-            start, end = end, end + sum(shapes[index][0] for index in members)
-            self.register_buffer(f"mixing{len(self.grids)}", _float(found.mixing[:end, start:end].T))  # (C, reach)
-            self.members.append(members)
-            self.grids.append(grid)
-            self.reaches.append(end)
-        for name, array in turned(found.basis, position, bias, centres, self.reaches[0], self.halved).items():
+        constants: dict[str, NDArray[Any]] = {
+            **describing(found, levels, position),
+            **turned(found.basis, position, bias, centres, self.reaches[0], self.halved),
+        }
+        for name, array in constants.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)))
-        self.register_buffer("position", _float((found.basis.T @ position).T))  # (2, D)
         self.search = BlockedSearch(self.grids, self.reaches[0], len(centres), nearest)
         height, width = self.grids[0]
         self.square = height == width
@@ -134,7 +130,3 @@ class NearestCentres(nn.Module):
         rows = down[:, None, None] * self.position[0]  # (gh, 1, D)
         columns = across[:, None] * self.position[1]  # (gw, D)
         return (torch.cat(blocks, 3) + rows + columns).reshape(-1, start)
-
-
-def _float(array: NDArray[np.floating]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array)).float()

@@ -21,14 +21,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flawspot.errors import ConfigurationError, DataError, TrainingError
+from flawspot.errors import ConfigurationError, DataError
 from flawspot.methods.base import Method, training_device
 from flawspot.methods.cfa import costs
 from flawspot.methods.cfa.centres import NearestCentres
 from flawspot.methods.cfa.descriptor import Descriptor
-from flawspot.methods.cfa.nearest_by_layer import squared_distances
-from flawspot.methods.cfa.turned import turning
-from flawspot.methods.cfa.updating import BASIS, BIAS, CENTRES, FIRST, IMAGES, POSITION
+from flawspot.methods.cfa.training import Course, descend, pooled_maps, trained_arrays
+from flawspot.methods.cfa.updating import CENTRES, FIRST, IMAGES, RADIUS
 from flawspot.methods.costs import BackboneCounts, FittingCosts, PaperCosts
 from flawspot.methods.features import NOTHING_INSIDE, FeatureSet
 from flawspot.methods.inside import Cells
@@ -63,12 +62,15 @@ class CFA(Method):
         centres_: (M, C): the mean descriptor at each position, before training, over the images in which the position
             is inspected. M is P, or less if some positions are never inspected.
         images_: (P,) number of these images.
+        radius_: the trained r.
     """
 
     name: ClassVar[str] = "cfa"
     source: ClassVar[str] = "Lee et al., IEEE Access 2022 (arXiv 2206.04325)"
 
     shortest_fit: ClassVar[Mapping[str, Scalar]] = {"epochs": 1}
+    update_share: ClassVar[float] = 1 / 3
+    """The share of the epochs for which an update trains the descriptor further."""
     int8_settings: ClassVar[Mapping[str, Scalar]] = {"precision": "float16"}
 
     nearest: int = setting(3, low=1)
@@ -85,6 +87,7 @@ class CFA(Method):
     descriptor_: Descriptor = field(init=False, repr=False)
     centres_: Tensor = field(init=False, repr=False)
     images_: NDArray[np.int64] = field(init=False, repr=False)
+    radius_: float = field(init=False, repr=False)
     training_losses_: list[float] = field(init=False, repr=False)
 
     def fit(self, features: FeatureSet, validation: FeatureSet | None = None, *, progress: Progress = SILENT) -> Self:
@@ -93,7 +96,7 @@ class CFA(Method):
         self._check_positions(shapes.positions)
         device = training_device()
         descriptor = Descriptor(costs.levels(shapes), self.seed).to(device)
-        pooled = [self._pooled(features, tap) for tap in shapes.taps]
+        pooled = pooled_maps(features)
         with torch.no_grad():
             if features.inside is None:
                 # The descriptor is linear, so the mean of its outputs is its output for the mean.
@@ -104,46 +107,12 @@ class CFA(Method):
                 centres = self._centres_inside(descriptor, pooled, features)  # (M, C)
 
         radius = nn.Parameter(torch.tensor(1e-5, device=device))
-        optimizer = torch.optim.AdamW(
-            [*descriptor.parameters(), radius], self.learning_rate, weight_decay=self.weight_decay, amsgrad=True
-        )
         generator = np.random.default_rng(self.seed)
-        self.training_losses_ = []
-        for _ in progress.track(range(self.epochs), "training the descriptor"):
-            order = generator.permutation(len(features))
-            total = 0.0
-            for start in range(0, len(order), self.batch_size):
-                rows = order[start : start + self.batch_size]
-                maps = [torch.from_numpy(tap[rows]).to(device) for tap in pooled]
-                index = descriptor.nearest(maps, centres, self.nearest + self.repelled)  # (B * P, K + J)
-                described = descriptor(maps).flatten(0, 2)  # (B * P, C)
-                cells = features.cells(shapes.grid, rows)
-                if cells is not None:
-                    chosen = torch.from_numpy(np.flatnonzero(cells)).to(device)
-                    described, index = described[chosen], index[chosen]
-                    if not len(chosen):
-                        continue
-                loss = self._loss(squared_distances(described, centres, index), radius)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                total += float(loss.detach()) * len(rows)
-            self.training_losses_.append(total / len(features))
-        if not np.isfinite(self.training_losses_[-1]):
-            raise TrainingError(f"the descriptor diverged: lower learning_rate, now {self.learning_rate:g}")
+        course = Course(self.epochs, lambda: generator.permutation(len(features)), "training the descriptor")
+        self.training_losses_ = descend(self, descriptor, radius, centres, features, pooled, course, progress)
         self.descriptor_, self.centres_ = descriptor.cpu().requires_grad_(False), centres.cpu()
+        self.radius_ = float(radius.detach())
         return self
-
-    def _pooled(self, features: FeatureSet, tap: int) -> NDArray[np.float32]:
-        """(N, H, W, C): the 3 x 3 means of a tap's maps at its own resolution, channels last."""
-        channels, height, width = features.shapes.maps[tap]
-        pooled = np.empty((len(features), height, width, channels), np.float32)
-        for start in range(0, len(features), 16):
-            batch = slice(start, start + 16)
-            found = features.cells((height, width), batch)
-            cells = None if found is None else torch.from_numpy(found).float()
-            pooled[batch] = pool(torch.from_numpy(features.batch(tap, batch)), cells).permute(0, 2, 3, 1).numpy()
-        return pooled
 
     def _centres_inside(
         self, descriptor: Descriptor, pooled: Sequence[NDArray[np.float32]], features: FeatureSet
@@ -172,28 +141,25 @@ class CFA(Method):
                 f"have only {positions} positions: take lower values or an earlier layer"
             )
 
-    def _loss(self, squared: Tensor, radius: Tensor) -> Tensor:
-        """The soft-boundary loss of the K + J smallest squared distances, (B * P, K + J) ascending."""
-        boundary = radius.square()
-        loss = (squared[:, : self.nearest] - boundary).clamp(min=0).mean() / self.nu
-        if self.repelled:
-            repulsion = (boundary - squared[:, self.nearest :] - self.alpha).clamp(min=0).mean()
-            loss = loss + repulsion / self.nu
-        return loss
-
     def learned(self) -> Mapping[str, NDArray[Any]]:
-        """The centres, and both descriptors: the initial one, for the centres, and the trained one's rotation."""
+        """The centres and the radius, and both descriptors: the initial one, for the centres, and the trained one with
+        its rotation."""
         levels = costs.levels(self.shapes_)
-        first, trained = Descriptor(levels, self.seed).matrices(), self.descriptor_.matrices()
-        weight, position, bias = (tensor.detach().numpy() for tensor in trained)
-        return {
-            **dict(zip(FIRST, (tensor.detach().numpy() for tensor in first), strict=True)),
-            POSITION: position,
-            BIAS: bias,
-            BASIS: turning(weight, levels).basis,
-            CENTRES: self.centres_.numpy(),
-            IMAGES: self.images_,
-        }
+        first = (tensor.detach().numpy() for tensor in Descriptor(levels, self.seed).matrices())
+        known = {CENTRES: self.centres_.numpy(), IMAGES: self.images_, RADIUS: np.array([self.radius_], np.float32)}
+        return {**dict(zip(FIRST, first, strict=True)), **trained_arrays(self.descriptor_), **known}
+
+    def replays(self) -> bool:
+        """Yes: the descriptor is trained further."""
+        return True
+
+    def validates(self) -> bool:
+        """No: the last epoch is kept, as in training."""
+        return False
+
+    def updates_in_int8(self) -> bool:
+        """Yes: the descriptor and the centres stay in floating point."""
+        return True
 
     def head(self) -> nn.Module:
         """The descriptor and the distances to the K nearest centres; the image score is the smoothed map's maximum."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,43 @@ def turning(weight: _Wide, shapes: Sequence[tuple[int, Size]]) -> Turning:
     order = sorted(range(len(shapes)), key=lambda index: -math.prod(shapes[index][1]))
     columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in order])
     return Turning(order, *np.linalg.qr(np.asarray(weight, np.float64)[:, columns]))
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The maps of one resolution.
+
+    Attributes:
+        members: the maps, by their place among all.
+        grid: their size.
+        start, reach: the components of a turned description from `start` to `reach` are affected by them and by no
+            coarser ones; all before `reach` by them or by finer ones.
+    """
+
+    members: list[int]
+    grid: Size
+    start: int
+    reach: int
+
+
+def resolutions(order: Sequence[int], shapes: Sequence[tuple[int, Size]]) -> list[Resolution]:
+    """The resolutions of maps (C_l, (H_l, W_l)), the finest first; `order` is that of `Turning`."""
+    found, end = [], 0
+    for grid, group in groupby(order, key=lambda index: shapes[index][1]):
+        members = list(group)
+        start, end = end, end + sum(shapes[index][0] for index in members)
+        found.append(Resolution(members, grid, start, end))
+    return found
+
+
+def describing(found: Turning, levels: Sequence[Resolution], position: _Wide) -> dict[str, NDArray[np.float32]]:
+    """The constants of a graph that describe a patch: (C, reach) of each resolution, and (2, D) of the position."""
+    mixing = {
+        f"mixing{number}": found.mixing[: level.reach, level.start : level.reach].T
+        for number, level in enumerate(levels)
+    }
+    every = {**mixing, "position": (found.basis.T @ position).T}
+    return {name: np.ascontiguousarray(array).astype(np.float32) for name, array in every.items()}
 
 
 def turned(

@@ -1,29 +1,37 @@
-"""Updates CFA: the centre of each position becomes the mean over old and new photographs together.
+"""Updates CFA: the centre of each position becomes the mean over old and new photographs together, and the trained
+descriptor is trained further.
 
-The centres are exact, because they are means of the untrained descriptor's outputs, and that descriptor is stored. The
-trained descriptor does not change.
+The centres are exact, because they are means of the untrained descriptor's outputs, and that descriptor is stored. They
+need no torch. The descriptor needs it (`flawspot.methods.cfa.going_on`), and kept features of old photographs. Without
+one of these it stays as it was, and the update says so.
 """
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import ArtifactError
+from flawspot.extras import import_module
 from flawspot.methods.cfa.turned import turned
 from flawspot.methods.covering import cells_inside
 from flawspot.methods.repeating import bilinear_matrix, pooled
 from flawspot.methods.shapes import Size
 from flawspot.methods.updating import Before, Changed, Maps, added_photographs
-from flawspot.runtime.state import Kept
+from flawspot.runtime.seen import Seen, kept
+from flawspot.runtime.state import Kept, stacked
 
 METHODS = ("cfa",)
 FIRST = ("weight", "position", "bias")
 """(D, D), (D, 2), (D,): the descriptor before training."""
 POSITION, BIAS, BASIS = "trained position", "trained bias", "basis"
 """(D, 2), (D,): parts of the trained descriptor; (D, D): its rotation."""
+WEIGHT, RADIUS = "trained weight", "radius"
+"""(D, D) of the trained descriptor, and (1,): with these it is trained further. States kept none before 2026-11-27."""
 CENTRES, IMAGES = "centres", "images"
 """(M, D): the centres; (P,): the number of images in the mean of each position, 0 for a position without a centre."""
 _SEARCH = "search."
@@ -56,13 +64,16 @@ class Updater:
         count = int(self._known.sum())
         want = {"weight": (size, size), "position": (size, 2), "bias": (size,), POSITION: (size, 2), BIAS: (size,)}
         want |= {BASIS: (size, size), CENTRES: (count, size), IMAGES: (self._known.size,)}
+        want |= {name: shape for name, shape in {WEIGHT: (size, size), RADIUS: (1,)}.items() if name in learned}
         if any(learned[name].shape != shape for name, shape in want.items()):
             raise ArtifactError("its state has other shapes than its graph: it is damaged")
         self._images = learned[IMAGES].astype(np.int64)
         self._total = np.zeros((len(self._known), size))
         self._total[self._known] = learned[CENTRES].astype(np.float64) * self._images[self._known, None]
         self._added = 0
-        for name, array in self._constants(learned[CENTRES]).items():
+        self._stays = self._reason_to_stay()
+        self._new: list[Kept] = []
+        for name, array in self._constants(learned, learned[CENTRES]).items():
             there = self._stores[name]
             if there.shape != array.shape or there.dtype != array.dtype:
                 raise ArtifactError(f"its graph has another {name} than its state says: it is of another training")
@@ -84,22 +95,42 @@ class Updater:
             self._total += np.where(cells[:, :, None], described, 0).sum(0)
             self._images += cells.sum(0)
         self._added += 1
+        if not self._stays:
+            self._new.append(kept("", "", 0, Seen(maps, inside)))
 
     def finish(self, new_validation: Kept) -> Changed:
-        """The new centres in the constants of the old ones."""
-        known, learned = self._known, self._before.learned
+        """The new centres and the descriptor in the constants of the old ones."""
+        known, learned = self._known, dict(self._before.learned)
         centres = (self._total[known] / self._images[known, None]).astype(np.float32)
         moved = float(np.linalg.norm(centres - learned[CENTRES], axis=1).mean())
         added = added_photographs(self._added, self._before)
-        told = f"{added} to {len(centres)} centres, which moved by {moved:.4g} on average"
+        told = [f"{added} to {len(centres)} centres, which moved by {moved:.4g} on average"]
+        constants: dict[str, NDArray[Any]] = {}
+        if self._new:
+            going_on = import_module("flawspot.methods.cfa.going_on", "training a descriptor further")
+            descriptor = going_on.gone_on(self._before, stacked(self._new), centres)
+            learned |= descriptor.learned
+            constants = descriptor.constants
+            told.append(descriptor.told)
+        elif self._stays:
+            told.append(f"the descriptor stays: {self._stays}")
         prefix = self._before.prefix + _SEARCH
-        stores = {prefix + name: array for name, array in self._constants(centres).items()}
+        constants |= self._constants(learned, centres)
+        stores = {prefix + name: array for name, array in constants.items() if name in self._stores}
         images = np.where(known, self._images, 0)
-        return Changed(stores, {**learned, CENTRES: centres, IMAGES: images}, [told])
+        return Changed(stores, {**learned, CENTRES: centres, IMAGES: images}, told)
 
-    def _constants(self, centres: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
+    def _reason_to_stay(self) -> str:
+        """Why the descriptor is not trained further; empty if it is."""
+        before = self._before
+        if not {WEIGHT, RADIUS} <= before.learned.keys() or not len(before.replay):
+            return "training kept nothing to train it further with"
+        if importlib.util.find_spec("torch") is None:
+            return "training it further needs torch, which is not installed"
+        return ""
+
+    def _constants(self, learned: Mapping[str, NDArray[Any]], centres: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
         """The constants that the graph has. With only one resolution there are no slopes."""
-        learned = self._before.learned
         fine, halved = self._stores["mixing0"].shape[1], self._stores["centres"].dtype == np.float16
         found = turned(learned[BASIS], learned[POSITION], learned[BIAS], centres, fine, halved)
         for name in ("norms", "rows", "columns"):

@@ -154,6 +154,10 @@ class Jury(Method):
         """Whether a member does."""
         return any(member.replays() for member in self._created())
 
+    def updates_in_int8(self) -> bool:
+        """Whether all members do."""
+        return all(member.updates_in_int8() for member in self._created())
+
     def validates(self) -> bool:
         """Yes: the scales of the members' maps are computed from held-out photographs again."""
         return True

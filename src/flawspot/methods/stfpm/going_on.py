@@ -1,8 +1,6 @@
 """Trains students further on features of old and new photographs, and writes them into their graph.
 
-The kept old photographs represent all earlier ones: in each epoch, the proportion of old and new images is that of all
-photographs. Old images are used again so that the student does not forget them (rehearsal; Robins, Catastrophic
-forgetting, rehearsal and pseudorehearsal, Connection Science 1995).
+What an epoch consists of, `flawspot.methods.replaying` says.
 
 Training continues for a share of the original epochs: half of them for PaSTe, all for STFPM, whose student starts at
 the photograph and has more to learn. The learning rate is the original one; it first rises and then falls to 0. This
@@ -14,9 +12,7 @@ quarter of the epochs. STFPM's loss on pill at 224 pixels fell from .213 to .132
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,8 +23,9 @@ from flawspot.backbones.block_list import BlockList, load_strictly
 from flawspot.backbones.registry import create
 from flawspot.errors import ArtifactError, ConfigurationError, WeightsError
 from flawspot.methods.allocation import keeping_freed_memory
-from flawspot.methods.features import FeatureSet, tile_rows
+from flawspot.methods.features import FeatureSet
 from flawspot.methods.registry import create_method
+from flawspot.methods.replaying import Shares, at_layers, features_of, images_before
 from flawspot.methods.stfpm.folding import constants, norms_behind, states
 from flawspot.methods.stfpm.method import STFPM
 from flawspot.methods.stfpm.recipes import Recipe
@@ -81,8 +78,8 @@ class Students:
         old, validation = self._before.replay, stacked([self._before.validation, new_validation])
         if not len(old) or not len(validation):
             raise ArtifactError("its state holds no features to learn from again: train again with --state")
-        features, held_out = self._features(stacked([_at(old, self.layers), new])), self._features(validation)
-        shares = _Shares(len(old), len(new), self._images_before(), old.tiles)
+        features, held_out = self._features(stacked([at_layers(old, self.layers), new])), self._features(validation)
+        shares = Shares(len(old), len(new), images_before(self._before.manifest), old.tiles)
         changed: dict[str, NDArray[Any]] = {}
         told, trained = [], []
         with keeping_freed_memory():
@@ -101,7 +98,7 @@ class Students:
         features: FeatureSet,
         held_out: FeatureSet,
         number: int,
-        shares: _Shares,
+        shares: Shares,
         known: float,
     ) -> TrainedStudent:
         method = self._method
@@ -120,24 +117,8 @@ class Students:
         )
         return descend(method, student, features, held_out, course, number, self._before.progress)
 
-    def _images_before(self) -> int:
-        """Number of images learned from so far, including varied copies if there is a tolerance."""
-        manifest = self._before.manifest
-        photographs = manifest.training.images + sum(each.images for each in manifest.updates)
-        tolerated = manifest.calibration.tolerated
-        return photographs if tolerated is None else photographs * (1 + tolerated.copies)
-
     def _features(self, photographs: Kept) -> FeatureSet:
-        manifest, masks = self._before.manifest, photographs.inside
-        return FeatureSet(
-            self._network,
-            manifest.backbone.taps,
-            manifest.view.size,
-            {layer: photographs.maps[layer] for layer in self.layers},
-            None,
-            photographs.tiles,
-            None if masks is None else lambda rows: masks[rows],
-        )
+        return features_of(photographs, self._network, self._before.manifest, self.layers)
 
     def _read(self, number: int) -> BlockList:
         prefix = f"{number}/"
@@ -170,40 +151,6 @@ class Students:
                     raise ArtifactError(f"its graph does not hold {name} as its student has it: train it again")
                 if np.abs(there - array).max(initial=0) > _NEAR * np.abs(array).max(initial=0):
                     raise ArtifactError(f"its graph has another {name} than its state: it is of another training")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Shares:
-    """The images of an epoch.
-
-    Attributes:
-        old, new: numbers of kept old images and of new images.
-        before: number of images that the old ones represent.
-        tiles: tiles of each image.
-    """
-
-    old: int
-    new: int
-    before: int
-    tiles: int
-
-    def drawn(self, generator: np.random.Generator) -> NDArray[np.int64]:
-        """Rows in a random order. If all old photographs were kept, each row appears once."""
-        total = self.old + self.new
-        of_old = min(round(total * self.before / (self.before + self.new)), total - 1) if self.new else total
-        rows = [_repeated(self.old, of_old, generator), self.old + _repeated(self.new, total - of_old, generator)]
-        return generator.permutation(tile_rows(np.concatenate(rows), self.tiles))
-
-
-def _repeated(count: int, wanted: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """`wanted` draws of `count` rows, each row equally often up to one."""
-    rounds = [generator.permutation(count) for _ in range(-(-wanted // count) if count else 0)]
-    return np.concatenate([*rounds, np.empty(0, np.int64)])[:wanted].astype(np.int64)
-
-
-def _at(photographs: Kept, layers: tuple[int, ...]) -> Kept:
-    maps: Mapping[int, NDArray[np.floating]] = {layer: photographs.maps[layer] for layer in layers}
-    return dataclasses.replace(photographs, maps=maps)
 
 
 def _told(found: TrainedStudent, known: float) -> str:
