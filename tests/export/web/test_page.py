@@ -193,54 +193,6 @@ def test_several_files(told, page):
     )
 
 
-CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-
-
-def test_the_camera(told, page):
-    script = """
-    await ready();
-    at("camera").click();
-    await until(() => !at("take").hidden);
-    at("take").click();
-    await settled();
-    const once = shown();
-    let count = 0;
-    new MutationObserver(() => count++).observe(at("inspection"), { childList: true });
-    at("continuously").click();
-    await until(() => count > 3);
-    at("camera").click();
-    return [once, shown(), at("film").hidden, at("take").hidden, at("continuously").checked];
-    """
-    once, then, *after = told(page, SHOWN + script, flags=CAMERA)
-    for found in (once, then):
-        assert found["verdict"] in ("good", "anomalous")
-        assert found["words"].endswith("camera")
-    assert after == [True, True, False]
-
-
-def test_a_camera_that_is_stopped_while_a_frame_is_inspected(told, page):
-    script = """
-    await ready();
-    at("camera").click();
-    await until(() => !at("take").hidden);
-    at("take").click();
-    await settled();
-    at("take").click();
-    at("camera").click();
-    await new Promise((done) => setTimeout(done, 300));
-    return shown();
-    """
-    found = told(page, SHOWN + script, flags=CAMERA)
-    assert found["verdict"] in ("good", "anomalous"), found["words"]
-
-
-def test_no_camera(told, page):
-    found = told(
-        page, f"{SHOWN} await ready(); at('camera').click(); await until(() => at('note').textContent); return shown();"
-    )
-    assert found["note"].startswith("The camera cannot be used: ")
-
-
 def test_a_detector_of_another_export_inspects_nothing(told, page):
     setup = json.loads(page["detector.json"])
     script = f"{SHOWN} await settled(); await drop('photograph', '');"
