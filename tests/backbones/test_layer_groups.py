@@ -8,6 +8,7 @@ from flawspot.errors import ConfigurationError
 
 
 @pytest.mark.parametrize("backbone", families())
+@pytest.mark.grid(3)
 def test_stages_are_of_a_quarter_an_eighth_and_a_sixteenth(backbone):
     taps = resolve(backbone, STAGES)
     assert taps == stages(backbone)

@@ -141,6 +141,7 @@ def test_layers_as_a_list(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.grid(3)
 def test_stages_are_a_quarter_an_eighth_and_a_sixteenth(name: str) -> None:
     found = resolve(name, "stages")
     with torch.device("meta"):

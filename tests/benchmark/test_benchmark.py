@@ -129,6 +129,7 @@ def test_interrupted_it_says_how_to_go_on(grid, tmp_path):
     assert 1 <= len(records(store)) < RUNS
 
 
+@pytest.mark.slow
 def test_the_runs_are_listed_shown_exported_and_reported(finished, tmp_path):
     out, _ = flawspot("list", finished)
     assert out.count("demo/washer") == RUNS
@@ -195,20 +196,3 @@ def test_what_cannot_be_run_does_not_stop_the_rest(grid, tmp_path):
     assert status["washer"].metrics == {}
     assert "000.png" in err
     assert "--retry-failed" in flawspot("plan", few, "--store", store, "--data", f"demo={tmp_path / 'data'}")[0]
-
-
-def test_mistakes_are_told_in_one_line(grid, tmp_path):
-    store = tmp_path / "runs.sqlite"
-    wrong = tmp_path / "wrong.yaml"
-    wrong.write_text(GRID.replace("padim", "padin"))
-    for arguments, says in [
-        (("run", wrong, "--store", store), "wrong.yaml, line 10: unknown method 'padin'"),
-        (("plan", tmp_path / "none.yaml", "--store", store), "cannot read"),
-        (("plan", grid, "--store", store, "--data", "demo"), "--data takes NAME=FOLDER"),
-        (("plan", grid, "--store", store, "--data", "other=x"), "no data called 'other'"),
-        (("run", grid, "--store", store, "--engine", "cloud"), "unknown engine 'cloud': the known ones are local, ray"),
-        (("export", tmp_path / "none.sqlite", "--out", tmp_path / "runs.csv"), "there is no store"),
-    ]:
-        _, err = flawspot(*arguments, code=1)
-        assert says in err
-        assert "Traceback" not in err

@@ -28,6 +28,7 @@ def test_runs_are_counted_by_what_became_of_them(task):
     assert found.as_dict()["methods"][0]["label"] == "a"
 
 
+@pytest.mark.slow
 def test_more_work_takes_longer_and_larger_photographs_more_memory(task, cell):
     estimator = Estimator()
 

@@ -236,6 +236,7 @@ def driver(tmp_path):
 
 
 @posix
+@pytest.mark.slow
 def test_killed_at_any_moment_it_loses_no_finished_run_and_repeats_none(driver, tmp_path):
     told = []
     for wait in (0.0, 0.25, 0.6):

@@ -87,6 +87,7 @@ def test_the_best_of_those_that_fit_is_written(made):
     json.dumps(choice.as_dict())
 
 
+@pytest.mark.slow
 def test_every_candidate_tolerates_what_is_asked(product_folder, tmp_path):
     output, alone = tmp_path / "best.onnx", tmp_path / "one.yaml"
     alone.write_text(CANDIDATES.split("  - {name: patchcore")[0], encoding="utf-8")

@@ -10,6 +10,7 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import typer
 
 from flawspot.cli.commands import app
@@ -112,3 +113,8 @@ def start(*arguments: Any, **options: Any) -> subprocess.Popen[str]:
 
 def _hear() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def later(*values: Any) -> list[Any]:
+    """Values of a parameter whose tests are slow ones: the commands refuse them as they refuse the others."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]

@@ -36,6 +36,7 @@ def test_unreadable(flawspot, product_folder, tmp_path):
 
 @pytest.mark.weights
 @pytest.mark.usefixtures("mobilenet")
+@pytest.mark.slow
 def test_a_bad_part_among_the_good(flawspot, product_folder, tmp_path):
     folder = shutil.copytree(product_folder, tmp_path / "part")
     shutil.copy(folder / "test" / "spot" / "000.png", folder / "train" / "good" / "bad.png")

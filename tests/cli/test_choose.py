@@ -26,6 +26,7 @@ def test_a_plan_of_what_tolerates(asked, flawspot):
     assert [one["name"] for one in told["candidates"]] == ["padim on mobilenet_v2 1, tolerates noise=1"]
 
 
+@pytest.mark.slow
 def test_a_choice(asked, flawspot, tmp_path):
     code, out, err = flawspot(*asked, "-o", tmp_path / "best.onnx", "--json")
     assert code == 0, err

@@ -9,7 +9,7 @@ from flawspot.errors import ConfigurationError
 from flawspot.seeds import MAX_SEED, check_seed
 
 from .conftest import GRID
-from .every_command import command_line, parameters
+from .every_command import command_line, later, parameters
 
 HUGE = "9" * 400
 NUMBERS = parameters(int, float)
@@ -20,7 +20,7 @@ def test_there_are_options_with_numbers():
 
 
 @pytest.mark.parametrize(
-    "number", [HUGE, f"-{HUGE}", "9" * 5000, "1e999", "nan"], ids=["huge", "low", "long", "inf", "nan"]
+    "number", [HUGE, "nan", *later(f"-{HUGE}", "9" * 5000, "1e999")], ids=["huge", "nan", "low", "long", "inf"]
 )
 @pytest.mark.parametrize(("name", "option"), NUMBERS, ids=[f"{n} {o.name}" for n, o in NUMBERS])
 def test_options(name, option, number, places, flawspot):
@@ -33,7 +33,7 @@ def test_options(name, option, number, places, flawspot):
 
 
 @pytest.mark.parametrize("method", ["padim", "patchcore", "cfa", "stfpm", "paste"])
-@pytest.mark.parametrize("value", [HUGE, f"-{HUGE}", "9" * 5000, "1e999"], ids=["huge", "low", "long", "inf"])
+@pytest.mark.parametrize("value", [HUGE, *later(f"-{HUGE}", "9" * 5000, "1e999")], ids=["huge", "low", "long", "inf"])
 def test_every_hyperparameter(method, value, flawspot, product_folder, tmp_path):
     from flawspot.methods.registry import method_class
     from flawspot.methods.settings import hyperparameters_of

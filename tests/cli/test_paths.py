@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .every_command import ARGUMENTS, command_line, commands, parameters
+from .every_command import ARGUMENTS, command_line, commands, later, parameters
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there are no pipes and devices elsewhere")
 
@@ -61,7 +61,7 @@ def at_once():
     assert not waited
 
 
-@pytest.mark.parametrize("special", ["pipe", "/dev/zero", "/dev/null"], indirect=True)
+@pytest.mark.parametrize("special", ["pipe", *later("/dev/zero", "/dev/null")], indirect=True)
 @pytest.mark.parametrize(("name", "option"), PATHS, ids=[f"{n} {o.name}" for n, o in PATHS])
 def test_what_is_no_file_is_refused_at_once(name, option, special, places, flawspot, at_once):
     code, _, err = flawspot(*with_path(name, option, special, places))

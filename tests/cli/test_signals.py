@@ -44,6 +44,7 @@ def ended_by(process, number):
 
 @NUMBERS
 @pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.grid(24)
 def test_from_the_first_moment(name, number, places):
     process = start(*command_line(name, places))
     wait_until_caught(process)

@@ -91,6 +91,7 @@ def test_mistakes_are_told_with_the_cure(arguments, message):
 
 
 @pytest.mark.parametrize("name", methods())
+@pytest.mark.grid(2)
 def test_what_grows_with_the_photographs_is_marked(name):
     plans = [make_plan(backbone="mobilenet_v2", method=name, images=images) for images in (300, 900)]
     if plans[0].method.training_costs(plans[0].shapes) is None:

@@ -56,6 +56,7 @@ def test_patchcore_with_its_search() -> None:
     assert figure.honest == pytest.approx(225.5 + 23_300, rel=0.01)
 
 
+@pytest.mark.slow
 def test_what_a_trained_detector_counted_stands_beside() -> None:
     counted = reproduce({("mobilenet_v2", "patchcore"): 1_500_000_000})
     assert [f.counted for f in counted if f.counted is not None] == [1500.0]

@@ -70,6 +70,7 @@ class FormerHead(PaDiMHead):
         return (whitened * whitened).sum(1).T
 
 
+@pytest.mark.slow
 def test_gaussians_of_an_older_artifact(product_folder, compiler, tmp_path, monkeypatch):
     monkeypatch.setattr("flawspot.methods.padim.method.PaDiMHead", FormerHead)
     settings = {"method": flawspot.PaDiM(channels=20), "layers": "3,6", "calibration": "split"}

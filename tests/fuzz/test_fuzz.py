@@ -46,6 +46,7 @@ def test_a_short_campaign_finds_nothing(tiny: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", BY_HAND, ids=[case.name for case in BY_HAND])
+@pytest.mark.grid(50)
 def test_cases_made_by_hand_end_as_they_should(case: HandMade, child: Child, tmp_path: Path, tiny: Path) -> None:
     outcome = case.tried(child, tmp_path, tiny)
     assert not outcome.is_failure, outcome
@@ -87,6 +88,7 @@ def test_a_case_is_known_by_its_seed_and_number(kind: str, tiny: Path) -> None:
     ],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the memory, and the system for limits")
+@pytest.mark.grid(5)
 def test_the_harness_sees_each_kind_of_failure(body: str, what: str, tmp_path: Path, monkeypatch) -> None:
     """A flawspot that does as `body` says, in a child as it is."""
     program = tmp_path / "program"

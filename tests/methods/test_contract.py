@@ -104,6 +104,7 @@ def test_a_defect_raises_the_score_and_shows_where_it_is(name, exported, make_ph
     assert gain[around].mean() > contrast(name, 2) * gain[~around].mean()
 
 
+@pytest.mark.grid(4)
 def test_the_same_seed_makes_the_same_bits(name, fitted, exported, fit_method):
     quick = fitted(name).method.shortest_fit
     one, two, other = (fit_method(name, seed=seed, **quick).method.head().state_dict() for seed in (3, 3, 4))
@@ -205,6 +206,7 @@ def test_it_states_what_it_costs(name, fitted, exported):
     assert sum(part.bytes for part in parts) == pytest.approx(stored - backbone, rel=0.05, abs=300_000)
 
 
+@pytest.mark.grid(3)
 def test_what_it_sees_need_not_be_square(name, wide, exported_head, make_photographs):
     images = make_photographs(4, seed=9, size=(64, 96))
     images[1, 8:28, 60:80] = 255
@@ -218,6 +220,7 @@ def test_what_it_sees_need_not_be_square(name, wide, exported_head, make_photogr
     assert gain[around].mean() > contrast(name, 1.5) * gain[~around].mean()
 
 
+@pytest.mark.grid(3)
 def test_tiles_of_a_photograph_are_judged_alike_alone_and_among_others(name, wide, exported_head, make_photographs):
     detector = wide(name, tiles=3)
     assert detector.method.shapes_.images == 12
@@ -226,6 +229,7 @@ def test_tiles_of_a_photograph_are_judged_alike_alone_and_among_others(name, wid
     assert anomaly_map.shape == (6, 64, 96)
 
 
+@pytest.mark.grid(4)
 def test_what_is_outside_enters_neither_fit_nor_map(name, wide, region, change_elsewhere, make_photographs, fit_method):
     detector = wide(name, part=True)
     other = fit_method(name, size=(64, 96), region=region, outside=9.0, **detector.method.shortest_fit)

@@ -68,6 +68,7 @@ def test_patches_are_means_over_the_cells_inside():
 
 
 @pytest.mark.parametrize("name", ["patchcore", "patchcore reweight=yes", "cfa", "stfpm", "paste"])
+@pytest.mark.grid(2)
 def test_other_features_outside_make_the_same_detector(name, wide, fit_method, region):
     detector = wide(name, part=True).method
     other = fit_method(name, size=(64, 96), region=region, outside=9.0, **detector.shortest_fit).method

@@ -43,6 +43,7 @@ def settings_of(name):
     ("name", "settings"), [(name, settings) for name in methods() for settings in settings_of(name)]
 )
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.grid(8)
 def test_the_parts_are_those_of_the_fitted_method(name, settings, fit_method):
     fitted = fit_method(name, **settings)
     if not tells_before_the_fit(name):

@@ -43,6 +43,7 @@ def stores(model, graph):
 
 
 @pytest.mark.parametrize("name", [*methods(), *VARIANTS])
+@pytest.mark.grid(7)
 def test_no_head_needs_the_exporter(name, fitted, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("the exporter was asked")

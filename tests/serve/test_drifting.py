@@ -149,6 +149,7 @@ def damaged(data, **changes):
         (lambda data: data + bytes(MAX_BYTES), "larger than any"),
     ],
 )
+@pytest.mark.grid(4)
 def test_a_damaged_file_is_told_and_the_tests_start_anew(tiny, settings, kept, damage, reason):
     kept.write_bytes(damage(kept.read_bytes()))
     with pytest.warns(FlawspotWarning, match=f"{reason}.*; the drift tests of tiny start anew"):

@@ -127,6 +127,7 @@ def test_the_method_learns_what_the_shipped_backbone_computes(product_folder, mo
         np.testing.assert_array_equal(value[0], kept["maps"][tap][0])
 
 
+@pytest.mark.slow
 def test_defaults_of_the_stores_and_those_that_are_asked_for(product_folder, one_thread):
     assert train(product_folder, "patchcore", precision="int8").manifest.hyperparameters["precision"] == "int8"
     assert train(product_folder, "padim", precision="int8").manifest.hyperparameters["precision"] == "float16"

@@ -186,6 +186,7 @@ def test_every_run_has_its_provenance(tmp_path: Path) -> None:
     assert "Older runs, which are in no other table or figure" in (tmp_path / "tables.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_has_the_title_of_the_grid_unless_another_is_given(tmp_path: Path) -> None:
     def heading(*grids: str, **options: str) -> str:
         records = [
@@ -214,6 +215,7 @@ def test_the_figures_are_shown_in_the_markdown_where_their_data_is(written: Path
     assert "![" not in markdown_tables(paper_grid(1, ("bottle",)))
 
 
+@pytest.mark.slow
 def test_a_report_to_be_published_holds_no_photographs(tmp_path: Path) -> None:
     records = with_pictures(paper_grid(1, ("bottle",)), tmp_path / "store")
     for pictures in (True, False):
@@ -232,6 +234,7 @@ def test_a_report_to_be_published_holds_no_photographs(tmp_path: Path) -> None:
         ("worst", True, 4.0, "defective, with a score not above the threshold: a defect that is missed."),
     ],
 )
+@pytest.mark.grid(1)
 def test_why_a_picture_is_there_is_told(tmp_path: Path, kind: str, defective: bool, score: float, why: str) -> None:
     shown = {"kind": kind, "defective": defective, "score": score, "threshold": 4.0, "image": "a.png", "picture": "a"}
     run = record(cell(), examples=(shown, shown))

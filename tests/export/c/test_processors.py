@@ -70,6 +70,7 @@ def on_cortex_m7(program, picture, folder):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.grid(3)
 def test_an_arm_of_64_bits_gives_the_same_bits(name, detectors, compiler):
     needs("aarch64-linux-gnu-gcc", "qemu-aarch64-static")
     _, program = written(detectors(name))
@@ -83,6 +84,7 @@ def test_an_arm_of_64_bits_gives_the_same_bits(name, detectors, compiler):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.grid(3)
 def test_a_cortex_m7_gives_the_same_bits(name, detectors, compiler, tmp_path):
     needs("arm-none-eabi-gcc", "qemu-system-arm")
     _, program = written(detectors(name))

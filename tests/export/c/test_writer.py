@@ -34,6 +34,7 @@ def written(artifact, product="a part"):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.grid(5)
 def test_map_and_score_are_those_of_the_artifact(name, detectors, compiler):
     artifact = detectors(name)
     form, program = written(artifact)
@@ -74,6 +75,7 @@ def test_a_score_that_is_not_a_number_is_told_as_such(detectors, compiler):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.grid(3)
 def test_the_sanitizers_find_nothing(name, detectors, compiler):
     _, program = written(detectors(name))
     try:

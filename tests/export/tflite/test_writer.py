@@ -86,6 +86,7 @@ def test_maps_of_floats_are_those_of_the_artifact(name, detectors):
 
 
 @pytest.mark.parametrize("name", CODES)
+@pytest.mark.grid(2)
 def test_layers_of_codes_are_those_of_the_artifact(name, detectors):
     form, translation = interpreted(detectors(name))
     layers = _layers(detectors(name), form, translation, pictures())
@@ -114,6 +115,7 @@ def test_what_few_networks_have(unusual_detector):
 
 @pytest.mark.parametrize("kind", ["AUTO", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "BUILTIN_REF"])
 @pytest.mark.parametrize("name", [*FLOATS, *CODES])
+@pytest.mark.grid(9)
 def test_litert_computes_the_same(name, kind, detectors):
     artifact = detectors(name)
     maps, scores = in_litert(written(artifact)[1].data, kind)

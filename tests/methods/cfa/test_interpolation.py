@@ -1,6 +1,7 @@
 """Interpolation with channels last, in torch and in ONNX Runtime, against torch's own."""
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ class Spread(nn.Module):
         )
 
 
+@pytest.mark.slow
 def test_both_orders_equal_bilinear_interpolation(one_thread: None) -> None:
     image = np.random.default_rng(0).integers(0, 255, (3, 6, 9, 3), dtype=np.uint8)
     maps = torch.from_numpy(image[:, :5, :7]).float().permute(0, 3, 1, 2)

@@ -126,6 +126,7 @@ def test_the_same_photographs_take_in_nothing(with_room, tiny_manifest):
     assert updater._bank.taken <= 0.01 * len(updater._bank.members)
 
 
+@pytest.mark.slow
 def test_every_new_patch_is_covered_as_is_told(with_room, tiny_manifest):
     fitted, model = with_room("patchcore")
     new = darker(photographs(6, seed=3))

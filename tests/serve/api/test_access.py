@@ -10,6 +10,7 @@ OPEN += ("/v2/models/{name}/versions/{version}/ready", "/openapi.json")
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: f"{sorted(route.methods)[-1]} {route.path}")
+@pytest.mark.grid(10)
 def test_without_a_token_nothing_is_shown_or_done(guarded, route):
     served, _ = guarded
     if route.path in OPEN:
@@ -29,6 +30,7 @@ def test_without_a_token_nothing_is_shown_or_done(guarded, route):
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: f"{sorted(route.methods)[-1]} {route.path}")
+@pytest.mark.grid(10)
 def test_with_damaged_tokens_nobody_gets_in_and_all_are_told_why(guarded, route, caplog):
     served, tokens = guarded
     if route.path in OPEN and route.path != "/login":

@@ -106,6 +106,7 @@ def test_it_comes_to_what_the_function_comes_to(line, updatable, tmp_path):
     assert made.manifest.calibration == same.artifact.manifest.calibration
 
 
+@pytest.mark.slow
 def test_what_was_updated_is_updated_again_after_a_restart(updatable, settings):
     with Station({"part": updatable}, settings) as station:
         pass_by(station, range(500, 506))
@@ -131,6 +132,7 @@ def test_what_was_updated_is_updated_again_after_a_restart(updatable, settings):
 
 
 @pytest.mark.parametrize("word", ["turn_down", None])
+@pytest.mark.grid(1)
 def test_a_result_that_nobody_decided_on_is_lost_with_the_station(updatable, settings, word):
     with Station({"part": updatable}, settings) as station:
         pass_by(station, range(500, 506))
