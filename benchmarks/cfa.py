@@ -28,6 +28,7 @@ from flawspot.data.folders import open_folder
 from flawspot.methods.cfa.costs import levels
 from flawspot.methods.cfa.descriptor import Descriptor
 from flawspot.methods.cfa.method import CFA
+from flawspot.methods.cfa.training import hypersphere_loss
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.patches import join, pool
 from flawspot.methods.smoothing import Upsample
@@ -106,7 +107,7 @@ def plain_epochs(features: FeatureSet, method: CFA) -> list[float]:
             with torch.no_grad():
                 partial = torch.addmm(centres.square().sum(1), flat, centres.T, alpha=-2)
                 index = partial.topk(method.nearest + method.repelled, dim=1, largest=False).indices
-            loss = method._loss((flat[:, None] - centres[index]).square().sum(2), radius)
+            loss = hypersphere_loss(method, (flat[:, None] - centres[index]).square().sum(2), radius)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

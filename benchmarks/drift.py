@@ -29,6 +29,7 @@ from PIL import Image
 import flawspot
 from flawspot.data.appearance import SIDE, Appearance
 from flawspot.data.corruptions import corrupt_all, image_seed
+from flawspot.data.drift_tests import DriftTests
 from flawspot.data.folders import open_folder
 from flawspot.runtime.drift import Drift, Share
 from flawspot.runtime.images import read_image
@@ -60,9 +61,7 @@ class Watched:
     """
 
     detector: flawspot.Detector
-    test: Drift = field(init=False)
-    appearance: Appearance = field(default_factory=Appearance)
-    share: Share = field(default_factory=Share)
+    tests: DriftTests = field(init=False)
     scores: int | None = None
     looks: int | None = None
     verdicts: int | None = None
@@ -70,25 +69,22 @@ class Watched:
     anomalous: int = 0
 
     def __post_init__(self) -> None:
-        calibration = self.detector.manifest.calibration
-        self.test = Drift(calibration.as_taken, calibration.threshold)
+        self.tests = DriftTests.against(self.detector.manifest.calibration)
 
     def add(self, number: int, score: float, photograph: Decoded) -> None:
         """As the command does it with a picture."""
-        anomalous = not score <= self.test.threshold
-        self.share.add(anomalous)
-        if self.verdicts is None and self.share.alarm:
+        anomalous = not score <= self.tests.scores.threshold
+        self.tests.add(photograph, score, anomalous)
+        alarms = self.tests.alarms
+        if self.verdicts is None and alarms["verdicts"]:
             self.verdicts = number
-        if anomalous:
-            if self.scores is None and self.looks is None and self.verdicts is None and number >= STABLE:
-                self.anomalous += 1
-            return
-        self.test.add(score)
-        self.appearance.add(photograph)
-        if self.scores is None and self.test.alarm:
+        if self.scores is None and alarms["scores"]:
             self.scores = number
-        if self.looks is None and (changes := self.appearance.changes):
-            self.looks, self.told = number, changes[0].name
+        if self.looks is None and alarms["looks"]:
+            self.looks, self.told = number, self.tests.looks.changes[0].name
+        unseen = self.scores is None and self.looks is None and self.verdicts is None
+        if anomalous and unseen and number >= STABLE:
+            self.anomalous += 1
 
 
 def main() -> None:

@@ -23,12 +23,12 @@ from .conftest import grey, wait_for
 def inspect(station, *levels, detector=None):
     """Let grey parts be judged, and their verdicts be heard of."""
     name = station.inspection(detector).name
-    seen = station.drift(name)[2].test.seen
+    seen = station.drift(name).share.test.seen
     for level in levels:
         part = Part(grey(int(level)), str(level), "http")
         assert station.inspection(name).put(part)
         part.outcome.result(10)
-    wait_for(lambda: station.drift(name)[2].test.seen == seen + len(levels))
+    wait_for(lambda: station.drift(name).share.test.seen == seen + len(levels))
 
 
 def told(station, name="tiny"):

@@ -59,7 +59,7 @@ def test_a_failure_is_told_and_a_candidate_turned_down(at_work, opened, updatabl
 
 
 def test_where_drift_is_on_the_page_leads_to_the_form(at_work, opened, monkeypatch):
-    drift = at_work.station.drift("part")[0]
+    drift = at_work.station.drift("part").scores
     page = opened(f"{at_work.url}/engineer")
     assert page.locator(".drift").count() == 0
     monkeypatch.setattr(type(drift), "alarm", True)

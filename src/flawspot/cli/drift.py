@@ -16,8 +16,7 @@ from flawspot.progress.display import DISPLAY
 from flawspot.texts import counted, visible
 
 if TYPE_CHECKING:
-    from flawspot.data.appearance import Appearance
-    from flawspot.runtime.drift import Drift, Share
+    from flawspot.data.drift_tests import DriftTests
 
 ORDERS = ("time", "name")
 
@@ -43,8 +42,7 @@ def drift(
     are left out of it. A separate test tells when their share changes. Photographs that the detector was made from are
     left out, as far as the artifact and its state tell.
     """
-    from flawspot.data.appearance import Appearance
-    from flawspot.runtime.drift import Drift, Share
+    from flawspot.data.drift_tests import DriftTests
 
     if order not in ORDERS:
         raise ConfigurationError(f"--order is {order}: give {' or '.join(ORDERS)}")
@@ -52,8 +50,7 @@ def drift(
     found, known = _unknown(file, photographs)
     if order == "time":
         found.sort(key=_time)
-    calibration = detector.manifest.calibration
-    test, appearance, share = Drift(calibration.as_taken, calibration.threshold), Appearance(), Share()
+    tests = DriftTests.against(detector.manifest.calibration)
     counts = {"good": 0, "anomalous": 0, "not inspected": 0, "known": known}
     alarms: dict[str, tuple[int, Path]] = {}
     for number, path in enumerate(DISPLAY.track(found, "predicting", len(found)), 1):
@@ -65,14 +62,11 @@ def drift(
             counts["not inspected"] += 1
             continue
         counts[prediction.verdict] += 1
-        share.add(prediction.is_anomalous)
-        if not prediction.is_anomalous:
-            test.add(prediction.score)
-            appearance.add(photograph)
-        for name, changed in (("scores", test.alarm), ("looks", bool(appearance.changes)), ("verdicts", share.alarm)):
+        tests.add(photograph, prediction.score, prediction.is_anomalous)
+        for name, changed in tests.alarms.items():
             if changed:
                 alarms.setdefault(name, (number, path))
-    _tell(test, appearance, share, counts, alarms, as_json)
+    _tell(tests, counts, alarms, as_json)
     if counts["not inspected"]:
         raise typer.Exit(UNREADABLE_IMAGES)
     if fail_on_drift and (alarms or not counts["good"]):
@@ -100,16 +94,14 @@ def _unknown(file: Path, photographs: list[str]) -> tuple[list[Path], int]:
 
 
 def _tell(
-    test: Drift,
-    appearance: Appearance,
-    share: Share,
+    tests: DriftTests,
     counts: dict[str, int],
     alarms: dict[str, tuple[int, Path]],
     as_json: bool,
 ) -> None:
     from flawspot.data.appearance import FIRST
 
-    changes = appearance.changes
+    test, changes, share = tests.scores, tests.looks.changes, tests.share
     if as_json:
         at = {name: {"photograph": number, "path": str(path)} for name, (number, path) in alarms.items()}
         told: dict[str, Any] = {

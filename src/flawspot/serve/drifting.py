@@ -7,16 +7,14 @@ import datetime
 import hashlib
 import threading
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flawspot.data.appearance import Appearance
+from flawspot.data.drift_tests import DriftTests
 from flawspot.errors import ArtifactError, FlawspotError, FlawspotWarning
 from flawspot.files import special_kind, write_bytes
-from flawspot.runtime.drift import Drift, Share
-from flawspot.runtime.tensors import read_tensors, within, write_tensors
+from flawspot.runtime.tensors import read_tensors, write_tensors
 from flawspot.serve.chain import Row
 from flawspot.serve.inspection import Inspection, Loaded
 from flawspot.serve.parts import ANOMALOUS, GOOD, Outcome
@@ -38,44 +36,41 @@ class Evidence:
     Attributes:
         artifact: SHA-256 of the artifact that has judged the parts.
         begun: when the tests began, in the form of rows.
-        scores: the test on the scores of good parts.
-        looks: the tests on how photographs of good parts look.
-        share: the test on the verdicts.
+        tests: the tests.
     """
 
     artifact: str
     begun: str
-    scores: Drift
-    looks: Appearance
-    share: Share
+    tests: DriftTests
 
     @classmethod
     def none_yet(cls, loaded: Loaded) -> Evidence:
         """New tests for an artifact."""
-        calibration = loaded.detector.manifest.calibration
-        scores = Drift(calibration.as_taken, calibration.threshold)
-        return cls(loaded.sha256, now(), scores, Appearance(), Share())
+        return cls(loaded.sha256, now(), DriftTests.against(loaded.detector.manifest.calibration))
 
     @property
     def changes(self) -> list[str]:
         """What has changed besides the scores, for people."""
-        return [*map(str, self.looks.changes), *([str(self.share)] if self.share.alarm else [])]
+        share = self.tests.share
+        return [*map(str, self.tests.looks.changes), *([str(share)] if share.alarm else [])]
 
     def as_dict(self) -> dict[str, Any]:
         """What the tests say, in the form of the API. `evidence` and `parts` are those of the scores."""
-        measures = {name: round(value, 2) for name, value in self.looks.evidence.items()}
-        tests: dict[str, dict[str, Any]] = {
-            "scores": {"alarm": self.scores.alarm, "evidence": round(self.scores.evidence, 2)},
-            "looks": {"alarm": self.looks.alarm, "evidence": max(measures.values()), "measures": measures},
-            "verdicts": {"alarm": self.share.alarm, "evidence": round(self.share.test.evidence, 2)},
+        scores, looks, share = self.tests.scores, self.tests.looks, self.tests.share
+        measures = {name: round(value, 2) for name, value in looks.evidence.items()}
+        evidence: dict[str, dict[str, Any]] = {
+            "scores": {"evidence": round(scores.evidence, 2)},
+            "looks": {"evidence": max(measures.values()), "measures": measures},
+            "verdicts": {"evidence": round(share.test.evidence, 2)},
         }
+        alarms = self.tests.alarms
         return {
-            "alarm": any(test["alarm"] for test in tests.values()),
-            "evidence": tests["scores"]["evidence"],
-            "parts": self.scores.seen,
+            "alarm": any(alarms.values()),
+            "evidence": evidence["scores"]["evidence"],
+            "parts": scores.seen,
             "changes": self.changes,
             "since": self.begun,
-            "tests": tests,
+            "tests": {name: {"alarm": alarm, **evidence[name]} for name, alarm in alarms.items()},
         }
 
 
@@ -159,10 +154,7 @@ class _Watched:
             if photograph is None or content["artifact"] != evidence.artifact:  # another one has judged meanwhile
                 return
             self._changed = True
-            evidence.share.add(content["verdict"] == ANOMALOUS)
-            if content["verdict"] == GOOD:
-                evidence.scores.add(float(content["score"]))
-                evidence.looks.add(photograph)
+            evidence.tests.add(photograph, float(content["score"]), content["verdict"] == ANOMALOUS)
 
     def save(self) -> None:
         with self._saving:
@@ -192,7 +184,7 @@ class _Watched:
             if not self._changed:
                 return
             evidence, self._changed = self._evidence, False
-            pieces = write_tensors(_arrays(evidence), _metadata(self._inspection.name, evidence))
+            pieces = write_tensors(evidence.tests.as_arrays(), _metadata(self._inspection.name, evidence))
             data = b"".join(pieces)
         try:
             write_bytes(self._path, data)
@@ -235,15 +227,6 @@ def _metadata(detector: str, evidence: Evidence) -> dict[str, str]:
     return {"flawspot.drift": SCHEMA_VERSION, **own}
 
 
-def _arrays(evidence: Evidence) -> dict[str, Any]:
-    tests: Iterable[tuple[str, Drift | Appearance | Share]] = (
-        ("scores/", evidence.scores),
-        ("looks/", evidence.looks),
-        ("share/", evidence.share),
-    )
-    return {f"{prefix}{name}": array for prefix, test in tests for name, array in test.as_arrays().items()}
-
-
 def _restored(data: bytes, detector: str, loaded: Loaded) -> Evidence | None:
     """The tests from the bytes of their file; None if they are those of another artifact.
 
@@ -258,9 +241,8 @@ def _restored(data: bytes, detector: str, loaded: Loaded) -> Evidence | None:
         raise ArtifactError("it is of another detector")
     if metadata.get("artifact") != loaded.sha256:
         return None
-    scores = Drift.restored(within(arrays, "scores/"), loaded.detector.manifest.calibration.threshold)
-    looks, share = Appearance.restored(within(arrays, "looks/")), Share.restored(within(arrays, "share/"))
-    return Evidence(loaded.sha256, _moment(metadata.get("begun", "")), scores, looks, share)
+    tests = DriftTests.restored(arrays, loaded.detector.manifest.calibration.threshold)
+    return Evidence(loaded.sha256, _moment(metadata.get("begun", "")), tests)
 
 
 def _moment(text: str) -> str:

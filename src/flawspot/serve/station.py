@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flawspot.data.appearance import Appearance
+from flawspot.data.drift_tests import DriftTests
 from flawspot.errors import ConfigurationError, FlawspotError, FlawspotWarning
-from flawspot.runtime.drift import Drift, Share
 from flawspot.serve.anchor import write_anchor
 from flawspot.serve.chain import Row
 from flawspot.serve.drifting import Drifting
@@ -194,11 +193,9 @@ class Station:
         inspection.tally.refused += 1
         return None
 
-    def drift(self, detector: str) -> tuple[Drift, Appearance, Share]:
-        """The drift tests of a detector: scores and appearance of its good parts, and the share of the others. A new
-        artifact gets new ones."""
-        found = self.drifting.of(detector)
-        return found.scores, found.looks, found.share
+    def drift(self, detector: str) -> DriftTests:
+        """The drift tests of a detector. A new artifact gets new ones."""
+        return self.drifting.of(detector).tests
 
     def _add(self, name: str, path: Path, others: set[str]) -> None:
         loading, kept = self.settings.loading, self.settings.folder / "artifacts"

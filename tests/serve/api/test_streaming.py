@@ -101,7 +101,7 @@ def test_the_status(served):
 
 
 def test_the_status_outlives_a_change_that_lasts(served):
-    drift, _, _ = served.station.drift("tiny")
+    drift = served.station.drift("tiny").scores
     for number in range(3000):
         drift.add(number / 50)  # a lamp that fades: each part looks worse than all before
     told = served.get("/v1/status").json["detectors"][0]["drift"]
@@ -112,7 +112,7 @@ def test_the_status_outlives_a_change_that_lasts(served):
 
 
 def test_an_alarm_of_verdicts_alone_is_seen_by_programs(served):
-    _, _, share = served.station.drift("tiny")
+    share = served.station.drift("tiny").share
     for number in range(200):
         share.add(number > 100)
     told = served.get("/v1/status").json["detectors"][0]["drift"]

@@ -91,7 +91,7 @@ def _page(request: Request, trouble: str | None) -> str:
         station=station.settings.name,
         who=f"{request.state.person.name} ({request.state.person.role.name.lower()})",
         trouble=None if trouble is None else tag("p", f"Not done: {trouble}", class_="bad", role="alert", id="trouble"),
-        drift=drift_view([each for each in station.inspections if station.drift(each)[0].alarm]),
+        drift=drift_view([each for each in station.inspections if station.drift(each).scores.alarm]),
         filter=_filter(station, asked),
         csv=f"/v1/results.csv?{urlencode(utc)}",
         zip=f"/v1/confirmed.zip?{urlencode(utc)}",
