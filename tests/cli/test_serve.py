@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from flawspot.serve.station import Settings, Station
+
 
 @pytest.fixture
 def start(tiny, tmp_path):
@@ -115,3 +117,22 @@ def test_mistakes_are_told_in_one_line(flawspot, tiny, tmp_path, arguments, told
     assert not out
     again, *_ = flawspot("audit", "verify", tmp_path / "st")
     assert again in (0, 1)  # the folder is free again
+
+
+def test_a_check_changes_nothing(flawspot, tiny, tmp_path):
+    """Neither where there is no station yet, nor the record of one that was started with another artifact."""
+    station = tmp_path / "line" / "station"
+    line = ("--folder", station, "--port", "0", "--check")
+    code, out, _ = flawspot("serve", f"part={tiny}", *line)
+    assert (code, out.strip().endswith("everything is ready; nothing was started")) == (0, True)
+    assert not station.parent.exists()
+    with Station({"part": tiny}, Settings(station)).abandoned_on_error():
+        pass
+
+    def kept():  # beside what SQLite makes where anybody reads
+        files = [path for path in station.rglob("*") if path.is_file() and path.suffix[7:] not in ("-shm", "-wal")]
+        return {path: path.read_bytes() for path in files}
+
+    before = kept()
+    assert flawspot("serve", f"other={tiny}", *line)[0] == 0
+    assert kept() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Sequence
@@ -70,18 +71,21 @@ def serve(
         raise ConfigurationError("there is no detector: give an .onnx file that `flawspot train` wrote, or --demo")
     from flawspot.serve.station import Settings, Station
     from flawspot.serve.swapping import Loading
+    from flawspot.serve.trying import copied
 
     tokens = _tokens(folder, address)
     loading = Loading(threads=threads, device=device, max_pixels=max_pixels, trusted_keys=trusted_keys or None)
     keeping = Keeping(days=keep_days, gigabytes=keep_gb, one_good_in=keep_good)
-    station = Station(_named(artifacts), Settings(folder, name, waiting, keeping, loading))
-    with station.abandoned_on_error():
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(copied(folder)) if check else folder
+        station = Station(_named(artifacts), Settings(place, name, waiting, keeping, loading))
+        stack.enter_context(station.abandoned_on_error())
         for given in watch or []:
-            detector, place = _split(given, station)
-            station.watch(Path(place), detector)
+            detector, where = _split(given, station)
+            station.watch(Path(where), detector)
         for given in camera or []:
-            detector, place = _split(given, station)
-            station.look_through(place, detector, every=every, a_second=rate, silent=silent)
+            detector, where = _split(given, station)
+            station.look_through(where, detector, every=every, a_second=rate, silent=silent)
         station.outputs += _outputs(station, (webhook, webhook_secret), (mqtt, mqtt_login, mqtt_tls), results)
         if demo:
             from flawspot.cli.serve_demo import demo_line
