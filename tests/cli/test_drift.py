@@ -132,3 +132,5 @@ def test_where_no_part_is_good_nothing_was_compared(flawspot, tiny, tmp_path):
     assert code == 4
     assert "nothing was compared: no photograph was judged good" in out
     assert "no change" not in out and "as in the first" not in out
+    told = json.loads(flawspot("drift", tiny, folder, "--json")[1])
+    assert (told["changed"], told["compared"]) == (False, False)

@@ -121,7 +121,7 @@ def test_a_share_is_told():
     share = Share()
     for number in range(250):
         share.add(number >= 200)
-    assert str(share) == "parts that are called anomalous 0 -> 100 %"
+    assert str(share) == "parts that are called anomalous 0 -> 100 % of the last 50"
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_where_drift_is_on_the_page_leads_to_the_form(at_work, opened, monkeypat
     assert page.locator(".drift").count() == 0
     monkeypatch.setattr(type(drift), "alarm", True)
     page.reload()
-    api.expect(page.locator(".drift")).to_contain_text("Good parts of part look different from those it learned from")
+    api.expect(page.locator(".drift")).to_contain_text("The scores of good parts of part have changed")
     page.locator(".drift a").click()
     api.expect(page.locator("#update")).to_be_in_viewport()
     assert at_work.station.updates["part"].as_dict()["state"] == "none"  # never by itself

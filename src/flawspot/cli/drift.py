@@ -32,11 +32,18 @@ def drift(
     max_pixels: MAX_PIXELS = None,
     trusted_keys: TRUSTED_KEYS = None,
     fail_on_drift: Annotated[
-        bool, typer.Option("--fail-on-drift", help=f"Exit with code {ANOMALIES_FOUND} if parts have changed.")
+        bool,
+        typer.Option(
+            "--fail-on-drift",
+            help=f"Exit with code {ANOMALIES_FOUND} if parts have changed, or if none was good to compare.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say whether good parts have changed since training, at which photograph it shows, and what is different.
+    """Say whether good parts have changed, at which photograph it shows, and what is different.
+
+    Scores are held against those of training, or for a detector with a tolerance against the first photographs. Looks
+    are held against the first 30 good photographs, so that a change before these does not show in them.
 
     The test raises a false alarm on at most one line in 1,000, however long it runs. Parts that are called anomalous
     are left out of it. A separate test tells when their share changes. Photographs that the detector was made from are
@@ -107,6 +114,7 @@ def _tell(
         told: dict[str, Any] = {
             **counts,
             "changed": bool(alarms),
+            "compared": counts["good"] > 0,
             "evidence": test.evidence,
             "alarm_at": at.get("scores"),
             "alarms_at": at,

@@ -57,7 +57,7 @@ def update(
 
     Photographs that the detector knows are left out. A share of the new ones sets the threshold, together with those
     that were held out before. The old artifact is not changed. Methods that train a student need torch: stfpm, paste,
-    and jury, the default. The others do not.
+    and jury, the default. cfa trains its descriptor further where torch is. The others do without.
     """
     from flawspot.updating import update as run
 
@@ -121,6 +121,9 @@ def _rows(found: Updated, file: Path, output: Path, written: Path | None) -> lis
     rows += threshold_rows(calibration)
     rows.append(("alarms on new ones", _alarms(report.new_alarms_before, report.new_alarms, report.held_out)))
     rows.append(("alarms on old ones", _alarms(report.old_alarms_before, report.old_alarms, report.old_held_out)))
+    if report.pasted:
+        found_now = f"{report.pasted_found} of {report.pasted} found"
+        rows.append(("pasted defects", f"{found_now}; the old detector at its threshold: {report.pasted_found_before}"))
     rows.append(("seconds", f"{report.seconds:.1f}"))
     return rows
 

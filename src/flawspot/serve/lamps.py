@@ -64,7 +64,7 @@ def drift_lamp(drift: dict[str, Any], of: str = "") -> dict[str, str]:
     changes = "; ".join(drift["changes"])
     if drift["tests"]["scores"]["alarm"]:
         told = f": {changes}" if changes else ": check light and camera"
-        return _lamp(WRONG, f"Drift{of}", f"good parts look different from those it learned from{told}")
+        return _lamp(WRONG, f"Drift{of}", f"the scores of good parts have changed{told}")
     return _lamp(LOOK if changes else WELL, f"Drift{of}", changes or "none seen")
 
 

@@ -129,8 +129,8 @@ def finished(
     return After(dataclasses.replace(artifact, state=state), tuple(scores))
 
 
-def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> Report:
-    """The changes, measured on photographs that neither detector has learned from."""
+def compared(old: Old, new: NewPhotographs, learned: Learned, after: After, seed: int) -> Report:
+    """The changes, measured on photographs that neither detector has learned from; `seed` is that of `finished`."""
     limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
     held_out_before = old.state.of(CALIBRATION)
     count = len(held_out_before)
@@ -161,6 +161,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         suspects=tuple(dict.fromkeys((*odd, *high))),
         threshold_without=threshold_without,
         pasted=len(calibration.pasted),
+        pasted_found_before=_pasted_found(old, new, seed) if calibration.pasted else 0,
         pasted_found=sum(score > limit for score in calibration.pasted),
     )
 
@@ -238,6 +239,13 @@ def _pasted(session: InferenceSession, new: NewPhotographs, manifest: Manifest, 
         pixels = paste_defect(photograph.pixels, row, where)
         found.append(float(session.run(["score"], {"image": pixels[None]})[0][0]))
     return found
+
+
+def _pasted_found(old: Old, new: NewPhotographs, seed: int) -> int:
+    """How many of the pasted defects the old detector finds at its threshold."""
+    session = open_session(old.artifact.model, megabytes=allowed_megabytes())
+    scores = _pasted(session, new, old.manifest, seed)
+    return sum(score > old.manifest.calibration.threshold for score in scores)
 
 
 def _described(old: Old, new: NewPhotographs, calibration: CalibrationInfo) -> Manifest:

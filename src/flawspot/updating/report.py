@@ -28,8 +28,8 @@ class Report:
         suspects: names of new photographs that score unusually high: among the new ones by the old detector, or among
             all that set the threshold by the new one. They may show bad parts.
         threshold_without: the threshold without those of the suspects that set it; None if none did.
-        pasted, pasted_found: number of new photographs with a pasted defect, and how many of them the new threshold
-            finds.
+        pasted: number of new photographs with a pasted defect.
+        pasted_found_before, pasted_found: how many of them the old and the new detector find at their thresholds.
         seconds: seconds that it took.
     """
 
@@ -51,6 +51,7 @@ class Report:
     suspects: tuple[str, ...] = ()
     threshold_without: float | None = None
     pasted: int = 0
+    pasted_found_before: int = 0
     pasted_found: int = 0
     seconds: float = 0.0
 

@@ -55,7 +55,7 @@ def updated(artifact, photographs, learned=None, replay=None):
 def test_the_graph_holds_the_descriptor_that_was_trained_further(artifact, days):
     changed = updated(artifact, days[1])
     learned = changed.learned
-    assert changed.told[1].startswith(f"the descriptor went on for {EPOCHS // 3} epochs, to a loss of ")
+    assert changed.told[1].startswith(f"the descriptor went on for {EPOCHS // 3} epochs; its loss: ")
     assert all((learned[name] != artifact.state.learned[name]).any() for name in DESCRIPTOR)
     taps = artifact.manifest.backbone.taps
     maps = Eye(artifact.model, taps)(read_image(days[0][0])).maps

@@ -78,7 +78,8 @@ def gone_on(before: Before, new: Kept, centres: NDArray[np.float32]) -> GoneOn:
     course = Course(epochs, lambda: shares.drawn(generator), "training the descriptor further")
     memorized = torch.from_numpy(centres).to(device)
     losses = descend(method, descriptor, radius, memorized, features, pooled_maps(features), course, before.progress)
-    told = f"the descriptor went on for {counted(epochs, 'epoch')}, to a loss of {losses[-1]:.4g}"
+    fell = f"{losses[-1]:.4g}" if epochs == 1 else f"{losses[0]:.4g} in the first to {losses[-1]:.4g} in the last"
+    told = f"the descriptor went on for {counted(epochs, 'epoch')}; its loss: {fell}"
     learned = trained_arrays(descriptor.cpu()) | {RADIUS: np.array([float(radius.detach())], np.float32)}
     found = turning(learned[WEIGHT], descriptor.shapes)
     constants = describing(found, resolutions(found.order, descriptor.shapes), learned[POSITION])

@@ -104,7 +104,9 @@ class Updater:
         centres = (self._total[known] / self._images[known, None]).astype(np.float32)
         moved = float(np.linalg.norm(centres - learned[CENTRES], axis=1).mean())
         added = added_photographs(self._added, self._before)
-        told = [f"{added} to {len(centres)} centres, which moved by {moved:.4g} on average"]
+        spread = float(np.linalg.norm(centres - centres.mean(0), axis=1).mean())
+        share = f"{moved / spread:.2g} of their distance from their mean" if spread else f"{moved:.4g}"
+        told = [f"{added} to {len(centres)} centres, which moved by {share} on average"]
         constants: dict[str, NDArray[Any]] = {}
         if self._new:
             going_on = import_module("flawspot.methods.cfa.going_on", "training a descriptor further")

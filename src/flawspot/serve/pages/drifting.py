@@ -23,7 +23,7 @@ def _drifted(name: str) -> Markup:
         "update it with pictures that people confirmed in the last days",
         href=f"/engineer?detector={quote(name, safe='')}#update",
     )
-    text = f"Good parts of {name} look different from those it learned from. If they are correct, "
+    text = f"The scores of good parts of {name} have changed. If these parts are correct, "
     return tag("p", text, link, ".", class_="drift", role="status")
 
 

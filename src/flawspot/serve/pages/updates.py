@@ -108,7 +108,10 @@ def _alarms(report: dict[str, Any], name: str, count: int) -> str | None:
 
 
 def _pasted(report: dict[str, Any]) -> str | None:
-    return f"{report['pasted_found']} of {report['pasted']}" if report.get("pasted") else None
+    if not report.get("pasted"):
+        return None
+    before = report.get("pasted_found_before")  # rows of before 2026-11-27 have none
+    return f"{'' if before is None else f'{before} → '}{report['pasted_found']} of {report['pasted']}"
 
 
 def _suspects(names: list[str], without: float | None) -> Markup | None:
