@@ -54,6 +54,24 @@ def test_a_trained_detector_as_c(method, layers, kind, product_folder, compiler,
     assert fixed.parity.map_difference < 1e-5
 
 
+@pytest.mark.grid(1)
+@pytest.mark.parametrize(
+    ("method", "layers"),
+    [(flawspot.CFA(epochs=1), "3,6,13"), (flawspot.PaDiM(channels=20), "3,6"), (flawspot.PatchCore(bank_size=50), "3")],
+    ids=["centres", "gaussians", "a bank"],
+)
+def test_a_detector_that_can_be_updated_has_the_form_of_one_that_cannot(method, layers, product_folder):
+    """What it has learned stays a constant of its own, to be replaced."""
+    common = {"method": method, "layers": layers, "calibration": "split", **QUICK}
+    plain, updatable = flawspot.train(product_folder, **common), flawspot.train(product_folder, **common, state=True)
+    want, got = (read_form(artifact.model, 64).operations for artifact in (plain, updatable))
+    assert [type(each) for each in got] == [type(each) for each in want]
+    if layers == "3,6,13":
+        one, other = (next(each for each in form if isinstance(each, CentreDistance)) for form in (want, got))
+        np.testing.assert_allclose(other.along, one.along, atol=1e-6)
+        np.testing.assert_allclose(other.across, one.across, atol=1e-6)
+
+
 class FormerHead(PaDiMHead):
     """As graphs had it at first: bands before the vectors."""
 

@@ -9,6 +9,7 @@ import pytest
 
 import flawspot
 from flawspot.errors import ArtifactError, ConfigurationError, DataError, FlawspotError
+from flawspot.methods.updating import updating_of
 from flawspot.runtime.artifact import read
 from flawspot.runtime.state import CALIBRATION, beside, read_state
 
@@ -264,3 +265,16 @@ def test_a_threshold_that_was_set_by_hand_is_told_to_be_gone(part, tmp_path):
     found = update(tmp_path / "part.onnx", folder(tmp_path / "new", 3, first=100), state=beside(part))
     assert any("set by hand" in line for line in found.report.told)
     assert found.artifact.manifest.calibration.rule == "conformal"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried", MemoryError), ("a shape", ArtifactError)],
+)
+def test_memory_that_torch_does_not_get_is_not_called_a_damaged_state(part, tmp_path, monkeypatch, trouble, told):
+    def finish(*_):
+        raise RuntimeError(trouble)
+
+    monkeypatch.setattr(updating_of(flawspot.load(part).manifest.method), "finish", finish)
+    with pytest.raises(told):
+        update(part, folder(tmp_path / "new", 6, first=100))

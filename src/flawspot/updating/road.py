@@ -233,6 +233,8 @@ def _fitting() -> Iterator[None]:
     except (ValueError, IndexError, KeyError, TypeError, AssertionError, RuntimeError, ArithmeticError) as error:
         if isinstance(error, FlawspotError):
             raise
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):  # torch has no other error for it
+            raise MemoryError from error
         told = shortened(" ".join(str(error).split()), 120)
         raise ArtifactError(f"the state does not fit the detector ({type(error).__name__}: {told})") from error
 

@@ -1,6 +1,6 @@
 """The descriptor after an update: trained further, or as it was with the reason."""
 
-import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -90,18 +90,24 @@ def test_it_is_nearer_to_new_photographs_than_one_whose_centres_alone_moved(arti
     assert distance(both.learned) < distance(alone.learned)
 
 
-@pytest.mark.parametrize("lacking", ["torch", "features", "radius"])
+LOADED = {"torch": "needs torch, which is not installed", "a whole torch": "cannot be loaded: "}
+
+
+@pytest.mark.parametrize("lacking", [*LOADED, "features", "radius"])
 def test_without_what_it_needs_it_stays_and_the_update_says_why(artifact, days, lacking, monkeypatch):
     learned, replay = dict(artifact.state.learned), artifact.state.of(REPLAY)
+    if lacking in LOADED:
+        monkeypatch.delitem(sys.modules, "flawspot.methods.cfa.going_on", raising=False)
     if lacking == "torch":
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setitem(sys.modules, "torch", None)
+    elif lacking == "a whole torch":
+        monkeypatch.setitem(sys.modules, "flawspot.methods.cfa.training", None)
     elif lacking == "features":
         replay = NONE
     else:
         del learned[RADIUS]
     changed = updated(artifact, days[1], learned, replay)
-    why = "needs torch, which is not installed" if lacking == "torch" else "training kept nothing to train it further"
-    assert why in changed.told[1]
+    assert LOADED.get(lacking, "training kept nothing to train it further") in changed.told[1]
     assert changed.told[1].startswith("the descriptor stays: ")
     kept = {name: changed.learned[name] for name in changed.learned.keys() & set(DESCRIPTOR)}
     assert all((array == learned[name]).all() for name, array in kept.items())
@@ -112,6 +118,11 @@ def test_a_damaged_descriptor_is_refused(artifact, days):
     for name, array in ((WEIGHT, np.zeros((3, 3), np.float32)), (RADIUS, np.zeros(2, np.float32))):
         with pytest.raises(ArtifactError, match="other shapes"):
             updated(artifact, days[1], {**artifact.state.learned, name: array})
+    learned = artifact.state.learned
+    for name, reason in ((WEIGHT, "another training"), (POSITION, "another training"), (RADIUS, "are none")):
+        array = learned[name] * (np.nan if name == RADIUS else 1.5)
+        with pytest.raises(ArtifactError, match=reason):
+            updated(artifact, days[1], {**learned, name: array})
 
 
 @pytest.mark.slow

@@ -5,8 +5,11 @@ The file has passed `flawspot.runtime.onnx_checks`, so sizes are bounded and ten
 
 from __future__ import annotations
 
+import contextlib
+import math
 import struct
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,12 +63,39 @@ class Node:
         return value.decode(errors="replace") if isinstance(value, bytes) else otherwise
 
 
+def _turned(node: Node, matrix: NDArray[Any]) -> NDArray[Any] | None:
+    return matrix.T if matrix.ndim == 2 and node.wholes("perm", (1, 0)) == (1, 0) else None
+
+
+def _raised(_: Node, values: NDArray[Any], axes: NDArray[Any]) -> NDArray[Any]:
+    return np.expand_dims(values, tuple(axes.ravel().tolist()))
+
+
+def _gathered(node: Node, values: NDArray[Any], index: NDArray[Any]) -> NDArray[Any] | None:
+    return np.take(values, index, node.whole("axis", 0)) if index.size == 1 else None
+
+
+def _product(_: Node, one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any] | None:
+    size = math.prod(np.broadcast_shapes(one.shape, other.shape))
+    return one * other if size <= _LARGEST_PRODUCT else None
+
+
+_LARGEST_PRODUCT = 1 << 24
+"""Numbers. The largest that is known has a million."""
+_OF_CONSTANTS: dict[str, Callable[..., NDArray[Any] | None]] = {
+    "Transpose": _turned,
+    "Unsqueeze": _raised,
+    "Gather": _gathered,
+    "Mul": _product,
+}
+
+
 class Graph:
     """The operators in the order of the file, and the constants by name.
 
     Attributes:
         nodes: all operators.
-        constants: initializers, values of Constant operators, and transposed matrices.
+        constants: initializers, values of Constant operators, and what some operators compute from these alone.
         uses: number of operators that read each value.
     """
 
@@ -75,7 +105,7 @@ class Graph:
         for number, _, _, payload in fields(model):
             if number == 7:
                 self._read(payload)
-        self._turn_matrices()
+        self._compute_constants()
         self.uses = Counter(name for node in self.nodes for name in node.inputs)
         self._makers = {name: node for node in self.nodes for name in node.outputs}
         self._readers: dict[str, list[Node]] = {}
@@ -98,12 +128,18 @@ class Graph:
                 name, value = _tensor(payload)
                 self.constants[name] = value
 
-    def _turn_matrices(self) -> None:
-        """Transpose constants. Exporters store a large matrix once, and transpose it where it is read."""
+    def _compute_constants(self) -> None:
+        """Compute what hangs on constants alone.
+
+        Exporters store a large matrix once, and transpose it where it is read. In a detector that can be updated, what
+        it has learned stays a constant of its own, also where a product with another constant follows.
+        """
         for node in self.nodes:
-            matrix = self.constants.get(node.inputs[0]) if node.operator == "Transpose" else None
-            if matrix is not None and matrix.ndim == 2 and node.wholes("perm", (1, 0)) == (1, 0):
-                self.constants[node.outputs[0]] = matrix.T
+            if node.operator in _OF_CONSTANTS and all(name in self.constants for name in node.inputs):
+                with contextlib.suppress(ValueError, IndexError, TypeError):  # a damaged file; whoever reads it refuses
+                    found = _OF_CONSTANTS[node.operator](node, *(self.constants[name] for name in node.inputs))
+                    if found is not None:
+                        self.constants[node.outputs[0]] = found
 
     def maker(self, name: str, operator: str | None = None) -> Node | None:
         """The operator that computes a value, if it has the given type."""

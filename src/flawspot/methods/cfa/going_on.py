@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from flawspot.backbones.registry import create
-from flawspot.errors import ArtifactError, ConfigurationError, WeightsError
+from flawspot.errors import ArtifactError, ConfigurationError, TrainingError, WeightsError
 from flawspot.methods.base import training_device
 from flawspot.methods.cfa import costs
 from flawspot.methods.cfa.descriptor import Descriptor
@@ -47,43 +47,61 @@ class GoneOn:
     told: str
 
 
-def gone_on(before: Before, new: Kept, centres: NDArray[np.float32]) -> GoneOn:
-    """Train the descriptor and the radius.
+class Descent:
+    """Trains the descriptor of a detector further."""
 
-    Args:
-        before: the detector before the update, with photographs to replay.
-        new: the new photographs, with the maps of the method's layers.
-        centres: (M, C), the new centres.
+    def __init__(self, before: Before) -> None:
+        """Build the method and the network that its features are of.
 
-    Raises:
-        ArtifactError: the state does not fit the detector.
-        TrainingError: the training diverged.
-    """
-    manifest, taps = before.manifest, before.manifest.backbone.taps
-    try:
-        method = create_method(manifest.method, manifest.hyperparameters, seed=manifest.seed)
-        with torch.device("meta"):
-            network = create(manifest.backbone.name, taps).frozen()
-    except (ConfigurationError, WeightsError) as error:
-        raise ArtifactError(f"its state does not fit it: {error}") from None
-    assert isinstance(method, CFA)  # `flawspot.methods.cfa.updating` is for no other
-    old = before.replay
-    features = features_of(stacked([at_layers(old, taps), new]), network, manifest, taps)
-    device = training_device()
-    descriptor = _descriptor(before.learned, costs.levels(features.shapes)).to(device)
-    radius = nn.Parameter(torch.tensor(float(before.learned[RADIUS][0]), device=device))
-    shares = Shares(len(old), len(new), images_before(manifest), old.tiles)
-    generator = np.random.default_rng([method.seed, len(manifest.updates) + 1])
-    epochs = math.ceil(method.update_share * method.epochs)
-    course = Course(epochs, lambda: shares.drawn(generator), "training the descriptor further")
-    memorized = torch.from_numpy(centres).to(device)
-    losses = descend(method, descriptor, radius, memorized, features, pooled_maps(features), course, before.progress)
-    fell = f"{losses[-1]:.4g}" if epochs == 1 else f"{losses[0]:.4g} in the first to {losses[-1]:.4g} in the last"
-    told = f"the descriptor went on for {counted(epochs, 'epoch')}; its loss: {fell}"
-    learned = trained_arrays(descriptor.cpu()) | {RADIUS: np.array([float(radius.detach())], np.float32)}
-    found = turning(learned[WEIGHT], descriptor.shapes)
-    constants = describing(found, resolutions(found.order, descriptor.shapes), learned[POSITION])
-    return GoneOn(learned, constants, told)
+        Args:
+            before: the detector before the update, with photographs to replay.
+
+        Raises:
+            ArtifactError: the state does not fit the detector.
+            ImportError: a package that training needs is missing.
+        """
+        self._before, manifest = before, before.manifest
+        try:
+            method = create_method(manifest.method, manifest.hyperparameters, seed=manifest.seed)
+            with torch.device("meta"):
+                self._network = create(manifest.backbone.name, manifest.backbone.taps).frozen()
+        except (ConfigurationError, WeightsError) as error:
+            raise ArtifactError(f"its state does not fit it: {error}") from None
+        assert isinstance(method, CFA)  # `flawspot.methods.cfa.updating` is for no other
+        self._method = method
+
+    def gone_on(self, new: Kept, centres: NDArray[np.float32]) -> GoneOn:
+        """Train the descriptor and the radius.
+
+        Args:
+            new: the new photographs, with the maps of the method's layers.
+            centres: (M, C), the new centres.
+
+        Raises:
+            ArtifactError: the state does not fit the detector.
+            TrainingError: the training diverged.
+        """
+        before, method, manifest = self._before, self._method, self._before.manifest
+        taps, old = manifest.backbone.taps, before.replay
+        features = features_of(stacked([at_layers(old, taps), new]), self._network, manifest, taps)
+        device = training_device()
+        descriptor = _descriptor(before.learned, costs.levels(features.shapes)).to(device)
+        radius = nn.Parameter(torch.tensor(float(before.learned[RADIUS][0]), device=device))
+        shares = Shares(len(old), len(new), images_before(manifest), old.tiles)
+        generator = np.random.default_rng([method.seed, len(manifest.updates) + 1])
+        epochs = math.ceil(method.update_share * method.epochs)
+        course = Course(epochs, lambda: shares.drawn(generator), "training the descriptor further")
+        memorized, pooled = torch.from_numpy(centres).to(device), pooled_maps(features)
+        try:
+            losses = descend(method, descriptor, radius, memorized, features, pooled, course, before.progress)
+        except TrainingError:
+            raise TrainingError("the descriptor diverged while it was trained further: train anew") from None
+        fell = f"{losses[-1]:.4g}" if epochs == 1 else f"{losses[0]:.4g} in the first to {losses[-1]:.4g} in the last"
+        told = f"the descriptor went on for {counted(epochs, 'epoch')}; its loss: {fell}"
+        learned = trained_arrays(descriptor.cpu()) | {RADIUS: np.array([float(radius.detach())], np.float32)}
+        found = turning(learned[WEIGHT], descriptor.shapes)
+        constants = describing(found, resolutions(found.order, descriptor.shapes), learned[POSITION])
+        return GoneOn(learned, constants, told)
 
 
 def _descriptor(learned: Mapping[str, NDArray[Any]], levels: tuple[tuple[int, tuple[int, int]], ...]) -> Descriptor:

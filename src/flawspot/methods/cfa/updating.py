@@ -8,7 +8,7 @@ one of these it stays as it was, and the update says so.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawspot.errors import ArtifactError
-from flawspot.extras import import_module
+from flawspot.extras import missing_package
 from flawspot.methods.cfa.turned import turned
 from flawspot.methods.covering import cells_inside
 from flawspot.methods.repeating import bilinear_matrix, pooled
@@ -24,6 +24,7 @@ from flawspot.methods.shapes import Size
 from flawspot.methods.updating import Before, Changed, Maps, added_photographs
 from flawspot.runtime.seen import Seen, kept
 from flawspot.runtime.state import Kept, stacked
+from flawspot.texts import shortened
 
 METHODS = ("cfa",)
 FIRST = ("weight", "position", "bias")
@@ -67,18 +68,22 @@ class Updater:
         want |= {name: shape for name, shape in {WEIGHT: (size, size), RADIUS: (1,)}.items() if name in learned}
         if any(learned[name].shape != shape for name, shape in want.items()):
             raise ArtifactError("its state has other shapes than its graph: it is damaged")
+        if not all(np.isfinite(learned[name]).all() for name in want):
+            raise ArtifactError("its state holds numbers that are none: it is damaged")
         self._images = learned[IMAGES].astype(np.int64)
         self._total = np.zeros((len(self._known), size))
         self._total[self._known] = learned[CENTRES].astype(np.float64) * self._images[self._known, None]
         self._added = 0
+        self._descent: Any = None
         self._stays = self._reason_to_stay()
         self._new: list[Kept] = []
         for name, array in self._constants(learned, learned[CENTRES]).items():
             there = self._stores[name]
             if there.shape != array.shape or there.dtype != array.dtype:
                 raise ArtifactError(f"its graph has another {name} than its state says: it is of another training")
-            if np.abs(there - array).max(initial=0) > _NEAR * max(float(np.abs(array).max(initial=0)), 1e-6):
-                raise ArtifactError(f"its graph has another {name} than its state: it is of another training")
+            _check_near(name, there, array)
+        if WEIGHT in learned:
+            self._check_descriptor()
 
     def add(self, maps: Maps, inside: NDArray[np.bool_] | None) -> None:
         """Add the inspected part of one photograph. A position that was never inspected before gets no centre."""
@@ -109,8 +114,7 @@ class Updater:
         told = [f"{added} to {len(centres)} centres, which moved by {share} on average"]
         constants: dict[str, NDArray[Any]] = {}
         if self._new:
-            going_on = import_module("flawspot.methods.cfa.going_on", "training a descriptor further")
-            descriptor = going_on.gone_on(self._before, stacked(self._new), centres)
+            descriptor = self._descent.gone_on(stacked(self._new), centres)
             learned |= descriptor.learned
             constants = descriptor.constants
             told.append(descriptor.told)
@@ -127,9 +131,30 @@ class Updater:
         before = self._before
         if not {WEIGHT, RADIUS} <= before.learned.keys() or not len(before.replay):
             return "training kept nothing to train it further with"
-        if importlib.util.find_spec("torch") is None:
-            return "training it further needs torch, which is not installed"
+        try:
+            self._descent = importlib.import_module("flawspot.methods.cfa.going_on").Descent(before)
+        except (ImportError, OSError) as error:
+            missing = missing_package(error, "training it further") if isinstance(error, ModuleNotFoundError) else None
+            told = shortened(" ".join(str(error).split()), 80)  # torch is there, and cannot be loaded
+            return str(missing or f"what trains it further cannot be loaded: {told}")
         return ""
+
+    def _check_descriptor(self) -> None:
+        """Check that the trained descriptor is the graph's, up to the order of its channels, which only features tell.
+
+        Raises:
+            ArtifactError: it is another one.
+        """
+        learned = self._before.learned
+        levels: list[NDArray[Any]] = []
+        basis = learned[BASIS].astype(np.float64)
+        while f"mixing{len(levels)}" in self._stores:
+            levels.append(self._stores[f"mixing{len(levels)}"])  # (C, reach)
+        parts = [basis[:, : level.shape[1]] @ level.T for level in levels]
+        there, weight = np.concatenate(parts, 1), learned[WEIGHT].astype(np.float64)
+        _check_near(WEIGHT, there @ there.T, weight @ weight.T)
+        if "position" in self._stores:
+            _check_near(POSITION, self._stores["position"], (basis.T @ learned[POSITION]).T)
 
     def _constants(self, learned: Mapping[str, NDArray[Any]], centres: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
         """The constants that the graph has. With only one resolution there are no slopes."""
@@ -161,3 +186,13 @@ class Updater:
             raise ArtifactError("its features are of other channels than its state: it is damaged")
         patches: NDArray[np.floating] = described.reshape(len(described), -1, described.shape[-1])
         return patches
+
+
+def _check_near(name: str, there: NDArray[Any], ours: NDArray[Any]) -> None:
+    """Check that a constant of the graph is that of the state.
+
+    Raises:
+        ArtifactError: it is not.
+    """
+    if not np.abs(there - ours).max(initial=0) <= _NEAR * max(float(np.abs(ours).max(initial=0)), 1e-6):
+        raise ArtifactError(f"its graph has another {name} than its state: it is of another training")
