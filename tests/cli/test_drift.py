@@ -134,3 +134,9 @@ def test_where_no_part_is_good_nothing_was_compared(flawspot, tiny, tmp_path):
     assert "no change" not in out and "as in the first" not in out
     told = json.loads(flawspot("drift", tiny, folder, "--json")[1])
     assert (told["changed"], told["compared"]) == (False, False)
+
+
+def test_where_nothing_can_be_read_no_table_is_printed(flawspot, tiny, tmp_path):
+    code, out, err = flawspot("drift", tiny, tmp_path / "nowhere.png")
+    assert (code, out) == (3, "")
+    assert "nothing was inspected" in err

@@ -73,6 +73,9 @@ def drift(
         for name, changed in tests.alarms.items():
             if changed:
                 alarms.setdefault(name, (number, path))
+    if not as_json and not counts["good"] + counts["anomalous"]:
+        note("nothing was inspected, so nothing is said of drift")
+        raise typer.Exit(UNREADABLE_IMAGES)
     _tell(tests, counts, alarms, as_json)
     if counts["not inspected"]:
         raise typer.Exit(UNREADABLE_IMAGES)

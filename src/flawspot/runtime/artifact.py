@@ -174,7 +174,8 @@ def read(path: str | Path) -> Artifact:
     try:
         return verified(model)
     except ArtifactError as error:
-        raise ArtifactError(f"{path} cannot be used: {error}") from None
+        cure = "; it is a state: give the .onnx file beside it" if path.suffix == ".state" else ""
+        raise ArtifactError(f"{path} cannot be used: {error}{cure}") from None
 
 
 def verified(model: bytes) -> Artifact:

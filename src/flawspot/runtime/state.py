@@ -213,7 +213,7 @@ def read_state(path: str | os.PathLike[str]) -> State:
     try:
         return as_state(data)
     except ArtifactError as error:
-        raise ArtifactError(f"{path} cannot be used: {error}") from None
+        raise ArtifactError(f"{path} cannot be used: {error}; copy it again, or train again with --state") from None
 
 
 def as_state(data: bytes) -> State:
