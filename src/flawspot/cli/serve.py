@@ -80,11 +80,9 @@ def serve(
         place = stack.enter_context(copied(folder)) if check else folder
         station = Station(_named(artifacts), Settings(place, name, waiting, keeping, loading))
         stack.enter_context(station.abandoned_on_error())
-        for given in watch or []:
-            detector, where = _split(given, station)
+        for detector, where in (_split(given, station) for given in watch or []):
             station.watch(Path(where), detector)
-        for given in camera or []:
-            detector, where = _split(given, station)
+        for detector, where in (_split(given, station) for given in camera or []):
             station.look_through(where, detector, every=every, a_second=rate, silent=silent)
         station.outputs += _outputs(station, (webhook, webhook_secret), (mqtt, mqtt_login, mqtt_tls), results)
         if demo:
