@@ -96,9 +96,9 @@ TOLERATE = Annotated[
     str | None,
     typer.Option(
         metavar="NAME=SEVERITY,...",
-        help="Variations that are not defects, such as noise=2,brightness=2,blur=1,shift=2,rotation=1 (severities 0 "
-        "to 5); also contrast and jpeg. line stands for those five. It also learns from varied copies (copies=2 of "
-        "each photograph), and keeps the false-alarm rate for them.",
+        help="Variations that are not defects, such as noise=2,shift=1 (severities 0 to 5 of noise, brightness, blur, "
+        "shift, rotation, contrast and jpeg); line stands for noise=2, brightness=2, blur=1, shift=2 and rotation=1. "
+        "It also learns from varied copies (copies=2 of each photograph), and keeps the false-alarm rate for them.",
     ),
 ]
 SEED = Annotated[int, typer.Option(help="Seed of every random choice. The same seed makes the same detector.")]
