@@ -33,8 +33,8 @@ station: .venv/installed
 	$(BIN)/flawspot serve --demo
 
 # As many files of tests at once as there are TEST_WORKERS, each of one thread: threads of two processes would only get in
-# each other's way. A worker takes up to 2.5 GB.
-TEST_WORKERS ?= 2
+# each other's way. Three gain on two cores, because some tests wait. A worker takes up to 2.5 GB, with slow tests more.
+TEST_WORKERS ?= $(if $(SLOW),2,3)
 # A file's tests share what they have made, so that one worker runs them, in the order of the files: see tests/conftest.py.
 # Without the tests that are marked as slow, unless SLOW=1 asks for these too, as .ci/run does.
 SLOW ?=

@@ -130,8 +130,6 @@ def chosen(name: str, backbone: str, group: str) -> bool:
     groups, number = list(GROUPS[backbone]), list(GROUPS).index(backbone)
     if name == "paste":
         return False  # with the whole detector, below
-    if backbone == "wide_resnet50_2" and name in ("cfa", "stfpm"):
-        return False  # they take ten times as long as the others
     if name == "stfpm":
         return groups[number % len(groups)] == group
     others = [m for m in methods() if m not in STUDENTS]
