@@ -207,6 +207,20 @@ def test_along_an_axis_every_mean_is_over_the_same_categories() -> None:
     assert "failed: out of memory" in table.notes
 
 
+def test_along_an_axis_intervals_are_over_the_seeds_of_the_same_categories() -> None:
+    """Student's, of the seeds' means over categories: they show how a figure hangs on the seed, not on the product."""
+    figures = {("a", 0): 0.5, ("b", 0): 0.9, ("a", 1): 0.6, ("b", 1): 1.0, ("a", 2): 0.7}
+    untouched = [record(cell(category=c, seed=s), metrics={"pixel_f1_max": f}) for (c, s), f in figures.items()]
+    blurred = [record(cell(category=c, corruption="blur", severity=1), metrics={"pixel_f1_max": 0.2}) for c in "ab"]
+    results = Results(untouched + blurred)
+    (axis,) = find_axes(results)
+    (curve,) = curves(results, axis, "mvtec_ad", "pixel_f1_max")
+    (low, high), alone = curve.intervals
+    assert alone is None
+    reach = 12.7062 * 0.05  # of the means .7 and .8, with one degree of freedom
+    assert (low, high) == (pytest.approx(0.75 - reach, abs=1e-4), 1.0)
+
+
 def test_gaps_are_listed_by_reason() -> None:
     records = [record(cell(seed=seed), MISSING, error="no weights") for seed in range(3)]
     records.append(record(cell(seed=9), FAILED, error="disk full"))

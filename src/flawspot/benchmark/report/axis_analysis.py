@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from flawspot.benchmark.report.claims.interval import mean_interval
 from flawspot.benchmark.report.detector_tables import IDENTITY, identity
 from flawspot.benchmark.report.names import data_name, plain, rank
-from flawspot.benchmark.report.results import CLEAN, Condition, Results, Setup, flat, why_missing
-from flawspot.benchmark.report.statistics import metric, seed_mean
+from flawspot.benchmark.report.results import CLEAN, Condition, Results, Runs, Setup, flat, why_missing
+from flawspot.benchmark.report.statistics import CONFIDENCE, metric, seed_mean, values
 from flawspot.benchmark.report.tables import Column, Entry, Table, number, words
 from flawspot.data.corruptions import CORRUPTIONS
 
@@ -54,11 +55,14 @@ class Curve:
     Attributes:
         figures: one for each level; None if the detector was not run at that level in any category.
         categories: categories of the means.
+        intervals: for each level, the ends of Student's interval of the mean over seeds for these categories; None
+            with fewer than two seeds that all of them have.
         notes: notes on categories that were left out.
     """
 
     setup: Setup
     figures: tuple[float | None, ...]
+    intervals: tuple[tuple[float, float] | None, ...]
     categories: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -129,8 +133,23 @@ def curves(results: Results, axis: Axis, data: str, name: str) -> list[Curve]:
         figures = tuple(
             sum(level[c] for c in categories) / len(categories) if categories and level else None for level in by_level
         )
-        found.append(Curve(setup, figures, categories, notes))
+        intervals = tuple(
+            _over_seeds(results.runs(data, setup, level.condition), categories, name) if level_figures else None
+            for level, level_figures in zip(axis.levels, by_level, strict=True)
+        )
+        found.append(Curve(setup, figures, intervals, categories, notes))
     return found
+
+
+def _over_seeds(runs: Mapping[str, Runs], categories: Sequence[str], name: str) -> tuple[float, float] | None:
+    """The interval of the mean over seeds, within 0 and 1; each seed's figure is its mean over the categories."""
+    by_category = [values(runs[category], metric(name)) for category in categories]
+    seeds = sorted(set.intersection(*map(set, by_category))) if by_category else []
+    if len(seeds) < 2:
+        return None
+    means = [sum(figures[seed] for figures in by_category) / len(by_category) for seed in seeds]
+    low, high = mean_interval(means, CONFIDENCE)
+    return max(low, 0.0), min(high, 1.0)
 
 
 METRICS = (("pixel_f1_max", "pixel F1"), ("image_auroc", "image AUROC"), ("image_false_alarm_rate", "false alarms"))

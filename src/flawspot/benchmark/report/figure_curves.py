@@ -15,6 +15,7 @@ from flawspot.benchmark.report.drawing import PAPER, QUIET, Drawing, draw, finis
 from flawspot.benchmark.report.names import backbone_markers, data_name, legend_name, method_colours, short
 from flawspot.benchmark.report.results import Results, Setup, on_own_layers
 from flawspot.benchmark.report.size_analysis import band_name, bands, defects, size_figures
+from flawspot.benchmark.report.statistics import CONFIDENCE
 
 _DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
@@ -43,6 +44,13 @@ class Looks:
             linestyle=self.dashes[_network(setup)], marker=self.markers[setup.backbone],
             markerfacecolor=PAPER if setup.random_weights else colour, clip_on=False,
         )  # fmt: skip
+
+    def band(
+        self, axes: Axes, setup: Setup, x: Sequence[float], intervals: Sequence[tuple[float, float] | None]
+    ) -> None:
+        """A band between the ends of intervals, with gaps where there is none."""
+        low, high = ([float("nan") if each is None else each[end] for each in intervals] for end in (0, 1))
+        axes.fill_between(x, low, high, color=self.colours[setup.label], alpha=0.18, linewidth=0)
 
     def legend(self, figure: Figure) -> None:
         """Methods, then backbones, beside the figure."""
@@ -131,6 +139,7 @@ def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, ti
                 axes = panels[0, row] if len(group) == 1 else panels[row, column]
                 lines = found[name, axis.key] if len(group) == 1 else [c for a in group for c in found[name, a.key]]
                 for curve in found[name, axis.key]:
+                    looks.band(axes, curve.setup, positions(axis), curve.intervals)
                     looks.plot(axes, curve.setup, positions(axis), curve.figures)
                 axes.set_xticks(positions(axis), [level.name for level in axis.levels])
                 axes.set_ylim(0, _top(f for c in lines for f in c.figures))
@@ -150,7 +159,9 @@ def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, ti
         key,
         f"{title}, {data_name(data)}",
         f"Means over seeds and over the categories that were done at every level ({len(categories)}: "
-        f"{', '.join(categories[:6])}{' …' if len(categories) > 6 else ''}). All figures are in the tables below.",
+        f"{', '.join(categories[:6])}{' …' if len(categories) > 6 else ''}). "
+        f"Bands: {CONFIDENCE:.0%} Student's intervals of the mean over seeds, for these categories; one seed has none. "
+        "All figures are in the tables below.",
         size,
         paint,
         description=f"Lines of {len(setups)} detectors; all figures are in the tables below.",
