@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from drawing.scene import Learned, defective, learned
 from drawing.svg import BAD, GOOD, GREY, INK, PALE, Drawing
 from flawspot.methods import CFA, PaDiM, PatchCore
+from flawspot.methods.cfa.training import pooled_maps
 from flawspot.methods.padim.selection import embed_rows
 from flawspot.methods.patchcore.candidates import gather
 
@@ -103,10 +104,7 @@ def cfa() -> Drawing:
     model = learned(CFA(epochs=2), few=16)
     method = model.chosen.method
     assert isinstance(method, CFA)
-    maps = [
-        torch.from_numpy(method._pooled(model.defective.of_photographs(np.array([0])), tap))
-        for tap in model.chosen.taps
-    ]
+    maps = [torch.from_numpy(each) for each in pooled_maps(model.defective.of_photographs(np.array([0])))]
     with torch.no_grad():
         described = method.descriptor_(maps)[0].numpy()
     count = method.nearest + method.repelled
