@@ -73,10 +73,12 @@ class After:
     Attributes:
         artifact: the artifact with its state.
         scores: scores of the held-out photographs, old and new, that set the threshold; the new ones are last.
+        pasted_found_before: how many of the pasted defects the old detector finds at its threshold.
     """
 
     artifact: Artifact
     scores: tuple[float, ...]
+    pasted_found_before: int
 
     @property
     def state(self) -> State:
@@ -108,7 +110,7 @@ def finished(
     with progress.step("setting the threshold"):
         scores = _scores(model, held_out)
         session = open_session(model, megabytes=allowed_megabytes())
-        pasted = _pasted(session, new, manifest, seed) if manifest.calibration.pasted else []
+        before, pasted = _pasted(old, session, new, seed) if manifest.calibration.pasted else ([], [])
         calibration = _calibrated(manifest, held_out, scores, pasted, false_alarm_rate)
         if manifest.calibration.tolerated is not None:
             varied = joined(old.state.of(VARIED), learned.fresh[VARIED])
@@ -126,11 +128,13 @@ def finished(
     }
     known = (*old.state.known, *new.hashes)
     state = State(graph_sha256(artifact.model), learned.changed.learned, roles, known, old.state.megabytes)
-    return After(dataclasses.replace(artifact, state=state), tuple(scores))
+    limit = manifest.calibration.threshold
+    found_before = sum(score > limit for score in before)
+    return After(dataclasses.replace(artifact, state=state), tuple(scores), found_before)
 
 
-def compared(old: Old, new: NewPhotographs, learned: Learned, after: After, seed: int) -> Report:
-    """The changes, measured on photographs that neither detector has learned from; `seed` is that of `finished`."""
+def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> Report:
+    """The changes, measured on photographs that neither detector has learned from."""
     limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
     held_out_before = old.state.of(CALIBRATION)
     count = len(held_out_before)
@@ -161,7 +165,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After, seed
         suspects=tuple(dict.fromkeys((*odd, *high))),
         threshold_without=threshold_without,
         pasted=len(calibration.pasted),
-        pasted_found_before=_pasted_found(old, new, seed) if calibration.pasted else 0,
+        pasted_found_before=after.pasted_found_before,
         pasted_found=sum(score > limit for score in calibration.pasted),
     )
 
@@ -226,26 +230,22 @@ def _scores(model: bytes, photographs: Kept) -> list[float]:
     return [mind(Seen(*photographs.photograph(row))) for row in range(len(photographs))]
 
 
-def _pasted(session: InferenceSession, new: NewPhotographs, manifest: Manifest, seed: int) -> list[float]:
-    """Scores of new photographs with one pasted defect each; held-out ones first, as in training."""
+def _pasted(old: Old, session: InferenceSession, new: NewPhotographs, seed: int) -> tuple[list[float], list[float]]:
+    """Scores of new photographs with one pasted defect each, by the old detector and by the new one in `session`;
+    held-out ones first, as in training."""
+    manifest, sessions = old.manifest, (open_session(old.artifact.model, megabytes=allowed_megabytes()), session)
     generator = np.random.default_rng([seed, PASTED])
     learned = np.concatenate([new.fit, new.validation])
     rows = np.concatenate([generator.permutation(new.calibration), generator.permutation(learned)])[:PASTED]
-    found = []
+    found: tuple[list[float], list[float]] = ([], [])
     for row in rows.tolist():
         photograph = read_photograph(new.images[row], manifest.view, white=manifest.white)
         hidden = manifest.view.not_inspected(photograph.size)
         where = None if hidden is None else ~at_centres(hidden, photograph.pixels.shape[:2])
         pixels = paste_defect(photograph.pixels, row, where)
-        found.append(float(session.run(["score"], {"image": pixels[None]})[0][0]))
+        for own, scores in zip(sessions, found, strict=True):
+            scores.append(float(own.run(["score"], {"image": pixels[None]})[0][0]))
     return found
-
-
-def _pasted_found(old: Old, new: NewPhotographs, seed: int) -> int:
-    """How many of the pasted defects the old detector finds at its threshold."""
-    session = open_session(old.artifact.model, megabytes=allowed_megabytes())
-    scores = _pasted(session, new, old.manifest, seed)
-    return sum(score > old.manifest.calibration.threshold for score in scores)
 
 
 def _described(old: Old, new: NewPhotographs, calibration: CalibrationInfo) -> Manifest:

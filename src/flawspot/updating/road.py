@@ -127,9 +127,7 @@ def update(
         return Updated(old.artifact, nothing_new(old, new, time.perf_counter() - begin))
     learned = _learned(old, new, updater, seed, told)
     after = finished(old, new, learned, false_alarm_rate, seed, told)
-    report = dataclasses.replace(
-        compared(old, new, learned, after, seed), seconds=round(time.perf_counter() - begin, 3)
-    )
+    report = dataclasses.replace(compared(old, new, learned, after), seconds=round(time.perf_counter() - begin, 3))
     if output is not None:
         after.artifact.save(output)
     return Updated(after.artifact, report)

@@ -23,7 +23,7 @@ from flawspot.methods.cfa import costs
 from flawspot.methods.cfa.descriptor import Descriptor
 from flawspot.methods.cfa.method import CFA
 from flawspot.methods.cfa.training import Course, descend, pooled_maps, trained_arrays
-from flawspot.methods.cfa.turned import describing, resolutions, turning
+from flawspot.methods.cfa.turned import describing, resolutions
 from flawspot.methods.cfa.updating import BIAS, POSITION, RADIUS, WEIGHT
 from flawspot.methods.registry import create_method
 from flawspot.methods.replaying import Shares, at_layers, features_of, images_before
@@ -98,8 +98,8 @@ class Descent:
             raise TrainingError("the descriptor diverged while it was trained further: train anew") from None
         fell = f"{losses[-1]:.4g}" if epochs == 1 else f"{losses[0]:.4g} in the first to {losses[-1]:.4g} in the last"
         told = f"the descriptor went on for {counted(epochs, 'epoch')}; its loss: {fell}"
-        learned = trained_arrays(descriptor.cpu()) | {RADIUS: np.array([float(radius.detach())], np.float32)}
-        found = turning(learned[WEIGHT], descriptor.shapes)
+        learned, found = trained_arrays(descriptor.cpu())
+        learned[RADIUS] = np.array([float(radius.detach())], np.float32)
         constants = describing(found, resolutions(found.order, descriptor.shapes), learned[POSITION])
         return GoneOn(learned, constants, told)
 

@@ -147,7 +147,7 @@ class CFA(Method):
         levels = costs.levels(self.shapes_)
         first = (tensor.detach().numpy() for tensor in Descriptor(levels, self.seed).matrices())
         known = {CENTRES: self.centres_.numpy(), IMAGES: self.images_, RADIUS: np.array([self.radius_], np.float32)}
-        return {**dict(zip(FIRST, first, strict=True)), **trained_arrays(self.descriptor_), **known}
+        return {**dict(zip(FIRST, first, strict=True)), **trained_arrays(self.descriptor_)[0], **known}
 
     def replays(self) -> bool:
         """Yes: the descriptor is trained further."""

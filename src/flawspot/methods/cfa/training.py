@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from flawspot.errors import TrainingError
 from flawspot.methods.cfa.descriptor import Descriptor
 from flawspot.methods.cfa.nearest_by_layer import squared_distances
-from flawspot.methods.cfa.turned import turning
+from flawspot.methods.cfa.turned import Turning, turning
 from flawspot.methods.cfa.updating import BASIS, BIAS, POSITION, WEIGHT
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.patches import pool
@@ -109,10 +109,11 @@ def descend(
     return losses
 
 
-def trained_arrays(descriptor: Descriptor) -> dict[str, NDArray[Any]]:
-    """What an update needs of a trained descriptor: its matrices, and its rotation."""
+def trained_arrays(descriptor: Descriptor) -> tuple[dict[str, NDArray[Any]], Turning]:
+    """What an update needs of a trained descriptor, its matrices and its rotation; and the whole decomposition."""
     weight, position, bias = (tensor.detach().numpy() for tensor in descriptor.matrices())
-    return {WEIGHT: weight, POSITION: position, BIAS: bias, BASIS: turning(weight, descriptor.shapes).basis}
+    found = turning(weight, descriptor.shapes)
+    return {WEIGHT: weight, POSITION: position, BIAS: bias, BASIS: found.basis}, found
 
 
 def hypersphere_loss(method: CFA, squared: Tensor, radius: Tensor) -> Tensor:
