@@ -17,6 +17,7 @@ from typing import Any
 from flawspot.data.drift_tests import DriftTests
 from flawspot.errors import ConfigurationError, FlawspotError, FlawspotWarning
 from flawspot.serve.anchor import write_anchor
+from flawspot.serve.audit import RECORD
 from flawspot.serve.chain import Row
 from flawspot.serve.drifting import Drifting
 from flawspot.serve.events import Events
@@ -82,7 +83,7 @@ class Station:
         self._anchored: Row | None = None
         self._lock_file = _alone(settings.folder)
         try:
-            self.record = Record(settings.folder / "record.sqlite")
+            self.record = Record(settings.folder / RECORD)
             try:
                 write_anchor(self.record)
             except RecordError as error:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from flawspot.errors import FlawspotError
 from flawspot.files import special_kind
+from flawspot.serve.audit import RECORD
 
 FOLDERS = ("artifacts", "drift")
 """The folders that are copied. Kept pictures are not: no start reads them."""
-RECORD = "record.sqlite"
 
 
 @contextlib.contextmanager
