@@ -1,13 +1,13 @@
-"""Time detectors with and without spinning idle threads.
+"""Time detectors whose idle threads sleep at once, wait for a while, or spin.
 
-    python benchmarks/spinning.py --data FOLDER [--rounds 12]
+    python benchmarks/spinning.py --data FOLDER [--rounds 12] [--artifact FILE]
 
-FOLDER holds mvtec_ad/bottle. PaSTe (MobileNetV2, layers [7, 10, 14], untrained) predicts a photograph of 224 x 224
-with 2 threads, in sessions that spin and sessions that do not, in turn; each session is closed before the other is
-opened, for spinning threads would take the other's processor. *Full load*: photograph after photograph. *Beside
-work*: the same while another process keeps one core busy. *Idle*: the processor time of the whole process for each
-photograph at 4 a second. *Two in turn*: two detectors of one kind, both open, photograph by photograph. Maps must be
-equal.
+FOLDER holds mvtec_ad/bottle. PaSTe (MobileNetV2, layers [7, 10, 14], untrained), or a trained artifact, predicts a
+photograph of 224 x 224 with 2 threads, in sessions of each kind, in turn; each session is closed before the other is
+opened, for spinning threads would take the other's processor. *Full load*: photograph after photograph. *Paced*: a
+pause of a tenth of a second before each, as on a line. *Beside work*: full load while another process keeps one core
+busy. *Idle*: the processor time of the whole process for each photograph at 4 a second. *Two in turn*: two detectors of
+one kind, both open, photograph by photograph. Maps must be equal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -25,45 +29,92 @@ from numpy.typing import NDArray
 from PIL import Image
 from pipeline import BUSY, SIZE, make_detector
 
+from flawspot.runtime import artifact, session
 from flawspot.runtime.detector import OUTPUTS
 from flawspot.runtime.images import read_image
 from flawspot.runtime.listing import find_images
-from flawspot.runtime.session import open_session
 
 RUNS = 25
+PACED_SECONDS = 0.1
 IDLE_SECONDS = 0.25
-KINDS = {"spinning": True, "as shipped": False}
+COLUMNS = ("full load", "best", "paced", "beside work", "two in turn", "idle")
 
 
-def seconds_each(sessions: list[onnxruntime.InferenceSession], feed: dict[str, NDArray[np.uint8]]) -> list[float]:
+class Kind(NamedTuple):
+    """How the threads of a session wait: microseconds within a prediction, or all the time if they spin."""
+
+    threads: int
+    wait: int = session.WAIT_MICROSECONDS
+    spin: bool = False
+
+
+KINDS = {
+    "spinning": Kind(2, spin=True),
+    "as shipped": Kind(2),
+    "100 µs": Kind(2, 100),
+    "300 µs": Kind(2, 300),
+    "1,000 µs": Kind(2, 1000),
+    "one thread": Kind(1),
+}
+
+
+def opened(graph: bytes, kind: Kind) -> onnxruntime.InferenceSession:
+    """A session of that kind."""
+    shipped = session.WAIT_MICROSECONDS
+    try:
+        session.WAIT_MICROSECONDS = kind.wait
+        return session.open_session(graph, threads=kind.threads, spin=kind.spin, device="cpu")
+    finally:
+        session.WAIT_MICROSECONDS = shipped
+
+
+def seconds_each(
+    sessions: list[onnxruntime.InferenceSession], feed: dict[str, NDArray[np.uint8]], pause: float = 0.0
+) -> list[float]:
     """Of each run, all sessions in turn."""
     taken = []
     for run in range(RUNS + 3):
-        for session in sessions:
+        for each in sessions:
+            time.sleep(pause)
             begin = time.perf_counter()
-            session.run(OUTPUTS, feed)
+            each.run(OUTPUTS, feed)
             if run >= 3:
                 taken.append(time.perf_counter() - begin)
     return taken
 
 
-def idle_processor_seconds(session: onnxruntime.InferenceSession, feed: dict[str, NDArray[np.uint8]]) -> float:
+def idle_processor_seconds(detector: onnxruntime.InferenceSession, feed: dict[str, NDArray[np.uint8]]) -> float:
     """Of the whole process, for one photograph and the pause after it."""
     begin = time.process_time()
     for _ in range(4):
-        session.run(OUTPUTS, feed)
+        detector.run(OUTPUTS, feed)
         time.sleep(IDLE_SECONDS)
     return (time.process_time() - begin) / 4
 
 
-def seconds_beside_work(session: onnxruntime.InferenceSession, feed: dict[str, NDArray[np.uint8]]) -> list[float]:
-    """Of each run, while another process takes what it can get of one core."""
+@contextmanager
+def other_work() -> Iterator[None]:
+    """Another process takes what it can get of one core."""
     other = subprocess.Popen([sys.executable, "-c", BUSY])
     try:
-        return seconds_each([session], feed)
+        yield
     finally:
         other.kill()
         other.wait()
+
+
+def measure(graph: bytes, kind: Kind, feed: dict[str, NDArray[np.uint8]]) -> dict[str, list[float]]:
+    """Seconds of two new sessions of that kind, by column."""
+    sessions = [opened(graph, kind) for _ in range(2)]
+    found = {"two in turn": seconds_each(sessions, feed)}
+    del sessions[1]
+    found["full load"] = seconds_each(sessions, feed)
+    found["best"] = [min(found["full load"])]
+    found["paced"] = seconds_each(sessions, feed, PACED_SECONDS)
+    found["idle"] = [idle_processor_seconds(sessions[0], feed)]
+    with other_work():
+        found["beside work"] = seconds_each(sessions, feed)
+    return found
 
 
 def main() -> None:
@@ -71,42 +122,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--artifact", type=Path, help="a trained detector in place of PaSTe")
     options = parser.parse_args()
     photograph = read_image(find_images(options.data / "mvtec_ad" / "bottle" / "test")[0])
     image = np.array(Image.fromarray(photograph).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
     feed = {"image": image[None]}
-    graph = make_detector().graph
-    full: dict[str, list[float]] = {name: [] for name in KINDS}
-    best: dict[str, list[float]] = {name: [] for name in KINDS}
-    two: dict[str, list[float]] = {name: [] for name in KINDS}
-    idle: dict[str, list[float]] = {name: [] for name in KINDS}
-    beside: dict[str, list[float]] = {name: [] for name in KINDS}
-    maps = {}
+    graph = make_detector().graph if options.artifact is None else artifact.read(options.artifact).model
+    maps = [opened(graph, kind).run(OUTPUTS, feed)[0] for kind in KINDS.values()]
+    if not all(np.array_equal(maps[0], each) for each in maps):
+        raise SystemExit("the way of waiting changes the map")
+    found: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in KINDS}
     for turn in range(options.rounds):
         for name in KINDS if turn % 2 else reversed(KINDS):
-            sessions = [open_session(graph, threads=2, spin=KINDS[name], device="cpu") for _ in range(2)]
-            maps[name] = sessions[0].run(OUTPUTS, feed)[0]
-            two[name] += seconds_each(sessions, feed)
-            del sessions[1]
-            taken = seconds_each(sessions, feed)
-            full[name] += taken
-            best[name].append(min(taken))
-            idle[name].append(idle_processor_seconds(sessions[0], feed))
-            beside[name] += seconds_beside_work(sessions[0], feed)
-            del sessions
-    if not np.array_equal(*maps.values()):
-        raise SystemExit("spinning changes the map")
+            for column, seconds in measure(graph, KINDS[name], feed).items():
+                found[name][column] += seconds
+    what = "PaSTe" if options.artifact is None else options.artifact.stem
     print("## Threads that wait\n")
     print(
-        f"PaSTe on a photograph of {SIZE} × {SIZE} with 2 threads. Milliseconds, medians of {options.rounds} sessions "
-        f"of each kind with {RUNS} runs, in turn. *Best* is the median of each session's fastest run. *Beside work* is "
-        "the same as *full load* while another process keeps one core busy. *Idle* is processor time for each "
-        "photograph at 4 a second.\n"
+        f"{what} on a photograph of {SIZE} × {SIZE} with 2 threads. Milliseconds, medians of {options.rounds} sessions "
+        f"of each kind with {RUNS} runs, in turn. *Best* is the median of each session's fastest run. *Paced* has a "
+        f"pause of {PACED_SECONDS} s before each photograph. *Beside work* is the same as *full load* while another "
+        "process keeps one core busy. *Idle* is processor time for each photograph at 4 a second.\n"
     )
-    print("| threads | full load | best | beside work | two in turn | idle |\n|:--|--:|--:|--:|--:|--:|")
-    for name in KINDS:
-        cells = (statistics.median(found[name]) for found in (full, best, beside, two, idle))
-        print(f"| {name} | {' | '.join(f'{1000 * value:.2f}' for value in cells)} |")
+    print(f"| threads | {' | '.join(COLUMNS)} |\n|:--|{'--:|' * len(COLUMNS)}")
+    for name, seconds_of in found.items():
+        cells = (f"{1000 * statistics.median(seconds_of[column]):.2f}" for column in COLUMNS)
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

@@ -136,3 +136,15 @@ def test_a_check_changes_nothing(flawspot, tiny, tmp_path):
     before = kept()
     assert flawspot("serve", f"other={tiny}", *line)[0] == 0
     assert kept() == before
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [("--watch", "the station keeps its pictures in"), ("--results", "where the station keeps its own files")],
+)
+def test_a_check_refuses_the_stations_own_folders(option, told, flawspot, tiny, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    line = ("--folder", tmp_path, option, tmp_path / "pictures", "--port", "0", "--check")
+    code, _, err = flawspot("serve", f"part={tiny}", *line)
+    assert code == 1
+    assert told in err

@@ -17,7 +17,8 @@ from typing import Any
 from flawspot.data.drift_tests import DriftTests
 from flawspot.errors import ConfigurationError, FlawspotError, FlawspotWarning
 from flawspot.serve.anchor import write_anchor
-from flawspot.serve.audit import RECORD
+from flawspot.serve.apart import check_watched
+from flawspot.serve.audit import PICTURES, RECORD
 from flawspot.serve.chain import Row
 from flawspot.serve.drifting import Drifting
 from flawspot.serve.events import Events
@@ -89,7 +90,7 @@ class Station:
             except RecordError as error:
                 self.trouble = str(error)
                 warnings.warn(self.trouble, FlawspotWarning, stacklevel=2)
-            self.pictures = Pictures(settings.folder / "pictures", self.record, settings.keeping)
+            self.pictures = Pictures(settings.folder / PICTURES, self.record, settings.keeping)
             self.drifting = Drifting(settings.folder / "drift", self.record)
             self.inspections: dict[str, Inspection] = {}
             self.swaps: dict[str, Swapping] = {}
@@ -160,11 +161,8 @@ class Station:
             FlawspotError: as for `FolderSource`; or there is no such detector, or the station keeps its own pictures
                 there.
         """
-        inspection, own, place = self.inspection(detector), self.settings.folder.resolve(), folder.resolve()
-        if own.is_relative_to(place) or place.is_relative_to(own / "pictures"):
-            raise ConfigurationError(
-                f"the station keeps its pictures in {own}, which {folder} would watch: choose another --folder"
-            )
+        inspection = self.inspection(detector)
+        check_watched(self.settings.folder, folder)
         self.sources.append(FolderSource(folder, inspection, lambda item: self.record.of_item(item) is not None))
 
     def look_through(self, camera: str, detector: str | None = None, **options: Any) -> None:

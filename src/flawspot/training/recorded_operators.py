@@ -122,16 +122,12 @@ def _dropout(
     return to.of(x)
 
 
-def _normalize(
-    to: Recording, result: Tensor, x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None
+def _vector_norm(
+    to: Recording, result: Tensor, x: Tensor, ord: float = 2, dim: int | None = None, keepdim: bool = False
 ) -> str:
-    if p != 2:
-        raise UnknownOperatorError("a norm other than the Euclidean one")
-    norm = to.node("ReduceL2", to.of(x), axes(to, dim), keepdims=1, noop_with_empty_axes=0)
-    clipped = to.node("Clip", norm, to.of(eps))
-    lengths = [to.integers(length) for length in result.shape[1:]]
-    shape = to.node("Concat", to.photographs(x), *lengths, axis=0)
-    return to.node("Div", to.of(x), to.node("Expand", clipped, shape))
+    if ord != 2 or not isinstance(dim, int):
+        raise UnknownOperatorError("a norm other than the Euclidean one along one axis")
+    return to.node("ReduceL2", to.of(x), axes(to, dim), keepdims=int(keepdim), noop_with_empty_axes=0)
 
 
 def _pool(to: Recording, kind: str, x: Tensor, sizes: Sequence[int], **settings: Any) -> str:
@@ -180,7 +176,7 @@ WRITERS: dict[str, Callable[..., str | tuple[str, ...] | None]] = {
     "sigmoid": unary("Sigmoid"),
     "hardsigmoid": _hard_sigmoid,
     "dropout2d": _dropout,
-    "normalize": _normalize,
+    "linalg_vector_norm": _vector_norm,
     "max_pool2d": _max_pool2d,
     "avg_pool2d": _avg_pool2d,
     **ARITHMETIC,

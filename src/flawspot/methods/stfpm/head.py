@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flawspot.methods.smoothing import Upsample
 
 if TYPE_CHECKING:
     from flawspot.methods.stfpm.method import STFPM
+
+SHORTEST = 1e-12
+"""Lengths below it count as this, so that nothing is divided by 0; that of torch's ``normalize``."""
 
 
 class StudentTeacherHead(nn.Module):
@@ -49,5 +51,14 @@ def mean_distance(teacher: Tensor, students: Sequence[Tensor]) -> Tensor:
 
 def half_squared_distance(teacher: Tensor, student: Tensor) -> Tensor:
     """(N, C, H, W) twice -> (N, H, W): ``1/2 |t/|t| - s/|s||^2`` at each position, in [0, 2]."""
-    difference = F.normalize(teacher, dim=1) - F.normalize(student, dim=1)
+    difference = _direction(teacher) - _direction(student)
     return 0.5 * difference.square().sum(dim=1)
+
+
+def _direction(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> the same shape, of length 1 at each position; 0 stays 0.
+
+    As torch's ``normalize``, which would copy the length to every channel in the graph.
+    """
+    length: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return x / length.clamp(min=SHORTEST)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flawspot.errors import ConfigurationError, FlawspotError
+from flawspot.errors import FlawspotError
 from flawspot.files import check_folder, write_bytes
+from flawspot.serve.apart import check_results
 from flawspot.serve.chain import Row
 from flawspot.serve.outputs.follower import DeliveryError, Follower, message
 from flawspot.serve.record import Record
@@ -27,9 +28,7 @@ class JsonFolder(Follower):
             ConfigurationError: the station keeps its own files in that folder.
             FlawspotError: the folder cannot be written to.
         """
-        own = record.path.resolve().parent
-        if folder.resolve() == own or folder.resolve().is_relative_to(own / "pictures"):
-            raise ConfigurationError(f"{folder} is where the station keeps its own files: give another folder")
+        check_results(record.path.parent, folder)
         check_folder(folder)
         self._folder = folder
         super().__init__(record, name, after=after, seed=seed)
