@@ -152,7 +152,12 @@ def _over_seeds(runs: Mapping[str, Runs], categories: Sequence[str], name: str) 
     return max(low, 0.0), min(high, 1.0)
 
 
-METRICS = (("pixel_f1_max", "pixel F1"), ("image_auroc", "image AUROC"), ("image_false_alarm_rate", "false alarms"))
+METRICS = (
+    ("pixel_f1_max", "pixel F1"),
+    ("image_auroc", "image AUROC"),
+    ("image_false_alarm_rate", "false alarms"),
+    ("image_recall", "recall"),
+)
 """Metrics that tables and figures show along an axis."""
 
 

@@ -154,12 +154,13 @@ def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, ti
                     axes.set_xlabel(axis.label)
         looks.legend(figure)
 
-    size = (9.6, 3.4) if len(group) == 1 else (2.3 + 1.45 * len(group), 0.9 + 2.1 * len(METRICS))
+    size = (2.4 + 2.4 * len(METRICS), 3.4) if len(group) == 1 else (2.3 + 1.45 * len(group), 0.9 + 2.1 * len(METRICS))
     return draw(
         key,
         f"{title}, {data_name(data)}",
         f"Means over seeds and over the categories that were done at every level ({len(categories)}: "
         f"{', '.join(categories[:6])}{' …' if len(categories) > 6 else ''}). "
+        "False alarms and recall are those of the shipped threshold. "
         f"Bands: {CONFIDENCE:.0%} Student's intervals of the mean over seeds, for these categories; one seed has none. "
         "All figures are in the tables below.",
         size,
