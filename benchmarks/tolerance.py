@@ -30,7 +30,7 @@ from flawspot.runtime.images import read_image
 from flawspot.runtime.prefetch import prefetch
 from flawspot.runtime.reduced import prepare
 
-SETTINGS: dict[str, dict[str, Any]] = {"patchcore": {"bank_size": 4000}}
+SETTINGS: dict[str, dict[str, Any]] = {"patchcore": {"bank_size": 4000}, "stfpm": {"recipe": "fast"}}
 AXES = ("noise", "brightness", "blur", "shift", "rotation")
 CLEAN = "clean"
 SEVERITIES = (1, 2, 3)

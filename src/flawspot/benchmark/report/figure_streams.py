@@ -60,8 +60,9 @@ def stream_figure(results: Results, one: Followed, key: str) -> Drawing | None:
         f"{data_name(one.data)}: {detector_name(results, one)}",
         f"Steps: {stream_title(one.stream)}. Accuracy and false alarms (at the shipped threshold) are on the test sets "
         "of all steps so far together. Forgetting is the best earlier figure minus the present one, on test sets of "
-        "earlier steps. Kept for the next step: an update's state or, for training anew, all good photographs. Seconds "
-        f"are processor seconds.{'' if seeds == 1 else ' Means over seeds.'} All figures are in the tables below.",
+        "earlier steps. Kept beside the artifact for the next step: an update's state or, for training anew, all good "
+        f"photographs. Seconds are processor seconds.{'' if seeds == 1 else ' Means over seeds.'} All figures are in "
+        "the tables below.",
         (4.4, 6.2),
         paint,
         description=f"Lines of {len(drawn)} strategies over {len(one.stream.steps)} steps; all figures are in the "
@@ -73,11 +74,11 @@ def _panels(one: Followed) -> list[_Panel]:
     has_masks = any(each is not None for name in one.strategies for each in one.line(name, on_all(PIXEL_F1)))
     name, heading = (PIXEL_F1, "pixel F1") if has_masks else (IMAGE_AUROC, "AUROC")
     return [
-        ("Pixel F1, all so far", on_all(PIXEL_F1)),
-        ("Image AUROC, all so far", on_all(IMAGE_AUROC)),
+        ("Pixel F1 so far", on_all(PIXEL_F1)),
+        ("Image AUROC so far", on_all(IMAGE_AUROC)),
         (f"Forgetting of {heading}", forgetting(name)),
         ("False alarms", on_all(FALSE_ALARMS)),
-        ("Kept for the next step (MB)", megabytes("kept_bytes")),
+        ("Kept beside it (MB)", megabytes("kept_bytes")),
         ("Seconds of learning", measured("cpu_seconds")),
     ]
 
@@ -88,6 +89,9 @@ def _panel(axes: Axes, heading: str, lines: dict[str, list[float | None]], looks
         axes.plot(range(1, len(line) + 1), values, clip_on=False, **looks[name])
     axes.set_title(short(heading))
     axes.set_xlabel("step")
+    steps = max(map(len, lines.values()), default=1)
+    margin = 0.05 * (steps - 1) or 0.5
+    axes.set_xlim(1 - margin, steps + margin)  # also where the first step has no figure, as of forgetting
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     values = [value for line in lines.values() for value in line if value is not None]
@@ -95,7 +99,7 @@ def _panel(axes: Axes, heading: str, lines: dict[str, list[float | None]], looks
         axes.text(0.5, 0.5, "no figures", color=QUIET, ha="center", va="center", transform=axes.transAxes)
     elif heading.startswith("Forgetting"):
         axes.axhline(0, color=QUIET, linewidth=0.8)
-    elif heading.endswith("all so far"):
+    elif heading.endswith("so far"):
         axes.set_ylim(_BETWEEN * min(values), 1)
     else:
         axes.set_ylim(0, 1.1 * max(values) or 1)
