@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -149,19 +150,19 @@ def scatter(axes: Axes, dots: Sequence[Dot], looks: Looks, *, cost: str, f1: str
 
 
 def _label_layers(axes: Axes, front: Sequence[Dot], dots: Sequence[Dot]) -> None:
-    """Write each front detector's layers above it, or below it if the previous label is too near."""
+    """Write each front detector's layers above it. Of near ones, by turns below and above: a front rises, so the label
+    of the first has room below."""
     width = math.log(max(dot.cost for dot in dots) / min(dot.cost for dot in dots)) or 1.0
-    before, above = None, True
-    for dot in front:
-        near = before is not None and math.log(dot.cost / before.cost) < _NEAR * width
-        above = not (near and above)
+    near = [math.log(after.cost / dot.cost) < _NEAR * width for dot, after in itertools.pairwise(front)]
+    above = True
+    for dot, near_last, near_next in zip(front, [False, *near], [*near, False], strict=True):
+        above = not above if near_last else not near_next
         reach = 9 + 0.5 * (_ASIDE_AREA if dot.aside else dot.area) ** 0.5
         axes.annotate(
             plain(dot.setup.layers, 12), (dot.cost, dot.f1), (0, reach if above else -reach),
             textcoords="offset points", ha="center", va="baseline" if above else "top", fontsize=7.5, color=INK,
             zorder=5,
         )  # fmt: skip
-        before = dot
 
 
 def _scales(axes: Axes, dots: Sequence[Dot]) -> None:
