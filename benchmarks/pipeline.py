@@ -16,8 +16,6 @@ import argparse
 import functools
 import io
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +26,7 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from other_work import other_work
 from PIL import Image
 from torch import Tensor, nn
 
@@ -51,7 +50,6 @@ from flawspot.training.graph import DetectorGraph, Preprocess, to_onnx
 SIZE = 224
 BACKBONE = "mobilenet_v2"
 METHODS: dict[str, type[STFPM]] = {"PaSTe": PaSTe, "STFPM": STFPM}
-BUSY = "while True: pass"
 
 
 class Made(NamedTuple):
@@ -164,12 +162,8 @@ def time_graphs(runs: int, image: NDArray[np.uint8]) -> bytes:
     for name, detector in made.items():
         for threads in (1, 2):
             times = time_graph(detector, threads, runs, image)
-            other = subprocess.Popen([sys.executable, "-c", BUSY])
-            try:
+            with other_work():
                 beside = ratio(time_graph(detector, threads, runs, image))
-            finally:
-                other.kill()
-                other.wait()
             processor = ratio(time_graph(detector, threads, runs, image, time.process_time))
             cells = " | ".join(f"{1000 * seconds:.2f}" for seconds in times)
             print(f"| {name} | {threads} | {cells} | {ratio(times):.2f} | {beside:.2f} | {processor:.2f} |")

@@ -14,20 +14,17 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from other_work import other_work
 from PIL import Image
-from pipeline import BUSY, SIZE, make_detector
+from pipeline import SIZE, make_detector
 
 from flawspot.runtime import artifact, session
 from flawspot.runtime.detector import OUTPUTS
@@ -90,17 +87,6 @@ def idle_processor_seconds(detector: onnxruntime.InferenceSession, feed: dict[st
         detector.run(OUTPUTS, feed)
         time.sleep(IDLE_SECONDS)
     return (time.process_time() - begin) / 4
-
-
-@contextmanager
-def other_work() -> Iterator[None]:
-    """Another process takes what it can get of one core."""
-    other = subprocess.Popen([sys.executable, "-c", BUSY])
-    try:
-        yield
-    finally:
-        other.kill()
-        other.wait()
 
 
 def measure(graph: bytes, kind: Kind, feed: dict[str, NDArray[np.uint8]]) -> dict[str, list[float]]:

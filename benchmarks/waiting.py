@@ -11,15 +11,13 @@ has not ended after `--most` seconds is ended, and the time that it had then is 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
-from pipeline import BUSY
+from other_work import other_work
 
 from flawspot.spinning import SPINS, VARIABLE
 
@@ -46,18 +44,6 @@ with tempfile.TemporaryDirectory() as folder:
     flawspot.train(data, method="stfpm", settings={"recipe": "fast"}, random_weights=True, progress=False)
 """
 """A program that prints the seconds of each epoch."""
-
-
-@contextlib.contextmanager
-def other_work(count: int) -> Iterator[None]:
-    """Keep `count` processes busy meanwhile."""
-    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for one in busy:
-            one.kill()
-            one.wait()
 
 
 def seconds_of_an_epoch(threads: int, variables: dict[str, str], epochs: int, most: float) -> str:
