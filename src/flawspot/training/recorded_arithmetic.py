@@ -159,7 +159,7 @@ def _square(to: Recording, result: Tensor, x: Tensor) -> str:
     return to.node("Pow", to.of(x), to.of(2.0))
 
 
-def axes(to: Recording, dim: int | Sequence[int]) -> str:
+def _axes(to: Recording, dim: int | Sequence[int]) -> str:
     """The name of one axis or of several, as an input of an operator."""
     return to.integers(*([dim] if isinstance(dim, int) else dim))
 
@@ -168,14 +168,22 @@ def _reduced(kind: str) -> Callable[..., str]:
     def write(to: Recording, result: Tensor, x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> str:
         if result.dtype != x.dtype:
             raise UnknownOperatorError("a sum of another type")
-        return to.node(kind, to.of(x), axes(to, dim), keepdims=int(keepdim), noop_with_empty_axes=0)
+        return to.node(kind, to.of(x), _axes(to, dim), keepdims=int(keepdim), noop_with_empty_axes=0)
 
     return write
 
 
+def _vector_norm(
+    to: Recording, result: Tensor, x: Tensor, ord: float = 2, dim: int | None = None, keepdim: bool = False
+) -> str:
+    if ord != 2 or not isinstance(dim, int):
+        raise UnknownOperatorError("a norm other than the Euclidean one along one axis")
+    return _reduced("ReduceL2")(to, result, x, dim, keepdim)
+
+
 def _extreme(kind: str) -> Callable[..., str]:
     def write(to: Recording, result: Tensor, x: Tensor, dim: int | Sequence[int], keepdim: bool = False) -> str:
-        return to.node(kind, to.of(x), axes(to, dim), keepdims=int(keepdim))
+        return to.node(kind, to.of(x), _axes(to, dim), keepdims=int(keepdim))
 
     return write
 
@@ -199,7 +207,7 @@ def _all(to: Recording, result: Tensor, x: Tensor, dim: int, keepdim: bool = Fal
     if x.dtype != torch.bool:
         raise UnknownOperatorError("whether all numbers are other than 0")
     numbers = to.node("Cast", to.of(x), to=TensorProto.INT64)
-    smallest = to.node("ReduceMin", numbers, axes(to, dim), keepdims=int(keepdim), noop_with_empty_axes=0)
+    smallest = to.node("ReduceMin", numbers, _axes(to, dim), keepdims=int(keepdim), noop_with_empty_axes=0)
     return to.node("Cast", smallest, to=TensorProto.BOOL)
 
 
@@ -232,6 +240,7 @@ ARITHMETIC: dict[str, Callable[..., str | tuple[str, ...] | None]] = {
     "neg": unary("Neg"),
     "abs": unary("Abs"),
     "clamp": _clamp,
+    "linalg_vector_norm": _vector_norm,
     "minimum": _binary("Min"),
     "maximum": _binary("Max"),
     "__floordiv__": _floor_divide,

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flawspot.training.recorded_arithmetic import ARITHMETIC, axes, unary
+from flawspot.training.recorded_arithmetic import ARITHMETIC, unary
 from flawspot.training.recorded_graph import UnknownOperatorError
 from flawspot.training.recorded_shapes import SHAPES
 
@@ -122,14 +122,6 @@ def _dropout(
     return to.of(x)
 
 
-def _vector_norm(
-    to: Recording, result: Tensor, x: Tensor, ord: float = 2, dim: int | None = None, keepdim: bool = False
-) -> str:
-    if ord != 2 or not isinstance(dim, int):
-        raise UnknownOperatorError("a norm other than the Euclidean one along one axis")
-    return to.node("ReduceL2", to.of(x), axes(to, dim), keepdims=int(keepdim), noop_with_empty_axes=0)
-
-
 def _pool(to: Recording, kind: str, x: Tensor, sizes: Sequence[int], **settings: Any) -> str:
     """Over squares; `sizes` are kernel, stride and padding."""
     if not all(isinstance(each, int) for each in sizes):
@@ -176,7 +168,6 @@ WRITERS: dict[str, Callable[..., str | tuple[str, ...] | None]] = {
     "sigmoid": unary("Sigmoid"),
     "hardsigmoid": _hard_sigmoid,
     "dropout2d": _dropout,
-    "linalg_vector_norm": _vector_norm,
     "max_pool2d": _max_pool2d,
     "avg_pool2d": _avg_pool2d,
     **ARITHMETIC,
