@@ -78,12 +78,14 @@ def serve(
     keeping = Keeping(days=keep_days, gigabytes=keep_gb, one_good_in=keep_good)
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(copied(folder)) if check else folder
-        station = Station(_named(artifacts), Settings(place, name, waiting, keeping, loading))
+        settings = Settings(place, name, waiting, keeping, loading, tried_for=folder if check else None)
+        station = Station(_named(artifacts), settings)
         stack.enter_context(station.abandoned_on_error())
-        _watch(station, folder, watch or [])
+        for detector, where in (_split(given, station) for given in watch or []):
+            station.watch(Path(where), detector)
         for detector, where in (_split(given, station) for given in camera or []):
             station.look_through(where, detector, every=every, a_second=rate, silent=silent)
-        station.outputs += _outputs(station, folder, (webhook, webhook_secret), (mqtt, mqtt_login, mqtt_tls), results)
+        station.outputs += _outputs(station, (webhook, webhook_secret), (mqtt, mqtt_login, mqtt_tls), results)
         if demo:
             from flawspot.cli.serve_demo import demo_line
 
@@ -91,17 +93,8 @@ def serve(
         _run(station, tokens, (address, port), host or [], (tls_certificate, tls_key), check)
 
 
-def _watch(station: Station, folder: Path, watched: Sequence[str]) -> None:
-    from flawspot.serve.apart import check_watched
-
-    for detector, where in (_split(given, station) for given in watched):
-        check_watched(folder, Path(where))  # with --check the station has another folder
-        station.watch(Path(where), detector)
-
-
 def _outputs(
     station: Station,
-    folder: Path,
     webhook: tuple[str | None, Path | None],
     mqtt: tuple[str | None, Path | None, bool],
     results: Path | None,
@@ -118,11 +111,9 @@ def _outputs(
     if mqtt[0] is not None:
         found.append(_mqtt(station, mqtt[0], mqtt[1], mqtt[2]))
     if results is not None:
-        from flawspot.serve.apart import check_results
         from flawspot.serve.outputs.json_folder import JsonFolder
 
-        check_results(folder, results)  # with --check the station has another folder
-        found.append(JsonFolder(station.record, "results", results))
+        found.append(JsonFolder(station.record, "results", results, own=station.settings.own))
     return found
 
 

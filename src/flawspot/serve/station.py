@@ -17,7 +17,6 @@ from typing import Any
 from flawspot.data.drift_tests import DriftTests
 from flawspot.errors import ConfigurationError, FlawspotError, FlawspotWarning
 from flawspot.serve.anchor import write_anchor
-from flawspot.serve.apart import check_watched
 from flawspot.serve.audit import PICTURES, RECORD
 from flawspot.serve.chain import Row
 from flawspot.serve.drifting import Drifting
@@ -47,6 +46,7 @@ class Settings:
         keeping: which pictures are kept.
         loading: how artifacts are loaded.
         updates: how much of the machine an update may use.
+        tried_for: the folder that `folder` is a copy of, where a start is only tried; else None.
     """
 
     folder: Path
@@ -55,6 +55,12 @@ class Settings:
     keeping: Keeping = field(default_factory=Keeping)
     loading: Loading = field(default_factory=Loading)
     updates: Bounds = field(default_factory=Bounds)
+    tried_for: Path | None = None
+
+    @property
+    def own(self) -> Path:
+        """The folder that a start would use, resolved."""
+        return (self.tried_for or self.folder).resolve()
 
 
 class Station:
@@ -161,8 +167,11 @@ class Station:
             FlawspotError: as for `FolderSource`; or there is no such detector, or the station keeps its own pictures
                 there.
         """
-        inspection = self.inspection(detector)
-        check_watched(self.settings.folder, folder)
+        inspection, own, place = self.inspection(detector), self.settings.own, folder.resolve()
+        if own.is_relative_to(place) or place.is_relative_to(own / PICTURES):
+            raise ConfigurationError(
+                f"the station keeps its pictures in {own}, which {folder} would watch: choose another --folder"
+            )
         self.sources.append(FolderSource(folder, inspection, lambda item: self.record.of_item(item) is not None))
 
     def look_through(self, camera: str, detector: str | None = None, **options: Any) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flawspot.errors import FlawspotError
+from flawspot.errors import ConfigurationError, FlawspotError
 from flawspot.files import check_folder, write_bytes
-from flawspot.serve.apart import check_results
+from flawspot.serve.audit import PICTURES
 from flawspot.serve.chain import Row
 from flawspot.serve.outputs.follower import DeliveryError, Follower, message
 from flawspot.serve.record import Record
@@ -21,14 +21,25 @@ class JsonFolder(Follower):
     ones.
     """
 
-    def __init__(self, record: Record, name: str, folder: Path, *, after: int | None = None, seed: int = 0) -> None:
-        """See `Follower`. `folder` is created if missing.
+    def __init__(
+        self,
+        record: Record,
+        name: str,
+        folder: Path,
+        *,
+        own: Path | None = None,
+        after: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        """See `Follower`. `folder` is created if missing; `own` is the station's folder, the record's if None.
 
         Raises:
             ConfigurationError: the station keeps its own files in that folder.
             FlawspotError: the folder cannot be written to.
         """
-        check_results(record.path.parent, folder)
+        station, place = (own or record.path.resolve().parent).resolve(), folder.resolve()
+        if place == station or place.is_relative_to(station / PICTURES):
+            raise ConfigurationError(f"{folder} is where the station keeps its own files: give another folder")
         check_folder(folder)
         self._folder = folder
         super().__init__(record, name, after=after, seed=seed)
