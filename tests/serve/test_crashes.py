@@ -49,7 +49,9 @@ def test_killed_twenty_times_it_loses_nothing_and_judges_nothing_twice(tiny, tmp
         time.sleep(chance.uniform(0, 0.02))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert b"http" in process.stdout.readline()  # nothing may be left to judge: it must run before it is ended
     wait_for(lambda: rows(record) >= made, 30)
     wait_for(lambda: len(list(out.glob("*.json"))) >= made, 30)
     process.send_signal(signal.SIGTERM)
