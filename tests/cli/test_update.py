@@ -69,6 +69,22 @@ def test_known_photographs_leave_everything_as_it_is(flawspot, updatable, tmp_pa
     assert not (tmp_path / "part2.onnx").exists()
 
 
+def test_an_update_that_makes_it_worse_is_told(flawspot, updatable, new, tmp_path, monkeypatch):
+    from flawspot.updating import Report
+
+    code, out, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
+    assert code == 0
+    assert "with a threshold by the same photographs" in out
+    assert "worse" not in err
+    monkeypatch.setattr(Report, "worse", True)
+    code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
+    assert code == 0
+    assert "learning has made it worse" in err
+    value = err.split(" --value ")[1].split()[0]
+    code, _, err = flawspot("threshold", updatable, "--value", value, "-o", tmp_path / "old.onnx")
+    assert code == 0, err
+
+
 def test_a_folder_that_the_old_detector_finds_anomalous(flawspot, updatable, new, tmp_path):
     code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")  # darker than those of training
     assert code == 0

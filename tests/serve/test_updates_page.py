@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from flawspot.serve.pages.updates import update_view
 from flawspot.serve.station import Station
+from flawspot.updating import Report
 
 from .at_work import AtWork
 from .conftest import say
@@ -44,6 +46,22 @@ def test_it_is_asked_for_made_tried_and_approved(at_work, opened):
     api.expect(candidate).to_have_count(0)
     api.expect(page.get_by_role("button", name="Make an update")).to_be_visible()
     assert station.inspections["part"].loaded.sha256 == station.updates["part"].as_dict()["candidate"] != before
+
+
+def test_an_update_that_makes_it_worse_is_told():
+    numbers = {"threshold_before": 1.0, "threshold_alike": 1.1, "threshold": 1.2, "promised_rate": 0.05}
+    numbers |= {"pasted": 60, "pasted_found_before": 51, "pasted_found_alike": 50, "pasted_found": 42}
+    pictures = dict.fromkeys(
+        ("false_alarms", "confirmed", "sampled", "kept_good", "not_kept", "changed", "contradicted", "beyond"), 1
+    )
+    told = {"state": "made", "cannot": None, "by": "anna", "time": "2026-11-28T10:00:00Z", "candidate": "0" * 64}
+    for lost in (8, 9):
+        report = Report(known=0, not_inspected=(), **numbers, pasted_lost=lost).as_dict()
+        page = str(update_view(told | {"report": report, "pictures": pictures}, "part"))
+        assert "51 → 42 of 60" in page
+        assert f"of the 50 pasted defects that the detector of today finds at the same false-alarm rate, {lost}" in page
+    report["worse"] = False
+    assert "made it worse" not in str(update_view(told | {"report": report, "pictures": pictures}, "part"))
 
 
 def test_a_failure_is_told_and_a_candidate_turned_down(at_work, opened, updatable):

@@ -80,12 +80,12 @@ def update(
         print_json({"artifact": None if written is None else str(written), **found.report.as_dict()})
     else:
         print_pairs(_rows(found, file, output, written))
-    _notes(found, written)
+    _notes(found, file, written)
     if found.report.not_inspected:
         raise typer.Exit(UNREADABLE_IMAGES)
 
 
-def _notes(found: Updated, written: Path | None) -> None:
+def _notes(found: Updated, file: Path, written: Path | None) -> None:
     """Print what a person should know before approving the new artifact."""
     from flawspot.runtime.calibration import shortfall
 
@@ -99,6 +99,13 @@ def _notes(found: Updated, written: Path | None) -> None:
         note(
             f"the old detector calls {found.report.anomalous_before} of {counted(count, 'new photograph')} anomalous: "
             "look at them, and do not use the new artifact if they show bad parts instead of changed good ones"
+        )
+    if found.report.worse:
+        missed = f"{found.report.pasted_lost} of {found.report.pasted_found_alike} pasted defects"
+        note(
+            f"learning has made it worse: it misses {missed} that the old detector finds at the same false-alarm rate; "
+            "keep the old one, with a threshold by old and new parts: flawspot threshold "
+            f"{visible(str(file))} --value {found.report.threshold_alike:.6g}"
         )
     if found.report.suspects:
         without = found.report.threshold_without
@@ -124,6 +131,8 @@ def _rows(found: Updated, file: Path, output: Path, written: Path | None) -> lis
     if report.pasted:
         found_now = f"{report.pasted_found} of {report.pasted} found"
         rows.append(("pasted defects", f"{found_now}; the old detector at its threshold: {report.pasted_found_before}"))
+        alike = f"with a threshold by the same photographs, {report.threshold_alike:.6g}: {report.pasted_found_alike}"
+        rows.append(("", f"the old detector {alike}"))
     rows.append(("seconds", f"{report.seconds:.1f}"))
     return rows
 

@@ -1,4 +1,4 @@
-"""The end of an update: a new threshold, the manifest, the next state, and the report."""
+"""The end of an update: a new threshold, the manifest, and the next state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flawspot.progress import Progress
 from flawspot.provenance import now
 from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.artifact import Artifact, assemble, graph_sha256
-from flawspot.runtime.calibration import calibrate, outlying, without
+from flawspot.runtime.calibration import calibrate
 from flawspot.runtime.manifest import CalibrationInfo, Manifest
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.seen import Mind, Seen, layers_of
@@ -26,14 +26,10 @@ from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept
 from flawspot.runtime.tolerated import tolerant
 from flawspot.runtime.updates import UpdateInfo
 from flawspot.updating.new_photographs import NewPhotographs
-from flawspot.updating.report import Report
 from flawspot.updating.reservoir import joined, sampled
 
 PASTED = 60
 """Number of new photographs with a pasted defect."""
-BY_HAND = "the threshold that was set by hand is replaced by one for the false-alarm rate"
-_FEW = 4
-"""So few scores cannot have outliers."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +63,52 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Deciding:
+    """The photographs that set the threshold, held out in training and in all updates.
+
+    Attributes:
+        as_taken: their features.
+        varied: those of the same photographs, varied up to the tolerance; None without one.
+    """
+
+    as_taken: Kept
+    varied: Kept | None
+
+    def calibrated(
+        self, model: bytes, was: CalibrationInfo, pasted: Sequence[float], false_alarm_rate: float | None
+    ) -> tuple[CalibrationInfo, list[float]]:
+        """The calibration of a graph by them, and their scores as they are.
+
+        Args:
+            model: the graph.
+            was: the old detector's calibration, whose rule and tolerance stay.
+            pasted: scores by the graph of photographs with pasted defects.
+            false_alarm_rate: the rate; None for the old detector's.
+        """
+        rate = was.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        scores = scores_by(model, self.as_taken)
+        as_taken = _calibrated(was, self.as_taken, scores, pasted, rate)
+        if was.tolerated is None or self.varied is None:
+            return as_taken, scores
+        varied = _calibrated(was, self.varied, scores_by(model, self.varied), pasted, rate)
+        return tolerant(as_taken, varied, was.tolerated.severities, was.tolerated.copies), scores
+
+
+@dataclass(frozen=True)
 class After:
     """The new detector.
 
     Attributes:
         artifact: the artifact with its state.
         scores: scores of the held-out photographs, old and new, that set the threshold; the new ones are last.
-        pasted_found_before: how many of the pasted defects the old detector finds at its threshold.
+        threshold_alike: the threshold that these photographs would give the old detector.
+        pasted: (P,) scores of each photograph with a pasted defect, by the old and by the new detector.
     """
 
     artifact: Artifact
     scores: tuple[float, ...]
-    pasted_found_before: int
+    threshold_alike: float
+    pasted: tuple[tuple[float, float], ...]
 
     @property
     def state(self) -> State:
@@ -105,18 +135,17 @@ def finished(
         seed: seed of random choices.
         progress: told of the steps.
     """
-    manifest = old.manifest
-    held_out, model = joined(old.state.of(CALIBRATION), learned.fresh[CALIBRATION]), learned.model
+    manifest, model, was = old.manifest, learned.model, old.manifest.calibration
+
+    def both(role: str) -> Kept:
+        return joined(old.state.of(role), learned.fresh[role])
+
+    deciding = Deciding(both(CALIBRATION), None if was.tolerated is None else both(VARIED))
     with progress.step("setting the threshold"):
-        scores = _scores(model, held_out)
         session = open_session(model, megabytes=allowed_megabytes())
-        before, pasted = _pasted(old, session, new, seed) if manifest.calibration.pasted else ([], [])
-        calibration = _calibrated(manifest, held_out, scores, pasted, false_alarm_rate)
-        if manifest.calibration.tolerated is not None:
-            varied = joined(old.state.of(VARIED), learned.fresh[VARIED])
-            of_varied = _calibrated(manifest, varied, _scores(model, varied), pasted, false_alarm_rate)
-            tolerated = manifest.calibration.tolerated
-            calibration = tolerant(calibration, of_varied, tolerated.severities, tolerated.copies)
+        pasted = _pasted(old, session, new, seed) if was.pasted else []
+        calibration, scores = deciding.calibrated(model, was, [score for _, score in pasted], false_alarm_rate)
+        alike, _ = deciding.calibrated(old.artifact.model, was, [score for score, _ in pasted], false_alarm_rate)
         tested = expected_of(model, session)
     described = dataclasses.replace(_described(old, new, calibration), self_test=tested)
     artifact = assemble(model, described)
@@ -128,123 +157,44 @@ def finished(
     }
     known = (*old.state.known, *new.hashes)
     state = State(graph_sha256(artifact.model), learned.changed.learned, roles, known, old.state.megabytes)
-    limit = manifest.calibration.threshold
-    found_before = sum(score > limit for score in before)
-    return After(dataclasses.replace(artifact, state=state), tuple(scores), found_before)
-
-
-def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> Report:
-    """The changes, measured on photographs that neither detector has learned from."""
-    limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
-    held_out_before = old.state.of(CALIBRATION)
-    count = len(held_out_before)
-    scores_before = _earlier_scores(old, held_out_before)
-    scores_before += [learned.scores[name] for name in learned.fresh[CALIBRATION].names]
-    before = [score > limit_before for score in scores_before]
-    now_above = [score > limit for score in after.scores]
-    names, scores = list(learned.scores), list(learned.scores.values())
-    odd = [names[row] for row in outlying(scores)] if len(scores) >= _FEW else []
-    calibration = after.artifact.manifest.calibration
-    high, threshold_without = _unusual(calibration, learned.fresh[CALIBRATION])
-    return Report(
-        learned=len(new.fit),
-        held_out=len(new.calibration),
-        validated=len(new.validation),
-        known=new.known,
-        not_inspected=new.skipped,
-        threshold_before=limit_before,
-        threshold=limit,
-        promised_rate=calibration.promised_rate,
-        new_alarms_before=sum(before[count:]),
-        new_alarms=sum(now_above[count:]),
-        old_held_out=count,
-        old_alarms_before=sum(before[:count]),
-        old_alarms=sum(now_above[:count]),
-        told=(*learned.changed.told, *([BY_HAND] if old.manifest.calibration.rule == "value" else [])),
-        anomalous_before=sum(score > limit_before for score in scores),
-        suspects=tuple(dict.fromkeys((*odd, *high))),
-        threshold_without=threshold_without,
-        pasted=len(calibration.pasted),
-        pasted_found_before=after.pasted_found_before,
-        pasted_found=sum(score > limit for score in calibration.pasted),
-    )
-
-
-def _earlier_scores(old: Old, photographs: Kept) -> list[float]:
-    """Scores of held-out photographs of earlier days by the old detector.
-
-    Where its manifest has them, they are taken from there: the features that are kept are rounded, and by them the
-    photograph that set the threshold may be a hair above it.
-    """
-    calibration = old.manifest.calibration
-    known = dict(zip(calibration.hashes, calibration.as_taken, strict=False))
-    if all(each in known for each in photographs.hashes):
-        return [known[each] for each in photographs.hashes]
-    return _scores(old.artifact.model, photographs)
-
-
-def _unusual(calibration: CalibrationInfo, new: Kept) -> tuple[list[str], float | None]:
-    """New photographs among those that set the threshold whose scores are unusually high, and the threshold without
-    them; None if there are none. As they were not learned from, a bad one among them makes the threshold too high."""
-    if len(calibration.scores) < _FEW or calibration.rule != "conformal":
-        return [], None
-    own = set(new.hashes)
-    odd = [row for row in outlying(calibration.scores) if calibration.hashes[row] in own]
-    return [calibration.names[row] for row in odd], without(calibration, odd).threshold if odd else None
-
-
-def nothing_new(old: Old, new: NewPhotographs, seconds: float) -> Report:
-    """The result if the detector already knows every photograph."""
-    calibration = old.manifest.calibration
-    return Report(
-        known=new.known,
-        not_inspected=new.skipped,
-        threshold_before=calibration.threshold,
-        threshold=calibration.threshold,
-        promised_rate=calibration.promised_rate,
-        told=("nothing is new: the artifact is not changed",),
-        seconds=round(seconds, 3),
-    )
+    return After(dataclasses.replace(artifact, state=state), tuple(scores), alike.threshold, tuple(pasted))
 
 
 def _calibrated(
-    manifest: Manifest,
-    photographs: Kept,
-    scores: Sequence[float],
-    pasted: Sequence[float],
-    false_alarm_rate: float | None,
+    was: CalibrationInfo, photographs: Kept, scores: Sequence[float], pasted: Sequence[float], rate: float
 ) -> CalibrationInfo:
     return calibrate(
         scores,
-        manifest.calibration.false_alarm_rate if false_alarm_rate is None else false_alarm_rate,
+        rate,
         groups=photographs.groups,
         names=photographs.names,
         hashes=photographs.hashes,
         pasted=pasted,
-        rule="pareto" if manifest.calibration.rule == "pareto" else "conformal",
+        rule="pareto" if was.rule == "pareto" else "conformal",
     )
 
 
-def _scores(model: bytes, photographs: Kept) -> list[float]:
+def scores_by(model: bytes, photographs: Kept) -> list[float]:
+    """Scores of kept photographs by a graph."""
     mind = Mind(model, layers_of(model))
     return [mind(Seen(*photographs.photograph(row))) for row in range(len(photographs))]
 
 
-def _pasted(old: Old, session: InferenceSession, new: NewPhotographs, seed: int) -> tuple[list[float], list[float]]:
+def _pasted(old: Old, session: InferenceSession, new: NewPhotographs, seed: int) -> list[tuple[float, float]]:
     """Scores of new photographs with one pasted defect each, by the old detector and by the new one in `session`;
     held-out ones first, as in training."""
-    manifest, sessions = old.manifest, (open_session(old.artifact.model, megabytes=allowed_megabytes()), session)
+    manifest, before = old.manifest, open_session(old.artifact.model, megabytes=allowed_megabytes())
     generator = np.random.default_rng([seed, PASTED])
     learned = np.concatenate([new.fit, new.validation])
     rows = np.concatenate([generator.permutation(new.calibration), generator.permutation(learned)])[:PASTED]
-    found: tuple[list[float], list[float]] = ([], [])
+    found = []
     for row in rows.tolist():
         photograph = read_photograph(new.images[row], manifest.view, white=manifest.white)
         hidden = manifest.view.not_inspected(photograph.size)
         where = None if hidden is None else ~at_centres(hidden, photograph.pixels.shape[:2])
         pixels = paste_defect(photograph.pixels, row, where)
-        for own, scores in zip(sessions, found, strict=True):
-            scores.append(float(own.run(["score"], {"image": pixels[None]})[0][0]))
+        by_old, by_new = (float(own.run(["score"], {"image": pixels[None]})[0][0]) for own in (before, session))
+        found.append((by_old, by_new))
     return found
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
+
+BY_CHANCE = 0.05
+"""An update that changes nothing for the better or worse is called worse at most so often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +21,8 @@ class Report:
         known: number of photographs that were left out because the detector knows them.
         not_inspected: names of files that could not be read.
         threshold_before, threshold: thresholds of the image score before and after.
+        threshold_alike: the threshold that the old detector would have by the photographs that set the new one's. At
+            these two thresholds both have the same promised rate, so that only what was learned differs.
         promised_rate: promised false-alarm rate, from old and new held-out photographs.
         new_alarms_before, new_alarms: how many of the new held-out photographs the old and the new detector call
             anomalous.
@@ -30,6 +36,8 @@ class Report:
         threshold_without: the threshold without those of the suspects that set it; None if none did.
         pasted: number of new photographs with a pasted defect.
         pasted_found_before, pasted_found: how many of them the old and the new detector find at their thresholds.
+        pasted_found_alike: how many of them the old detector finds at `threshold_alike`.
+        pasted_lost: how many of these the new detector does not find.
         seconds: seconds that it took.
     """
 
@@ -39,6 +47,7 @@ class Report:
     known: int
     not_inspected: tuple[str, ...]
     threshold_before: float
+    threshold_alike: float
     threshold: float
     promised_rate: float
     new_alarms_before: int = 0
@@ -52,9 +61,21 @@ class Report:
     threshold_without: float | None = None
     pasted: int = 0
     pasted_found_before: int = 0
+    pasted_found_alike: int = 0
     pasted_found: int = 0
+    pasted_lost: int = 0
     seconds: float = 0.0
+
+    @property
+    def worse(self) -> bool:
+        """Whether learning has clearly made the detector worse: at one promised rate it finds fewer pasted defects than
+        the old one, by more than chance explains (an exact one-sided sign test of those that only one finds; McNemar,
+        1947)."""
+        gained = self.pasted_found - (self.pasted_found_alike - self.pasted_lost)
+        only_one = self.pasted_lost + gained
+        as_extreme = sum(math.comb(only_one, count) for count in range(self.pasted_lost, only_one + 1))
+        return as_extreme / (1 << only_one) <= BY_CHANCE
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values for JSON."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {"worse": self.worse}

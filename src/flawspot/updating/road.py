@@ -31,7 +31,8 @@ from flawspot.runtime.state import REPLAY, ROLES, VALIDATION, Kept, State, besid
 from flawspot.runtime.stores import with_stores
 from flawspot.seeds import check_seed
 from flawspot.texts import shortened
-from flawspot.updating.finishing import Learned, Old, compared, finished, nothing_new
+from flawspot.updating.comparing import compared, nothing_new
+from flawspot.updating.finishing import Learned, Old, finished
 from flawspot.updating.new_photographs import NewPhotographs, read_new
 from flawspot.updating.report import Report
 from flawspot.updating.uses import Use, uses_of, varying_within

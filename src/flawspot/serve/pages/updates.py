@@ -94,6 +94,7 @@ def _made(told: dict[str, Any]) -> Markup:
         changes,
         tag("ul", *lines) if lines else None,
         None if known is None else tag("p", known),
+        _worse(report),
         _suspects(report["suspects"], report.get("threshold_without")),
         _left_out(pictures),
     )
@@ -112,6 +113,18 @@ def _pasted(report: dict[str, Any]) -> str | None:
         return None
     before = report.get("pasted_found_before")  # rows of before 2026-11-27 have none
     return f"{'' if before is None else f'{before} → '}{report['pasted_found']} of {report['pasted']}"
+
+
+def _worse(report: dict[str, Any]) -> Markup | None:
+    """What an update says that has made the detector worse. Rows of before 2026-11-28 say nothing of it."""
+    if not report.get("worse"):
+        return None
+    return tag(
+        "p",
+        f"Learning has made it worse: of the {report['pasted_found_alike']} pasted defects that the detector of today "
+        f"finds at the same false-alarm rate, {report['pasted_lost']} are lost. Do not approve it before you know why.",
+        class_="bad",
+    )
 
 
 def _suspects(names: list[str], without: float | None) -> Markup | None:

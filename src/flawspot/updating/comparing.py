@@ -1,0 +1,100 @@
+"""The old and the new detector, compared for a person who decides whether to use the new one."""
+
+from __future__ import annotations
+
+from flawspot.runtime.calibration import outlying, without
+from flawspot.runtime.manifest import CalibrationInfo
+from flawspot.runtime.state import CALIBRATION, Kept
+from flawspot.updating.finishing import After, Learned, Old, scores_by
+from flawspot.updating.new_photographs import NewPhotographs
+from flawspot.updating.report import Report
+
+BY_HAND = "the threshold that was set by hand is replaced by one for the false-alarm rate"
+_FEW = 4
+"""So few scores cannot have outliers."""
+
+
+def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> Report:
+    """The changes, measured on photographs that neither detector has learned from.
+
+    Args:
+        old: the detector to update.
+        new: the new photographs.
+        learned: the result of learning from them.
+        after: the new detector.
+    """
+    limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
+    held_out_before = old.state.of(CALIBRATION)
+    count = len(held_out_before)
+    scores_before = _earlier_scores(old, held_out_before)
+    scores_before += [learned.scores[name] for name in learned.fresh[CALIBRATION].names]
+    before = [score > limit_before for score in scores_before]
+    now_above = [score > limit for score in after.scores]
+    names, scores = list(learned.scores), list(learned.scores.values())
+    odd = [names[row] for row in outlying(scores)] if len(scores) >= _FEW else []
+    calibration = after.artifact.manifest.calibration
+    high, threshold_without = _unusual(calibration, learned.fresh[CALIBRATION])
+    found = [(by_old > after.threshold_alike, by_new > limit) for by_old, by_new in after.pasted]
+    return Report(
+        learned=len(new.fit),
+        held_out=len(new.calibration),
+        validated=len(new.validation),
+        known=new.known,
+        not_inspected=new.skipped,
+        threshold_before=limit_before,
+        threshold=limit,
+        promised_rate=calibration.promised_rate,
+        new_alarms_before=sum(before[count:]),
+        new_alarms=sum(now_above[count:]),
+        old_held_out=count,
+        old_alarms_before=sum(before[:count]),
+        old_alarms=sum(now_above[:count]),
+        told=(*learned.changed.told, *([BY_HAND] if old.manifest.calibration.rule == "value" else [])),
+        anomalous_before=sum(score > limit_before for score in scores),
+        suspects=tuple(dict.fromkeys((*odd, *high))),
+        threshold_without=threshold_without,
+        threshold_alike=after.threshold_alike,
+        pasted=len(found),
+        pasted_found_before=sum(by_old > limit_before for by_old, _ in after.pasted),
+        pasted_found_alike=sum(by_old for by_old, _ in found),
+        pasted_found=sum(by_new for _, by_new in found),
+        pasted_lost=sum(by_old and not by_new for by_old, by_new in found),
+    )
+
+
+def _earlier_scores(old: Old, photographs: Kept) -> list[float]:
+    """Scores of held-out photographs of earlier days by the old detector.
+
+    Where its manifest has them, they are taken from there: the features that are kept are rounded, and by them the
+    photograph that set the threshold may be a hair above it.
+    """
+    calibration = old.manifest.calibration
+    known = dict(zip(calibration.hashes, calibration.as_taken, strict=False))
+    if all(each in known for each in photographs.hashes):
+        return [known[each] for each in photographs.hashes]
+    return scores_by(old.artifact.model, photographs)
+
+
+def _unusual(calibration: CalibrationInfo, new: Kept) -> tuple[list[str], float | None]:
+    """New photographs among those that set the threshold whose scores are unusually high, and the threshold without
+    them; None if there are none. As they were not learned from, a bad one among them makes the threshold too high."""
+    if len(calibration.scores) < _FEW or calibration.rule != "conformal":
+        return [], None
+    own = set(new.hashes)
+    odd = [row for row in outlying(calibration.scores) if calibration.hashes[row] in own]
+    return [calibration.names[row] for row in odd], without(calibration, odd).threshold if odd else None
+
+
+def nothing_new(old: Old, new: NewPhotographs, seconds: float) -> Report:
+    """The result if the detector already knows every photograph."""
+    calibration = old.manifest.calibration
+    return Report(
+        known=new.known,
+        not_inspected=new.skipped,
+        threshold_before=calibration.threshold,
+        threshold_alike=calibration.threshold,
+        threshold=calibration.threshold,
+        promised_rate=calibration.promised_rate,
+        told=("nothing is new: the artifact is not changed",),
+        seconds=round(seconds, 3),
+    )
