@@ -66,6 +66,12 @@ def test_varied_copies_are_kept_and_cost_nothing_at_run_time(name):
         configuration_costs(backbone="mobilenet_v2", method=name, tolerate="fog=1")
 
 
+def test_the_steps_of_cfa_stay_as_many_with_copies():
+    for tolerate, epochs in ((None, 30), ("line", 10), ("line,copies=3", 8)):
+        costs = configuration_costs(backbone="mobilenet_v2", method="cfa", tolerate=tolerate)
+        assert costs.training.epochs == epochs
+
+
 def test_nothing_is_allocated():
     settings = {"bank_size": 10**8}
     costs = configuration_costs(backbone="mobilenet_v2", method="patchcore", settings=settings, images=10**6)

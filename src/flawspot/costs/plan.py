@@ -85,5 +85,5 @@ def make_plan(
         network = create(backbone, required).frozen()
     tolerance = as_tolerance(tolerate)
     copies = 0 if tolerance is None else tolerance.copies
-    shapes = Shapes(backbone, taps, network.shapes(size), size, images * (1 + copies) * tiles, tiles)
+    shapes = Shapes(backbone, taps, network.shapes(size), size, images * (1 + copies) * tiles, tiles, copies)
     return Plan(chosen, network, required, shapes, precision, copies)

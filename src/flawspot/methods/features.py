@@ -49,6 +49,7 @@ class FeatureSet:
             (`flawspot.methods.base.Method.pasted_photographs`); else None.
         turned: features of the same photographs rotated by so many quarter turns, anticlockwise, for a method that
             needs them (`flawspot.methods.base.Method.turns`).
+        copies: number of varied copies that each photograph is learned with, which are among the N.
     """
 
     backbone: BlockList
@@ -60,6 +61,7 @@ class FeatureSet:
     inside: Inside | None = None
     pasted: PastedSet | None = None
     turned: Mapping[int, FeatureSet] = field(default_factory=dict)
+    copies: int = 0
 
     def __len__(self) -> int:
         """N T."""
@@ -69,7 +71,7 @@ class FeatureSet:
     def shapes(self) -> Shapes:
         """The shapes of the features, without their numbers."""
         maps = {layer: (m.shape[1], m.shape[2], m.shape[3]) for layer, m in self.maps.items()}
-        return Shapes(self.backbone.name, self.taps, maps, self.input_size, len(self), self.tiles)
+        return Shapes(self.backbone.name, self.taps, maps, self.input_size, len(self), self.tiles, self.copies)
 
     def batch(self, layer: int, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """The maps of `layer` for some of the rows: (B, C, H, W) float32, a copy or a read-only view.

@@ -57,6 +57,7 @@ class Shapes:
         input_size: size of the network's input in pixels: a resized photograph, or a tile.
         images: the number of these maps that the method is fitted on; each tile counts as one.
         tiles: T, the number of tiles of a photograph; 1 for whole photographs.
+        copies: number of varied copies of each photograph among the images (`flawspot.data.varying`).
     """
 
     backbone: str
@@ -65,6 +66,7 @@ class Shapes:
     input_size: Size
     images: int
     tiles: int = 1
+    copies: int = 0
 
     @property
     def tap_channels(self) -> tuple[int, ...]:

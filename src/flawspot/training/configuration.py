@@ -67,6 +67,11 @@ class Configuration:
     updatable: int = 0
 
     @property
+    def copies(self) -> int:
+        """Number of varied copies that each photograph is learned with."""
+        return 0 if self.tolerance is None else self.tolerance.copies
+
+    @property
     def at_once(self) -> int:
         """Number of tiles of a photograph that the shipped graph processes together. Each part has its own operators,
         and a graph may have only a limited number of them."""

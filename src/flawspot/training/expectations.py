@@ -47,7 +47,7 @@ def expectations(chosen: Configuration, photographs: Photographs) -> list[str]:
         for side, length, whole in zip(view.size[::-1], usual, (place.width, place.height), strict=True)
     ]
     lines = [f"{view}: a tile shows {shown[0]} x {shown[1]} pixels of photographs of {usual[0]} x {usual[1]}"]
-    ways = 1 if chosen.tolerance is None else 1 + chosen.tolerance.copies
+    ways = 1 + chosen.copies
     count = view.tiles * len(photographs.fit) * ways
     shapes = _shapes(chosen, count)
     features = FLOAT * sum(math.prod(shape) for shape in shapes.maps.values())
@@ -68,7 +68,8 @@ def expectations(chosen: Configuration, photographs: Photographs) -> list[str]:
 
 def _shapes(chosen: Configuration, count: int) -> Shapes:
     size = chosen.view.size
-    return Shapes(chosen.network.name, chosen.taps, chosen.network.shapes(size), size, count, chosen.view.tiles)
+    maps, tiles = chosen.network.shapes(size), chosen.view.tiles
+    return Shapes(chosen.network.name, chosen.taps, maps, size, count, tiles, chosen.copies)
 
 
 def _time(macs: float, chosen: Configuration) -> str:

@@ -279,6 +279,7 @@ def _fit(
             sizes = [photographs.sizes[row] for row in used] * (len(source.images) // len(used))
             inside = inside_tiles(chosen.view, sizes)
             everyone = FeatureSet(chosen.network, chosen.taps, chosen.view.size, maps, None, chosen.view.tiles, inside)
+            everyone = dataclasses.replace(everyone, copies=chosen.copies)
             fit_on, chosen_by = (np.searchsorted(used, rows) for rows in (photographs.fit, photographs.validation))
             validation = everyone.of_photographs(source.with_copies(chosen_by))
             everyone = dataclasses.replace(

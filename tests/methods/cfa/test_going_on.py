@@ -71,6 +71,12 @@ def test_the_graph_holds_the_descriptor_that_was_trained_further(artifact, days)
     }
 
 
+def test_with_varied_copies_it_goes_on_for_as_many_steps(days):
+    """A third of the passes of training, which are a third of the epochs where there are two copies."""
+    done = updated(train(days[0], tolerate="noise=1,copies=2"), days[1])
+    assert done.told[1].startswith("the descriptor went on for 1 epoch; its loss: ")
+
+
 def test_it_is_nearer_to_new_photographs_than_one_whose_centres_alone_moved(artifact, days):
     """The distances that the loss is about, of the photographs that were added."""
     alone = updated(artifact, days[1], replay=NONE)

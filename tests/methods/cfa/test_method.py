@@ -123,6 +123,17 @@ def test_training_lowers_the_loss(fit_method, one_thread):
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize(("epochs", "copies", "passes"), [(30, 0, 30), (30, 2, 10), (10, 2, 4), (1, 5, 1)])
+def test_copies_take_no_more_steps(epochs, copies, passes, fitted, make_photographs, one_thread):
+    assert CFA(epochs=epochs).passes(copies) == passes
+    if epochs == 10:
+        features = fitted("cfa").features(make_photographs(6), copies=copies)
+        assert len(CFA(epochs=epochs).fit(features).training_losses_) == passes
+        shapes = features.shapes
+        assert shapes.copies == copies
+        assert CFA(epochs=epochs).training_costs(shapes).epochs == passes
+
+
 @pytest.mark.parametrize("settings", [{"nearest": 0}, {"repelled": -1}, {"nu": 0.0}, {"epochs": 0}, {"alpha": -1.0}])
 def test_settings_out_of_range(settings):
     with pytest.raises(ConfigurationError):

@@ -76,7 +76,7 @@ def fitting(method: CFA, shapes: Shapes) -> FittingCosts:
         forward_macs=pooled * c + interpolating + searching + positions * few * c,
         backward_input_macs=positions * few * c + interpolating,  # of the distances; the features are not trained
         backward_weight_macs=pooled * c,
-        epochs=method.epochs,
+        epochs=method.passes(shapes.copies),
         batch_size=batch,
     )
 

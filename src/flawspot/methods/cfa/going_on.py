@@ -89,7 +89,9 @@ class Descent:
         radius = nn.Parameter(torch.tensor(float(before.learned[RADIUS][0]), device=device))
         shares = Shares(len(old), len(new), images_before(manifest), old.tiles)
         generator = np.random.default_rng([method.seed, len(manifest.updates) + 1])
-        epochs = math.ceil(method.update_share * method.epochs)
+        tolerated = manifest.calibration.tolerated
+        passes = method.passes(0 if tolerated is None else tolerated.copies)
+        epochs = math.ceil(method.update_share * passes)
         course = Course(epochs, lambda: shares.drawn(generator), "training the descriptor further")
         memorized, pooled = torch.from_numpy(centres).to(device), pooled_maps(features)
         try:

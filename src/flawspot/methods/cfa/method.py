@@ -12,6 +12,7 @@ distances, not squared. If only a part of the photographs is inspected, patches 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -53,7 +54,8 @@ class CFA(Method):
         repelled: J, number of the next centres, which repel it (3 in the paper).
         nu, alpha: parameters of the soft boundary, as in the paper.
         epochs: number of epochs; the last one is kept. The authors choose theirs on the test set, which is not
-            available when a detector is trained.
+            available when a detector is trained. With a tolerance, the steps stay as many as they would be without
+            varied copies; see `passes`.
         batch_size: images in a step.
         learning_rate, weight_decay: of AdamW with amsgrad, as in the authors' implementation.
         precision: precision of the stored centres, ``float32`` or ``float16``.
@@ -108,11 +110,17 @@ class CFA(Method):
 
         radius = nn.Parameter(torch.tensor(1e-5, device=device))
         generator = np.random.default_rng(self.seed)
-        course = Course(self.epochs, lambda: generator.permutation(len(features)), "training the descriptor")
+        passes = self.passes(shapes.copies)
+        course = Course(passes, lambda: generator.permutation(len(features)), "training the descriptor")
         self.training_losses_ = descend(self, descriptor, radius, centres, features, pooled, course, progress)
         self.descriptor_, self.centres_ = descriptor.cpu().requires_grad_(False), centres.cpu()
         self.radius_ = float(radius.detach())
         return self
+
+    def passes(self, copies: int) -> int:
+        """How often each image is learned from, if there are so many varied copies of each photograph: so often that
+        there are as many steps as without copies. More steps only take longer: the last epoch is kept."""
+        return math.ceil(self.epochs / (1 + copies))
 
     def _centres_inside(
         self, descriptor: Descriptor, pooled: Sequence[NDArray[np.float32]], features: FeatureSet
