@@ -138,13 +138,29 @@ def test_a_check_changes_nothing(flawspot, tiny, tmp_path):
     assert kept() == before
 
 
+def test_a_check_while_a_station_works_there(start, flawspot, tiny, tmp_path):
+    """It may be the one that is to be replaced, at the same port."""
+    _, port = start()
+    code, out, err = flawspot("serve", f"part={tiny}", "--folder", tmp_path / "st", "--port", port, "--check")
+    assert code == 0
+    assert "everything is ready; nothing was started" in out
+    assert "another station works in" in err
+
+
+def test_a_check_does_not_train_the_demo(flawspot, tmp_path):
+    code, _, err = flawspot("serve", "--demo", "--check", "--folder", tmp_path / "st")
+    assert (code, list(tmp_path.iterdir())) == (1, [])
+    assert "leave one out" in err
+
+
+@pytest.mark.parametrize("name", ["pictures", "artifacts", "drift"])
 @pytest.mark.parametrize(
     ("option", "told"),
-    [("--watch", "the station keeps its pictures in"), ("--results", "where the station keeps its own files")],
+    [("--watch", "the station keeps its own files in"), ("--results", "where the station keeps its own files")],
 )
-def test_a_check_refuses_the_stations_own_folders(option, told, flawspot, tiny, tmp_path):
-    (tmp_path / "pictures").mkdir()
-    line = ("--folder", tmp_path, option, tmp_path / "pictures", "--port", "0", "--check")
+def test_a_check_refuses_the_stations_own_folders(option, told, name, flawspot, tiny, tmp_path):
+    (tmp_path / name).mkdir()
+    line = ("--folder", tmp_path, option, tmp_path / name, "--port", "0", "--check")
     code, _, err = flawspot("serve", f"part={tiny}", *line)
     assert code == 1
     assert told in err

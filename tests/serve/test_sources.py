@@ -261,7 +261,7 @@ def test_two_folders_whose_files_are_alike(tiny, settings, tmp_path):
 def test_the_station_does_not_watch_itself(station, tmp_path):
     (tmp_path / "my station" / "pictures").mkdir(exist_ok=True)
     for place in (tmp_path, tmp_path / "my station", tmp_path / "my station" / "pictures"):
-        with pytest.raises(ConfigurationError, match="keeps its pictures in"):
+        with pytest.raises(ConfigurationError, match="keeps its own files in"):
             station.watch(place)
 
 

@@ -50,8 +50,9 @@ def test_errors_name_the_folder(tmp_path):
 
 def test_where_nothing_can_be_written_and_a_record_that_is_none(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(FlawspotError, match="cannot use the folder"), copied(tmp_path / "file" / "station"):
-        pass
+    for place in (tmp_path / "file", tmp_path / "file" / "station"):
+        with pytest.raises(FlawspotError, match=r"cannot use the folder .*/file is a file; choose"), copied(place):
+            pass
     (tmp_path / "record.sqlite").write_bytes(b"no record" * 200)
     with pytest.raises(FlawspotError, match="cannot read the record"), copied(tmp_path):
         pass

@@ -6,7 +6,7 @@ from flawspot.updating import Report
 
 
 def report(before: int, found: int, lost: int) -> Report:
-    numbers = {"pasted": 60, "pasted_found_alike": before, "pasted_found": found, "pasted_lost": lost}
+    numbers = {"pasted": 60, "pasted_shown_before": before, "pasted_shown": found, "pasted_lost": lost}
     same = {"threshold_before": 1.0, "threshold_alike": 1.0, "threshold": 1.0, "promised_rate": 0.05}
     return Report(known=0, not_inspected=(), **same, **numbers)
 

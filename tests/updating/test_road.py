@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import flawspot
 from flawspot.errors import ArtifactError, ConfigurationError, DataError, FlawspotError
@@ -191,8 +192,6 @@ def test_what_cannot_be_read_is_told(part, tmp_path):
 
 
 def test_bad_parts_among_the_new_ones_are_named(part, tmp_path):
-    from PIL import Image
-
     new = folder(tmp_path / "new", 20, first=100)
     for path in sorted(new.iterdir()):
         image = np.array(Image.open(path))
@@ -204,8 +203,6 @@ def test_bad_parts_among_the_new_ones_are_named(part, tmp_path):
 
 def test_a_bad_part_that_sets_the_threshold_is_named(part, tmp_path):
     """It was held out, so that it was not learned, but makes the threshold too high."""
-    from PIL import Image
-
     new = folder(tmp_path / "new", 20, first=100)
     clean = update(part, new)
     held_out = next(name for name in clean.artifact.manifest.calibration.names if name[:1] == "1")
@@ -219,7 +216,7 @@ def test_a_bad_part_that_sets_the_threshold_is_named(part, tmp_path):
     assert found.pasted == 20
     assert found.pasted_found <= clean.report.pasted_found
     assert 0 < clean.report.pasted_found_before <= 20
-    assert 0 < clean.report.pasted_found_alike <= 20
+    assert 0 < clean.report.pasted_shown_before <= 20
 
 
 def test_the_old_detector_calls_none_of_those_anomalous_that_set_its_threshold(part, tmp_path):

@@ -63,19 +63,22 @@ def serve(
     """Inspect the parts on a line: from folders, from cameras and by HTTP. A page shows the verdicts, and a record
     keeps every one. Ends with Ctrl-C or SIGTERM."""
     _require(rate, silent)
+    if check and demo:
+        raise ConfigurationError("--check changes nothing, but --demo draws and trains first: leave one out")
     if demo:
         from flawspot.cli.serve_demo import demo_artifact
 
         artifacts = [f"demo={demo_artifact(folder)}", *(artifacts or [])]
     if not artifacts:
         raise ConfigurationError("there is no detector: give an .onnx file that `flawspot train` wrote, or --demo")
-    from flawspot.serve.station import Settings, Station
+    from flawspot.serve.station import Settings, Station, in_use
     from flawspot.serve.swapping import Loading
     from flawspot.serve.trying import copied
 
     tokens = _tokens(folder, address)
     loading = Loading(threads=threads, device=device, max_pixels=max_pixels, trusted_keys=trusted_keys or None)
     keeping = Keeping(days=keep_days, gigabytes=keep_gb, one_good_in=keep_good)
+    busy = check and in_use(folder)
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(copied(folder)) if check else folder
         settings = Settings(place, name, waiting, keeping, loading, tried_for=folder if check else None)
@@ -90,7 +93,10 @@ def serve(
             from flawspot.cli.serve_demo import demo_line
 
             station.sources.append(demo_line(folder, station))
-        _run(station, tokens, (address, port), host or [], (tls_certificate, tls_key), check)
+        # The other station's port may be the same one.
+        _run(station, tokens, (address, 0 if busy else port), host or [], (tls_certificate, tls_key), check)
+        if busy:
+            note(f"another station works in {folder}, perhaps at this port: end it before this one starts")
 
 
 def _outputs(

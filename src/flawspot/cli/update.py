@@ -101,11 +101,10 @@ def _notes(found: Updated, file: Path, written: Path | None) -> None:
             "look at them, and do not use the new artifact if they show bad parts instead of changed good ones"
         )
     if found.report.worse:
-        missed = f"{found.report.pasted_lost} of {found.report.pasted_found_alike} pasted defects"
         note(
-            f"learning has made it worse: it misses {missed} that the old detector finds at the same false-alarm rate; "
-            "keep the old one, with a threshold by old and new parts: flawspot threshold "
-            f"{visible(str(file))} --value {found.report.threshold_alike:.6g}"
+            f"learning has made it worse: at one promised rate it misses {found.report.pasted_lost} of "
+            f"{found.report.pasted_shown_before} pasted defects that the old detector finds, and finds "
+            f"{found.report.pasted_gained} others: keep the old one"
         )
     if found.report.suspects:
         without = found.report.threshold_without
@@ -131,8 +130,9 @@ def _rows(found: Updated, file: Path, output: Path, written: Path | None) -> lis
     if report.pasted:
         found_now = f"{report.pasted_found} of {report.pasted} found"
         rows.append(("pasted defects", f"{found_now}; the old detector at its threshold: {report.pasted_found_before}"))
-        alike = f"with a threshold by the same photographs, {report.threshold_alike:.6g}: {report.pasted_found_alike}"
-        rows.append(("", f"the old detector {alike}"))
+        shown = f"{report.pasted_shown} found by the defect alone, both at one promised rate"
+        before = f"the old detector, at {report.threshold_alike:.6g}: {report.pasted_shown_before}"
+        rows.append(("", f"{shown}; {before}"))
     rows.append(("seconds", f"{report.seconds:.1f}"))
     return rows
 

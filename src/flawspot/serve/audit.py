@@ -20,8 +20,9 @@ from flawspot.texts import visible
 
 RECORD = "record.sqlite"
 """Name of the record in a station's folder."""
-PICTURES = "pictures"
-"""Name of the folder of kept pictures beside it."""
+PICTURES, ARTIFACTS, DRIFT = "pictures", "artifacts", "drift"
+"""Names of the folders beside it: of kept pictures, of artifacts with their states, and of drift tests."""
+OWN = (PICTURES, ARTIFACTS, DRIFT)
 _BEFORE_ALL = -(2**63)
 _ROWS = 1000
 _PIECE = 2**20

@@ -17,7 +17,7 @@ from typing import Any
 from flawspot.data.drift_tests import DriftTests
 from flawspot.errors import ConfigurationError, FlawspotError, FlawspotWarning
 from flawspot.serve.anchor import write_anchor
-from flawspot.serve.audit import PICTURES, RECORD
+from flawspot.serve.audit import ARTIFACTS, DRIFT, OWN, PICTURES, RECORD
 from flawspot.serve.chain import Row
 from flawspot.serve.drifting import Drifting
 from flawspot.serve.events import Events
@@ -32,6 +32,8 @@ from flawspot.serve.updating.process import Bounds
 from flawspot.serve.updating.updates import Updates, remove_left
 from flawspot.serve.watching import FolderSource
 
+LOCK = "station.lock"
+"""Name of the file that a working station holds."""
 SWEEP_SECONDS = 600.0
 
 
@@ -97,7 +99,7 @@ class Station:
                 self.trouble = str(error)
                 warnings.warn(self.trouble, FlawspotWarning, stacklevel=2)
             self.pictures = Pictures(settings.folder / PICTURES, self.record, settings.keeping)
-            self.drifting = Drifting(settings.folder / "drift", self.record)
+            self.drifting = Drifting(settings.folder / DRIFT, self.record)
             self.inspections: dict[str, Inspection] = {}
             self.swaps: dict[str, Swapping] = {}
             self.updates: dict[str, Updates] = {}
@@ -164,13 +166,13 @@ class Station:
         """Inspect the photographs in a folder, and new ones in it.
 
         Raises:
-            FlawspotError: as for `FolderSource`; or there is no such detector, or the station keeps its own pictures
+            FlawspotError: as for `FolderSource`; or there is no such detector, or the station keeps its own files
                 there.
         """
         inspection, own, place = self.inspection(detector), self.settings.own, folder.resolve()
-        if own.is_relative_to(place) or place.is_relative_to(own / PICTURES):
+        if own.is_relative_to(place) or any(place.is_relative_to(own / each) for each in OWN):
             raise ConfigurationError(
-                f"the station keeps its pictures in {own}, which {folder} would watch: choose another --folder"
+                f"the station keeps its own files in {own}, which {folder} would watch: choose another --folder"
             )
         self.sources.append(FolderSource(folder, inspection, lambda item: self.record.of_item(item) is not None))
 
@@ -206,7 +208,7 @@ class Station:
         return self.drifting.of(detector).tests
 
     def _add(self, name: str, path: Path, others: set[str]) -> None:
-        loading, kept = self.settings.loading, self.settings.folder / "artifacts"
+        loading, kept = self.settings.loading, self.settings.folder / ARTIFACTS
         loaded = present(name, loading.load(path), self.record, kept, loading, others)
         inspection = Inspection(name, loaded, self.record, self.pictures, self._told, waiting=self.settings.waiting)
         self.inspections[name] = inspection
@@ -256,6 +258,17 @@ class Station:
             self._anchored = last
 
 
+def in_use(folder: Path) -> bool:
+    """Whether a station works in the folder at this moment. Nothing is changed."""
+    try:
+        place = f"{(folder / LOCK).absolute().as_uri()}?mode=rw"
+        with contextlib.closing(sqlite3.connect(place, timeout=0.1, isolation_level=None, uri=True)) as lock:
+            lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:  # also if there is no such file
+        return "locked" in str(error)
+    return False
+
+
 def _alone(folder: Path) -> sqlite3.Connection:
     """Lock the folder for this process until it ends, in whatever way it ends.
 
@@ -264,7 +277,7 @@ def _alone(folder: Path) -> sqlite3.Connection:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = sqlite3.connect(folder / "station.lock", timeout=0.5, isolation_level=None, check_same_thread=False)
+        lock = sqlite3.connect(folder / LOCK, timeout=0.5, isolation_level=None, check_same_thread=False)
         lock.execute("BEGIN EXCLUSIVE")
     except (OSError, sqlite3.Error) as error:
         if "locked" in str(error):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from flawspot.errors import FlawspotError
 from flawspot.files import special_kind
-from flawspot.serve.audit import RECORD
+from flawspot.serve.audit import ARTIFACTS, DRIFT, RECORD
 
-FOLDERS = ("artifacts", "drift")
+FOLDERS = (ARTIFACTS, DRIFT)
 """The folders that are copied. Kept pictures are not: no start reads them."""
 
 
@@ -29,6 +29,8 @@ def copied(folder: Path) -> Iterator[Path]:
         FlawspotError: the folder cannot be used, or its record cannot be read.
     """
     above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir():
+        raise FlawspotError(f"cannot use the folder {folder}: {above} is a file; choose another --folder")
     try:
         with tempfile.TemporaryDirectory(dir=above, prefix=".check-", ignore_cleanup_errors=True) as name:
             copy = Path(name)
@@ -40,7 +42,8 @@ def copied(folder: Path) -> Iterator[Path]:
                 error.args = (str(error).replace(name, str(folder)),)
                 raise
     except OSError as error:
-        raise FlawspotError(f"cannot use the folder {folder}: {error}; choose another --folder") from error
+        told = error.strerror or error
+        raise FlawspotError(f"cannot use the folder {folder}: {told}; choose another --folder") from error
 
 
 def _copy(folder: Path, copy: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flawspot.runtime.calibration import outlying, without
+from flawspot.errors import ConfigurationError
+from flawspot.runtime.calibration import outlying, recalibrate, without
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.state import CALIBRATION, Kept
 from flawspot.updating.finishing import After, Learned, Old, scores_by
@@ -34,7 +35,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
     odd = [names[row] for row in outlying(scores)] if len(scores) >= _FEW else []
     calibration = after.artifact.manifest.calibration
     high, threshold_without = _unusual(calibration, learned.fresh[CALIBRATION])
-    found = [(by_old > after.threshold_alike, by_new > limit) for by_old, by_new in after.pasted]
+    shown = [(by_old.shows(after.alike[0]), by_new.shows(after.alike[1])) for by_old, by_new in after.tried]
     return Report(
         learned=len(new.fit),
         held_out=len(new.calibration),
@@ -53,12 +54,13 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         anomalous_before=sum(score > limit_before for score in scores),
         suspects=tuple(dict.fromkeys((*odd, *high))),
         threshold_without=threshold_without,
-        threshold_alike=after.threshold_alike,
-        pasted=len(found),
-        pasted_found_before=sum(by_old > limit_before for by_old, _ in after.pasted),
-        pasted_found_alike=sum(by_old for by_old, _ in found),
-        pasted_found=sum(by_new for _, by_new in found),
-        pasted_lost=sum(by_old and not by_new for by_old, by_new in found),
+        threshold_alike=after.alike[0],
+        pasted=len(after.tried),
+        pasted_found_before=sum(by_old.pasted > limit_before for by_old, _ in after.tried),
+        pasted_found=sum(by_new.pasted > limit for _, by_new in after.tried),
+        pasted_shown_before=sum(by_old for by_old, _ in shown),
+        pasted_shown=sum(by_new for _, by_new in shown),
+        pasted_lost=sum(by_old and not by_new for by_old, by_new in shown),
     )
 
 
@@ -77,12 +79,21 @@ def _earlier_scores(old: Old, photographs: Kept) -> list[float]:
 
 def _unusual(calibration: CalibrationInfo, new: Kept) -> tuple[list[str], float | None]:
     """New photographs among those that set the threshold whose scores are unusually high, and the threshold without
-    them; None if there are none. As they were not learned from, a bad one among them makes the threshold too high."""
-    if len(calibration.scores) < _FEW or calibration.rule != "conformal":
+    them; None if there are none, or too few are left. As they were not learned from, a bad one among them makes the
+    threshold too high."""
+    if len(calibration.scores) < _FEW or calibration.rule == "value":
         return [], None
     own = set(new.hashes)
     odd = [row for row in outlying(calibration.scores) if calibration.hashes[row] in own]
-    return [calibration.names[row] for row in odd], without(calibration, odd).threshold if odd else None
+    if not odd:
+        return [], None
+    names, rest = [calibration.names[row] for row in odd], without(calibration, odd)
+    if calibration.rule == "pareto":
+        try:
+            rest = recalibrate(rest, calibration.false_alarm_rate, rule="pareto")
+        except ConfigurationError:  # too few to fit a tail
+            return names, None
+    return names, rest.threshold
 
 
 def nothing_new(old: Old, new: NewPhotographs, seconds: float) -> Report:

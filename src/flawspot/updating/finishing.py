@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
 from flawspot.data.pasted import paste_defect
@@ -74,24 +75,50 @@ class Deciding:
     as_taken: Kept
     varied: Kept | None
 
+    def scores(self, model: bytes) -> tuple[list[float], list[float]]:
+        """Scores by a graph, as they are and varied."""
+        return scores_by(model, self.as_taken), [] if self.varied is None else scores_by(model, self.varied)
+
     def calibrated(
-        self, model: bytes, was: CalibrationInfo, pasted: Sequence[float], false_alarm_rate: float | None
-    ) -> tuple[CalibrationInfo, list[float]]:
-        """The calibration of a graph by them, and their scores as they are.
+        self,
+        scores: tuple[list[float], list[float]],
+        was: CalibrationInfo,
+        rule: str,
+        false_alarm_rate: float | None,
+        pasted: Sequence[float] = (),
+    ) -> CalibrationInfo:
+        """The calibration that they give a detector.
 
         Args:
-            model: the graph.
-            was: the old detector's calibration, whose rule and tolerance stay.
-            pasted: scores by the graph of photographs with pasted defects.
+            scores: their `scores` by its graph.
+            was: the old detector's calibration, whose tolerance stays.
+            rule: how the rate becomes a threshold.
             false_alarm_rate: the rate; None for the old detector's.
+            pasted: the detector's scores of photographs with pasted defects.
         """
         rate = was.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        scores = scores_by(model, self.as_taken)
-        as_taken = _calibrated(was, self.as_taken, scores, pasted, rate)
+        as_taken = _calibrated(self.as_taken, scores[0], rule, rate, pasted)
         if was.tolerated is None or self.varied is None:
-            return as_taken, scores
-        varied = _calibrated(was, self.varied, scores_by(model, self.varied), pasted, rate)
-        return tolerant(as_taken, varied, was.tolerated.severities, was.tolerated.copies), scores
+            return as_taken
+        varied = _calibrated(self.varied, scores[1], rule, rate, pasted)
+        return tolerant(as_taken, varied, was.tolerated.severities, was.tolerated.copies)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The scores of a new photograph by one detector.
+
+    Attributes:
+        as_taken: of the photograph.
+        pasted: of the photograph with a pasted defect.
+    """
+
+    as_taken: float
+    pasted: float
+
+    def shows(self, threshold: float) -> bool:
+        """Whether the defect makes it anomalous, and nothing else does."""
+        return self.as_taken <= threshold < self.pasted
 
 
 @dataclass(frozen=True)
@@ -101,14 +128,15 @@ class After:
     Attributes:
         artifact: the artifact with its state.
         scores: scores of the held-out photographs, old and new, that set the threshold; the new ones are last.
-        threshold_alike: the threshold that these photographs would give the old detector.
-        pasted: (P,) scores of each photograph with a pasted defect, by the old and by the new detector.
+        alike: thresholds of the old and of the new detector by these photographs, at one promised rate. The new one's
+            is that of the artifact, but by the rule ``conformal``: a fitted tail differs from detector to detector.
+        tried: new photographs with a pasted defect, by the old and by the new detector.
     """
 
     artifact: Artifact
     scores: tuple[float, ...]
-    threshold_alike: float
-    pasted: tuple[tuple[float, float], ...]
+    alike: tuple[float, float]
+    tried: tuple[tuple[Tried, Tried], ...]
 
     @property
     def state(self) -> State:
@@ -143,9 +171,12 @@ def finished(
     deciding = Deciding(both(CALIBRATION), None if was.tolerated is None else both(VARIED))
     with progress.step("setting the threshold"):
         session = open_session(model, megabytes=allowed_megabytes())
-        pasted = _pasted(old, session, new, seed) if was.pasted else []
-        calibration, scores = deciding.calibrated(model, was, [score for _, score in pasted], false_alarm_rate)
-        alike, _ = deciding.calibrated(old.artifact.model, was, [score for score, _ in pasted], false_alarm_rate)
+        tried = _tried(old, session, new, seed) if was.pasted else []
+        rule, scores = "pareto" if was.rule == "pareto" else "conformal", deciding.scores(model)
+        pasted = [by_new.pasted for _, by_new in tried]
+        calibration = deciding.calibrated(scores, was, rule, false_alarm_rate, pasted)
+        both_scores = (deciding.scores(old.artifact.model), scores)
+        alike = [deciding.calibrated(own, was, "conformal", false_alarm_rate).threshold for own in both_scores]
         tested = expected_of(model, session)
     described = dataclasses.replace(_described(old, new, calibration), self_test=tested)
     artifact = assemble(model, described)
@@ -157,11 +188,11 @@ def finished(
     }
     known = (*old.state.known, *new.hashes)
     state = State(graph_sha256(artifact.model), learned.changed.learned, roles, known, old.state.megabytes)
-    return After(dataclasses.replace(artifact, state=state), tuple(scores), alike.threshold, tuple(pasted))
+    return After(dataclasses.replace(artifact, state=state), tuple(scores[0]), (alike[0], alike[1]), tuple(tried))
 
 
 def _calibrated(
-    was: CalibrationInfo, photographs: Kept, scores: Sequence[float], pasted: Sequence[float], rate: float
+    photographs: Kept, scores: Sequence[float], rule: str, rate: float, pasted: Sequence[float]
 ) -> CalibrationInfo:
     return calibrate(
         scores,
@@ -170,7 +201,7 @@ def _calibrated(
         names=photographs.names,
         hashes=photographs.hashes,
         pasted=pasted,
-        rule="pareto" if was.rule == "pareto" else "conformal",
+        rule=rule,
     )
 
 
@@ -180,20 +211,24 @@ def scores_by(model: bytes, photographs: Kept) -> list[float]:
     return [mind(Seen(*photographs.photograph(row))) for row in range(len(photographs))]
 
 
-def _pasted(old: Old, session: InferenceSession, new: NewPhotographs, seed: int) -> list[tuple[float, float]]:
-    """Scores of new photographs with one pasted defect each, by the old detector and by the new one in `session`;
+def _tried(old: Old, session: InferenceSession, new: NewPhotographs, seed: int) -> list[tuple[Tried, Tried]]:
+    """New photographs without and with one pasted defect each, by the old detector and by the new one in `session`;
     held-out ones first, as in training."""
     manifest, before = old.manifest, open_session(old.artifact.model, megabytes=allowed_megabytes())
     generator = np.random.default_rng([seed, PASTED])
     learned = np.concatenate([new.fit, new.validation])
     rows = np.concatenate([generator.permutation(new.calibration), generator.permutation(learned)])[:PASTED]
+
+    def score(by: InferenceSession, pixels: NDArray[np.uint8]) -> float:
+        return float(by.run(["score"], {"image": pixels[None]})[0][0])
+
     found = []
     for row in rows.tolist():
         photograph = read_photograph(new.images[row], manifest.view, white=manifest.white)
         hidden = manifest.view.not_inspected(photograph.size)
         where = None if hidden is None else ~at_centres(hidden, photograph.pixels.shape[:2])
-        pixels = paste_defect(photograph.pixels, row, where)
-        by_old, by_new = (float(own.run(["score"], {"image": pixels[None]})[0][0]) for own in (before, session))
+        pasted = paste_defect(photograph.pixels, row, where)
+        by_old, by_new = (Tried(score(own, photograph.pixels), score(own, pasted)) for own in (before, session))
         found.append((by_old, by_new))
     return found
 

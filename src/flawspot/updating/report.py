@@ -21,8 +21,8 @@ class Report:
         known: number of photographs that were left out because the detector knows them.
         not_inspected: names of files that could not be read.
         threshold_before, threshold: thresholds of the image score before and after.
-        threshold_alike: the threshold that the old detector would have by the photographs that set the new one's. At
-            these two thresholds both have the same promised rate, so that only what was learned differs.
+        threshold_alike: the threshold that the old detector would have by the photographs that set the new one's, by
+            the rule ``conformal``. With it, both have one promised rate, so that only what was learned differs.
         promised_rate: promised false-alarm rate, from old and new held-out photographs.
         new_alarms_before, new_alarms: how many of the new held-out photographs the old and the new detector call
             anomalous.
@@ -36,8 +36,9 @@ class Report:
         threshold_without: the threshold without those of the suspects that set it; None if none did.
         pasted: number of new photographs with a pasted defect.
         pasted_found_before, pasted_found: how many of them the old and the new detector find at their thresholds.
-        pasted_found_alike: how many of them the old detector finds at `threshold_alike`.
-        pasted_lost: how many of these the new detector does not find.
+        pasted_shown_before, pasted_shown: how many of them the defect alone makes anomalous to the old and to the new
+            detector, at one promised rate: without it they are not.
+        pasted_lost: how many do so to the old detector and not to the new one.
         seconds: seconds that it took.
     """
 
@@ -61,18 +62,23 @@ class Report:
     threshold_without: float | None = None
     pasted: int = 0
     pasted_found_before: int = 0
-    pasted_found_alike: int = 0
     pasted_found: int = 0
+    pasted_shown_before: int = 0
+    pasted_shown: int = 0
     pasted_lost: int = 0
     seconds: float = 0.0
 
     @property
+    def pasted_gained(self) -> int:
+        """How many of the defects make a photograph anomalous to the new detector and not to the old one."""
+        return self.pasted_shown - (self.pasted_shown_before - self.pasted_lost)
+
+    @property
     def worse(self) -> bool:
-        """Whether learning has clearly made the detector worse: at one promised rate it finds fewer pasted defects than
-        the old one, by more than chance explains (an exact one-sided sign test of those that only one finds; McNemar,
-        1947)."""
-        gained = self.pasted_found - (self.pasted_found_alike - self.pasted_lost)
-        only_one = self.pasted_lost + gained
+        """Whether learning has clearly made the detector worse: at one promised rate, fewer pasted defects are what
+        makes a photograph anomalous, by more than chance explains (an exact one-sided sign test of those that are so
+        for one of the two detectors; McNemar, 1947)."""
+        only_one = self.pasted_lost + self.pasted_gained
         as_extreme = sum(math.comb(only_one, count) for count in range(self.pasted_lost, only_one + 1))
         return as_extreme / (1 << only_one) <= BY_CHANCE
 

@@ -66,6 +66,11 @@ class Curve:
     categories: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def heights(self) -> list[float]:
+        """Every figure, and the upper end of every interval: what a panel has room for."""
+        return [*(f for f in self.figures if f is not None), *(each[1] for each in self.intervals if each is not None)]
+
 
 def axes(results: Results) -> list[Axis]:
     """The axes that the records have runs on."""

@@ -111,9 +111,9 @@ def sizes_figure(results: Results, data: str, key: str) -> Drawing | None:
     )
 
 
-def _top(figures: Iterable[float | None]) -> float:
+def _top(figures: Iterable[float]) -> float:
     """The end of an axis for figures in 0..1: the next fifth."""
-    return min(1.0, math.ceil(5 * max((f for f in figures if f is not None), default=1.0) + 0.2) / 5)
+    return min(1.0, math.ceil(5 * max(figures, default=1.0) + 0.2) / 5)
 
 
 def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, title: str) -> Drawing | None:
@@ -142,7 +142,7 @@ def axis_figure(results: Results, group: Sequence[Axis], data: str, key: str, ti
                     looks.band(axes, curve.setup, positions(axis), curve.intervals)
                     looks.plot(axes, curve.setup, positions(axis), curve.figures)
                 axes.set_xticks(positions(axis), [level.name for level in axis.levels])
-                axes.set_ylim(0, _top(f for c in lines for f in c.figures))
+                axes.set_ylim(0, _top(height for curve in lines for height in curve.heights))
                 finish(axes, grid="y")
                 if len(group) == 1:
                     axes.set_title(heading)

@@ -121,8 +121,9 @@ def _worse(report: dict[str, Any]) -> Markup | None:
         return None
     return tag(
         "p",
-        f"Learning has made it worse: of the {report['pasted_found_alike']} pasted defects that the detector of today "
-        f"finds at the same false-alarm rate, {report['pasted_lost']} are lost. Do not approve it before you know why.",
+        f"Learning has made it worse: at one promised rate it misses {report['pasted_lost']} of "
+        f"{report['pasted_shown_before']} pasted defects that the detector of today finds. Turn it "
+        "down, unless you know why.",
         class_="bad",
     )
 
