@@ -66,6 +66,19 @@ def test_the_cost_figure_shows_every_group_of_layers() -> None:
     assert cost_figure(Results([record(cell(), FAILED, error="x")]), "mvtec_ad", "f") is None
 
 
+def test_symbols_and_lines_show_the_precision_where_it_varies() -> None:
+    both = [run(0.5), run(0.6, precision="int8")]
+    for records, shown in ((both, True), (both[:1], False)):
+        drawn = cost_figure(Results(records), "mvtec_ad", "f")
+        assert drawn is not None
+        assert ("Precision" in drawn.svg.decode()) == ("int8" in drawn.svg.decode()) == shown
+    # By size: dashes, and a line in the legend for each.
+    lines = [record(cell(precision=precision)) for precision in ("float32", "int8")]
+    drawn = sizes_figure(Results(lines), "mvtec_ad", "f")
+    assert drawn is not None
+    assert {"MobileNetV2, float32", "MobileNetV2, int8"} <= set(re.findall(r"MobileNetV2, \w+", drawn.svg.decode()))
+
+
 def test_as_the_paper_it_compares_its_layers_and_names_what_is_left_out() -> None:
     records = [run(0.5), run(0.6, layers="low"), run(0.7, method="paste", layers="paste")]
     # Nothing is on the paper's layers with that method, so what there is stands for it.

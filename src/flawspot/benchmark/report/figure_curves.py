@@ -20,14 +20,14 @@ from flawspot.benchmark.report.statistics import CONFIDENCE
 _DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
 
-def _network(setup: Setup) -> tuple[str, bool, str | None]:
+def _network(setup: Setup) -> tuple[str, bool, str, str | None]:
     """The properties that a line's dashes show."""
-    return setup.backbone, setup.random_weights, setup.tolerate
+    return setup.backbone, setup.random_weights, setup.precision, setup.tolerate
 
 
 class Looks:
-    """Colour by method, marker by backbone, dashes by backbone and what is tolerated; the marker of random weights is
-    hollow."""
+    """Colour by method, marker by backbone, dashes by backbone, precision and what is tolerated; the marker of random
+    weights is hollow."""
 
     def __init__(self, results: Results, setups: Sequence[Setup]) -> None:
         self.results, self.setups = results, sorted(set(setups), key=lambda s: s.order)
@@ -60,6 +60,7 @@ class Looks:
         ]
         for setup in {_network(setup): setup for setup in self.setups}.values():
             hollow, tolerated = setup.random_weights, f"\ntolerates {short(setup.tolerate)}" if setup.tolerate else ""
+            precision = f", {setup.precision}" if self.results.varied_precision else ""
             handles.append(
                 Line2D(
                     [],
@@ -69,7 +70,7 @@ class Looks:
                     marker=self.markers[setup.backbone],
                     markersize=4.5,
                     markerfacecolor=PAPER if hollow else QUIET,
-                    label=legend_name(setup.backbone_name) + tolerated,
+                    label=legend_name(setup.backbone_name) + precision + tolerated,
                 )
             )
         figure.legend(handles=handles, loc="outside right upper", handlelength=2.6)

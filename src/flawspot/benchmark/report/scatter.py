@@ -19,6 +19,8 @@ from flawspot.benchmark.report.tables import three_digits
 
 PLAIN_AREA = 60.0
 """Area of a symbol whose size has no meaning, in square points."""
+OUTLINED = "int8"
+"""The precision whose symbols have a dark outline."""
 _ASIDE_AREA = 10.0
 _NEAR = 0.08
 """Share of a panel's width that a label takes."""
@@ -97,6 +99,10 @@ class Looks:
         backbones = {(d.setup.backbone, d.setup.random_weights): d.setup.backbone_name for d in self._dots}
         for (backbone, hollow), name in backbones.items():
             handles.append(_symbol(self.markers[backbone], QUIET, legend_name(name), hollow=hollow))
+        precisions = {dot.setup.precision for dot in self._dots}
+        if len(precisions) > 1:
+            handles += [_heading(""), _heading("Precision")]
+            handles += [_symbol("o", QUIET, name, outlined=name == OUTLINED) for name in sorted(precisions)]
         if sizes:
             handles += [_heading(""), _heading("Memory")]
             handles += [_symbol("o", FAINT, name, size=area**0.5) for name, area in sizes]
@@ -105,7 +111,7 @@ class Looks:
             handles=handles, loc="outside right upper", labelspacing=0.55, handletextpad=0.9, handlelength=1.6
         )
         for text in legend.get_texts():
-            if text.get_text() in ("Method", "Backbone", "Memory"):
+            if text.get_text() in ("Method", "Backbone", "Precision", "Memory"):
                 text.set_fontweight("bold")
 
 
@@ -135,11 +141,11 @@ def scatter(axes: Axes, dots: Sequence[Dot], looks: Looks, *, cost: str, f1: str
                 dot.cost, dot.f1, s=area * 1.6 + 60, marker="o", facecolor="none", edgecolor=INK, linewidth=1.1,
                 zorder=4,
             )  # fmt: skip
-        hollow = dot.setup.random_weights
+        hollow, outlined = dot.setup.random_weights, dot.setup.precision == OUTLINED
         symbol = axes.scatter(
             dot.cost, dot.f1, s=area, marker=marker, zorder=3, alpha=0.9,
-            facecolor="none" if hollow else colour, edgecolor=colour if hollow else PAPER,
-            linewidth=1.6 if hollow else 0.7,
+            facecolor="none" if hollow else colour, edgecolor=INK if outlined else colour if hollow else PAPER,
+            linewidth=1.6 if hollow else 1.1 if outlined else 0.7,
         )  # fmt: skip
         marks.append((dot.cost, (symbol, dot.told)))
     _scales(axes, dots)
@@ -182,8 +188,11 @@ def _heading(text: str) -> Line2D:
     return Line2D([], [], linestyle="none", label=text)
 
 
-def _symbol(marker: str, colour: str, name: str, size: float = 7.0, hollow: bool = False) -> Line2D:
+def _symbol(
+    marker: str, colour: str, name: str, size: float = 7.0, hollow: bool = False, outlined: bool = False
+) -> Line2D:
     return Line2D(
-        [], [], linestyle="none", marker=marker, markersize=size, label=name, markeredgecolor=colour,
-        markerfacecolor="none" if hollow else colour, markeredgewidth=1.4 if hollow else 0.4,
+        [], [], linestyle="none", marker=marker, markersize=size, label=name,
+        markeredgecolor=INK if outlined else colour, markerfacecolor="none" if hollow else colour,
+        markeredgewidth=1.4 if hollow else 1.1 if outlined else 0.4,
     )  # fmt: skip
