@@ -74,8 +74,15 @@ def test_an_update_that_makes_it_worse_is_told(flawspot, updatable, new, tmp_pat
 
     code, out, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
     assert code == 0
-    assert "found by the defect alone, both at one promised rate; the old detector, at " in " ".join(out.split())
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert any(row.startswith("by the defect alone ") for row in rows)
+    assert any(row.startswith("at one promised rate ") and "the old detector, at " in row for row in rows)
     assert "worse" not in err
+    assert "misses" not in err
+    monkeypatch.setattr(Report, "finds_fewer", True)
+    code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
+    assert code == 0
+    assert "at its threshold it misses" in err
     monkeypatch.setattr(Report, "worse", True)
     code, _, err = flawspot("update", updatable, new, "-o", tmp_path / "part2.onnx")
     assert code == 0

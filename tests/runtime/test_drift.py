@@ -121,7 +121,7 @@ def test_a_share_is_told():
     share = Share()
     for number in range(250):
         share.add(number >= 200)
-    assert str(share) == "parts that are called anomalous 0 -> 100 % of the last 50"
+    assert str(share) == "called anomalous: 100 % of the last 50 parts, 0 % of all before these"
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_only_looks_or_verdicts_that_changed_need_a_look(station):
     found = told(station)
     assert found["alarm"]
     (change,) = found["changes"]
-    assert change.startswith("parts that are called anomalous")
+    assert change.startswith("called anomalous: ")
     assert {name: test["alarm"] for name, test in found["tests"].items()} == {
         "scores": False,
         "looks": False,

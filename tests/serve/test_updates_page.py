@@ -6,7 +6,7 @@ import pytest
 
 from flawspot.serve.pages.updates import update_view
 from flawspot.serve.station import Station
-from flawspot.updating import Report
+from flawspot.updating.report import Found, Report
 
 from .at_work import AtWork
 from .conftest import say
@@ -48,26 +48,24 @@ def test_it_is_asked_for_made_tried_and_approved(at_work, opened):
     assert station.inspections["part"].loaded.sha256 == station.updates["part"].as_dict()["candidate"] != before
 
 
-def test_an_update_that_makes_it_worse_is_told():
+def test_an_update_that_finds_fewer_defects_is_told():
     numbers = {"threshold_before": 1.0, "threshold_alike": 1.1, "threshold": 1.2, "promised_rate": 0.05}
-    numbers |= {
-        "pasted": 60,
-        "pasted_found_before": 51,
-        "pasted_found": 42,
-        "pasted_shown_before": 50,
-        "pasted_shown": 42,
-    }
+    numbers |= {"pasted": 60, "pasted_found_before": 51, "pasted_found": 42}
     pictures = dict.fromkeys(
         ("false_alarms", "confirmed", "sampled", "kept_good", "not_kept", "changed", "contradicted", "beyond"), 1
     )
     told = {"state": "made", "cannot": None, "by": "anna", "time": "2026-11-28T10:00:00Z", "candidate": "0" * 64}
-    for lost in (8, 9):
-        report = Report(known=0, not_inspected=(), **numbers, pasted_lost=lost).as_dict()
-        page = str(update_view(told | {"report": report, "pictures": pictures}, "part"))
-        assert "51 → 42 of 60" in page
-        assert f"it misses {lost} of 50 pasted defects that the detector of today finds" in page
-    report["worse"] = False
-    assert "made it worse" not in str(update_view(told | {"report": report, "pictures": pictures}, "part"))
+
+    def page(alone, alike):
+        found = Report(known=0, not_inspected=(), **numbers, pasted_alone=alone, pasted_alike=alike)
+        return str(update_view(told | {"report": found.as_dict(), "pictures": pictures}, "part"))
+
+    fewer, same = Found(50, 42, 9), Found(50, 50, 0)
+    assert "51 → 42 of 60" in page(same, same)
+    assert "misses" not in page(same, same)
+    assert "at one promised rate it misses 9 of 50 pasted defects that the detector of today finds" in page(same, fewer)
+    assert "50 → 42" in page(same, fewer)
+    assert "At its threshold it misses 9 of 50 pasted defects" in page(fewer, same)
 
 
 def test_a_failure_is_told_and_a_candidate_turned_down(at_work, opened, updatable):

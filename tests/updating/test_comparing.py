@@ -30,7 +30,7 @@ def test_an_update_that_harms_is_called_worse(part, tmp_path, monkeypatch):
     monkeypatch.setattr(road, "with_stores", disordered)
     report = update(part, new).report
     assert report.worse
-    assert report.pasted_lost == report.pasted_shown_before > report.pasted_shown
+    assert report.pasted_alike.lost == report.pasted_alike.before > report.pasted_alike.now
 
 
 def test_where_good_parts_have_changed_it_is_not_called_worse(part, tmp_path):
@@ -38,7 +38,9 @@ def test_where_good_parts_have_changed_it_is_not_called_worse(part, tmp_path):
     report = update(part, folder(tmp_path / "new", 20, first=100, light=0.3)).report
     assert report.anomalous_before == 20
     assert report.pasted_found_before == 20
-    assert report.pasted_shown_before < 10
+    assert report.pasted_alone.before == 0
+    assert report.pasted_alike.before < 10
+    assert not report.finds_fewer
     assert not report.worse
 
 
@@ -59,3 +61,4 @@ def test_bad_parts_are_named_by_either_rule(trained, tmp_path, rule):
     assert set(bad) <= set(report.suspects)
     assert report.threshold_without is not None
     assert report.threshold_without < report.threshold
+    assert report.finds_fewer

@@ -2,17 +2,16 @@
 
 import pytest
 
-from flawspot.updating import Report
+from flawspot.updating.report import Found, Report
 
 
-def report(before: int, found: int, lost: int) -> Report:
-    numbers = {"pasted": 60, "pasted_shown_before": before, "pasted_shown": found, "pasted_lost": lost}
+def report(alone: Found, alike: Found) -> Report:
     same = {"threshold_before": 1.0, "threshold_alike": 1.0, "threshold": 1.0, "promised_rate": 0.05}
-    return Report(known=0, not_inspected=(), **same, **numbers)
+    return Report(known=0, not_inspected=(), **same, pasted=60, pasted_alone=alone, pasted_alike=alike)
 
 
 @pytest.mark.parametrize(
-    ("before", "found", "lost", "worse"),
+    ("before", "now", "lost", "fewer"),
     [
         (0, 0, 0, False),  # none found by either
         (50, 50, 0, False),
@@ -24,6 +23,9 @@ def report(before: int, found: int, lost: int) -> Report:
         (60, 0, 60, True),
     ],
 )
-def test_it_is_called_worse_beyond_chance_alone(before, found, lost, worse):
-    assert report(before, found, lost).worse is worse
-    assert report(before, found, lost).as_dict()["worse"] is worse
+def test_fewer_is_beyond_chance_alone(before, now, lost, fewer):
+    found, same = Found(before, now, lost), Found(50, 50, 0)
+    assert found.fewer is fewer
+    assert found.gained == now - before + lost
+    assert report(same, found).as_dict() | {"worse": fewer, "finds_fewer": False} == report(same, found).as_dict()
+    assert report(found, same).as_dict() | {"worse": False, "finds_fewer": fewer} == report(found, same).as_dict()

@@ -216,7 +216,7 @@ def test_a_bad_part_that_sets_the_threshold_is_named(part, tmp_path):
     assert found.pasted == 20
     assert found.pasted_found <= clean.report.pasted_found
     assert 0 < clean.report.pasted_found_before <= 20
-    assert 0 < clean.report.pasted_shown_before <= 20
+    assert 0 < clean.report.pasted_alike.before <= 20
 
 
 def test_the_old_detector_calls_none_of_those_anomalous_that_set_its_threshold(part, tmp_path):

@@ -100,11 +100,17 @@ def _notes(found: Updated, file: Path, written: Path | None) -> None:
             f"the old detector calls {found.report.anomalous_before} of {counted(count, 'new photograph')} anomalous: "
             "look at them, and do not use the new artifact if they show bad parts instead of changed good ones"
         )
+    alone, alike = found.report.pasted_alone, found.report.pasted_alike
     if found.report.worse:
         note(
-            f"learning has made it worse: at one promised rate it misses {found.report.pasted_lost} of "
-            f"{found.report.pasted_shown_before} pasted defects that the old detector finds, and finds "
-            f"{found.report.pasted_gained} others: keep the old one"
+            f"learning has made it worse: at one promised rate it misses {alike.lost} of {alike.before} pasted defects "
+            f"that the old detector finds, and finds {alike.gained} others: keep the old one"
+        )
+    elif found.report.finds_fewer:
+        note(
+            f"at its threshold it misses {alone.lost} of {alone.before} pasted defects that the old detector finds at "
+            f"its own, and finds {alone.gained} others: look at the photographs with the highest scores, and do not "
+            "use it if they show bad parts"
         )
     if found.report.suspects:
         without = found.report.threshold_without
@@ -130,9 +136,12 @@ def _rows(found: Updated, file: Path, output: Path, written: Path | None) -> lis
     if report.pasted:
         found_now = f"{report.pasted_found} of {report.pasted} found"
         rows.append(("pasted defects", f"{found_now}; the old detector at its threshold: {report.pasted_found_before}"))
-        shown = f"{report.pasted_shown} found by the defect alone, both at one promised rate"
-        before = f"the old detector, at {report.threshold_alike:.6g}: {report.pasted_shown_before}"
-        rows.append(("", f"{shown}; {before}"))
+        alone, alike = report.pasted_alone, report.pasted_alike
+        rows.append(("by the defect alone", f"{alone.now}; the old detector at its threshold: {alone.before}"))
+        before = f"the old detector, at {report.threshold_alike:.6g}: {alike.before}"
+        rows.append(("at one promised rate", f"{alike.now}; {before}"))
+    if report.suspects:
+        rows.append(("unusual new ones", ", ".join(map(visible, report.suspects))))
     rows.append(("seconds", f"{report.seconds:.1f}"))
     return rows
 

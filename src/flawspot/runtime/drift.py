@@ -104,7 +104,7 @@ class Share:
         earlier, recent = self.test.seen - len(self._recent), len(self._recent)
         before = 100 * self._before / max(earlier, 1)
         now = 100 * sum(self._recent) / max(recent, 1)
-        return f"parts that are called anomalous {before:.3g} -> {now:.3g} % of the last {recent}"
+        return f"called anomalous: {now:.3g} % of the last {recent} parts, {before:.3g} % of all before these"
 
 
 class Drift:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flawspot.errors import ConfigurationError
 from flawspot.runtime.calibration import outlying, recalibrate, without
 from flawspot.runtime.manifest import CalibrationInfo
 from flawspot.runtime.state import CALIBRATION, Kept
-from flawspot.updating.finishing import After, Learned, Old, scores_by
+from flawspot.updating.finishing import After, Learned, Old, Tried, scores_by
 from flawspot.updating.new_photographs import NewPhotographs
-from flawspot.updating.report import Report
+from flawspot.updating.report import Found, Report
 
 BY_HAND = "the threshold that was set by hand is replaced by one for the false-alarm rate"
 _FEW = 4
@@ -35,7 +37,6 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
     odd = [names[row] for row in outlying(scores)] if len(scores) >= _FEW else []
     calibration = after.artifact.manifest.calibration
     high, threshold_without = _unusual(calibration, learned.fresh[CALIBRATION])
-    shown = [(by_old.shows(after.alike[0]), by_new.shows(after.alike[1])) for by_old, by_new in after.tried]
     return Report(
         learned=len(new.fit),
         held_out=len(new.calibration),
@@ -58,9 +59,18 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         pasted=len(after.tried),
         pasted_found_before=sum(by_old.pasted > limit_before for by_old, _ in after.tried),
         pasted_found=sum(by_new.pasted > limit for _, by_new in after.tried),
-        pasted_shown_before=sum(by_old for by_old, _ in shown),
-        pasted_shown=sum(by_new for _, by_new in shown),
-        pasted_lost=sum(by_old and not by_new for by_old, by_new in shown),
+        pasted_alone=_found(after.tried, limit_before, limit),
+        pasted_alike=_found(after.tried, *after.alike),
+    )
+
+
+def _found(tried: Sequence[tuple[Tried, Tried]], limit_before: float, limit: float) -> Found:
+    """What both find by the defect alone, at these thresholds."""
+    found = [(by_old.shows(limit_before), by_new.shows(limit)) for by_old, by_new in tried]
+    return Found(
+        before=sum(by_old for by_old, _ in found),
+        now=sum(by_new for _, by_new in found),
+        lost=sum(by_old and not by_new for by_old, by_new in found),
     )
 
 

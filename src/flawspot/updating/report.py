@@ -8,7 +8,34 @@ from dataclasses import dataclass
 from typing import Any
 
 BY_CHANCE = 0.05
-"""An update that changes nothing for the better or worse is called worse at most so often."""
+"""Of two detectors that find equally many, one is said to find fewer at most so often."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many pasted defects the old and the new detector find by the defect alone: without it the photograph is good.
+
+    Attributes:
+        before, now: how many each finds.
+        lost: how many only the old one finds.
+    """
+
+    before: int = 0
+    now: int = 0
+    lost: int = 0
+
+    @property
+    def gained(self) -> int:
+        """How many only the new one finds."""
+        return self.now - (self.before - self.lost)
+
+    @property
+    def fewer(self) -> bool:
+        """Whether the new one finds fewer, by more than chance explains: an exact one-sided sign test of those that
+        only one finds (McNemar, 1947)."""
+        only_one = self.lost + self.gained
+        as_extreme = sum(math.comb(only_one, count) for count in range(self.lost, only_one + 1))
+        return as_extreme / (1 << only_one) <= BY_CHANCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +63,8 @@ class Report:
         threshold_without: the threshold without those of the suspects that set it; None if none did.
         pasted: number of new photographs with a pasted defect.
         pasted_found_before, pasted_found: how many of them the old and the new detector find at their thresholds.
-        pasted_shown_before, pasted_shown: how many of them the defect alone makes anomalous to the old and to the new
-            detector, at one promised rate: without it they are not.
-        pasted_lost: how many do so to the old detector and not to the new one.
+        pasted_alone: the same by the defect alone, each at its own threshold.
+        pasted_alike: the same by the defect alone, at one promised rate: the old one at `threshold_alike`.
         seconds: seconds that it took.
     """
 
@@ -63,25 +89,20 @@ class Report:
     pasted: int = 0
     pasted_found_before: int = 0
     pasted_found: int = 0
-    pasted_shown_before: int = 0
-    pasted_shown: int = 0
-    pasted_lost: int = 0
+    pasted_alone: Found = Found()
+    pasted_alike: Found = Found()
     seconds: float = 0.0
 
     @property
-    def pasted_gained(self) -> int:
-        """How many of the defects make a photograph anomalous to the new detector and not to the old one."""
-        return self.pasted_shown - (self.pasted_shown_before - self.pasted_lost)
+    def worse(self) -> bool:
+        """Whether learning has clearly made the detector worse: at one promised rate it finds fewer pasted defects."""
+        return self.pasted_alike.fewer
 
     @property
-    def worse(self) -> bool:
-        """Whether learning has clearly made the detector worse: at one promised rate, fewer pasted defects are what
-        makes a photograph anomalous, by more than chance explains (an exact one-sided sign test of those that are so
-        for one of the two detectors; McNemar, 1947)."""
-        only_one = self.pasted_lost + self.pasted_gained
-        as_extreme = sum(math.comb(only_one, count) for count in range(self.pasted_lost, only_one + 1))
-        return as_extreme / (1 << only_one) <= BY_CHANCE
+    def finds_fewer(self) -> bool:
+        """Whether the new detector at its threshold clearly finds fewer pasted defects than the old one at its own."""
+        return self.pasted_alone.fewer
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values for JSON."""
-        return dataclasses.asdict(self) | {"worse": self.worse}
+        return dataclasses.asdict(self) | {"worse": self.worse, "finds_fewer": self.finds_fewer}

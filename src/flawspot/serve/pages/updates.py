@@ -80,6 +80,8 @@ def _made(told: dict[str, Any]) -> Markup:
             ("Alarms on new held-out", _alarms(report, "new_alarms", report["held_out"])),
             ("Alarms on earlier held-out", _alarms(report, "old_alarms", report["old_held_out"])),
             ("Pasted defects found", _pasted(report)),
+            ("By the defect alone", _found(report, "pasted_alone")),
+            ("At one promised rate", _found(report, "pasted_alike")),
             (
                 "Promised false-alarm rate",
                 f"{report['promised_rate']:.2%}, if these pictures are a fair sample of good parts",
@@ -115,17 +117,31 @@ def _pasted(report: dict[str, Any]) -> str | None:
     return f"{'' if before is None else f'{before} → '}{report['pasted_found']} of {report['pasted']}"
 
 
+def _found(report: dict[str, Any], name: str) -> str | None:
+    """Pasted defects that are found by the defect alone. Rows of before 2026-11-28 have none."""
+    found = report.get(name) if report.get("pasted") else None
+    return None if found is None else f"{found['before']} → {found['now']}"
+
+
 def _worse(report: dict[str, Any]) -> Markup | None:
-    """What an update says that has made the detector worse. Rows of before 2026-11-28 say nothing of it."""
-    if not report.get("worse"):
-        return None
-    return tag(
-        "p",
-        f"Learning has made it worse: at one promised rate it misses {report['pasted_lost']} of "
-        f"{report['pasted_shown_before']} pasted defects that the detector of today finds. Turn it "
-        "down, unless you know why.",
-        class_="bad",
-    )
+    """What says that the update has made the detector worse."""
+    if report.get("worse"):
+        alike = report["pasted_alike"]
+        return tag(
+            "p",
+            f"Learning has made it worse: at one promised rate it misses {alike['lost']} of {alike['before']} pasted "
+            "defects that the detector of today finds. Turn it down, unless you know why.",
+            class_="bad",
+        )
+    if report.get("finds_fewer"):
+        alone = report["pasted_alone"]
+        return tag(
+            "p",
+            f"At its threshold it misses {alone['lost']} of {alone['before']} pasted defects that the detector of "
+            "today finds. Do not approve it if the pictures that set the threshold show bad parts.",
+            class_="bad",
+        )
+    return None
 
 
 def _suspects(names: list[str], without: float | None) -> Markup | None:
