@@ -63,14 +63,7 @@ def serve(
     """Inspect the parts on a line: from folders, from cameras and by HTTP. A page shows the verdicts, and a record
     keeps every one. Ends with Ctrl-C or SIGTERM."""
     _require(rate, silent)
-    if check and demo:
-        raise ConfigurationError("--check changes nothing, but --demo draws and trains first: leave one out")
-    if demo:
-        from flawspot.cli.serve_demo import demo_artifact
-
-        artifacts = [f"demo={demo_artifact(folder)}", *(artifacts or [])]
-    if not artifacts:
-        raise ConfigurationError("there is no detector: give an .onnx file that `flawspot train` wrote, or --demo")
+    artifacts = _given(artifacts or [], folder, demo, check)
     from flawspot.serve.station import Settings, Station, in_use
     from flawspot.serve.swapping import Loading
     from flawspot.serve.trying import copied
@@ -97,6 +90,19 @@ def serve(
         _run(station, tokens, (address, 0 if busy else port), host or [], (tls_certificate, tls_key), check)
         if busy:
             note(f"another station works in {folder}, perhaps at this port: end it before this one starts")
+
+
+def _given(artifacts: list[str], folder: Path, demo: bool, check: bool) -> list[str]:
+    """The artifacts to start with, the demo's among them."""
+    if check and demo:
+        raise ConfigurationError("--check changes nothing, but --demo draws and trains first: leave one out")
+    if demo:
+        from flawspot.cli.serve_demo import demo_artifact
+
+        artifacts = [f"demo={demo_artifact(folder)}", *artifacts]
+    if not artifacts:
+        raise ConfigurationError("there is no detector: give an .onnx file that `flawspot train` wrote, or --demo")
+    return artifacts
 
 
 def _outputs(
