@@ -97,8 +97,9 @@ def test_tolerance(card, decisive, told):
 
 
 def test_updates(card):
-    step = UpdateInfo("2026-02-01T00:00:00+00:00", "a" * 64, "b" * 64, 5, 0, 2)
+    step = UpdateInfo("2026-02-01T00:00:00+00:00", "a" * 64, "b" * 64, 5, 0, 2, ("3 of 5 are <odd>",))
     text = card(updates=(step,))
+    assert "It warned: `3 of 5 are <odd>`" in text
     assert "learned from 5 new photographs of good parts as well, 2 further ones for the threshold" in text
     assert "b" * 64 in text
 

@@ -94,6 +94,8 @@ def test_a_folder_that_the_old_detector_finds_anomalous(flawspot, updatable, new
     assert code == 0
     assert "the old detector calls 6 of 6 new photographs anomalous" in err
     assert "unusual among" not in err
+    code, out, _ = flawspot("info", tmp_path / "part2.onnx")
+    assert "it warned: the old detector calls 6 of 6 new photographs anomalous" in " ".join(out.split())
     generator = np.random.default_rng(13)
     for path in new.iterdir():
         Image.fromarray(np.clip(generator.normal(120, 20, (40, 40, 3)), 0, 255).astype(np.uint8)).save(path)

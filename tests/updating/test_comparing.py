@@ -30,6 +30,7 @@ def test_an_update_that_harms_is_called_worse(part, tmp_path, monkeypatch):
     monkeypatch.setattr(road, "with_stores", disordered)
     report = update(part, new).report
     assert report.worse
+    assert any(line.startswith("learning has made it worse") for line in report.warnings)
     assert report.pasted_alike.lost == report.pasted_alike.before > report.pasted_alike.now
 
 
@@ -61,4 +62,5 @@ def test_bad_parts_are_named_by_either_rule(trained, tmp_path, rule):
     assert set(bad) <= set(report.suspects)
     assert report.threshold_without is not None
     assert report.threshold_without < report.threshold
-    assert report.finds_fewer
+    # At a rate of 0.2 the four highest of 24 are above it anyway; a tail that is fitted to them is far higher.
+    assert report.finds_fewer == (rule == "pareto")

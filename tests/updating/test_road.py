@@ -33,6 +33,7 @@ def test_a_new_artifact_with_its_state(part, tmp_path):
     written = read(tmp_path / "part2.onnx")
     assert written.manifest == found.artifact.manifest
     (step,) = written.manifest.updates
+    assert step.warnings == found.report.warnings != ()  # all of them are anomalous to the old detector
     assert (step.images, step.calibration_images, step.validation_images) == (8, 2, 0)
     state = read_state(tmp_path / "part2.state")
     assert len(state.of(CALIBRATION)) == len(written.manifest.calibration.scores) == 6

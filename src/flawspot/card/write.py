@@ -85,6 +85,8 @@ def _data(manifest: Manifest) -> Iterator[str]:
             f"well, {counted(step.calibration_images, 'further one')} for the threshold; fingerprint "
             f"{code(step.fingerprint)}"
         )
+        if step.warnings:
+            yield f"It warned: {'; '.join(map(code, step.warnings))}"
     for what, names in (("Could not be read", training.skipped), ("Left out, as outliers", training.dropped)):
         if names:
             yield f"{what}: {counted(len(names), 'file')}, {codes(names)}"

@@ -9,6 +9,7 @@ import typer
 
 from flawspot.cli.calibration import scored, threshold_rows
 from flawspot.cli.console import print_json, print_pairs
+from flawspot.texts import visible
 
 if TYPE_CHECKING:
     from flawspot.runtime.artifact import Artifact
@@ -74,14 +75,12 @@ def _state(file: Path) -> list[tuple[str, str]]:
 
 
 def _updates(manifest: Manifest) -> list[tuple[str, str]]:
-    """A line for each update."""
-    return [
-        (
-            "" if number else "updates",
-            f"{each.created}: of these {each.images} to learn from, {each.calibration_images} for the threshold",
-        )
-        for number, each in enumerate(manifest.updates)
-    ]
+    """A line for each update, followed by its warnings."""
+    lines = []
+    for each in manifest.updates:
+        used = f"of these {each.images} to learn from, {each.calibration_images} for the threshold"
+        lines += [f"{each.created}: {used}", *(f"it warned: {visible(warning)}" for warning in each.warnings)]
+    return [("" if number else "updates", line) for number, line in enumerate(lines)]
 
 
 def _smallest(manifest: Manifest) -> list[tuple[str, str]]:

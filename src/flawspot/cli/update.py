@@ -14,7 +14,7 @@ from flawspot.cli.data import GOOD, LIST, open_given
 from flawspot.cli.detectors import TRUSTED_KEYS
 from flawspot.cli.train import GROUP, STRICT
 from flawspot.progress.display import DISPLAY
-from flawspot.texts import counted, listed, visible
+from flawspot.texts import counted, visible
 
 if TYPE_CHECKING:
     from flawspot.updating import Report, Updated
@@ -80,45 +80,20 @@ def update(
         print_json({"artifact": None if written is None else str(written), **found.report.as_dict()})
     else:
         print_pairs(_rows(found, file, output, written))
-    _notes(found, file, written)
+    _notes(found, written)
     if found.report.not_inspected:
         raise typer.Exit(UNREADABLE_IMAGES)
 
 
-def _notes(found: Updated, file: Path, written: Path | None) -> None:
+def _notes(found: Updated, written: Path | None) -> None:
     """Print what a person should know before approving the new artifact."""
     from flawspot.runtime.calibration import shortfall
 
     warning = None if written is None else shortfall(found.artifact.manifest.calibration, updatable=True)
     if warning is not None:
         note(warning)
-    if found.report.learned and not found.report.held_out:
-        note("no new photograph was held out, so the threshold does not reflect new parts: give two or more")
-    count = found.report.learned + found.report.validated + found.report.held_out
-    if 2 * found.report.anomalous_before > count:
-        note(
-            f"the old detector calls {found.report.anomalous_before} of {counted(count, 'new photograph')} anomalous: "
-            "look at them, and do not use the new artifact if they show bad parts instead of changed good ones"
-        )
-    alone, alike = found.report.pasted_alone, found.report.pasted_alike
-    if found.report.worse:
-        note(
-            f"learning has made it worse: at one promised rate it misses {alike.lost} of {alike.before} pasted defects "
-            f"that the old detector finds, and finds {alike.gained} others: keep the old one"
-        )
-    elif found.report.finds_fewer:
-        note(
-            f"at its threshold it misses {alone.lost} of {alone.before} pasted defects that the old detector finds at "
-            f"its own, and finds {alone.gained} others: look at the photographs with the highest scores, and do not "
-            "use it if they show bad parts"
-        )
-    if found.report.suspects:
-        without = found.report.threshold_without
-        effect = "" if without is None else f" (without them the threshold would be {without:.5g})"
-        note(
-            f"unusual among the new photographs: {listed(map(visible, found.report.suspects), 3)}; if they show bad "
-            f"parts, remove them and update the old artifact again{effect}"
-        )
+    for line in found.report.warnings:
+        note(line)
 
 
 def _rows(found: Updated, file: Path, output: Path, written: Path | None) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ class UpdateInfo:
         fingerprint: fingerprint of the new photographs.
         images, validation_images: how many new ones were learned from, and how many were held out to choose the epoch.
         calibration_images: how many new ones were held out for the threshold.
+        warnings: what a person should know before approving it, one line each; see `flawspot.updating.Report`.
     """
 
     created: str
@@ -23,6 +24,7 @@ class UpdateInfo:
     images: int
     validation_images: int
     calibration_images: int
+    warnings: tuple[str, ...] = ()
 
 
 def wrong_in_update(update: UpdateInfo) -> bool:

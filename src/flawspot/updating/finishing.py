@@ -191,6 +191,14 @@ def finished(
     return After(dataclasses.replace(artifact, state=state), tuple(scores[0]), (alike[0], alike[1]), tuple(tried))
 
 
+def warned(artifact: Artifact, warnings: Sequence[str]) -> Artifact:
+    """The artifact whose manifest tells of the last update's warnings."""
+    *earlier, last = artifact.manifest.updates
+    updates = (*earlier, dataclasses.replace(last, warnings=tuple(warnings)))
+    described = dataclasses.replace(artifact.manifest, updates=updates)
+    return dataclasses.replace(assemble(artifact.model, described), state=artifact.state)
+
+
 def _calibrated(
     photographs: Kept, scores: Sequence[float], rule: str, rate: float, pasted: Sequence[float]
 ) -> CalibrationInfo:

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from flawspot.texts import counted, listed, visible
+
 BY_CHANCE = 0.05
 """Of two detectors that find equally many, one is said to find fewer at most so often."""
 
@@ -102,6 +104,41 @@ class Report:
     def finds_fewer(self) -> bool:
         """Whether the new detector at its threshold clearly finds fewer pasted defects than the old one at its own."""
         return self.pasted_alone.fewer
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before approving the new artifact, one line each. The manifest keeps them."""
+        lines, new = [], self.learned + self.validated + self.held_out
+        if self.learned and not self.held_out:
+            lines.append(
+                "no new photograph was held out, so the threshold does not reflect new parts: give two or more"
+            )
+        if 2 * self.anomalous_before > new:
+            called = f"the old detector calls {self.anomalous_before} of {counted(new, 'new photograph')} anomalous"
+            lines.append(
+                f"{called}: look at them, and do not use the new artifact if they show bad parts instead of changed "
+                "good ones"
+            )
+        alone, alike = self.pasted_alone, self.pasted_alike
+        if self.worse:
+            lines.append(
+                f"learning has made it worse: at one promised rate it misses {alike.lost} of {alike.before} pasted "
+                f"defects that the old detector finds, and finds {alike.gained} others: keep the old one"
+            )
+        elif self.finds_fewer:
+            lines.append(
+                f"at its threshold it misses {alone.lost} of {alone.before} pasted defects that the old detector finds "
+                f"at its own, and finds {alone.gained} others: look at the photographs with the highest scores, and do "
+                "not use it if they show bad parts"
+            )
+        if self.suspects:
+            without = self.threshold_without
+            effect = "" if without is None else f" (without them the threshold would be {without:.5g})"
+            lines.append(
+                f"unusual among the new photographs: {listed(map(visible, self.suspects), 3)}; if they show bad parts, "
+                f"remove them and update the old artifact again{effect}"
+            )
+        return tuple(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values for JSON."""

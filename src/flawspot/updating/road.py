@@ -32,7 +32,7 @@ from flawspot.runtime.stores import with_stores
 from flawspot.seeds import check_seed
 from flawspot.texts import shortened
 from flawspot.updating.comparing import compared, nothing_new
-from flawspot.updating.finishing import Learned, Old, finished
+from flawspot.updating.finishing import Learned, Old, finished, warned
 from flawspot.updating.new_photographs import NewPhotographs, read_new
 from flawspot.updating.report import Report
 from flawspot.updating.uses import Use, uses_of, varying_within
@@ -128,10 +128,11 @@ def update(
         return Updated(old.artifact, nothing_new(old, new, time.perf_counter() - begin))
     learned = _learned(old, new, updater, seed, told)
     after = finished(old, new, learned, false_alarm_rate, seed, told)
-    report = dataclasses.replace(compared(old, new, learned, after), seconds=round(time.perf_counter() - begin, 3))
+    report = compared(old, new, learned, after)
+    made = warned(after.artifact, report.warnings)
     if output is not None:
-        after.artifact.save(output)
-    return Updated(after.artifact, report)
+        made.save(output)
+    return Updated(made, dataclasses.replace(report, seconds=round(time.perf_counter() - begin, 3)))
 
 
 def _opened(
