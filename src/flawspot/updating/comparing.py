@@ -24,9 +24,9 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         old: the detector to update.
         new: the new photographs.
         learned: the result of learning from them.
-        after: the new detector.
+        after: what the new detector is found to be.
     """
-    limit_before, limit = old.manifest.calibration.threshold, after.artifact.manifest.calibration.threshold
+    limit_before, limit = old.manifest.calibration.threshold, after.calibration.threshold
     held_out_before = old.state.of(CALIBRATION)
     count = len(held_out_before)
     scores_before = _earlier_scores(old, held_out_before)
@@ -35,8 +35,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
     now_above = [score > limit for score in after.scores]
     names, scores = list(learned.scores), list(learned.scores.values())
     odd = [names[row] for row in outlying(scores)] if len(scores) >= _FEW else []
-    calibration = after.artifact.manifest.calibration
-    high, threshold_without = _unusual(calibration, learned.fresh[CALIBRATION])
+    high, threshold_without = _unusual(after.calibration, learned.fresh[CALIBRATION])
     return Report(
         learned=len(new.fit),
         held_out=len(new.calibration),
@@ -45,7 +44,7 @@ def compared(old: Old, new: NewPhotographs, learned: Learned, after: After) -> R
         not_inspected=new.skipped,
         threshold_before=limit_before,
         threshold=limit,
-        promised_rate=calibration.promised_rate,
+        promised_rate=after.calibration.promised_rate,
         new_alarms_before=sum(before[count:]),
         new_alarms=sum(now_above[count:]),
         old_held_out=count,

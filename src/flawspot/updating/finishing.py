@@ -18,7 +18,7 @@ from flawspot.provenance import now
 from flawspot.runtime.arena import allowed_megabytes
 from flawspot.runtime.artifact import Artifact, assemble, graph_sha256
 from flawspot.runtime.calibration import calibrate
-from flawspot.runtime.manifest import CalibrationInfo, Manifest
+from flawspot.runtime.manifest import CalibrationInfo, Manifest, SelfTest
 from flawspot.runtime.reduced import read_photograph
 from flawspot.runtime.seen import Mind, Seen, layers_of
 from flawspot.runtime.self_test import expected_of
@@ -123,29 +123,25 @@ class Tried:
 
 @dataclass(frozen=True)
 class After:
-    """The new detector.
+    """What the new detector is found to be.
 
     Attributes:
-        artifact: the artifact with its state.
+        calibration: its threshold.
+        self_test: what its graph must give.
         scores: scores of the held-out photographs, old and new, that set the threshold; the new ones are last.
         alike: thresholds of the old and of the new detector by these photographs, at one promised rate. The new one's
             is that of the artifact, but by the rule ``conformal``: a fitted tail differs from detector to detector.
         tried: new photographs with a pasted defect, by the old and by the new detector.
     """
 
-    artifact: Artifact
+    calibration: CalibrationInfo
+    self_test: SelfTest
     scores: tuple[float, ...]
     alike: tuple[float, float]
     tried: tuple[tuple[Tried, Tried], ...]
 
-    @property
-    def state(self) -> State:
-        """The state of the artifact."""
-        assert self.artifact.state is not None  # `finished` sets it
-        return self.artifact.state
 
-
-def finished(
+def judged(
     old: Old,
     new: NewPhotographs,
     learned: Learned,
@@ -153,7 +149,7 @@ def finished(
     seed: int,
     progress: Progress,
 ) -> After:
-    """Set the threshold, and write manifest and state.
+    """Set the threshold, and try both detectors on pasted defects.
 
     Args:
         old: the detector to update.
@@ -163,7 +159,7 @@ def finished(
         seed: seed of random choices.
         progress: told of the steps.
     """
-    manifest, model, was = old.manifest, learned.model, old.manifest.calibration
+    model, was = learned.model, old.manifest.calibration
 
     def both(role: str) -> Kept:
         return joined(old.state.of(role), learned.fresh[role])
@@ -178,25 +174,32 @@ def finished(
         both_scores = (deciding.scores(old.artifact.model), scores)
         alike = [deciding.calibrated(own, was, "conformal", false_alarm_rate).threshold for own in both_scores]
         tested = expected_of(model, session)
-    described = dataclasses.replace(_described(old, new, calibration), self_test=tested)
-    artifact = assemble(model, described)
+    return After(calibration, tested, tuple(scores[0]), (alike[0], alike[1]), tuple(tried))
+
+
+def finished(
+    old: Old, new: NewPhotographs, learned: Learned, after: After, warnings: Sequence[str], seed: int
+) -> Artifact:
+    """The new artifact with its state.
+
+    Args:
+        old: the detector to update.
+        new: the new photographs.
+        learned: the result of learning from them.
+        after: what the new detector is found to be.
+        warnings: what the manifest tells of this update.
+        seed: seed of random choices.
+    """
+    artifact = assemble(learned.model, _described(old, new, after, warnings))
     sizes = {role: old.state.of(role).nbytes + learned.fresh[role].nbytes for role in old.state.kept}
     limits = shared_out(sizes, old.state.megabytes << 20)
     roles = {
-        role: sampled(photographs, learned.fresh[role], _seen(manifest, role), limits[role], seed)
+        role: sampled(photographs, learned.fresh[role], _seen(old.manifest, role), limits[role], seed)
         for role, photographs in old.state.kept.items()
     }
     known = (*old.state.known, *new.hashes)
     state = State(graph_sha256(artifact.model), learned.changed.learned, roles, known, old.state.megabytes)
-    return After(dataclasses.replace(artifact, state=state), tuple(scores[0]), (alike[0], alike[1]), tuple(tried))
-
-
-def warned(artifact: Artifact, warnings: Sequence[str]) -> Artifact:
-    """The artifact whose manifest tells of the last update's warnings."""
-    *earlier, last = artifact.manifest.updates
-    updates = (*earlier, dataclasses.replace(last, warnings=tuple(warnings)))
-    described = dataclasses.replace(artifact.manifest, updates=updates)
-    return dataclasses.replace(assemble(artifact.model, described), state=artifact.state)
+    return dataclasses.replace(artifact, state=state)
 
 
 def _calibrated(
@@ -241,7 +244,7 @@ def _tried(old: Old, session: InferenceSession, new: NewPhotographs, seed: int) 
     return found
 
 
-def _described(old: Old, new: NewPhotographs, calibration: CalibrationInfo) -> Manifest:
+def _described(old: Old, new: NewPhotographs, after: After, warnings: Sequence[str]) -> Manifest:
     step = UpdateInfo(
         created=now("seconds"),
         graph_sha256=graph_sha256(old.artifact.model),
@@ -249,10 +252,15 @@ def _described(old: Old, new: NewPhotographs, calibration: CalibrationInfo) -> M
         images=len(new.fit),
         validation_images=len(new.validation),
         calibration_images=len(new.calibration),
+        warnings=tuple(warnings),
     )
-    updates = (*old.manifest.updates, step)
     return dataclasses.replace(
-        old.manifest, calibration=calibration, smallest=None, created=step.created, updates=updates
+        old.manifest,
+        calibration=after.calibration,
+        self_test=after.self_test,
+        smallest=None,
+        created=step.created,
+        updates=(*old.manifest.updates, step),
     )
 
 

@@ -32,7 +32,7 @@ from flawspot.runtime.stores import with_stores
 from flawspot.seeds import check_seed
 from flawspot.texts import shortened
 from flawspot.updating.comparing import compared, nothing_new
-from flawspot.updating.finishing import Learned, Old, finished, warned
+from flawspot.updating.finishing import Learned, Old, finished, judged
 from flawspot.updating.new_photographs import NewPhotographs, read_new
 from flawspot.updating.report import Report
 from flawspot.updating.uses import Use, uses_of, varying_within
@@ -127,9 +127,9 @@ def update(
     if not new.images:
         return Updated(old.artifact, nothing_new(old, new, time.perf_counter() - begin))
     learned = _learned(old, new, updater, seed, told)
-    after = finished(old, new, learned, false_alarm_rate, seed, told)
+    after = judged(old, new, learned, false_alarm_rate, seed, told)
     report = compared(old, new, learned, after)
-    made = warned(after.artifact, report.warnings)
+    made = finished(old, new, learned, after, report.warnings, seed)
     if output is not None:
         made.save(output)
     return Updated(made, dataclasses.replace(report, seconds=round(time.perf_counter() - begin, 3)))
