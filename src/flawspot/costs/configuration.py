@@ -122,7 +122,7 @@ def _training(plan: Plan, paper: PaperCosts) -> TrainingCosts | None:
         ram_paper=paper.training_ram,
         items=(MemoryItem("cached features", cache, per_image=True), *_pasted(plan), *found.items),
         selection_macs=tiles * found.selection_macs,
-        copies=plan.copies,
+        copies=plan.shapes.copies,
     )
 
 

@@ -32,8 +32,6 @@ class Plan:
         required: the taps and other layers that the method needs, ascending.
         shapes: shapes of all these layers; for tiles, of one tile.
         precision: number format of the networks.
-        copies: number of varied copies of each photograph that are learned from; they count among the images of
-            `shapes`.
     """
 
     method: Method
@@ -41,7 +39,6 @@ class Plan:
     required: tuple[int, ...]
     shapes: Shapes
     precision: str = "float32"
-    copies: int = 0
 
     @functools.cached_property
     def backbone(self) -> BackboneCounts:
@@ -86,4 +83,4 @@ def make_plan(
     tolerance = as_tolerance(tolerate)
     copies = 0 if tolerance is None else tolerance.copies
     shapes = Shapes(backbone, taps, network.shapes(size), size, images * (1 + copies) * tiles, tiles, copies)
-    return Plan(chosen, network, required, shapes, precision, copies)
+    return Plan(chosen, network, required, shapes, precision)

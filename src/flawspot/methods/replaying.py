@@ -17,6 +17,7 @@ from flawspot.backbones.block_list import BlockList
 from flawspot.methods.features import FeatureSet, tile_rows
 from flawspot.runtime.manifest import Manifest
 from flawspot.runtime.state import Kept
+from flawspot.runtime.tolerated import copies_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,5 +65,4 @@ def features_of(photographs: Kept, backbone: BlockList, manifest: Manifest, laye
 def images_before(manifest: Manifest) -> int:
     """Number of images learned from so far, including varied copies if there is a tolerance."""
     photographs = manifest.training.images + sum(each.images for each in manifest.updates)
-    tolerated = manifest.calibration.tolerated
-    return photographs if tolerated is None else photographs * (1 + tolerated.copies)
+    return photographs * (1 + copies_of(manifest.calibration.tolerated))

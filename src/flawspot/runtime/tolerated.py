@@ -35,6 +35,11 @@ class Tolerated:
         return f"{told} ({self.copies} varied copies of each photograph)"
 
 
+def copies_of(tolerated: Tolerated | None) -> int:
+    """Number of varied copies that each photograph is learned with; 0 without a tolerance."""
+    return 0 if tolerated is None else tolerated.copies
+
+
 def wrong_in(tolerated: Tolerated) -> bool:
     """Whether no training gives this value. A newer flawspot may know other corruptions."""
     severities = tolerated.severities

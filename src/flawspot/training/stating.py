@@ -88,8 +88,7 @@ def with_state(
         if chosen.method.replays():
             roles[REPLAY] = photographs.fit
         # Features for further training and for choosing the epoch are varied as in training.
-        copies = 0 if varying is None else varying.tolerance.copies
-        uses = {role: list(range(1 + (0 if role == CALIBRATION else copies))) for role in roles}
+        uses = {role: list(range(1 + (0 if role == CALIBRATION else chosen.copies))) for role in roles}
         if varying is not None:
             roles[VARIED], uses[VARIED] = photographs.calibration, [varying.farthest]
         limits = shared_out({role: len(rows) * len(uses[role]) for role, rows in roles.items()}, chosen.updatable << 20)

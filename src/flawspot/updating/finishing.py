@@ -24,7 +24,7 @@ from flawspot.runtime.seen import Mind, Seen, layers_of
 from flawspot.runtime.self_test import expected_of
 from flawspot.runtime.session import open_session
 from flawspot.runtime.state import CALIBRATION, REPLAY, VALIDATION, VARIED, Kept, State, shared_out
-from flawspot.runtime.tolerated import tolerant
+from flawspot.runtime.tolerated import copies_of, tolerant
 from flawspot.runtime.updates import UpdateInfo
 from flawspot.updating.new_photographs import NewPhotographs
 from flawspot.updating.reservoir import joined, sampled
@@ -270,5 +270,4 @@ def _seen(manifest: Manifest, role: str) -> int:
     held_out = "calibration_images"
     name = {CALIBRATION: held_out, VARIED: held_out, VALIDATION: "validation_images", REPLAY: "images"}[role]
     count = sum(int(getattr(each, name)) for each in (manifest.training, *manifest.updates))
-    tolerated = manifest.calibration.tolerated
-    return count if tolerated is None or role in (CALIBRATION, VARIED) else count * (1 + tolerated.copies)
+    return count if role in (CALIBRATION, VARIED) else count * (1 + copies_of(manifest.calibration.tolerated))

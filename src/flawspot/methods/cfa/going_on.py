@@ -29,6 +29,7 @@ from flawspot.methods.registry import create_method
 from flawspot.methods.replaying import Shares, at_layers, features_of, images_before
 from flawspot.methods.updating import Before
 from flawspot.runtime.state import Kept, stacked
+from flawspot.runtime.tolerated import copies_of
 from flawspot.texts import counted
 
 
@@ -89,9 +90,7 @@ class Descent:
         radius = nn.Parameter(torch.tensor(float(before.learned[RADIUS][0]), device=device))
         shares = Shares(len(old), len(new), images_before(manifest), old.tiles)
         generator = np.random.default_rng([method.seed, len(manifest.updates) + 1])
-        tolerated = manifest.calibration.tolerated
-        passes = method.passes(0 if tolerated is None else tolerated.copies)
-        epochs = math.ceil(method.update_share * passes)
+        epochs = math.ceil(method.update_share * method.passes(copies_of(manifest.calibration.tolerated)))
         course = Course(epochs, lambda: shares.drawn(generator), "training the descriptor further")
         memorized, pooled = torch.from_numpy(centres).to(device), pooled_maps(features)
         try:
