@@ -22,7 +22,6 @@ RECORD = "record.sqlite"
 """Name of the record in a station's folder."""
 PICTURES, ARTIFACTS, DRIFT = "pictures", "artifacts", "drift"
 """Names of the folders beside it: of kept pictures, of artifacts with their states, and of drift tests."""
-OWN = (PICTURES, ARTIFACTS, DRIFT)
 _BEFORE_ALL = -(2**63)
 _ROWS = 1000
 _PIECE = 2**20
@@ -31,6 +30,11 @@ _PICTURE = re.compile(r"([0-9a-f]{64})\.[A-Za-z0-9]+")
 _LOOKS, _SECONDS_BETWEEN = 4, 1.0
 """How often, and how many seconds apart, missing pictures are looked for again. A station removes pictures shortly
 after it records that."""
+
+
+def keeps(station: Path, place: Path) -> bool:
+    """Whether a station keeps its own files in a folder; both are resolved."""
+    return any(place.is_relative_to(station / each) for each in (PICTURES, ARTIFACTS, DRIFT))
 
 
 @dataclass(frozen=True)

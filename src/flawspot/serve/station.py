@@ -17,7 +17,7 @@ from typing import Any
 from flawspot.data.drift_tests import DriftTests
 from flawspot.errors import ConfigurationError, FlawspotError, FlawspotWarning
 from flawspot.serve.anchor import write_anchor
-from flawspot.serve.audit import ARTIFACTS, DRIFT, OWN, PICTURES, RECORD
+from flawspot.serve.audit import ARTIFACTS, DRIFT, PICTURES, RECORD, keeps
 from flawspot.serve.chain import Row
 from flawspot.serve.drifting import Drifting
 from flawspot.serve.events import Events
@@ -170,7 +170,7 @@ class Station:
                 there.
         """
         inspection, own, place = self.inspection(detector), self.settings.own, folder.resolve()
-        if own.is_relative_to(place) or any(place.is_relative_to(own / each) for each in OWN):
+        if own.is_relative_to(place) or keeps(own, place):
             raise ConfigurationError(
                 f"the station keeps its own files in {own}, which {folder} would watch: choose another --folder"
             )

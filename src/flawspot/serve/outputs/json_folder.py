@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flawspot.errors import ConfigurationError, FlawspotError
 from flawspot.files import check_folder, write_bytes
-from flawspot.serve.audit import OWN
+from flawspot.serve.audit import keeps
 from flawspot.serve.chain import Row
 from flawspot.serve.outputs.follower import DeliveryError, Follower, message
 from flawspot.serve.record import Record
@@ -38,7 +38,7 @@ class JsonFolder(Follower):
             FlawspotError: the folder cannot be written to.
         """
         station, place = (own or record.path.resolve().parent).resolve(), folder.resolve()
-        if place == station or any(place.is_relative_to(station / each) for each in OWN):
+        if place == station or keeps(station, place):
             raise ConfigurationError(f"{folder} is where the station keeps its own files: give another folder")
         check_folder(folder)
         self._folder = folder
