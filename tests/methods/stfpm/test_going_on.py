@@ -1,14 +1,17 @@
 """When a student stays as it was, and what is refused."""
 
+import copy
 import sys
 
 import numpy as np
 import pytest
+import torch
 
 import flawspot
 from flawspot.errors import ArtifactError, ConfigurationError, MissingPackageError
 from flawspot.methods.stfpm.recipes import RECIPES
-from flawspot.methods.stfpm.training import Course, descend
+from flawspot.methods.stfpm import training
+from flawspot.methods.stfpm.training import Course, descend, validation_loss
 from flawspot.methods.stfpm.updating import Updater
 from flawspot.methods.updating import Before
 from flawspot.progress import SILENT
@@ -25,6 +28,22 @@ def test_a_student_that_gets_no_better_stays_as_it_was(fitted, make_photographs)
     assert found.best_epoch == 0
     assert len(found.validation_losses) == 2
     assert all((tensor == was[name]).all() for name, tensor in found.blocks.state_dict().items())
+
+
+def test_a_student_is_where_its_batches_are(fitted, make_photographs, monkeypatch):
+    """As on a machine with a GPU: what is read from a state is first in the memory of the processor."""
+    paste = fitted("paste")
+    features, student = paste.features(make_photographs(4, seed=3)), copy.deepcopy(paste.method.student_)
+    places = []
+
+    def loss(student, *rest):
+        places.append({parameter.device for parameter in student.parameters()})
+        return torch.zeros(())
+
+    monkeypatch.setattr(training, "training_device", lambda: torch.device("meta"))
+    monkeypatch.setattr(training, "_loss", loss)
+    validation_loss(student, features, paste.method.source_)
+    assert places == [{torch.device("meta")}]
 
 
 @pytest.fixture(scope="module")

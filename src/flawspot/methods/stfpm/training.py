@@ -109,7 +109,7 @@ def descend(
     progress: Progress,
 ) -> TrainedStudent:
     """Train a student further, in place. If no epoch improves it, it is restored, and its best epoch is 0."""
-    student = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    student = _placed(student)
     optimizer = torch.optim.SGD(
         student.parameters(),
         course.learning_rate,
@@ -146,8 +146,11 @@ def descend(
 
 
 def validation_loss(student: BlockList, validation: FeatureSet, source: int) -> float:
-    """The mean loss on held-out images over all positions, with the student in evaluation mode, as it is shipped."""
-    student.eval()
+    """The mean loss on held-out images over all positions, with the student in evaluation mode, as it is shipped.
+
+    The student is moved to the training device.
+    """
+    student = _placed(student).eval()
     with torch.no_grad():
         total = 0.0
         for start in range(0, len(validation), VALIDATION_BATCH):
@@ -187,6 +190,12 @@ def _loss(
         cells = features.cells((distance.shape[1], distance.shape[2]), rows)
         losses.append(position_loss(distance, cells, hard_share))
     return torch.stack(losses).sum()
+
+
+def _placed(student: BlockList) -> BlockList:
+    """Move a student to where its batches are."""
+    placed: BlockList = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed
 
 
 def _which(method: STFPM, index: int) -> str:
