@@ -9,8 +9,8 @@ import torch
 
 import flawspot
 from flawspot.errors import ArtifactError, ConfigurationError, MissingPackageError
-from flawspot.methods.stfpm.recipes import RECIPES
 from flawspot.methods.stfpm import training
+from flawspot.methods.stfpm.recipes import RECIPES
 from flawspot.methods.stfpm.training import Course, descend, validation_loss
 from flawspot.methods.stfpm.updating import Updater
 from flawspot.methods.updating import Before

@@ -17,6 +17,7 @@ from flawspot.methods.base import training_device
 from flawspot.methods.covering import cells_inside
 from flawspot.methods.features import FeatureSet, PastedSet
 from flawspot.methods.pasted.network import LOGIT_BEFORE, DefectNetwork
+from flawspot.methods.pointwise import quick_pointwise
 from flawspot.progress import SILENT, Progress
 
 COVERED = 0.25
@@ -85,15 +86,16 @@ def learn(
     )
     loss = torch.zeros(())
     network.train()
-    for _ in progress.track(range(schedule.epochs), "learning pasted defects"):
-        order = reader.generator.permutation(count)
-        for rows in np.array_split(order, steps):
-            maps, target, weight, inside = reader.batch(rows)
-            loss = focal(network(maps, inside), target, weight)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            rate.step()
+    with quick_pointwise(network):
+        for _ in progress.track(range(schedule.epochs), "learning pasted defects"):
+            order = reader.generator.permutation(count)
+            for rows in np.array_split(order, steps):
+                maps, target, weight, inside = reader.batch(rows)
+                loss = focal(network(maps, inside), target, weight)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                rate.step()
     if not math.isfinite(float(loss.detach())):
         raise TrainingError(f"the network of pasted defects diverged: lower learning_rate={schedule.learning_rate:g}")
     trained: DefectNetwork = network.eval().to(device="cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]

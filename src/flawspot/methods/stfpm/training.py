@@ -17,6 +17,7 @@ from flawspot.backbones.block_list import BlockList, initialise
 from flawspot.errors import TrainingError
 from flawspot.methods.base import training_device
 from flawspot.methods.features import FeatureSet
+from flawspot.methods.pointwise import quick_pointwise
 from flawspot.methods.stfpm.head import half_squared_distance
 from flawspot.methods.stfpm.recipes import Recipe, recipe
 from flawspot.progress import Progress
@@ -121,25 +122,26 @@ def descend(
     kept = copy.deepcopy(student.state_dict())
     training_losses: list[float] = []
     validation_losses: list[float] = []
-    for epoch in progress.track(range(1, course.epochs + 1), f"training {_which(method, index)}"):
-        student.train()
-        total = 0.0
-        order = course.order()
-        steps = math.ceil(len(order) / course.batch_size)
-        for step, rows in enumerate(np.array_split(order, steps), (epoch - 1) * steps):
-            factor = course.schedule.factor(step, course.epochs * steps)
-            optimizer.param_groups[0]["lr"] = course.learning_rate * factor
-            loss = _loss(student, features, rows, method.source_, method.hard_share)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            total += float(loss.detach()) * len(rows)
-        training_losses.append(total / len(order))
-        held_out = validation_loss(student, validation, method.source_)
-        validation_losses.append(held_out)
-        if held_out < best:
-            best, best_epoch = held_out, epoch
-            kept = copy.deepcopy(student.state_dict())
+    with quick_pointwise(student):
+        for epoch in progress.track(range(1, course.epochs + 1), f"training {_which(method, index)}"):
+            student.train()
+            total = 0.0
+            order = course.order()
+            steps = math.ceil(len(order) / course.batch_size)
+            for step, rows in enumerate(np.array_split(order, steps), (epoch - 1) * steps):
+                factor = course.schedule.factor(step, course.epochs * steps)
+                optimizer.param_groups[0]["lr"] = course.learning_rate * factor
+                loss = _loss(student, features, rows, method.source_, method.hard_share)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                total += float(loss.detach()) * len(rows)
+            training_losses.append(total / len(order))
+            held_out = validation_loss(student, validation, method.source_)
+            validation_losses.append(held_out)
+            if held_out < best:
+                best, best_epoch = held_out, epoch
+                kept = copy.deepcopy(student.state_dict())
     student.load_state_dict(kept)
     blocks: BlockList = student.to(device="cpu", memory_format=torch.contiguous_format).frozen()  # type: ignore[call-overload]
     return TrainedStudent(blocks, best_epoch, training_losses, validation_losses)
