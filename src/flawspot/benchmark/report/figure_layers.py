@@ -188,7 +188,7 @@ def _paint(
                     axes.text(x, bar.mean + 0.015, f"{bar.mean:.2f}", ha="center", va="bottom", fontsize=7.5)
         if categories[-1] == ALL:
             axes.axvline((len(categories) - 1) * pitch - 1.1, color=QUIET, linewidth=0.8)
-        axes.set_xticks(spots, letters, fontsize=6.5, rotation=90 if max(map(len, letters)) > 2 else 0)
+        axes.set_xticks(spots, letters, fontsize=6.5, rotation=90 if _turned(letters) else 0)
         axes.set_xlim(-1.0, len(categories) * pitch - 1.2)
         axes.set_ylim(0, min(1.0, top * 1.02) + 0.12)
         axes.set_yticks([tick for tick in (0, 0.25, 0.5, 0.75, 1.0) if tick <= top + 0.12])
@@ -196,10 +196,10 @@ def _paint(
         axes.set_title(", ".join(filter(None, [row.name, plain(results.details(row), 40)])))
         finish(axes, grid="y")
         axes.tick_params(axis="x", length=0, pad=1)
-    names = panels[-1].secondary_xaxis(-0.14)
+    names = panels[-1].secondary_xaxis(0)
     centres = [index * pitch + (most - 1) / 2 for index in range(len(categories))]
     names.set_xticks(centres, [_category_name(results, data, c) for c in categories], fontsize=8, color=INK)
-    names.tick_params(length=0)
+    names.tick_params(length=0, pad=_below([text.get_text() for text in panels[-1].get_xticklabels()]))
     names.spines["bottom"].set_visible(False)
     if any(len(bar.methods) > 1 for bar in every):
         scale = figure.colorbar(
@@ -208,6 +208,16 @@ def _paint(
         scale.set_label("variance of the pixel F1\nover methods")
         scale.outline.set_visible(False)
     return marks
+
+
+def _turned(letters: list[str]) -> bool:
+    """Whether the names of the bars stand upright."""
+    return max(map(len, letters)) > 2
+
+
+def _below(letters: list[str]) -> float:
+    """Distance of the categories' names from the axis, in points: below the names of the bars."""
+    return 5 + 4.2 * max(map(len, letters)) if _turned(letters) else 14
 
 
 def _told(row: Network, group: str, category: str, bar: Bar) -> str:
