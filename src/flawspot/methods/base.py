@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from flawspot.methods.shapes import Shapes
 from flawspot.progress import SILENT, Progress
 from flawspot.runtime.manifest import Part, Scalar
 from flawspot.seeds import MAX_SEED
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _DESCRIBED = ("required", "fit", "head")
 _COSTS = ("planned_parts", "parts", "stored_width", "planned_networks", "training_costs", "paper_costs")
@@ -194,6 +196,12 @@ class Method(ABC):
 def training_device() -> torch.device:
     """The device for training: the GPU if torch has one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def placed(network: Network) -> Network:
+    """Move a network to the training device, with channels last."""
+    moved: Network = network.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
 
 
 def _keep_own_costs(cls: type[Method]) -> None:

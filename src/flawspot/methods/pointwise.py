@@ -20,7 +20,12 @@ def quick_pointwise(network: nn.Module) -> Iterator[None]:
     long. It asks oneDNN for every dilated convolution, and the dilation of a 1 x 1 kernel changes nothing. Sums have
     another order. Does nothing on other processors, where this was not measured, and on a GPU.
     """
-    kernels = [module for module in network.modules() if isinstance(module, nn.Conv2d) and _is_slow(module)]
+    modules = network.modules() if _is_slow_here() else ()
+    kernels = [
+        module
+        for module in modules
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.weight.device.type == "cpu"
+    ]
     for kernel in kernels:
         kernel.dilation = (2, 2)
     try:
@@ -30,7 +35,6 @@ def quick_pointwise(network: nn.Module) -> Iterator[None]:
             kernel.dilation = (1, 1)
 
 
-def _is_slow(kernel: nn.Conv2d) -> bool:
-    alone = kernel.weight.device.type == "cpu" and torch.get_num_threads() == 1
-    with_onednn = platform.machine() in _X86 and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return kernel.kernel_size == (1, 1) and alone and with_onednn
+def _is_slow_here() -> bool:
+    with_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return torch.get_num_threads() == 1 and platform.machine() in _X86 and with_onednn

@@ -9,6 +9,7 @@ import torch
 
 import flawspot
 from flawspot.errors import ArtifactError, ConfigurationError, MissingPackageError
+from flawspot.methods import base
 from flawspot.methods.stfpm import training
 from flawspot.methods.stfpm.recipes import RECIPES
 from flawspot.methods.stfpm.training import Course, descend, validation_loss
@@ -40,7 +41,7 @@ def test_a_student_is_where_its_batches_are(fitted, make_photographs, monkeypatc
         places.append({parameter.device for parameter in student.parameters()})
         return torch.zeros(())
 
-    monkeypatch.setattr(training, "training_device", lambda: torch.device("meta"))
+    monkeypatch.setattr(base, "training_device", lambda: torch.device("meta"))
     monkeypatch.setattr(training, "_loss", loss)
     validation_loss(student, features, paste.method.source_)
     assert places == [{torch.device("meta")}]

@@ -199,7 +199,7 @@ def _paint(
     names = panels[-1].secondary_xaxis(0)
     centres = [index * pitch + (most - 1) / 2 for index in range(len(categories))]
     names.set_xticks(centres, [_category_name(results, data, c) for c in categories], fontsize=8, color=INK)
-    names.tick_params(length=0, pad=_below([text.get_text() for text in panels[-1].get_xticklabels()]))
+    names.tick_params(length=0, pad=_below(letters))
     names.spines["bottom"].set_visible(False)
     if any(len(bar.methods) > 1 for bar in every):
         scale = figure.colorbar(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from flawspot.errors import DataError, TrainingError
 from flawspot.methods.allocation import keeping_freed_memory
-from flawspot.methods.base import training_device
+from flawspot.methods.base import placed, training_device
 from flawspot.methods.covering import cells_inside
 from flawspot.methods.features import FeatureSet, PastedSet
 from flawspot.methods.pasted.network import LOGIT_BEFORE, DefectNetwork
@@ -75,8 +75,7 @@ def learn(
         TrainingError: the training diverged.
     """
     _start(network, schedule.seed)
-    device = training_device()
-    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = placed(network)
     means, deviations = _statistics(good)
     reader = _Batches(good, pasted, means, deviations, schedule, network.grid)
     count, steps = len(pasted.features), schedule.steps(len(pasted.features))

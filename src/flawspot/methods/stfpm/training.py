@@ -15,7 +15,7 @@ from torch import Tensor
 
 from flawspot.backbones.block_list import BlockList, initialise
 from flawspot.errors import TrainingError
-from flawspot.methods.base import training_device
+from flawspot.methods.base import placed, training_device
 from flawspot.methods.features import FeatureSet
 from flawspot.methods.pointwise import quick_pointwise
 from flawspot.methods.stfpm.head import half_squared_distance
@@ -110,7 +110,7 @@ def descend(
     progress: Progress,
 ) -> TrainedStudent:
     """Train a student further, in place. If no epoch improves it, it is restored, and its best epoch is 0."""
-    student = _placed(student)
+    student = placed(student)
     optimizer = torch.optim.SGD(
         student.parameters(),
         course.learning_rate,
@@ -152,7 +152,7 @@ def validation_loss(student: BlockList, validation: FeatureSet, source: int) -> 
 
     The student is moved to the training device.
     """
-    student = _placed(student).eval()
+    student = placed(student).eval()
     with torch.no_grad():
         total = 0.0
         for start in range(0, len(validation), VALIDATION_BATCH):
@@ -192,12 +192,6 @@ def _loss(
         cells = features.cells((distance.shape[1], distance.shape[2]), rows)
         losses.append(position_loss(distance, cells, hard_share))
     return torch.stack(losses).sum()
-
-
-def _placed(student: BlockList) -> BlockList:
-    """Move a student to where its batches are."""
-    placed: BlockList = student.to(device=training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return placed
 
 
 def _which(method: STFPM, index: int) -> str:
