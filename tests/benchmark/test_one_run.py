@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from flawspot.benchmark.code_version import code_version
@@ -73,6 +74,7 @@ def test_a_run_is_measured_through_its_artifact(make, tmp_path, product_folder, 
     for example in record.examples:
         assert read_image(tmp_path / "runs.files" / example["picture"]).ndim == 3
     assert record.machine["cores"] >= 1
+    assert record.machine["training_threads"] == torch.get_num_threads()
     assert record.versions["torch"]
     assert record.started < record.finished
     with Store(tmp_path / "runs.sqlite") as store:  # everything can be stored

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from flawspot.benchmark.code_version import code_version
 from flawspot.benchmark.examples import write_examples
@@ -64,7 +65,8 @@ def recorded(task: Task, measured: Callable[[Task], dict[str, Any]]) -> Record:
         status, values = MISSING, {"error": str(error)}
     except Exception as error:
         status, values = FAILED, {"error": reason(error), "traceback": traceback.format_exc()}
-    return task.record(status, **values, machine=machine(), versions=versions(), started=started, finished=now())
+    here = machine() | {"training_threads": torch.get_num_threads()}
+    return task.record(status, **values, machine=here, versions=versions(), started=started, finished=now())
 
 
 @dataclass(frozen=True)

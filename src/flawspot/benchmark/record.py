@@ -144,7 +144,8 @@ class Record:
             the threshold; None if this was not recorded.
         grid: title of the run's grid; empty without a title.
         data_fingerprint, weights, weights_sha256, code_version: everything besides the cell that affects the result.
-        machine: machine of the run: ``system``, ``processor``, ``cores``, ``memory_bytes``, ``host_hash``.
+        machine: machine of the run: ``system``, ``processor``, ``cores``, ``memory_bytes``, ``host_hash``, and
+            ``training_threads``, the threads of torch: with another number a student differs in its last digits.
         versions: versions of flawspot, python and the libraries.
         started, finished: ISO 8601 in UTC.
         error: one line for a failed or missing run, with its cure.
