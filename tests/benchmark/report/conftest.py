@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def record(of: Cell, status: str = DONE, **changes: object) -> Record:
         "key": key,
         "cell": of,
         "status": status,
-        "data_fingerprint": "5f" * 32,
+        "data_fingerprint": hashlib.sha256(f"{of.data}/{of.category}".encode(errors="replace")).hexdigest(),
         "weights": "none" if of.random_weights else "imagenet1k_official",
         "weights_sha256": "" if of.random_weights else "c0ffee" * 10 + "c0ff",
         "code_version": "0.1.0+52c48b6",

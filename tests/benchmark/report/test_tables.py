@@ -121,11 +121,39 @@ def test_detectors_with_all_figures() -> None:
     # A mean over fewer categories has a footnote, and is not the best of its column.
     for line in table.rows:
         if line[0].text == "MCUNet":
-            assert line[3].note is not None
-            assert not line[3].strong
+            assert line[4].note is not None
+            assert not line[4].strong
+    assert row["seeds"] == "2"
     assert any("2 of 3 categories, not to be compared; lacks grid" in note for note in table.notes)
     low = find(table, "MicroNet", "PatchCore", "low")
-    assert set(list(low.values())[3:]) == {DASH}
+    assert (low["seeds"], set(list(low.values())[4:])) == ("0", {DASH})
+
+
+def test_the_best_is_marked_among_the_detectors_with_the_most_seeds() -> None:
+    twice = [record(cell(seed=seed), metrics={"pixel_f1_max": 0.5}) for seed in (0, 1)]
+    twice += [record(cell(method="padim", seed=seed), metrics={"pixel_f1_max": 0.4}) for seed in (0, 1)]
+    once = record(cell(method="cfa"), metrics={"pixel_f1_max": 0.9})
+    rows = detectors(Results([*twice, once]), "mvtec_ad").rows
+    assert {row[1].text: (row[3].text, row[4].strong) for row in rows} == {
+        "PatchCore": ("2", True), "PaDiM": ("2", False), "CFA": ("1", False),
+    }  # fmt: skip
+
+
+def test_costs_are_medians_over_the_runs() -> None:
+    times = [record(cell(seed=seed), measured={"training_seconds": one}) for seed, one in enumerate((10.0, 20.0))]
+    assert find(detectors(Results(times), "mvtec_ad"), "MobileNetV2", "PatchCore")["training"] == "15.0"
+
+
+def test_detectors_of_other_settings_have_rows_of_their_own() -> None:
+    plain = record(cell(settings={}), metrics={"pixel_f1_max": 0.7})
+    small = record(cell(settings={"bank_size": 100}), metrics={"pixel_f1_max": 0.5})
+    other = record(cell(settings={}, backbone="phinet"), metrics={"pixel_f1_max": 0.6})
+    rows = detectors(Results([plain, small, other]), "mvtec_ad").rows
+    assert [(row[0].text, row[0].detail, row[4].text) for row in rows] == [
+        ("MobileNetV2", "settings left at their defaults", "0.700"),
+        ("MobileNetV2", "bank_size=100", "0.500"),
+        ("PhiNet", "", "0.600"),
+    ]
 
 
 def test_figures_at_the_masks_own_size_have_columns_where_they_were_measured() -> None:
@@ -207,18 +235,28 @@ def test_along_an_axis_every_mean_is_over_the_same_categories() -> None:
     assert "failed: out of memory" in table.notes
 
 
-def test_along_an_axis_intervals_are_over_the_seeds_of_the_same_categories() -> None:
+def test_along_an_axis_figures_and_intervals_are_over_the_seeds_of_every_level() -> None:
     """Student's, of the seeds' means over categories: they show how a figure hangs on the seed, not on the product."""
-    figures = {("a", 0): 0.5, ("b", 0): 0.9, ("a", 1): 0.6, ("b", 1): 1.0, ("a", 2): 0.7}
+    figures = {("a", 0): 0.5, ("b", 0): 0.9, ("a", 1): 0.6, ("b", 1): 1.0, ("a", 2): 0.0}
     untouched = [record(cell(category=c, seed=s), metrics={"pixel_f1_max": f}) for (c, s), f in figures.items()]
-    blurred = [record(cell(category=c, corruption="blur", severity=1), metrics={"pixel_f1_max": 0.2}) for c in "ab"]
+    blurred = [
+        record(cell(category=c, seed=s, corruption="blur", severity=1), metrics={"pixel_f1_max": 0.2 + 0.1 * s})
+        for c in "ab"
+        for s in (0, 1)
+    ]
     results = Results(untouched + blurred)
     (axis,) = find_axes(results)
     (curve,) = curves(results, axis, "mvtec_ad", "pixel_f1_max")
-    (low, high), alone = curve.intervals
-    assert alone is None
+    assert curve.figures == (pytest.approx(0.75), pytest.approx(0.25)), "seed 2 was not done at every level"
+    assert (curve.seeds, curve.notes) == (2, ("seed 2: in no mean, because not done at every level",))
     reach = 12.7062 * 0.05  # of the means .7 and .8, with one degree of freedom
-    assert (low, high) == (pytest.approx(0.75 - reach, abs=1e-4), 1.0)
+    assert curve.intervals[0] == (pytest.approx(0.75 - reach, abs=1e-4), 1.0)
+    row = axis_table(results, axis, "mvtec_ad").rows[0]
+    assert [(entry.text, entry.detail) for entry in row[4:6]] == [("0.750", "0.115–1.000"), ("0.250", "0.000–0.885")]
+    # With one seed at one level, every level is of that seed and has no interval.
+    (curve,) = curves(Results(untouched + blurred[::2]), axis, "mvtec_ad", "pixel_f1_max")
+    assert curve.figures == (pytest.approx(0.7), pytest.approx(0.2))
+    assert curve.intervals == (None, None)
 
 
 def test_gaps_are_listed_by_reason() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flawspot.benchmark.report.claims.interval import mean_interval
 from flawspot.benchmark.report.detector_tables import IDENTITY, identity
 from flawspot.benchmark.report.names import data_name, plain, rank
-from flawspot.benchmark.report.results import CLEAN, Condition, Results, Runs, Setup, flat, why_missing
-from flawspot.benchmark.report.statistics import CONFIDENCE, metric, seed_mean, values
+from flawspot.benchmark.report.results import CLEAN, Condition, Results, Setup, flat, why_missing
+from flawspot.benchmark.report.statistics import CONFIDENCE, metric, values
 from flawspot.benchmark.report.tables import Column, Entry, Table, number, words
 from flawspot.data.corruptions import CORRUPTIONS
 
@@ -50,20 +50,22 @@ class Axis:
 
 @dataclass(frozen=True)
 class Curve:
-    """One detector along an axis, as means over the categories that were done at every level.
+    """One detector along an axis, as means over the categories and seeds that were done at every level.
 
     Attributes:
         figures: one for each level; None if the detector was not run at that level in any category.
         categories: categories of the means.
+        seeds: the fewest of a category that are in its mean; 0 without a mean.
         intervals: for each level, the ends of Student's interval of the mean over seeds for these categories; None
-            with fewer than two seeds that all of them have.
-        notes: notes on categories that were left out.
+            with fewer than two seeds that all of them have at every level.
+        notes: notes on categories and seeds that were left out.
     """
 
     setup: Setup
     figures: tuple[float | None, ...]
     intervals: tuple[tuple[float, float] | None, ...]
     categories: tuple[str, ...]
+    seeds: int
     notes: tuple[str, ...]
 
     @property
@@ -110,51 +112,73 @@ def curves(results: Results, axis: Axis, data: str, name: str) -> list[Curve]:
     for level in axis.levels:
         if level.condition != CLEAN:
             touched.update(dict.fromkeys(results.setups(data, level.condition)))
-    found = []
-    for setup in sorted(touched, key=lambda s: s.order):
-        by_level = [
-            {
-                category: figure
-                for category, runs in results.runs(data, setup, level.condition).items()
-                if (figure := seed_mean(runs, metric(name))) is not None
-            }
-            for level in axis.levels
-        ]
-        ran = [figures for figures in by_level if figures]
-        # Untouched runs may cover more categories than the axis does. The mean must not jump because of that.
-        common = set.intersection(*map(set, ran)) if ran else set()
-        asked = {
-            category
-            for level in axis.levels
-            if level.condition != CLEAN
-            for category in results.runs(data, setup, level.condition)
+    return [_curve(results, axis, data, name, setup) for setup in sorted(touched, key=lambda s: s.order)]
+
+
+def _curve(results: Results, axis: Axis, data: str, name: str, setup: Setup) -> Curve:
+    by_level = [
+        {
+            category: by_seed
+            for category, runs in results.runs(data, setup, level.condition).items()
+            if (by_seed := values(runs, metric(name)))
         }
-        categories = tuple(category for category in results.categories(data) if category in common)
-        notes = tuple(
-            f"{plain(category)} is in no mean: it was not done at every level"
-            for category in results.categories(data)
-            if category in asked - common
-        )
-        figures = tuple(
-            sum(level[c] for c in categories) / len(categories) if categories and level else None for level in by_level
-        )
-        intervals = tuple(
-            _over_seeds(results.runs(data, setup, level.condition), categories, name) if level_figures else None
-            for level, level_figures in zip(axis.levels, by_level, strict=True)
-        )
-        found.append(Curve(setup, figures, intervals, categories, notes))
-    return found
+        for level in axis.levels
+    ]
+    ran = [found for found in by_level if found]
+    # Untouched runs may cover more categories and seeds than the axis does. The mean must not jump because of that.
+    places = set.intersection(*map(set, ran)) if ran else set()
+    seeds = {place: set.intersection(*(set(found[place]) for found in ran)) for place in places}
+    categories = tuple(category for category in results.categories(data) if seeds.get(category))
+    shared = set.intersection(*(seeds[category] for category in categories)) if categories else set()
+    if shared:  # so that every interval is of the figure that it belongs to
+        seeds = dict.fromkeys(categories, shared)
+    figures = tuple(_mean(found, categories, seeds) if categories and found else None for found in by_level)
+    intervals = tuple(_over_seeds(found, categories, shared) if found else None for found in by_level)
+    count = min((len(seeds[category]) for category in categories), default=0)
+    return Curve(
+        setup, figures, intervals, categories, count, tuple(_left_out(results, axis, data, setup, by_level, seeds))
+    )
 
 
-def _over_seeds(runs: Mapping[str, Runs], categories: Sequence[str], name: str) -> tuple[float, float] | None:
+Figures = Mapping[str, Mapping[int, float]]
+"""At one level: by category and seed."""
+
+
+def _mean(found: Figures, categories: Sequence[str], seeds: Mapping[str, Collection[int]]) -> float:
+    """Over the seeds of each category, then over the categories."""
+    means = [sum(found[c][seed] for seed in seeds[c]) / len(seeds[c]) for c in categories]
+    return sum(means) / len(means)
+
+
+def _over_seeds(found: Figures, categories: Sequence[str], seeds: Collection[int]) -> tuple[float, float] | None:
     """The interval of the mean over seeds, within 0 and 1; each seed's figure is its mean over the categories."""
-    by_category = [values(runs[category], metric(name)) for category in categories]
-    seeds = sorted(set.intersection(*map(set, by_category))) if by_category else []
     if len(seeds) < 2:
         return None
-    means = [sum(figures[seed] for figures in by_category) / len(by_category) for seed in seeds]
+    means = [sum(found[category][seed] for category in categories) / len(categories) for seed in sorted(seeds)]
     low, high = mean_interval(means, CONFIDENCE)
     return max(low, 0.0), min(high, 1.0)
+
+
+def _left_out(
+    results: Results,
+    axis: Axis,
+    data: str,
+    setup: Setup,
+    by_level: Sequence[Figures],
+    seeds: Mapping[str, Collection[int]],
+) -> Iterator[str]:
+    """Notes on the categories and seeds that were asked for on the axis and are in no mean."""
+    for category in results.categories(data):
+        asked = any(
+            category in results.runs(data, setup, level.condition) for level in axis.levels if level.condition != CLEAN
+        )
+        if asked and not seeds.get(category):
+            yield f"{plain(category)} is in no mean: it was not done at every level"
+    done = {seed for found in by_level for category in seeds for seed in found.get(category, ())}
+    lacking = sorted(done - {seed for chosen in seeds.values() for seed in chosen}) if seeds else []
+    if lacking:
+        listed = ", ".join(map(str, lacking))
+        yield f"{'seed' if len(lacking) == 1 else 'seeds'} {listed}: in no mean, because not done at every level"
 
 
 METRICS = (
@@ -169,25 +193,28 @@ METRICS = (
 def axis_table(results: Results, axis: Axis, data: str) -> Table:
     """Every detector at every level of an axis, a row for each of `METRICS`."""
     columns = [*IDENTITY, Column("figure", numeric=False)]
-    columns += [*(Column(level.name) for level in axis.levels), Column("categories")]
+    columns += [*(Column(level.name) for level in axis.levels), Column("categories"), Column("seeds")]
     table = Table(
         f"{axis.key}-{data_position(results, data)}",
         f"{axis.title}, {data_name(data)}",
         columns,
-        intro=f"Columns: {axis.label}. Means over seeds, then over the categories that were done at every level.",
+        intro=f"Columns: {axis.label}. Means over seeds, then over categories; both are those that were done "
+        "at every level. Below a mean is its 95 % interval over seeds, where there are two or more.",
     )
     lines = [(curve, name, heading) for name, heading in METRICS for curve in curves(results, axis, data, name)]
     for curve, name, heading in sorted(lines, key=lambda line: line[0].setup.order):
         row = [*identity(results, curve.setup), words(heading)]
-        for level, figure in zip(axis.levels, curve.figures, strict=True):
+        for level, figure, interval in zip(axis.levels, curve.figures, curve.intervals, strict=True):
             if figure is None:
                 records = flat(results.runs(data, curve.setup, level.condition))
                 row.append(table.missing(why_missing(records, name)))
             else:
-                row.append(dataclasses.replace(number(figure), shade=min(max(figure, 0.0), 1.0)))
+                ends = "" if interval is None else f"{interval[0]:.3f}–{interval[1]:.3f}"
+                row.append(dataclasses.replace(number(figure), shade=min(max(figure, 0.0), 1.0), detail=ends))
         note = table.note("; ".join(curve.notes)) if curve.notes else None
         count = len(curve.categories)
         row.append(Entry(str(count), float(count), note, ", ".join(map(plain, curve.categories))))
+        row.append(number(curve.seeds, 0))
         table.rows.append(row)
     return table
 

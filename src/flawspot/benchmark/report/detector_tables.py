@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Sequence
 
 from flawspot.benchmark.record import DONE, Record
@@ -60,8 +61,8 @@ def identity(results: Results, setup: Setup) -> list[Entry]:
 
 def shared(runs: dict[str, Runs], value: Value) -> float | None:
     """A cost as the median over all done runs of a detector. Costs hardly depend on category and seed."""
-    found = sorted(figure for by_seed in runs.values() for figure in values(by_seed, value).values())
-    return found[len(found) // 2] if found else None
+    found = [figure for by_seed in runs.values() for figure in values(by_seed, value).values()]
+    return statistics.median(found) if found else None
 
 
 def measured(name: str) -> Value:
@@ -93,6 +94,7 @@ def detectors(results: Results, data: str) -> Table:
     shown = (*ACCURACY, *(each for each in AT_MASK_SIZE if _was_measured(results, data, each[0])))
     columns = [
         *IDENTITY,
+        Column("seeds", hint="the most that a category has"),
         *(Column(heading, hint=hint) for _, heading, hint in shown[:1]),
         *(Column(heading, unit, hint=hint) for heading, unit, hint, _ in COSTS),
         *(Column(heading, hint=hint) for _, heading, hint in shown[1:]),
@@ -103,20 +105,26 @@ def detectors(results: Results, data: str) -> Table:
         columns,
         intro=f"Means over {_of_categories(len(categories))}; pixel figures at the size of the anomaly map "
         "unless a column says otherwise; image F1 and false alarms at the shipped threshold. "
-        "Costs and times are medians over the runs.",
+        "Costs and times are medians over the runs. The best is marked among the detectors with the most seeds.",
     )
+    by_seeds: dict[int, list[list[Entry]]] = {}
     for setup in results.setups(data):
         runs = results.runs(data, setup)
         row = identity(results, setup)
-        means = [estimated(table, estimate(runs, categories, metric(name), name), categories) for name, _, _ in shown]
-        row += means[:1]
+        found = [estimate(runs, categories, metric(name), name) for name, _, _ in shown]
+        means = [estimated(table, one, categories) for one in found]
+        seed_count = max(one.seeds for one in found)
+        row += [number(seed_count, 0), *means[:1]]
         for heading, _, _, value in COSTS:
             figure = shared(runs, value)
             row.append(table.missing(_no_cost(runs, heading)) if figure is None else amount(figure))
         table.rows.append(row + means[1:])
+        by_seeds.setdefault(seed_count, []).append(table.rows[-1])
     headings = [column.heading for column in columns]
     for name, heading, _ in shown:
-        _mark_comparable(table, headings.index(heading), name != "image_false_alarm_rate")
+        _mark_comparable(
+            by_seeds[max(by_seeds)] if by_seeds else [], headings.index(heading), name != "image_false_alarm_rate"
+        )
     return table
 
 
@@ -195,7 +203,7 @@ def categories_table(results: Results, data: str, name: str, heading: str) -> Ta
             row.append(estimated(table, estimate(runs, categories, metric(name), name), categories))
         table.rows.append(row)
     for column in range(len(IDENTITY), len(columns)):
-        _mark_comparable(table, column, True)
+        _mark_comparable(table.rows, column, True)
     return table
 
 
@@ -211,9 +219,9 @@ def estimated(table: Table, found: Estimate, categories: Sequence[str]) -> Entry
     return number(found.mean)
 
 
-def _mark_comparable(table: Table, column: int, largest: bool) -> None:
+def _mark_comparable(rows: Sequence[list[Entry]], column: int, largest: bool) -> None:
     """Mark the best of the means over all categories. Means with a footnote are over fewer and do not compete."""
-    whole = [row for row in table.rows if row[column].note is None]
+    whole = [row for row in rows if row[column].note is None]
     mark_best(whole, column, largest)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from flawspot.benchmark.record import DONE, FAILED, Record, newest
+from flawspot.benchmark.report.areas import areas
 from flawspot.benchmark.report.names import (
     BACKBONES,
     LAYERS,
@@ -59,7 +60,7 @@ class Network(NamedTuple):
 
 @dataclass(frozen=True)
 class Setup:
-    """A detector: a cell without the photographs and the seed."""
+    """A detector: a cell without the photographs and the seed. `settings` are in one line."""
 
     backbone: str
     random_weights: bool
@@ -70,6 +71,7 @@ class Setup:
     normalization: str
     precision: str
     tolerate: str | None = None
+    settings: str = ""
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -84,6 +86,7 @@ class Setup:
             self.precision,
             self.method,
             self.tolerate or "",
+            self.settings,
         )
 
     @property
@@ -143,11 +146,15 @@ class Results:
         for record in self.records:
             cell = record.cell
             self._runs[condition_of(record)][cell.data][setup_of(record)][cell.category][cell.seed] = record
+        self._settings: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for record in self.records:
+            cell = record.cell
+            self._settings[cell.backbone, cell.method, cell.label].add(cell.settings_text)
         self.varied_size = len({record.cell.input_size for record in self.records}) > 1
         self.varied_normalization = len({record.cell.normalization for record in self.records}) > 1
         self.varied_precision = len({record.cell.precision for record in self.records}) > 1
         alone = [record for record in self.records if record.cell.stream is None]
-        self._areas = _areas(alone)
+        self._areas = areas(alone)
         self._categories: dict[str, list[str]] = {}
         for data, category in sorted(
             {(record.cell.data, record.cell.category) for record in alone},
@@ -203,6 +210,8 @@ class Results:
             parts.append(plain(setup.precision))
         if setup.tolerate is not None:
             parts.append(f"tolerates {plain(setup.tolerate)}")
+        if isinstance(setup, Setup) and len(self._settings[setup.backbone, setup.method, setup.label]) > 1:
+            parts.append(plain(setup.settings) or "settings left at their defaults")
         return ", ".join(parts)
 
     def name(self, setup: Setup, layers: bool = True) -> str:
@@ -251,7 +260,8 @@ def setup_of(record: Record) -> Setup:
     """The detector of a run."""
     cell = record.cell
     features = (cell.backbone, cell.random_weights, cell.layers)
-    return Setup(*features, cell.label, cell.method, cell.input_size, cell.normalization, cell.precision, cell.tolerate)
+    inputs = (cell.input_size, cell.normalization, cell.precision)
+    return Setup(*features, cell.label, cell.method, *inputs, cell.tolerate, cell.settings_text)
 
 
 def why_missing(runs: Iterable[Record] | None, metric: str | None = None) -> str:
@@ -281,15 +291,3 @@ def _order(record: Record) -> tuple[object, ...]:
         cell.seed,
         record.key,
     )
-
-
-def _areas(records: Sequence[Record]) -> dict[tuple[str, str], float]:
-    areas: dict[tuple[str, str], float] = {}
-    # Untouched photographs at the smallest input come first, so that the choice does not depend on the runs' order.
-    for record in sorted(records, key=lambda r: (condition_of(r) != CLEAN, r.cell.input_size, r.key)):
-        metrics, place = record.metrics, (record.cell.data, record.cell.category)
-        pixels, images = metrics.get("pixels"), metrics.get("images")
-        defective, photographs = metrics.get("defective_pixels"), metrics.get("defective_images")
-        if record.status == DONE and place not in areas and pixels and images and defective and photographs:
-            areas[place] = (defective / photographs) / (pixels / images)
-    return areas

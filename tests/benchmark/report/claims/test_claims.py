@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
-from flawspot.benchmark.record import Cell
+from flawspot.benchmark.record import Cell, Record
 from flawspot.benchmark.report.claims.every import claims
 from flawspot.benchmark.report.claims.table import claims_table, counted
 from flawspot.benchmark.report.claims.verdict import FAILS, HOLDS, OPEN
 from flawspot.errors import ConfigurationError, DataError
 
-from ..conftest import AREAS, cell, record
+from ..conftest import AREAS, cell, chance, record
 from .conftest import CATEGORIES, Changes, bank, found, keys, noisy, run, store
 
 MIB = 2**20
@@ -63,7 +64,7 @@ def three(paste: tuple[int, int, int], *, but: dict[str, tuple[int, int, int]] |
 
 def measured(name: str, **of_methods: float) -> Changes:
     return lambda of: {
-        "measured": {name: of_methods.get(of.method, 10.0)},
+        "measured": {name: of_methods.get(of.method, 10.0) * (1 + 0.001 * chance(of.category, of.backbone, of.method))},
     }
 
 
@@ -76,12 +77,14 @@ def stored(bank_of: dict[str, int], images: dict[str, int]) -> Changes:
 
 
 def sizes(**f1: float) -> Changes:
-    """Pixel F1 of small defects by layers."""
-    return lambda of: {
-        "defect_sizes": (
-            {"smallest": 2, "largest": 10, "regions": 20, "found": 1, "recall": 0.05, "f1_max": f1.get(of.layers, 0.1)},
-        )
-    }
+    """Pixel F1 of small defects by layers, with a little noise."""
+
+    def changes(of: Cell) -> dict[str, tuple[dict[str, float], ...]]:
+        figure = f1.get(of.layers, 0.1) + 0.001 * chance(of.category, of.backbone, of.method, of.layers)
+        band = {"smallest": 2, "largest": 10, "regions": 20, "found": 1, "recall": 0.05, "f1_max": figure}
+        return {"defect_sizes": (band,)}
+
+    return changes
 
 
 def parts(**macs: int) -> Changes:
@@ -211,7 +214,10 @@ def test_a_data_set_may_be_looked_at_alone() -> None:
 
 
 def test_the_table_names_rule_categories_and_verdict() -> None:
-    every = claims(store(by_method(paste=0.52)))
+    def changes(of: Cell) -> dict[str, object]:
+        return {**by_method(paste=0.52)(of), **measured("latency_ms")(of)}
+
+    every = claims(store(changes))
     table = claims_table(every)
     rows = {row[0].text: row for row in table.rows}
     row = rows["PaSTe is as accurate as STFPM"]
@@ -232,6 +238,34 @@ def test_the_table_names_rule_categories_and_verdict() -> None:
     assert first == "MCUNet − MobileNetV2, pixel F1, all methods: – (MCUNet (all methods): not run)"
     assert second.startswith("PhiNet − MobileNetV2, pixel F1, all methods: +0.1")
     json.dumps([claim.as_dict() for claim in every], allow_nan=False)
+
+
+def test_what_cancels_out_on_average_does_not_hold() -> None:
+    def opposite(of: Cell) -> float:
+        return {"patchcore": 0.4, "stfpm": -0.4}.get(of.method, 0.0) * (0.5 if of.backbone == LARGE else -0.5) + 0.5
+
+    claim = found(store(noisy(opposite)), "light-loses-little")
+    assert claim.verdict == OPEN
+    assert claim.reason == "it holds on average, but not for MobileNetV2 · PatchCore · equiv (−0.400)"
+    layers = noisy(lambda of: 0.5 + {"phinet": 0.3, "mcunet_in3": -0.3}.get(of.backbone, 0.0) * (of.layers == "low"))
+    assert found(store(layers), "groups-similar").verdict == OPEN
+
+
+def test_one_product_under_several_names_is_one_category() -> None:
+    records = [dataclasses.replace(one, data_fingerprint="the same") for one in store(by_method(paste=0.6))]
+    claim = found(records, "paste-f1")
+    assert claim.verdict == OPEN
+    assert claim.reason == "too few categories for an interval (screw): 3 are needed"
+
+
+def test_a_bank_grows_between_categories_not_within_one() -> None:
+    def bank_of(size: int, images: int, **changes: object) -> Record:
+        return run(cell(**changes), parts=bank(("memory bank", size, 1)), training_images=images)
+
+    same = [bank_of(1000, 100), bank_of(2000, 200, seed=1)]
+    assert found(same, "bank-grows").reason.startswith("no two categories with different numbers of photographs")
+    differ = [*same[:1], bank_of(4000, 200, category="tile"), bank_of(1000, 200, category="tile", seed=1)]
+    assert found(differ, "bank-grows").reason == "the runs differ"
 
 
 def test_older_runs_and_failures_are_no_figures() -> None:

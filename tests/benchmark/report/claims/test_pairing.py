@@ -22,6 +22,7 @@ from flawspot.benchmark.report.claims.pairing import (
 from flawspot.benchmark.report.claims.subjects import (
     F1,
     FITTING,
+    LARGE,
     LATENCY,
     LIGHT,
     MOBILENET,
@@ -87,6 +88,49 @@ def test_variants_and_untrained_networks_are_not_compared(change: dict) -> None:
     assert found.figures == {}
     assert found.reason == "light networks: not run but as a variant or with random weights"
     assert bool(pastes(*pair(0.5, 0.6, random_weights=True), quantity=PAPER_MEMORY).figures), "costs need no weights"
+
+
+@pytest.mark.parametrize("change", ["data_fingerprint", "weights_sha256", "code_version"])
+def test_runs_of_other_photographs_weights_or_code_are_no_pair(change: str) -> None:
+    stfpm, paste = pair(0.5, 0.6)
+    assert pastes(stfpm, dataclasses.replace(paste, **{change: "another"})).figures == {}
+
+
+def test_other_settings_make_a_variant_without_a_label() -> None:
+    stfpm, paste = pair(0.5, 0.6)
+    brief = run(cell(method="stfpm", settings={"recipe": "paper", "epochs": 1}), 0.1)
+    assert pastes(brief, paste).figures == {}
+    assert pastes(stfpm, brief, paste).figures == {("mvtec_ad", "bottle"): pytest.approx(0.1)}
+    # Of one method all settings are alike, or the paper's, which differ by backbone.
+    comparison = Comparison(MOBILENET, LARGE, group("equiv"), F1, but_network)
+    light = run(cell(method="padim"), 0.5)
+    assert compared(Results([light, run(cell(method="padim", backbone="wide_resnet50_2"), 0.7)]), comparison).pairs == 1
+    own = run(cell(method="padim", backbone="wide_resnet50_2", settings={"channels": 60}), 0.7)
+    assert compared(Results([light, own]), comparison).pairs == 0
+    student = run(cell(method="stfpm"), 0.5)
+    fast = run(cell(method="stfpm", backbone="wide_resnet50_2", settings={"recipe": "fast"}), 0.7)
+    assert compared(Results([student, fast]), comparison).pairs == 0
+
+
+def test_a_stalled_seed_does_not_decide_a_time() -> None:
+    records = []
+    for seed, seconds in enumerate((5.0, 5.0, 900.0)):
+        stfpm, paste = pair(0.5, 0.6, seed=seed)
+        paste = dataclasses.replace(paste, cell=cell(**PASTE_CELL, seed=seed))
+        records += [
+            dataclasses.replace(stfpm, measured={"seconds_fitting": 10.0}),
+            dataclasses.replace(paste, measured={"seconds_fitting": seconds}),
+        ]
+    found = pastes(*records, quantity=FITTING, how=SAVED)
+    assert found.figures == {("mvtec_ad", "bottle"): 50.0}
+
+
+@pytest.mark.parametrize("change", [{"cores": 1}, {"training_threads": 4}])
+def test_training_times_are_compared_with_as_many_threads(change: dict) -> None:
+    stfpm, paste = (dataclasses.replace(one, measured={"seconds_fitting": 9.0}) for one in pair(0.5, 0.6))
+    assert pastes(stfpm, paste, quantity=FITTING).pairs == 1
+    other = dataclasses.replace(paste, machine={**paste.machine, **change})
+    assert pastes(stfpm, other, quantity=FITTING).pairs == 0
 
 
 def test_what_was_done_to_photographs_is_looked_at_elsewhere() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from flawspot.benchmark.report.claims.verdict import FAILS, HOLDS, OPEN, Evidence, Wanted, claim, judged
@@ -47,6 +49,19 @@ def test_few_categories_decide_nothing_unless_they_are_counted() -> None:
     assert (differ.verdict, differ.reason) == (OPEN, "the runs differ")
     nothing = claim("k", "5", "t", "r", [judged(evidence(reason="not run"), ABOVE)])
     assert (nothing.verdict, nothing.reason) == (OPEN, "not run")
+
+
+def test_equal_figures_in_every_category_decide_nothing() -> None:
+    same = claim("k", "5", "t", "r", [judged(evidence(0.5, 0.5, 0.5 + 1e-12), ABOVE)])
+    assert (same.verdict, same.parts[0].low) == (OPEN, None)
+    assert same.reason == "the figure is the same in every category, so that its uncertainty is not known"
+
+
+def test_counted_figures_hold_where_every_pair_does() -> None:
+    found = dataclasses.replace(evidence(0.5, counted=True), extremes=(-0.1, 1.1))
+    claimed = claim("k", "5", "t", "r", [judged(found, ABOVE)])
+    assert (claimed.verdict, claimed.reason) == (OPEN, "the runs differ")
+    assert claimed.parts[0].text == "a − b: +0.500 (−0.100 to +1.100)"
 
 
 def test_all_parts_must_hold_or_one_of_them() -> None:

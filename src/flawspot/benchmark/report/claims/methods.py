@@ -140,26 +140,28 @@ def bank_grows(results: Results) -> Claim:
 def _growth(results: Results) -> Evidence:
     """The exponent between each category and that with the fewest photographs, by detector."""
     found: dict[Place, list[float]] = {}
-    pairs, asked = 0, False
+    asked = False
     for data in results.data():
         for setup in results.setups(data):
             if setup.method != "patchcore" or setup.backbone not in LIGHT_BACKBONES or not plain(setup, counted=True):
                 continue
             asked = True
             known = sorted(
-                (record.training_images, size, record.cell.category, record.cell.settings_text)
+                (record.training_images, size, record.cell.category)
                 for record in flat(results.runs(data, setup))
                 if record.status == DONE and record.training_images and (size := bank_bytes(record))
             )
-            for images, size, category, settings in known[1:]:
-                if images >= _MORE_PHOTOGRAPHS * known[0][0] and settings == known[0][3]:
+            for images, size, category in known[1:]:
+                if images >= _MORE_PHOTOGRAPHS * known[0][0] and category != known[0][2]:
                     exponent = math.log(size / known[0][1]) / math.log(images / known[0][0])
                     found.setdefault((data, category), []).append(exponent)
-                    pairs += 1
     means = {place: sum(exponents) / len(exponents) for place, exponents in sorted(found.items())}
     nothing = f"no two categories with different numbers of photographs ({_MORE_PHOTOGRAPHS:g} times as many)"
     reason = "" if means else nothing if asked else f"{method_name('patchcore')} on light networks: not run"
-    return Evidence("PatchCore's bank, exponent of growth", means, pairs, counted=True, reason=reason)
+    every = [exponent for exponents in found.values() for exponent in exponents]
+    extremes = (min(every), max(every)) if every else None
+    what = "PatchCore's bank, exponent of growth"
+    return Evidence(what, means, len(every), counted=True, reason=reason, extremes=extremes)
 
 
 def bank_bytes(record: Record) -> int:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator
+import statistics
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from flawspot.benchmark.record import DONE, Record
+from flawspot.benchmark.report.claims.usual_settings import hyperparameters, of_one_kind, usual
 from flawspot.benchmark.report.claims.verdict import Evidence, Place
 from flawspot.benchmark.report.results import Results, Runs, Setup, flat, why_missing
 from flawspot.benchmark.report.statistics import Value, values
 
 HOW = (
-    "Runs are compared in pairs that differ in one setting only. They have the same data set, category, seed, input "
-    "size, normalisation and precision, and the same backbone, method or layers, except for the one that is compared. "
-    "Variants of methods, corrupted or reduced sets of photographs, and streams are left out. Accuracy is compared "
-    "only for pretrained networks. Seeds are averaged within a category first, then detectors. The interval is "
-    "Student's t interval over the categories, and needs three of them. It shows how the figure might differ for "
-    "other categories of this kind. A claim of several parts has wider intervals, so that all of them together are as "
-    "certain as one. Quantities counted by formulas are the same in every run and have no interval."
+    "Runs are compared in pairs that differ in one setting only. They have the same photographs, category, seed, input "
+    "size, normalisation, precision, weights and code, and the same backbone, method or layers, except for the one "
+    "that is compared. Every method is at its default settings or at the paper's, and students may have one recipe or "
+    "the other. Variants of methods, corrupted or reduced sets of photographs, and streams are left out. Accuracy is "
+    "compared only for pretrained networks. Seeds are averaged within a category first (measured times: their median), "
+    "then detectors. Categories of the same photographs count once. The interval is Student's t interval over the "
+    "categories, and needs three of them that differ. It shows how the figure might differ for other categories of "
+    "this kind. A claim of several parts has wider intervals, so that all of them together are as certain as one. "
+    "What holds on average but is outside for one of the detectors does not decide. Quantities counted by formulas "
+    "are the same in every run and have no interval."
 )
 
 
@@ -42,6 +47,7 @@ class Quantity:
         name: display name.
         value: the quantity of a record.
         counted: whether it is counted by formulas, so that weights do not matter.
+        median: whether seeds give their median, since a time that was stalled by other work has no limit.
         fair: whether the figures of two runs may be compared.
         unfair: why they may not be compared.
     """
@@ -49,6 +55,7 @@ class Quantity:
     name: str
     value: Value
     counted: bool = False
+    median: bool = False
     fair: Callable[[Record, Record], bool] = lambda _first, _second: True
     unfair: str = ""
 
@@ -81,13 +88,13 @@ def but_method(setup: Setup) -> object:
 
 
 def but_network(setup: Setup) -> object:
-    """Everything that must be equal when backbones are compared."""
-    return dataclasses.replace(setup, backbone="")
+    """Everything that must be equal when backbones are compared, but for settings."""
+    return dataclasses.replace(setup, backbone="", settings="")
 
 
 def but_layers(setup: Setup) -> object:
-    """Everything that must be equal when layers are compared."""
-    return dataclasses.replace(setup, layers="")
+    """Everything that must be equal when layers are compared, but for settings."""
+    return dataclasses.replace(setup, layers="", settings="")
 
 
 @dataclass(frozen=True)
@@ -119,35 +126,67 @@ class Comparison:
 
 def compared(results: Results, comparison: Comparison) -> Evidence:
     """The figures of all pairs of runs, of untouched photographs."""
-    quantity, how = comparison.quantity, comparison.how
+    quantity = comparison.quantity
     found: dict[Place, list[float]] = {}
-    pairs = 0
+    by_detector: dict[str, list[float]] = {}
+    every: list[float] = []
     unfair = untrained = False
-    for place, one, other in _runs(results, comparison):
-        figures = []
-        ours, theirs = values(one, quantity.value), values(other, quantity.value)
-        for seed in sorted(set(ours) & set(theirs)):
-            if not quantity.fair(one[seed], other[seed]):
-                unfair = True
-            elif how is DIFFERENCE or (ours[seed] and theirs[seed]):
-                figures.append(how.figure(ours[seed], theirs[seed]))
+    first_with: dict[str, Place] = {}
+    for place, setup, one, other in _runs(results, comparison):
+        figures, refused = _figures(one, other, comparison)
+        unfair = unfair or refused
         if figures:
-            pairs += len(figures)
+            every += figures
             untrained = untrained or any(run.cell.random_weights for run in (*one.values(), *other.values()))
-            found.setdefault(place, []).append(sum(figures) / len(figures))
-    means = {place: sum(figures) / len(figures) for place, figures in sorted(found.items())}
-    reason = "" if means else _why_nothing(results, comparison, unfair)
-    return Evidence(comparison.text, means, pairs, how.unit, quantity.counted, reason, untrained)
+            photographs = next(iter(one.values())).data_fingerprint or repr(place)
+            place = first_with.setdefault(photographs, place)
+            middle = statistics.median(figures) if quantity.median else sum(figures) / len(figures)
+            found.setdefault(place, []).append(middle)
+            by_detector.setdefault(results.name(setup), []).append(middle)
+    reason = "" if found else _why_nothing(results, comparison, unfair)
+    return Evidence(
+        comparison.text, {place: _mean(found[place]) for place in sorted(found)}, len(every), comparison.how.unit,
+        quantity.counted, reason, untrained, {name: _mean(figures) for name, figures in by_detector.items()},
+        (min(every), max(every)) if every else None,
+    )  # fmt: skip
+
+
+def _mean(figures: Sequence[float]) -> float:
+    return sum(figures) / len(figures)
+
+
+def _figures(one: Runs, other: Runs, comparison: Comparison) -> tuple[list[float], bool]:
+    """The figure of each seed, and whether one was left out because it would not be fair."""
+    quantity, how = comparison.quantity, comparison.how
+    figures = []
+    unfair = False
+    ours, theirs = values(one, quantity.value), values(other, quantity.value)
+    for seed in sorted(set(ours) & set(theirs)):
+        if not _of_one_origin(one[seed], other[seed]):
+            continue
+        if not quantity.fair(one[seed], other[seed]):
+            unfair = True
+        elif how is DIFFERENCE or (ours[seed] and theirs[seed]):
+            figures.append(how.figure(ours[seed], theirs[seed]))
+    return figures, unfair
+
+
+def _of_one_origin(one: Record, other: Record) -> bool:
+    """Whether two runs are of the same photographs, code and, on one backbone, weights."""
+    if one.data_fingerprint != other.data_fingerprint or one.code_version != other.code_version:
+        return False
+    return one.cell.backbone != other.cell.backbone or one.weights_sha256 == other.weights_sha256
 
 
 def plain(setup: Setup, counted: bool) -> bool:
     """Whether a detector is compared: it must not be a variant or have a tolerance, and it must be pretrained unless
     only costs are compared."""
-    return setup.label == setup.method and setup.tolerate is None and (counted or not setup.random_weights)
+    named = setup.label == setup.method and setup.tolerate is None
+    return named and hyperparameters(setup) in usual(setup.method) and (counted or not setup.random_weights)
 
 
-def _runs(results: Results, comparison: Comparison) -> Iterator[tuple[Place, Runs, Runs]]:
-    """The comparable runs of two detectors in one category."""
+def _runs(results: Results, comparison: Comparison) -> Iterator[tuple[Place, Setup, Runs, Runs]]:
+    """The comparable runs of two detectors in one category, with the first of them."""
     for data in results.data():
         setups = [
             setup
@@ -163,10 +202,12 @@ def _runs(results: Results, comparison: Comparison) -> Iterator[tuple[Place, Run
                 continue
             ours = results.runs(data, setup)
             for partner in others.get(comparison.alike(setup), ()):
+                if not of_one_kind(setup, partner):
+                    continue
                 theirs = results.runs(data, partner)
                 for category in ours:
                     if category in theirs and (comparison.only is None or (data, category) in comparison.only):
-                        yield (data, category), ours[category], theirs[category]
+                        yield (data, category), setup, ours[category], theirs[category]
 
 
 def _why_nothing(results: Results, comparison: Comparison, unfair: bool) -> str:

@@ -98,20 +98,27 @@ def _one_way(first: Record, second: Record) -> bool:
 
 
 def _one_schedule(first: Record, second: Record) -> bool:
-    """Whether both runs trained, on the same machine with the same recipe."""
-    trained = first.trained is True and second.trained is True
-    return trained and recipe(first) == recipe(second) and _one_machine(first, second)
+    """Whether both runs trained, on the same machine with as many threads, by the same recipe and as many epochs."""
+    if first.trained is not True or second.trained is not True or not _one_machine(first, second):
+        return False
+    ways = {
+        (recipe(run), run.cell.settings.get("epochs"), run.machine.get("training_threads"), run.machine.get("cores"))
+        for run in (first, second)
+    }
+    return len(ways) == 1
 
 
 LATENCY = Quantity(
     "measured latency",
     measured("latency_ms"),
+    median=True,
     fair=_one_way,
     unfair="no two latencies were measured on one machine with as many threads",
 )
 FITTING = Quantity(
     "measured time of the fit",
     measured("seconds_fitting"),
+    median=True,
     fair=_one_schedule,
-    unfair="no two of them were trained on one machine by one recipe (`--recipe`)",
+    unfair="no two of them were trained on one machine with as many cores by one recipe (`--recipe`)",
 )

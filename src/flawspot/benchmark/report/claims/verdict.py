@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from flawspot.benchmark.report.claims.interval import mean_interval
@@ -15,6 +15,9 @@ HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be said"
 CONFIDENCE = 0.95
 LEAST_CATEGORIES = 3
 """Smallest number of categories for a meaningful interval."""
+
+SAME = 1e-9
+"""Figures that differ by less are the same but for rounding."""
 
 Place = tuple[str, str]
 """Data set and category."""
@@ -66,6 +69,8 @@ class Evidence:
         counted: whether it is counted by formulas and so equal for every photograph and seed, without uncertainty.
         reason: why there are no figures.
         random_weights: whether some runs have untrained networks, which is only allowed for costs.
+        detectors: the mean figure of each compared detector, by name.
+        extremes: the smallest and the largest figure of a pair; None if they are those of `figures`.
     """
 
     what: str
@@ -75,6 +80,8 @@ class Evidence:
     counted: bool = False
     reason: str = ""
     random_weights: bool = False
+    detectors: Mapping[str, float] = field(default_factory=dict)
+    extremes: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -218,9 +225,11 @@ def judged(evidence: Evidence, wanted: Wanted) -> Judge:
         low = high = None
         reason = evidence.reason
         if values and evidence.counted:
-            low, high = min(values), max(values)
-        elif len(values) >= LEAST_CATEGORIES:
+            low, high = evidence.extremes or (min(values), max(values))
+        elif len(values) >= LEAST_CATEGORIES and max(values) - min(values) > SAME:
             low, high = mean_interval(values, confidence)
+        elif len(values) >= LEAST_CATEGORIES:
+            reason = "the figure is the same in every category, so that its uncertainty is not known"
         elif values:
             names = ", ".join(category for _, category in places)
             reason = f"too few categories for an interval ({names}): {LEAST_CATEGORIES} are needed"
@@ -245,6 +254,11 @@ def part(
         limits = [shown(end, evidence.unit) for end in (wanted.least, wanted.most) if end is not None]
         sides = f"the interval lies on both sides of {' and '.join(limits)}"
         reason = ("the runs differ" if evidence.counted else sides) if verdict == OPEN else ""
+        outside = [name for name, mean in evidence.detectors.items() if wanted.verdict(mean, mean) != HOLDS]
+        if verdict == HOLDS and outside and not evidence.counted:
+            verdict = OPEN
+            named = ", ".join(f"{name} ({shown(evidence.detectors[name], evidence.unit)})" for name in outside)
+            reason = f"it holds on average, but not for {named}"
     ends = (mean, low, high, confidence)
     told = (evidence.pairs, evidence.counted, tuple(evidence.figures))
     return Part(
