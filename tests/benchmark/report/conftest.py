@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Cell, Record, run_key
+from flawspot.benchmark.report.tables import Table
 from flawspot.costs.tables import paper_settings
 from flawspot.runtime.manifest import Part
 
@@ -222,3 +223,9 @@ def with_pictures(records: list[Record], folder: Path) -> list[Record]:
             run = dataclasses.replace(run, examples=tuple(examples))
         changed.append(run)
     return changed
+
+
+def find(table: Table, *words: str) -> dict[str, str]:
+    """The one row that begins with `words`, by heading."""
+    (row,) = [row for row in table.rows if tuple(entry.text for entry in row[: len(words)]) == words]
+    return dict(zip((column.heading for column in table.columns), (entry.text for entry in row), strict=True))
