@@ -78,7 +78,8 @@ lint: .venv/installed
 	$(BIN)/python -c "import importlib, pkgutil, sys; sys.path.insert(0, 'tests/fuzz'); import fuzzing; [importlib.import_module('fuzzing.' + m.name) for m in pkgutil.iter_modules(fuzzing.__path__)]"
 	$(BIN)/lint-imports
 
-# Measures what docs/performance.md says; DATA names a folder with mvtec_ad/bottle and magnetic_tile. Takes a while.
+# Measures what docs/performance.md says and writes it to bench/performance.md, never to the page, which has text written by
+# hand. DATA names a folder with mvtec_ad/bottle and magnetic_tile. Takes a while.
 bench: .venv/installed
 	$(BIN)/flawspot weights pull mobilenet_v2
 	$(BIN)/python benchmarks/run.py --data "$(DATA)"

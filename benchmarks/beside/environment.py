@@ -18,7 +18,7 @@ VERSIONS = {"anomalib": "2.7.0", "torch": "2.14.1", "torchvision": "0.29.1"}
 ALONE = {"openvino": "2026.4.1"}
 """Installed without what it asks for: a package that sends statistics, and numpy, which is there."""
 PINNED = HERE / "constraints.txt"
-SIZE = "about 1 GB to fetch and 2 GB on the disk with torch's CPU build (README.md, installing), else 3 and 6.5 GB"
+SIZE = "about 1 GB to fetch and 2 GB on the disk with torch's CPU build (docs/installing.md), else 3 and 6.5 GB"
 FINISHED = "finished.json"
 """In an environment that was made to the end."""
 
@@ -45,24 +45,37 @@ def make(folder: Path) -> Path:
         return python
     wanted = [f"{name}=={version}" for name, version in VERSIONS.items()]
     alone = [f"{name}=={version}" for name, version in ALONE.items()]
-    print(f"making {folder} with {', '.join([*wanted, *alone])}: {SIZE}", file=sys.stderr, flush=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _say(f"making {folder} with {', '.join([*wanted, *alone])}: {SIZE}")
+    _say("this takes minutes; --peer-venv takes an environment that has them. What pip says:")
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-color"]
     _run([sys.executable, "-m", "venv", str(folder)], folder)
     _run([*pip, "--constraint", str(PINNED), *wanted], folder)
     _run([*pip, "--no-deps", *alone], folder)
     versions = check(python)
+    _say(f"made {folder}")
     (folder / FINISHED).write_text(json.dumps(versions), encoding="utf-8")
     return python
 
 
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def _run(command: list[str], folder: Path) -> None:
+    """Run a command whose lines are shown as they come."""
     cure = "see that pip reaches its index and the disk has room, or give an environment by --peer-venv"
+    said: list[str] = []
     try:
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+        ) as running:
+            for line in running.stdout or ():
+                if line.strip():
+                    _say(line.rstrip())
+                    said.append(line.strip())
     except OSError as error:
         raise SideError(f"{folder} cannot be made: {command[0]}: {error.strerror or error}; {cure}") from None
-    if done.returncode:
-        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    if running.returncode:
         errors = [line for line in said if line.upper().startswith("ERROR")] or said or ["no reason given"]
         raise SideError(f"{folder} cannot be made: {errors[-1][:300]}; {cure}")
 
@@ -88,13 +101,14 @@ def check(python: Path) -> dict[str, str]:
     if done.returncode:
         raise SideError(f"{python} failed: {done.stderr.strip().splitlines()[-1:]}; give another by --peer-venv")
     found: dict[str, str] = json.loads(done.stdout)
+    cure = "install that there, or leave out --peer-venv and an environment is made"
     missing = [name for name in names if name not in found]
-    if missing or found["anomalib"] != VERSIONS["anomalib"]:
-        has = ", ".join(f"{name} {version}" for name, version in found.items()) or "none of them"
-        raise SideError(
-            f"{python} must have {', '.join(names)} and anomalib {VERSIONS['anomalib']}, and has {has}; "
-            "install them there, or leave out --peer-venv and one is made"
-        )
+    if missing:
+        told = ", ".join(name if name != "anomalib" else f"anomalib {VERSIONS[name]}" for name in missing)
+        raise SideError(f"the environment of {python} lacks {told}: {cure}")
+    if found["anomalib"] != VERSIONS["anomalib"]:
+        has, wanted = found["anomalib"], VERSIONS["anomalib"]
+        raise SideError(f"the environment of {python} has anomalib {has}, and {wanted} is what is compared: {cure}")
     return found
 
 

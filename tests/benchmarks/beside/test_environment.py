@@ -16,18 +16,26 @@ def test_all_that_is_installed_by_name_is_pinned() -> None:
     assert not [name for name in pins if "telemetry" in name]
 
 
-def test_what_pip_says_is_told_in_one_line(tmp_path, monkeypatch, capsys) -> None:
-    def run(command, **_):
-        failed = "pip" in command
-        said = "WARNING: hm\nERROR: No matching distribution found for anomalib==2.7.0\n\nnotice\n" if failed else ""
-        return subprocess.CompletedProcess(command, int(failed), "", said)
+def test_what_pip_says_is_shown_and_its_error_told_in_one_line(tmp_path, monkeypatch, capsys) -> None:
+    """A program that says what pip would is started in place of it."""
+    said = "Collecting anomalib\nWARNING: hm\nERROR: No matching distribution found for anomalib==2.7.0\n\nnotice\n"
+    started = subprocess.Popen
 
-    monkeypatch.setattr(subprocess, "run", run)
+    def run(command, **kept):
+        program = f"print({said!r}); raise SystemExit(1)" if "pip" in command else ""
+        return started([sys.executable, "-c", program], **kept)
+
+    monkeypatch.setattr(subprocess, "Popen", run)
     with pytest.raises(SideError, match=r"ERROR: No matching distribution found for anomalib==2\.7\.0; see") as error:
         environment.make(tmp_path / "peer-venv")
     assert "\n" not in str(error.value)
     assert "--peer-venv" in str(error.value)
-    assert re.search(r"making .*peer-venv with anomalib==2.7.0, .*GB to fetch", capsys.readouterr().err)
+    told = capsys.readouterr()
+    first, second, *shown = told.err.splitlines()
+    assert re.search(r"making .*peer-venv with anomalib==2.7.0, .*GB to fetch .*docs/installing.md", first)
+    assert "takes minutes" in second
+    assert shown == [line for line in said.splitlines() if line]
+    assert not told.out  # which is the section alone
 
 
 def test_a_folder_that_cannot_be_made(tmp_path) -> None:
@@ -41,12 +49,12 @@ def test_an_environment_that_is_finished_is_taken_as_it_is(tmp_path, monkeypatch
     python.parent.mkdir()
     python.touch()
     (tmp_path / environment.FINISHED).write_text("{}")
-    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     assert environment.make(tmp_path) == python
 
 
 def test_an_environment_without_the_peer_is_refused(monkeypatch) -> None:
-    with pytest.raises(SideError, match=r"must have anomalib, torch, torchvision, openvino and anomalib 2\.7\.0, and"):
+    with pytest.raises(SideError, match=r"lacks anomalib 2\.7\.0, .*: install that there, or"):
         environment.check(Path(sys.executable))
     with pytest.raises(SideError, match=r"cannot be started: .*give another by --peer-venv"):
         environment.check(Path("no such python"))
@@ -55,7 +63,7 @@ def test_an_environment_without_the_peer_is_refused(monkeypatch) -> None:
 def test_an_environment_of_another_version_is_refused(monkeypatch) -> None:
     found = '{"anomalib": "1.0", "torch": "2", "torchvision": "3", "openvino": "4"}'
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, found, ""))
-    with pytest.raises(SideError, match=r"and has anomalib 1\.0, torch 2, "):
+    with pytest.raises(SideError, match=r"has anomalib 1\.0, and 2\.7\.0 is what is compared: install that"):
         environment.check(Path("python"))
 
 
