@@ -6,20 +6,19 @@ import dataclasses
 import re
 
 import numpy as np
-import pytest
 
 from flawspot.benchmark.record import FAILED, Record
+from flawspot.benchmark.report.axis_analysis import axes
 from flawspot.benchmark.report.drawing import FAINT, INK, PAPER, QUIET
 from flawspot.benchmark.report.figure_cost import cost_figure, pareto, points
-from flawspot.benchmark.report.figure_curves import sizes_figure
-from flawspot.benchmark.report.figure_layers import ALL, bars, layers_figure
+from flawspot.benchmark.report.figure_curves import MOST_LINES, axis_figure, sizes_figure
 from flawspot.benchmark.report.figure_paste import pairs, paste_figure
 from flawspot.benchmark.report.names import METHODS, backbone_markers, method_colours, method_name
 from flawspot.benchmark.report.results import Results
-from flawspot.benchmark.report.summary import findings
 from flawspot.runtime.manifest import Part
 
-from .conftest import cell, paper_grid, record
+from .conftest import BANDS, cell, paper_grid, record
+from .marks import told
 
 
 def run(f1: float, macs: int = 1_000_000, **changes: object) -> Record:
@@ -118,40 +117,6 @@ def test_lines_that_are_left_out_are_told() -> None:
     assert "Lines of 2 detectors" in drawn.inline
 
 
-def test_bars_are_means_and_variances_over_methods() -> None:
-    figures = {("a", "cfa"): 0.2, ("a", "padim"): 0.4, ("b", "cfa"): 0.6, ("b", "padim"): 0.9}
-    records = [run(f1, category=c, method=m) for (c, m), f1 in figures.items()]
-    records.append(run(0.7, category="a", method="cfa", layers="low"))
-    records.append(run(0.9, category="a", method="paste", layers="paste"))
-    ((row, places),) = bars(Results(records), "mvtec_ad")[0].items()
-    assert row[0] == "mobilenet_v2"
-    assert places["a"]["equiv"].mean == pytest.approx(0.3)
-    assert places["a"]["equiv"].variance == pytest.approx(0.01)
-    assert places["a"]["equiv"].whole
-    assert not places["a"]["low"].whole, "PaDiM is missing there"
-    assert "low" not in places["b"]
-    assert places[ALL]["equiv"].mean == pytest.approx((0.4 + 0.65) / 2)
-    assert places[ALL]["equiv"].variance == pytest.approx(np.var([0.4, 0.65]))
-    assert "low" not in places[ALL]
-    assert "paste" not in places["a"]
-    drawn = layers_figure(Results(records), "mvtec_ad", "f")
-    assert drawn is not None
-    assert drawn.notes == ("Not drawn: PaSTe on layers that no other method is compared on.",)
-    assert "for the layer groups low (L), equiv (E)." in drawn.caption
-    # Another method on the same layers is not PaSTe's alone.
-    records.append(run(0.9, category="a", method="cfa", layers="paste"))
-    ((_, places),) = bars(Results(records), "mvtec_ad")[0].items()
-    assert places["a"]["paste"].mean == pytest.approx(0.9)
-
-
-def test_a_mean_over_fewer_categories_is_not_whole() -> None:
-    records = [run(0.2, category="a"), run(0.4, category="b"), record(cell(category="c"), FAILED, error="x")]
-    ((_, places),) = bars(Results(records), "mvtec_ad")[0].items()
-    assert places[ALL]["equiv"].mean == pytest.approx(0.3)
-    assert not places[ALL]["equiv"].whole
-    assert places["c"] == {}
-
-
 def test_pairs_are_compared_on_what_both_have_done() -> None:
     records = [
         run(0.5, category="a", method="stfpm"),
@@ -177,6 +142,92 @@ def test_a_pair_that_failed_on_one_side_has_no_figure_there() -> None:
     drawn = paste_figure(Results(records), "mvtec_ad", "f")
     assert drawn is not None
     assert "–" in drawn.svg.decode()
+    assert "A dash: no figure, for the reason below." in drawn.caption
+
+
+def test_figure_6_tells_whose_count_each_cost_is_and_which_row_is_which() -> None:
+    records = [
+        run(0.5, method=method, layers=layers, precision=precision)
+        for method, layers in (("stfpm", "equiv"), ("paste", "paste"))
+        for precision in ("float32", "int8")
+    ]
+    drawn = paste_figure(Results(records), "mvtec_ad", "f")
+    assert drawn is not None
+    assert "Memory, inference and training RAM are counted as the paper counts them." in drawn.caption
+    assert "Training computation is our count" in drawn.caption
+    assert "the paper has 297.5 and 198.4 MMAC for MobileNetV2." in drawn.caption
+    assert "The paper counts float32, and so do these" in drawn.caption
+    assert "A dash" not in drawn.caption
+    texts = told(drawn)
+    assert len(set(texts)) == len(texts) == 20
+    assert "STFPM · MobileNetV2 · int8\nTraining: 298 MMAC per photograph and epoch (our count)" in texts
+    assert "STFPM · MobileNetV2 · int8\nInference: 451 MMAC per photograph (the paper's count)" in texts
+    label = re.search(r'aria-label="([^"]*)"', drawn.inline)
+    assert label is not None
+    assert "MobileNetV2 · float32: pixel F1 0.500 and 0.500; MobileNetV2 · int8: pixel F1" in label[1]
+
+
+def test_a_cost_that_was_not_recorded_is_a_dash_with_its_reason() -> None:
+    bare = dataclasses.replace(run(0.5, method="paste", layers="paste"), training_ram=None)
+    _, notes = pairs(Results([run(0.5, method="stfpm"), bare]), "mvtec_ad")
+    assert notes == ["MobileNetV2 · PaSTe · paste without training ram: not in its records."]
+
+
+def test_points_of_lines_by_size_tell_their_figures() -> None:
+    drawn = sizes_figure(Results([record(cell()), record(cell(method="padim"))]), "mvtec_ad", "f")
+    texts = told(drawn)
+    assert len(texts) == 2 * 2 * len(BANDS)
+    item = record(cell()).defect_sizes[2]
+    found = f"recall of defects {item['recall']:.3f} (of {item['regions']} defects in all runs)"
+    assert f"MobileNetV2 · PatchCore · equiv\ndefects of 2–10 ‰ of the photograph\n{found}" in texts
+    assert (
+        f"MobileNetV2 · PatchCore · equiv\ndefects of 2–10 ‰ of the photograph\npixel f1 {item['f1_max']:.3f}" in texts
+    )
+
+
+def test_points_along_an_axis_tell_level_figure_and_interval() -> None:
+    def noisy(severity: int, seed: int) -> Record:
+        return run(0.5 - 0.1 * severity + 0.02 * seed, corruption="noise", severity=severity, seed=seed)
+
+    results = Results([run(0.5 + 0.02 * seed, seed=seed) for seed in (0, 1)] + [noisy(3, 0), noisy(3, 1), noisy(5, 0)])
+    (axis,) = axes(results)
+    drawn = axis_figure(results, [axis], "mvtec_ad", "f", "Noise")
+    assert told(drawn)[0] == "MobileNetV2 · PatchCore · equiv\nNoise: severity 0\npixel F1 0.500\n1 seed"
+    two = Results([run(0.5 + 0.02 * seed, seed=seed) for seed in (0, 1)] + [noisy(3, 0), noisy(3, 1)])
+    (axis,) = axes(two)
+    drawn = axis_figure(two, [axis], "mvtec_ad", "f", "Noise")
+    texts = told(drawn)
+    assert len(texts) == 2
+    assert texts[1] == (
+        "MobileNetV2 · PatchCore · equiv\nNoise: severity 3\npixel F1 0.210, 95% interval 0.083 to 0.337\n2 seeds"
+    )
+
+
+def test_no_more_lines_are_drawn_than_can_be_told_apart() -> None:
+    def lines(records: list[Record]) -> tuple[int, str]:
+        drawn = sizes_figure(Results(records), "mvtec_ad", "f")
+        assert drawn is not None
+        return len({text.split("\n")[0] for text in told(drawn)}), " ".join(drawn.notes)
+
+    methods = [f"m{number}" for number in range(5)]
+    backbones = ("mobilenet_v2", "mcunet_in3", "phinet")
+    first = [record(cell(backbone=b, method=m, seed=s)) for b in backbones[:2] for m in methods for s in (0, 1)]
+    assert lines(first) == (10, "")
+    more = first + [record(cell(backbone=b, method=m, precision="int8")) for b in backbones[:2] for m in methods]
+    count, note = lines(more)
+    assert count == 10
+    assert "MobileNetV2 int8 with m0 equiv" in note
+    assert note.endswith("They are those with another precision. The tables have them.")
+    count, note = lines(first + [record(cell(backbone="phinet", method=m)) for m in methods])
+    assert count == 10
+    assert "apart: PhiNet with m0 equiv, m1 equiv, m2 equiv, m3 equiv, m4 equiv. They are those with fewer s" in note
+    count, note = lines(first + [record(cell(backbone="phinet", method=m, seed=s)) for m in methods for s in (0, 1)])
+    assert count == 10
+    assert "They are those with a later place in the list of detectors." in note
+    # None of them is chosen by its figures, and there is no empty figure.
+    count, note = lines([record(cell(method=f"m{number:02}")) for number in range(20)])
+    assert count == MOST_LINES
+    assert "m12 equiv" in note and "m11 equiv" not in note
 
 
 def test_colours_and_markers_keep_apart() -> None:
@@ -204,9 +255,3 @@ def test_the_paper_grid_leaves_out_a_category_rather_than_a_backbone() -> None:
     assert {point.setup.backbone for point in found} >= {"mobilenet_v2", "mcunet_in3", "phinet", "wide_resnet50_2"}
     assert any(note.startswith("The means are without grid") for note in notes)
     assert any("zipper: not run" in note for note in notes)
-
-
-def test_the_summary_knows_the_best_of_all_layers() -> None:
-    records = [run(0.5), run(0.6, layers="low"), run(0.9, layers="high", random_weights=True)]
-    (sentence,) = findings(Results(records))
-    assert sentence.startswith("MVTec AD (bottle): the best pixel F1 is 0.600, of MobileNetV2 · PatchCore · low")

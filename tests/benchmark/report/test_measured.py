@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from xml.etree import ElementTree
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.scatter import unbeaten
 
 from .conftest import cell, record
-
-SVG = "{http://www.w3.org/2000/svg}"
+from .marks import told
 
 
 def run(f1: float, latency: float, mib: float, machine: str = "one", **changes: object) -> Record:
@@ -65,6 +63,7 @@ def test_there_is_a_front_of_latency_one_of_memory_and_one_of_both() -> None:
         "patchcore": (False, False, False),
     }
     assert found.machine == "processor of one, 1 thread"
+    assert found.caveat.startswith("Whether other work ran beside them is not recorded: a latency")
     table = measured_table(Results(records), "mvtec_ad", "k")
     assert table is not None
     assert [[entry.text for entry in row][4:] for row in table.rows][1] == ["5.00", "300", "yes", "", "yes"]
@@ -88,18 +87,26 @@ def test_only_what_was_measured_on_one_machine_is_compared() -> None:
     assert measured_table(Results([bare]), "mvtec_ad", "k") is None
 
 
-def told(drawing: Drawing | None) -> list[str]:
-    """The texts of the marks of a figure, in the file and in the page alike."""
-    assert drawing is not None
-    marks = [e for e in ElementTree.fromstring(drawing.svg).iter(f"{SVG}g") if e.get("id", "").startswith("mark-")]
-    found = {int(e.get("id", "").removeprefix("mark-")): e[0] for e in marks}
-    assert all(title.tag == f"{SVG}title" for title in found.values())
-    texts = [found[number].text or "" for number in sorted(found)]
-    assert sorted(found) == list(range(len(texts)))
-    assert drawing.inline.count('class="mark" role="img"') == len(texts)
-    assert drawing.inline.count('tabindex="0"') == 1
-    assert '<svg role="group"' in drawing.inline
-    return texts
+def test_a_machine_of_several_numbers_of_cores_is_told() -> None:
+    records = [
+        dataclasses.replace(one, machine={**one.machine, "cores": cores})
+        for cores, one in ((2, run(0.5, 5.0, 300, method="padim")), (1, run(0.6, 9.0, 200, method="cfa")))
+    ]
+    for shown in (
+        measured_figure(Results(records), "mvtec_ad", "k"),
+        measured_table(Results(records), "mvtec_ad", "k"),
+    ):
+        assert shown is not None
+        text = shown.caption if isinstance(shown, Drawing) else shown.intro
+        assert "Runs had 1 or 2 cores, and whether other work ran beside them is not recorded" in text
+
+
+def test_one_detector_is_not_several() -> None:
+    results = Results([run(0.5, 5.0, 300)])
+    for drawn in (cost_figure(results, "mvtec_ad", "k"), measured_figure(results, "mvtec_ad", "k")):
+        assert drawn is not None
+        assert "of the 1 detector " in drawn.caption
+        assert "1 detectors" not in drawn.caption + drawn.inline
 
 
 def test_points_and_bars_tell_their_figures() -> None:
@@ -117,10 +124,12 @@ def test_points_and_bars_tell_their_figures() -> None:
         == "MobileNetV2 · PaSTe · paste\npixel F1 0.525\n4.00 ms\npeak 200 MiB\non the front of latency and memory"
     )
     assert len(texts) == 4
-    assert told(layers_figure(results, "mvtec_ad", "f")) == ["MobileNetV2 · equiv · bottle\npixel F1 0.500\nSTFPM"]
+    assert told(layers_figure(results, "mvtec_ad", "f")) == [
+        "MobileNetV2 · equiv · bottle\npixel F1 0.500\nSTFPM; 1 seed"
+    ]
     texts = told(paste_figure(results, "mvtec_ad", "f"))
-    assert "STFPM · MobileNetV2\nTraining RAM: 100 MiB" in texts
-    assert "PaSTe · MobileNetV2\nTraining RAM: 24.0 MiB\n−76.0 % against STFPM" in texts
+    assert "STFPM · MobileNetV2\nTraining RAM: 100 MiB (the paper's count)" in texts
+    assert "PaSTe · MobileNetV2\nTraining RAM: 24.0 MiB (the paper's count)\n−76.0 % against STFPM" in texts
     assert "PaSTe · MobileNetV2\nPixel F1: 0.525\n+0.025 against STFPM" in texts
 
 

@@ -181,7 +181,7 @@ def test_every_run_has_its_provenance(tmp_path: Path) -> None:
         assert word in page.text
     assert "bank_size=5000" in page.text
     assert {run.key, older.key} <= {attributes.get("title") for _, attributes in page.tags}
-    assert "1 older runs of the same cells" in page.text
+    assert "1 older run of the same cells" in page.text
     assert "Older runs, which are in no other table or figure" in page.text
     assert "Older runs, which are in no other table or figure" in (tmp_path / "tables.md").read_text(encoding="utf-8")
 

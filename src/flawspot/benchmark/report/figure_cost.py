@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from flawspot.benchmark.report.detector_tables import IDENTITY, identity, memory, mmac, shared
 from flawspot.benchmark.report.drawing import Drawing, Mark, draw
-from flawspot.benchmark.report.names import data_name, short
+from flawspot.benchmark.report.names import data_name, number_of, short
 from flawspot.benchmark.report.paper_comparison import paper_memory, paper_mmac
 from flawspot.benchmark.report.results import Results, Setup, on_own_layers
 from flawspot.benchmark.report.scatter import Dot, Looks, layers_vary, scatter, unbeaten
@@ -99,10 +99,11 @@ def cost_figure(results: Results, data: str, key: str, *, as_paper: bool = False
     title = "Accuracy against the cost of inference" + (", as the paper counts and compares" if as_paper else "")
     front = "; ".join(results.name(p.setup, layers=False) for p in _front(found))
     beside = ", each with its layers beside it" if layers_vary([point.setup for point in found]) else ""
+    count = number_of(len(found), "detector")
     caption = (
         f"Pixel F1 ({mean}) against multiply-accumulates for one photograph; {way}. Area of a symbol: memory. "
-        f"Ringed and joined: the Pareto front, those of the {len(found)} detectors drawn that no other one beats in "
-        f"both{beside}. Hollow: random weights, which are never on a front."
+        f"Ringed and joined: the Pareto front, those of the {count} drawn that no other one beats in both{beside}. "
+        f"Hollow: random weights, which are never on a front."
     )
     return draw(
         key,
@@ -110,7 +111,7 @@ def cost_figure(results: Results, data: str, key: str, *, as_paper: bool = False
         caption,
         (8.6, 5.0),
         lambda figure: _paint(figure, results, found, mean),
-        description=f"Scatter plot of {len(found)} detectors. On the Pareto front from cheap to dear: {front}.",
+        description=f"Scatter plot of {count}. On the Pareto front from cheap to dear: {front}.",
         notes=notes,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from flawspot.benchmark.record import DONE, Record
 from flawspot.benchmark.report.detector_tables import IDENTITY, MIB, identity, shared
 from flawspot.benchmark.report.drawing import Drawing, Mark, draw
-from flawspot.benchmark.report.names import data_name, plain, short
+from flawspot.benchmark.report.names import data_name, number_of, plain, short
 from flawspot.benchmark.report.results import Results, Setup, flat
 from flawspot.benchmark.report.scatter import Dot, Looks, layers_vary, scatter, unbeaten
 from flawspot.benchmark.report.statistics import comparable, estimate, metric
@@ -52,12 +53,14 @@ class Measurements:
         timed: the detectors.
         categories: categories of the mean pixel F1.
         machine: description of the machine.
+        caveat: what the measurements do not tell, in a sentence.
         notes: a line for each thing that is left out, with the reason.
     """
 
     timed: list[Timed]
     categories: tuple[str, ...]
     machine: str
+    caveat: str
     notes: tuple[str, ...]
 
 
@@ -87,10 +90,22 @@ def measurements(results: Results, data: str) -> Measurements | None:
         return None
     if elsewhere:
         notes.append(f"Left out: {results.names(elsewhere)} (not measured on that machine with as many threads).")
-    example = next(record for record in runs if _place(record) == place)
+    here = [record for record in runs if _place(record) == place]
     threads = "1 thread" if place[1] == 1 else f"{place[1]:g} threads"
-    machine = f"{plain(example.machine.get('processor') or 'one machine', 60)}, {threads}"
-    return Measurements(_fronts(timed), chosen.categories, machine, tuple(notes))
+    machine = f"{plain(here[0].machine.get('processor') or 'one machine', 60)}, {threads}"
+    return Measurements(_fronts(timed), chosen.categories, machine, _caveat(here), tuple(notes))
+
+
+def _caveat(runs: Sequence[Record]) -> str:
+    """What the figures of a machine hold besides the detectors: its cores, and what else it did at the time."""
+    cores = sorted({int(record.machine["cores"]) for record in runs if record.machine.get("cores")})
+    had = (
+        f"Runs had {', '.join(map(str, cores[:-1]))} or {cores[-1]} cores, and whether" if len(cores) > 1 else "Whether"
+    )
+    return (
+        f"{had} other work ran beside them is not recorded: a latency taken beside other work is longer than on a "
+        "quiet machine."
+    )
 
 
 def _place(record: Record) -> _Place | None:
@@ -119,11 +134,12 @@ def measured_figure(results: Results, data: str, key: str) -> Drawing | None:
     count = len(found.categories)
     mean = f"mean over {count} of {every} categories" if every > 1 else f"category {found.categories[0]}"
     beside = ", each with its layers beside it" if layers_vary([one.setup for one in found.timed]) else ""
+    detectors = number_of(len(found.timed), "detector")
     caption = (
         f"Pixel F1 ({mean}) against the latency of one photograph, and against peak memory, as measured on one machine "
-        f"({found.machine}). Peak memory is the most that the process of a run held, including training and tests. "
-        "Ringed and joined: the Pareto front of each panel, those of the "
-        f"{len(found.timed)} detectors that no other one beats in both{beside}."
+        f"({found.machine}). {found.caveat} Peak memory is the most that the process of a run held, including training "
+        f"and tests. Ringed and joined: the Pareto front of each panel, those of the {detectors} that no other one "
+        f"beats in both{beside}."
     )
     fast = "; ".join(results.name(one.setup) for one in found.timed if one.fast)
     small = "; ".join(results.name(one.setup) for one in found.timed if one.small)
@@ -133,7 +149,7 @@ def measured_figure(results: Results, data: str, key: str) -> Drawing | None:
         caption,
         (11.2, 4.8),
         lambda figure: _paint(figure, results, found, mean),
-        description=f"Two scatter plots of {len(found.timed)} detectors. On the front of latency: {fast}. On the "
+        description=f"Two scatter plots of {detectors}. On the front of latency: {fast}. On the "
         f"front of memory: {small}.",
         notes=found.notes,
     )
@@ -153,7 +169,12 @@ def measured_table(results: Results, data: str, key: str) -> Table | None:
         Column("front, memory", hint="the same of pixel F1 and peak memory"),
         Column("front, both", hint="the same of all three"),
     ]
-    table = Table(f"{key}-points", "The points of the figure, measured", columns, intro=f"Measured on {found.machine}.")
+    table = Table(
+        f"{key}-points",
+        "The points of the figure, measured",
+        columns,
+        intro=f"Measured on {found.machine}. {found.caveat}",
+    )
     for one in sorted(found.timed, key=lambda t: (t.latency, t.setup.order)):
         row = [*identity(results, one.setup), number(one.f1), amount(one.latency), amount(one.memory)]
         row += [Entry("yes", 0.0) if on else Entry("", 1.0) for on in (one.fast, one.small, one.both)]

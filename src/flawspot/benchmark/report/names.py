@@ -51,6 +51,16 @@ def plain(text: object, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
+def joined(*parts: str) -> str:
+    """The parts of a name in one line, without the empty ones."""
+    return " · ".join(filter(None, parts))
+
+
+def number_of(count: int, one: str, many: str = "") -> str:
+    """Such as 1 run, 1,200 runs. `many` is `one` with an s unless it is given."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def short(text: str) -> str:
     """`text` shortened for a figure, where long names would leave no room. The tables have it in full."""
     return plain(text, 32)
