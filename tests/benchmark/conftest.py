@@ -43,7 +43,9 @@ def record(cell):
             "metrics": {"image_auroc": 0.9, "pixel_f1_max": None, "images": 83},
             "parts": (Part("backbone", 100, 1000), Part("memory bank", 7, 70)),
             "measured": {"latency_ms": 4.5},
-            "defect_sizes": ({"smallest": 0, "largest": 0.5, "regions": 3, "recall": None},),
+            "defect_sizes": (
+                {"smallest": 0, "largest": 0.5, "regions": 3, "found": 1, "recall": None, "f1_max": None},
+            ),
             "finished": "2026-01-01T00:00:00+00:00",
         }
         return Record(key=key, status=status, **{**plain, **changed})

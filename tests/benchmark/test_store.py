@@ -12,11 +12,9 @@ import time
 
 import pytest
 
-from flawspot.benchmark.export import export, frame
 from flawspot.benchmark.owner import STALE_SECONDS, Owner, host_name, this_process
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Record
 from flawspot.benchmark.store import Heartbeat, Store, StoreError
-from flawspot.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -236,20 +234,3 @@ def test_a_writer_killed_at_any_moment_loses_nothing(path):
             assert len(stored) <= len(told) + 1
             told = stored
     assert len(set(told)) == len(told)
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_the_runs_are_exported_flat(tmp_path, record, suffix):
-    pandas = pytest.importorskip("pandas")
-    records = [record("a"), record("b", FAILED, metrics={}, parts=(), error="why, oh\nwhy")]
-    out = tmp_path / f"runs{suffix}"
-    export(records, out)
-    table = pandas.read_csv(out) if suffix == ".csv" else pandas.read_parquet(out)
-    assert list(table["key"]) == ["a", "b"]
-    assert list(table["image_auroc"].fillna(-1)) == [0.9, -1]
-    assert table["bytes_memory_bank"][0] == 7
-    assert table["macs"][0] == 1070
-    assert table["taps"][0] == "3,8,14"
-    assert list(frame(records).columns) == list(table.columns)
-    with pytest.raises(ConfigurationError, match=r"ends in \.csv or \.parquet"):
-        export(records, tmp_path / "runs.txt")

@@ -159,7 +159,7 @@ def hostile_store(tmp_path):
                     status=status,
                     error=error,
                     traceback=error,
-                    metrics={"pixel_f1_max": -0.5, "image_auroc": 0.9},
+                    metrics={"offset": -0.5, "image_auroc": 0.9},
                     examples=(example,),
                     **origin,
                 )
@@ -189,7 +189,7 @@ def test_csv_holds_no_formula(hostile_store, flawspot, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == 3
     assert rows[0]["data"] == "'" + visible(HOSTILE)
-    assert rows[0]["pixel_f1_max"] == "-0.5"  # a number stays one
+    assert rows[0]["offset"] == "-0.5"  # a number stays one
     for row in rows:
         for name, value in row.items():
             assert name[:1] not in ("=", "+", "@", "\t", "\r")

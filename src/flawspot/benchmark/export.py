@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ def frame(records: Sequence[Record]) -> pandas.DataFrame:
     """The rows of `rows` as a pandas data frame."""
     import pandas
 
-    return pandas.DataFrame(rows(records))
+    return pandas.DataFrame(_of_one_type(rows(records)))
 
 
 def export(records: Sequence[Record], path: Path) -> None:
@@ -77,24 +77,41 @@ def _value(value: Any) -> Any:
     return visible(value) if isinstance(value, str) else value
 
 
+def _of_one_type(flat: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with a column of several types as text: Parquet gives a column one type."""
+    mixed = []
+    for name in flat[0] if flat else ():
+        kinds = {type(row[name]) for row in flat if row[name] is not None}
+        if len(kinds) > 1 and kinds != {int, float}:
+            mixed.append(name)
+    texts = ({name: None if row[name] is None else str(row[name]) for name in mixed} for row in flat)
+    return [{**row, **text} for row, text in zip(flat, texts, strict=True)]
+
+
 def _row(record: Record) -> dict[str, Any]:
     cell = {**record.cell.as_dict(), "tolerate": record.cell.tolerate}
     stream = None if record.cell.stream is None else json.dumps(cell["stream"], sort_keys=True)
     cell |= {"settings": json.dumps(cell["settings"], sort_keys=True), "stream": stream}
     row: dict[str, Any] = {"key": record.key, **cell}
     row |= {"taps": ",".join(map(str, record.taps)), "status": record.status, "error": record.error}
-    row |= record.metrics
+    _add(row, record.metrics)
     row |= {"bytes": record.bytes or None, "macs": record.macs or None}
     for part in record.parts:
         name = part.name.replace(" ", "_")
-        row |= {f"bytes_{name}": part.bytes, f"macs_{name}": part.macs}
+        _add(row, {f"bytes_{name}": part.bytes, f"macs_{name}": part.macs})
     for name in _COSTS:
         row[name] = getattr(record, name)
-    row |= record.measured
+    _add(row, record.measured)
     row["defect_sizes"] = json.dumps(record.defect_sizes)
     row["steps"] = json.dumps(record.steps)
     for name in _ORIGIN:
         row[name] = getattr(record, name)
-    row |= {f"machine_{name}": value for name, value in record.machine.items()}
-    row |= {f"version_{name}": value for name, value in record.versions.items()}
+    _add(row, {f"machine_{name}": value for name, value in record.machine.items()})
+    _add(row, {f"version_{name}": value for name, value in record.versions.items()})
     return row
+
+
+def _add(row: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Add columns whose names are the record's own; they never replace one that is there, such as the key."""
+    for name, value in values.items():
+        row.setdefault(name, value)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flawspot.benchmark.record_checks import check_record
 from flawspot.benchmark.streams.stream import CATEGORIES, Stream, for_people
 from flawspot.runtime.manifest import Part, Scalar
 
@@ -201,11 +202,14 @@ class Record:
         """The inverse of `to_json`. Unknown fields are ignored: a newer flawspot may have added them.
 
         Raises:
-            ValueError, TypeError, KeyError: the text is not a record.
+            ValueError: the text is not a record: see `check_record`.
         """
-        values = _known(cls, json.loads(text))
-        values["cell"] = _cell(values["cell"])
-        values["parts"] = tuple(Part(**_known(Part, part)) for part in values.get("parts", ()))
+        values = check_record(text)
+        stream = values["cell"].get("stream")
+        if stream is not None:
+            values["cell"]["stream"] = Stream(**{**stream, "steps": tuple(stream["steps"])})
+        values["cell"] = Cell(**values["cell"])
+        values["parts"] = tuple(Part(**part) for part in values.get("parts", ()))
         for name in ("taps", "defect_sizes", "steps", "examples"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
@@ -221,16 +225,3 @@ def newest(records: Sequence[Record]) -> list[Record]:
         chosen[record.cell.identity] = record
     places = {id(record) for record in chosen.values()}
     return [record for record in records if id(record) in places]
-
-
-def _cell(values: dict[str, Any]) -> Cell:
-    known = _known(Cell, values)
-    if known.get("stream") is not None:
-        stream = _known(Stream, known["stream"])
-        known["stream"] = Stream(**{**stream, "steps": tuple(stream["steps"])})
-    return Cell(**known)
-
-
-def _known(kind: Any, values: dict[str, Any]) -> dict[str, Any]:
-    names = {one.name for one in dataclasses.fields(kind)}
-    return {name: value for name, value in values.items() if name in names}

@@ -18,31 +18,14 @@ from typing import Self
 
 from flawspot.benchmark.owner import HEARTBEAT_SECONDS, Owner, host_name, this_process
 from flawspot.benchmark.record import DONE, Record, newest
-from flawspot.errors import FlawspotError
+from flawspot.benchmark.store_file import StoreError, created, opened, real_path, telling, transaction
 from flawspot.files import special_kind
-from flawspot.texts import visible
+from flawspot.texts import is_unicode, shortened, visible
 
-SCHEMA_VERSION = 1
-_APPLICATION = 0x666C7370  # "flsp", so that another program's database is not taken for a store
-_BUSY_SECONDS = 60.0
+__all__ = ["Heartbeat", "Store", "StoreError"]
 
-_SCHEMA = """
-CREATE TABLE runs (
-    key TEXT PRIMARY KEY, status TEXT NOT NULL,
-    data TEXT NOT NULL, category TEXT NOT NULL, backbone TEXT NOT NULL, layers TEXT NOT NULL, method TEXT NOT NULL,
-    label TEXT NOT NULL, seed INTEGER NOT NULL, finished TEXT NOT NULL, error TEXT,
-    record TEXT NOT NULL
-);
-CREATE TABLE claims (
-    key TEXT PRIMARY KEY, token TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL,
-    heard REAL NOT NULL
-);
-CREATE TABLE fingerprints (listing TEXT PRIMARY KEY, fingerprint TEXT NOT NULL);
-"""
-
-
-class StoreError(FlawspotError):
-    """The store cannot be read or written. Stored results are safe."""
+_SELECT = "SELECT CAST(key AS BLOB), CAST(record AS BLOB) FROM runs"
+"""As bytes, so that the run whose text is none can be named."""
 
 
 class Store:
@@ -57,10 +40,17 @@ class Store:
     def __init__(self, path: Path, *, owner: Owner | None = None, create: bool = True) -> None:
         """Open the store at `path`, or create it.
 
+        Args:
+            path: the file, or a link to it.
+            owner: the owner of claimed runs; None for this process.
+            create: create a missing store. Otherwise it is only opened, for reading alone where the disk cannot be
+                written to, and a file that is no store is not changed.
+
         Raises:
             StoreError: the file cannot be opened, is not a store, or was written by a newer flawspot.
         """
-        self.path, self.folder = path, path.with_name(f"{path.stem}.files")
+        real = real_path(path)
+        self.path, self.folder = path, real.with_name(f"{real.stem}.files")
         self.owner = owner or this_process()
         self._here = host_name()
         if not create and not path.is_file():
@@ -69,15 +59,7 @@ class Store:
             for place, wanted in ((path, None), (self.folder, "a folder")):
                 if place.exists() and special_kind(place) != wanted:
                     raise StoreError(f"{place} is no {wanted or 'file'}: choose another name for the store")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            try:
-                # A stored run must survive a power failure.
-                self._db.execute("PRAGMA synchronous = FULL")
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+            self._db = created(path) if create else opened(path)
 
     def __enter__(self) -> Self:
         return self
@@ -174,22 +156,35 @@ class Store:
             StoreError: the store cannot be read.
         """
         with self._telling():
-            rows = self._db.execute("SELECT record FROM runs ORDER BY finished, rowid").fetchall()
-        try:
-            found = [Record.from_json(text) for (text,) in rows]
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(
-                f"{self.path} holds a run that cannot be read ({error}): was another program at it?"
-            ) from None
+            rows = self._db.execute(f"{_SELECT} ORDER BY finished, rowid").fetchall()
+        found = [self._read(*row) for row in rows]
         return found if every else newest(found)
 
     def record(self, key: str) -> Record | None:
-        """The run whose key begins with `key`; None if there is none or more than one."""
+        """The run whose key begins with `key`; None if there is none or more than one.
+
+        Raises:
+            StoreError: the store or the run cannot be read.
+        """
         with self._telling():
             rows = self._db.execute(
-                "SELECT record FROM runs WHERE substr(key, 1, ?) = ? LIMIT 2", (len(key), key)
+                f"{_SELECT} WHERE substr(key, 1, ?) = ? LIMIT 2", (len(key), key) if is_unicode(key) else (1, "")
             ).fetchall()
-        return Record.from_json(rows[0][0]) if len(rows) == 1 else None
+        return self._read(*rows[0]) if len(rows) == 1 else None
+
+    def _read(self, key: bytes | None, record: bytes | None) -> Record:
+        name = (key or b"").decode(errors="replace")
+        try:
+            found = Record.from_json((record or b"").decode())
+            if visible(found.key) != visible(name):
+                raise ValueError(f"key is {shortened(found.key)!r}")
+        except ValueError as error:
+            why = "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else shortened(str(error), 300)
+            raise StoreError(
+                f"the run {shortened(name, 64)} in {self.path} cannot be read: {why}. Was "
+                "another program at the store? Use a copy from before"
+            ) from None
+        return found
 
     def fingerprint(self, listing: str) -> str | None:
         """The fingerprint stored for a listing by `remember_fingerprint`; None if there is none."""
@@ -202,61 +197,13 @@ class Store:
         with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO fingerprints VALUES (?, ?)", (listing, fingerprint))
 
-    def _prepare(self) -> None:
-        db = self._db
-        version, application = (
-            db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "application_id")
-        )
-        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and application != _APPLICATION:
-            raise StoreError(f"{self.path} is a database of another program: choose another file")
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.path} was written by a newer flawspot (schema {version}; this one knows {SCHEMA_VERSION}): "
-                "update with `pip install -U flawspot`"
-            )
-        if not tables:
-            self._use_log()
-            with self._writing():
-                # Another process may have created them in the meantime.
-                if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    for statement in _SCHEMA.split(";"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA application_id = {_APPLICATION}")
-                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _use_log(self) -> None:
-        # SQLite does not wait for its lock here, and another process may be doing the same.
-        for _ in range(100):
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error):
-                    raise
-                time.sleep(0.05)
-
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One exclusive write transaction."""
-        with self._telling():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._telling(), transaction(self._db) as db:
+            yield db
 
-    @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(f"the store {self.path} cannot be used: {error}. {_cure(error)}") from error
-        except OSError as error:
-            raise StoreError(f"the store {self.path} cannot be made: {error.strerror or error}") from error
+    def _telling(self) -> contextlib.AbstractContextManager[None]:
+        return telling(self.path)
 
 
 class Heartbeat:
@@ -280,14 +227,3 @@ class Heartbeat:
             # With a full disk or a busy store, the next beat may succeed. Losing a beat is better than ending the work.
             with contextlib.suppress(StoreError), Store(self._path, owner=self._owner, create=False) as store:
                 store.heartbeat()
-
-
-def _cure(error: sqlite3.Error) -> str:
-    text = str(error)
-    if "full" in text or "disk I/O" in text:
-        return "Free some space and run the same command again: what was stored is safe"
-    if "locked" in text:
-        return "Another program holds it: end that one, and run the same command again"
-    if "not a database" in text or "malformed" in text:
-        return "It is no store, or is damaged: choose another file"
-    return "Choose a file on a local disk that you may write to"

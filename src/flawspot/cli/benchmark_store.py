@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from flawspot.cli.console import note, out, print_json, print_lines, print_pairs
 from flawspot.errors import ConfigurationError
-from flawspot.files import check_folder
+from flawspot.files import check_folder, is_there
 
 if TYPE_CHECKING:
     from flawspot.benchmark.record import Record
@@ -83,6 +84,7 @@ def export(
     """Write all runs as one flat table."""
     from flawspot.benchmark.export import export as write
 
+    _refuse_store(store, output)
     found = _records(store, every=every)
     write(found, output)
     out.print(f"{len(found)} runs in {output}")
@@ -106,6 +108,8 @@ def report(
     from flawspot.benchmark.store import Store
 
     check_folder(output)
+    figures = (output / "figures").glob("*.[sp][vn]g")
+    _refuse_store(store, output / "report.html", output / "tables.md", *figures)
     with Store(store, create=False) as opened:
         found, folder = opened.records(every=True), opened.folder
     page = write_report(found, output, store_folder=folder, title=title, pictures=pictures)
@@ -120,6 +124,19 @@ def _records(store: Path, *, every: bool = False) -> list[Record]:
     if not found:
         note(f"{store} holds no runs yet")
     return found
+
+
+def _refuse_store(store: Path, *outputs: Path) -> None:
+    """Refuse to write over the store, or over the files that SQLite has beside it, by any of their names."""
+    real = os.path.realpath(store)
+    own = [Path(f"{real}{end}") for end in ("", "-wal", "-shm", "-journal")]
+    for path in outputs:
+        if any(Path(os.path.realpath(path)) == one or _are_same(path, one) for one in own):
+            raise ConfigurationError(f"cannot write {path}: it is the store that is read. Choose another name.")
+
+
+def _are_same(path: Path, other: Path) -> bool:
+    return is_there(path) and is_there(other) and path.samefile(other)
 
 
 def _short(record: Record) -> dict[str, object]:

@@ -29,6 +29,7 @@ from flawspot.benchmark.report.markdown import document
 from flawspot.benchmark.report.names import data_name, plain
 from flawspot.benchmark.report.paper_comparison import beside_the_paper
 from flawspot.benchmark.report.pictures import EXAMPLES, Gallery, galleries
+from flawspot.benchmark.report.placing import FIGURES, PAGE, TABLES, check_places, place
 from flawspot.benchmark.report.results import Results
 from flawspot.benchmark.report.run_tables import gaps_table, older_table, runs_table, sources_table, tracebacks
 from flawspot.benchmark.report.size_analysis import size_table
@@ -36,7 +37,6 @@ from flawspot.benchmark.report.stream_analysis import grouped, last_table, steps
 from flawspot.benchmark.report.tables import Table
 from flawspot.benchmark.report.tolerance_analysis import tolerance_table, tolerant_data
 from flawspot.errors import DataError
-from flawspot.files import write_bytes
 
 TITLE = "flawspot benchmark"
 """Title of the page if the grid has none."""
@@ -101,8 +101,8 @@ def write_report(
 
     Args:
         records: records of a store. Their texts are shown as they are, with any content.
-        folder: folder for ``report.html``, ``figures/`` and ``tables.md``; created if missing. Files of these names are
-            replaced.
+        folder: folder for ``report.html``, ``figures/`` and ``tables.md``; created if missing. Those of an earlier
+            report are replaced, all or none of them; other files stay.
         store_folder: folder that the records' pictures are relative to; None if unknown, then none are shown.
         title: title of the page; None for the grid's title.
         pictures: show best and worst examples, which are photographs of the data sets.
@@ -114,6 +114,7 @@ def write_report(
         DataError: no records.
         FlawspotError: a file cannot be written.
     """
+    check_places(folder)
     if not records:
         raise DataError("there is nothing to report: the store holds no runs. Run `flawspot benchmark run` first.")
     results = Results(records)
@@ -121,16 +122,17 @@ def write_report(
     tested = claims_of(results)
     parts = sections(results, store_folder, tested=tested, pictures=pictures)
     figures: dict[str, list[Drawing]] = {}
+    files: dict[str, bytes] = {}
     for part in parts:
         for item in part.items:
             if item.figure:
-                write_bytes(folder / "figures" / f"{item.figure.key}.svg", item.figure.svg)
-                write_bytes(folder / "figures" / f"{item.figure.key}.png", item.figure.png)
+                files[f"{FIGURES}/{item.figure.key}.svg"] = item.figure.svg
+                files[f"{FIGURES}/{item.figure.key}.png"] = item.figure.png
                 figures.setdefault(item.of, []).append(item.figure)
-    write_bytes(folder / "tables.md", document(results, tested, figures, heading).encode("utf-8", "replace"))
-    page = folder / "report.html"
-    write_bytes(page, render(results, parts, heading).encode("utf-8", "replace"))
-    return page
+    files[TABLES] = document(results, tested, figures, heading).encode("utf-8", "replace")
+    files[PAGE] = render(results, parts, heading).encode("utf-8", "replace")
+    place(folder, files)
+    return folder / PAGE
 
 
 def sections(
