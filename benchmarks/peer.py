@@ -30,6 +30,7 @@ from flawspot.backbones.weights import require
 from flawspot.data.folders import open_folder
 from flawspot.data.samples import Sample
 from flawspot.errors import FlawspotError
+from flawspot.files import check_folder
 
 METHODS = ("patchcore", "padim", "stfpm")
 
@@ -63,6 +64,10 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     counts = [*options.banks, *threads, options.rounds, options.epochs, *limits]
     if min(counts) < 1 or max(threads) > (os.cpu_count() or 1):
         parser.error("counts are 1 or more, and threads no more than this machine has cores")
+    try:
+        check_folder(options.work)
+    except FlawspotError as error:
+        parser.error(f"--work: {error}")
     return options
 
 

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from students import (  # noqa: E402
     BATCH,
     COUNT,
     HELD_OUT,
+    PRODUCTS,
     SIZE,
     EpochTimes,
     backbone_maps,
@@ -49,6 +51,7 @@ from students import (  # noqa: E402
 
 from flawspot.backbones.layer_groups import resolve  # noqa: E402
 from flawspot.backbones.registry import create_pretrained  # noqa: E402
+from flawspot.errors import FlawspotError  # noqa: E402
 from flawspot.methods.features import FeatureSet  # noqa: E402
 from flawspot.methods.stfpm.method import STFPM  # noqa: E402
 from flawspot.methods.stfpm.paste import PaSTe  # noqa: E402
@@ -167,21 +170,36 @@ def table(found: dict[tuple[str, str], list[dict[str, Any]]], epochs: int, round
     print(f"| PaSTe cached, STFPM plain | {' | '.join(f'{less(*pair):.0f}%' for pair in published)} |")
 
 
-def main() -> None:
-    """Print the tables; fail if the two ways learn something else."""
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--order", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    if options.order:
+        return options
+    if min(options.epochs, options.rounds) < 1:
+        parser.error("--epochs and --rounds are 1 or more")
+    if options.data is None or not (options.data / PRODUCTS[0]).is_dir():
+        parser.error(f"--data must be a folder with {PRODUCTS[0]}, not {options.data or 'left out'}")
+    return options
+
+
+def main() -> None:
+    """Print the tables; fail if the two ways learn something else."""
+    options = parsed()
     if options.order:
         print(json.dumps(measure(json.loads(options.order))))
         return
     found: dict[tuple[str, str], list[dict[str, Any]]] = {(way, name): [] for way in WAYS for name in METHODS}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "images"
-        path.write_bytes(photographs(options.data).tobytes())
+        try:
+            path.write_bytes(photographs(options.data).tobytes())
+        except FlawspotError as error:
+            raise SystemExit(str(error)) from None
         for turn in range(options.rounds):
             for way, name in found if turn % 2 else reversed(found):
                 order = {"way": way, "method": name, "epochs": options.epochs, "images": str(path)}

@@ -181,6 +181,7 @@ def test_what_cannot_be_run_does_not_stop_the_rest(grid, tmp_path):
         "failed": 1,
         "missing": 1,
         "done_before": 0,
+        "failed_before": 0,
         "elsewhere": 0,
         "left": 0,
         "store": "",
@@ -195,4 +196,16 @@ def test_what_cannot_be_run_does_not_stop_the_rest(grid, tmp_path):
     assert "fetch washer" in status["washer"].error
     assert status["washer"].metrics == {}
     assert "000.png" in err
+    # What has failed is not taken for done the next time.
+    again, _ = flawspot("run", few, "--store", store, "--data", f"demo={tmp_path / 'data'}", "--json")
+    assert json.loads(again) | {"store": ""} == {
+        "done": 0,
+        "failed": 0,
+        "missing": 1,
+        "done_before": 1,
+        "failed_before": 1,
+        "elsewhere": 0,
+        "left": 0,
+        "store": "",
+    }
     assert "--retry-failed" in flawspot("plan", few, "--store", store, "--data", f"demo={tmp_path / 'data'}")[0]

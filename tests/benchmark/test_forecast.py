@@ -82,6 +82,25 @@ def test_estimates_learn_from_runs_on_this_machine(task, record):
     assert Estimator([reused]).estimate(task()).seconds == plain.seconds
 
 
+@pytest.mark.parametrize("seconds", ["x", None, float("nan"), float("inf"), -1e9, 0, 1e300, 10**400])
+@pytest.mark.parametrize("trained", [True, None])
+def test_nothing_is_learned_from_a_time_that_nobody_can_have_measured(task, record, seconds, trained):
+    plain = Estimator().estimate(task())
+    broken = record(
+        measured={"run_seconds": seconds, "training_seconds": seconds, "evaluation_seconds": seconds},
+        metrics={"images": 100},
+        training_images=200,
+        trained=trained,
+        machine=machine(),
+    )
+    assert Estimator([broken]).estimate(task()) == plain
+    # Nor from numbers of photographs that nobody can have counted.
+    good = dataclasses.replace(broken, measured={"run_seconds": 5.0})
+    assert Estimator([dataclasses.replace(good, metrics={"images": seconds})]).estimate(task()) == plain
+    if seconds is not None:
+        assert Estimator([dataclasses.replace(good, training_images=seconds)]).estimate(task()) == plain
+
+
 def product(folder, good, test):
     """A product of empty files in the MVTec layout: counted, never read."""
     for place, count in (("train/good", good), ("test/good", test - 1), ("test/hole", 1)):

@@ -174,12 +174,84 @@ override:
         (("layers: [low", "layers: low\nlayers: [low"), 8, "a second time (first in line 7)"),
         (("categories: [a, b]", "categories: [a, b"), 6, "this is not YAML"),
         (("name: parts", "name:"), 2, "name is empty"),
+        (("layers: [low", "severities: [1]\nlayers: [low"), 7, "`severities` are of `corruptions`, and the grid has"),
+        (("layers: [low", "severities: [1]\ncorruptions: [none]\nlayers: [low"), 7, "`severities` are of"),
+        (("[a, b]", "[a, ./b]"), 5, "'./b' is no category: give the name of a folder"),
+        (("[a, b]", "[a, ..]"), 5, "'..' is no category"),
+        (("[a, b]", "[a, 'b\\b']"), 5, "is no category"),
+        (("[a, b]", "[a, a]"), 5, "'a' stands in line 5 already"),
+        (("layout: mvtec_ad", "layout: folder"), 5, "`folder` is a single product"),
+        (("layers: [low", "exclude:\n  - {method: paste}\n  - {seed: 0}\nlayers: [low"), 9, "nothing is left"),
+        (("  - padim\n", "  - {name: padim, backbones: []}\n"), 9, "`backbones` is an empty list"),
+        (("[paste]", "[]"), 13, "`layers` is an empty list"),
+        (("[low, equiv]", "[low, []]"), 7, "`layers` is an empty list"),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_cure(grid, change, line, says):
     with pytest.raises(ConfigurationError, match=f"a grid.yaml, line {line}: ") as error:
         grid(PLAIN.replace(*change, 1)).cells(known())
     assert says in str(error.value)
+
+
+EMPTY = ("seeds", "corruptions", "contamination", "shots", "precision", "tolerate", "streams")
+
+
+@pytest.mark.parametrize("axis", [*EMPTY, "severities", "strategies"])
+def test_an_axis_without_a_value_would_leave_nothing(grid, axis):
+    needed = {"severities": "corruptions: [blur]\n", "strategies": "streams: [{name: s, steps: [none, blur=1]}]\n"}
+    text = f"{axis}: []\n{needed.get(axis, '')}{PLAIN}"
+    with pytest.raises(ConfigurationError, match=f"line 1: `{axis}` is an empty list: name at least one, or remove"):
+        grid(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "was"),
+    [("categories", "[a, b]"), ("backbones", "[mobilenet_v2, mcunet_in3]"), ("layers", "[low, equiv]")],
+)
+def test_a_list_that_must_be_there_is_not_empty(grid, key, was):
+    with pytest.raises(ConfigurationError, match=f"line [567]: `{key}` is an empty list"):
+        grid(PLAIN.replace(was, "[]"))
+
+
+def test_methods_that_are_of_other_backbones_leave_nothing(grid):
+    methods = PLAIN[: PLAIN.index("  - padim")] + "  - {name: padim, backbones: [phinet]}\n"
+    with pytest.raises(ConfigurationError, match="line 9: no method has a backbone of the grid"):
+        grid(methods).cells(known())
+
+
+def test_a_rule_that_makes_a_cell_impossible_is_told_with_its_own_line(grid):
+    def check(cell):
+        if "foo" in cell.settings:
+            raise ConfigurationError("no foo")
+
+    rules = """\
+override:
+  - match: {method: padim}
+    set: {input_size: 96}
+  - {match: {method: padim}, set: {settings: {foo: 1}}}
+  - {match: {method: padim}, set: {settings: {channels: 9}}}
+"""
+    with pytest.raises(ConfigurationError, match="line 17: padim on layers low of mobilenet_v2 cannot be: no foo"):
+        grid(PLAIN + rules, check).cells(known(check))
+
+
+def test_the_same_photographs_have_one_name(grid, tmp_path):
+    (tmp_path / "parts" / "a").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "parts", target_is_directory=True)
+    second = "data:\n  - {name: again, layout: mvtec_ad, path: %s, categories: [%s]}\n"
+    for path, name in (("./parts/../parts", "b"), ("link", "a")):
+        found = grid(PLAIN.replace("data:\n", second % (path, name)))
+        with pytest.raises(ConfigurationError, match=f"again/{name} and parts/{name} are the same photogr") as error:
+            found.cells(known())
+        assert "\n" not in str(error.value)
+    assert len(grid(PLAIN.replace("data:\n", second % ("parts", "c"))).cells(known())) == 3 * 6
+    other = PLAIN.replace("data:\n", second % ("other", "a"))
+    assert len(grid(other).cells(known())) == 3 * 6
+    with pytest.raises(ConfigurationError, match="are the same photographs"):
+        grid(other).with_paths({"again": tmp_path / "parts"}).cells(known())
+    single = "  - {name: %s, layout: folder, path: parts, categories: [%s]}\n"
+    with pytest.raises(ConfigurationError, match="x/one and y/two are the same photographs"):
+        grid(PLAIN.replace("data:\n", f"data:\n{single % ('x', 'one')}{single % ('y', 'two')}")).cells(known())
 
 
 def test_what_does_not_go_together_is_told_with_the_line_of_the_method(grid):

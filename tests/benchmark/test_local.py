@@ -88,7 +88,8 @@ def test_what_is_missing_is_stored_as_such_and_not_begun(task, board, fake_work,
 def test_no_more_runs_begin_than_are_allowed(task, board, fake_work, tmp_path, told):
     go(board([task(seed=seed) for seed in range(5)], limit=2), fake_work)
     assert len(told.records) == 2
-    assert told.counts.left == 0
+    assert told.counts.left == 3  # for the next time
+    assert told.counts.seconds_left == 0
 
 
 def test_no_run_begins_after_its_time(board, task, fake_work, told):
@@ -159,6 +160,15 @@ def test_a_store_that_cannot_be_written_ends_the_work_with_its_cure(task, board,
     with pytest.raises(StoreError, match="Free some space"):
         go(board([task(seed=seed) for seed in range(3)]), fake_work)
     monkeypatch.undo()
+
+
+def test_a_full_disk_ends_the_work_and_leaves_its_runs_open(task, board, fake_work, tmp_path, told):
+    tasks = [task(seed=0), task("full disk", 1), *(task(seed=seed) for seed in range(2, 4))]
+    with pytest.raises(StoreError, match=r"the disk is full .*free some space and start the same command again"):
+        go(board(tasks), fake_work, workers=1)
+    assert statuses(tmp_path) == {0: DONE}
+    assert len(log(tmp_path, "begin")) == 2
+    assert not [pid for pid in log(tmp_path, "begin") if psutil.pid_exists(pid)]
 
 
 def test_a_run_that_cannot_be_given_back_does_not_keep_the_workers_alive(task, board, fake_work, tmp_path, monkeypatch):

@@ -7,16 +7,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from flawspot.benchmark.code_version import code_version
 from flawspot.benchmark.feature_files import prune, sweep
-from flawspot.benchmark.one_run import execute, metrics_of
-from flawspot.benchmark.record import DONE, FAILED, MISSING, Cell
+from flawspot.benchmark.one_run import execute, metrics_of, recorded
+from flawspot.benchmark.record import DONE, FAILED, MISSING, Cell, Record
 from flawspot.benchmark.seen_photographs import SeenPhotographs
-from flawspot.benchmark.store import Store
+from flawspot.benchmark.store import Store, StoreError
 from flawspot.benchmark.task import Task, in_order, keys
-from flawspot.benchmark.task_list import data_fingerprint
 from flawspot.benchmark.variations import alteration, vary
 from flawspot.data.folders import Sample
 from flawspot.data.layouts import DataSource
@@ -95,6 +93,12 @@ def test_a_run_is_measured_through_its_artifact(make, tmp_path, product_folder, 
     assert (again.metrics, again.defect_sizes) == (record.metrics, record.defect_sizes)
 
 
+def test_a_figure_that_is_none_fails_the_run_and_not_the_store(make):
+    record = recorded(make(), lambda task: {"measured": {"training_seconds": float("inf")}})
+    assert (record.status, record.error) == (FAILED, "a figure cannot be stored: it holds Infinity, which is no number")
+    assert Record.from_json(record.to_json()) == record
+
+
 def calls(monkeypatch, *names):
     """Count the calls of functions, by name."""
     counts = dict.fromkeys(names, 0)
@@ -159,14 +163,13 @@ def test_a_photograph_that_cannot_be_read_fails_the_run_and_names_it(make, tmp_p
     assert "001.png" in record.error
 
 
-def test_a_full_disk_fails_the_run_with_its_cure(make, monkeypatch):
+def test_a_full_disk_is_no_result_of_a_run(make, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("flawspot.benchmark.one_run.FeatureCache", full)
-    record = execute(make())
-    assert record.status == FAILED
-    assert record.error.startswith("the disk is full: free some space and run again with --retry-failed")
+    monkeypatch.setattr("flawspot.files.os.fsync", full)
+    with pytest.raises(StoreError, match=r"the disk is full \(cannot write .*start the same command again"):
+        execute(make())
 
 
 @pytest.mark.parametrize(
@@ -278,16 +281,3 @@ def test_features_on_disk_keep_within_their_bound(tmp_path):
     (tmp_path / "deep" / ".flawspot-a.npy.abcdefgh.part.npy").write_bytes(b"")
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*.npy")) == ["a.npy", "b.npy"]
-
-
-def test_photographs_are_read_again_only_if_they_have_changed(tmp_path, product_folder, monkeypatch):
-    root = tmp_path / "part"
-    shutil.copytree(product_folder, root)
-    source = DataSource("parts", "folder", root)
-    with Store(tmp_path / "runs.sqlite") as store:
-        first = data_fingerprint(source, "part", store)
-        with monkeypatch.context() as patch:
-            patch.setattr(DataSource, "fingerprint", lambda *_: pytest.fail("read again"))
-            assert data_fingerprint(source, "part", store) == first
-        Image.fromarray(np.zeros((64, 64), np.uint8)).save(root / "test" / "good" / "000.png")
-        assert data_fingerprint(source, "part", store) != first

@@ -99,6 +99,16 @@ def test_a_store_that_cannot_be_written_does_not_keep_the_cluster_up(task, board
     monkeypatch.undo()
 
 
+@pytest.mark.slow
+def test_a_full_disk_ends_the_work_and_leaves_its_runs_open(task, board, work, tmp_path):
+    tasks = [task("full disk", 0), *(task(seed=seed) for seed in range(1, 4))]
+    with pytest.raises(StoreError, match=r"the disk is full .*free some space and start the same command again"):
+        run_ray(board(tasks), Interrupts(), work=work, workers=1)
+    with Store(tmp_path / "runs.sqlite") as store:
+        assert store.claimed() == set()
+        assert store.records() == []
+
+
 def test_a_cluster_that_is_not_there_is_told(task, board, work):
     with pytest.raises(ConfigurationError, match="start one with `ray start --head`"):
         run_ray(board([task()]), Interrupts(), work=work, address="127.0.0.1:1")

@@ -50,6 +50,15 @@ def test_counts_that_cannot_be_are_refused(wrong: list[str]) -> None:
     assert error.value.code == 2
 
 
+def test_a_folder_that_cannot_be_is_told_before_any_work(tmp_path, capsys) -> None:
+    (tmp_path / "file").touch()
+    for work in ("file", "file/below"):
+        with pytest.raises(SystemExit) as error:
+            peer.parsed(["--data", "photographs", "--work", str(tmp_path / work)])
+        assert error.value.code == 2
+        assert "--work: cannot write into" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_run_that_was_ended_goes_on_behind_its_last_row(tmp_path, monkeypatch) -> None:
     options = peer.parsed([*ASKED, "--banks", "10", "--methods", "patchcore", "padim", "--threads", "1"])
     options.bank_photographs = 2

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from flawspot.benchmark.record import DONE, Cell, Record
+from flawspot.benchmark.record import DONE, FAILED, Cell, Record
 from flawspot.benchmark.store import Store
 
 
@@ -90,3 +90,23 @@ def test_a_file_that_is_no_store_stays_as_it_is(flawspot, tmp_path, monkeypatch,
     (tmp_path / "empty.sqlite").touch()
     assert "empty.sqlite is empty" in refused(flawspot, command[0], "empty.sqlite", *command[1:])
     assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [("empty.sqlite", 0)]
+
+
+def test_the_list_tells_what_sets_runs_apart(flawspot, tmp_path):
+    common = {"data": "d", "category": "c", "backbone": "mobilenet_v2", "layers": "equiv", "method": "padim"}
+    changes = [
+        {},
+        {"precision": "int8"},
+        {"settings": {"channels": 9}, "corruption": "noise", "severity": 3},
+        {"shots": 5},
+    ]
+    with Store(tmp_path / "s.sqlite") as store:
+        for number, changed in enumerate(changes):
+            failed = {"status": FAILED, "error": "no memory"} if "shots" in changed else {"status": DONE}
+            store.finish(Record(key=f"k{number}", cell=Cell(**common, label="padim", **changed), **failed))
+    _, out, _ = flawspot("benchmark", "list", tmp_path / "s.sqlite")
+    said = {line.split()[0]: line for line in out.splitlines()[1:]}
+    assert said["k0"].split()[-2:] == ["padim", "0"]
+    assert said["k1"].rstrip().endswith("int8")
+    assert said["k2"].rstrip().endswith("channels=9, noise 3")
+    assert said["k3"].rstrip().endswith("5 good photographs, no memory")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flawspot.benchmark.machine import machine
 from flawspot.benchmark.record import DONE, Cell, Record
@@ -45,6 +45,8 @@ class Photographs(NamedTuple):
     test: int
 
 
+_LARGEST = 1e9
+"""Above every number of photographs and of seconds that a run can have."""
 _UNKNOWN = Photographs(200, 100)
 """The assumption for a product that is not available."""
 
@@ -169,13 +171,11 @@ class Estimator:
 
     def _had(self, record: Record) -> Photographs | None:
         """Numbers of photographs of a finished run; None if the number for training is unknown."""
-        images, train = record.metrics.get("images"), record.training_images
-        if not images:
-            return None
-        if train is None:  # a record of an older flawspot
+        images, train = _positive(record.metrics.get("images")), _positive(record.training_images)
+        if record.training_images is None:  # a record of an older flawspot
             known = self._photographs(record.cell)
             train = known.train if known is not None else None
-        return None if train is None else Photographs(train, int(images))
+        return None if train is None or images is None else Photographs(int(train), int(images))
 
     def _learned(self) -> dict[str | None, float]:
         """Factor by which finished runs on this machine took longer than estimated, by method; None is the key of all
@@ -183,25 +183,31 @@ class Estimator:
         ratios: dict[str, list[float]] = {}
         for record in self._done:
             photographs = self._had(record)
-            # A run that used another run's detector does not show the time of training.
-            if photographs is None or record.machine.get("host_hash") != self._here or not _trained(record):
+            seconds = _positive(record.measured.get("run_seconds"))
+            if photographs is None or seconds is None or record.machine.get("host_hash") != self._here:
                 continue
-            plain = self._plain(record.cell, photographs)
-            ratios.setdefault(record.cell.method, []).append(record.measured["run_seconds"] / plain.seconds)
+            # A run that used another run's detector does not show the time of training.
+            if _trained(record, seconds):
+                plain = self._plain(record.cell, photographs)
+                ratios.setdefault(record.cell.method, []).append(seconds / plain.seconds)
         scales: dict[str | None, float] = {method: statistics.median(values) for method, values in ratios.items()}
         if ratios:
             scales[None] = statistics.median(value for values in ratios.values() for value in values)
         return scales
 
 
-def _trained(record: Record) -> bool:
-    """Whether a finished run trained its detector itself."""
-    measured = record.measured
+def _trained(record: Record, seconds: float) -> bool:
+    """Whether a finished run of so many seconds trained its detector itself."""
     if record.trained is not None:
-        return record.trained and "run_seconds" in measured
+        return record.trained
     # In a record of an older flawspot, training and testing must both fit into the time of the run.
-    least = measured.get("training_seconds", 0.0) + measured.get("evaluation_seconds", 0.0)
-    return measured.get("run_seconds", 0.0) > least
+    parts = (record.measured.get(name) for name in ("training_seconds", "evaluation_seconds"))
+    return seconds > sum(_positive(part) or 0.0 for part in parts)
+
+
+def _positive(value: Any) -> float | None:
+    """A figure of a stored record, which may be anything; None if it is no number, or nobody can have measured it."""
+    return float(value) if isinstance(value, int | float) and 0 < value < _LARGEST else None
 
 
 def _found(task: Task) -> Photographs:

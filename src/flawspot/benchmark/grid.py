@@ -88,6 +88,10 @@ class Rule:
         """Whether the rule applies to `cell`."""
         return all(shown(getattr(cell, name)) in values for name, values in self.match.items())
 
+    def applied(self, cell: Cell) -> Cell:
+        """The cell with the values of `change`."""
+        return replace(cell, **{**self.change, "settings": {**cell.settings, **self.change.get("settings", {})}})
+
 
 @dataclass(frozen=True)
 class Departure:
@@ -137,20 +141,21 @@ class Grid:
         """Every cell once. Cells that share features are adjacent: ordered by data, category, backbone, then the rest.
 
         Raises:
-            ConfigurationError: backbone, layers, method and settings of a cell do not fit together, or a rule matches
-                no cell. The error names the line.
+            ConfigurationError: backbone, layers, method and settings of a cell do not fit together, a rule matches no
+                cell, or no cell is left. The error names the line.
         """
+        self._check_data()
         self._check_streams()
         cells: dict[str, Cell] = {}
         checked: set[str] = set()
         idle = [*self.override, *self.exclude]
-        for cell, method in self._crossed(known):
+        for plain, method in self._crossed(known):
+            cell, overriding = plain, []
             for rule in self.override:
                 if rule.matches(cell):
-                    changed = dict(rule.change)
-                    settings = {**cell.settings, **changed.pop("settings", {})}
-                    cell = replace(cell, settings=settings, **changed)
-                    idle = [other for other in idle if other is not rule]
+                    cell = rule.applied(cell)
+                    overriding.append(rule)
+            idle = [rule for rule in idle if not any(rule is other for other in overriding)]
             excluding = [rule for rule in self.exclude if rule.matches(cell)]
             idle = [rule for rule in idle if not any(rule is other for other in excluding)]
             if excluding:
@@ -159,15 +164,34 @@ class Grid:
             combination = repr((*parts, sorted(cell.settings.items())))
             if combination not in checked:
                 checked.add(combination)
-                try:
-                    known.check(cell)
-                except ConfigurationError as error:
+                fault = _fault(known, cell)
+                if fault is not None:
+                    entry = _at_fault(known, plain, method, overriding)
                     where = f"{method.label} on layers {cell.layers} of {cell.backbone}"
-                    method.entry.fail(f"{where} cannot be: {error}. Or leave it out by a rule under `exclude`")
+                    entry.fail(f"{where} cannot be: {fault}. Or leave it out by a rule under `exclude`")
             cells.setdefault(cell.identity, cell)
         if idle:
             idle[0].entry.fail("this rule matches no cell of the grid: check its spelling, or remove it")
+        if not cells and self.exclude:
+            self.exclude[-1].entry.fail("with this rule nothing is left of the grid: narrow it, or remove it")
+        if not cells:
+            self.methods[0].entry.fail("no method has a backbone of the grid: name one of `backbones` in it")
         return list(cells.values())
+
+    def _check_data(self) -> None:
+        """Refuse photographs that the grid has under two names: each run on them would count twice."""
+        seen: dict[tuple[str, Path], str] = {}
+        for source in self.data:
+            if source.path is None:
+                continue
+            for category in source.all_categories():
+                place = _place(source.path if source.layout == "folder" else source.path / category)
+                name = f"{source.name}/{category}"
+                other = seen.setdefault((source.layout, place), name)
+                if other != name:
+                    raise ConfigurationError(
+                        f"{self.file}: {other} and {name} are the same photographs, in {place}: remove one of them"
+                    )
 
     def _check_streams(self) -> None:
         """Refuse a stream if no data set has all of its categories."""
@@ -232,6 +256,34 @@ class Grid:
             if name not in names:
                 raise ConfigurationError(f"{self.file} has no data called {name!r}: it has {', '.join(names)}")
         return replace(self, data=tuple(replace(s, path=paths.get(s.name, s.path)) for s in self.data))
+
+
+def _fault(known: Vocabulary, cell: Cell) -> ConfigurationError | None:
+    """Why a cell cannot be; None if it can."""
+    try:
+        known.check(cell)
+    except ConfigurationError as error:
+        return error
+    return None
+
+
+def _at_fault(known: Vocabulary, cell: Cell, method: MethodEntry, overriding: Sequence[Rule]) -> Entry:
+    """The first place of the file that makes a cell impossible: its method, or one of the rules that override it."""
+    if _fault(known, cell) is not None:
+        return method.entry
+    for rule in overriding:
+        cell = rule.applied(cell)
+        if _fault(known, cell) is not None:
+            return rule.entry
+    return method.entry
+
+
+def _place(path: Path) -> Path:
+    """The folder that a path names, by whatever name."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # a circle of links in Python 3.11 and 3.12, or no name of a file
+        return path.absolute()
 
 
 def shown(value: Any) -> str:

@@ -18,6 +18,7 @@ from flawspot.errors import ConfigurationError
 from flawspot.methods.shapes import LARGEST_INPUT, SMALLEST_INPUT
 from flawspot.runtime.manifest import PRECISIONS, Scalar
 from flawspot.seeds import MAX_SEED
+from flawspot.texts import shortened
 
 KEYS = (
     "title",
@@ -68,9 +69,9 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
     for key in ("data", "backbones", "layers", "methods"):
         if key not in found:
             root.fail(f"the grid has no `{key}`: add it; README.md and paper.yaml show examples")
-    backbones = _distinct(found["backbones"], lambda e: e.choice(known.backbones, "backbone"))
-    layers = _distinct(found["layers"], _layers)
-    methods = tuple(_method(entry, known) for entry in found["methods"].items())
+    backbones = _distinct(found, "backbones", lambda e: e.choice(known.backbones, "backbone"))
+    layers = _distinct(found, "layers", _layers)
+    methods = tuple(_method(entry, known) for entry in found["methods"].some("methods"))
     labels: dict[str, MethodEntry] = {}
     for method in methods:
         same = labels.setdefault(method.label, method)
@@ -79,14 +80,11 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
                 f"a second method is called {method.label!r} (the first is in line {same.entry.line}): "
                 "give each a `label` of its own"
             )
-    data = tuple(_data(entry, path.parent) for entry in found["data"].items())
+    data = tuple(_data(entry, path.parent) for entry in found["data"].some("data"))
     names = [source.name for source in data]
     for source, entry in zip(data, found["data"].items(), strict=True):
         if names.count(source.name) > 1:
             entry.fail(f"{names.count(source.name)} data sets are called {source.name!r}: give each its own `name`")
-    for key, values in (("backbones", backbones), ("layers", layers), ("methods", methods), ("data", data)):
-        if not values:
-            found[key].fail(f"`{key}` is an empty list: name at least one")
     grid = Grid(
         file=path,
         title=found["title"].text("title") if "title" in found else path.stem,
@@ -94,11 +92,11 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
         backbones=backbones,
         layers=layers,
         methods=methods,
-        seeds=_distinct(found["seeds"], lambda e: e.integer("a seed", 0, MAX_SEED)) if "seeds" in found else (0,),
+        seeds=_distinct(found, "seeds", lambda e: e.integer("a seed", 0, MAX_SEED)) if "seeds" in found else (0,),
         input_size=_input_size(found["input_size"]) if "input_size" in found else 224,
         normalization=_normalization(found["normalization"]) if "normalization" in found else "weights",
-        precisions=_distinct(found["precision"], _precision) if "precision" in found else ("float32",),
-        tolerances=_distinct(found["tolerate"], _tolerate) if "tolerate" in found else (None,),
+        precisions=_distinct(found, "precision", _precision) if "precision" in found else ("float32",),
+        tolerances=_distinct(found, "tolerate", _tolerate) if "tolerate" in found else (None,),
         random_weights="random_weights" in found and found["random_weights"].truth("random_weights"),
         recipe=found["recipe"].text("recipe") if "recipe" in found else None,
         departures=_departures(found, known),
@@ -112,10 +110,10 @@ def read_grid(path: Path, known: Vocabulary) -> Grid:
     return grid
 
 
-def _distinct(entry: Entry, read: Callable[[Entry], Any]) -> tuple[Any, ...]:
-    """The values of a list or a single value. No value may occur twice."""
+def _distinct(found: Mapping[str, Entry], key: str, read: Callable[[Entry], Any]) -> tuple[Any, ...]:
+    """The values under `key`, a list or a single value: at least one, and none twice."""
     values: dict[Any, int] = {}
-    for item in entry.items():
+    for item in found[key].some(key):
         value = read(item)
         if value in values:
             item.fail(f"{value!r} stands in line {values[value]} already: remove one of them")
@@ -126,7 +124,7 @@ def _distinct(entry: Entry, read: Callable[[Entry], Any]) -> tuple[Any, ...]:
 def _layers(entry: Entry) -> str:
     if entry.is_text:
         return entry.text("a layer group")
-    return ",".join(str(item.integer("a layer", 0)) for item in entry.items())
+    return ",".join(str(item.integer("a layer", 0)) for item in entry.some("layers"))
 
 
 def _input_size(entry: Entry) -> int:
@@ -167,8 +165,8 @@ def _method(entry: Entry, known: Vocabulary) -> MethodEntry:
         name,
         found["label"].text("label") if "label" in found else name,
         _settings(found["settings"], known.hyperparameters[name]) if "settings" in found else {},
-        _distinct(found["layers"], _layers) if "layers" in found else None,
-        _distinct(found["backbones"], lambda e: e.choice(known.backbones, "backbone"))
+        _distinct(found, "layers", _layers) if "layers" in found else None,
+        _distinct(found, "backbones", lambda e: e.choice(known.backbones, "backbone"))
         if "backbones" in found
         else None,
     )
@@ -189,16 +187,26 @@ def _data(entry: Entry, parent: Path) -> DataSource:
         entry.fail(f"{name} has no `layout`: give one of {', '.join(LAYOUTS)}")
     categories: tuple[str, ...] | None = None
     if "categories" in found and not (found["categories"].is_text and found["categories"].text("categories") == ALL):
-        categories = _distinct(found["categories"], lambda e: e.text("a category"))
+        categories = _distinct(found, "categories", _category)
+        if layout == "folder" and len(categories) > 1:
+            found["categories"].fail("the layout `folder` is a single product: name one category, or remove the line")
     settings = _settings(found["settings"], LAYOUTS[layout].settings) if "settings" in found else {}
     # Joining leaves an absolute path unchanged.
     path = parent / found["path"].text("path") if "path" in found else None
     return DataSource(name, layout, path, categories, settings)
 
 
+def _category(entry: Entry) -> str:
+    """The name of a folder, so that no two names are the same folder."""
+    name = entry.text("a category")
+    if name in (".", "..") or "/" in name or "\\" in name:
+        entry.fail(f"{shortened(name)!r} is no category: give the name of a folder in the data set's `path`")
+    return name
+
+
 def _departures(found: Mapping[str, Entry], known: Vocabulary) -> tuple[Departure, ...]:
     def axis(key: str, read: Callable[[Entry], Any], default: Any) -> tuple[Any, ...]:
-        return _distinct(found[key], read) if key in found else (default,)
+        return _distinct(found, key, read) if key in found else (default,)
 
     def corruption(entry: Entry) -> str | None:
         name = entry.choice((NONE, *known.corruptions), "corruption")
@@ -211,6 +219,8 @@ def _departures(found: Mapping[str, Entry], known: Vocabulary) -> tuple[Departur
     severities = axis("severities", lambda e: e.integer("a severity", 1, 5), None)
     if severities == (None,):
         severities = (1, 2, 3, 4, 5)
+    elif not any(corruptions):
+        found["severities"].fail("`severities` are of `corruptions`, and the grid has none: add them, or remove this")
     noises = [(name, severity) for name in corruptions for severity in ((0,) if name is None else severities)]
     shares = axis("contamination", lambda e: e.share("contamination"), 0.0)
     numbers = axis("shots", shots, None)

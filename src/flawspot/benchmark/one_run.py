@@ -20,6 +20,7 @@ from flawspot.benchmark.feature_files import prune
 from flawspot.benchmark.machine import machine
 from flawspot.benchmark.reasons import reason
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Record
+from flawspot.benchmark.record_checks import check_record
 from flawspot.benchmark.seen_photographs import SeenPhotographs
 from flawspot.benchmark.task import Task
 from flawspot.benchmark.variations import alteration, vary
@@ -48,13 +49,17 @@ _LATENCY_IMAGES = 20
 
 
 def execute(task: Task) -> Record:
-    """Do one run and return its record. Errors are in the record; only an interruption is raised."""
+    """Do one run and return its record. Errors are in the record.
+
+    Raises:
+        StoreError: no run can write its files any more; see `flawspot.benchmark.reasons.reason`.
+    """
     return recorded(task, _measured)
 
 
 def recorded(task: Task, measured: Callable[[Task], dict[str, Any]]) -> Record:
     """Like `execute`, with another way to measure, which returns the result fields of the record, including
-    ``measured``."""
+    ``measured``. `reason` raises for an error that is not the run's."""
     started, begin = now(), time.perf_counter()
     forget_peak()
     try:
@@ -66,7 +71,13 @@ def recorded(task: Task, measured: Callable[[Task], dict[str, Any]]) -> Record:
     except Exception as error:
         status, values = FAILED, {"error": reason(error), "traceback": traceback.format_exc()}
     here = machine() | {"training_threads": torch.get_num_threads()}
-    return task.record(status, **values, machine=here, versions=versions(), started=started, finished=now())
+    made = {"machine": here, "versions": versions(), "started": started, "finished": now()}
+    record = task.record(status, **values, **made)
+    try:  # a figure that is none, such as infinity, must not make the whole store unreadable
+        check_record(record.to_json())
+    except ValueError as error:
+        return task.record(FAILED, error=f"a figure cannot be stored: {error}", **made)
+    return record
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ from flawspot.benchmark.engines.interrupts import Interrupts
 from flawspot.benchmark.engines.local import choose_workers, run_local
 from flawspot.benchmark.engines.worker import Work
 from flawspot.benchmark.estimate import Estimator, trained_already
-from flawspot.benchmark.feature_files import sweep
+from flawspot.benchmark.feature_files import prune, sweep
 from flawspot.benchmark.forecast import BenchmarkPlan, make_plan
+from flawspot.benchmark.grid import Grid
 from flawspot.benchmark.grid_file import grid_file, read_grid
-from flawspot.benchmark.record import DONE, FAILED
+from flawspot.benchmark.record import DONE, FAILED, Cell
 from flawspot.benchmark.store import Heartbeat, Store
 from flawspot.benchmark.streams.one_stream import execute
-from flawspot.benchmark.task import DEFAULT_CACHE_BYTES, Task
-from flawspot.benchmark.task_list import make_synthetic, prepare
+from flawspot.benchmark.task import Task
+from flawspot.benchmark.task_list import make_synthetic
 from flawspot.benchmark.vocabulary import vocabulary
 from flawspot.errors import ConfigurationError
 from flawspot.progress import SILENT, Progress
@@ -25,30 +26,19 @@ from flawspot.progress import SILENT, Progress
 ENGINES = ("local", "ray")
 
 
-def tasks_of(
-    grid: str,
-    store: Store,
-    *,
-    data: Mapping[str, Path] | None = None,
-    cache_bytes: int = DEFAULT_CACHE_BYTES,
-    progress: Progress = SILENT,
-) -> list[Task]:
-    """The runs of a grid, each with everything that affects its result.
+def cells_of(name: str, *, data: Mapping[str, Path] | None = None) -> tuple[Grid, list[Cell]]:
+    """A grid and its cells. No store is needed, so that a wrong grid leaves none.
 
     Args:
-        grid: a YAML file, or ``paper``.
-        store: the store of the runs; also stores the fingerprints of photographs.
+        name: a YAML file, or ``paper``.
         data: other folders for data sets, by their names.
-        cache_bytes: most bytes of features that may stay in the store's folder.
-        progress: reports the photographs that are read.
 
     Raises:
         ConfigurationError: an error in the grid; names the line.
-        StoreError: the store cannot be written.
     """
     known = vocabulary()
-    read = read_grid(grid_file(grid), known).with_paths(data or {})
-    return prepare(read, read.cells(known), store, cache_bytes=cache_bytes, progress=progress)
+    grid = read_grid(grid_file(name), known).with_paths(data or {})
+    return grid, grid.cells(known)
 
 
 def plan(tasks: Sequence[Task], store: Store, *, workers: int | None = None) -> BenchmarkPlan:
@@ -69,6 +59,7 @@ def run(
     *,
     engine: str = "local",
     workers: int | None = None,
+    threads: int | None = None,
     limit: int | None = None,
     retry_failed: bool = False,
     ray_address: str | None = None,
@@ -79,12 +70,13 @@ def run(
     """Do all runs that are not in the store yet, and store each as soon as it ends.
 
     Args:
-        tasks: from `tasks_of`.
+        tasks: from `flawspot.benchmark.task_list.prepare`.
         store: for the results.
         listener: is called for every run.
         interrupts: a context that has been entered already; it ends the work early.
         engine: ``local`` or ``ray``.
         workers: number of runs at a time; None chooses it by cores and memory.
+        threads: number of threads of each local run; None shares the cores among them.
         limit: most runs to start.
         retry_failed: start failed runs again.
         ray_address: address of a Ray cluster; None starts one on this machine.
@@ -94,13 +86,15 @@ def run(
 
     Raises:
         ConfigurationError: an unknown engine, or an invalid number.
-        StoreError: a result cannot be stored; earlier results are safe.
+        StoreError: a result cannot be stored, or the disk is full; earlier results are safe.
     """
     if engine not in ENGINES:
         raise ConfigurationError(f"unknown engine {engine!r}: the known ones are {', '.join(ENGINES)}")
-    for what, number in (("workers", workers), ("limit", limit)):
+    for what, number in (("workers", workers), ("threads", threads), ("limit", limit)):
         if number is not None and number < 1:
             raise ConfigurationError(f"{what} must be at least 1, not {number}")
+    if threads is not None and engine == "ray":
+        raise ConfigurationError("threads are those of local runs, and on a cluster every run has one: leave them out")
     if not store.claimed():
         sweep(store.folder)
     make_synthetic(tasks, progress)
@@ -108,7 +102,8 @@ def run(
     settled = {DONE} if retry_failed else {DONE, FAILED}
     to_do = [task for task in tasks if task.missing is None and statuses.get(task.key) not in settled]
     estimator = Estimator(store.records(), tasks, threads=1)
-    chosen, threads = choose_workers([estimator.estimate(task) for task in to_do], workers)
+    chosen, shared = choose_workers([estimator.estimate(task) for task in to_do], workers)
+    threads = threads or shared
     if engine == "local":
         estimator = estimator.with_threads(threads)
     estimates = estimator.estimates(to_do, trained_already(tasks, statuses))
@@ -122,4 +117,7 @@ def run(
         else:
             run_local(board, interrupts, work=work, workers=chosen, threads=threads)
         store.release()
+        if board.set_aside and not store.claimed():
+            # Some may be of photographs that were replaced while they were read.
+            prune(store.folder / "features", 0)
     return board.counts

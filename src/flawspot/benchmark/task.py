@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 from flawspot.benchmark.record import MISSING, Cell, Record, run_key
 from flawspot.data.layouts import DataSource
+from flawspot.errors import FlawspotError
 
 DEFAULT_CACHE_BYTES = 8 << 30
 
@@ -24,6 +27,7 @@ class Task:
         source: source of the photographs.
         folder: the store's folder, for artifacts, pictures and features.
         data_fingerprint, weights, weights_sha256, code_version: everything besides the cell that affects the result.
+        listings: `listing` of each of the cell's categories when the run was planned; empty if it is not known.
         missing: why the run is impossible here, with the cure; None if it is possible.
         grid: title of the run's grid.
         cache_bytes: most bytes of features that may stay on disk.
@@ -38,6 +42,7 @@ class Task:
     weights: str
     weights_sha256: str
     code_version: str
+    listings: tuple[str, ...] = ()
     missing: str | None = None
     grid: str = ""
     cache_bytes: int = DEFAULT_CACHE_BYTES
@@ -70,6 +75,15 @@ class Task:
         """The record of a run that is impossible here."""
         return self.record(MISSING, error=self.missing, **values)
 
+    def photographs_have_changed(self) -> bool:
+        """Whether the photographs are no longer those that the run was planned with. None is read."""
+        if not self.listings:
+            return False
+        try:
+            return self.listings != tuple(listing(self.source, category) for category in self.cell.categories)
+        except (FlawspotError, OSError):  # one is gone
+            return True
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -77,6 +91,27 @@ class Estimate:
 
     seconds: float
     memory_bytes: int
+
+
+def listing(source: DataSource, category: str) -> str:
+    """A hash of the names, sizes and times of a product's files; empty for a synthetic one.
+
+    Raises:
+        FlawspotError: the data are missing.
+        OSError: a file is gone.
+    """
+    if source.layout == "synthetic":
+        return ""
+    folder = source.open(category)
+    paths = [*folder.train]
+    for sample in folder.test:
+        paths += [sample.path, *sample.masks]
+    encoding = sys.getfilesystemencodeerrors()
+    found = hashlib.sha256(f"{source.layout}\0{folder.root.resolve()}\0".encode(errors=encoding))
+    for path in paths:
+        stat = path.stat()
+        found.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors=encoding))
+    return found.hexdigest()
 
 
 def keys(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_version: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from flawspot.benchmark.code_version import code_version, stream_version
 from flawspot.benchmark.grid import Grid
 from flawspot.benchmark.record import Cell
 from flawspot.benchmark.store import Store
-from flawspot.benchmark.task import DEFAULT_CACHE_BYTES, Task, in_order, keys
+from flawspot.benchmark.task import DEFAULT_CACHE_BYTES, Task, in_order, keys, listing
 from flawspot.data.layouts import DataSource
 from flawspot.errors import DataError, ImageError, WeightsError
 from flawspot.progress import SILENT, Progress
@@ -25,6 +24,7 @@ class _Product:
     """The photographs of a category, or the reason why they are missing."""
 
     fingerprint: str = ""
+    listings: tuple[str, ...] = ()
     missing: str | None = None
 
 
@@ -88,6 +88,7 @@ def _task(
         weights=loaded.name,
         weights_sha256=loaded.sha256,
         code_version=version,
+        listings=product.listings,
         missing=product.missing or loaded.missing,
     )
 
@@ -104,7 +105,8 @@ def _placed(source: DataSource, folder: Path) -> DataSource:
 
 def _product(source: DataSource, category: str, store: Store) -> _Product:
     try:
-        return _Product(data_fingerprint(source, category, store))
+        listed = listing(source, category)
+        return _Product(data_fingerprint(source, category, listed, store), (listed,))
     except (DataError, ImageError) as error:
         return _Product(missing=str(error))
     except OSError as error:
@@ -118,31 +120,21 @@ def _together(products: Sequence[_Product]) -> _Product:
     for product in products:
         if product.missing is not None:
             return product
-    return _Product(hashlib.sha256(" ".join(product.fingerprint for product in products).encode()).hexdigest())
+    fingerprint = hashlib.sha256(" ".join(product.fingerprint for product in products).encode()).hexdigest()
+    return _Product(fingerprint, tuple(listed for product in products for listed in product.listings))
 
 
-def data_fingerprint(source: DataSource, category: str, store: Store) -> str:
-    """`DataSource.fingerprint`. Contents are only read if names, sizes or times of the files have changed.
+def data_fingerprint(source: DataSource, category: str, listed: str, store: Store) -> str:
+    """`DataSource.fingerprint`. Contents are only read if the store does not know the product's `listing`, `listed`.
 
     Raises:
         DataError: the data are missing.
     """
-    if source.layout == "synthetic":
-        return source.fingerprint(category)
-    folder = source.open(category)
-    paths = [*folder.train]
-    for sample in folder.test:
-        paths += [sample.path, *sample.masks]
-    listing = hashlib.sha256(
-        f"{source.layout}\0{folder.root.resolve()}\0".encode(errors=sys.getfilesystemencodeerrors())
-    )
-    for path in paths:
-        stat = path.stat()
-        listing.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors=sys.getfilesystemencodeerrors()))
-    known = store.fingerprint(listing.hexdigest())
+    known = store.fingerprint(listed) if listed else None
     if known is None:
         known = source.fingerprint(category)
-        store.remember_fingerprint(listing.hexdigest(), known)
+        if listed:
+            store.remember_fingerprint(listed, known)
     return known
 
 

@@ -78,6 +78,13 @@ class Entry:
             return [Entry(self.file, node) for node in self.node.value]
         return [self]
 
+    def some(self, what: str) -> list[Entry]:
+        """The `items`, at least one. An empty list would leave the grid without a run."""
+        found = self.items()
+        if not found:
+            self.fail(f"`{what}` is an empty list: name at least one, or remove the line")
+        return found
+
     @property
     def is_text(self) -> bool:
         """Whether this is a single value."""

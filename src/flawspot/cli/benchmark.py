@@ -48,12 +48,14 @@ def plan(
     as_json: JSON = False,
 ) -> None:
     """Count the runs that are done, failed, missing and to do, and estimate how long the rest takes. Nothing is run."""
+    from flawspot.benchmark.run_grid import cells_of
     from flawspot.benchmark.run_grid import plan as make
-    from flawspot.benchmark.run_grid import tasks_of
     from flawspot.benchmark.store import Store
+    from flawspot.benchmark.task_list import prepare
 
+    read, cells = cells_of(grid, data=_folders(data))
     with Store(store) as opened:
-        tasks = tasks_of(grid, opened, data=_folders(data), progress=DISPLAY)
+        tasks = prepare(read, cells, opened, progress=DISPLAY)
         planned = make(tasks, opened, workers=workers)
     if as_json:
         print_json(planned.as_dict())
@@ -68,6 +70,10 @@ def run(
     data: DATA = None,
     engine: Annotated[str, typer.Option(help="local: processes on this machine. ray: a Ray cluster.")] = "local",
     workers: WORKERS = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_THREADS, help="Threads of each run. Default: cores, divided by runs at a time."),
+    ] = None,
     ray_address: Annotated[
         str | None,
         typer.Option(help="Address of a Ray cluster, such as auto. Default: a new one on this machine."),
@@ -80,15 +86,17 @@ def run(
     """Do every run that is not in the store yet. It may be ended at any moment, even with kill -9: the same command
     then continues. Artifacts and pictures are in a folder beside the store."""
     from flawspot.benchmark.engines.interrupts import Interrupts
+    from flawspot.benchmark.run_grid import cells_of
     from flawspot.benchmark.run_grid import run as work
-    from flawspot.benchmark.run_grid import tasks_of
     from flawspot.benchmark.store import Store
+    from flawspot.benchmark.task_list import prepare
     from flawspot.cli.benchmark_progress import LiveProgress
 
     if not 0 < cache_gib <= MAX_CACHE_GIB:
         raise ConfigurationError(f"--cache-gib must be above 0 and at most {MAX_CACHE_GIB}, not {cache_gib:g}")
+    read, cells = cells_of(grid, data=_folders(data))
     with Store(store) as opened:
-        tasks = tasks_of(grid, opened, data=_folders(data), cache_bytes=int(cache_gib * 2**30), progress=DISPLAY)
+        tasks = prepare(read, cells, opened, cache_bytes=int(cache_gib * 2**30), progress=DISPLAY)
         with Interrupts() as interrupts, LiveProgress() as live:
             counts = work(
                 tasks,
@@ -97,6 +105,7 @@ def run(
                 interrupts,
                 engine=engine,
                 workers=workers,
+                threads=threads,
                 limit=limit,
                 retry_failed=retry_failed,
                 ray_address=ray_address,
@@ -135,7 +144,7 @@ def _print_plan(planned: BenchmarkPlan) -> None:
     out.print(table)
     reasons = list(planned.reasons.items())
     for reason, count in reasons[:REASONS_SHOWN]:
-        out.print(f"missing for {count} runs: {reason}")
+        out.print(f"missing for {count} {'run' if count == 1 else 'runs'}: {reason}")
     if len(reasons) > REASONS_SHOWN:
         out.print(f"and {len(reasons) - REASONS_SHOWN} more reasons, which --json lists")
     if planned.total.failed:
@@ -153,7 +162,8 @@ def _counted(counts: Counts, store: Path) -> dict[str, object]:
         "done": counts.done,
         "failed": counts.failed,
         "missing": counts.missing,
-        "done_before": counts.stored,
+        "done_before": counts.done_before,
+        "failed_before": counts.failed_before,
         "elsewhere": counts.elsewhere,
         "left": counts.left + counts.running,
         "store": str(store),
@@ -162,10 +172,12 @@ def _counted(counts: Counts, store: Path) -> dict[str, object]:
 
 def _print_counts(counts: Counts, store: Path) -> None:
     left = counts.left + counts.running
+    failed = f"{counts.failed}, and {counts.failed_before} before" if counts.failed_before else f"{counts.failed}"
+    cure = ", see `flawspot benchmark list`; --retry-failed runs them again"
     print_pairs(
         [
-            ("done", f"{counts.done}, and {counts.stored} before"),
-            ("failed", f"{counts.failed}{', see `flawspot benchmark list`' if counts.failed else ''}"),
+            ("done", f"{counts.done}, and {counts.done_before} before"),
+            ("failed", f"{failed}{cure if counts.failed + counts.failed_before else ''}"),
             ("missing", f"{counts.missing}{', see `flawspot benchmark plan`' if counts.missing else ''}"),
             *([("elsewhere", f"{counts.elsewhere}, by another process")] if counts.elsewhere else []),
             *([("left", f"{left}, by the same command")] if left else []),

@@ -39,7 +39,7 @@ class LiveProgress:
             f1, auroc = record.metrics.get("pixel_f1_max"), record.metrics.get("image_auroc")
             figures = [f"pixel F1 {f1:.3f}"] if f1 is not None else []
             figures += [f"image AUROC {auroc:.3f}"] if auroc is not None else []
-            err.print(f"{what}: {', '.join(figures)} in {duration(record.measured.get('run_seconds', 0.0))}")
+            err.print(f"{what}: {', '.join(figures) or 'done'} in {duration(record.measured.get('run_seconds', 0.0))}")
         else:
             err.print(f"{what}:", styled(f"{record.status}:", "red"), record.error)
         if not err.is_terminal:
@@ -52,8 +52,9 @@ class LiveProgress:
 
 def said(counts: Counts) -> str:
     """The counts in a few words."""
-    parts = [f"{counts.done + counts.stored} done"]
-    parts += [f"{counts.failed} failed"] if counts.failed else []
+    parts = [f"{counts.done + counts.done_before} done"]
+    failed = counts.failed + counts.failed_before
+    parts += [f"{failed} failed"] if failed else []
     parts += [f"{counts.missing} missing"] if counts.missing else []
     parts += [f"{counts.elsewhere} elsewhere"] if counts.elsewhere else []
     return ", ".join([*parts, f"{counts.running} running", f"{counts.left} left"])

@@ -46,7 +46,7 @@ def list_runs(store: EXISTING, as_json: JSON = False) -> None:
             _figure(record.metrics.get("pixel_f1_max"), 3),
             _figure(record.metrics.get("image_auroc"), 3),
             _figure(record.measured.get("latency_ms"), 1),
-            record.error or cell.variation,
+            _apart(record),
         )
     if not out.is_terminal:
         out.width = TABLE_WIDTH
@@ -148,6 +148,13 @@ def _short(record: Record) -> dict[str, object]:
         "measured": record.measured,
         "error": record.error,
     }
+
+
+def _apart(record: Record) -> str:
+    """What sets a run apart from others in its row, and why it has no figures."""
+    cell = record.cell
+    precision = "" if cell.precision == "float32" else cell.precision
+    return ", ".join(filter(None, (precision, cell.settings_text, cell.variation, record.error)))
 
 
 def _figure(value: float | None, digits: int) -> str:

@@ -8,12 +8,13 @@ import yaml
 
 import flawspot
 from flawspot.benchmark.record import DONE, FAILED
-from flawspot.benchmark.run_grid import plan, tasks_of
+from flawspot.benchmark.run_grid import cells_of, plan
 from flawspot.benchmark.store import Store
 from flawspot.benchmark.streams import one_stream
 from flawspot.benchmark.streams.one_stream import execute
 from flawspot.benchmark.streams.photographs import steps_of, together
 from flawspot.benchmark.streams.stream import CATEGORIES, Stream
+from flawspot.benchmark.task_list import prepare
 
 DETECTOR = {"method": "padim", "layers": "1,2", "input_size": 64, "random_weights": True}
 COMMON = {"calibration": "split", "group": "none", "seed": 0, "progress": False}
@@ -98,19 +99,19 @@ def test_categories_one_after_the_other_are_run_once(tmp_path, product_folder, o
     file = tmp_path / "grid.yaml"
     file.write_text(yaml.safe_dump(grid))
     with Store(tmp_path / "runs.sqlite") as store:
-        (task,) = tasks_of(str(file), store)
+        (task,) = prepare(*cells_of(str(file)), store)
         assert plan([task], store).total.open == 1
         record = execute(task)
         assert (record.status, record.error) == (DONE, None)
         assert [step["name"] for step in record.steps] == ["a", "b"]
         store.finish(record)
-        (again,) = tasks_of(str(file), store)
+        (again,) = prepare(*cells_of(str(file)), store)
         assert plan([again], store).total.done == 1
         (tmp_path / "data" / "b" / "test" / "good" / "000.png").unlink()
-        (other,) = tasks_of(str(file), store)
+        (other,) = prepare(*cells_of(str(file)), store)
         assert other.key != task.key, "photographs of every category decide the key"
         shutil.rmtree(tmp_path / "data" / "b")
-        (gone,) = tasks_of(str(file), store)
+        (gone,) = prepare(*cells_of(str(file)), store)
         assert "there is no folder" in gone.missing
 
 

@@ -18,6 +18,17 @@ from flawspot.benchmark.streams.stream import (
     with_budget,
 )
 
+STEPS = tuple(
+    {
+        "name": name,
+        "on_all": {"a": 0.5},
+        "on_each": [{"a": None}] * (position + 1),
+        "artifact_bytes": 5,
+        "kept_bytes": 4,
+        "cpu_seconds": 0.5,
+    }
+    for position, name in enumerate(("none", "brightness=2", "noise=2+shift=3"))
+)
 PRODUCTS = Stream(name="products", of=CATEGORIES, steps=("bottle", "pill"))
 
 
@@ -60,7 +71,7 @@ def test_all_of_a_stream_decides_the_key_but_its_name(cell, light):
 
 
 def test_a_record_comes_back_as_it_was_stored(record, cell, light):
-    kept = record(cell=cell(stream=light, strategy=with_budget(4)), steps=({"name": "none", "on_each": [{"a": None}]},))
+    kept = record(cell=cell(stream=light, strategy=with_budget(4)), steps=STEPS)
     assert Record.from_json(kept.to_json()) == kept
     assert kept.cell.variation == "stream light (none, brightness=2, noise=2+shift=3), update, 4 MB"
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
 
 from flawspot.benchmark.record import DONE, FAILED, MISSING, Record
-from flawspot.benchmark.store import Store
+from flawspot.benchmark.store import Store, StoreError
 from flawspot.benchmark.task import Estimate, Task
 from flawspot.provenance import now
 
@@ -22,21 +24,28 @@ class Counts:
 
     Attributes:
         done, failed, missing: numbers of runs that have ended in this session.
-        stored: number of runs that were done before.
+        stored: number of runs that were stored before, done or failed.
+        failed_before: number of these that failed.
         elsewhere: number of runs that other processes are doing.
         running: number of runs that this process is doing.
-        left: number of runs that have not started.
-        seconds_left: estimated seconds until the end, at the same speed.
+        left: number of runs that the same command would start next time, or later in this session.
+        seconds_left: estimated seconds until the end of this session, at the same speed.
     """
 
     done: int = 0
     failed: int = 0
     missing: int = 0
     stored: int = 0
+    failed_before: int = 0
     elsewhere: int = 0
     running: int = 0
     left: int = 0
     seconds_left: float = 0.0
+
+    @property
+    def done_before(self) -> int:
+        """Number of runs that were done before."""
+        return self.stored - self.failed_before
 
 
 class Listener(Protocol):
@@ -60,6 +69,7 @@ class Board:
 
     Attributes:
         counts: how far it is.
+        set_aside: number of runs that are left open, because their photographs have changed since they were planned.
     """
 
     def __init__(
@@ -85,11 +95,11 @@ class Board:
         self._limit, self._begun, self._until = limit, 0, until
         self._begin, self._seconds_done = time.monotonic(), 0.0
         self._running: dict[str, Task] = {}
-        self.counts = Counts()
+        self.counts, self.set_aside = Counts(), 0
         for task in tasks:
             status = statuses.get(task.key)
             if status is not None and status not in self._again:
-                self.counts.stored += 1
+                self._stored_before(status)
             elif task.missing is not None:
                 self._store.finish(task.missing_record(finished=now()))
                 self.counts.missing += 1
@@ -124,12 +134,16 @@ class Board:
         return None
 
     def finish(self, record: Record) -> None:
-        """Store the record of a run.
+        """Store the record of a run. If its photographs have changed since it was planned, it is left open instead.
 
         Raises:
             StoreError: it cannot be stored.
         """
-        task = self._running.pop(record.key)
+        task = self._running[record.key]
+        if task.photographs_have_changed():
+            self._set_aside(task)
+            return
+        del self._running[record.key]
         self._store.finish(record)
         if record.status == DONE:
             self.counts.done += 1
@@ -169,6 +183,16 @@ class Board:
         self._begun -= 1
         self._store.release(task.key)
 
+    def cannot_write(self, task: Task, error: StoreError) -> NoReturn:
+        """Leave a run open that has found no room for its files, and end the benchmark.
+
+        Raises:
+            StoreError: `error`, always.
+        """
+        with contextlib.suppress(StoreError):  # the claim ends with this process
+            self.give_back(task)
+        raise error
+
     def tell(self) -> None:
         """Report progress after some time."""
         self._tell()
@@ -197,18 +221,42 @@ class Board:
 
     def _refuse(self, task: Task) -> None:
         """Postpone a run that another process has claimed or ended. It is checked again when all others have ended."""
-        if self._store.statuses().get(task.key) == DONE:
-            self.counts.stored += 1
+        status = self._store.statuses().get(task.key)
+        if status is not None and status not in self._again:
+            self._stored_before(status)
         elif task in self._refused:
             self.counts.elsewhere += 1
         else:
             self._refused.append(task)
             self._dead.append(task)
 
+    def _stored_before(self, status: str) -> None:
+        self.counts.stored += 1
+        self.counts.failed_before += status == FAILED
+
+    def _set_aside(self, task: Task) -> None:
+        """Leave a run open, and all others of these photographs: their keys are of photographs that are gone."""
+        self.give_back(task)
+        # The place of `one_run.artifact_path`. It may have learned from both, and nobody may find it under the old key.
+        artifact = task.folder / "artifacts" / f"{task.training_key}.onnx"
+        if not any(Path(record.artifact or "").name == artifact.name for record in self._store.records(every=True)):
+            artifact.unlink(missing_ok=True)
+        waiting = len(self._open) + len(self._dead)
+        self._open, self._dead = (
+            [other for other in tasks if other.data_fingerprint != task.data_fingerprint]
+            for tasks in (self._open, self._dead)
+        )
+        self.set_aside += 1 + waiting - len(self._open) - len(self._dead)
+        self._listener.note(
+            f"{name(task)}: its photographs have changed since the start, so it is not stored: leave them as they are, "
+            "and start the same command again"
+        )
+        self._tell()
+
     def _tell(self) -> None:
         waiting = [*self._open, *self._dead]
         left = waiting if self._limit is None else waiting[: max(self._limit - self._begun, 0)]
-        self.counts.running, self.counts.left = len(self._running), len(left)
+        self.counts.running, self.counts.left = len(self._running), len(waiting) + self.set_aside
         passed = time.monotonic() - self._begin
         # Running runs count as half done.
         seconds = sum(self.estimate(task).seconds for task in left)

@@ -12,7 +12,7 @@ from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Interrupts
 from flawspot.benchmark.engines.pool import work_off
 from flawspot.benchmark.engines.worker import Work, Worker
 from flawspot.benchmark.machine import cores
-from flawspot.benchmark.record import FAILED
+from flawspot.benchmark.record import FAILED, Record
 from flawspot.benchmark.task import Estimate, Task
 
 MEMORY_SHARE = 0.85
@@ -66,7 +66,7 @@ def run_local(
         grace: seconds for running runs after the first interruption.
 
     Raises:
-        StoreError: a result cannot be stored; all work is ended.
+        StoreError: a result cannot be stored, or a run has no room for its files; all work is ended.
     """
     work_off(board, interrupts, _Processes(board, work, workers, threads), grace)
 
@@ -102,15 +102,19 @@ class _Processes:
 
     def _end_of_run(self, worker: Worker) -> None:
         task = worker.task
-        record = worker.receive()
-        if record is not None:
+        assert task is not None  # it is busy
+        result = worker.receive()
+        if isinstance(result, Record):
             # Memory that a failed run could not get, or has not released, must not affect the next one.
-            if record.status == FAILED:
+            if result.status == FAILED:
                 worker.end()
             else:
                 self._idle.append(worker)
-            self._board.finish(record)
-        elif task is not None:
+            self._board.finish(result)
+        elif result is not None:
+            worker.end()
+            self._board.cannot_write(task, result)
+        else:
             why = worker.why_dead()
             worker.task = None
             worker.end()

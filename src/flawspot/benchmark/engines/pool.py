@@ -39,7 +39,7 @@ def work_off(board: Board, interrupts: Interrupts, pool: Pool, grace: float) -> 
     released. After the second, all are ended at once.
 
     Raises:
-        StoreError: a result cannot be stored; all work is ended.
+        StoreError: a result cannot be stored, or a run has no room for its files; all work is ended.
     """
     ending = Grace(interrupts, grace, board.note)
     try:

@@ -18,10 +18,11 @@ from flawspot.benchmark.engines.board import Board
 from flawspot.benchmark.engines.interrupts import GRACE_SECONDS, Interrupts
 from flawspot.benchmark.engines.loopback import this_machine_alone
 from flawspot.benchmark.engines.pool import work_off
-from flawspot.benchmark.engines.worker import Work
+from flawspot.benchmark.engines.worker import Work, attempt
 from flawspot.benchmark.machine import cores
 from flawspot.benchmark.reasons import reason
 from flawspot.benchmark.record import FAILED, Record
+from flawspot.benchmark.store import StoreError
 from flawspot.benchmark.task import Task
 from flawspot.errors import ConfigurationError
 
@@ -57,7 +58,7 @@ def run_ray(
 
     Raises:
         ConfigurationError: there is no cluster at `address`.
-        StoreError: a result cannot be stored; all work is ended.
+        StoreError: a result cannot be stored, or a run has no room for its files; all work is ended.
     """
     mine = not ray.is_initialized()
     if mine:
@@ -105,16 +106,16 @@ class _Cluster:
         return list(self._running.values())
 
 
-def _begin(work: Work, task: Task) -> Record:
+def _begin(work: Work, task: Task) -> Record | StoreError:
     """Do a run on a node. Ray sets OpenMP's variables by the requested cores."""
     os.environ["FLAWSPOT_THREADS"] = str(THREADS)
-    return work(task)
+    return attempt(work, task)
 
 
 def _end(board: Board, task: Task, reference: Any) -> None:
     """Store the record of a run, or find the reason why there is none."""
     try:
-        record: Record = ray.get(reference)
+        result: Record | StoreError = ray.get(reference)
     except ray.exceptions.OutOfMemoryError:
         board.died(task, "its process was ended because its node had no memory left")
     except ray.exceptions.NodeDiedError:
@@ -125,7 +126,9 @@ def _end(board: Board, task: Task, reference: Any) -> None:
     except ray.exceptions.RayError as error:
         board.finish(task.record(FAILED, error=f"Ray could not run it: {reason(error)}", traceback=str(error)))
     else:
-        board.finish(record)
+        if isinstance(result, StoreError):
+            board.cannot_write(task, result)
+        board.finish(result)
 
 
 def _connect(address: str | None) -> None:

@@ -13,6 +13,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 from flawspot.benchmark.record import Record
+from flawspot.benchmark.store import StoreError
 from flawspot.benchmark.task import Task
 from flawspot.spinning import bounded
 
@@ -53,14 +54,14 @@ class Worker:
         with contextlib.suppress(OSError):
             self.connection.send(task)
 
-    def receive(self) -> Record | None:
-        """The record of the run, or None if the process has died instead."""
+    def receive(self) -> Record | StoreError | None:
+        """The result of `attempt`, or None if the process has died instead."""
         try:
-            record: Record = self.connection.recv()
+            result: Record | StoreError = self.connection.recv()
         except (EOFError, OSError):
             return None
         self.task, self.last = None, self.task
-        return record
+        return result
 
     def why_dead(self) -> str:
         """How the process ended, in words."""
@@ -85,6 +86,14 @@ class Worker:
             self._process.join()
 
 
+def attempt(work: Work, task: Task) -> Record | StoreError:
+    """Do a run. Returns its record, or the reason why no run can be stored any more."""
+    try:
+        return work(task)
+    except StoreError as error:
+        return error
+
+
 def _serve(connection: Connection, work: Work) -> None:
     """The loop of the process."""
     # Ctrl-C reaches every process of a terminal; the starter decides what is to happen.
@@ -97,7 +106,7 @@ def _serve(connection: Connection, work: Work) -> None:
             task = connection.recv()
         except (EOFError, OSError):
             return
-        connection.send(work(task))
+        connection.send(attempt(work, task))
 
 
 def _die_with_the_starter() -> None:

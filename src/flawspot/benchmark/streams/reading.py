@@ -41,7 +41,7 @@ def crossed(found: Mapping[str, Entry], corruptions: Sequence[str]) -> list[tupl
         if "strategies" in found:
             found["strategies"].fail("`strategies` are of `streams`, and the grid has none: add them, or remove this")
         return [(None, None)]
-    entries = found["streams"].items()
+    entries = found["streams"].some("streams")
     streams = [read_stream(entry, corruptions) for entry in entries]
     names = [stream.name for stream in streams if stream is not None]
     for stream, entry in zip(streams, entries, strict=True):
@@ -50,14 +50,12 @@ def crossed(found: Mapping[str, Entry], corruptions: Sequence[str]) -> list[tupl
     strategies = [FROZEN, with_budget(DEFAULT_MEGABYTES), ANEW]
     if "strategies" in found:
         lines: dict[str, int] = {}
-        for entry in found["strategies"].items():
+        for entry in found["strategies"].some("strategies"):
             strategy = read_strategy(entry)
             if strategy in lines:
                 entry.fail(f"{strategy!r} stands in line {lines[strategy]} already: remove one of them")
             lines[strategy] = entry.line
         strategies = list(lines)
-    if not streams or not strategies:
-        found["streams"].fail("`streams` or `strategies` is an empty list: name at least one of each")
     pairs: list[tuple[Stream | None, str | None]] = []
     for stream in streams:
         pairs += [(None, None)] if stream is None else [(stream, strategy) for strategy in strategies]
