@@ -159,7 +159,11 @@ def _label_layers(axes: Axes, front: Sequence[Dot], dots: Sequence[Dot]) -> None
     """Write each front detector's layers above it. Of near ones, by turns below and above: a front rises, so the label
     of the first has room below."""
     width = math.log(max(dot.cost for dot in dots) / min(dot.cost for dot in dots)) or 1.0
-    near = [math.log(after.cost / dot.cost) < _NEAR * width for dot, after in itertools.pairwise(front)]
+    height = max(dot.f1 for dot in dots) - min(dot.f1 for dot in dots) or 1.0
+    near = [
+        math.log(after.cost / dot.cost) < _NEAR * width and after.f1 - dot.f1 < _NEAR * height
+        for dot, after in itertools.pairwise(front)
+    ]
     above = True
     for dot, near_last, near_next in zip(front, [False, *near], [*near, False], strict=True):
         above = not above if near_last else not near_next
