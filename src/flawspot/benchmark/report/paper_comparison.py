@@ -64,9 +64,9 @@ def beside_the_paper(results: Results) -> tuple[list[Table], str]:
 
 
 _HOW = (
-    "“Ours” counts costs as the paper does, but for training computation: the paper's way of counting that could not be "
-    "derived, and ours is of the forward pass and both ways backward. “As it is” counts everything at the precision it "
-    "is stored in. Megabytes are 2^20 bytes. F1 is the best pixel F1, its mean over the 15 categories of MVTec AD. "
+    "“Ours” counts costs as the paper does, but for training computation: the paper's way of counting that could not "
+    "be derived, and ours is of the forward pass and both ways backward. “As it is” counts everything at the precision "
+    "it is stored in. Megabytes are 2^20 bytes. F1 is the best pixel F1, its mean over the 15 categories of MVTec AD. "
     "Columns that were not run are left out."
 )
 
