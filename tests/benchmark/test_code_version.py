@@ -19,7 +19,8 @@ from flawspot.benchmark.code_version import (
 
 PACKAGE = Path(flawspot.__file__).parent
 BOOKKEEPING = {
-    *("code_version", "examples", "feature_files", "machine", "reasons", "record", "seen_photographs", "task"),
+    *("code_version", "examples", "feature_files", "machine", "reasons", "record", "record_checks", "seen_photographs"),
+    "task",
 }
 """Files of benchmark/ that a run uses, and that no figure comes from: what is recorded and kept, and in which words."""
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from shlex import quote
 
 import pytest
 
@@ -10,6 +11,7 @@ from flawspot.errors import FlawspotError
 
 from .every_command import ARGUMENTS, SLOW, command_line, commands, groups, start
 
+PYTHON = quote(sys.executable)
 NAMES = sorted(set(ARGUMENTS) - set(SLOW))
 FULL = "error: cannot write to standard output: No space left on device\n"
 
@@ -73,7 +75,7 @@ def test_a_full_output_without_a_buffer(tiny):
 def test_head(tiny, save, tmp_path):
     for index in range(50):
         save(tmp_path / "in" / f"{index}.png", 1)
-    command = f"{sys.executable} -m flawspot predict '{tiny}' '{tmp_path / 'in'}' --json"
+    command = f"{PYTHON} -m flawspot predict '{tiny}' '{tmp_path / 'in'}' --json"
     pipe = f"set -o pipefail; {command} | head -1"
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -88,7 +90,7 @@ def test_head(tiny, save, tmp_path):
 def test_a_table_is_whole_though_its_reader_has_ended(tiny, save, tmp_path):
     for index in range(50):
         save(tmp_path / "in" / f"{index}.png", 1)
-    command = f"{sys.executable} -m flawspot predict '{tiny}' '{tmp_path / 'in'}' --json --csv '{tmp_path / 'all.csv'}'"
+    command = f"{PYTHON} -m flawspot predict '{tiny}' '{tmp_path / 'in'}' --json --csv '{tmp_path / 'all.csv'}'"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command} | head -1"], capture_output=True, text=True, check=False
     )
@@ -98,7 +100,7 @@ def test_a_table_is_whole_though_its_reader_has_ended(tiny, save, tmp_path):
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "2> /dev/full"])
 def test_closed_streams(closed, tiny, save, tmp_path):
-    command = f"{sys.executable} -m flawspot predict '{tiny}' '{save(tmp_path / 'a.png', 1)}' --out '{tmp_path}/found'"
+    command = f"{PYTHON} -m flawspot predict '{tiny}' '{save(tmp_path / 'a.png', 1)}' --out '{tmp_path}/found'"
     done = subprocess.run(["bash", "-c", f"{command} {closed}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
