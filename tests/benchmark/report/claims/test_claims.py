@@ -258,6 +258,18 @@ def test_one_product_under_several_names_is_one_category() -> None:
     assert claim.reason == "too few categories for an interval (screw): 3 are needed"
 
 
+def test_a_slope_without_uncertainty_decides_nothing() -> None:
+    def of(area: float, f1: float, category: str) -> Record:
+        made = run(cell(category=category), f1)
+        return dataclasses.replace(made, metrics={**made.metrics, "defective_pixels": int(area * 63 * 224 * 224)})
+
+    names = CATEGORIES[:4]
+    same = [of(0.01 * 2**k, 0.5, name) for k, name in enumerate(names)]
+    assert found(same, "larger-easier").reason.startswith("the figures lie on a line")
+    alike = [of(0.01, 0.1 * k, name) for k, name in enumerate(names)]
+    assert found(alike, "larger-easier").reason == "the defects of all categories have the same mean area"
+
+
 def test_a_bank_grows_between_categories_not_within_one() -> None:
     def bank_of(size: int, images: int, **changes: object) -> Record:
         return run(cell(**changes), parts=bank(("memory bank", size, 1)), training_images=images)

@@ -33,6 +33,7 @@ from flawspot.benchmark.report.claims.subjects import (
 )
 from flawspot.benchmark.report.claims.verdict import (
     LEAST_CATEGORIES,
+    SAME,
     Claim,
     Evidence,
     Judge,
@@ -100,10 +101,16 @@ def _slope(results: Results, wanted: Wanted, confidence: float) -> Part:
     x, y = [point[0] for point in best.values()], [point[1] for point in best.values()]
     name = f"slope for ten times the area{'' if chosen is None else ', ' + data_name(chosen)}"
     evidence = Evidence(name, {place: point[1] for place, point in best.items()}, pairs)
-    if len(best) <= LEAST_CATEGORIES or len(set(x)) == 1:
+    if len(best) <= LEAST_CATEGORIES:
         reason = f"{len(best)} categories with defects of known areas, {LEAST_CATEGORIES + 1} are needed for a slope"
         return part(evidence, wanted, None, None, None, confidence, reason)
+    if len(set(x)) == 1:
+        reason = "the defects of all categories have the same mean area"
+        return part(evidence, wanted, None, None, None, confidence, reason)
     slope, low, high = slope_interval(x, y, confidence)
+    if high - low <= SAME:
+        reason = "the figures lie on a line, so that the uncertainty of its slope is not known"
+        return part(evidence, wanted, slope, None, None, confidence, reason)
     return part(evidence, wanted, slope, low, high, confidence, "")
 
 
