@@ -65,6 +65,11 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def real_path(path: Path) -> Path:
+    """The file that a symbolic link names, wherever a circle of links ends; any other path as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 def _named(path: Path) -> Path:
     """The file that a symbolic link names; any other path as it is.
 

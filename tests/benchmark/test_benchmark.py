@@ -31,6 +31,10 @@ seeds: [0, 1]
 input_size: 64
 random_weights: true
 """
+NOTHING = dict.fromkeys(("done", "failed", "missing", "done_before", "failed_before", "elsewhere", "left"), 0) | {
+    "store": ""
+}
+"""What `run --json` counts before anything is done."""
 RUNS = 6
 
 
@@ -176,16 +180,7 @@ def test_what_cannot_be_run_does_not_stop_the_rest(grid, tmp_path):
     few.write_text(text)
     store = tmp_path / "runs.sqlite"
     out, err = flawspot("run", few, "--store", store, "--data", f"demo={tmp_path / 'data'}", "--json")
-    assert json.loads(out) | {"store": ""} == {
-        "done": 1,
-        "failed": 1,
-        "missing": 1,
-        "done_before": 0,
-        "failed_before": 0,
-        "elsewhere": 0,
-        "left": 0,
-        "store": "",
-    }
+    assert json.loads(out) | {"store": ""} == NOTHING | {"done": 1, "failed": 1, "missing": 1}
     status = {record.cell.category: record for record in records(store).values()}
     assert {name: record.status for name, record in status.items()} == {
         "fabric": FAILED,
@@ -198,14 +193,5 @@ def test_what_cannot_be_run_does_not_stop_the_rest(grid, tmp_path):
     assert "000.png" in err
     # What has failed is not taken for done the next time.
     again, _ = flawspot("run", few, "--store", store, "--data", f"demo={tmp_path / 'data'}", "--json")
-    assert json.loads(again) | {"store": ""} == {
-        "done": 0,
-        "failed": 0,
-        "missing": 1,
-        "done_before": 1,
-        "failed_before": 1,
-        "elsewhere": 0,
-        "left": 0,
-        "store": "",
-    }
+    assert json.loads(again) | {"store": ""} == NOTHING | {"missing": 1, "done_before": 1, "failed_before": 1}
     assert "--retry-failed" in flawspot("plan", few, "--store", store, "--data", f"demo={tmp_path / 'data'}")[0]

@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-from flawspot.benchmark.one_run import artifact_path
 from flawspot.benchmark.record import DONE, FAILED
 from flawspot.benchmark.store import Store
 from flawspot.benchmark.task import listing
@@ -66,7 +65,7 @@ def test_a_run_whose_photographs_change_is_left_open(on_photographs, task, board
     made = board(tasks)
     do(made, take=1)
     running = made.take()
-    artifact = artifact_path(running)
+    artifact = running.artifact
     artifact.parent.mkdir(parents=True)
     artifact.touch()
     os.utime(tmp_path / "part" / "train" / "good" / "000.png", (1, 1))
@@ -85,7 +84,7 @@ def test_a_run_whose_photographs_change_is_left_open(on_photographs, task, board
 def test_a_detector_of_an_earlier_run_stays(on_photographs, board, tmp_path):
     made = board([on_photographs(0)])
     running = made.take()
-    artifact = artifact_path(running)
+    artifact = running.artifact
     artifact.parent.mkdir(parents=True)
     artifact.touch()
     with Store(tmp_path / "runs.sqlite") as store:

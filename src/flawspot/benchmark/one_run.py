@@ -97,7 +97,7 @@ class Found:
 def _measured(task: Task) -> dict[str, Any]:
     """The result fields of the run's record."""
     check_task(task)
-    path = artifact_path(task)
+    path = task.artifact
     folder = vary(task.source.open(task.cell.category), task.cell)
     found = detector_of(task, folder)
     of_detector, peak = about_detector(found, path, task.folder), found.peak
@@ -146,11 +146,6 @@ def check_task(task: Task) -> None:
         )
 
 
-def artifact_path(task: Task) -> Path:
-    """The path of a run's detector."""
-    return task.folder / "artifacts" / f"{task.training_key}.onnx"
-
-
 def detector_of(task: Task, folder: ImageFolder, *, strict: bool = True, group: str | None = "none") -> Found:
     """The detector of a run: from an earlier run, or trained now.
 
@@ -162,7 +157,7 @@ def detector_of(task: Task, folder: ImageFolder, *, strict: bool = True, group: 
     Raises:
         FlawspotError: it cannot be trained.
     """
-    path = artifact_path(task)
+    path = task.artifact
     return _left_behind(path) or _trained(task, folder, path, strict, group)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +79,7 @@ class Cell:
     @property
     def settings_text(self) -> str:
         """The settings in one line; empty if all are at their defaults."""
-        return ", ".join(f"{name}={value}" for name, value in sorted(self.settings.items()))
+        return in_one_line(self.settings)
 
     @property
     def variation(self) -> str:
@@ -96,6 +96,11 @@ class Cell:
         if self.tolerate is not None:
             said.append(f"tolerates {self.tolerate}")
         return ", ".join(said)
+
+
+def in_one_line(settings: Mapping[str, Scalar]) -> str:
+    """Settings as text, by name; empty for none."""
+    return ", ".join(f"{name}={value}" for name, value in sorted(settings.items()))
 
 
 def run_key(cell: Cell, *, data_fingerprint: str, weights_sha256: str, code_version: str) -> str:

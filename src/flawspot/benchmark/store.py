@@ -18,8 +18,8 @@ from typing import Self
 
 from flawspot.benchmark.owner import HEARTBEAT_SECONDS, Owner, host_name, this_process
 from flawspot.benchmark.record import DONE, Record, newest
-from flawspot.benchmark.store_file import StoreError, created, opened, real_path, telling, transaction
-from flawspot.files import special_kind
+from flawspot.benchmark.store_file import StoreError, created, opened, telling, transaction
+from flawspot.files import real_path, special_kind
 from flawspot.texts import is_unicode, shortened, visible
 
 __all__ = ["Heartbeat", "Store", "StoreError"]

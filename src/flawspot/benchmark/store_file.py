@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from flawspot.errors import FlawspotError
+from flawspot.files import real_path
 from flawspot.texts import shortened
 
 SCHEMA_VERSION = 1
@@ -36,11 +36,6 @@ _TABLES = ("runs", "claims", "fingerprints")
 
 class StoreError(FlawspotError):
     """The store cannot be read or written. Stored results are safe."""
-
-
-def real_path(path: Path) -> Path:
-    """The file that a symbolic link names; any other path as it is."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def created(path: Path) -> sqlite3.Connection:

@@ -75,6 +75,11 @@ class Task:
         """The record of a run that is impossible here."""
         return self.record(MISSING, error=self.missing, **values)
 
+    @property
+    def artifact(self) -> Path:
+        """The path of its detector."""
+        return self.folder / "artifacts" / f"{self.training_key}.onnx"
+
     def photographs_have_changed(self) -> bool:
         """Whether the photographs are no longer those that the run was planned with. None is read."""
         if not self.listings:

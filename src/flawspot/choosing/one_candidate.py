@@ -15,7 +15,6 @@ import numpy as np
 from flawspot.benchmark.one_run import (
     LATENCY_THREADS,
     about_detector,
-    artifact_path,
     check_task,
     detector_of,
     recorded,
@@ -71,7 +70,7 @@ def _judged(task: Task) -> dict[str, Any]:
     check_task(task)
     source = task.source
     assert isinstance(source, Given)
-    path, folder = artifact_path(task), source.open(task.cell.category)
+    path, folder = task.artifact, source.open(task.cell.category)
     found = detector_of(task, folder, strict=False, group=None)
     about, arena = about_detector(found, path, task.folder), None
     if source.with_arena:

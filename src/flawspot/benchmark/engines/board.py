@@ -237,8 +237,8 @@ class Board:
     def _set_aside(self, task: Task) -> None:
         """Leave a run open, and all others of these photographs: their keys are of photographs that are gone."""
         self.give_back(task)
-        # The place of `one_run.artifact_path`. It may have learned from both, and nobody may find it under the old key.
-        artifact = task.folder / "artifacts" / f"{task.training_key}.onnx"
+        # It may have learned from both, and nobody may find it under the old key.
+        artifact = task.artifact
         if not any(Path(record.artifact or "").name == artifact.name for record in self._store.records(every=True)):
             artifact.unlink(missing_ok=True)
         waiting = len(self._open) + len(self._dead)

@@ -199,7 +199,7 @@ def axis_table(results: Results, axis: Axis, data: str) -> Table:
         f"{axis.title}, {data_name(data)}",
         columns,
         intro=f"Columns: {axis.label}. Means over seeds, then over categories; both are those that were done "
-        "at every level. Below a mean is its 95 % interval over seeds, where there are two or more.",
+        f"at every level. Below a mean is its {100 * CONFIDENCE:g} % interval over seeds, where there are two or more.",
     )
     lines = [(curve, name, heading) for name, heading in METRICS for curve in curves(results, axis, data, name)]
     for curve, name, heading in sorted(lines, key=lambda line: line[0].setup.order):

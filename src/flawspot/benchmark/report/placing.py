@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from flawspot.errors import FlawspotError
-from flawspot.files import check_folder, check_writable, replacing
+from flawspot.files import check_folder, check_writable, real_path, replacing
 
 PAGE, TABLES, FIGURES = "report.html", "tables.md", "figures"
 _PREFIX = ".flawspot-report-"
@@ -68,7 +68,7 @@ def place(folder: Path, files: Mapping[str, bytes]) -> None:
             with _all_or_none(folder, [*outdated, *files], old):
                 for path in files:
                     (folder / path).parent.mkdir(exist_ok=True)
-                    _move(new / path, _real(folder / path))
+                    _move(new / path, real_path(folder / path))
                 for path in outdated:
                     (folder / path).unlink()
             if outdated:
@@ -111,16 +111,16 @@ def _all_or_none(folder: Path, names: Sequence[str], old: Path) -> Iterator[None
     """Put the files of these names back as they were if the block ends with an error. Copies are kept in `old`."""
     kept = {name: old / str(number) for number, name in enumerate(names) if (folder / name).is_file()}
     for name, copy in kept.items():
-        _keep(_real(folder / name), copy)
+        _keep(real_path(folder / name), copy)
     try:
         yield
     except BaseException:
         for name in names:
             with contextlib.suppress(OSError, FlawspotError):
                 if name in kept:
-                    _move(kept[name], _real(folder / name))
+                    _move(kept[name], real_path(folder / name))
                 else:
-                    _real(folder / name).unlink(missing_ok=True)
+                    real_path(folder / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             (folder / FIGURES).rmdir()
         raise
@@ -144,11 +144,6 @@ def _move(path: Path, to: Path) -> None:
             raise
         with replacing(to) as temporary:
             shutil.copyfile(path, temporary)
-
-
-def _real(path: Path) -> Path:
-    """The file that a symbolic link names, which stays; any other path as it is."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _remove_left(folder: Path) -> None:

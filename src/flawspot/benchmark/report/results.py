@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from flawspot.benchmark.record import DONE, FAILED, Record, newest
+from flawspot.benchmark.record import DONE, FAILED, Record, in_one_line, newest
 from flawspot.benchmark.report.areas import areas
 from flawspot.benchmark.report.names import (
     BACKBONES,
@@ -19,6 +19,7 @@ from flawspot.benchmark.report.names import (
     plain,
     rank,
 )
+from flawspot.runtime.manifest import Scalar
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Network(NamedTuple):
 
 @dataclass(frozen=True)
 class Setup:
-    """A detector: a cell without the photographs and the seed. `settings` are in one line."""
+    """A detector: a cell without the photographs and the seed. `settings` are pairs, sorted by name."""
 
     backbone: str
     random_weights: bool
@@ -71,7 +72,7 @@ class Setup:
     normalization: str
     precision: str
     tolerate: str | None = None
-    settings: str = ""
+    settings: tuple[tuple[str, Scalar], ...] = ()
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -86,7 +87,7 @@ class Setup:
             self.precision,
             self.method,
             self.tolerate or "",
-            self.settings,
+            in_one_line(dict(self.settings)),
         )
 
     @property
@@ -211,7 +212,7 @@ class Results:
         if setup.tolerate is not None:
             parts.append(f"tolerates {plain(setup.tolerate)}")
         if isinstance(setup, Setup) and len(self._settings[setup.backbone, setup.method, setup.label]) > 1:
-            parts.append(plain(setup.settings) or "settings left at their defaults")
+            parts.append(plain(in_one_line(dict(setup.settings))) or "settings left at their defaults")
         return ", ".join(parts)
 
     def name(self, setup: Setup, layers: bool = True) -> str:
@@ -261,7 +262,7 @@ def setup_of(record: Record) -> Setup:
     cell = record.cell
     features = (cell.backbone, cell.random_weights, cell.layers)
     inputs = (cell.input_size, cell.normalization, cell.precision)
-    return Setup(*features, cell.label, cell.method, *inputs, cell.tolerate, cell.settings_text)
+    return Setup(*features, cell.label, cell.method, *inputs, cell.tolerate, tuple(sorted(cell.settings.items())))
 
 
 def why_missing(runs: Iterable[Record] | None, metric: str | None = None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from flawspot.benchmark.record import DONE, Record
-from flawspot.benchmark.report.claims.usual_settings import hyperparameters, of_one_kind, usual
+from flawspot.benchmark.report.claims.usual_settings import is_usual, of_one_kind
 from flawspot.benchmark.report.claims.verdict import Evidence, Place
 from flawspot.benchmark.report.results import Results, Runs, Setup, flat, why_missing
 from flawspot.benchmark.report.statistics import Value, values
@@ -89,12 +89,12 @@ def but_method(setup: Setup) -> object:
 
 def but_network(setup: Setup) -> object:
     """Everything that must be equal when backbones are compared, but for settings."""
-    return dataclasses.replace(setup, backbone="", settings="")
+    return dataclasses.replace(setup, backbone="", settings=())
 
 
 def but_layers(setup: Setup) -> object:
     """Everything that must be equal when layers are compared, but for settings."""
-    return dataclasses.replace(setup, layers="", settings="")
+    return dataclasses.replace(setup, layers="", settings=())
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def plain(setup: Setup, counted: bool) -> bool:
     """Whether a detector is compared: it must not be a variant or have a tolerance, and it must be pretrained unless
     only costs are compared."""
     named = setup.label == setup.method and setup.tolerate is None
-    return named and hyperparameters(setup) in usual(setup.method) and (counted or not setup.random_weights)
+    return named and is_usual(setup) and (counted or not setup.random_weights)
 
 
 def _runs(results: Results, comparison: Comparison) -> Iterator[tuple[Place, Setup, Runs, Runs]]:

@@ -98,13 +98,10 @@ def _one_way(first: Record, second: Record) -> bool:
 
 
 def _one_schedule(first: Record, second: Record) -> bool:
-    """Whether both runs trained, on the same machine with as many threads, by the same recipe and as many epochs."""
+    """Whether both runs trained, on the same machine with as many threads, by the same recipe."""
     if first.trained is not True or second.trained is not True or not _one_machine(first, second):
         return False
-    ways = {
-        (recipe(run), run.cell.settings.get("epochs"), run.machine.get("training_threads"), run.machine.get("cores"))
-        for run in (first, second)
-    }
+    ways = {(recipe(run), run.machine.get("training_threads"), run.machine.get("cores")) for run in (first, second)}
     return len(ways) == 1
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flawspot.benchmark.report.results import Setup
 from flawspot.costs.tables import SETTINGS, paper_settings
 from flawspot.runtime.manifest import Scalar
 
-
-def hyperparameters(setup: Setup) -> str:
-    """The settings that differ from the defaults, in one line, without the recipe of a student."""
-    return ", ".join(part for part in setup.settings.split(", ") if not _is_recipe(part))
+_RECIPE = "recipe"
 
 
-def usual(method: str) -> set[str]:
-    """The `hyperparameters` with which a method is no variant: its defaults, and those of the paper on any backbone."""
-    published = [_line(settings) for settings in SETTINGS.get(method, {}).values()]
-    return {"", *published}
+def is_usual(setup: Setup) -> bool:
+    """Whether a detector is no variant: it has its method's defaults, or the paper's settings on any backbone. The
+    recipe of a student may be any."""
+    published = SETTINGS.get(setup.method, {}).values()
+    return _hyperparameters(dict(setup.settings)) in ({}, *map(_hyperparameters, published))
 
 
 def of_one_kind(one: Setup, other: Setup) -> bool:
@@ -25,22 +25,16 @@ def of_one_kind(one: Setup, other: Setup) -> bool:
     """
     if one.method != other.method:
         return True
-    if _recipe(one) != _recipe(other):
+    ours, theirs = dict(one.settings), dict(other.settings)
+    if ours.get(_RECIPE) != theirs.get(_RECIPE):
         return False
-    return hyperparameters(one) == hyperparameters(other) or (_as_published(one) and _as_published(other))
+    return ours == theirs or (_as_published(one) and _as_published(other))
 
 
 def _as_published(setup: Setup) -> bool:
-    return hyperparameters(setup) == _line(paper_settings(setup.backbone, setup.method))
+    return _hyperparameters(dict(setup.settings)) == _hyperparameters(paper_settings(setup.backbone, setup.method))
 
 
-def _recipe(setup: Setup) -> str:
-    return "".join(part for part in setup.settings.split(", ") if _is_recipe(part))
-
-
-def _line(settings: dict[str, Scalar]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(settings.items()) if name != "recipe")
-
-
-def _is_recipe(part: str) -> bool:
-    return part.startswith("recipe=")
+def _hyperparameters(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The settings without the recipe of a student."""
+    return {name: value for name, value in settings.items() if name != _RECIPE}
